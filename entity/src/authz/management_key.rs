@@ -1,0 +1,29 @@
+//! A bearer key of the management or internal API.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::PlatformOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "management_key")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// NULL: a platform key.
+    pub tenant_id: Option<Uuid>,
+    pub name: String,
+    pub role: String,
+    /// Argon2id, PHC string.
+    pub secret_hash: String,
+    pub created_at: DateTimeUtc,
+    pub expires_at: Option<DateTimeUtc>,
+    pub revoked_at: Option<DateTimeUtc>,
+    pub last_used_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl PlatformOwned for Entity {}

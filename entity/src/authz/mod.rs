@@ -1,0 +1,3 @@
+//! Rows of `authz`.
+
+pub mod management_key;

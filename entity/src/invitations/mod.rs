@@ -1,0 +1,3 @@
+//! Rows of `invitations`.
+
+pub mod invitation;

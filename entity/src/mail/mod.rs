@@ -1,0 +1,3 @@
+//! Rows of `mail`.
+
+pub mod message;

@@ -1,0 +1,6 @@
+//! Rows of `platform`.
+
+pub mod audit_event;
+pub mod idempotency_record;
+pub mod job;
+pub mod outbox_event;

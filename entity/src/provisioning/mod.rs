@@ -1,0 +1,4 @@
+//! Rows of `provisioning`.
+
+pub mod run;
+pub mod step;

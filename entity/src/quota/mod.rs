@@ -1,0 +1,3 @@
+//! Rows of `quota`.
+
+pub mod quota;

@@ -1,0 +1,26 @@
+//! An upstream issuer whose tokens the exchange takes.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::PlatformOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "issuer")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub issuer: String,
+    pub audience: String,
+    pub tenant_claim: String,
+    pub jwks_uri: Option<String>,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl PlatformOwned for Entity {}

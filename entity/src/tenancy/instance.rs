@@ -1,0 +1,30 @@
+//! A running deployment that hosts tenants.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::PlatformOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "instance")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub name: String,
+    pub driver: String,
+    pub mode: String,
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub status: String,
+    pub capacity: i64,
+    pub tenant_count: i64,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl PlatformOwned for Entity {}

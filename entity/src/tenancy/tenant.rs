@@ -1,0 +1,40 @@
+//! A customer, and the isolation boundary.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::TenantOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "tenant")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub slug: String,
+    pub name: String,
+    pub plan: String,
+    pub isolation: String,
+    pub region: Option<String>,
+    pub status: String,
+    pub identity_backend: String,
+    pub identity_kind: String,
+    pub identity_external_id: Option<String>,
+    pub instance_driver: String,
+    pub instance_mode: String,
+    pub instance_id: Option<Uuid>,
+    pub owner_email: Option<String>,
+    pub owner_name: Option<String>,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub suspended_at: Option<DateTimeUtc>,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl TenantOwned for Entity {
+    const TENANT: Column = Column::Id;
+}

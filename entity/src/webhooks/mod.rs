@@ -1,0 +1,5 @@
+//! Rows of `webhooks`.
+
+pub mod delivery;
+pub mod endpoint;
+pub mod module;

@@ -1,0 +1,31 @@
+//! A downstream service: an OAuth client and a receiver of pushes.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::PlatformOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "module")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub name: String,
+    pub base_url: String,
+    pub redirect_uris: Json,
+    pub profile: String,
+    pub client_id: String,
+    /// Argon2id, PHC string.
+    pub client_secret_hash: String,
+    /// Sealed.
+    pub webhook_secret: Vec<u8>,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl PlatformOwned for Entity {}

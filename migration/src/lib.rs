@@ -1,0 +1,69 @@
+//! Forward-only schema changes, one set for both stores.
+//!
+//! A migration is an SQL file whose column types are words in braces; [`spell`] writes them for the store at hand.
+//! On Postgres each table is then put behind row-level security by [`postgres::protect`]: the role
+//! `tenantry_app` sees the rows of the tenant that the transaction named, `tenantry_platform` sees all.
+
+use sea_orm::DbBackend;
+use sea_orm_migration::prelude::*;
+
+mod m20261121_000001_platform;
+mod m20261121_000002_tenants;
+pub mod postgres;
+
+/// The list of migrations, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261121_000001_platform::Migration),
+            Box::new(m20261121_000002_tenants::Migration),
+        ]
+    }
+}
+
+/// Spells the column types of `sql` for `backend`.
+///
+/// SQLite tables become `STRICT`, so that a wrong type is refused there as it is on Postgres.
+fn spell(backend: DbBackend, sql: &str) -> String {
+    let types: [(&str, &str); 6] = if backend == DbBackend::Sqlite {
+        [
+            ("{id}", "BLOB"),
+            ("{time}", "TEXT"),
+            ("{json}", "TEXT"),
+            ("{bytes}", "BLOB"),
+            ("{bool}", "INTEGER"),
+            ("{int}", "INTEGER"),
+        ]
+    } else {
+        [
+            ("{id}", "uuid"),
+            ("{time}", "timestamptz"),
+            ("{json}", "jsonb"),
+            ("{bytes}", "bytea"),
+            ("{bool}", "boolean"),
+            ("{int}", "bigint"),
+        ]
+    };
+    let mut spelled = types
+        .iter()
+        .fold(sql.to_owned(), |text, (word, name)| text.replace(word, name));
+    if backend == DbBackend::Sqlite {
+        spelled = spelled.replace("\n);\nCREATE", "\n) STRICT;\nCREATE").replace("\n);\n\n", "\n) STRICT;\n\n");
+        if spelled.ends_with("\n);\n") {
+            spelled.truncate(spelled.len() - 4);
+            spelled.push_str("\n) STRICT;\n");
+        }
+    }
+    spelled
+}
+
+/// Runs `sql` in the spelling of the store behind `manager`.
+async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    let connection = manager.get_connection();
+    let spelled = spell(manager.get_database_backend(), sql);
+    connection.execute_unprepared(&spelled).await?;
+    Ok(())
+}

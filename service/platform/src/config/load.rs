@@ -1,0 +1,238 @@
+//! From text to [`Config`]: overlay, look each key up among the defaults, convert by the default's type.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::Config;
+
+/// The committed defaults: every key with its default and one line of meaning.
+pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
+
+/// Short names of some keys.
+const SHORT_NAMES: [(&str, &str); 12] = [
+    ("TENANTRY_DATABASE_URL", "database.url"),
+    ("TENANTRY_DATABASE_MIGRATION_URL", "database.migration_url"),
+    ("TENANTRY_DATA_DIR", "data.dir"),
+    ("TENANTRY_LISTEN", "server.listen"),
+    ("TENANTRY_PUBLIC_URL", "server.public_url"),
+    ("TENANTRY_MASTER_KEY", "secrets.master_key"),
+    ("TENANTRY_BOOTSTRAP_KEY", "secrets.bootstrap_key"),
+    ("TENANTRY_SMTP_URL", "smtp.url"),
+    ("TENANTRY_REDIS_URL", "redis.url"),
+    ("TENANTRY_NATS_URL", "nats.url"),
+    ("TENANTRY_LOG", "log.filter"),
+    ("TENANTRY_LOG_FORMAT", "log.format"),
+];
+
+/// Names under the prefix that mean something else.
+const OTHER_NAMES: [&str; 2] = ["TENANTRY_CONFIG", "TENANTRY_TEST_DB"];
+
+/// What is wrong with the settings, and how to mend it. Never tells a value: it may be a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key that doesn't exist.
+    #[error("unknown setting `{key}` in {place}; did you mean `{nearest}`?")]
+    Unknown {
+        /// The key.
+        key: String,
+        /// The file or the variable.
+        place: String,
+        /// The existing key that looks most like it.
+        nearest: String,
+    },
+    /// A value that doesn't fit.
+    #[error("setting `{0}`: {1}")]
+    Invalid(String, String),
+    /// A file that can't be read.
+    #[error("{0} can't be read: {1}")]
+    File(String, std::io::Error),
+    /// A file that isn't TOML.
+    #[error("{0} is not valid TOML: {1}")]
+    Syntax(String, String),
+}
+
+/// Reads the settings from `file` (if given) and from `environment`.
+///
+/// # Errors
+/// [`ConfigError`], which names the key and what to do.
+pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+    let mut settings = parse("config.default.toml", DEFAULTS)?;
+    let known = leaves("", &settings);
+    if let Some(path) = file {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File(place.clone(), error))?;
+        for (key, value) in leaves("", &parse(&place, &text)?) {
+            set(&mut settings, &known, &key, value, &place)?;
+        }
+    }
+    let mut variables: Vec<(String, String)> =
+        environment.into_iter().filter(|(name, _)| name.starts_with("TENANTRY_")).collect();
+    variables.sort();
+    for (name, value) in variables {
+        from_variable(&mut settings, &known, &name, value)?;
+    }
+    let config = Config::deserialize_from(settings)?;
+    config.check()?;
+    Ok(config)
+}
+
+fn from_variable(settings: &mut Table, known: &[(String, Value)], name: &str, value: String) -> Result<(), ConfigError> {
+    if OTHER_NAMES.contains(&name) {
+        return Ok(());
+    }
+    let (name_of_key, from_file) = match name.strip_suffix("_FILE") {
+        Some(stem) => (stem, true),
+        None => (name, false),
+    };
+    let key = if let Some(path) = name_of_key.strip_prefix("TENANTRY__") {
+        path.to_lowercase().replace("__", ".")
+    } else if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name_of_key) {
+        (*key).to_owned()
+    } else {
+        // Kubernetes sets TENANTRY_PORT and the like for a service of this name: strange, but not a mistake.
+        let nearest = nearest(name, SHORT_NAMES.iter().map(|(short, _)| *short));
+        tracing::warn!("environment variable {name} means nothing; did you mean {nearest}?");
+        return Ok(());
+    };
+    let value = if from_file {
+        let text = std::fs::read_to_string(&value).map_err(|error| ConfigError::File(value.clone(), error))?;
+        text.trim_end_matches(['\r', '\n']).to_owned()
+    } else {
+        value
+    };
+    let default = known.iter().find(|(known, _)| *known == key).map(|(_, default)| default);
+    let value = convert(&key, value, default)?;
+    set(settings, known, &key, value, &format!("the environment variable {name}"))
+}
+
+/// The environment has only text: the default tells which type is meant.
+fn convert(key: &str, text: String, default: Option<&Value>) -> Result<Value, ConfigError> {
+    let wrong = |kind: &str| ConfigError::Invalid(key.to_owned(), format!("must be {kind}"));
+    Ok(match default {
+        Some(Value::Boolean(_)) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
+        Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| wrong("a whole number"))?),
+        Some(Value::Array(_)) => Value::Array(
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Value::from).collect(),
+        ),
+        _ => Value::String(text),
+    })
+}
+
+fn parse(place: &str, text: &str) -> Result<Table, ConfigError> {
+    // The message without the excerpt: the line may hold a secret.
+    text.parse::<Table>().map_err(|error| ConfigError::Syntax(place.to_owned(), error.message().to_owned()))
+}
+
+fn leaves(prefix: &str, table: &Table) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(inner) => found.extend(leaves(&path, inner)),
+            leaf => found.push((path, leaf.clone())),
+        }
+    }
+    found
+}
+
+fn set(
+    settings: &mut Table,
+    known: &[(String, Value)],
+    key: &str,
+    value: Value,
+    place: &str,
+) -> Result<(), ConfigError> {
+    if !known.iter().any(|(name, _)| name == key) {
+        let nearest = nearest(key, known.iter().map(|(name, _)| name.as_str()));
+        return Err(ConfigError::Unknown { key: key.to_owned(), place: place.to_owned(), nearest: nearest.to_owned() });
+    }
+    let mut table = settings;
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let Some(last) = parts.pop() else { return Ok(()) };
+    for part in parts {
+        let Some(Value::Table(inner)) = table.get_mut(part) else { return Ok(()) };
+        table = inner;
+    }
+    table.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> &'a str {
+    names.max_by(|left, right| strsim::jaro_winkler(wanted, left).total_cmp(&strsim::jaro_winkler(wanted, right))).unwrap_or_default()
+}
+
+impl Config {
+    fn deserialize_from(settings: Table) -> Result<Self, ConfigError> {
+        serde_path_to_error::deserialize(settings).map_err(|error| {
+            let key = error.path().to_string();
+            ConfigError::Invalid(key, error.into_inner().message().to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_defaults_are_a_configuration() {
+        let config = load(None, []).unwrap();
+        assert_eq!(config.public_url(), "http://127.0.0.1:8080");
+        assert_eq!(config.webhooks.retry_base_ms, 5000);
+    }
+
+    #[test]
+    fn the_environment_overlays_the_file_which_overlays_the_defaults() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tenantry.toml");
+        std::fs::write(&file, "[jobs]\nat_once = 3\npoll = \"2s\"\n").unwrap();
+        let secret = directory.path().join("secret");
+        std::fs::write(&secret, "hush\n").unwrap();
+        let variables = environment(&[
+            ("TENANTRY__JOBS__AT_ONCE", "4"),
+            ("TENANTRY_LISTEN", "127.0.0.1:9"),
+            ("TENANTRY_BOOTSTRAP_KEY_FILE", secret.to_str().unwrap()),
+            ("TENANTRY__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1/32"),
+        ]);
+        let config = load(Some(&file), variables).unwrap();
+        assert_eq!(config.jobs.at_once, 4);
+        assert_eq!(config.jobs.poll.as_secs(), 2);
+        assert_eq!(config.server.listen.port(), 9);
+        assert_eq!(config.server.trusted_proxies.len(), 2);
+        assert_eq!(config.secrets.bootstrap_key.expose_secret(), "hush");
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_one() {
+        let error = load(None, environment(&[("TENANTRY__JOBS__AT_ONE", "4")])).unwrap_err();
+        assert!(error.to_string().contains("`jobs.at_once`"), "{error}");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tenantry.toml");
+        std::fs::write(&file, "[databse]\nurl = \"x\"\n").unwrap();
+        let error = load(Some(&file), []).unwrap_err();
+        assert!(error.to_string().contains("`database.url`"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_names_its_key_and_not_itself() {
+        for (name, value, key) in [
+            ("TENANTRY__JOBS__AT_ONCE", "many", "jobs.at_once"),
+            ("TENANTRY_LISTEN", "nowhere", "server.listen"),
+            ("TENANTRY_DATABASE_URL", "mysql://root:hush@x", "database.url"),
+            ("TENANTRY_LOG_FORMAT", "xml", "log.format"),
+            ("TENANTRY_PUBLIC_URL", "ftp://x", "server.public_url"),
+        ] {
+            let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+            assert!(!error.contains("hush"), "{error}");
+        }
+    }
+}

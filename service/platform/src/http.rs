@@ -1,0 +1,267 @@
+//! The only HTTP client. URLs that somebody chose are met with suspicion.
+//!
+//! A name is resolved once, every address is checked, and the connection goes to a checked one: there is no second
+//! resolution to rebind. No redirects, no proxy from the environment, bounded time and bounded bodies. Plain `http` and
+//! private addresses only where the configuration allows them.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::de::DeserializeOwned;
+use url::{Host, Url};
+
+use crate::config::Outbound;
+
+/// Bytes of an answer that are read.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Why a request could not be made or its answer not be used. Never tells what the other side said: a caller must not
+/// be able to read an internal service through us.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The URL points where we don't go.
+    #[error("the URL is refused: {0}")]
+    Refused(&'static str),
+    /// No answer: name, connection, TLS, time.
+    #[error("no answer from {host}: {reason}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// In our words.
+        reason: &'static str,
+    },
+    /// An answer with this status.
+    #[error("{host} answered {status}")]
+    Status {
+        /// The host.
+        host: String,
+        /// The status.
+        status: u16,
+        /// `Retry-After`, if it came in seconds.
+        retry_after: Option<Duration>,
+    },
+    /// An answer that is too large or isn't what was asked for.
+    #[error("{host} answered something unusable")]
+    Body {
+        /// The host.
+        host: String,
+    },
+}
+
+/// The guarded client. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: reqwest::Client,
+    allow_private: bool,
+}
+
+impl Client {
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// [`HttpError::Refused`] if TLS can't be set up.
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
+    pub fn new(config: &Outbound) -> Result<Self, HttpError> {
+        let inner = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.timeout)
+            .pool_max_idle_per_host(8)
+            .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Guard { allow_private: config.allow_private }))
+            .build()
+            .map_err(|_| HttpError::Refused("TLS can't be set up"))?;
+        Ok(Self { inner, allow_private: config.allow_private })
+    }
+
+    /// Whether `url` may be asked at all: scheme, user information, literal addresses. Names are checked when resolved.
+    ///
+    /// # Errors
+    /// [`HttpError::Refused`] with the reason.
+    pub fn check(&self, url: &Url) -> Result<(), HttpError> {
+        check_url(url, self.allow_private).map_err(HttpError::Refused)
+    }
+
+    /// Gets a JSON document.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn get_json<T: DeserializeOwned>(&self, url: &Url) -> Result<T, HttpError> {
+        self.check(url)?;
+        let body = read(url, self.inner.get(url.clone()).header("accept", "application/json")).await?;
+        serde_json::from_slice(&body).map_err(|_| HttpError::Body { host: host(url) })
+    }
+
+    /// Posts a body with headers; any 2xx is success.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn post(&self, url: &Url, headers: &[(&str, String)], body: Vec<u8>) -> Result<u16, HttpError> {
+        self.check(url)?;
+        let mut request = self.inner.post(url.clone()).header("content-type", "application/json").body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let response = send(url, request).await?;
+        Ok(response.status().as_u16())
+    }
+}
+
+fn host(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
+async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Response, HttpError> {
+    let response = request.send().await.map_err(|error| HttpError::Unreachable {
+        host: host(url),
+        reason: if error.is_timeout() {
+            "it took too long"
+        } else if error.is_connect() {
+            "no connection"
+        } else {
+            "the exchange broke off"
+        },
+    })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    Err(HttpError::Status { host: host(url), status: status.as_u16(), retry_after: retry_after.map(Duration::from_secs) })
+}
+
+async fn read(url: &Url, request: reqwest::RequestBuilder) -> Result<Vec<u8>, HttpError> {
+    let unusable = || HttpError::Body { host: host(url) };
+    let mut response = send(url, request).await?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| unusable())? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(unusable());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+struct Guard {
+    allow_private: bool,
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.is_empty() || (!allow_private && found.iter().any(|address| !is_public(address.ip()))) {
+                return Err("the name leads to an address that is refused".into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn check_url(url: &Url, allow_private: bool) -> Result<(), &'static str> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it carries user information");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_private => {}
+        _ => return Err("only https is allowed"),
+    }
+    let address = match url.host() {
+        None => return Err("it names no host"),
+        Some(Host::Domain(_)) => return Ok(()),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
+    };
+    if allow_private || is_public(address) { Ok(()) } else { Err("it points to a private address") }
+}
+
+/// Whether the address is one that the public internet routes. Addresses that carry an IPv4 address inside (mapped,
+/// 6to4, NAT64) are judged by that one.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            !(v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_broadcast()
+                || v4.is_documentation()
+                || v4.is_multicast()
+                || a == 0
+                || a >= 240
+                || (a == 100 && (64..128).contains(&b))
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 198 && (b == 18 || b == 19)))
+        }
+        IpAddr::V6(v6) => embedded_v4(v6).map_or_else(|| is_public_v6(v6), |v4| is_public(IpAddr::V4(v4))),
+    }
+}
+
+fn embedded_v4(v6: Ipv6Addr) -> Option<std::net::Ipv4Addr> {
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = v6.segments();
+    let join = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        std::net::Ipv4Addr::new(a, b, c, d)
+    };
+    match (s0, s1) {
+        (0x2002, _) => Some(join(s1, s2)),
+        (0x0064, 0xff9b) if (s2, s3, s4, s5) == (0, 0, 0, 0) => Some(join(s6, s7)),
+        _ => None,
+    }
+}
+
+fn is_public_v6(v6: Ipv6Addr) -> bool {
+    let [first, second, ..] = v6.segments();
+    // Only 2000::/3 is routed; of that, not documentation, Teredo and ORCHID.
+    (first & 0xe000) == 0x2000
+        && !(first == 0x2001 && (second == 0x0db8 || second < 0x0200))
+        && !(first == 0x3fff && second < 0x1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_to_public_addresses_is_allowed() {
+        for refused in [
+            "http://example.com/",
+            "ftp://example.com/",
+            "https://user@example.com/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://10.1.2.3/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://100.64.0.1/",
+            "https://0.0.0.0/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://[64:ff9b::a00:1]/",
+            "https://[2002:7f00:1::]/",
+            "https://[2001:db8::1]/",
+        ] {
+            assert!(check_url(&Url::parse(refused).unwrap(), false).is_err(), "{refused}");
+        }
+        for allowed in ["https://example.com/", "https://93.184.216.34/", "https://[2606:4700::1111]/"] {
+            assert!(check_url(&Url::parse(allowed).unwrap(), false).is_ok(), "{allowed}");
+        }
+        assert!(check_url(&Url::parse("http://127.0.0.1:1/").unwrap(), true).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused_when_resolved() {
+        let guard = Guard { allow_private: false };
+        assert!(guard.resolve("localhost".parse().unwrap()).await.is_err());
+        let guard = Guard { allow_private: true };
+        assert!(guard.resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+}

@@ -1,0 +1,47 @@
+//! The machines on which every capability runs.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`db`] | the store, opened: SQLite or Postgres; the only place that knows which |
+//! | [`tx`] | the unit of work: transaction, tenant scope, actor, clock, audit, events, jobs |
+//! | [`jobs`] | durable work: claim, lease, backoff, dead letters |
+//! | [`outbox`] | events told to their subscribers after the commit |
+//! | [`crypto`] | envelope encryption, bearer secrets, Argon2id |
+//! | [`http`] | the only HTTP client; guards against server-side request forgery |
+//! | [`config`] | settings from a file and the environment |
+//! | [`clock`], [`ids`] | time and identity, so that tests can hold both |
+//! | [`telemetry`] | logs and metrics |
+
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod db;
+mod error;
+pub mod http;
+pub mod ids;
+pub mod jobs;
+pub mod outbox;
+pub mod telemetry;
+pub mod tx;
+
+pub use error::{DbError, chain};
+pub use tx::{Actor, Ctx, PlatformTx, PlatformView, Target, Tx, View, Work};
+
+/// A moment in UTC, truncated to microseconds.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// A place at which a test may stop the process; nothing in a build without the feature `failpoints`.
+#[macro_export]
+macro_rules! crash_point {
+    ($name:expr) => {
+        $crate::reach($name)
+    };
+}
+
+/// What [`crash_point!`] calls.
+#[doc(hidden)]
+#[inline]
+pub fn reach(name: &str) {
+    let _ = name;
+    fail::fail_point!(name);
+}

@@ -1,0 +1,290 @@
+//! The unit of work: one transaction, for one tenant, by one actor, at one instant.
+//!
+//! | type | sees | writes |
+//! |---|---|---|
+//! | [`View`] | one tenant | no |
+//! | [`Tx`] | one tenant | yes |
+//! | [`PlatformView`] | all tenants | no |
+//! | [`PlatformTx`] | all tenants | yes |
+//!
+//! Queries begin with `select`, which carries the scope; the bare finders of the ORM are denied by a lint. Audit
+//! records, events and jobs are collected while the work goes on and are written just before the commit: they commit
+//! with the data or not at all. Reading functions take a `&View`; a `Tx` is a `View`, so there is one function, not one
+//! "normal" and one "inside a transaction".
+
+mod reads;
+mod writes;
+
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use sea_orm::DatabaseTransaction;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use crate::db::{Db, Scope};
+use crate::{DbError, Timestamp};
+
+pub use reads::Reads;
+pub use writes::{Event, Work};
+use writes::Writes;
+
+/// Who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// `key`, `scim_token`, `user`, `job`, `operator` or `anonymous`.
+    pub kind: &'static str,
+    /// Its id, or a name where there is no row.
+    pub id: String,
+}
+
+impl Actor {
+    /// Names an actor.
+    pub fn new(kind: &'static str, id: impl ToString) -> Self {
+        Self { kind, id: id.to_string() }
+    }
+}
+
+/// What an audit record is about.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The kind of thing, e.g. `user`.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
+    /// What is worth knowing about it; never a secret.
+    pub details: Json,
+}
+
+impl Target {
+    /// Names a target without details.
+    pub fn new(kind: &'static str, id: impl ToString) -> Self {
+        Self { kind, id: id.to_string(), details: Json::Object(Default::default()) }
+    }
+
+    /// Adds details.
+    #[must_use]
+    pub fn with(mut self, details: Json) -> Self {
+        self.details = details;
+        self
+    }
+}
+
+/// Who asked, and how the request is known.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    /// Who acts.
+    pub actor: Actor,
+    /// The request's id, if there is a request.
+    pub request_id: Option<String>,
+    /// Where the request came from.
+    pub ip_address: Option<IpAddr>,
+    /// The idempotency record that the commit marks as applied.
+    pub idempotency: Option<IdempotencyMark>,
+}
+
+impl Ctx {
+    /// The service itself, working on `what`.
+    pub fn system(what: &'static str) -> Self {
+        Self { actor: Actor::new("job", what), request_id: None, ip_address: None, idempotency: None }
+    }
+}
+
+/// Names an idempotency record.
+#[derive(Clone, Debug)]
+pub struct IdempotencyMark {
+    /// Who sent the key: keys of different principals don't meet.
+    pub principal: String,
+    /// The `Idempotency-Key`.
+    pub key: String,
+}
+
+/// Reads of one tenant, at one instant.
+#[derive(Debug)]
+pub struct View {
+    reads: Reads,
+    tenant: Uuid,
+}
+
+/// One transaction, for one tenant, by one actor, at one instant.
+#[derive(Debug)]
+pub struct Tx {
+    view: View,
+    writes: Writes,
+}
+
+/// Reads across tenants: operators, schedulers.
+#[derive(Debug)]
+pub struct PlatformView {
+    reads: Reads,
+}
+
+/// One transaction across tenants, by one actor, at one instant.
+#[derive(Debug)]
+pub struct PlatformTx {
+    view: PlatformView,
+    writes: Writes,
+}
+
+impl Deref for View {
+    type Target = Reads;
+    fn deref(&self) -> &Reads {
+        &self.reads
+    }
+}
+
+impl Deref for PlatformView {
+    type Target = Reads;
+    fn deref(&self) -> &Reads {
+        &self.reads
+    }
+}
+
+impl Deref for Tx {
+    type Target = View;
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl Deref for PlatformTx {
+    type Target = PlatformView;
+    fn deref(&self) -> &PlatformView {
+        &self.view
+    }
+}
+
+impl Db {
+    /// Reads of `tenant` in one transaction.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`DbError`] of beginning.
+    pub async fn read<T, E: From<DbError>>(
+        &self,
+        tenant: Uuid,
+        work: impl AsyncFnOnce(&View) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let reads = self.reads(Scope::Tenant(tenant), false).await?;
+        let view = View { reads, tenant };
+        let result = work(&view).await;
+        finish(view.reads.connection).await;
+        result
+    }
+
+    /// Reads across tenants in one transaction.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`DbError`] of beginning.
+    pub async fn read_platform<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&PlatformView) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let view = PlatformView { reads: self.reads(Scope::Platform, false).await? };
+        let result = work(&view).await;
+        finish(view.reads.connection).await;
+        result
+    }
+
+    /// Work on `tenant`: begins, works, writes audit records, events and jobs, commits. An `Err` rolls everything back.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`DbError`] of beginning or committing.
+    pub async fn write<T, E: From<DbError>>(
+        &self,
+        ctx: &Ctx,
+        tenant: Uuid,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let reads = self.reads(Scope::Tenant(tenant), true).await?;
+        let mut tx = Tx { view: View { reads, tenant }, writes: Writes::new(ctx.clone(), Some(tenant)) };
+        match work(&mut tx).await {
+            Ok(done) => {
+                self.commit(tx.view.reads, tx.writes).await?;
+                Ok(done)
+            }
+            Err(error) => {
+                finish(tx.view.reads.connection).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Work across tenants, in the same manner.
+    ///
+    /// # Errors
+    /// What `work` answers, or a [`DbError`] of beginning or committing.
+    pub async fn write_platform<T, E: From<DbError>>(
+        &self,
+        ctx: &Ctx,
+        work: impl AsyncFnOnce(&mut PlatformTx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let reads = self.reads(Scope::Platform, true).await?;
+        let mut tx = PlatformTx { view: PlatformView { reads }, writes: Writes::new(ctx.clone(), None) };
+        match work(&mut tx).await {
+            Ok(done) => {
+                self.commit(tx.view.reads, tx.writes).await?;
+                Ok(done)
+            }
+            Err(error) => {
+                finish(tx.view.reads.connection).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Records an attempt that was refused, in a small transaction of its own: the refused work itself is rolled back.
+    ///
+    /// # Errors
+    /// [`DbError`] if the record can't be written.
+    pub async fn record_denied(
+        &self,
+        ctx: &Ctx,
+        tenant: Option<Uuid>,
+        action: &'static str,
+        target: Target,
+    ) -> Result<(), DbError> {
+        self.write_platform(ctx, async |tx| {
+            tx.record_denied(tenant, action, target);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn reads(&self, scope: Scope, writes: bool) -> Result<Reads, DbError> {
+        let connection = self.begin(scope, writes).await?;
+        Ok(Reads { connection, db: self.clone(), now: self.clock().now() })
+    }
+
+    async fn commit(&self, reads: Reads, writes: Writes) -> Result<(), DbError> {
+        let rung = writes.flush(&reads).await?;
+        reads.connection.commit().await?;
+        if rung.jobs {
+            self.jobs_ready().notify_one();
+        }
+        if rung.events {
+            self.events_ready().notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Ends a transaction that has nothing to keep. A failure to roll back is the connection's end, and nobody else's.
+async fn finish(connection: DatabaseTransaction) {
+    if let Err(error) = connection.rollback().await {
+        tracing::warn!(%error, "rollback failed");
+    }
+}
+
+impl View {
+    /// The tenant whose rows are seen.
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+}
+
+impl Reads {
+    /// The instant at which the transaction began.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}

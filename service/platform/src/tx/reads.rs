@@ -1,0 +1,131 @@
+//! Reading: every query starts from a `select` that carries the scope.
+
+use entity::scope::{PlatformOwned, TenantOwned};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect,
+    Select, TryGetableMany, Value,
+};
+use uuid::Uuid;
+
+use super::{PlatformView, View};
+use crate::db::Db;
+use crate::{DbError, Timestamp};
+
+/// Runs what a scoped `select` built.
+#[derive(Debug)]
+pub struct Reads {
+    pub(super) connection: DatabaseTransaction,
+    pub(super) db: Db,
+    pub(super) now: Timestamp,
+}
+
+impl Reads {
+    /// Rows of a table of the platform.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn platform<E: PlatformOwned>(&self) -> Select<E> {
+        E::find()
+    }
+
+    /// The first row, if any.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn one<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
+        Ok(select.one(&self.connection).await?)
+    }
+
+    /// The first row, locked until the transaction ends (SQLite has one writer and needs no lock).
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn lock<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
+        self.one(select.lock_exclusive()).await
+    }
+
+    /// All rows. The caller sets a limit.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn all<E: EntityTrait>(&self, select: Select<E>) -> Result<Vec<E::Model>, DbError> {
+        Ok(select.all(&self.connection).await?)
+    }
+
+    /// Some columns of all rows. The caller sets a limit.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn tuples<E: EntityTrait, T: TryGetableMany>(&self, select: Select<E>) -> Result<Vec<T>, DbError> {
+        Ok(select.into_tuple::<T>().all(&self.connection).await?)
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn count<E>(&self, select: Select<E>) -> Result<u64, DbError>
+    where
+        E: EntityTrait,
+        E::Model: Sync,
+    {
+        Ok(select.count(&self.connection).await?)
+    }
+
+    pub(crate) async fn execute_raw(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+        Ok(self.connection.execute_raw(self.db.statement(sql, values)).await?.rows_affected())
+    }
+
+    pub(crate) async fn query_raw(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbError> {
+        Ok(self.connection.query_all_raw(self.db.statement(sql, values)).await?)
+    }
+
+    /// A membership test against `ids` for hand-written SQL: the test's text and its one parameter.
+    pub fn id_list(&self, ids: &[Uuid], placeholder: &str) -> (String, Value) {
+        self.db.id_list(ids, placeholder)
+    }
+
+    /// Appended to a sub-select that takes one of several equal rows, so that two takers don't wait for each other.
+    pub fn skip_locked(&self) -> &'static str {
+        self.db.skip_locked()
+    }
+}
+
+impl View {
+    /// Rows of one table, already filtered by tenant.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn select<E: TenantOwned>(&self) -> Select<E> {
+        E::find().filter(E::TENANT.eq(self.tenant()))
+    }
+
+    /// Hand-written SQL over the tenant's rows; `$1` is the tenant, `values` begin at `$2`.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    ///
+    /// # Panics
+    /// In debug builds, if the text doesn't compare `tenant_id` with `$1`.
+    pub async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbError> {
+        debug_assert!(sql.contains("tenant_id = $1"), "a query without scope: {sql}");
+        self.query_raw(sql, self.scoped(values)).await
+    }
+
+    pub(super) fn scoped(&self, mut values: Vec<Value>) -> Vec<Value> {
+        values.insert(0, self.tenant().into());
+        values
+    }
+}
+
+impl PlatformView {
+    /// Rows of one table, of all tenants.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn across<E: TenantOwned>(&self) -> Select<E> {
+        E::find()
+    }
+
+    /// Hand-written SQL over the rows of all tenants.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbError> {
+        self.query_raw(sql, values).await
+    }
+}

@@ -1,0 +1,456 @@
+//! Writing: rows at once; audit records, events and jobs collected and written before the commit.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use entity::platform::{audit_event, job, outbox_event};
+use entity::scope::{PlatformOwned, TenantOwned};
+use sea_orm::sea_query::{OnConflict, SimpleExpr};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
+    QueryFilter, QueryTrait, UpdateMany, Value,
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::{Ctx, PlatformTx, Reads, Target, Tx};
+use crate::jobs::Job;
+use crate::{DbError, Timestamp, ids};
+
+/// Parameters that one statement may carry: SQLite's limit, the smaller one.
+const PARAMETERS_MAX: usize = 30_000;
+
+/// Something that happened, told to whoever subscribed after the commit.
+pub trait Event: Serialize {
+    /// `noun.verbed`, e.g. `invitation.accepted`.
+    const TYPE: &'static str;
+}
+
+#[derive(Debug)]
+struct AuditRecord {
+    tenant: Option<Uuid>,
+    action: &'static str,
+    target: Target,
+    outcome: &'static str,
+}
+
+#[derive(Debug)]
+struct NewJob {
+    kind: &'static str,
+    lane: Option<String>,
+    dedupe_key: Option<String>,
+    payload: Json,
+    attempts_max: u32,
+    run_at: Option<Timestamp>,
+    tenant: Option<Uuid>,
+}
+
+/// What a transaction will have written when it commits.
+#[derive(Debug)]
+pub(super) struct Writes {
+    ctx: Ctx,
+    tenant: Option<Uuid>,
+    audit: Vec<AuditRecord>,
+    events: Vec<(&'static str, Option<Uuid>, Json)>,
+    jobs: Vec<NewJob>,
+    wrote: AtomicBool,
+    housekeeping: bool,
+}
+
+/// Which bells to ring after the commit.
+pub(super) struct Rung {
+    pub(super) jobs: bool,
+    pub(super) events: bool,
+}
+
+impl Writes {
+    pub(super) fn new(ctx: Ctx, tenant: Option<Uuid>) -> Self {
+        Self {
+            ctx,
+            tenant,
+            audit: Vec::new(),
+            events: Vec::new(),
+            jobs: Vec::new(),
+            wrote: AtomicBool::new(false),
+            housekeeping: false,
+        }
+    }
+
+    fn touched(&self) {
+        self.wrote.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn flush(self, reads: &Reads) -> Result<Rung, DbError> {
+        debug_assert!(
+            self.housekeeping || !self.wrote.load(Ordering::Relaxed) || !self.audit.is_empty(),
+            "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
+        );
+        let rung = Rung { jobs: !self.jobs.is_empty(), events: !self.events.is_empty() };
+        let (now, request_id) = (reads.now, self.ctx.request_id.clone());
+        let audit = self.audit.into_iter().map(|record| audit_event::Model {
+            id: ids::new(),
+            tenant_id: record.tenant,
+            occurred_at: now,
+            actor_kind: self.ctx.actor.kind.to_owned(),
+            actor_id: self.ctx.actor.id.clone(),
+            action: record.action.to_owned(),
+            target_kind: record.target.kind.to_owned(),
+            target_id: record.target.id,
+            outcome: record.outcome.to_owned(),
+            details: record.target.details,
+            request_id: request_id.clone(),
+            ip_address: self.ctx.ip_address.map(|address| address.to_string()),
+        });
+        insert_rows(reads, audit.collect()).await?;
+        let events = self.events.into_iter().map(|(kind, tenant, data)| outbox_event::Model {
+            id: ids::new(),
+            tenant_id: tenant,
+            r#type: kind.to_owned(),
+            data,
+            occurred_at: now,
+            request_id: request_id.clone(),
+            dispatched_at: None,
+        });
+        insert_rows(reads, events.collect()).await?;
+        for new in self.jobs {
+            insert_job(reads, new, now, request_id.clone()).await?;
+        }
+        if let Some(mark) = self.ctx.idempotency {
+            let sql = "UPDATE idempotency_record SET state = 'applied' \
+                       WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'";
+            reads.mark_applied(sql, vec![mark.principal.into(), mark.key.into()]).await?;
+        }
+        Ok(rung)
+    }
+}
+
+impl Reads {
+    /// The idempotency record belongs to the platform role; it is marked under that role and the scope put back.
+    async fn mark_applied(&self, sql: &str, values: Vec<Value>) -> Result<(), DbError> {
+        self.db.as_platform(&self.connection).await?;
+        self.execute_raw(sql, values).await?;
+        Ok(())
+    }
+}
+
+async fn insert_job(reads: &Reads, new: NewJob, now: Timestamp, request_id: Option<String>) -> Result<(), DbError> {
+    let row = job::Model {
+        id: ids::new(),
+        tenant_id: new.tenant,
+        kind: new.kind.to_owned(),
+        lane: new.lane,
+        dedupe_key: new.dedupe_key,
+        payload: new.payload,
+        status: "pending".to_owned(),
+        attempts: 0,
+        attempts_max: i64::from(new.attempts_max),
+        next_run_at: new.run_at.unwrap_or(now),
+        lease_owner: None,
+        lease_expires_at: None,
+        last_error: None,
+        request_id,
+        created_at: now,
+        finished_at: None,
+    };
+    // A pending job with the same key will do this one's work.
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    #[allow(clippy::disallowed_methods, reason = "the row names its own tenant")]
+    let insert = job::Entity::insert(row.into_active_model().reset_all()).on_conflict(nothing);
+    insert.exec_without_returning(&reads.connection).await?;
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the door: the rows name their own tenant")]
+async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+{
+    let columns = <M::Entity as EntityTrait>::Column::iter().count().max(1);
+    let mut rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).peekable();
+    while rows.peek().is_some() {
+        let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
+        M::Entity::insert_many(batch).exec_without_returning(&reads.connection).await?;
+    }
+    Ok(())
+}
+
+/// The condition that `row`'s primary key makes.
+fn primary_key<M: ModelTrait>(row: &M) -> Condition {
+    <M::Entity as EntityTrait>::PrimaryKey::iter().fold(Condition::all(), |condition, key| {
+        let column = key.into_column();
+        condition.add(column.eq(row.get(column)))
+    })
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+async fn replace<M>(reads: &Reads, row: M, scope: Option<SimpleExpr>) -> Result<(), DbError>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+{
+    let condition = scope.into_iter().fold(primary_key(&row), Condition::add);
+    let update = M::Entity::update_many().set(row.into_active_model().reset_all()).filter(condition);
+    if update.exec(&reads.connection).await?.rows_affected == 1 {
+        return Ok(());
+    }
+    Err(DbError::Sql(DbErr::RecordNotUpdated))
+}
+
+/// What [`Tx`] and [`PlatformTx`] do alike: record, emit, enqueue.
+pub trait Work {
+    #[doc(hidden)]
+    fn pieces(&mut self) -> WorkPieces<'_>;
+
+    /// Records that the actor did `action` to `target`.
+    fn record(&mut self, action: &'static str, target: Target) {
+        let WorkPieces(writes) = self.pieces();
+        let tenant = writes.tenant;
+        writes.audit.push(AuditRecord { tenant, action, target, outcome: "success" });
+    }
+
+    /// Tells subscribers, after the commit.
+    fn emit<E: Event>(&mut self, event: &E) {
+        let WorkPieces(writes) = self.pieces();
+        let data = serde_json::to_value(event).unwrap_or_default();
+        writes.events.push((E::TYPE, writes.tenant, data));
+    }
+
+    /// Leaves work for after the commit.
+    fn enqueue<J: Job>(&mut self, job: &J) {
+        self.enqueue_at(job, None);
+    }
+
+    /// Leaves work for `run_at`, or for after the commit.
+    fn enqueue_at<J: Job>(&mut self, job: &J, run_at: Option<Timestamp>) {
+        let WorkPieces(writes) = self.pieces();
+        writes.jobs.push(NewJob {
+            kind: J::KIND,
+            lane: job.lane(),
+            dedupe_key: job.dedupe_key().map(|key| format!("{}:{key}", J::KIND)),
+            payload: serde_json::to_value(job).unwrap_or_default(),
+            attempts_max: J::ATTEMPTS_MAX,
+            run_at,
+            tenant: job.tenant().or(writes.tenant),
+        });
+    }
+
+    /// Says that this transaction's writes need no audit record: last-used times, cursors, caches.
+    fn housekeeping(&mut self) {
+        let WorkPieces(writes) = self.pieces();
+        writes.housekeeping = true;
+    }
+}
+
+/// Lends [`Work`] its inside.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct WorkPieces<'a>(&'a mut Writes);
+
+impl Work for Tx {
+    fn pieces(&mut self) -> WorkPieces<'_> {
+        WorkPieces(&mut self.writes)
+    }
+}
+
+impl Work for PlatformTx {
+    fn pieces(&mut self) -> WorkPieces<'_> {
+        WorkPieces(&mut self.writes)
+    }
+}
+
+impl Tx {
+    /// Who acts.
+    pub fn ctx(&self) -> &Ctx {
+        &self.writes.ctx
+    }
+
+    /// Inserts one row of this tenant.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn insert<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        self.insert_all(vec![row]).await
+    }
+
+    /// Inserts rows of this tenant, as many to a statement as its parameters allow.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses one.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn insert_all<M>(&self, rows: Vec<M>) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        self.writes.touched();
+        let columns = <M::Entity as EntityTrait>::Column::iter().count().max(1);
+        let scoped = |row: M| {
+            let mut row = row.into_active_model().reset_all();
+            row.set(<M::Entity as TenantOwned>::TENANT, self.tenant().into());
+            row
+        };
+        let mut rows = rows.into_iter().map(scoped).peekable();
+        while rows.peek().is_some() {
+            let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
+            M::Entity::insert_many(batch).exec_without_returning(&self.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn insert_unless_there<M>(&self, row: M) -> Result<bool, DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        self.writes.touched();
+        let mut row = row.into_active_model().reset_all();
+        row.set(<M::Entity as TenantOwned>::TENANT, self.tenant().into());
+        let insert = M::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned());
+        let sql = insert.build(sea_orm::ConnectionTrait::get_database_backend(&self.connection));
+        Ok(sea_orm::ConnectionTrait::execute_raw(&self.connection, sql).await?.rows_affected() == 1)
+    }
+
+    /// Writes every column of a row of this tenant.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it; [`DbError::Sql`] if it isn't there.
+    pub async fn update<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        self.writes.touched();
+        let tenant = <M::Entity as TenantOwned>::TENANT.eq(self.tenant());
+        replace(self, row, Some(tenant)).await
+    }
+
+    /// A change of some columns, already filtered by tenant; run it with [`Tx::apply`].
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn change<E: TenantOwned>(&self) -> UpdateMany<E> {
+        E::update_many().filter(E::TENANT.eq(self.tenant()))
+    }
+
+    /// Runs a change and tells how many rows it touched.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn apply<E: TenantOwned>(&self, change: UpdateMany<E>) -> Result<u64, DbError> {
+        self.writes.touched();
+        Ok(change.exec(&self.connection).await?.rows_affected)
+    }
+
+    /// A removal, already filtered by tenant; run it with [`Tx::purge`].
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn remove<E: TenantOwned>(&self) -> DeleteMany<E> {
+        E::delete_many().filter(E::TENANT.eq(self.tenant()))
+    }
+
+    /// Runs a removal and tells how many rows it took.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a foreign key refuses it.
+    pub async fn purge<E: TenantOwned>(&self, removal: DeleteMany<E>) -> Result<u64, DbError> {
+        self.writes.touched();
+        Ok(removal.exec(&self.connection).await?.rows_affected)
+    }
+
+    /// Hand-written SQL over the tenant's rows; `$1` is the tenant, `values` begin at `$2`. Tells how many rows it
+    /// touched.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    ///
+    /// # Panics
+    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
+    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
+        self.writes.touched();
+        self.execute_raw(sql, self.scoped(values)).await
+    }
+
+    /// Hand-written SQL over a table of the platform, e.g. an instance's count of tenants; `values` begin at `$1`.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn execute_shared<E: PlatformOwned>(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+        self.writes.touched();
+        self.execute_raw(sql, values).await
+    }
+}
+
+impl PlatformTx {
+    /// Who acts.
+    pub fn ctx(&self) -> &Ctx {
+        &self.writes.ctx
+    }
+
+    /// Inserts one row of a table of the platform, or of a tenant that the row names.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn insert<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        self.writes.touched();
+        insert_rows(self, vec![row]).await
+    }
+
+    /// Writes every column of a row.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it; [`DbError::Sql`] if it isn't there.
+    pub async fn update<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        self.writes.touched();
+        replace(self, row, None).await
+    }
+
+    /// Removes a row by its primary key.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a foreign key refuses it.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn delete<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait,
+    {
+        self.writes.touched();
+        M::Entity::delete_many().filter(primary_key(&row)).exec(&self.connection).await?;
+        Ok(())
+    }
+
+    /// Hand-written SQL; tells how many rows it touched.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+        self.writes.touched();
+        self.execute_raw(sql, values).await
+    }
+
+    /// The same as [`Work::record`], for a record that belongs to `tenant`.
+    pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
+        self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome: "success" });
+    }
+
+    pub(super) fn record_denied(&mut self, tenant: Option<Uuid>, action: &'static str, target: Target) {
+        self.writes.audit.push(AuditRecord { tenant, action, target, outcome: "denied" });
+    }
+
+    /// The same as [`Work::emit`], for an event that belongs to `tenant`.
+    pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
+        let data = serde_json::to_value(event).unwrap_or_default();
+        self.writes.events.push((E::TYPE, Some(tenant), data));
+    }
+}

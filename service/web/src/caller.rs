@@ -1,0 +1,229 @@
+//! Who calls. The gate makes a [`Caller`]; a handler takes the narrowest form that it needs and gets its transactions
+//! from it: no permission, no caller; no caller, no transaction.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, View};
+use policy_core::Role;
+use uuid::Uuid;
+
+use crate::routes::{Describe, Operation};
+use crate::{Code, Problem, Service};
+
+/// Somebody whose credentials were accepted.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// `key` or `scim_token`.
+    pub kind: &'static str,
+    /// The credential's id.
+    pub id: Uuid,
+    /// What it may do.
+    pub role: Role,
+    /// The tenant it belongs to; `None`: the platform.
+    pub tenant: Option<Uuid>,
+    /// The organization it belongs to.
+    pub organization: Option<Uuid>,
+    /// How often a tenant's credential may call, by plan; a platform's isn't limited.
+    pub rate_multiplier: Option<u32>,
+    /// A SCIM token's profile: whether the tolerance for real clients is on.
+    pub compat: bool,
+}
+
+/// Recognises bearer credentials of one kind.
+pub trait Authenticator: Send + Sync {
+    /// Who `bearer` is, or the refusal. Wrong, unknown and other people's credentials are answered alike.
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>>;
+}
+
+/// Who calls, and the service they call. Made by the gate.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The service.
+    pub service: Service,
+    /// Who; `None` on public routes.
+    pub principal: Option<Principal>,
+    /// The tenant that the path names.
+    pub tenant: Option<Uuid>,
+    /// Actor, request, address: what audit records say.
+    pub ctx: Ctx,
+}
+
+/// A caller on a route about one tenant.
+#[derive(Clone, Debug)]
+pub struct TenantCaller {
+    caller: Caller,
+    tenant: Uuid,
+}
+
+/// A caller of the platform.
+#[derive(Clone, Debug)]
+pub struct PlatformCaller {
+    caller: Caller,
+}
+
+/// A caller whose credential names an organization: an identity provider.
+#[derive(Clone, Debug)]
+pub struct OrganizationCaller {
+    caller: Caller,
+    tenant: Uuid,
+    /// The organization.
+    pub organization: Uuid,
+    /// Whether the tolerance for real clients is on.
+    pub compat: bool,
+}
+
+impl Caller {
+    /// Who calls; a refusal on a public route.
+    ///
+    /// # Errors
+    /// `auth.required`.
+    pub fn principal(&self) -> Result<&Principal, Problem> {
+        self.principal.as_ref().ok_or_else(|| Problem::new(Code::AuthRequired))
+    }
+}
+
+impl TenantCaller {
+    /// The tenant.
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    /// Reads of the tenant.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn read<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&View) -> Result<T, E>) -> Result<T, E> {
+        self.caller.service.db.read(self.tenant, work).await
+    }
+
+    /// Work on the tenant.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn write<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+        self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
+    }
+}
+
+impl OrganizationCaller {
+    /// The tenant.
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    /// Reads of the tenant.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn read<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&View) -> Result<T, E>) -> Result<T, E> {
+        self.caller.service.db.read(self.tenant, work).await
+    }
+
+    /// Work on the tenant.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn write<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+        self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
+    }
+}
+
+impl PlatformCaller {
+    /// Reads across tenants.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn read<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&PlatformView) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.caller.service.db.read_platform(work).await
+    }
+
+    /// Work across tenants.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub async fn write<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut PlatformTx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.caller.service.db.write_platform(&self.caller.ctx, work).await
+    }
+}
+
+macro_rules! is_a_caller {
+    ($($kind:ident),*) => {$(
+        impl std::ops::Deref for $kind {
+            type Target = Caller;
+            fn deref(&self) -> &Caller {
+                &self.caller
+            }
+        }
+
+        impl FromRequest for $kind {
+            type Error = Problem;
+            type Future = Ready<Result<Self, Problem>>;
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(caller(request).and_then(Self::narrow))
+            }
+        }
+
+        impl Describe for $kind {
+            fn describe(_: &mut Operation) {}
+        }
+    )*};
+}
+
+is_a_caller!(TenantCaller, PlatformCaller, OrganizationCaller);
+
+impl TenantCaller {
+    fn narrow(caller: Caller) -> Result<Self, Problem> {
+        let tenant = caller.tenant.ok_or_else(|| Problem::internal("the route names no tenant"))?;
+        Ok(Self { caller, tenant })
+    }
+}
+
+impl PlatformCaller {
+    fn narrow(caller: Caller) -> Result<Self, Problem> {
+        if caller.principal()?.tenant.is_some() {
+            return Err(Problem::new(Code::AuthInsufficient));
+        }
+        Ok(Self { caller })
+    }
+}
+
+impl OrganizationCaller {
+    fn narrow(caller: Caller) -> Result<Self, Problem> {
+        let principal = caller.principal()?;
+        match (principal.tenant, principal.organization) {
+            (Some(tenant), Some(organization)) => {
+                let compat = principal.compat;
+                Ok(Self { caller, tenant, organization, compat })
+            }
+            _ => Err(Problem::new(Code::AuthInsufficient)),
+        }
+    }
+}
+
+fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+    // Served without the gate, nobody gets in.
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Problem::internal("the route has no gate"))
+}
+
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request))
+    }
+}
+
+impl Describe for Caller {
+    fn describe(_: &mut Operation) {}
+}

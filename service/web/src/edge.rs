@@ -1,0 +1,178 @@
+//! The outermost layer: request id, log line, metrics, panics, security headers, and the one place where refusals are
+//! written and their causes logged.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt as _;
+use platform::ids;
+use tracing::Instrument as _;
+
+use crate::caller::Authenticator;
+use crate::gate::{Gatekeeper, Passed, RequestId};
+use crate::limits::Limits;
+use crate::{Code, Problem, Routes, Service};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of a request id that is taken over.
+const REQUEST_ID_MAX: usize = 128;
+
+impl Routes {
+    /// Serves the routes: what each thread's application is configured with.
+    pub fn serve(
+        &self,
+        service: Service,
+        keys: Arc<dyn Authenticator>,
+        scim: Arc<dyn Authenticator>,
+        limits: Arc<Limits>,
+    ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
+        let keeper = web::Data::new(Gatekeeper { service, keys, scim, limits });
+        let routes = self.clone();
+        move |config| {
+            config.app_data(keeper.clone());
+            routes.configure(config);
+            config.default_service(web::to(|| async { HttpResponse::from_error(Problem::new(Code::NotFound)) }));
+        }
+    }
+}
+
+/// Wraps the whole application.
+///
+/// # Errors
+/// None: every error becomes an answer here.
+pub async fn edge<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let http_request = request.request().clone();
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        trace_id = trace_id(request.headers()),
+        method = %method,
+        route = tracing::field::Empty,
+        tenant_id = tracing::field::Empty,
+        credential_id = tracing::field::Empty,
+    );
+    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone()).await;
+    let mut response = match answered {
+        Ok(Ok(response)) => response.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::new(http_request, HttpResponse::from_error(error)),
+        Err(_) => ServiceResponse::new(http_request, HttpResponse::from_error(Problem::internal("the handler panicked"))),
+    };
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let passed = response.request().extensions().get::<Passed>().cloned().unwrap_or_default();
+    let _entered = span.enter();
+    span.record("route", &route);
+    passed.tenant.map(|tenant| span.record("tenant_id", tracing::field::display(tenant)));
+    passed.credential.map(|credential| span.record("credential_id", tracing::field::display(credential)));
+    if response.response().error().is_some() {
+        response = written(response, &passed, &id);
+    }
+    finish(response.headers_mut(), &id);
+    let status = response.status();
+    let elapsed = started.elapsed();
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
+    metrics::counter!("tenantry_http_requests_total", &labels).increment(1);
+    metrics::histogram!("tenantry_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    tracing::info!(status = status.as_u16(), duration_ms = elapsed.as_secs_f64() * 1000.0, "answered");
+    Ok(response)
+}
+
+/// Takes over a sane id, or makes one.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |text: &&str| {
+        (1..=REQUEST_ID_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(sane);
+    given.map_or_else(|| ids::new().to_string(), ToOwned::to_owned)
+}
+
+/// The trace id of W3C's `traceparent`.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("traceparent")?.to_str().ok()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Writes a refusal in the route's dialect and logs its cause, once.
+fn written(response: ServiceResponse<BoxBody>, passed: &Passed, request_id: &str) -> ServiceResponse<BoxBody> {
+    let (request, response) = response.into_parts();
+    let kept: Vec<(HeaderName, HeaderValue)> =
+        response.headers().iter().filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let fallback;
+    let problem = match response.error().and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => problem,
+        None => {
+            fallback = foreign(response.status(), response.error());
+            &fallback
+        }
+    };
+    if let Some(cause) = &problem.cause {
+        if problem.code.status().is_server_error() {
+            tracing::error!(code = problem.code.name(), %cause, "request failed");
+        } else {
+            tracing::debug!(code = problem.code.name(), %cause, "request refused");
+        }
+    }
+    let now = now(&request);
+    let mut written = problem.respond(passed.dialect, request_id, now);
+    for (name, value) in kept {
+        if !written.headers().contains_key(&name) {
+            written.headers_mut().insert(name, value);
+        }
+    }
+    ServiceResponse::new(request, written)
+}
+
+fn now(request: &HttpRequest) -> platform::Timestamp {
+    match request.app_data::<web::Data<Gatekeeper>>() {
+        Some(keeper) => keeper.service.db.clock().now(),
+        None => platform::clock::Clock::default().now(),
+    }
+}
+
+/// A refusal that the framework made.
+fn foreign(status: StatusCode, error: Option<&actix_web::Error>) -> Problem {
+    let code = match status.as_u16() {
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        408 => Code::BodyTimeout,
+        413 => Code::BodyTooLarge,
+        415 => Code::MediaType,
+        400..=499 => Code::BodyMalformed,
+        503 => Code::Unavailable,
+        _ => Code::Internal,
+    };
+    Problem { cause: error.map(ToString::to_string), ..Problem::new(code) }
+}
+
+/// Headers of every answer.
+fn finish(headers: &mut HeaderMap, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let defaults = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in defaults {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}

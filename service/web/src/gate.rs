@@ -1,0 +1,281 @@
+//! The gate in front of every handler. In this order: the body in time and size, who calls, which tenant, whether they
+//! may, how often, whether this is a repeat; then the handler, under a deadline.
+
+use std::sync::Arc;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, HttpResponse, web};
+use platform::crypto::sha256;
+use platform::db::Lookup;
+use platform::tx::IdempotencyMark;
+use platform::{Actor, Ctx, Target};
+use policy_core::allows;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::caller::{Authenticator, Caller, Principal};
+use crate::idempotency::{self, Start};
+use crate::input::{ReadBody, is_slug, strict_uuid};
+use crate::limits::{Allowance, Limits, Window};
+use crate::problem::Dialect;
+use crate::routes::{Access, Route};
+use crate::{Code, Problem, Service, peer};
+
+/// What the gates of one process share.
+pub(crate) struct Gatekeeper {
+    pub(crate) service: Service,
+    pub(crate) keys: Arc<dyn Authenticator>,
+    pub(crate) scim: Arc<dyn Authenticator>,
+    pub(crate) limits: Arc<Limits>,
+}
+
+/// The rules of one route.
+pub(crate) struct Rules {
+    access: Access,
+    dialect: Dialect,
+    pattern: &'static str,
+    body_bytes_max: usize,
+    counts_failures: bool,
+}
+
+impl Rules {
+    pub(crate) fn of(route: &Route) -> Self {
+        Self {
+            access: route.access,
+            dialect: route.dialect,
+            pattern: route.pattern,
+            body_bytes_max: route.body_bytes_max,
+            counts_failures: route.counts_failures,
+        }
+    }
+}
+
+/// The request's id, put there by the edge.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// What the edge needs to know when the answer passes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) dialect: Dialect,
+    pub(crate) tenant: Option<Uuid>,
+    pub(crate) credential: Option<Uuid>,
+}
+
+pub(crate) async fn method_not_allowed(allow: String) -> HttpResponse {
+    let mut response = HttpResponse::from_error(Problem::new(Code::MethodNotAllowed));
+    if let Ok(value) = header::HeaderValue::from_str(&allow) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}
+
+/// Lets a request pass to its handler, or not.
+pub(crate) async fn pass<B: MessageBody + 'static>(
+    rules: Arc<Rules>,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    request.extensions_mut().insert(Passed { dialect: rules.dialect, ..Passed::default() });
+    let Some(keeper) = request.app_data::<web::Data<Gatekeeper>>().cloned() else {
+        return Ok(refuse(request, Problem::internal("no gatekeeper")));
+    };
+    let admitted = match admit(&keeper, &rules, &mut request).await {
+        Ok(admitted) => admitted,
+        Err(problem) => return Ok(refuse(request, problem)),
+    };
+    let mark = match admitted.repeat {
+        Some(Start::Repeat(response)) => return Ok(request.into_response(response)),
+        Some(Start::Go(mark)) => Some(mark),
+        None => None,
+    };
+    let http_request = request.request().clone();
+    let deadline = keeper.service.config.server.request_timeout;
+    let response = match timeout(deadline, next.call(request)).await {
+        Ok(Ok(response)) => response.map_into_boxed_body().into_parts().1,
+        Ok(Err(error)) => HttpResponse::from_error(error),
+        Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
+    };
+    let failed = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE | StatusCode::NOT_FOUND);
+    if rules.counts_failures && failed {
+        keeper.limits.failed(peer::address(&http_request, &keeper.service.config.server.trusted_proxies));
+    }
+    let mut response = match mark {
+        None => response,
+        Some(mark) => match idempotency::finish(&keeper.service, &mark, response).await {
+            Ok(response) => response,
+            Err(problem) => HttpResponse::from_error(problem),
+        },
+    };
+    if let Some(allowance) = admitted.allowance {
+        allowance.write(response.headers_mut(), keeper.service.db.clock().now());
+    }
+    Ok(ServiceResponse::new(http_request, response))
+}
+
+fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
+    request.into_response(HttpResponse::from_error(problem))
+}
+
+struct Admitted {
+    allowance: Option<Allowance>,
+    repeat: Option<Start>,
+}
+
+async fn admit(keeper: &Gatekeeper, rules: &Rules, request: &mut ServiceRequest) -> Result<Admitted, Problem> {
+    let service = &keeper.service;
+    let address = peer::address(request.request(), &service.config.server.trusted_proxies);
+    if rules.counts_failures {
+        keeper.limits.may_fail(address)?;
+    }
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let mut ctx = Ctx { actor: Actor::new("anonymous", ""), request_id, ip_address: address, idempotency: None };
+    let principal = match authenticate(keeper, rules, request).await {
+        Ok(principal) => principal,
+        Err(problem) => {
+            if problem.code.status() == StatusCode::UNAUTHORIZED && keeper.limits.failed(address) {
+                denied(service, &ctx, None, "authenticate", rules).await;
+            }
+            return Err(problem);
+        }
+    };
+    if let Some(principal) = &principal {
+        ctx.actor = Actor::new(principal.kind, principal.id);
+    }
+    let tenant = tenant(service, rules, request, principal.as_ref()).await;
+    let named = match (&tenant, &principal) {
+        (Ok(Some(tenant)), _) => Some(*tenant),
+        (_, Some(principal)) => principal.tenant,
+        _ => None,
+    };
+    if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
+        passed.tenant = named;
+        passed.credential = principal.as_ref().map(|principal| principal.id);
+    }
+    let tenant = match tenant {
+        Ok(tenant) => tenant,
+        Err(problem) => {
+            denied(service, &ctx, principal.and_then(|principal| principal.tenant), "tenant.access", rules).await;
+            return Err(problem);
+        }
+    };
+    if let (Access::Key(permission), Some(principal)) = (rules.access, &principal)
+        && !allows(principal.role, permission)
+    {
+        denied(service, &ctx, named, permission.name(), rules).await;
+        return Err(Problem::new(Code::AuthInsufficient).fact("permission", permission.name()));
+    }
+    let allowance = match &principal {
+        Some(principal) => count(keeper, rules, principal)?,
+        None => None,
+    };
+    // Only now: a body is read for those who may send one.
+    let body = read_body(service, rules, request).await?;
+    let repeat = start_repeatable(service, rules, request, principal.as_ref(), &body).await?;
+    if let Some(Start::Go(mark)) = &repeat {
+        ctx.idempotency = Some(mark.clone());
+    }
+    let mut extensions = request.extensions_mut();
+    extensions.insert(ReadBody(body));
+    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx });
+    Ok(Admitted { allowance, repeat })
+}
+
+async fn denied(service: &Service, ctx: &Ctx, tenant: Option<Uuid>, action: &'static str, rules: &Rules) {
+    let recorded = service.db.record_denied(ctx, tenant, action, Target::new("route", rules.pattern)).await;
+    if let Err(error) = recorded {
+        tracing::error!(error = %platform::chain(&error), "a denied attempt could not be recorded");
+    }
+}
+
+async fn authenticate(keeper: &Gatekeeper, rules: &Rules, request: &ServiceRequest) -> Result<Option<Principal>, Problem> {
+    let authenticator = match rules.access {
+        Access::Public(_) => return Ok(None),
+        Access::Key(_) => &keeper.keys,
+        Access::Scim => &keeper.scim,
+    };
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let (Some(value), None) = (headers.next(), headers.next()) else {
+        return Err(Problem::new(Code::AuthRequired));
+    };
+    let text = value.to_str().map_err(|_| Problem::new(Code::AuthInvalid))?;
+    let bearer = match text.split_once(' ') {
+        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
+        _ => return Err(Problem::new(Code::AuthInvalid)),
+    };
+    if bearer.is_empty() || bearer.len() > 512 {
+        return Err(Problem::new(Code::AuthInvalid));
+    }
+    authenticator.authenticate(&keeper.service, bearer).await.map(Some)
+}
+
+/// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.
+async fn tenant(
+    service: &Service,
+    rules: &Rules,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+) -> Result<Option<Uuid>, Problem> {
+    if !rules.pattern.contains("{tenant}") {
+        return Ok(None);
+    }
+    let name = request.match_info().get("tenant").unwrap_or_default();
+    let found = match strict_uuid(name) {
+        Some(id) => Some(id),
+        None if is_slug(name) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
+        None => None,
+    };
+    let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
+    found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+fn count(keeper: &Gatekeeper, rules: &Rules, principal: &Principal) -> Result<Option<Allowance>, Problem> {
+    let Some(multiplier) = principal.rate_multiplier.filter(|_| keeper.service.config.rate_limit.enabled) else {
+        return Ok(None);
+    };
+    let window = if rules.access == Access::Scim { Window::Scim } else { Window::Api };
+    keeper.limits.count(window, principal.id, multiplier).map(Some)
+}
+
+async fn read_body(service: &Service, rules: &Rules, request: &mut ServiceRequest) -> Result<web::Bytes, Problem> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));
+    }
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > rules.body_bytes_max) {
+        return Err(too_large(rules));
+    }
+    let payload = request.extract::<web::Payload>().await.map_err(Problem::internal)?;
+    let read = payload.to_bytes_limited(rules.body_bytes_max);
+    match timeout(service.config.server.body_timeout, read).await {
+        Err(_) => Err(Problem::new(Code::BodyTimeout)),
+        Ok(Err(_)) => Err(too_large(rules)),
+        Ok(Ok(Err(_))) => Err(Problem::detailed(Code::BodyMalformed, "The body broke off.")),
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+    }
+}
+
+fn too_large(rules: &Rules) -> Problem {
+    Problem::detailed(Code::BodyTooLarge, format!("The body has more than {} bytes.", rules.body_bytes_max))
+}
+
+async fn start_repeatable(
+    service: &Service,
+    rules: &Rules,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+    body: &[u8],
+) -> Result<Option<Start>, Problem> {
+    let (Access::Key(_), Some(principal), &Method::POST) = (rules.access, principal, request.method()) else {
+        return Ok(None);
+    };
+    let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let mark = IdempotencyMark { principal: principal.id.to_string(), key: idempotency::key(header)? };
+    let target = request.uri().to_string();
+    let fingerprint = sha256(&[rules.pattern.as_bytes(), &[0], target.as_bytes(), &[0], body].concat());
+    idempotency::start(service, mark, fingerprint).await.map(Some)
+}

@@ -1,0 +1,150 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a repeat gets the first reply.
+//!
+//! The record goes `started` → `applied` → `answered`. *Applied* is written by the commit of the work itself, so that a
+//! process that dies between commit and reply can't make the repeat work twice: the repeat is then told that the work
+//! took effect and its reply was lost. A record that was never applied is free again after a minute.
+
+use actix_web::HttpResponse;
+use actix_web::body::to_bytes;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use chrono::TimeDelta;
+use entity::platform::idempotency_record::{Column, Entity, Model};
+use platform::tx::IdempotencyMark;
+use platform::{Ctx, Work};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+
+use crate::{Code, Problem, Service};
+
+/// How long a reply is kept.
+const KEPT: TimeDelta = TimeDelta::hours(24);
+/// A record that is neither applied nor answered in this time belongs to a dead process.
+const ABANDONED: TimeDelta = TimeDelta::seconds(60);
+/// Characters of a key.
+const KEY_MAX: usize = 255;
+/// Headers of a reply that are kept.
+const HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
+
+#[derive(Serialize, Deserialize)]
+struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// What to do with a request that carries a key.
+pub(crate) enum Start {
+    /// It is the first.
+    Go(IdempotencyMark),
+    /// It is a repeat.
+    Repeat(HttpResponse),
+}
+
+/// Reads the key: an sf-string in quotes by the draft, bare by everybody's habit.
+pub(crate) fn key(header: &HeaderValue) -> Result<String, Problem> {
+    let text = header.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let fits = (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err(Problem::invalid("Idempotency-Key", "must be 1 to 255 printable characters")) }
+}
+
+/// Takes the key for this request, or finds what became of the first.
+pub(crate) async fn start(service: &Service, mark: IdempotencyMark, fingerprint: [u8; 32]) -> Result<Start, Problem> {
+    let ctx = Ctx::system("idempotency");
+    let row = |now| Model {
+        principal: mark.principal.clone(),
+        idempotency_key: mark.key.clone(),
+        fingerprint: fingerprint.to_vec(),
+        state: "started".to_owned(),
+        reply: None,
+        created_at: now,
+        expires_at: now + KEPT,
+    };
+    let found = service
+        .db
+        .write_platform(&ctx, async |tx| {
+            tx.housekeeping();
+            let now = tx.now();
+            let select = tx.platform::<Entity>().filter(Column::Principal.eq(&mark.principal));
+            let Some(found) = tx.lock(select.filter(Column::IdempotencyKey.eq(&mark.key))).await? else {
+                tx.insert(row(now)).await?;
+                return Ok(None);
+            };
+            let abandoned = found.state == "started" && found.created_at + ABANDONED < now;
+            if abandoned || found.expires_at < now {
+                tx.update(row(now)).await?;
+                return Ok(None);
+            }
+            Ok::<_, platform::DbError>(Some(found))
+        })
+        .await;
+    match found {
+        Ok(None) => Ok(Start::Go(mark)),
+        Ok(Some(record)) => repeat(service, &record, fingerprint).map(Start::Repeat),
+        // Two first requests at the same moment: the other one won.
+        Err(platform::DbError::Conflict(_)) => Err(Problem::new(Code::IdempotencyInProgress)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<HttpResponse, Problem> {
+    if record.fingerprint != fingerprint {
+        return Err(Problem::new(Code::IdempotencyMismatch));
+    }
+    let Some(sealed) = &record.reply else {
+        let applied = record.state == "applied" && record.created_at + ABANDONED < service.db.clock().now();
+        return Err(Problem::new(if applied { Code::IdempotencyReplyLost } else { Code::IdempotencyInProgress }));
+    };
+    let plain = service.envelope.open("idempotency", &binding(&record.principal, &record.idempotency_key), sealed)?;
+    let reply: Reply = serde_json::from_slice(&plain).map_err(Problem::internal)?;
+    let status = StatusCode::from_u16(reply.status).map_err(Problem::internal)?;
+    let mut response = HttpResponse::build(status);
+    for header in reply.headers {
+        response.insert_header(header);
+    }
+    response.insert_header(("Idempotency-Replayed", "true"));
+    Ok(response.body(reply.body))
+}
+
+/// Keeps the reply, or frees the key if nothing came of the request.
+pub(crate) async fn finish(service: &Service, mark: &IdempotencyMark, response: HttpResponse) -> Result<HttpResponse, Problem> {
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body).await.map_err(|_| Problem::internal("the reply's body broke off"))?;
+    let status = head.status();
+    let ctx = Ctx::system("idempotency");
+    let names = vec![mark.principal.clone().into(), mark.key.clone().into()];
+    if status.is_success() {
+        let headers = HEADERS.iter().filter_map(|name| {
+            let value = head.headers().get(name)?.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
+        let reply = Reply { status: status.as_u16(), headers: headers.collect(), body: body.to_vec() };
+        let plain = serde_json::to_vec(&reply).map_err(Problem::internal)?;
+        let sealed = service.envelope.seal("idempotency", &binding(&mark.principal, &mark.key), &plain)?;
+        let sql = "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2";
+        let values = [names, vec![sealed.into()]].concat();
+        service
+            .db
+            .write_platform(&ctx, async |tx| {
+                tx.housekeeping();
+                tx.execute(sql, values).await
+            })
+            .await?;
+    } else {
+        // A refusal changed nothing: the caller may mend the request and use the key again.
+        let sql = "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'";
+        service
+            .db
+            .write_platform(&ctx, async |tx| {
+                tx.housekeeping();
+                tx.execute(sql, names).await
+            })
+            .await?;
+    }
+    Ok(head.set_body(body).map_into_boxed_body())
+}
+
+fn binding(principal: &str, key: &str) -> Vec<u8> {
+    [principal.as_bytes(), &[0], key.as_bytes()].concat()
+}

@@ -1,0 +1,401 @@
+//! Input: bodies, queries, headers and ids from the path, each refused with a code and a pointer to the place.
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use futures_util::future::{Ready, ready};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::path::ParameterIn;
+use uuid::Uuid;
+
+use crate::problem::FieldError;
+use crate::routes::{Describe, Operation, text};
+use crate::{Code, Problem};
+
+/// Input that can say what is wrong with it beyond its types.
+pub trait Input {
+    /// Adds what is wrong.
+    fn check(&self, _: &mut FieldErrors) {}
+}
+
+impl Input for Value {}
+
+/// What is wrong with an input, so far.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    /// Adds one.
+    pub fn add(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+    }
+
+    /// Adds one unless `fits`.
+    pub fn require(&mut self, fits: bool, pointer: &str, detail: &str) {
+        if !fits {
+            self.add(pointer, detail);
+        }
+    }
+
+    /// A text of `1..=max` characters without control characters.
+    pub fn text(&mut self, pointer: &str, value: &str, max: usize) {
+        let fits = !value.trim().is_empty() && value.chars().count() <= max && !value.chars().any(char::is_control);
+        self.require(fits, pointer, &format!("must be 1 to {max} characters without control characters"));
+    }
+
+    /// The refusal, if anything is wrong.
+    ///
+    /// # Errors
+    /// `validation.failed`.
+    pub fn finish(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem { errors: self.0, ..Problem::new(Code::ValidationFailed) }) }
+    }
+}
+
+/// Whether `text` is a DNS label (RFC 1123): what a slug must be.
+pub fn is_slug(text: &str) -> bool {
+    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
+        && bytes.first().is_some_and(alphanumeric)
+        && bytes.last().is_some_and(alphanumeric)
+}
+
+/// Whether `text` can be an e-mail address that a mail may be sent to; the mail library has the last word.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':' | '(' | ')'))
+        && !local.contains('@')
+        && !domain.is_empty()
+        && domain.split('.').all(|label| is_slug(&label.to_lowercase()) || !label.is_ascii() && !label.is_empty())
+}
+
+/// The body as the gate read it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadBody(pub(crate) web::Bytes);
+
+fn bytes(request: &HttpRequest) -> web::Bytes {
+    request.extensions().get::<ReadBody>().map(|body| body.0.clone()).unwrap_or_default()
+}
+
+fn media_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Parses JSON; the refusal points to the place.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    refuse_nul(bytes)?;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer(error.path());
+        let inner = error.inner();
+        if inner.is_data() {
+            // serde's message names types and fields, never values of ours.
+            let message = inner.to_string();
+            let message = message.rsplit_once(" at line").map_or(message.as_str(), |(text, _)| text);
+            Problem::invalid(pointer, message.chars().take(200).collect::<String>())
+        } else {
+            Problem::detailed(Code::BodyMalformed, format!("The body is not JSON: line {}, column {}.", inner.line(), inner.column()))
+        }
+    })?;
+    reader.end().map_err(|_| Problem::detailed(Code::BodyMalformed, "There is something after the JSON value."))?;
+    Ok(value)
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// Postgres keeps no NUL in texts; a value with one is refused at the door on both stores.
+fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
+    fn has_nul(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(has_nul),
+            Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+            _ => false,
+        }
+    }
+    // Only the escape can bring one in: a raw NUL isn't JSON.
+    if bytes.windows(6).any(|window| window == b"\\u0000")
+        && serde_json::from_slice::<Value>(bytes).is_ok_and(|value| has_nul(&value))
+    {
+        return Err(Problem::detailed(Code::ValidationFailed, "Texts must not contain NUL."));
+    }
+    Ok(())
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + Input> Body<T> {
+    fn read(request: &HttpRequest) -> Result<Self, Problem> {
+        let media = media_type(request);
+        if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
+            return Err(Problem::detailed(Code::MediaType, "The body must be application/json."));
+        }
+        let value: T = parse(&bytes(request))?;
+        let mut errors = FieldErrors::default();
+        value.check(&mut errors);
+        errors.finish()?;
+        Ok(Self(value))
+    }
+}
+
+impl<T: DeserializeOwned + Input> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::read(request))
+    }
+}
+
+impl<T: ToSchema> Describe for Body<T> {
+    fn describe(operation: &mut Operation) {
+        let schema = operation.refer::<T>();
+        operation.body("application/json", schema);
+    }
+}
+
+/// A form body (OAuth, pages).
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Form<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready((|| {
+            if media_type(request) != "application/x-www-form-urlencoded" {
+                return Err(Problem::detailed(Code::MediaType, "The body must be application/x-www-form-urlencoded."));
+            }
+            let bytes = bytes(request);
+            let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::BodyMalformed))?;
+            urlencoded(text).map(Self)
+        })())
+    }
+}
+
+impl<T: ToSchema> Describe for Form<T> {
+    fn describe(operation: &mut Operation) {
+        let schema = operation.refer::<T>();
+        operation.body("application/x-www-form-urlencoded", schema);
+    }
+}
+
+fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    if text.to_ascii_lowercase().contains("%00") {
+        return Err(Problem::detailed(Code::ValidationFailed, "Parameters must not contain NUL."));
+    }
+    let parsed = web::Query::<T>::from_query(text).map(web::Query::into_inner);
+    parsed.map_err(|error| {
+        let message = error.to_string();
+        let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
+        Problem::detailed(Code::ValidationFailed, format!("The parameters don't fit: {}.", message.chars().take(200).collect::<String>()))
+    })
+}
+
+/// A JSON body of any media type, as bytes: SCIM reads its own.
+#[derive(Debug)]
+pub struct RawBody(pub web::Bytes);
+
+impl RawBody {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `validation.malformed`.
+    pub fn json(&self) -> Result<Value, Problem> {
+        parse(&self.0)
+    }
+}
+
+impl FromRequest for RawBody {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let media = media_type(request);
+        let fits = matches!(media.as_str(), "" | "application/json" | "application/scim+json");
+        ready(if fits { Ok(Self(bytes(request))) } else { Err(Problem::new(Code::MediaType)) })
+    }
+}
+
+impl Describe for RawBody {
+    fn describe(operation: &mut Operation) {
+        operation.body("application/scim+json", Operation::free_form());
+    }
+}
+
+/// The query.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(urlencoded::<T>(request.query_string()).and_then(|value| {
+            let mut errors = FieldErrors::default();
+            value.check(&mut errors);
+            errors.finish().map(|()| Self(value))
+        }))
+    }
+}
+
+impl<T> Describe for Query<T> {
+    fn describe(operation: &mut Operation) {
+        operation.parameter("limit", ParameterIn::Query, "How many items; at most 200.", text());
+        operation.parameter("cursor", ParameterIn::Query, "Where to go on.", text());
+    }
+}
+
+/// Ids and keys from the path. What isn't one in its strict form is a resource that doesn't exist.
+#[derive(Debug)]
+pub struct Ids(HttpRequest);
+
+impl Ids {
+    /// A UUID in its hyphenated form.
+    ///
+    /// # Errors
+    /// `not_found` for anything else.
+    pub fn id(&self, name: &str) -> Result<Uuid, Problem> {
+        let text = self.0.match_info().get(name).unwrap_or_default();
+        strict_uuid(text).ok_or_else(|| Problem::new(Code::NotFound))
+    }
+
+    /// A key or slug: letters, digits, `.`, `_`, `-`, at most 100.
+    ///
+    /// # Errors
+    /// `not_found` for anything else.
+    pub fn key(&self, name: &str) -> Result<&str, Problem> {
+        let text = self.0.match_info().get(name).unwrap_or_default();
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if (1..=100).contains(&text.len()) && text.bytes().all(fits) { Ok(text) } else { Err(Problem::new(Code::NotFound)) }
+    }
+}
+
+pub(crate) fn strict_uuid(text: &str) -> Option<Uuid> {
+    // The parser also takes braces, URNs and bare hex: one resource, one name.
+    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+}
+
+impl FromRequest for Ids {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.clone())))
+    }
+}
+
+impl Describe for Ids {
+    fn describe(_: &mut Operation) {}
+}
+
+/// `If-Match`: the versions that the caller has seen.
+#[derive(Debug)]
+pub struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// Refuses a write to a version that the caller hasn't seen. Without the header everything matches.
+    ///
+    /// # Errors
+    /// `conflict.version`.
+    pub fn require(&self, version: i64) -> Result<(), Problem> {
+        let Some(header) = &self.0 else { return Ok(()) };
+        let tag = format!("\"{version}\"");
+        let matches = header.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag);
+        if matches { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
+    }
+}
+
+impl FromRequest for IfMatch {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let value = request.headers().get(header::IF_MATCH);
+        ready(Ok(Self(value.map(|value| value.to_str().unwrap_or_default().to_owned()))))
+    }
+}
+
+impl Describe for IfMatch {
+    fn describe(operation: &mut Operation) {
+        operation.parameter("If-Match", ParameterIn::Header, "The version that was read.", text());
+    }
+}
+
+/// The request itself, for the few handlers that answer by its headers.
+impl Describe for HttpRequest {
+    fn describe(_: &mut Operation) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_a_dns_label() {
+        let longest = "a".repeat(63);
+        for good in ["a", "acme", "acme-2", "0x", longest.as_str()] {
+            assert!(is_slug(good), "{good}");
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "ä", "a b", "a\0", too_long.as_str()] {
+            assert!(!is_slug(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_could_inject_a_header_is_none() {
+        for good in ["a@b", "zoe.miller+x@example.com", "o'hara@xn--bcher-kva.example", "ü@bücher.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "a", "@b", "a@", "a@b\r\nBcc: c@d", "a b@c", "<a@b>", "a@b,c@d", "a@-b", "a@b..c", "a@\0b", "a@b@c"] {
+            assert!(!is_email(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_points_to_the_place() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            #[allow(dead_code, reason = "only its type matters")]
+            count: u8,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            #[allow(dead_code, reason = "only its type matters")]
+            inner: Vec<Inner>,
+        }
+        let problem = parse::<Outer>(br#"{"inner":[{"count":1},{"count":"x"}]}"#).unwrap_err();
+        assert_eq!(problem.errors[0].pointer, "/inner/1/count");
+        let problem = parse::<Outer>(br#"{"inner":[{"count":1,"other":2}]}"#).unwrap_err();
+        assert!(problem.errors[0].pointer.starts_with("/inner/0"), "{problem:?}");
+        assert_eq!(parse::<Outer>(b"{").unwrap_err().code, Code::BodyMalformed);
+        assert_eq!(parse::<Value>(b"{} {}").unwrap_err().code, Code::BodyMalformed);
+        assert_eq!(parse::<Value>(br#"{"a":"\u0000"}"#).unwrap_err().code, Code::ValidationFailed);
+        assert!(parse::<Value>(br#"{"a":"\\u0000"}"#).is_ok());
+    }
+
+    #[test]
+    fn an_id_has_one_form() {
+        assert!(strict_uuid("01890a5d-ac96-774b-bcce-b302099a8057").is_some());
+        for other in ["01890a5dac96774bbcceb302099a8057", "{01890a5d-ac96-774b-bcce-b302099a8057}", "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057", ""] {
+            assert!(strict_uuid(other).is_none());
+        }
+    }
+}

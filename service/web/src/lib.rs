@@ -1,0 +1,70 @@
+//! The socket: what stands between HTTP and the capabilities.
+//!
+//! A capability lists its routes with [`Routes`]; each names its permission, and the [`gate`] decides before the handler
+//! runs: body in time and size, who calls, which tenant, whether they may, how often, whether this is a repeat. The same
+//! list makes `openapi.json` and the guards' inventory, so a route that isn't documented or has no permission can't be
+//! served.
+
+mod caller;
+mod edge;
+mod gate;
+mod idempotency;
+mod input;
+mod limits;
+mod openapi;
+mod page;
+mod peer;
+mod problem;
+mod reply;
+mod routes;
+
+pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
+pub use edge::edge;
+pub use input::{Body, FieldErrors, Form, Ids, Input, IfMatch, Query, RawBody, is_email, is_slug};
+pub use limits::Limits;
+pub use openapi::document;
+pub use page::{ListQuery, Page, Position};
+pub use problem::{Code, Dialect, FieldError, Problem};
+pub use reply::{Accepted, Created, NoContent, Tagged};
+pub use routes::{Access, Describe, Operation, Route, Routes};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use platform::config::Config;
+use platform::crypto::{Envelope, Hasher};
+use platform::db::Db;
+use platform::http::Client;
+
+/// What every handler may need, shared by all threads.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// The store.
+    pub db: Db,
+    /// Seals secrets.
+    pub envelope: Envelope,
+    /// Argon2id.
+    pub hasher: Hasher,
+    /// The guarded HTTP client.
+    pub http: Client,
+    draining: Arc<AtomicBool>,
+}
+
+impl Service {
+    /// Puts the parts together.
+    pub fn new(config: Arc<Config>, db: Db, envelope: Envelope, http: Client) -> Self {
+        Self { config, db, envelope, hasher: Hasher::default(), http, draining: Arc::default() }
+    }
+
+    /// Whether the process is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Tells load balancers, by `/ready`, to go elsewhere.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,196 @@
+//! Refusals: one type, three renderings (problem+json, SCIM, OAuth), one catalogue of codes.
+
+mod catalogue;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use chrono::SecondsFormat;
+use platform::{DbError, Timestamp};
+use serde_json::{Map, Value, json};
+
+pub use catalogue::Code;
+
+/// How a route's refusals are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// RFC 9457.
+    #[default]
+    Problem,
+    /// RFC 7644, section 3.12.
+    Scim,
+    /// RFC 6749, section 5.2.
+    OAuth,
+}
+
+/// One field of the input that doesn't fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// A refusal, as facts. The sentence is made here, once.
+#[derive(Debug)]
+pub struct Problem {
+    /// The stable code.
+    pub code: Code,
+    /// What happened, for people. Never a secret and never somebody else's data.
+    pub detail: String,
+    /// Fields that don't fit.
+    pub errors: Vec<FieldError>,
+    /// Facts as members of the problem.
+    pub facts: Map<String, Value>,
+    /// `scimType` or OAuth's `error`, where the dialect has finer words than the code.
+    pub dialect_code: Option<&'static str>,
+    /// Seconds for `Retry-After`.
+    pub retry_after: Option<u64>,
+    /// What went wrong inside; logged once, never sent.
+    pub cause: Option<String>,
+}
+
+impl Problem {
+    /// A refusal with the code's own sentence.
+    pub fn new(code: Code) -> Self {
+        Self {
+            code,
+            detail: code.title().to_owned(),
+            errors: Vec::new(),
+            facts: Map::new(),
+            dialect_code: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// A refusal with a sentence of its own.
+    pub fn detailed(code: Code, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..Self::new(code) }
+    }
+
+    /// Input that doesn't fit at one place.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let error = FieldError { pointer: pointer.into(), detail: detail.into() };
+        Self { errors: vec![error], ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// A failure of ours. The cause is logged, not sent.
+    pub fn internal(cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal) }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Sets the dialect's finer word.
+    #[must_use]
+    pub fn dialect(mut self, code: &'static str) -> Self {
+        self.dialect_code = Some(code);
+        self
+    }
+
+    /// Renders the refusal.
+    pub fn respond(&self, dialect: Dialect, request_id: &str, now: Timestamp) -> HttpResponse {
+        let mut response = HttpResponse::build(self.code.status());
+        if let Some(seconds) = self.retry_after {
+            response.insert_header(("Retry-After", seconds.to_string()));
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            let scheme = if dialect == Dialect::OAuth { "Basic" } else { "Bearer" };
+            response.insert_header(("WWW-Authenticate", format!("{scheme} realm=\"tenantry\"")));
+        }
+        match dialect {
+            Dialect::Problem => self.problem(&mut response, request_id, now),
+            Dialect::Scim => self.scim(&mut response),
+            Dialect::OAuth => self.oauth(&mut response),
+        }
+    }
+
+    fn problem(&self, response: &mut HttpResponseBuilder, request_id: &str, now: Timestamp) -> HttpResponse {
+        let mut body = self.facts.clone();
+        body.insert("type".to_owned(), format!("https://tenantry.dev/problems/{}", self.code.name()).into());
+        body.insert("title".to_owned(), self.code.title().into());
+        body.insert("status".to_owned(), self.code.status().as_u16().into());
+        body.insert("detail".to_owned(), self.detail.as_str().into());
+        body.insert("code".to_owned(), self.code.name().into());
+        body.insert("requestId".to_owned(), request_id.into());
+        body.insert("timestamp".to_owned(), now.to_rfc3339_opts(SecondsFormat::Millis, true).into());
+        if !self.errors.is_empty() {
+            let errors = self.errors.iter().map(|error| json!({"pointer": error.pointer, "detail": error.detail}));
+            body.insert("errors".to_owned(), errors.collect());
+        }
+        response.content_type("application/problem+json").body(Value::Object(body).to_string())
+    }
+
+    fn scim(&self, response: &mut HttpResponseBuilder) -> HttpResponse {
+        let mut detail = self.detail.clone();
+        for error in &self.errors {
+            detail.push_str(&format!("; {}: {}", error.pointer, error.detail));
+        }
+        let mut body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+            "status": self.code.status().as_u16().to_string(),
+            "detail": detail,
+        });
+        let status = self.code.status();
+        if let Some(kind) = self.dialect_code.filter(|_| matches!(status.as_u16(), 400 | 409)) {
+            body["scimType"] = kind.into();
+        }
+        response.content_type("application/scim+json").body(body.to_string())
+    }
+
+    fn oauth(&self, response: &mut HttpResponseBuilder) -> HttpResponse {
+        let error = self.dialect_code.unwrap_or(match self.code.status().as_u16() {
+            401 => "invalid_client",
+            403 => "access_denied",
+            429 | 503 => "temporarily_unavailable",
+            500.. => "server_error",
+            _ => "invalid_request",
+        });
+        let body = json!({"error": error, "error_description": self.detail});
+        response.insert_header(("Pragma", "no-cache")).content_type("application/json").body(body.to_string())
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The edge renders it again, with the request's id and the route's dialect; this is for what passes by the edge.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.code.status())
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        let code = match &error {
+            DbError::Conflict(_) => Code::Conflict,
+            DbError::Busy(_) => Code::Unavailable,
+            _ => Code::Internal,
+        };
+        let cause = Some(platform::chain(&error));
+        let retry_after = matches!(code, Code::Unavailable).then_some(1);
+        Self { cause, retry_after, ..Self::new(code) }
+    }
+}
+
+impl From<platform::crypto::HashError> for Problem {
+    fn from(error: platform::crypto::HashError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,107 @@
+//! The catalogue of codes: what a client may match on. `docs/problems.md` is made from it and compared by a test.
+
+use actix_web::http::StatusCode;
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal $status:literal $title:literal;)*) => {
+        /// A stable code of a refusal.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = $title] $variant,)*
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// Its name: dotted, never changed.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// What it means, in one sentence.
+            pub fn title(self) -> &'static str {
+                match self { $(Code::$variant => $title,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub fn status(self) -> StatusCode {
+                let status: u16 = match self { $(Code::$variant => $status,)* };
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    };
+}
+
+codes! {
+    AuthRequired = "auth.required" 401 "Authentication is required.";
+    AuthInvalid = "auth.invalid" 401 "The credentials are not valid.";
+    AuthInsufficient = "auth.insufficient" 403 "The credentials don't permit this.";
+    NotFound = "not_found" 404 "There is no such resource.";
+    MethodNotAllowed = "method_not_allowed" 405 "The resource doesn't have this method.";
+    ValidationFailed = "validation.failed" 400 "The input doesn't fit.";
+    BodyMalformed = "validation.malformed" 400 "The body can't be read.";
+    BodyTooLarge = "validation.too_large" 413 "The body is too large.";
+    BodyTimeout = "validation.timeout" 408 "The body didn't arrive in time.";
+    MediaType = "validation.media_type" 415 "The body's media type or encoding is not supported.";
+    CursorInvalid = "validation.cursor" 400 "The cursor is not one of this list.";
+    Conflict = "conflict" 409 "The resource is in the way of another.";
+    VersionMismatch = "conflict.version" 412 "The resource has changed since it was read.";
+    NotModified = "not_modified" 304 "The resource has not changed.";
+    QuotaExceeded = "quota.exceeded" 403 "The quota is used up.";
+    RateLimited = "rate.limited" 429 "Too many requests.";
+    Internal = "internal" 500 "Something went wrong on our side.";
+    Unavailable = "unavailable" 503 "The service can't answer right now.";
+    NotImplemented = "not_implemented" 501 "This is not implemented.";
+    IdempotencyMismatch = "idempotency.mismatch" 422 "The Idempotency-Key was used with another request.";
+    IdempotencyInProgress = "idempotency.in_progress" 409 "The first request with this Idempotency-Key is still running.";
+    IdempotencyReplyLost = "idempotency.reply_lost" 409 "The first request with this Idempotency-Key took effect, but its reply was lost.";
+    TenantSuspended = "tenant.suspended" 403 "The tenant is suspended.";
+    TenantNotActive = "tenant.not_active" 409 "The tenant's status doesn't permit this.";
+    TenantSlugTaken = "tenant.slug_taken" 409 "The slug is taken.";
+    TenantExternalIdTaken = "tenant.external_id_taken" 409 "The external id belongs to another tenant.";
+    PlanUnknown = "tenant.plan_unknown" 400 "There is no such plan.";
+    BackendUnavailable = "tenant.backend_unavailable" 400 "This identity backend or instance driver is not available.";
+    OrganizationSlugTaken = "organization.slug_taken" 409 "The slug is taken.";
+    OrganizationNotEmpty = "organization.not_empty" 409 "The organization still has users, groups or tokens.";
+    OrganizationDefault = "organization.default" 409 "The default organization can't be deleted.";
+    InstanceInUse = "instance.in_use" 409 "The instance still hosts tenants.";
+    UserDeactivated = "user.deactivated" 403 "The user is deactivated.";
+    UserLastAdmin = "user.last_admin" 409 "The tenant's last admin can't be removed.";
+    UserManaged = "user.managed" 409 "The identity provider owns this user.";
+    UserExists = "user.exists" 409 "A user of this name exists.";
+    GroupExists = "group.exists" 409 "A group of this name exists.";
+    TenantUnknown = "sso.tenant_unknown" 404 "No tenant belongs to this organization.";
+    TokenRefused = "sso.token_refused" 401 "The subject token is not accepted.";
+    IssuerUnknown = "sso.issuer_unknown" 401 "The subject token's issuer is not registered.";
+    IssuerUnreachable = "sso.issuer_unreachable" 503 "The issuer's keys can't be had right now.";
+    LinkRequired = "sso.link_required" 409 "A user with this e-mail exists and is not linked to this identity.";
+    InvitationPending = "invitation.pending" 409 "An invitation for this address is pending.";
+    InvitationGone = "invitation.gone" 410 "The invitation can't be accepted any more.";
+    InvitationUnknown = "invitation.unknown" 404 "There is no such invitation.";
+    InvitationNotPending = "invitation.not_pending" 409 "The invitation is not pending.";
+    FlagExists = "flag.exists" 409 "A flag of this key exists.";
+    ModuleExists = "module.exists" 409 "A module of this name exists.";
+    IssuerExists = "issuer.exists" 409 "This issuer is registered for this audience.";
+    PlanInUse = "plan.in_use" 409 "Tenants still have this plan.";
+    PlanExists = "plan.exists" 409 "A plan of this key exists.";
+    UrlRefused = "outbound.refused" 400 "The URL points where the service doesn't go.";
+    JobNotRetryable = "job.not_retryable" 409 "The job is running or done.";
+    TokenRevoked = "scim_token.revoked" 409 "The token is revoked.";
+    GrantInvalid = "oauth.invalid_grant" 400 "The grant is not valid.";
+}
+
+impl Code {
+    /// The catalogue as a page of the documentation.
+    pub fn page() -> String {
+        let mut page = String::from(
+            "# Problem codes\n\nEvery refusal outside SCIM and OAuth is `application/problem+json` (RFC 9457) with a stable \
+             `code`. Made from `service/web/src/problem/catalogue.rs`; a test compares.\n\n\
+             | code | status | meaning |\n|---|---|---|\n",
+        );
+        for code in Code::ALL {
+            page.push_str(&format!("| `{}` | {} | {} |\n", code.name(), code.status().as_u16(), code.title()));
+        }
+        page
+    }
+}
