@@ -21,11 +21,11 @@ const BATCH: u64 = 200;
 
 /// Somebody who turns events into jobs.
 pub trait Subscriber {
-    /// Leaves the jobs that `event` asks for.
-    fn on_event<'a>(
+    /// Leaves the jobs that `events` ask for; a batch at a time, so that what they share is read once.
+    fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        event: &'a outbox_event::Model,
+        events: &'a [outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>>;
 }
 
@@ -92,17 +92,16 @@ impl Dispatcher {
             .limit(BATCH)
             .lock_with_behavior(sea_orm::sea_query::LockType::Update, sea_orm::sea_query::LockBehavior::SkipLocked);
         let events = tx.all(waiting).await?;
-        for event in &events {
-            for subscriber in self.subscribers.iter() {
-                subscriber.on_event(tx, event).await?;
-            }
+        if events.is_empty() {
+            return Ok(0);
+        }
+        for subscriber in self.subscribers.iter() {
+            subscriber.on_events(tx, &events).await?;
         }
         let ids: Vec<_> = events.iter().map(|event| event.id).collect();
-        if !ids.is_empty() {
-            let (test, list) = tx.id_list(&ids, "$2");
-            let sql = format!("UPDATE outbox_event SET dispatched_at = $1 WHERE id {test}");
-            tx.execute(&sql, vec![tx.now().into(), list]).await?;
-        }
+        let (test, list) = tx.id_list(&ids, "$2");
+        let sql = format!("UPDATE outbox_event SET dispatched_at = $1 WHERE id {test}");
+        tx.execute(&sql, vec![tx.now().into(), list]).await?;
         Ok(events.len())
     }
 }

@@ -305,6 +305,30 @@ impl Describe for Ids {
     fn describe(_: &mut Operation) {}
 }
 
+/// Something that a capability shares among its handlers, put into the application where it is put together.
+#[derive(Debug)]
+pub struct Shared<T>(web::Data<T>);
+
+impl<T> std::ops::Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: 'static> FromRequest for Shared<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = request.app_data::<web::Data<T>>().cloned();
+        ready(found.map(Self).ok_or_else(|| Problem::internal(format!("no {} is shared", std::any::type_name::<T>()))))
+    }
+}
+
+impl<T> Describe for Shared<T> {
+    fn describe(_: &mut Operation) {}
+}
+
 /// `If-Match`: the versions that the caller has seen.
 #[derive(Debug)]
 pub struct IfMatch(Option<String>);

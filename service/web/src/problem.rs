@@ -194,3 +194,15 @@ impl From<platform::crypto::HashError> for Problem {
         Self::internal(error)
     }
 }
+
+/// In a job: our own failures and other people's overload are tried again, a refusal is not.
+impl From<Problem> for platform::jobs::JobError {
+    fn from(problem: Problem) -> Self {
+        let reason = match &problem.cause {
+            Some(cause) => format!("{problem}: {cause}"),
+            None => problem.to_string(),
+        };
+        let again = problem.code.status().is_server_error() || problem.code == Code::Conflict;
+        if again { Self::retry(reason) } else { Self::Fail(reason) }
+    }
+}

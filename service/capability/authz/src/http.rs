@@ -1,0 +1,113 @@
+//! `/api/v1/keys`
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use entity::authz::management_key::Model;
+use platform::crypto::BearerSecret;
+use chrono::{DateTime, Utc};
+use platform::ids;
+use policy_core::{Permission, Role};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem, Query, Routes,
+    Shared,
+};
+
+use crate::ops::{self, Keys, NewKey};
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(Method::POST, "/api/v1/keys", Access::Key(Permission::KeysWrite), "create_key: Create a management key.", create_key)
+        .add(Method::GET, "/api/v1/keys", Access::Key(Permission::KeysRead), "list_keys: List management keys.", list_keys)
+        .add(Method::DELETE, "/api/v1/keys/{key_id}", Access::Key(Permission::KeysWrite), "revoke_key: Revoke a management key.", revoke_key)
+}
+
+/// A key to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct KeyInput {
+    /// For people.
+    #[schema(max_length = 200)]
+    name: String,
+    /// `operator`, `auditor`, `gateway`, `module`; with a tenant `admin`, `contributor`, `viewer`, `guest`, `service`.
+    role: String,
+    /// Whose it is; absent: the platform's.
+    tenant_id: Option<Uuid>,
+    /// When it ends.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl Input for KeyInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("/name", &self.name, 200);
+        errors.require(Role::parse(&self.role).is_some(), "/role", "there is no such role");
+    }
+}
+
+/// A management key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ManagementKey {
+    id: Uuid,
+    name: String,
+    role: String,
+    tenant_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A management key with its secret, which is never shown again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyWithSecret {
+    #[serde(flatten)]
+    key: ManagementKey,
+    /// The bearer token: `tnt_key_…`.
+    token: String,
+}
+
+impl From<Model> for ManagementKey {
+    fn from(key: Model) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            role: key.role,
+            tenant_id: key.tenant_id,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+        }
+    }
+}
+
+async fn create_key(caller: PlatformCaller, Body(input): Body<KeyInput>) -> Result<Created<KeyWithSecret>, Problem> {
+    let secret = BearerSecret::generate(crate::PREFIX, ids::new());
+    let hash = caller.service.hasher.hash(&secret.text).await?;
+    let role = Role::parse(&input.role).ok_or_else(|| Problem::invalid("/role", "there is no such role"))?;
+    let new = NewKey { name: input.name, role, tenant: input.tenant_id, expires_at: input.expires_at };
+    let key = caller.write(async |tx| ops::create(tx, new, secret.id, hash).await).await?;
+    let reply = KeyWithSecret { key: key.into(), token: secret.text.to_string() };
+    Ok(Created(format!("/api/v1/keys/{}", secret.id), reply))
+}
+
+async fn list_keys(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<ManagementKey>, Problem> {
+    let position = Position::of(&query, "keys")?;
+    let after = position.after_id()?;
+    let rows = caller.read(async |view| ops::list(view, after, position.limit + 1).await).await?;
+    Ok(position.page(rows, |row| row.id.to_string(), ManagementKey::from))
+}
+
+async fn revoke_key(caller: PlatformCaller, ids: Ids, keys: Shared<Arc<Keys>>) -> Result<NoContent, Problem> {
+    let id = ids.id("key_id")?;
+    caller.write(async |tx| ops::revoke(tx, id).await).await?;
+    keys.forget();
+    Ok(NoContent)
+}
+

@@ -1,0 +1,13 @@
+//! Management keys: who may call the management and internal APIs.
+//!
+//! Owns the table `management_key`. A key belongs to the platform or to one tenant, has one role, is shown once and kept as
+//! an Argon2id hash. Promise: a revoked key is refused at once by this process and within a second by every other.
+
+mod http;
+mod ops;
+
+pub use http::routes;
+pub use ops::{BOOTSTRAP, Keys, NewKey, create, ensure_bootstrap, list, revoke};
+
+/// What a management key begins with.
+pub const PREFIX: &str = "tnt_key_";

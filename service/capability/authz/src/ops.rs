@@ -1,0 +1,221 @@
+//! Keys: made, recognised, revoked.
+
+use std::time::Duration;
+
+use entity::authz::management_key::{Column, Entity, Model};
+use entity::tenancy::{plan, tenant};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use moka::sync::Cache;
+use platform::crypto::{BearerSecret, sha256};
+use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use secrecy::ExposeSecret as _;
+use uuid::Uuid;
+use web::{Authenticator, Code, Principal, Problem, Service};
+
+use crate::PREFIX;
+
+/// How long a recognised key is remembered: the time in which a revocation reaches other processes.
+const REMEMBERED: Duration = Duration::from_secs(1);
+/// Keys remembered at once.
+const REMEMBERED_MAX: u64 = 10_000;
+/// A key's `last_used_at` is written at most this often.
+const LAST_USED_GRAIN: i64 = 60;
+/// The name of the key that the configuration sets.
+pub const BOOTSTRAP: &str = "bootstrap";
+
+/// A key to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Whose it is; `None`: the platform's.
+    pub tenant: Option<Uuid>,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a key whose secret was hashed before the transaction began.
+///
+/// # Errors
+/// `validation.failed` if role and tenant don't go together.
+pub async fn create(tx: &mut PlatformTx, new: NewKey, id: Uuid, secret_hash: String) -> Result<Model, Problem> {
+    if new.role.is_platform() != new.tenant.is_none() {
+        return Err(Problem::invalid("/role", "a platform role has no tenant, any other role has one"));
+    }
+    if let Some(tenant) = new.tenant {
+        let known = tx.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
+        tx.one(known).await?.ok_or_else(|| Problem::invalid("/tenantId", "there is no such tenant"))?;
+    }
+    let key = Model {
+        id,
+        tenant_id: new.tenant,
+        name: new.name,
+        role: new.role.name().to_owned(),
+        secret_hash,
+        created_at: tx.now(),
+        expires_at: new.expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    tx.insert(key.clone()).await?;
+    tx.record("key.create", Target::new("key", id));
+    Ok(key)
+}
+
+/// All keys, newest last, after `after`.
+///
+/// # Errors
+/// `internal`.
+pub async fn list(view: &PlatformView, after: Option<Uuid>, limit: u64) -> Result<Vec<Model>, Problem> {
+    let mut select = view.platform::<Entity>().order_by_asc(Column::Id).limit(limit);
+    if let Some(after) = after {
+        select = select.filter(Column::Id.gt(after));
+    }
+    Ok(view.all(select).await?)
+}
+
+/// Revokes a key. Revoking twice is the same as once.
+///
+/// # Errors
+/// `not_found`.
+pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
+    let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
+    let mut key = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if key.revoked_at.is_none() {
+        key.revoked_at = Some(tx.now());
+        tx.update(key).await?;
+    }
+    tx.record("key.revoke", Target::new("key", id));
+    Ok(())
+}
+
+/// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key.
+fn bootstrap_id(secret: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(sha256(&[b"bootstrap:", secret.as_bytes()].concat())).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// Makes the configured key, or the first key of an empty store. The latter's secret is answered, to be printed once.
+///
+/// # Errors
+/// `internal`.
+pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Problem> {
+    let ctx = platform::Ctx::system("bootstrap");
+    let configured = service.config.secrets.bootstrap_key.expose_secret().to_owned();
+    let new = |name: &str| NewKey { name: name.to_owned(), role: Role::Operator, tenant: None, expires_at: None };
+    if !configured.is_empty() {
+        let id = bootstrap_id(&configured);
+        let there = async |view: &PlatformView| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await;
+        if service.db.read_platform(there).await?.is_none() {
+            let hash = service.hasher.hash(&configured).await?;
+            let made = service.db.write_platform(&ctx, async |tx| create(tx, new(BOOTSTRAP), id, hash).await).await;
+            match made {
+                // Another replica was faster.
+                Err(problem) if problem.code != Code::Conflict => return Err(problem),
+                _ => {}
+            }
+        }
+        return Ok(None);
+    }
+    let any = service.db.read_platform(async |view| list(view, None, 1).await).await?;
+    if !any.is_empty() {
+        return Ok(None);
+    }
+    let secret = BearerSecret::generate(PREFIX, ids::new());
+    let hash = service.hasher.hash(&secret.text).await?;
+    service.db.write_platform(&ctx, async |tx| create(tx, new("first"), secret.id, hash).await).await?;
+    Ok(Some(secret.text.to_string()))
+}
+
+/// Recognises management keys.
+#[derive(Debug)]
+pub struct Keys {
+    remembered: Cache<[u8; 32], Principal>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build() }
+    }
+}
+
+impl Keys {
+    /// Forgets all: a key was revoked here.
+    pub fn forget(&self) {
+        self.remembered.invalidate_all();
+    }
+
+    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Problem> {
+        let invalid = || Problem::new(Code::AuthInvalid);
+        let digest = sha256(bearer.as_bytes());
+        if let Some(principal) = self.remembered.get(&digest) {
+            return Ok(principal);
+        }
+        let configured = service.config.secrets.bootstrap_key.expose_secret();
+        let id = match BearerSecret::parse(PREFIX, bearer) {
+            Some(secret) => secret.id,
+            None if !configured.is_empty() => bootstrap_id(bearer),
+            None => return Err(invalid()),
+        };
+        let (key, rate_multiplier) = service.db.read_platform(async |view| find(view, id).await).await?.ok_or_else(invalid)?;
+        let now = service.db.clock().now();
+        if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
+            return Err(invalid());
+        }
+        if !service.hasher.verify(bearer, &key.secret_hash).await? {
+            return Err(invalid());
+        }
+        let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
+        if key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN) {
+            touch(service, id).await;
+        }
+        let principal = Principal {
+            kind: "key",
+            id,
+            role,
+            tenant: key.tenant_id,
+            organization: None,
+            rate_multiplier,
+            compat: true,
+        };
+        self.remembered.insert(digest, principal.clone());
+        Ok(principal)
+    }
+}
+
+/// The key, and by how much its tenant's plan multiplies rate limits.
+async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, platform::DbError> {
+    let Some(key) = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await? else { return Ok(None) };
+    let Some(tenant) = key.tenant_id else { return Ok(Some((key, None))) };
+    let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
+    let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else { return Ok(None) };
+    let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(tenant.plan))).await?;
+    let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
+    Ok(Some((key, Some(multiplier))))
+}
+
+async fn touch(service: &Service, id: Uuid) {
+    let ctx = platform::Ctx::system("keys");
+    let written = service
+        .db
+        .write_platform(&ctx, async |tx| {
+            tx.housekeeping();
+            let sql = "UPDATE management_key SET last_used_at = $2 WHERE id = $1";
+            tx.execute(sql, vec![id.into(), tx.now().into()]).await
+        })
+        .await;
+    // Nobody's request fails for a statistic.
+    let _ = written;
+}
+
+impl Authenticator for Keys {
+    fn authenticate<'a>(&'a self, service: &'a Service, bearer: &'a str) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+        self.recognise(service, bearer).boxed_local()
+    }
+}

@@ -1,0 +1,98 @@
+//! `/api/v1/tenants/{tenant}/quotas`
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use policy_core::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Access, Body, FieldErrors, Input, Problem, Routes, TenantCaller};
+
+use crate::ops::{self, Usage};
+
+/// Resources of one tenant.
+const RESOURCES_MAX: usize = 100;
+/// The largest limit.
+const LIMIT_MAX: i64 = 1_000_000_000;
+
+/// The routes.
+pub fn routes() -> Routes {
+    const PATTERN: &str = "/api/v1/tenants/{tenant}/quotas";
+    Routes::new()
+        .add(Method::GET, PATTERN, Access::Key(Permission::QuotasRead), "get_quotas: Get a tenant's quotas.", get_quotas)
+        .add(Method::PUT, PATTERN, Access::Key(Permission::QuotasWrite), "set_quotas: Set a tenant's own limits.", set_quotas)
+}
+
+/// `X-Quota-*`: what an answer tells about the quota that its request used.
+pub fn headers(usage: &Usage) -> [(&'static str, String); 4] {
+    let shown = |value: Option<i64>| value.map_or_else(|| "unlimited".to_owned(), |value| value.to_string());
+    [
+        ("X-Quota-Resource", usage.resource.clone()),
+        ("X-Quota-Limit", shown(usage.limit)),
+        ("X-Quota-Used", usage.used.to_string()),
+        ("X-Quota-Remaining", shown(usage.remaining())),
+    ]
+}
+
+/// Limit and usage of one resource; null: unlimited.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Quota {
+    resource: String,
+    limit: Option<i64>,
+    used: i64,
+    remaining: Option<i64>,
+}
+
+/// A tenant's quotas.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Quotas {
+    items: Vec<Quota>,
+}
+
+/// A limit to be set; null: unlimited.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitInput {
+    resource: String,
+    limit: Option<i64>,
+}
+
+/// Limits to be set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsInput {
+    items: Vec<LimitInput>,
+}
+
+impl Input for LimitsInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(self.items.len() <= RESOURCES_MAX, "/items", "at most 100 resources");
+        for (at, item) in self.items.iter().enumerate() {
+            errors.require(web::is_slug(&item.resource), &format!("/items/{at}/resource"), "must be a name in lower case");
+            let fits = item.limit.is_none_or(|limit| (0..=LIMIT_MAX).contains(&limit));
+            errors.require(fits, &format!("/items/{at}/limit"), "must be from 0 to 1,000,000,000, or null");
+        }
+    }
+}
+
+impl From<Vec<Usage>> for Quotas {
+    fn from(list: Vec<Usage>) -> Self {
+        let quota = |usage: Usage| {
+            let remaining = usage.remaining();
+            Quota { resource: usage.resource, limit: usage.limit, used: usage.used, remaining }
+        };
+        Self { items: list.into_iter().map(quota).collect() }
+    }
+}
+
+async fn get_quotas(caller: TenantCaller) -> Result<Json<Quotas>, Problem> {
+    let list = caller.read(async |view| ops::list(view).await).await?;
+    Ok(Json(list.into()))
+}
+
+async fn set_quotas(caller: TenantCaller, Body(input): Body<LimitsInput>) -> Result<Json<Quotas>, Problem> {
+    let limits: BTreeMap<_, _> = input.items.into_iter().map(|item| (item.resource, item.limit)).collect();
+    let list = caller.write(async |tx| ops::set(tx, &limits).await).await?;
+    Ok(Json(list.into()))
+}

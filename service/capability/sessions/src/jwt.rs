@@ -1,0 +1,118 @@
+//! Access tokens: RFC 9068 JWTs, five minutes long, signed ES256.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::sessions::session;
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use platform::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::keys::Keyring;
+use crate::model::Subject;
+
+/// Bytes of a token that is looked at.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// RFC 9068, section 2.1.
+const TYPE: &str = "at+jwt";
+
+/// What an access token says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Issuer.
+    pub iss: String,
+    /// The user's id.
+    pub sub: String,
+    /// For whom the token is.
+    pub aud: String,
+    /// When it ends, in seconds.
+    pub exp: i64,
+    /// When it was made, in seconds.
+    pub iat: i64,
+    /// Its id.
+    pub jti: String,
+    /// The session.
+    pub sid: Uuid,
+    /// Who asked for it.
+    pub client_id: String,
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// The organization.
+    pub org_id: Uuid,
+    /// The user's roles.
+    pub roles: Vec<String>,
+    /// The tenant's plan.
+    pub plan: String,
+}
+
+/// A made token.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The JWT.
+    pub token: String,
+    /// Seconds until it ends.
+    pub expires_in: i64,
+}
+
+/// Signs an access token for a session.
+///
+/// # Errors
+/// `internal`.
+pub async fn mint(service: &Service, keys: &Keyring, session: &session::Model, subject: &Subject) -> Result<Minted, Problem> {
+    let key = keys.signing(service, subject.realm).await?;
+    let now = service.db.clock().now().timestamp();
+    let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
+    let claims = Claims {
+        iss: subject.issuer.clone(),
+        sub: subject.user.to_string(),
+        aud: session.audience.clone(),
+        exp: now.saturating_add(lifetime),
+        iat: now,
+        jti: platform::ids::new().to_string(),
+        sid: session.id,
+        client_id: session.client_id.clone(),
+        tenant_id: subject.tenant,
+        org_id: subject.organization,
+        roles: vec![subject.role.clone()],
+        plan: subject.plan.clone(),
+    };
+    let mut header = Header::new(Algorithm::ES256);
+    header.typ = Some(TYPE.to_owned());
+    header.kid = Some(key.kid.clone());
+    let token = encode(&header, &claims, &key.signs).map_err(Problem::internal)?;
+    Ok(Minted { token, expires_in: lifetime })
+}
+
+/// The claims of one of our own access tokens; `None` for anything else, an expired one included. Whether its session
+/// still lives is asked of the store.
+///
+/// # Errors
+/// `internal` if the keys can't be read.
+pub async fn verify(service: &Service, keys: &Keyring, token: &str, now: Timestamp) -> Result<Option<Claims>, Problem> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Ok(None);
+    }
+    let Ok(header) = decode_header(token) else { return Ok(None) };
+    let (Some(kid), Some(TYPE), Algorithm::ES256) = (&header.kid, header.typ.as_deref(), header.alg) else {
+        return Ok(None);
+    };
+    // Which realm's keys to ask is read from the unverified claims; those keys then decide.
+    let Some(claimed) = unverified(token) else { return Ok(None) };
+    let platform = service.config.public_url();
+    let realm = (claimed.iss != platform).then_some(claimed.tenant_id);
+    let Some(key) = keys.verifying(service, realm, kid).await? else { return Ok(None) };
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.set_issuer(&[&claimed.iss]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
+    let Ok(verified) = decode::<Claims>(token, &key.verifies, &validation) else { return Ok(None) };
+    let same_realm = key.realm == realm && (realm.is_none() || verified.claims.iss.starts_with(&format!("{platform}/realms/")));
+    Ok(Some(verified.claims).filter(|claims| same_realm && claims.exp > now.timestamp()))
+}
+
+fn unverified(token: &str) -> Option<Claims> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}

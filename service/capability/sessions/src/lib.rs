@@ -1,0 +1,16 @@
+//! Sessions, the tokens that stand for them, and the keys that sign these.
+//!
+//! Owns `session`, `refresh_token` and `signing_key`. Promises: a refresh token is used once, and its reuse ends the whole
+//! session; a session that ended refuses refresh and introspection at once, on every replica, because both ask the store;
+//! an issuer's next key is published before it signs and its last one is kept until its tokens are over; a key of one
+//! realm never verifies a token of another.
+
+mod jwt;
+mod keys;
+mod model;
+mod ops;
+
+pub use jwt::{Claims, Minted, mint, verify};
+pub use keys::{Keyring, ensure_key, public_keys, rotate};
+pub use model::{Ended, Subject};
+pub use ops::{NewSession, Refreshed, end, end_all_of_tenant, end_all_of_user, find, is_live, open, refresh};

@@ -1,0 +1,47 @@
+//! What a session is about. Pure.
+
+use uuid::Uuid;
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The person or a module ended it.
+    Revoked,
+    /// A refresh token was used twice: somebody has a copy.
+    RefreshReused,
+    /// The person was deactivated.
+    UserDeactivated,
+    /// The tenant was suspended or deleted.
+    TenantStopped,
+}
+
+impl Ended {
+    /// Its name, as stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ended::Revoked => "revoked",
+            Ended::RefreshReused => "refresh_reused",
+            Ended::UserDeactivated => "user_deactivated",
+            Ended::TenantStopped => "tenant_stopped",
+        }
+    }
+}
+
+/// The person that a token is about, as it stands at the moment of minting.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The tenant.
+    pub tenant: Uuid,
+    /// The organization.
+    pub organization: Uuid,
+    /// The user.
+    pub user: Uuid,
+    /// The user's role in the tenant.
+    pub role: String,
+    /// The tenant's plan.
+    pub plan: String,
+    /// Whose keys sign: the tenant's realm, or `None`: the platform's issuer.
+    pub realm: Option<Uuid>,
+    /// The issuer's URL.
+    pub issuer: String,
+}

@@ -1,0 +1,189 @@
+//! Opening, refreshing, ending.
+
+use chrono::TimeDelta;
+use entity::sessions::{refresh_token, session};
+use platform::crypto::one_time_secret;
+use platform::tx::Event;
+use platform::{DbError, Target, Tx, View, Work, ids};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use uuid::Uuid;
+use web::Service;
+
+use crate::model::Ended;
+
+/// What a refresh token begins with.
+const PREFIX: &str = "tnt_rt_";
+
+/// A session to be opened.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// The organization.
+    pub organization: Uuid,
+    /// The person.
+    pub user: Uuid,
+    /// Who vouched for the person.
+    pub issuer: String,
+    /// Who asked.
+    pub client_id: String,
+    /// For whom the tokens are.
+    pub audience: String,
+}
+
+/// Sessions ended.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionsEnded {
+    user_id: Option<Uuid>,
+    reason: &'static str,
+    count: u64,
+}
+
+impl Event for SessionsEnded {
+    const TYPE: &'static str = "session.ended";
+}
+
+/// Opens a session; answers it with its first refresh token.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn open(tx: &mut Tx, service: &Service, new: NewSession) -> Result<(session::Model, String), DbError> {
+    let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let row = session::Model {
+        tenant_id: tx.tenant(),
+        organization_id: new.organization,
+        id: ids::new(),
+        user_id: new.user,
+        issuer: new.issuer,
+        client_id: new.client_id,
+        audience: new.audience,
+        created_at: tx.now(),
+        expires_at: tx.now() + lifetime,
+        ended_at: None,
+        ended_reason: None,
+    };
+    tx.insert(row.clone()).await?;
+    let refresh = issue(tx, service, &row).await?;
+    tx.record("session.open", Target::new("session", row.id));
+    Ok((row, refresh))
+}
+
+async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<String, DbError> {
+    let (secret, digest) = one_time_secret(PREFIX);
+    let lifetime = TimeDelta::from_std(service.config.tokens.refresh_lifetime).unwrap_or(TimeDelta::days(7));
+    let token = refresh_token::Model {
+        tenant_id: tx.tenant(),
+        session_id: session.id,
+        digest: digest.to_vec(),
+        created_at: tx.now(),
+        expires_at: (tx.now() + lifetime).min(session.expires_at),
+        used_at: None,
+    };
+    tx.insert(token).await?;
+    Ok(secret.to_string())
+}
+
+/// What came of a refresh.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// A new token; the old one is used up.
+    Fresh(session::Model, String),
+    /// The token is unknown, over, or its session has ended.
+    Refused,
+    /// The token was used before: its session has ended with this.
+    Reused,
+}
+
+/// Uses a refresh token up. Expiry and single use are decided by the update itself: of many at once, one wins.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn refresh(tx: &mut Tx, service: &Service, digest: &[u8]) -> Result<Refreshed, DbError> {
+    let sql = "UPDATE refresh_token SET used_at = $3 \
+               WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL AND expires_at > $3";
+    let used = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
+    let row = tx.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
+    let Some(token) = tx.one(row).await? else {
+        tx.housekeeping();
+        return Ok(Refreshed::Refused);
+    };
+    let live = find(tx, token.session_id).await?.filter(|session| is_live(session, tx.now()));
+    let Some(session) = live else {
+        tx.housekeeping();
+        return Ok(Refreshed::Refused);
+    };
+    if used {
+        let fresh = issue(tx, service, &session).await?;
+        tx.record("session.refresh", Target::new("session", session.id));
+        return Ok(Refreshed::Fresh(session, fresh));
+    }
+    if token.used_at.is_none() {
+        tx.housekeeping();
+        return Ok(Refreshed::Refused);
+    }
+    end(tx, session.id, Ended::RefreshReused).await?;
+    Ok(Refreshed::Reused)
+}
+
+/// The session, whether it lives or not.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(view: &View, id: Uuid) -> Result<Option<session::Model>, DbError> {
+    view.one(view.select::<session::Entity>().filter(session::Column::Id.eq(id))).await
+}
+
+/// Whether a session neither ended nor is over.
+pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
+    session.ended_at.is_none() && session.expires_at > now
+}
+
+/// Ends one session. Ending twice is the same as once.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
+    let ended = end_where(tx, session::Column::Id.eq(id), why).await?;
+    tx.record("session.end", Target::new("session", id).with(serde_json::json!({"reason": why.name()})));
+    if ended > 0 {
+        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+    }
+    Ok(())
+}
+
+/// Ends all sessions of a user; tells how many.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64, DbError> {
+    let ended = end_where(tx, session::Column::UserId.eq(user), why).await?;
+    if ended > 0 {
+        let details = serde_json::json!({"reason": why.name(), "count": ended});
+        tx.record("session.end", Target::new("user", user).with(details));
+        tx.emit(&SessionsEnded { user_id: Some(user), reason: why.name(), count: ended });
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions of the tenant; tells how many.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_all_of_tenant(tx: &mut Tx, why: Ended) -> Result<u64, DbError> {
+    let ended = end_where(tx, session::Column::EndedAt.is_null(), why).await?;
+    if ended > 0 {
+        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+    }
+    Ok(ended)
+}
+
+async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -> Result<u64, DbError> {
+    let change = tx
+        .change::<session::Entity>()
+        .col_expr(session::Column::EndedAt, Expr::value(tx.now()))
+        .col_expr(session::Column::EndedReason, Expr::value(why.name()))
+        .filter(session::Column::EndedAt.is_null())
+        .filter(which);
+    tx.apply(change).await
+}

@@ -1,0 +1,185 @@
+//! `/api/v1/modules`
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::webhooks::module::{Column, Entity, Model};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
+    Query, Routes, Tagged,
+};
+
+use crate::ops::{self, ModuleFields};
+
+const READ: Access = Access::Key(Permission::CatalogueRead);
+const WRITE: Access = Access::Key(Permission::CatalogueWrite);
+const PROFILES: [&str; 3] = ["tenantry", "kombify-list", "kombify-map"];
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::POST, "/api/v1/modules", WRITE, "create_module: Register a module.", create_module)
+        .add(Method::GET, "/api/v1/modules", READ, "list_modules: List modules.", list_modules)
+        .add(Method::GET, "/api/v1/modules/{module_id}", READ, "get_module: Get a module.", get_module)
+        .add(Method::PATCH, "/api/v1/modules/{module_id}", WRITE, "update_module: Change a module.", update_module)
+        .add(Method::DELETE, "/api/v1/modules/{module_id}", WRITE, "delete_module: Remove a module.", delete_module)
+}
+
+/// A module to be registered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ModuleInput {
+    #[schema(max_length = 200)]
+    name: String,
+    /// Where it is; pushes go below it.
+    base_url: String,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    /// The shape of pushes: `tenantry`, `kombify-list` or `kombify-map`.
+    profile: Option<String>,
+}
+
+/// What of a module is changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ModuleChange {
+    name: Option<String>,
+    base_url: Option<String>,
+    redirect_uris: Option<Vec<String>>,
+    profile: Option<String>,
+}
+
+fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String], profile: Option<&str>) {
+    if let Some(name) = name {
+        errors.text("/name", name, 200);
+    }
+    errors.require(redirect_uris.len() <= 50, "/redirectUris", "at most 50");
+    for (at, uri) in redirect_uris.iter().enumerate() {
+        // RFC 6749, section 3.1.2: absolute, without a fragment.
+        let fits = Url::parse(uri).is_ok_and(|url| url.fragment().is_none() && matches!(url.scheme(), "http" | "https"));
+        errors.require(fits, &format!("/redirectUris/{at}"), "must be an absolute URL without a fragment");
+    }
+    let known = profile.is_none_or(|profile| PROFILES.contains(&profile));
+    errors.require(known, "/profile", "must be tenantry, kombify-list or kombify-map");
+}
+
+impl Input for ModuleInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        check(errors, Some(&self.name), &self.redirect_uris, self.profile.as_deref());
+    }
+}
+
+impl Input for ModuleChange {
+    fn check(&self, errors: &mut FieldErrors) {
+        check(errors, self.name.as_deref(), self.redirect_uris.as_deref().unwrap_or_default(), self.profile.as_deref());
+    }
+}
+
+/// A module, without its secrets.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Module {
+    id: Uuid,
+    name: String,
+    base_url: String,
+    #[schema(value_type = Vec<String>)]
+    redirect_uris: Value,
+    profile: String,
+    client_id: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A module with its secrets, which are never shown again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModuleWithSecrets {
+    #[serde(flatten)]
+    module: Module,
+    client_secret: String,
+    /// Signs pushes, after Standard Webhooks.
+    webhook_secret: String,
+}
+
+impl From<Model> for Module {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            base_url: row.base_url,
+            redirect_uris: row.redirect_uris,
+            profile: row.profile,
+            client_id: row.client_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+async fn create_module(caller: PlatformCaller, Body(input): Body<ModuleInput>) -> Result<Created<ModuleWithSecrets>, Problem> {
+    let fields = ModuleFields {
+        name: input.name,
+        base_url: input.base_url,
+        redirect_uris: input.redirect_uris,
+        profile: input.profile.unwrap_or_else(|| "tenantry".to_owned()),
+    };
+    let made = ops::prepare_module(&caller.service, fields).await?;
+    let row = made.row.clone();
+    caller.write(async |tx| ops::insert_module(tx, row).await).await?;
+    let location = format!("/api/v1/modules/{}", made.row.id);
+    let reply = ModuleWithSecrets {
+        module: made.row.into(),
+        client_secret: made.client_secret,
+        webhook_secret: made.webhook_secret,
+    };
+    Ok(Created(location, reply))
+}
+
+async fn list_modules(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Module>, Problem> {
+    let position = Position::of(&query, "modules")?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
+            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), Module::from))
+}
+
+async fn get_module(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Module>, Problem> {
+    let id = ids.id("module_id")?;
+    let row = caller.read(async |view| ops::module(view, id).await).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn update_module(
+    caller: PlatformCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(change): Body<ModuleChange>,
+) -> Result<Tagged<Module>, Problem> {
+    let id = ids.id("module_id")?;
+    if let Some(url) = &change.base_url {
+        ops::check_url(&caller.service, "/baseUrl", url)?;
+    }
+    let apply = |row: &mut Model| {
+        row.name = change.name.unwrap_or_else(|| row.name.clone());
+        row.base_url = change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());
+        row.redirect_uris = change.redirect_uris.map_or_else(|| row.redirect_uris.clone(), |uris| uris.into());
+        row.profile = change.profile.unwrap_or_else(|| row.profile.clone());
+    };
+    let row = caller.write(async |tx| ops::update_module(tx, id, &seen, apply).await).await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_module(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let id = ids.id("module_id")?;
+    caller.write(async |tx| ops::delete_module(tx, id).await).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,185 @@
+//! Modules, endpoints, their secrets.
+
+use entity::webhooks::{endpoint, module as module_row};
+use platform::crypto::BearerSecret;
+use platform::http::HttpError;
+use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+use web::{Code, IfMatch, Problem, Service};
+
+use crate::signature::new_secret;
+
+/// What a module's client secret begins with.
+const CLIENT_SECRET_PREFIX: &str = "tnt_client_";
+/// Modules and endpoints that are told of things.
+pub(crate) const RECEIVERS_MAX: u64 = 1000;
+
+/// A module with its secrets, shown once.
+pub(crate) struct MadeModule {
+    pub(crate) row: module_row::Model,
+    pub(crate) client_secret: String,
+    pub(crate) webhook_secret: String,
+}
+
+/// Refuses a URL that the service would not go to.
+pub(crate) fn check_url(service: &Service, pointer: &str, text: &str) -> Result<Url, Problem> {
+    let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
+    match service.http.check(&url) {
+        Ok(()) => Ok(url),
+        Err(HttpError::Refused(why)) => {
+            let error = web::FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
+            Err(Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) })
+        }
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+/// What a module is made of.
+pub(crate) struct ModuleFields {
+    pub(crate) name: String,
+    pub(crate) base_url: String,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) profile: String,
+}
+
+pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> Result<MadeModule, Problem> {
+    check_url(service, "/baseUrl", &fields.base_url)?;
+    let id = ids::new();
+    let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);
+    let webhook_secret = new_secret();
+    let now = service.db.clock().now();
+    let row = module_row::Model {
+        id,
+        name: fields.name,
+        base_url: fields.base_url.trim_end_matches('/').to_owned(),
+        redirect_uris: json!(fields.redirect_uris),
+        profile: fields.profile,
+        client_id: format!("mod_{}", id.simple()),
+        client_secret_hash: service.hasher.hash(&client_secret.text).await?,
+        webhook_secret: service.envelope.seal("module", id.as_bytes(), webhook_secret.as_bytes())?,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(MadeModule { row, client_secret: client_secret.text.to_string(), webhook_secret })
+}
+
+/// The module was registered or changed: flags are pushed to it.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModuleChanged {
+    pub(crate) module_id: Uuid,
+}
+
+impl platform::tx::Event for ModuleChanged {
+    const TYPE: &'static str = "module.changed";
+}
+
+pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Problem> {
+    let id = row.id;
+    tx.insert(row).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
+    tx.record("module.create", Target::new("module", id));
+    tx.emit(&ModuleChanged { module_id: id });
+    Ok(())
+}
+
+pub(crate) fn exists(error: DbError, column: &str, code: Code) -> Problem {
+    if error.conflicts_on(column) { Problem::new(code) } else { error.into() }
+}
+
+pub(crate) async fn update_module(
+    tx: &mut PlatformTx,
+    id: Uuid,
+    seen: &IfMatch,
+    change: impl FnOnce(&mut module_row::Model),
+) -> Result<module_row::Model, Problem> {
+    let found = tx.lock(tx.platform::<module_row::Entity>().filter(module_row::Column::Id.eq(id))).await?;
+    let mut row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    seen.require(row.version)?;
+    change(&mut row);
+    row.version += 1;
+    row.updated_at = tx.now();
+    tx.update(row.clone()).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
+    tx.record("module.update", Target::new("module", id));
+    tx.emit(&ModuleChanged { module_id: id });
+    Ok(row)
+}
+
+pub(crate) async fn delete_module(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
+    let row = module(tx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    tx.delete(row).await?;
+    tx.record("module.delete", Target::new("module", id));
+    Ok(())
+}
+
+/// One module.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn module(view: &PlatformView, id: Uuid) -> Result<Option<module_row::Model>, DbError> {
+    view.one(view.platform::<module_row::Entity>().filter(module_row::Column::Id.eq(id))).await
+}
+
+/// All modules.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn modules(view: &PlatformView) -> Result<Vec<module_row::Model>, DbError> {
+    view.all(view.platform::<module_row::Entity>().order_by_asc(module_row::Column::Id).limit(RECEIVERS_MAX)).await
+}
+
+/// The secret that signs what a module gets.
+///
+/// # Errors
+/// `internal` if it can't be opened.
+pub fn webhook_secret(service: &Service, module: &module_row::Model) -> Result<String, Problem> {
+    let plain = service.envelope.open("module", module.id.as_bytes(), &module.webhook_secret)?;
+    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+}
+
+/// The module behind a client id and secret; `None` for a wrong or unknown one, answered alike.
+///
+/// # Errors
+/// `internal`.
+pub async fn authenticate_client(service: &Service, client_id: &str, secret: &str) -> Result<Option<module_row::Model>, Problem> {
+    if secret.len() > 512 {
+        return Ok(None);
+    }
+    let by_id = module_row::Column::ClientId.eq(client_id);
+    let find = async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
+    let Some(module) = service.db.read_platform(find).await? else { return Ok(None) };
+    let matches = service.hasher.verify(secret, &module.client_secret_hash).await?;
+    Ok(Some(module).filter(|_| matches))
+}
+
+/// An endpoint with its secret, shown once.
+pub(crate) struct MadeEndpoint {
+    pub(crate) row: endpoint::Model,
+    pub(crate) secret: String,
+}
+
+pub(crate) fn prepare_endpoint(service: &Service, url: String, event_types: Vec<String>) -> Result<MadeEndpoint, Problem> {
+    check_url(service, "/url", &url)?;
+    let id = ids::new();
+    let secret = new_secret();
+    let now = service.db.clock().now();
+    let row = endpoint::Model {
+        id,
+        url,
+        event_types: json!(event_types),
+        secret: service.envelope.seal("webhook_endpoint", id.as_bytes(), secret.as_bytes())?,
+        disabled_at: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(MadeEndpoint { row, secret })
+}
+
+pub(crate) async fn find_endpoint(view: &PlatformView, id: Uuid) -> Result<endpoint::Model, Problem> {
+    let found = view.one(view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}

@@ -1,0 +1,67 @@
+//! Refusals with their `scimType` (RFC 7644, section 3.12).
+
+/// The detail error keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    /// The filter's syntax, or its attribute and operator don't go together.
+    InvalidFilter,
+    /// A value is already in use or reserved.
+    Uniqueness,
+    /// A read-only or set immutable attribute was to be changed.
+    Mutability,
+    /// The body's structure.
+    InvalidSyntax,
+    /// A PATCH path.
+    InvalidPath,
+    /// A PATCH path led nowhere.
+    NoTarget,
+    /// A value is missing or doesn't fit its attribute.
+    InvalidValue,
+}
+
+impl ErrorType {
+    /// Its `scimType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorType::InvalidFilter => "invalidFilter",
+            ErrorType::Uniqueness => "uniqueness",
+            ErrorType::Mutability => "mutability",
+            ErrorType::InvalidSyntax => "invalidSyntax",
+            ErrorType::InvalidPath => "invalidPath",
+            ErrorType::NoTarget => "noTarget",
+            ErrorType::InvalidValue => "invalidValue",
+        }
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScimError {
+    /// Its kind.
+    pub kind: ErrorType,
+    /// What is wrong, for people.
+    pub detail: String,
+}
+
+impl ScimError {
+    /// A refusal of this kind.
+    pub fn new(kind: ErrorType, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    pub(crate) fn value(detail: impl Into<String>) -> Self {
+        Self::new(ErrorType::InvalidValue, detail)
+    }
+
+    pub(crate) fn syntax(detail: impl Into<String>) -> Self {
+        Self::new(ErrorType::InvalidSyntax, detail)
+    }
+}
+
+impl std::fmt::Display for ScimError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.name(), self.detail)
+    }
+}
+
+impl std::error::Error for ScimError {}

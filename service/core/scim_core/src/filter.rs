@@ -1,0 +1,125 @@
+//! The filter grammar (RFC 7644, section 3.4.2.2), whole, with bounds on length, depth and terms.
+//!
+//! `emails[type eq "work"].value eq "x"` isn't in the grammar; Entra sends it, and it means
+//! `emails[type eq "work" and value eq "x"]`.
+
+mod evaluate;
+mod parse;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::path::AttributePath;
+use crate::{Profile, ScimError};
+
+/// Bytes of a filter or path.
+pub const LENGTH_MAX: usize = 4096;
+/// Nesting of parentheses and brackets.
+pub const DEPTH_MAX: usize = 16;
+/// Comparisons in one filter.
+pub const TERMS_MAX: usize = 64;
+
+/// Comparison operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Contains.
+    Co,
+    /// Starts with.
+    Sw,
+    /// Ends with.
+    Ew,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+}
+
+impl Operator {
+    const ALL: [(Operator, &'static str); 9] = [
+        (Operator::Eq, "eq"),
+        (Operator::Ne, "ne"),
+        (Operator::Co, "co"),
+        (Operator::Sw, "sw"),
+        (Operator::Ew, "ew"),
+        (Operator::Gt, "gt"),
+        (Operator::Ge, "ge"),
+        (Operator::Lt, "lt"),
+        (Operator::Le, "le"),
+    ];
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, name)| name.eq_ignore_ascii_case(word)).map(|(operator, _)| operator)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(operator, _)| *operator == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// A filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// Both.
+    And(Box<Filter>, Box<Filter>),
+    /// Either.
+    Or(Box<Filter>, Box<Filter>),
+    /// Not.
+    Not(Box<Filter>),
+    /// Has a value.
+    Present(AttributePath),
+    /// Compares.
+    Compare(AttributePath, Operator, Value),
+    /// Has an element for which the filter holds.
+    Element(AttributePath, Box<Filter>),
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// `invalidFilter`.
+    pub fn parse(text: &str, profile: Profile) -> Result<Self, ScimError> {
+        parse::parse(text, profile)
+    }
+
+    /// The terms of a conjunction, from left to right; the filter itself if it isn't one.
+    pub fn terms(&self) -> Vec<&Filter> {
+        match self {
+            Filter::And(left, right) => [left.terms(), right.terms()].concat(),
+            other => vec![other],
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Filter::And(left, right) => {
+                operand(f, left, matches!(**left, Filter::Or(..)))?;
+                f.write_str(" and ")?;
+                operand(f, right, matches!(**right, Filter::Or(..) | Filter::And(..)))
+            }
+            Filter::Or(left, right) => {
+                write!(f, "{left} or ")?;
+                operand(f, right, matches!(**right, Filter::Or(..)))
+            }
+            Filter::Not(inner) => write!(f, "not ({inner})"),
+            Filter::Present(path) => write!(f, "{path} pr"),
+            Filter::Compare(path, operator, value) => write!(f, "{path} {} {value}", operator.name()),
+            Filter::Element(path, inner) => write!(f, "{path}[{inner}]"),
+        }
+    }
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, filter: &Filter, parentheses: bool) -> fmt::Result {
+    if parentheses { write!(f, "({filter})") } else { write!(f, "{filter}") }
+}

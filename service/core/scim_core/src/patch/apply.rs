@@ -1,0 +1,392 @@
+//! Operations on a resource. All of them hold or none: the caller keeps the old resource until this succeeds.
+
+use serde_json::{Map, Value};
+
+use super::{Operation, Verb};
+use crate::filter::{Filter, Operator};
+use crate::path::{AttributePath, Path};
+use crate::resource::{Resource, check_required, coerce, dedupe, shown};
+use crate::schema::{Attribute, Located, Mutability, ResourceType};
+use crate::{ErrorType, Profile, ScimError};
+
+/// The resource after `operations`, in order; each sees what those before it did.
+///
+/// # Errors
+/// `invalidPath`, `noTarget`, `mutability`, `invalidValue`, `invalidSyntax`.
+pub fn apply(kind: &ResourceType, before: &Resource, operations: &[Operation], profile: Profile) -> Result<Resource, ScimError> {
+    let mut after = before.clone();
+    let patch = Patch { kind, profile };
+    for operation in operations {
+        match &operation.path {
+            Some(path) => patch.at(&mut after, operation.verb, path, operation.value.as_ref())?,
+            None => patch.pathless(&mut after, operation)?,
+        }
+    }
+    check_required(kind, &after)?;
+    Ok(after)
+}
+
+struct Patch<'a> {
+    kind: &'a ResourceType,
+    profile: Profile,
+}
+
+impl Patch<'_> {
+    /// Each member's name is a path: Entra sends dotted names and URNs.
+    fn pathless(&self, resource: &mut Resource, operation: &Operation) -> Result<(), ScimError> {
+        let Some(Value::Object(members)) = &operation.value else { return Ok(()) };
+        for (name, value) in members {
+            if name.eq_ignore_ascii_case("schemas") {
+                continue;
+            }
+            let Some(attribute) = AttributePath::parse(name) else {
+                if self.profile.is_compat() {
+                    continue;
+                }
+                return Err(ScimError::syntax(format!("There is no attribute `{}`.", shown(name))));
+            };
+            let known = attribute.name.is_empty() || self.kind.locate(attribute.urn.as_deref(), &attribute.name).is_some();
+            let read_only = self
+                .kind
+                .locate(attribute.urn.as_deref(), &attribute.name)
+                .is_some_and(|at| at.attribute.mutability == Mutability::ReadOnly);
+            // Okta repeats the id; unknown attributes are Entra's.
+            if read_only || (!known && self.profile.is_compat()) {
+                continue;
+            }
+            self.at(resource, operation.verb, &Path { attribute, filter: None }, Some(value))?;
+        }
+        Ok(())
+    }
+
+    fn at(&self, resource: &mut Resource, verb: Verb, path: &Path, value: Option<&Value>) -> Result<(), ScimError> {
+        let attribute = &path.attribute;
+        if attribute.name.is_empty() {
+            return self.extension(resource, verb, attribute.urn.as_deref().unwrap_or_default(), value);
+        }
+        let Some(Located { attribute, extension }) = self.kind.locate(attribute.urn.as_deref(), &attribute.name) else {
+            return Err(ScimError::new(ErrorType::InvalidPath, format!("There is no attribute `{}`.", shown(&attribute.name))));
+        };
+        let sub = match &path.attribute.sub {
+            None => None,
+            Some(name) => Some(attribute.find_sub(name).ok_or_else(|| {
+                ScimError::new(ErrorType::InvalidPath, format!("`{}` has no sub-attribute `{}`.", attribute.name, shown(name)))
+            })?),
+        };
+        if attribute.mutability == Mutability::ReadOnly || sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
+            return Err(ScimError::new(ErrorType::Mutability, format!("`{}` is read-only.", attribute.name)));
+        }
+        if attribute.mutability == Mutability::WriteOnly {
+            return Ok(());
+        }
+        let place = match extension {
+            None => &mut *resource,
+            Some(schema) => {
+                let object = resource.entry(schema.urn).or_insert_with(|| Value::Object(Map::new()));
+                object.as_object_mut().ok_or_else(|| ScimError::syntax("An extension must be an object."))?
+            }
+        };
+        let target = Target { attribute, sub, filter: path.filter.as_ref(), profile: self.profile };
+        let cleared = value.is_none_or(|value| value.is_null() || (self.profile.is_compat() && value.as_str() == Some("")));
+        let done = if verb == Verb::Remove || (verb == Verb::Replace && cleared) {
+            target.remove(place, if verb == Verb::Remove { value } else { None })
+        } else {
+            target.put(place, verb, value.unwrap_or(&Value::Null))
+        };
+        if let Some(schema) = extension
+            && resource.get(schema.urn).and_then(Value::as_object).is_some_and(Map::is_empty)
+        {
+            resource.remove(schema.urn);
+        }
+        done
+    }
+
+    fn extension(&self, resource: &mut Resource, verb: Verb, urn: &str, value: Option<&Value>) -> Result<(), ScimError> {
+        if self.kind.schema.urn.eq_ignore_ascii_case(urn) {
+            let operation = Operation { verb, path: None, value: value.cloned() };
+            return self.pathless(resource, &operation);
+        }
+        let Some(schema) = self.kind.extension(urn) else {
+            return if self.profile.is_compat() {
+                Ok(())
+            } else {
+                Err(ScimError::new(ErrorType::InvalidPath, format!("There is no schema `{}`.", shown(urn))))
+            };
+        };
+        if verb != Verb::Add {
+            resource.remove(schema.urn);
+        }
+        let Some(Value::Object(members)) = value.filter(|_| verb != Verb::Remove) else { return Ok(()) };
+        for (name, value) in members {
+            let attribute = AttributePath { urn: Some(schema.urn.to_owned()), name: name.clone(), sub: None };
+            if schema.find(name).is_none() && self.profile.is_compat() {
+                continue;
+            }
+            self.at(resource, verb, &Path { attribute, filter: None }, Some(value))?;
+        }
+        Ok(())
+    }
+}
+
+struct Target<'a> {
+    attribute: &'static Attribute,
+    sub: Option<&'static Attribute>,
+    filter: Option<&'a Filter>,
+    profile: Profile,
+}
+
+impl Target<'_> {
+    fn put(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+        if self.filter.is_some() && !self.attribute.multi {
+            return Err(ScimError::new(ErrorType::InvalidPath, format!("`{}` has one value and takes no filter.", self.attribute.name)));
+        }
+        if self.attribute.multi && (self.filter.is_some() || self.sub.is_some()) {
+            return self.put_in_elements(place, verb, value);
+        }
+        if let Some(sub) = self.sub {
+            let object = place.entry(self.attribute.name).or_insert_with(|| Value::Object(Map::new()));
+            if let (Some(object), Some(value)) = (object.as_object_mut(), coerce(sub, value, self.profile)?) {
+                object.insert(sub.name.to_owned(), value);
+            }
+            return Ok(());
+        }
+        let Some(value) = coerce(self.attribute, value, self.profile)? else {
+            if verb == Verb::Replace {
+                place.remove(self.attribute.name);
+            }
+            return Ok(());
+        };
+        match (place.get_mut(self.attribute.name), value) {
+            (Some(Value::Array(there)), Value::Array(new)) if verb == Verb::Add => append(there, new),
+            (Some(Value::Object(there)), Value::Object(new)) => there.extend(new),
+            (_, value) => {
+                place.insert(self.attribute.name.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_in_elements(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+        let element = match self.sub {
+            Some(sub) => coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.to_owned(), value)])),
+            None => {
+                let wrapped = Value::Array(vec![value.clone()]);
+                let list = coerce(self.attribute, if value.is_array() { value } else { &wrapped }, self.profile)?;
+                list.and_then(|list| list.as_array()?.first()?.as_object().cloned())
+            }
+        };
+        let Some(element) = element else { return Ok(()) };
+        let list = place.entry(self.attribute.name).or_insert_with(|| Value::Array(Vec::new()));
+        let Value::Array(list) = list else { return Ok(()) };
+        let makes_primary = element.get("primary") == Some(&Value::Bool(true));
+        let chosen: Vec<usize> = list.iter().enumerate().filter(|(_, item)| self.chosen(item)).map(|(at, _)| at).collect();
+        if chosen.is_empty() {
+            if self.filter.is_some() && !self.profile.is_compat() {
+                return Err(ScimError::new(ErrorType::NoTarget, "No value fits the filter."));
+            }
+            // Entra replaces `emails[type eq "work"].value` before there is one: it is made, with what the filter says.
+            let mut made = self.filter.map(equalities).unwrap_or_default();
+            made.retain(|name, _| self.attribute.find_sub(name).is_some());
+            made.extend(element);
+            let made = coerce(self.attribute, &Value::Array(vec![Value::Object(made)]), self.profile)?;
+            if let Some(Value::Array(made)) = made {
+                append(list, made);
+            }
+            return Ok(());
+        }
+        if makes_primary {
+            demote(list);
+        }
+        for at in chosen {
+            let Some(item) = list.get_mut(at) else { continue };
+            match item {
+                Value::Object(members) if self.sub.is_some() || verb == Verb::Add => members.extend(element.clone()),
+                other => *other = Value::Object(element.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    fn chosen(&self, item: &Value) -> bool {
+        self.filter.is_none_or(|filter| filter.holds_for_element(self.attribute, item))
+    }
+
+    fn remove(&self, place: &mut Resource, value: Option<&Value>) -> Result<(), ScimError> {
+        if self.attribute.required && self.sub.is_none() {
+            return Err(ScimError::value(format!("`{}` is required.", self.attribute.name)));
+        }
+        let name = self.attribute.name;
+        let Some(there) = place.get_mut(name) else { return Ok(()) };
+        match (there, self.sub, self.filter) {
+            (Value::Array(list), sub, filter) if filter.is_some() || sub.is_some() => {
+                list.retain_mut(|item| {
+                    if !self.chosen(item) {
+                        return true;
+                    }
+                    match (sub, item) {
+                        (Some(sub), Value::Object(members)) => {
+                            members.remove(sub.name);
+                            !members.is_empty()
+                        }
+                        _ => false,
+                    }
+                });
+            }
+            (Value::Array(list), None, None) if value.is_some_and(|value| !value.is_null()) => {
+                let gone = coerce(self.attribute, value.unwrap_or(&Value::Null), self.profile)?;
+                let gone = gone.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+                list.retain(|item| !gone.iter().any(|gone| gone == item || same_value(gone, item)));
+            }
+            (Value::Object(members), Some(sub), _) => {
+                members.remove(sub.name);
+            }
+            _ => {
+                place.remove(name);
+                return Ok(());
+            }
+        }
+        let empty = match place.get(name) {
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(Value::Object(members)) => members.is_empty(),
+            _ => false,
+        };
+        if empty {
+            place.remove(name);
+        }
+        Ok(())
+    }
+}
+
+/// Adds values behind those that are there; a new primary one takes that from the old.
+fn append(there: &mut Vec<Value>, new: Vec<Value>) {
+    if new.iter().any(|item| item.get("primary") == Some(&Value::Bool(true))) {
+        demote(there);
+    }
+    there.extend(new);
+    dedupe(there);
+}
+
+fn demote(list: &mut [Value]) {
+    for item in list.iter_mut().filter_map(Value::as_object_mut) {
+        if item.get("primary") == Some(&Value::Bool(true)) {
+            item.insert("primary".to_owned(), Value::Bool(false));
+        }
+    }
+}
+
+fn same_value(left: &Value, right: &Value) -> bool {
+    let members = left.as_object().map_or(0, Map::len);
+    members == 1 && left.get("value").is_some() && left.get("value") == right.get("value")
+}
+
+/// What the equalities of a conjunction say about an element that fits.
+fn equalities(filter: &Filter) -> Map<String, Value> {
+    filter
+        .terms()
+        .into_iter()
+        .filter_map(|term| match term {
+            Filter::Compare(path, Operator::Eq, value) => Some((path.name.clone(), value.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::patch::parse;
+    use crate::schema::USERS;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn patch(before: Value, operations: Value, profile: Profile) -> Result<Value, ErrorType> {
+        let Value::Object(before) = before else { unreachable!() };
+        let operations = parse(&json!({"Operations": operations}), profile).map_err(|error| error.kind)?;
+        apply(&USERS, &before, &operations, profile).map(Value::Object).map_err(|error| error.kind)
+    }
+
+    fn compat(before: Value, operations: Value) -> Value {
+        patch(before, operations, Profile::Compat).unwrap()
+    }
+
+    #[test]
+    fn entras_two_dialects_mean_the_same() {
+        let before = json!({"userName": "a", "active": true, "title": "x"});
+        let expected = json!({
+            "userName": "a", "active": false, "displayName": "A", "name": {"givenName": "G"},
+            "emails": [{"type": "work", "value": "a@b"}], (ENTERPRISE): {"department": "d", "manager": {"value": "m"}},
+        });
+        let old = json!([
+            {"op": "Replace", "path": "active", "value": "False"},
+            {"op": "Add", "path": "displayName", "value": "A"},
+            {"op": "Replace", "path": "name.givenName", "value": "G"},
+            {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@b"},
+            {"op": "Add", "path": format!("{ENTERPRISE}:department"), "value": "d"},
+            {"op": "Add", "path": format!("{ENTERPRISE}:manager"), "value": "m"},
+            {"op": "Replace", "path": "title", "value": ""},
+        ]);
+        assert_eq!(compat(before.clone(), old), expected);
+        let new = json!([
+            {"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"},
+            {"op": "replace", "value": {
+                "active": false, "displayName": "A", "name.givenName": "G", "title": "",
+                (format!("{ENTERPRISE}:department")): "d", (format!("{ENTERPRISE}:manager")): [{"$ref": null, "value": "m"}],
+            }},
+        ]);
+        assert_eq!(compat(before, new), expected);
+    }
+
+    #[test]
+    fn okta_deactivates_without_a_path() {
+        let after = compat(json!({"userName": "a", "active": true}), json!([{"op": "replace", "value": {"active": false}}]));
+        assert_eq!(after["active"], json!(false));
+    }
+
+    #[test]
+    fn values_are_added_replaced_and_removed_one_by_one() {
+        let before = json!({"userName": "a", "emails": [
+            {"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "h"}]});
+        let run = |operations: Value| compat(before.clone(), operations)["emails"].clone();
+        let added = run(json!([{"op": "add", "path": "emails", "value": [{"value": "n", "primary": true}]}]));
+        assert_eq!(added, json!([{"type": "work", "value": "w", "primary": false}, {"type": "home", "value": "h"}, {"value": "n", "primary": true}]));
+        let again = run(json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "h"}]}]));
+        assert_eq!(again, before["emails"]);
+        let removed = run(json!([{"op": "remove", "path": "emails[type eq \"HOME\"]"}]));
+        assert_eq!(removed, json!([{"type": "work", "value": "w", "primary": true}]));
+        let sub = run(json!([{"op": "remove", "path": "emails[type eq \"work\"].primary"}]));
+        assert_eq!(sub, json!([{"type": "work", "value": "w"}, {"type": "home", "value": "h"}]));
+        let by_value = run(json!([{"op": "remove", "path": "emails", "value": [{"value": "h"}]}]));
+        assert_eq!(by_value, json!([{"type": "work", "value": "w", "primary": true}]));
+        let all = run(json!([{"op": "remove", "path": "emails"}]));
+        assert_eq!(all, Value::Null);
+        let replaced = run(json!([{"op": "replace", "path": "emails[type eq \"home\"]", "value": {"type": "home", "value": "i"}}]));
+        assert_eq!(replaced, json!([{"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "i"}]));
+    }
+
+    #[test]
+    fn refusals_have_their_keyword() {
+        for (operations, compat, rfc) in [
+            (json!([{"op": "replace", "path": "groups", "value": []}]), ErrorType::Mutability, ErrorType::Mutability),
+            (json!([{"op": "replace", "path": "id", "value": "x"}]), ErrorType::Mutability, ErrorType::Mutability),
+            (json!([{"op": "replace", "path": "meta.location", "value": "x"}]), ErrorType::Mutability, ErrorType::Mutability),
+            (json!([{"op": "add", "path": "__proto__.x", "value": 1}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
+            (json!([{"op": "add", "path": "name.colour", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
+            (json!([{"op": "add", "path": "name[", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
+            (json!([{"op": "add", "path": "title[x pr]", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
+            (json!([{"op": "remove"}]), ErrorType::NoTarget, ErrorType::NoTarget),
+            (json!([{"op": "remove", "path": "userName"}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
+            (json!([{"op": "add", "path": "title"}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
+            (json!([{"op": "move", "path": "title"}]), ErrorType::InvalidSyntax, ErrorType::InvalidSyntax),
+            (json!([{"op": "replace", "path": "active", "value": 1}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
+            (json!([]), ErrorType::InvalidSyntax, ErrorType::InvalidSyntax),
+        ] {
+            let before = || json!({"userName": "a"});
+            assert_eq!(patch(before(), operations.clone(), Profile::Compat).unwrap_err(), compat, "{operations}");
+            assert_eq!(patch(before(), operations.clone(), Profile::Rfc).unwrap_err(), rfc, "{operations}");
+        }
+        let missing = json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x"}]);
+        assert_eq!(patch(json!({"userName": "a"}), missing, Profile::Rfc).unwrap_err(), ErrorType::NoTarget);
+    }
+}
