@@ -1,0 +1,156 @@
+//! `/api/v1/tenants/{tenant}/users`, `/groups`: reading, and the role of a user.
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::directory::{group, user};
+use policy_core::{Permission, Role};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, ListQuery, Page, Position, Problem, Query, Routes, Tagged, TenantCaller,
+};
+
+use crate::ops::users as ops;
+use crate::store;
+
+const READ: Access = Access::Key(Permission::DirectoryRead);
+const WRITE: Access = Access::Key(Permission::DirectoryWrite);
+
+/// The routes.
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(Method::GET, "/api/v1/tenants/{tenant}/users", READ, "list_users: List users.", list_users)
+        .add(Method::GET, "/api/v1/tenants/{tenant}/users/{user_id}", READ, "get_user: Get a user.", get_user)
+        .add(Method::PATCH, "/api/v1/tenants/{tenant}/users/{user_id}", WRITE, "update_user: Give a user a role.", update_user)
+        .add(Method::GET, "/api/v1/tenants/{tenant}/groups", READ, "list_groups: List groups.", list_groups)
+        .add(Method::GET, "/api/v1/tenants/{tenant}/groups/{group_id}", READ, "get_group: Get a group.", get_group)
+}
+
+/// A person in an organization.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    id: Uuid,
+    organization_id: Uuid,
+    user_name: String,
+    external_id: Option<String>,
+    display_name: Option<String>,
+    email: Option<String>,
+    active: bool,
+    role: String,
+    /// `scim`, `jit` or `invitation`
+    source: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<user::Model> for User {
+    fn from(row: user::Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            user_name: row.user_name,
+            external_id: row.external_id,
+            display_name: row.display_name,
+            email: row.email,
+            active: row.active,
+            role: row.role,
+            source: row.source,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A group of an organization.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Group {
+    id: Uuid,
+    organization_id: Uuid,
+    display_name: String,
+    external_id: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<group::Model> for Group {
+    fn from(row: group::Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            display_name: row.display_name,
+            external_id: row.external_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// What of a user is changed here; the rest is the identity provider's.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    role: String,
+}
+
+impl Input for UserChange {
+    fn check(&self, errors: &mut FieldErrors) {
+        let known = Role::parse(&self.role).is_some_and(|role| !role.is_platform());
+        errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
+    }
+}
+
+async fn list_users(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<User>, Problem> {
+    let position = Position::of(&query, &format!("users {}", caller.tenant()))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.select::<user::Entity>().filter(user::Column::Id.gt(after));
+            view.all(select.order_by_asc(user::Column::Id).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), User::from))
+}
+
+async fn get_user(caller: TenantCaller, ids: Ids) -> Result<Tagged<User>, Problem> {
+    let id = ids.id("user_id")?;
+    let found = caller.read(async |view| store::users::user_any_organization(view, id).await).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn update_user(caller: TenantCaller, ids: Ids, seen: IfMatch, Body(change): Body<UserChange>) -> Result<Tagged<User>, Problem> {
+    let id = ids.id("user_id")?;
+    let row = caller
+        .write(async |tx| {
+            let found = tx.lock(tx.select::<user::Entity>().filter(user::Column::Id.eq(id))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            seen.require(row.version)?;
+            ops::set_role(tx, row, &change.role).await
+        })
+        .await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn list_groups(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<Group>, Problem> {
+    let position = Position::of(&query, &format!("groups {}", caller.tenant()))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.select::<group::Entity>().filter(group::Column::Id.gt(after));
+            view.all(select.order_by_asc(group::Column::Id).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), Group::from))
+}
+
+async fn get_group(caller: TenantCaller, ids: Ids) -> Result<Tagged<Group>, Problem> {
+    let id = ids.id("group_id")?;
+    let found = caller.read(async |view| view.one(view.select::<group::Entity>().filter(group::Column::Id.eq(id))).await).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}

@@ -1,0 +1,95 @@
+//! What the store keeps beside a user's SCIM attributes, so that it can be found. Pure.
+
+use serde_json::{Map, Value};
+
+/// Who made a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The identity provider, by SCIM.
+    Scim,
+    /// The first sign-in.
+    Jit,
+    /// An accepted invitation.
+    Invitation,
+}
+
+impl Source {
+    /// Its name, as stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Scim => "scim",
+            Source::Jit => "jit",
+            Source::Invitation => "invitation",
+        }
+    }
+}
+
+/// The key under which a name that is compared without case is found. In Rust, so that both stores agree: SQLite's
+/// `lower()` knows only ASCII.
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Columns made of a user's attributes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UserColumns {
+    pub(crate) user_name: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) active: bool,
+    /// (type, value), folded.
+    pub(crate) emails: Vec<(Option<String>, String)>,
+}
+
+fn text(resource: &Map<String, Value>, name: &str) -> Option<String> {
+    resource.get(name).and_then(Value::as_str).map(ToOwned::to_owned)
+}
+
+impl UserColumns {
+    pub(crate) fn of(resource: &Map<String, Value>) -> Self {
+        let list = resource.get("emails").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let value = |item: &Value| item.get("value").and_then(Value::as_str).map(ToOwned::to_owned);
+        let primary = list.iter().find(|item| item.get("primary") == Some(&Value::Bool(true)));
+        let email = primary.or_else(|| list.first()).and_then(value);
+        let kind = |item: &Value| item.get("type").and_then(Value::as_str).map(fold);
+        let emails = list.iter().filter_map(|item| Some((kind(item), fold(&value(item)?)))).collect();
+        Self {
+            user_name: text(resource, "userName").unwrap_or_default(),
+            external_id: text(resource, "externalId"),
+            display_name: display_name(resource),
+            email,
+            // Absent means active: RFC 7643 leaves it to the server, and a person just made may sign in.
+            active: resource.get("active").and_then(Value::as_bool).unwrap_or(true),
+            emails,
+        }
+    }
+}
+
+fn display_name(resource: &Map<String, Value>) -> Option<String> {
+    let name = resource.get("name").and_then(Value::as_object);
+    let part = |part: &str| name.and_then(|name| text(name, part));
+    let parts: Vec<String> = [part("givenName"), part("familyName")].into_iter().flatten().collect();
+    text(resource, "displayName").or_else(|| part("formatted")).or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_what_was_sent() {
+        let resource = json!({
+            "userName": "Ädam@X", "externalId": "7", "name": {"givenName": "Ä", "familyName": "D"},
+            "emails": [{"value": "a@X", "type": "Home"}, {"value": "b@X", "type": "work", "primary": true}],
+        });
+        let columns = UserColumns::of(resource.as_object().unwrap());
+        assert_eq!(fold(&columns.user_name), "ädam@x");
+        assert_eq!(columns.display_name.as_deref(), Some("Ä D"));
+        assert_eq!(columns.email.as_deref(), Some("b@X"));
+        assert!(columns.active);
+        assert_eq!(columns.emails, [(Some("home".to_owned()), "a@x".to_owned()), (Some("work".to_owned()), "b@x".to_owned())]);
+    }
+}

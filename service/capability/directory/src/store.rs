@@ -1,0 +1,4 @@
+//! Queries over users and groups.
+
+pub(crate) mod groups;
+pub(crate) mod users;

@@ -1,0 +1,283 @@
+//! `/api/v1/flags`, `/api/v1/tenants/{tenant}/flags`, `/api/internal/feature-flags`
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::flags::flag::{Column, Entity, Model};
+use flags_core::{Definition, Kind, Rule};
+use platform::db::Lookup;
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
+    Query, Routes, Tagged, TenantCaller,
+};
+
+use crate::ops::{self, Evaluated};
+
+const LIST: &str = "/api/v1/flags";
+const ONE: &str = "/api/v1/flags/{key}";
+const OF_TENANT: &str = "/api/v1/tenants/{tenant}/flags";
+const ONE_OF_TENANT: &str = "/api/v1/tenants/{tenant}/flags/{key}";
+
+/// The routes.
+pub fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::FlagsRead), Access::Key(Permission::FlagsWrite));
+    let (see, set) = (Access::Key(Permission::TenantFlagsRead), Access::Key(Permission::TenantFlagsWrite));
+    Routes::new()
+        .add(Method::POST, LIST, write, "create_flag: Define a flag.", create_flag)
+        .add(Method::GET, LIST, read, "list_flags: List flags.", list_flags)
+        .add(Method::GET, ONE, read, "get_flag: Get a flag.", get_flag)
+        .add(Method::PUT, ONE, write, "replace_flag: Change a flag.", replace_flag)
+        .add(Method::DELETE, ONE, write, "delete_flag: Remove a flag.", delete_flag)
+        .add(Method::GET, OF_TENANT, see, "list_tenant_flags: Evaluate all flags for a tenant.", list_tenant_flags)
+        .add(Method::GET, ONE_OF_TENANT, see, "get_tenant_flag: Evaluate a flag for a tenant.", get_tenant_flag)
+        .add(Method::PUT, ONE_OF_TENANT, set, "set_tenant_flag: Override a flag for a tenant.", set_tenant_flag)
+        .add(Method::DELETE, ONE_OF_TENANT, set, "clear_tenant_flag: Clear a tenant's override.", clear_tenant_flag)
+        .add(
+            Method::GET,
+            "/api/internal/feature-flags",
+            Access::Key(Permission::FlagsEvaluate),
+            "get_feature_flags: Get the flags of a person's organization.",
+            get_feature_flags,
+        )
+}
+
+/// A flag to be defined.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FlagInput {
+    key: Option<String>,
+    /// `boolean`, `string`, `number` or `object`
+    #[schema(value_type = String)]
+    r#type: Kind,
+    /// Name → value; absent on a boolean: `on` and `off`.
+    #[schema(value_type = Object)]
+    variants: Option<BTreeMap<String, Value>>,
+    /// Absent on a boolean: `off`.
+    default_variant: Option<String>,
+    /// The first that fits wins: `{"when": {"plan": ["pro"]}, "variant": "on"}`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    rules: Vec<Rule>,
+    /// Plans that have the flag; absent: all.
+    plans: Option<Vec<String>>,
+}
+
+impl Input for FlagInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let fits = |key: &String| {
+            (1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        };
+        errors.require(self.key.as_ref().is_none_or(fits), "/key", "letters, digits, `.`, `_`, `-`; at most 100");
+    }
+}
+
+impl FlagInput {
+    fn definition(self, key: Option<&str>) -> Result<Definition, Problem> {
+        let key = key.map(ToOwned::to_owned).or(self.key).ok_or_else(|| Problem::invalid("/key", "is required"))?;
+        let boolean = self.r#type == Kind::Boolean;
+        let switch = || BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]);
+        let variants = self.variants.or_else(|| boolean.then(switch));
+        let variants = variants.ok_or_else(|| Problem::invalid("/variants", "is required"))?;
+        let default_variant = self.default_variant.or_else(|| boolean.then(|| "off".to_owned()));
+        let default_variant = default_variant.ok_or_else(|| Problem::invalid("/defaultVariant", "is required"))?;
+        Ok(Definition { key, kind: self.r#type, variants, default_variant, rules: self.rules, plans: self.plans })
+    }
+}
+
+/// A flag's definition.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Flag {
+    key: String,
+    r#type: String,
+    #[schema(value_type = Object)]
+    variants: Value,
+    default_variant: String,
+    #[schema(value_type = Vec<Object>)]
+    rules: Value,
+    #[schema(value_type = Option<Vec<String>>)]
+    plans: Option<Value>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Model> for Flag {
+    fn from(row: Model) -> Self {
+        Self {
+            key: row.key,
+            r#type: row.r#type,
+            variants: row.variants,
+            default_variant: row.default_variant,
+            rules: row.rules,
+            plans: row.plans,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A flag as a tenant has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TenantFlag {
+    key: String,
+    #[schema(value_type = Object)]
+    value: Value,
+    variant: String,
+    /// `STATIC`, `TARGETING_MATCH` or `DISABLED`
+    reason: String,
+    /// Whether the tenant has its own variant.
+    overridden: bool,
+}
+
+impl From<Evaluated> for TenantFlag {
+    fn from(flag: Evaluated) -> Self {
+        Self {
+            key: flag.key,
+            value: flag.value,
+            variant: flag.variant,
+            reason: flag.reason.to_owned(),
+            overridden: flag.overridden,
+        }
+    }
+}
+
+/// A tenant's flags.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TenantFlags {
+    items: Vec<TenantFlag>,
+}
+
+/// A tenant's own variant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OverrideInput {
+    variant: String,
+}
+
+impl Input for OverrideInput {}
+
+async fn create_flag(caller: PlatformCaller, Body(input): Body<FlagInput>) -> Result<Created<Flag>, Problem> {
+    let definition = input.definition(None)?;
+    let row = caller.write(async |tx| ops::create(tx, definition).await).await?;
+    Ok(Created(format!("{LIST}/{}", row.key), row.into()))
+}
+
+async fn list_flags(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Flag>, Problem> {
+    let position = Position::of(&query, "flags")?;
+    let after = position.after.clone().unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.platform::<Entity>().filter(Column::Key.gt(after));
+            view.all(select.order_by_asc(Column::Key).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.key.clone(), Flag::from))
+}
+
+async fn get_flag(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Flag>, Problem> {
+    let key = ids.key("key")?;
+    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn replace_flag(caller: PlatformCaller, ids: Ids, seen: IfMatch, Body(input): Body<FlagInput>) -> Result<Tagged<Flag>, Problem> {
+    let definition = input.definition(Some(ids.key("key")?))?;
+    let row = caller.write(async |tx| ops::replace(tx, &seen, definition).await).await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_flag(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let key = ids.key("key")?;
+    caller.write(async |tx| ops::delete(tx, key).await).await?;
+    Ok(NoContent)
+}
+
+async fn evaluate(caller: &TenantCaller) -> Result<Vec<Evaluated>, Problem> {
+    caller
+        .read(async |view| {
+            let tenant = tenancy::get(view).await?;
+            ops::evaluate_all(view, &tenant).await
+        })
+        .await
+}
+
+async fn list_tenant_flags(caller: TenantCaller) -> Result<Json<TenantFlags>, Problem> {
+    let items = evaluate(&caller).await?.into_iter().map(TenantFlag::from).collect();
+    Ok(Json(TenantFlags { items }))
+}
+
+async fn one(caller: &TenantCaller, key: &str) -> Result<TenantFlag, Problem> {
+    let found = evaluate(caller).await?.into_iter().find(|flag| flag.key == key);
+    found.map(TenantFlag::from).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn get_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<TenantFlag>, Problem> {
+    Ok(Json(one(&caller, ids.key("key")?).await?))
+}
+
+async fn set_tenant_flag(caller: TenantCaller, ids: Ids, Body(input): Body<OverrideInput>) -> Result<Json<TenantFlag>, Problem> {
+    let key = ids.key("key")?;
+    caller.write(async |tx| ops::set_override(tx, key, &input.variant).await).await?;
+    Ok(Json(one(&caller, key).await?))
+}
+
+async fn clear_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let key = ids.key("key")?;
+    caller.write(async |tx| ops::clear_override(tx, key).await).await?;
+    Ok(NoContent)
+}
+
+/// Whose flags.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Whose {
+    sub: String,
+    org: String,
+}
+
+impl Input for Whose {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("?sub", &self.sub, 255);
+        errors.text("?org", &self.org, 255);
+    }
+}
+
+/// The flags of a person's organization.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeatureFlags {
+    sub: String,
+    org_id: String,
+    #[schema(value_type = Object)]
+    flags: Map<String, Value>,
+    updated_at: DateTime<Utc>,
+}
+
+async fn get_feature_flags(caller: PlatformCaller, Query(whose): Query<Whose>) -> Result<Json<FeatureFlags>, Problem> {
+    let db = &caller.service.db;
+    let tenant = match uuid::Uuid::try_parse(&whose.org) {
+        Ok(id) => Some(id),
+        Err(_) => match db.tenant_of(Lookup::TenantExternalId(&whose.org)).await? {
+            Some(id) => Some(id),
+            None => db.tenant_of(Lookup::TenantSlug(&whose.org)).await?,
+        },
+    };
+    let tenant = tenant.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
+    let flags = db
+        .read(tenant, async |view| {
+            let tenant = tenancy::active(view).await?;
+            ops::evaluate_all(view, &tenant).await
+        })
+        .await?;
+    let flags = flags.into_iter().map(|flag| (flag.key, flag.value)).collect();
+    Ok(Json(FeatureFlags { sub: whose.sub, org_id: whose.org, flags, updated_at: db.clock().now() }))
+}

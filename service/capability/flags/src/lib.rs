@@ -1,0 +1,13 @@
+//! Feature flags: definitions with plan gates, overrides per tenant, evaluation, and the push to modules.
+//!
+//! Owns `flag`, `flag_override` and `flag_push`. A push is a reconciler: it sends what a module should have, compares it by
+//! digest with what it was told before, and is tried until the module confirms. The version only grows, and stays the
+//! same over the attempts of one snapshot. A module is a lane: a dead one delays nobody else.
+
+mod http;
+mod jobs;
+mod ops;
+
+pub use http::routes;
+pub use jobs::{FlagsChanged, handlers};
+pub use ops::push_all;

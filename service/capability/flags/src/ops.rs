@@ -1,0 +1,214 @@
+//! Definitions, overrides, evaluation.
+
+use std::collections::BTreeMap;
+
+use entity::flags::{flag, override_};
+use entity::tenancy::tenant;
+use flags_core::{Context, Definition, Kind, Rule};
+use platform::tx::Event;
+use platform::{DbError, PlatformTx, Target, Tx, View, Work};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde_json::{Value, json};
+use web::{Code, FieldError, IfMatch, Problem};
+
+use crate::jobs::PushFlags;
+
+/// Flags of the platform.
+const FLAGS_MAX: u64 = 1000;
+
+/// A definition was made, changed or removed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FlagChanged<'a> {
+    key: &'a str,
+}
+
+impl Event for FlagChanged<'_> {
+    const TYPE: &'static str = "flag.changed";
+}
+
+/// A tenant's own variant was set or cleared.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OverrideChanged<'a> {
+    key: &'a str,
+    variant: Option<&'a str>,
+}
+
+impl Event for OverrideChanged<'_> {
+    const TYPE: &'static str = "flag.override_changed";
+}
+
+/// The definition of a row.
+pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
+    let corrupt = |what: &str| Problem::internal(format!("flag {} has unreadable {what}", row.key));
+    let kind = serde_json::from_value::<Kind>(Value::String(row.r#type.clone())).map_err(|_| corrupt("type"))?;
+    let variants = serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("variants"))?;
+    let rules = serde_json::from_value::<Vec<Rule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
+    let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
+    let default_variant = row.default_variant.clone();
+    Ok(Definition { key: row.key.clone(), kind, variants, default_variant, rules, plans })
+}
+
+fn check(definition: &Definition) -> Result<(), Problem> {
+    let errors: Vec<FieldError> =
+        definition.problems().into_iter().map(|(pointer, detail)| FieldError { pointer, detail }).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Problem { errors, ..Problem::new(Code::ValidationFailed) }) }
+}
+
+fn row(definition: Definition, now: platform::Timestamp) -> flag::Model {
+    flag::Model {
+        key: definition.key,
+        r#type: definition.kind.name().to_owned(),
+        variants: json!(definition.variants),
+        default_variant: definition.default_variant,
+        rules: json!(definition.rules),
+        plans: definition.plans.map(|plans| json!(plans)),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Problem> {
+    check(&definition)?;
+    let made = row(definition, tx.now());
+    tx.insert(made.clone()).await.map_err(|error| match error {
+        DbError::Conflict(_) => Problem::new(Code::FlagExists),
+        other => other.into(),
+    })?;
+    tx.record("flag.create", Target::new("flag", &made.key));
+    tx.emit(&FlagChanged { key: &made.key });
+    Ok(made)
+}
+
+pub(crate) async fn replace(tx: &mut PlatformTx, seen: &IfMatch, definition: Definition) -> Result<flag::Model, Problem> {
+    check(&definition)?;
+    let there = find_locked(tx, &definition.key).await?;
+    seen.require(there.version)?;
+    let made = flag::Model { version: there.version + 1, created_at: there.created_at, ..row(definition, tx.now()) };
+    tx.update(made.clone()).await?;
+    tx.record("flag.update", Target::new("flag", &made.key));
+    tx.emit(&FlagChanged { key: &made.key });
+    Ok(made)
+}
+
+pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Problem> {
+    let there = find_locked(tx, key).await?;
+    tx.delete(there).await?;
+    tx.record("flag.delete", Target::new("flag", key));
+    tx.emit(&FlagChanged { key });
+    Ok(())
+}
+
+async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Problem> {
+    let found = tx.lock(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// One flag as a tenant has it.
+#[derive(Debug)]
+pub(crate) struct Evaluated {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    pub(crate) variant: String,
+    pub(crate) reason: &'static str,
+    pub(crate) overridden: bool,
+}
+
+/// The attributes of a tenant that rules may ask for.
+pub(crate) fn context(tenant: &tenant::Model) -> Context {
+    let mut context = Context::from([
+        ("plan".to_owned(), tenant.plan.clone()),
+        ("tenant".to_owned(), tenant.slug.clone()),
+        ("tenantId".to_owned(), tenant.id.to_string()),
+        ("isolation".to_owned(), tenant.isolation.clone()),
+    ]);
+    if let Some(region) = &tenant.region {
+        context.insert("region".to_owned(), region.clone());
+    }
+    context
+}
+
+/// All flags as the tenant has them, by key.
+pub(crate) async fn evaluate_all(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Problem> {
+    let rows = view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
+    let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
+    let own: BTreeMap<String, String> = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
+    let context = context(tenant);
+    rows.iter()
+        .map(|row| {
+            let definition = definition(row)?;
+            let variant = own.get(&row.key);
+            let found = definition.evaluate(&context, variant.map(String::as_str));
+            let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", row.key)))?;
+            Ok(Evaluated {
+                key: row.key.clone(),
+                value: found.value.clone(),
+                variant: found.variant.to_owned(),
+                reason: found.reason.name(),
+                overridden: variant.is_some(),
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Problem> {
+    tenancy::get(tx).await?;
+    let found = tx.one(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
+    let definition = definition(&found.ok_or_else(|| Problem::new(Code::NotFound))?)?;
+    if !definition.variants.contains_key(variant) {
+        return Err(Problem::invalid("/variant", "must be one of the flag's variants"));
+    }
+    let mine = tx.select::<override_::Entity>().filter(override_::Column::FlagKey.eq(key));
+    match tx.lock(mine).await? {
+        Some(row) => {
+            let row = override_::Model {
+                variant: variant.to_owned(),
+                version: row.version + 1,
+                updated_at: tx.now(),
+                ..row
+            };
+            tx.update(row).await?;
+        }
+        None => {
+            let row = override_::Model {
+                tenant_id: tx.tenant(),
+                flag_key: key.to_owned(),
+                variant: variant.to_owned(),
+                version: 1,
+                created_at: tx.now(),
+                updated_at: tx.now(),
+            };
+            tx.insert(row).await?;
+        }
+    }
+    tx.record("flag.override", Target::new("flag", key).with(json!({"variant": variant})));
+    tx.emit(&OverrideChanged { key, variant: Some(variant) });
+    Ok(())
+}
+
+pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Problem> {
+    let mine = tx.remove::<override_::Entity>().filter(override_::Column::FlagKey.eq(key));
+    if tx.purge(mine).await? == 0 {
+        return Err(Problem::new(Code::NotFound));
+    }
+    tx.record("flag.override_clear", Target::new("flag", key));
+    tx.emit(&OverrideChanged { key, variant: None });
+    Ok(())
+}
+
+/// Leaves a push of the tenant's flags to each module.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn push_all(tx: &mut Tx) -> Result<(), DbError> {
+    use entity::webhooks::module;
+    let all = tx.platform::<module::Entity>().select_only().column(module::Column::Id).limit(FLAGS_MAX);
+    for module in tx.tuples::<_, uuid::Uuid>(all).await? {
+        let tenant = tx.tenant();
+        tx.enqueue(&PushFlags { tenant, module });
+    }
+    Ok(())
+}

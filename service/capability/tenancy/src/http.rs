@@ -1,0 +1,18 @@
+//! Tenants, organizations, plans, instances over HTTP.
+
+mod instances;
+mod organizations;
+mod plans;
+mod tenants;
+
+use web::Routes;
+
+pub use instances::Instance;
+pub use organizations::Organization;
+pub use plans::Plan;
+pub use tenants::Tenant;
+
+/// The routes.
+pub fn routes() -> Routes {
+    tenants::routes().and(organizations::routes()).and(plans::routes()).and(instances::routes())
+}

@@ -1,0 +1,213 @@
+//! `/api/v1/instances`
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::tenancy::instance::{Column, Entity, Model};
+use platform::{Target, Work as _, ids};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
+    Query, Routes, Tagged,
+};
+
+const LIST: &str = "/api/v1/instances";
+const ONE: &str = "/api/v1/instances/{instance_id}";
+const READ: Access = Access::Key(Permission::CatalogueRead);
+const WRITE: Access = Access::Key(Permission::CatalogueWrite);
+/// Tenants on a shared instance.
+const CAPACITY_MAX: i64 = 50;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::POST, LIST, WRITE, "create_instance: Register an instance.", create_instance)
+        .add(Method::GET, LIST, READ, "list_instances: List instances.", list_instances)
+        .add(Method::GET, ONE, READ, "get_instance: Get an instance.", get_instance)
+        .add(Method::PATCH, ONE, WRITE, "update_instance: Change an instance.", update_instance)
+        .add(Method::DELETE, ONE, WRITE, "delete_instance: Remove an instance that hosts nobody.", delete_instance)
+}
+
+/// An instance to be registered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct InstanceInput {
+    #[schema(max_length = 100)]
+    name: String,
+    /// `shared` or `dedicated`
+    mode: String,
+    region: Option<String>,
+    endpoint: Option<String>,
+    /// How many tenants; at most 50 on a shared one, 1 on a dedicated one.
+    capacity: Option<i64>,
+}
+
+impl Input for InstanceInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("/name", &self.name, 100);
+        errors.require(matches!(self.mode.as_str(), "shared" | "dedicated"), "/mode", "must be shared or dedicated");
+        let most = if self.mode == "dedicated" { 1 } else { CAPACITY_MAX };
+        let fits = self.capacity.is_none_or(|capacity| (1..=most).contains(&capacity));
+        errors.require(fits, "/capacity", "must be from 1 to 50, and 1 on a dedicated instance");
+        for (pointer, value) in [("/region", &self.region), ("/endpoint", &self.endpoint)] {
+            if let Some(value) = value {
+                errors.text(pointer, value, 500);
+            }
+        }
+    }
+}
+
+/// What of an instance is changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct InstanceChange {
+    /// `active`, `draining` or `offline`
+    status: Option<String>,
+    endpoint: Option<String>,
+}
+
+impl Input for InstanceChange {
+    fn check(&self, errors: &mut FieldErrors) {
+        let known = self.status.as_deref().is_none_or(|status| matches!(status, "active" | "draining" | "offline"));
+        errors.require(known, "/status", "must be active, draining or offline");
+        if let Some(endpoint) = &self.endpoint {
+            errors.text("/endpoint", endpoint, 500);
+        }
+    }
+}
+
+/// A running deployment that hosts tenants.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// `pool` or `azure`
+    pub driver: String,
+    /// `shared` or `dedicated`
+    pub mode: String,
+    /// Where it is.
+    pub region: Option<String>,
+    /// How it is reached.
+    pub endpoint: Option<String>,
+    /// `active`, `draining` or `offline`
+    pub status: String,
+    /// How many tenants it takes.
+    pub capacity: i64,
+    /// How many it has.
+    pub tenant_count: i64,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<Model> for Instance {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            driver: row.driver,
+            mode: row.mode,
+            region: row.region,
+            endpoint: row.endpoint,
+            status: row.status,
+            capacity: row.capacity,
+            tenant_count: row.tenant_count,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+async fn create_instance(caller: PlatformCaller, Body(input): Body<InstanceInput>) -> Result<Created<Instance>, Problem> {
+    let most = if input.mode == "dedicated" { 1 } else { CAPACITY_MAX };
+    let row = caller
+        .write(async |tx| {
+            let row = Model {
+                id: ids::new(),
+                name: input.name,
+                driver: "pool".to_owned(),
+                mode: input.mode,
+                region: input.region,
+                endpoint: input.endpoint,
+                status: "active".to_owned(),
+                capacity: input.capacity.unwrap_or(most),
+                tenant_count: 0,
+                version: 1,
+                created_at: tx.now(),
+                updated_at: tx.now(),
+            };
+            tx.insert(row.clone()).await?;
+            tx.record("instance.create", Target::new("instance", row.id));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(Created(format!("{LIST}/{}", row.id), row.into()))
+}
+
+async fn list_instances(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Instance>, Problem> {
+    let position = Position::of(&query, "instances")?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
+            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), Instance::from))
+}
+
+async fn get_instance(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Instance>, Problem> {
+    let id = ids.id("instance_id")?;
+    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn update_instance(
+    caller: PlatformCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(change): Body<InstanceChange>,
+) -> Result<Tagged<Instance>, Problem> {
+    let id = ids.id("instance_id")?;
+    let row = caller
+        .write(async |tx| {
+            let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            seen.require(row.version)?;
+            let row = Model {
+                status: change.status.unwrap_or(row.status),
+                endpoint: change.endpoint.or(row.endpoint),
+                version: row.version + 1,
+                updated_at: tx.now(),
+                ..row
+            };
+            tx.update(row.clone()).await?;
+            tx.record("instance.update", Target::new("instance", id));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_instance(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let id = ids.id("instance_id")?;
+    caller
+        .write(async |tx| {
+            let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            if row.tenant_count > 0 {
+                return Err(Problem::new(Code::InstanceInUse).fact("tenantCount", row.tenant_count));
+            }
+            tx.delete(row).await?;
+            tx.record("instance.delete", Target::new("instance", id));
+            Ok(NoContent)
+        })
+        .await
+}

@@ -1,0 +1,170 @@
+//! `/api/v1/plans`
+
+use std::collections::BTreeMap;
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::tenancy::plan::{Column, Entity, Model};
+use platform::{Target, Work as _};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
+    Query, Routes, Tagged,
+};
+
+const LIST: &str = "/api/v1/plans";
+const ONE: &str = "/api/v1/plans/{key}";
+const READ: Access = Access::Key(Permission::CatalogueRead);
+const WRITE: Access = Access::Key(Permission::CatalogueWrite);
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::POST, LIST, WRITE, "create_plan: Create a plan.", create_plan)
+        .add(Method::GET, LIST, READ, "list_plans: List plans.", list_plans)
+        .add(Method::GET, ONE, READ, "get_plan: Get a plan.", get_plan)
+        .add(Method::PUT, ONE, WRITE, "replace_plan: Change a plan; tenants that have it keep their limits.", replace_plan)
+        .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)
+}
+
+/// What a plan is made of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PlanInput {
+    key: Option<String>,
+    #[schema(max_length = 200)]
+    name: String,
+    /// Limit of each resource; null: unlimited.
+    quotas: BTreeMap<String, Option<i64>>,
+    /// By how much the plan multiplies rate limits.
+    rate_multiplier: i64,
+}
+
+impl Input for PlanInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        if let Some(key) = &self.key {
+            errors.require(web::is_slug(key), "/key", "must be a name in lower case");
+        }
+        errors.text("/name", &self.name, 200);
+        errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
+        for (resource, limit) in &self.quotas {
+            let fits = web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
+            errors.require(fits, "/quotas", "names in lower case, limits from 0 to 1,000,000,000, or null");
+        }
+        errors.require((1..=1000).contains(&self.rate_multiplier), "/rateMultiplier", "must be from 1 to 1000");
+    }
+}
+
+/// What a tenant can buy.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Its key.
+    pub key: String,
+    /// Its name for people.
+    pub name: String,
+    /// Limit of each resource; null: unlimited.
+    #[schema(value_type = Object)]
+    pub quotas: Value,
+    /// By how much it multiplies rate limits.
+    pub rate_multiplier: i64,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<Model> for Plan {
+    fn from(row: Model) -> Self {
+        Self {
+            key: row.key,
+            name: row.name,
+            quotas: row.quotas,
+            rate_multiplier: row.rate_multiplier,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+async fn create_plan(caller: PlatformCaller, Body(input): Body<PlanInput>) -> Result<Created<Plan>, Problem> {
+    let key = input.key.ok_or_else(|| Problem::invalid("/key", "is required"))?;
+    let row = caller
+        .write(async |tx| {
+            let row = Model {
+                key,
+                name: input.name,
+                quotas: json!(input.quotas),
+                rate_multiplier: input.rate_multiplier,
+                version: 1,
+                created_at: tx.now(),
+                updated_at: tx.now(),
+            };
+            tx.insert(row.clone()).await.map_err(|error| match error {
+                platform::DbError::Conflict(_) => Problem::new(Code::PlanExists),
+                other => other.into(),
+            })?;
+            tx.record("plan.create", Target::new("plan", &row.key));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(Created(format!("{LIST}/{}", row.key), row.into()))
+}
+
+async fn list_plans(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Plan>, Problem> {
+    let position = Position::of(&query, "plans")?;
+    let after = position.after.clone().unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let select = view.platform::<Entity>().filter(Column::Key.gt(after));
+            view.all(select.order_by_asc(Column::Key).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.key.clone(), Plan::from))
+}
+
+async fn get_plan(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Plan>, Problem> {
+    let key = ids.key("key")?;
+    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn replace_plan(caller: PlatformCaller, ids: Ids, seen: IfMatch, Body(input): Body<PlanInput>) -> Result<Tagged<Plan>, Problem> {
+    let key = ids.key("key")?;
+    let row = caller
+        .write(async |tx| {
+            let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            seen.require(row.version)?;
+            let row = Model {
+                name: input.name,
+                quotas: json!(input.quotas),
+                rate_multiplier: input.rate_multiplier,
+                version: row.version + 1,
+                updated_at: tx.now(),
+                ..row
+            };
+            tx.update(row.clone()).await?;
+            tx.record("plan.update", Target::new("plan", &row.key));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_plan(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let key = ids.key("key")?;
+    caller
+        .write(async |tx| {
+            let found = tx.one(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            tx.delete(row).await.map_err(|error| match error {
+                platform::DbError::Conflict(_) => Problem::new(Code::PlanInUse),
+                other => other.into(),
+            })?;
+            tx.record("plan.delete", Target::new("plan", key));
+            Ok(NoContent)
+        })
+        .await
+}

@@ -1,0 +1,200 @@
+//! `/api/v1/tenants`: reading, renaming, suspending. Making and unmaking is `provisioning`'s.
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::tenancy::tenant::{Column, Entity, Model};
+use policy_core::{Permission, allows};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, FieldErrors, IfMatch, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes, Tagged,
+    TenantCaller,
+};
+
+use crate::model::Status;
+use crate::ops::{self, TenantEvent};
+
+const ONE: &str = "/api/v1/tenants/{tenant}";
+const MANAGE: Access = Access::Key(Permission::TenantsManage);
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::GET, "/api/v1/tenants", Access::Key(Permission::TenantsList), "list_tenants: List tenants.", list_tenants)
+        .add(Method::GET, ONE, Access::Key(Permission::TenantRead), "get_tenant: Get a tenant.", get_tenant)
+        .add(Method::PATCH, ONE, Access::Key(Permission::TenantUpdate), "update_tenant: Change a tenant.", update_tenant)
+        .add(Method::POST, "/api/v1/tenants/{tenant}/suspend", MANAGE, "suspend_tenant: Cut a tenant off.", suspend_tenant)
+        .add(Method::POST, "/api/v1/tenants/{tenant}/resume", MANAGE, "resume_tenant: Let a tenant in again.", resume_tenant)
+}
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it bought.
+    pub plan: String,
+    /// `shared`, `namespace` or `private`
+    pub isolation: String,
+    /// Where it is.
+    pub region: Option<String>,
+    /// `provisioning`, `active`, `suspended`, `deprovisioning`, `deleted` or `failed`
+    pub status: String,
+    /// Its realm or org.
+    pub identity: Identity,
+    /// Where it runs.
+    pub instance: Placement,
+    /// Since when.
+    pub created_at: DateTime<Utc>,
+    /// Last change.
+    pub updated_at: DateTime<Utc>,
+    /// Cut off since.
+    pub suspended_at: Option<DateTime<Utc>>,
+}
+
+/// A tenant's realm or org.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// `builtin`, `keycloak` or `zitadel`
+    pub backend: String,
+    /// `realm` or `org`
+    pub kind: String,
+    /// Its id there.
+    pub external_id: Option<String>,
+}
+
+/// Where a tenant runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// `pool` or `azure`
+    pub driver: String,
+    /// `shared` or `dedicated`
+    pub mode: String,
+    /// The instance, once there is one.
+    pub id: Option<Uuid>,
+}
+
+impl From<Model> for Tenant {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            plan: row.plan,
+            isolation: row.isolation,
+            region: row.region,
+            status: row.status,
+            identity: Identity {
+                backend: row.identity_backend,
+                kind: row.identity_kind,
+                external_id: row.identity_external_id,
+            },
+            instance: Placement { driver: row.instance_driver, mode: row.instance_mode, id: row.instance_id },
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            suspended_at: row.suspended_at,
+        }
+    }
+}
+
+/// Which tenants.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantFilter {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    status: Option<String>,
+}
+
+impl Input for TenantFilter {
+    fn check(&self, errors: &mut FieldErrors) {
+        ListQuery { limit: self.limit, cursor: None }.check(errors);
+        let known = |status: &String| Status::ALL.iter().any(|known| known.name() == status);
+        errors.require(self.status.as_ref().is_none_or(known), "?status", "there is no such status");
+    }
+}
+
+/// What of a tenant is changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TenantChange {
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// Operators only.
+    plan: Option<String>,
+}
+
+impl Input for TenantChange {
+    fn check(&self, errors: &mut FieldErrors) {
+        if let Some(name) = &self.name {
+            errors.text("/name", name, 200);
+        }
+    }
+}
+
+async fn list_tenants(caller: PlatformCaller, Query(filter): Query<TenantFilter>) -> Result<Page<Tenant>, Problem> {
+    let query = ListQuery { limit: filter.limit, cursor: filter.cursor };
+    let position = Position::of(&query, &format!("tenants {:?}", filter.status))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let mut select = view.across::<Entity>().filter(Column::Id.gt(after));
+            if let Some(status) = &filter.status {
+                select = select.filter(Column::Status.eq(status));
+            }
+            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), Tenant::from))
+}
+
+async fn get_tenant(caller: TenantCaller) -> Result<Tagged<Tenant>, Problem> {
+    let row = caller.read(async |view| ops::get(view).await).await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn update_tenant(caller: TenantCaller, seen: IfMatch, Body(change): Body<TenantChange>) -> Result<Tagged<Tenant>, Problem> {
+    if change.plan.is_some() && !allows(caller.principal()?.role, Permission::TenantsManage) {
+        return Err(Problem::new(Code::AuthInsufficient).fact("permission", Permission::TenantsManage.name()));
+    }
+    let row = caller
+        .write(async |tx| {
+            let mut row = ops::locked(tx).await?;
+            seen.require(row.version)?;
+            if matches!(Status::of(&row)?, Status::Deleted | Status::Deprovisioning) {
+                return Err(Problem::new(Code::TenantNotActive).fact("status", row.status));
+            }
+            if let Some(key) = change.plan {
+                let plan = ops::plan(tx, &key).await?;
+                quota::apply_plan(tx, &plan.quotas, &BTreeMap::new()).await?;
+                row.plan = key;
+            }
+            row.name = change.name.unwrap_or(row.name);
+            row.version += 1;
+            row.updated_at = tx.now();
+            tx.update(row.clone()).await?;
+            ops::record_event(tx, &row, TenantEvent::Updated, "tenant.update");
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn suspend_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
+    Ok(Json(caller.write(async |tx| ops::suspend(tx).await).await?.into()))
+}
+
+async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
+    Ok(Json(caller.write(async |tx| ops::resume(tx).await).await?.into()))
+}
+

@@ -1,0 +1,206 @@
+//! What is done with tenants, organizations, plans and instances.
+
+use entity::tenancy::{instance, organization, plan, tenant};
+use platform::tx::Event;
+use platform::{DbError, Target, Tx, View, Work};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use sessions::Ended;
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use crate::model::Status;
+
+/// Something happened to a tenant; the type says what.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TenantFacts {
+    tenant_id: Uuid,
+    slug: String,
+    plan: String,
+    status: String,
+}
+
+macro_rules! tenant_events {
+    ($($variant:ident = $name:literal;)*) => {
+        /// What happened to a tenant.
+        #[derive(Clone, Copy, Debug)]
+        pub enum TenantEvent { $(#[doc = $name] $variant,)* }
+
+        $(
+            #[derive(Serialize)]
+            struct $variant(TenantFacts);
+
+            impl Event for $variant {
+                const TYPE: &'static str = $name;
+            }
+        )*
+
+        /// Records and emits what happened to a tenant.
+        pub fn record_event(tx: &mut Tx, row: &tenant::Model, event: TenantEvent, action: &'static str) {
+            let facts = TenantFacts {
+                tenant_id: row.id,
+                slug: row.slug.clone(),
+                plan: row.plan.clone(),
+                status: row.status.clone(),
+            };
+            tx.record(action, Target::new("tenant", row.id));
+            match event { $(TenantEvent::$variant => tx.emit(&$variant(facts)),)* }
+        }
+    };
+}
+
+tenant_events! {
+    Created = "tenant.created";
+    Activated = "tenant.activated";
+    Updated = "tenant.updated";
+    Suspended = "tenant.suspended";
+    Resumed = "tenant.resumed";
+    Failed = "tenant.failed";
+    Deleted = "tenant.deleted";
+}
+
+/// The tenant.
+///
+/// # Errors
+/// `not_found`.
+pub async fn get(view: &View) -> Result<tenant::Model, Problem> {
+    view.one(view.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The tenant, if it is active.
+///
+/// # Errors
+/// `not_found`, `tenant.suspended`, `tenant.not_active`.
+pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
+    let row = get(view).await?;
+    Status::of(&row)?.require_active()?;
+    Ok(row)
+}
+
+/// The tenant, locked.
+pub(crate) async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
+    tx.lock(tx.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Moves the tenant to another status, if it may go there.
+///
+/// # Errors
+/// `tenant.not_active`.
+pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem> {
+    let mut row = locked(tx).await?;
+    let status = Status::of(&row)?;
+    if status == next {
+        return Ok(row);
+    }
+    if !status.may_become(next) {
+        return Err(Problem::new(Code::TenantNotActive).fact("status", status.name()).fact("wanted", next.name()));
+    }
+    row.status = next.name().to_owned();
+    row.version += 1;
+    row.updated_at = tx.now();
+    row.suspended_at = (next == Status::Suspended).then(|| tx.now());
+    row.deleted_at = (next == Status::Deleted).then(|| tx.now());
+    tx.update(row.clone()).await?;
+    Ok(row)
+}
+
+/// Cuts the tenant off: its sessions end with this.
+///
+/// # Errors
+/// `tenant.not_active`.
+pub async fn suspend(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+    let row = set_status(tx, Status::Suspended).await?;
+    sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
+    record_event(tx, &row, TenantEvent::Suspended, "tenant.suspend");
+    Ok(row)
+}
+
+/// Lets the tenant in again.
+///
+/// # Errors
+/// `tenant.not_active` if it isn't suspended.
+pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+    let status = Status::of(&locked(tx).await?)?;
+    if !matches!(status, Status::Suspended | Status::Active) {
+        return Err(Problem::new(Code::TenantNotActive).fact("status", status.name()));
+    }
+    let row = set_status(tx, Status::Active).await?;
+    record_event(tx, &row, TenantEvent::Resumed, "tenant.resume");
+    Ok(row)
+}
+
+/// The plan of this key.
+///
+/// # Errors
+/// `tenant.plan_unknown`.
+pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Problem> {
+    let found = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
+    found.ok_or_else(|| Problem::detailed(Code::PlanUnknown, "There is no such plan.").fact("plan", key))
+}
+
+/// The organization of this id or slug; every tenant has one called `default`.
+///
+/// # Errors
+/// `not_found`.
+pub async fn organization_named(view: &View, name: &str) -> Result<organization::Model, Problem> {
+    let select = view.select::<organization::Entity>();
+    let select = match Uuid::try_parse(name) {
+        Ok(id) => select.filter(organization::Column::Id.eq(id)),
+        Err(_) => select.filter(organization::Column::Slug.eq(name)),
+    };
+    view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The organization of this id.
+///
+/// # Errors
+/// `not_found`.
+pub async fn organization(view: &View, id: Uuid) -> Result<organization::Model, Problem> {
+    let found = view.one(view.select::<organization::Entity>().filter(organization::Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Places the tenant on the least-loaded active instance of `mode` that has room, unless it has a place; `None`: nowhere
+/// is room.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError> {
+    if let Some(id) = row.instance_id {
+        return Ok(Some(id));
+    }
+    // Chosen and counted in one statement each: a place that somebody else took meanwhile is chosen again by the retry.
+    let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
+    let candidates = tx
+        .platform::<instance::Entity>()
+        .filter(instance::Column::Status.eq("active"))
+        .filter(instance::Column::Driver.eq(&row.instance_driver))
+        .filter(instance::Column::Mode.eq(&row.instance_mode))
+        .filter(free);
+    let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::TenantCount);
+    let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::Id);
+    let Some(chosen) = tx.lock(sea_orm::QuerySelect::limit(candidates, 1)).await? else { return Ok(None) };
+    let sql = "UPDATE instance SET tenant_count = tenant_count + 1 WHERE id = $1 AND tenant_count < capacity";
+    if tx.execute_shared::<instance::Entity>(sql, vec![chosen.id.into()]).await? == 0 {
+        return Ok(None);
+    }
+    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(chosen.id)));
+    tx.apply(change).await?;
+    Ok(Some(chosen.id))
+}
+
+/// Takes the tenant off its instance, if it has one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn release(tx: &Tx) -> Result<(), Problem> {
+    let row = locked(tx).await?;
+    let Some(id) = row.instance_id else { return Ok(()) };
+    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(None::<Uuid>));
+    tx.apply(change).await?;
+    let sql = "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0";
+    tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;
+    Ok(())
+}
