@@ -26,7 +26,11 @@ pub async fn group(view: &View, organization: Uuid, id: Uuid) -> Result<Option<g
     view.one(of_organization(view, organization).filter(group::Column::Id.eq(id))).await
 }
 
-pub(crate) async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
+/// The group of this id, locked.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
     tx.lock(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
 }
 

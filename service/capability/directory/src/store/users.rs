@@ -17,8 +17,6 @@ pub enum UserTerm {
     UserName(String),
     /// By `externalId`, with case.
     ExternalId(String),
-    /// By display name, without case.
-    DisplayName(String),
     /// By an e-mail address, of a type if given, without case.
     Email(Option<String>, String),
     /// By `active`.
@@ -51,7 +49,10 @@ pub async fn user(view: &View, organization: Uuid, id: Uuid) -> Result<Option<us
 }
 
 /// The user of this id, locked.
-pub(crate) async fn user_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<user::Model>, DbError> {
+///
+/// # Errors
+/// [`DbError`].
+pub async fn user_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<user::Model>, DbError> {
     tx.lock(of_organization(tx, organization).filter(user::Column::Id.eq(id))).await
 }
 
@@ -103,7 +104,6 @@ pub async fn list_users(
             UserTerm::Id(None) => Expr::val(1).eq(0),
             UserTerm::UserName(name) => user::Column::UserNameKey.eq(fold(name)),
             UserTerm::ExternalId(id) => user::Column::ExternalId.eq(id),
-            UserTerm::DisplayName(name) => user::Column::DisplayName.eq(name),
             UserTerm::Active(active) => user::Column::Active.eq(*active),
             UserTerm::Email(kind, value) => {
                 let mut emails = Query::select();

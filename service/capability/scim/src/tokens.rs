@@ -1,0 +1,218 @@
+//! `/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens`
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::scim::token::{Column, Entity, Model};
+use platform::crypto::BearerSecret;
+use platform::{Target, Tx, View, Work as _, ids};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, Position, Problem, Query, RawBody, Routes,
+    Shared, TenantCaller,
+};
+
+use crate::PREFIX;
+use crate::auth::Tokens;
+
+const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens";
+const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{token_id}";
+const ROTATE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{token_id}/rotate";
+/// How long a rotated token goes on, unless asked, and at most: time to paste the new one.
+const OVERLAP_SECONDS: i64 = 24 * 3600;
+const OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 3600;
+
+pub(crate) fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::ScimTokensRead), Access::Key(Permission::ScimTokensWrite));
+    Routes::new()
+        .add(Method::POST, LIST, write, "create_scim_token: Create a SCIM token; its secret is shown once.", create_scim_token)
+        .add(Method::GET, LIST, read, "list_scim_tokens: List SCIM tokens.", list_scim_tokens)
+        .add(Method::DELETE, ONE, write, "revoke_scim_token: Revoke a SCIM token.", revoke_scim_token)
+        .add(Method::POST, ROTATE, write, "rotate_scim_token: Replace a SCIM token; the old one goes on for a while.", rotate_scim_token)
+}
+
+/// A token to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TokenInput {
+    #[schema(max_length = 200)]
+    name: String,
+    expires_at: Option<DateTime<Utc>>,
+    /// `compat` (tolerates what real clients send) or `rfc`
+    profile: Option<String>,
+}
+
+impl Input for TokenInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("/name", &self.name, 200);
+        let known = self.profile.as_deref().is_none_or(|profile| matches!(profile, "compat" | "rfc"));
+        errors.require(known, "/profile", "must be compat or rfc");
+    }
+}
+
+/// How a token is rotated.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Rotation {
+    overlap_seconds: Option<i64>,
+}
+
+/// A SCIM token, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScimToken {
+    id: Uuid,
+    organization_id: Uuid,
+    name: String,
+    profile: String,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    /// The token that follows this one.
+    replaced_by: Option<Uuid>,
+}
+
+/// A SCIM token with its secret, which is never shown again.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScimTokenWithSecret {
+    #[serde(flatten)]
+    scim_token: ScimToken,
+    /// The bearer token: `tnt_scim_…`.
+    token: String,
+    /// What to paste beside it at the identity provider.
+    base_url: String,
+}
+
+impl From<Model> for ScimToken {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            name: row.name,
+            profile: row.profile,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+            revoked_at: row.revoked_at,
+            last_used_at: row.last_used_at,
+            replaced_by: row.replaced_by,
+        }
+    }
+}
+
+/// A secret and its hash: made before the transaction, Argon2id takes its time.
+async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, String), Problem> {
+    let secret = BearerSecret::generate(PREFIX, ids::new());
+    let hash = caller.service.hasher.hash(&secret.text).await?;
+    Ok((secret, hash))
+}
+
+fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<ScimTokenWithSecret> {
+    let (tenant, organization) = (row.tenant_id, row.organization_id);
+    let location = format!("/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{}", row.id);
+    let base_url = format!("{}/scim/v2", caller.service.config.public_url());
+    Created(location, ScimTokenWithSecret { scim_token: row.into(), token: secret.text.to_string(), base_url })
+}
+
+async fn create_scim_token(caller: TenantCaller, ids: Ids, Body(input): Body<TokenInput>) -> Result<Created<ScimTokenWithSecret>, Problem> {
+    let name = ids.key("organization")?;
+    if input.expires_at.is_some_and(|end| end <= caller.service.db.clock().now()) {
+        return Err(Problem::invalid("/expiresAt", "must be in the future"));
+    }
+    let (secret, hash) = secret(&caller).await?;
+    let row = caller
+        .write(async |tx| {
+            tenancy::active(tx).await?;
+            let organization = tenancy::organization_named(tx, name).await?;
+            let row = Model {
+                tenant_id: tx.tenant(),
+                organization_id: organization.id,
+                id: secret.id,
+                name: input.name,
+                profile: input.profile.unwrap_or_else(|| "compat".to_owned()),
+                secret_hash: hash,
+                created_at: tx.now(),
+                expires_at: input.expires_at,
+                revoked_at: None,
+                last_used_at: None,
+                replaced_by: None,
+            };
+            tx.insert(row.clone()).await?;
+            tx.record("scim_token.create", Target::new("scim_token", row.id));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    Ok(reply(&caller, row, &secret))
+}
+
+async fn list_scim_tokens(caller: TenantCaller, ids: Ids, Query(query): Query<ListQuery>) -> Result<Page<ScimToken>, Problem> {
+    let name = ids.key("organization")?;
+    let position = Position::of(&query, &format!("scim-tokens {} {name}", caller.tenant()))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.gt(after));
+            Ok::<_, Problem>(view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await?)
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), ScimToken::from))
+}
+
+async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
+    let organization = tenancy::organization_named(view, organization).await?;
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.eq(id));
+    view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn revoke_scim_token(caller: TenantCaller, ids: Ids, tokens: Shared<Arc<Tokens>>) -> Result<NoContent, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("token_id")?);
+    caller.write(async |tx| revoke(tx, name, id).await).await?;
+    tokens.forget();
+    Ok(NoContent)
+}
+
+async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem> {
+    let row = find(tx, organization, id).await?;
+    if row.revoked_at.is_none() {
+        tx.update(Model { revoked_at: Some(tx.now()), ..row }).await?;
+    }
+    tx.record("scim_token.revoke", Target::new("scim_token", id));
+    Ok(())
+}
+
+async fn rotate_scim_token(caller: TenantCaller, ids: Ids, body: RawBody) -> Result<Created<ScimTokenWithSecret>, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("token_id")?);
+    let rotation: Rotation = if body.0.is_empty() {
+        Rotation::default()
+    } else {
+        serde_json::from_value(body.json()?).map_err(|_| Problem::invalid("", "may only have overlapSeconds"))?
+    };
+    let overlap = rotation.overlap_seconds.unwrap_or(OVERLAP_SECONDS);
+    if !(0..=OVERLAP_SECONDS_MAX).contains(&overlap) {
+        return Err(Problem::invalid("/overlapSeconds", "must be from 0 to 2592000"));
+    }
+    let (secret, hash) = secret(&caller).await?;
+    let row = caller
+        .write(async |tx| {
+            let old = find(tx, name, id).await?;
+            if old.revoked_at.is_some() {
+                return Err(Problem::new(Code::TokenRevoked));
+            }
+            let new = Model { id: secret.id, secret_hash: hash, created_at: tx.now(), last_used_at: None, replaced_by: None, ..old.clone() };
+            tx.insert(new.clone()).await?;
+            let end = tx.now() + TimeDelta::seconds(overlap);
+            let expires_at = Some(old.expires_at.map_or(end, |old| old.min(end)));
+            tx.update(Model { expires_at, replaced_by: Some(new.id), ..old }).await?;
+            tx.record("scim_token.rotate", Target::new("scim_token", id));
+            Ok(new)
+        })
+        .await?;
+    Ok(reply(&caller, row, &secret))
+}
