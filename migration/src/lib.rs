@@ -28,7 +28,7 @@ impl MigratorTrait for Migrator {
 ///
 /// SQLite tables become `STRICT`, so that a wrong type is refused there as it is on Postgres.
 fn spell(backend: DbBackend, sql: &str) -> String {
-    let types: [(&str, &str); 6] = if backend == DbBackend::Sqlite {
+    let types: [(&str, &str); 7] = if backend == DbBackend::Sqlite {
         [
             ("{id}", "BLOB"),
             ("{time}", "TEXT"),
@@ -36,6 +36,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{bytes}", "BLOB"),
             ("{bool}", "INTEGER"),
             ("{int}", "INTEGER"),
+            ("{first_instance}", "x'019c0000000070008000000000000001'"),
         ]
     } else {
         [
@@ -45,6 +46,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{bytes}", "bytea"),
             ("{bool}", "boolean"),
             ("{int}", "bigint"),
+            ("{first_instance}", "'019c0000-0000-7000-8000-000000000001'"),
         ]
     };
     let mut spelled = types

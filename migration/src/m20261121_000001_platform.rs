@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, include_str!("sql/m20261121_000001_platform.sql")).await?;
-        run(manager, include_str!("sql/m20261121_000001_plans.sql")).await?;
+        run(manager, include_str!("sql/m20261121_000001_seeds.sql")).await?;
         postgres::roles(manager).await?;
         postgres::share(manager, &["plan", "instance", "module", "issuer", "flag", "webhook_endpoint"]).await?;
         postgres::platform_only(manager, &["management_key", "idempotency_record", "signing_key"]).await?;

@@ -134,6 +134,15 @@ pub async fn find(view: &View, id: Uuid) -> Result<Option<session::Model>, DbErr
     view.one(view.select::<session::Entity>().filter(session::Column::Id.eq(id))).await
 }
 
+/// The session that a refresh token belongs to, by the token's digest.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn session_of_refresh(view: &View, digest: &[u8]) -> Result<Option<Uuid>, DbError> {
+    let row = view.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
+    Ok(view.one(row).await?.map(|token| token.session_id))
+}
+
 /// Whether a session neither ended nor is over.
 pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
     session.ended_at.is_none() && session.expires_at > now

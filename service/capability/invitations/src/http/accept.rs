@@ -1,0 +1,101 @@
+//! `/invitations/accept`: the page, its form, and the same as an API.
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+use web::{Access, Body, Caller, Form, Input, Problem, Query, Routes};
+
+use super::Invitation;
+use crate::ops;
+
+const PAGE: &str = "/invitations/accept";
+const API: &str = "/api/v1/invitations/accept";
+/// The page has its own style, a form to its own origin, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) fn routes() -> Routes {
+    let token = Access::Public("the invitation's token is the credential");
+    let guarded = |route: web::Route| route.counts_failures().body_bytes_max(16 << 10);
+    Routes::new()
+        .add_with(Method::GET, PAGE, token, "invitation_page: Show an invitation; changes nothing.", invitation_page, guarded)
+        .add_with(Method::POST, PAGE, token, "accept_invitation_page: Accept an invitation by the page's form.", accept_by_page, guarded)
+        .add_with(Method::POST, API, token, "accept_invitation: Accept an invitation.", accept_by_api, guarded)
+}
+
+/// Which invitation.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WithToken {
+    #[serde(default)]
+    token: String,
+}
+
+impl Input for WithToken {}
+
+/// An invitation is accepted.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Acceptance {
+    token: String,
+    #[schema(max_length = 200)]
+    display_name: Option<String>,
+}
+
+impl Input for Acceptance {}
+
+impl Acceptance {
+    /// The name, fit to be kept.
+    fn name(&self) -> Result<Option<String>, Problem> {
+        let Some(name) = self.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
+        let fits = name.chars().count() <= 200 && !name.chars().any(char::is_control);
+        if fits { Ok(Some(name.to_owned())) } else { Err(Problem::invalid("/displayName", "at most 200 characters")) }
+    }
+}
+
+fn html(status: StatusCode, page: String) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .body(page)
+}
+
+fn refusal(problem: &Problem) -> Result<HttpResponse, Problem> {
+    let title = problem.code.title();
+    let values = json!({"title": title, "detail": "Ask whoever invited you for a new one.", "code": problem.code.name()});
+    Ok(html(problem.code.status(), mail::page("refusal", &values)?))
+}
+
+async fn invitation_page(caller: Caller, Query(query): Query<WithToken>, _: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (row, tenant) = match ops::look(&caller.service, &query.token).await {
+        Ok(found) => found,
+        Err(problem) if problem.code.status().is_client_error() => return refusal(&problem),
+        Err(problem) => return Err(problem),
+    };
+    let values = json!({
+        "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,
+        "token": query.token, "expires_at": ops::day(row.expires_at),
+    });
+    Ok(html(StatusCode::OK, mail::page("invitation", &values)?))
+}
+
+async fn accept_by_page(caller: Caller, Form(input): Form<Acceptance>) -> Result<HttpResponse, Problem> {
+    let accepted = match input.name() {
+        Ok(name) => ops::accept(&caller.service, &caller.ctx, &input.token, name).await,
+        Err(problem) => Err(problem),
+    };
+    match accepted {
+        Ok((row, tenant)) => {
+            let values = json!({"tenant": tenant.name, "role": row.role});
+            Ok(html(StatusCode::OK, mail::page("invitation_accepted", &values)?))
+        }
+        Err(problem) if problem.code.status().is_client_error() => refusal(&problem),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn accept_by_api(caller: Caller, Body(input): Body<Acceptance>) -> Result<actix_web::web::Json<Invitation>, Problem> {
+    let name = input.name()?;
+    let (row, _) = ops::accept(&caller.service, &caller.ctx, &input.token, name).await?;
+    Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))
+}

@@ -1,0 +1,170 @@
+//! `POST /api/internal/sso/exchange`
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use platform::Target;
+use policy_core::{Permission, Role};
+use serde::{Deserialize, Serialize};
+use sessions::Keyring;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Body, Caller, FieldErrors, Input, Problem, Routes, Shared};
+
+use crate::model::return_to;
+use crate::ops::exchange::{self, Asked, Exchanged};
+use crate::ops::jwks::JwksCache;
+use crate::ops::subject;
+
+/// The token type of a JWT (RFC 8693, section 3).
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+pub(super) fn routes() -> Routes {
+    Routes::new().add(
+        Method::POST,
+        "/api/internal/sso/exchange",
+        Access::Key(Permission::SsoExchange),
+        "exchange: Exchange an identity for a token of the platform.",
+        exchange,
+    )
+}
+
+/// What is exchanged. A gateway may leave the token out and assert the identity in its headers.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ExchangeInput {
+    /// The signed token of a registered issuer.
+    subject_token: Option<String>,
+    subject_token_type: Option<String>,
+    /// For whom the token is.
+    audience: Option<String>,
+    /// Where the browser goes on: a path, or a registered URI.
+    return_to: Option<String>,
+}
+
+impl Input for ExchangeInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let kinds = [JWT, "urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:access_token"];
+        let known = self.subject_token_type.as_deref().is_none_or(|kind| kinds.contains(&kind));
+        errors.require(known, "/subjectTokenType", "must be the type of a JWT, an ID token or an access token");
+        if let Some(audience) = &self.audience {
+            errors.text("/audience", audience, 500);
+        }
+        let short = self.return_to.as_ref().is_none_or(|uri| uri.len() <= 2000);
+        errors.require(short, "/returnTo", "at most 2000 characters");
+    }
+}
+
+/// Who signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExchangedUser {
+    id: Uuid,
+    email: Option<String>,
+    display_name: Option<String>,
+    role: String,
+}
+
+/// A token of the platform.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExchangeResult {
+    token: String,
+    token_type: String,
+    /// Seconds.
+    expires_in: i64,
+    refresh_token: String,
+    tenant_id: Uuid,
+    tenant_slug: String,
+    organization_id: Uuid,
+    user: ExchangedUser,
+    redirect_url: String,
+}
+
+async fn exchange(
+    caller: Caller,
+    request: HttpRequest,
+    Body(input): Body<ExchangeInput>,
+    cache: Shared<Arc<JwksCache>>,
+    keys: Shared<Arc<Keyring>>,
+) -> Result<HttpResponse, Problem> {
+    let redirect_url = match &input.return_to {
+        None => "/".to_owned(),
+        Some(wanted) => {
+            let registered = redirect_uris(&caller).await?;
+            return_to(wanted, &registered).ok_or_else(|| Problem::invalid("/returnTo", "must be a path or a registered URI"))?
+        }
+    };
+    match attempt(&caller, &request, &input, &cache, &keys).await {
+        Ok(done) => Ok(answer(done, redirect_url)),
+        Err(problem) => {
+            let target = Target::new("sso", "exchange").with(serde_json::json!({"code": problem.code.name()}));
+            if problem.code.status().is_client_error() {
+                caller.service.db.record_denied(&caller.ctx, None, "sso.exchange", target).await?;
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
+    let modules = caller.service.db.read_platform(async |view| webhooks::modules(view).await).await?;
+    let uris = |module: entity::webhooks::module::Model| serde_json::from_value(module.redirect_uris).unwrap_or_default();
+    Ok(modules.into_iter().flat_map(|module| -> Vec<String> { uris(module) }).collect())
+}
+
+async fn attempt(
+    caller: &Caller,
+    request: &HttpRequest,
+    input: &ExchangeInput,
+    cache: &JwksCache,
+    keys: &Keyring,
+) -> Result<Exchanged, Problem> {
+    let (service, principal) = (&caller.service, caller.principal()?);
+    let identity = match &input.subject_token {
+        Some(token) => subject::verify(service, cache, token).await?,
+        None => {
+            // From anybody but a gateway these headers are air.
+            let headers = request.headers();
+            let asserted = if principal.role == Role::Gateway {
+                subject::asserted(headers, &service.config.sso.gateway_headers)?
+            } else {
+                None
+            };
+            asserted.ok_or_else(|| Problem::invalid("/subjectToken", "is required"))?
+        }
+    };
+    let asked = Asked {
+        client_id: format!("key:{}", principal.id),
+        audience: input.audience.clone().unwrap_or_else(|| service.config.public_url()),
+    };
+    exchange::exchange(service, keys, &caller.ctx, &identity, &asked).await
+}
+
+fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {
+    let body = ExchangeResult {
+        token: done.access.token,
+        token_type: "Bearer".to_owned(),
+        expires_in: done.access.expires_in,
+        refresh_token: done.refresh_token,
+        tenant_id: done.tenant.id,
+        tenant_slug: done.tenant.slug,
+        organization_id: done.organization.id,
+        user: ExchangedUser {
+            id: done.user.id,
+            email: done.user.email,
+            display_name: done.user.display_name,
+            role: done.user.role,
+        },
+        redirect_url,
+    };
+    let mut response = HttpResponse::Ok().json(body);
+    for (name, value) in done.usage.iter().flat_map(quota::headers) {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

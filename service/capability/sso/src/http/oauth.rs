@@ -1,0 +1,242 @@
+//! `/oauth2/*` and the discovery documents. Refusals are RFC 6749's.
+
+use std::sync::Arc;
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, HttpResponse};
+use authz::Keys;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use entity::sessions::session;
+use platform::db::Lookup;
+use policy_core::{Permission, allows};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sessions::Keyring;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem, Routes, Shared};
+
+use crate::ops::exchange::{self, Asked};
+use crate::ops::jwks::JwksCache;
+use crate::ops::{subject, tokens};
+
+/// RFC 8693
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+pub(super) fn routes() -> Routes {
+    let client = Access::Public("the client authenticates itself (RFC 6749, section 2.3)");
+    let metadata = Access::Public("relying parties need it before they know anything");
+    let oauth = |route: web::Route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(64 << 10);
+    Routes::new()
+        .add_with(Method::POST, "/oauth2/token", client, "token: Refresh, or exchange a token (RFC 8693).", token, oauth)
+        .add_with(Method::POST, "/oauth2/introspect", client, "introspect: Is this token good? (RFC 7662)", introspect, oauth)
+        .add_with(Method::POST, "/oauth2/revoke", client, "revoke: End a token's session (RFC 7009).", revoke, oauth)
+        .add(Method::GET, "/oauth2/jwks", metadata, "jwks: The platform's keys.", jwks)
+        .add(
+            Method::GET,
+            "/.well-known/openid-configuration",
+            metadata,
+            "openid_configuration: The platform's metadata.",
+            openid_configuration,
+        )
+        .add(Method::GET, "/realms/{realm}/oauth2/jwks", metadata, "realm_jwks: A realm's keys.", realm_jwks)
+        .add(
+            Method::GET,
+            "/realms/{realm}/.well-known/openid-configuration",
+            metadata,
+            "realm_openid_configuration: A realm's metadata.",
+            realm_openid_configuration,
+        )
+}
+
+/// A token request. Unknown parameters are ignored (RFC 6749, section 3.2).
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct TokenInput {
+    grant_type: String,
+    refresh_token: Option<String>,
+    subject_token: Option<String>,
+    subject_token_type: Option<String>,
+    audience: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+/// A token to be looked at or ended.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct OneToken {
+    token: String,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+}
+
+fn refuse(error: &'static str, detail: &str) -> Problem {
+    Problem::detailed(Code::BodyMalformed, detail).dialect(error)
+}
+
+fn unauthenticated() -> Problem {
+    Problem::new(Code::AuthInvalid).dialect("invalid_client")
+}
+
+/// The client's id, if it authenticated; `None` if it didn't try.
+async fn client(caller: &Caller, request: &HttpRequest, id: Option<&str>, secret: Option<&str>) -> Result<Option<String>, Problem> {
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let basic = authorization.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let (id, secret) = match (basic, id, secret) {
+        (Some((_, encoded)), None, None) => {
+            let pair = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let pair = pair.ok_or_else(unauthenticated)?;
+            let (id, secret) = pair.split_once(':').ok_or_else(unauthenticated)?;
+            (id.to_owned(), secret.to_owned())
+        }
+        (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
+        (Some(_), _, Some(_)) => return Err(refuse("invalid_request", "One way of authentication, not two.")),
+        _ => return Ok(None),
+    };
+    let module = webhooks::authenticate_client(&caller.service, &id, &secret).await?.ok_or_else(unauthenticated)?;
+    Ok(Some(module.client_id))
+}
+
+/// A session that a client opened is that client's; one that a key opened needs only its refresh token.
+fn may_use(session: &session::Model, client: Option<&str>) -> bool {
+    session.client_id.starts_with("key:") || client == Some(session.client_id.as_str())
+}
+
+fn answer(body: &Value) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).insert_header(("Pragma", "no-cache")).json(body)
+}
+
+async fn token(
+    caller: Caller,
+    request: HttpRequest,
+    Form(input): Form<TokenInput>,
+    cache: Shared<Arc<JwksCache>>,
+    keys: Shared<Arc<Keyring>>,
+) -> Result<HttpResponse, Problem> {
+    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let service = &caller.service;
+    match input.grant_type.as_str() {
+        "refresh_token" => {
+            let token = input.refresh_token.ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
+            let may = |session: &session::Model| may_use(session, client.as_deref());
+            let pair = tokens::refresh(service, &keys, &caller.ctx, &token, may).await?;
+            Ok(answer(&json!({
+                "access_token": pair.access.token, "token_type": "Bearer", "expires_in": pair.access.expires_in,
+                "refresh_token": pair.refresh_token,
+            })))
+        }
+        TOKEN_EXCHANGE => {
+            let client_id = client.ok_or_else(unauthenticated)?;
+            let token = input.subject_token.ok_or_else(|| refuse("invalid_request", "`subject_token` is missing."))?;
+            if input.subject_token_type.is_none() {
+                return Err(refuse("invalid_request", "`subject_token_type` is missing."));
+            }
+            let identity = subject::verify(service, &cache, &token).await.map_err(|problem| problem.dialect("invalid_grant"))?;
+            let audience = input.audience.unwrap_or_else(|| client_id.clone());
+            let asked = Asked { client_id, audience };
+            let done = exchange::exchange(service, &keys, &caller.ctx, &identity, &asked).await?;
+            Ok(answer(&json!({
+                "access_token": done.access.token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
+                "expires_in": done.access.expires_in, "refresh_token": done.refresh_token,
+            })))
+        }
+        _ => Err(refuse("unsupported_grant_type", "The grant type is not supported.")),
+    }
+}
+
+async fn introspect(
+    caller: Caller,
+    request: HttpRequest,
+    Form(input): Form<OneToken>,
+    keys: Shared<Arc<Keyring>>,
+    management: Shared<Arc<Keys>>,
+) -> Result<HttpResponse, Problem> {
+    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    if client.is_none() {
+        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = authorization.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
+        let principal = management.authenticate(&caller.service, bearer.trim()).await.map_err(|_| unauthenticated())?;
+        if !allows(principal.role, Permission::SsoExchange) {
+            return Err(Problem::new(Code::AuthInsufficient));
+        }
+    }
+    let Some(claims) = tokens::introspect(&caller.service, &keys, &input.token).await? else {
+        return Ok(answer(&json!({"active": false})));
+    };
+    let mut body = serde_json::to_value(&claims).map_err(Problem::internal)?;
+    body["active"] = true.into();
+    body["token_type"] = "Bearer".into();
+    Ok(answer(&body))
+}
+
+async fn revoke(
+    caller: Caller,
+    request: HttpRequest,
+    Form(input): Form<OneToken>,
+    keys: Shared<Arc<Keyring>>,
+) -> Result<HttpResponse, Problem> {
+    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let may = |session: &session::Model| may_use(session, client.as_deref());
+    tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let mut keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
+    if keys.is_empty() {
+        let ctx = platform::Ctx::system("signing keys");
+        service.db.write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await).await?;
+        keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
+    }
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(json!({"keys": keys})))
+}
+
+fn metadata(issuer: &str) -> HttpResponse {
+    let base = issuer.split("/realms/").next().unwrap_or(issuer);
+    let body = json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/oauth2/jwks"),
+        "token_endpoint": format!("{base}/oauth2/token"),
+        "introspection_endpoint": format!("{base}/oauth2/introspect"),
+        "revocation_endpoint": format!("{base}/oauth2/revoke"),
+        "grant_types_supported": ["refresh_token", TOKEN_EXCHANGE],
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "tenant_id", "org_id", "roles", "plan"],
+    });
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(body)
+}
+
+async fn jwks(caller: Caller) -> Result<HttpResponse, Problem> {
+    key_set(&caller, None).await
+}
+
+async fn openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
+    Ok(metadata(&caller.service.config.public_url()))
+}
+
+/// The tenant that has a realm of this name.
+async fn realm(caller: &Caller, ids: &Ids) -> Result<(Uuid, String), Problem> {
+    let unknown = || Problem::new(Code::NotFound);
+    let slug = ids.key("realm")?;
+    let tenant = caller.service.db.tenant_of(Lookup::TenantSlug(slug)).await?.ok_or_else(unknown)?;
+    let row = caller.service.db.read(tenant, async |view| tenancy::get(view).await).await?;
+    let (realm, issuer) = tenancy::issuer_of(&row, &caller.service.config.public_url());
+    let published = matches!(row.status.as_str(), "active" | "suspended");
+    Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
+}
+
+async fn realm_jwks(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
+    let (realm, _) = realm(&caller, &ids).await?;
+    key_set(&caller, Some(realm)).await
+}
+
+async fn realm_openid_configuration(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
+    let (_, issuer) = realm(&caller, &ids).await?;
+    Ok(metadata(&issuer))
+}

@@ -1,0 +1,137 @@
+//! An identity becomes a session and a token.
+
+use directory::{NewUser, Source};
+use entity::directory::user;
+use entity::sessions::session;
+use entity::tenancy::{organization, tenant};
+use platform::db::Lookup;
+use platform::{Ctx, Tx};
+use quota::Usage;
+use serde_json::{Map, Value, json};
+use sessions::{Keyring, Minted, NewSession, Subject};
+use web::{Code, Problem, Service};
+
+use super::subject::Identity;
+
+/// What a person gets.
+pub(crate) struct Exchanged {
+    pub(crate) tenant: tenant::Model,
+    pub(crate) organization: organization::Model,
+    pub(crate) user: user::Model,
+    pub(crate) refresh_token: String,
+    pub(crate) access: Minted,
+    pub(crate) usage: Option<Usage>,
+}
+
+/// For whom the token is, and who asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) client_id: String,
+    pub(crate) audience: String,
+}
+
+pub(crate) async fn exchange(
+    service: &Service,
+    keys: &Keyring,
+    ctx: &Ctx,
+    identity: &Identity,
+    asked: &Asked,
+) -> Result<Exchanged, Problem> {
+    let found = service.db.tenant_of(Lookup::TenantExternalId(&identity.external_id)).await?;
+    let tenant = found.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
+    let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
+    let signed_in = match service.db.write(ctx, tenant, work).await {
+        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
+        Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists) => {
+            service.db.write(ctx, tenant, async |tx| sign_in(tx, service, identity, asked).await).await?
+        }
+        other => other?,
+    };
+    let subject = subject(service, &signed_in.tenant, &signed_in.user);
+    let access = sessions::mint(service, keys, &signed_in.session, &subject).await?;
+    Ok(Exchanged {
+        tenant: signed_in.tenant,
+        organization: signed_in.organization,
+        user: signed_in.user,
+        refresh_token: signed_in.refresh_token,
+        access,
+        usage: signed_in.usage,
+    })
+}
+
+/// What a token says about a person.
+pub(crate) fn subject(service: &Service, tenant: &tenant::Model, user: &user::Model) -> Subject {
+    let (realm, issuer) = tenancy::issuer_of(tenant, &service.config.public_url());
+    Subject {
+        tenant: tenant.id,
+        organization: user.organization_id,
+        user: user.id,
+        role: user.role.clone(),
+        plan: tenant.plan.clone(),
+        realm,
+        issuer,
+    }
+}
+
+struct SignedIn {
+    tenant: tenant::Model,
+    organization: organization::Model,
+    user: user::Model,
+    session: session::Model,
+    refresh_token: String,
+    usage: Option<Usage>,
+}
+
+async fn sign_in(tx: &mut Tx, service: &Service, identity: &Identity, asked: &Asked) -> Result<SignedIn, Problem> {
+    let tenant = tenancy::active(tx).await?;
+    let (user, usage) = match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
+        Some(user) => (user, None),
+        None => first_sign_in(tx, identity).await?,
+    };
+    if !user.active {
+        return Err(Problem::new(Code::UserDeactivated));
+    }
+    let organization = tenancy::organization(tx, user.organization_id).await?;
+    let new = NewSession {
+        organization: organization.id,
+        user: user.id,
+        issuer: identity.issuer.clone(),
+        client_id: asked.client_id.clone(),
+        audience: asked.audience.clone(),
+    };
+    let (session, refresh_token) = sessions::open(tx, service, new).await?;
+    Ok(SignedIn { tenant, organization, user, session, refresh_token, usage })
+}
+
+/// Nobody is linked to this identity yet: the person whom the tenant's own directory calls by this subject, or a new one.
+/// An existing user is never found by e-mail: who can make an issuer assert an address would become that user.
+async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model, Option<Usage>), Problem> {
+    let organization = tenancy::organization_named(tx, "default").await?;
+    let known = directory::person_by_external_id(tx, organization.id, &identity.issuer, &identity.subject).await?;
+    if let Some(user) = known {
+        if !user.active {
+            return Err(Problem::new(Code::UserDeactivated));
+        }
+        directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
+        return Ok((user, None));
+    }
+    let name = identity.email.clone().unwrap_or_else(|| identity.subject.clone());
+    if let Some(same_name) = directory::user_by_name(tx, organization.id, &name).await? {
+        let code = if same_name.active { Code::LinkRequired } else { Code::UserDeactivated };
+        return Err(Problem::new(code));
+    }
+    let mut resource: Map<String, Value> = Map::new();
+    resource.insert("userName".to_owned(), name.into());
+    resource.insert("active".to_owned(), true.into());
+    if let Some(name) = &identity.name {
+        resource.insert("displayName".to_owned(), name.chars().filter(|c| !c.is_control()).take(200).collect::<String>().into());
+    }
+    if let Some(email) = &identity.email {
+        resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));
+    }
+    let role = identity.role.clone().unwrap_or_else(|| "viewer".to_owned());
+    let new = NewUser { organization: organization.id, resource, source: Source::Jit, role };
+    let (user, usage) = directory::create_user(tx, new).await?;
+    directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
+    Ok((user, usage))
+}

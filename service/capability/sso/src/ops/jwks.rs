@@ -1,0 +1,140 @@
+//! Issuers' keys: discovered, fetched through the guarded client, cached.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use entity::sso::issuer;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
+use moka::sync::Cache;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use url::Url;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+/// How long a key set is used.
+const KEPT: Duration = Duration::from_secs(600);
+/// An unknown `kid` makes the set be fetched again at most this often.
+const REFETCH_MIN: Duration = Duration::from_secs(60);
+/// After a failure the issuer is left alone for this long.
+const RESPITE: Duration = Duration::from_secs(5);
+/// Issuers remembered at once.
+const ISSUERS_MAX: u64 = 10_000;
+/// Keys of one set that are looked at.
+const KEYS_MAX: usize = 100;
+
+struct Fetched {
+    at: Instant,
+    keys: Vec<Jwk>,
+}
+
+/// The key sets of this process.
+pub struct JwksCache {
+    sets: Cache<Uuid, Arc<Fetched>>,
+    fetching: Cache<Uuid, Arc<Mutex<()>>>,
+    failed: Cache<Uuid, ()>,
+}
+
+impl std::fmt::Debug for JwksCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JwksCache").field("issuers", &self.sets.entry_count()).finish()
+    }
+}
+
+impl Default for JwksCache {
+    fn default() -> Self {
+        Self {
+            sets: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEPT).build(),
+            fetching: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEPT).build(),
+            failed: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(RESPITE).build(),
+        }
+    }
+}
+
+/// What of a discovery document matters.
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: Url,
+}
+
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
+}
+
+impl JwksCache {
+    /// The issuer's key of this id; without an id, its only key. `None`: it has none such.
+    pub(crate) async fn key(&self, service: &Service, issuer: &issuer::Model, kid: Option<&str>) -> Result<Option<Jwk>, Problem> {
+        if let Some(set) = self.sets.get(&issuer.id) {
+            let found = choose(&set.keys, kid);
+            if found.is_some() || set.at.elapsed() < REFETCH_MIN {
+                return Ok(found);
+            }
+        }
+        let lock = self.fetching.get_with(issuer.id, Arc::default);
+        let _one_at_a_time = lock.lock().await;
+        if let Some(set) = self.sets.get(&issuer.id)
+            && (choose(&set.keys, kid).is_some() || set.at.elapsed() < REFETCH_MIN)
+        {
+            return Ok(choose(&set.keys, kid));
+        }
+        if self.failed.contains_key(&issuer.id) {
+            return Err(unreachable("it could not be reached a moment ago"));
+        }
+        match fetch(service, issuer).await {
+            Ok(keys) => {
+                let found = choose(&keys, kid);
+                self.sets.insert(issuer.id, Arc::new(Fetched { at: Instant::now(), keys }));
+                Ok(found)
+            }
+            Err(problem) => {
+                self.failed.insert(issuer.id, ());
+                Err(problem)
+            }
+        }
+    }
+
+    /// Forgets an issuer that was changed.
+    pub(crate) fn forget(&self, issuer: Uuid) {
+        self.sets.invalidate(&issuer);
+        self.failed.invalidate(&issuer);
+    }
+}
+
+fn unreachable(cause: impl ToString) -> Problem {
+    Problem { cause: Some(cause.to_string()), retry_after: Some(5), ..Problem::new(Code::IssuerUnreachable) }
+}
+
+async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Problem> {
+    let uri = match &issuer.jwks_uri {
+        Some(uri) => Url::parse(uri).map_err(unreachable)?,
+        None => {
+            let place = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
+            let place = Url::parse(&place).map_err(unreachable)?;
+            let found: Discovery = service.http.get_json(&place).await.map_err(unreachable)?;
+            // OpenID Connect Discovery, section 4.3: exactly the same.
+            if found.issuer != issuer.issuer {
+                return Err(unreachable("its discovery document names another issuer"));
+            }
+            found.jwks_uri
+        }
+    };
+    let set: KeySet = service.http.get_json(&uri).await.map_err(unreachable)?;
+    // A key that we can't read spoils itself, not the set.
+    Ok(set.keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok()).collect())
+}
+
+fn choose(keys: &[Jwk], kid: Option<&str>) -> Option<Jwk> {
+    let usable = |key: &&Jwk| {
+        !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption))
+            && !matches!(key.algorithm, AlgorithmParameters::OctetKey(_))
+    };
+    let mut found = keys.iter().filter(usable).filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid);
+    match (found.next(), found.next()) {
+        // Two keys of one id, or no id among several: nobody can say which is meant.
+        (Some(_), Some(_)) | (None, _) => None,
+        (Some(key), None) => Some(key.clone()),
+    }
+}

@@ -1,0 +1,132 @@
+//! A subject token is verified; a gateway's assertion is read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::sso::issuer::{Column, Entity, Model};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use platform::PlatformView;
+use platform::config::GatewayHeaders;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use web::{Code, Problem, Service};
+
+use super::jwks::JwksCache;
+use crate::model::SubjectClaims;
+
+/// Bytes of a token that is looked at.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Registrations of one issuer, by audience.
+const REGISTRATIONS_MAX: u64 = 50;
+/// Asymmetric, and none of SHA-1.
+const ALGORITHMS: [Algorithm; 9] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+
+/// Somebody, as vouched for.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// The organization's id at the identity backend.
+    pub(crate) external_id: String,
+    pub(crate) email: Option<String>,
+    pub(crate) name: Option<String>,
+    /// The role that a new user gets, where whoever vouches may say.
+    pub(crate) role: Option<String>,
+}
+
+fn refused(why: &str) -> Problem {
+    Problem::detailed(Code::TokenRefused, format!("The subject token is not accepted: {why}."))
+}
+
+/// Verifies a subject token of a registered issuer.
+pub(crate) async fn verify(service: &Service, cache: &JwksCache, token: &str) -> Result<Identity, Problem> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(refused("it is too long"));
+    }
+    let header = decode_header(token).map_err(|_| refused("it is not a JWT"))?;
+    if !ALGORITHMS.contains(&header.alg) {
+        return Err(refused("its algorithm is not one that is taken"));
+    }
+    let claimed = unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
+    let issuer = registered(service, &claimed).await?;
+    let key = cache.key(service, &issuer, header.kid.as_deref()).await?.ok_or_else(|| refused("its key is unknown"))?;
+    if key.common.key_algorithm.is_some_and(|algorithm| algorithm.to_string() != format!("{:?}", header.alg)) {
+        return Err(refused("its algorithm is not its key's"));
+    }
+    let decoding = DecodingKey::from_jwk(&key).map_err(|_| refused("its key can't be used"))?;
+    let mut validation = Validation::new(header.alg);
+    // Issuer, audience and times are decided by `SubjectClaims::refuse`, with our clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    let verified = decode::<SubjectClaims>(token, &decoding, &validation).map_err(|_| refused("its signature is wrong"))?;
+    let claims = verified.claims;
+    let skew = i64::try_from(service.config.sso.clock_skew.as_secs()).unwrap_or(30);
+    if let Some(why) = claims.refuse(&issuer.issuer, &issuer.audience, service.db.clock().now(), skew) {
+        return Err(refused(why));
+    }
+    let external_id = claims.text(&issuer.tenant_claim).filter(|id| !id.is_empty() && id.len() <= 255);
+    let external_id = external_id.ok_or_else(|| {
+        Problem::detailed(Code::TenantUnknown, "The subject token names no organization.").fact("claim", issuer.tenant_claim.as_str())
+    })?;
+    Ok(Identity {
+        external_id: external_id.to_owned(),
+        issuer: issuer.issuer,
+        subject: claims.sub.clone(),
+        email: claims.email.clone().filter(|email| web::is_email(email)),
+        name: claims.name.clone(),
+        role: None,
+    })
+}
+
+fn unverified(token: &str) -> Option<SubjectClaims> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Model, Problem> {
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<Entity>().filter(Column::Issuer.eq(&claimed.iss)).limit(REGISTRATIONS_MAX);
+        view.all(select).await
+    };
+    let rows = service.db.read_platform(find).await?;
+    if rows.is_empty() {
+        return Err(Problem::new(Code::IssuerUnknown));
+    }
+    let named = claimed.aud.list();
+    rows.into_iter().find(|row| named.contains(&row.audience)).ok_or_else(|| refused("it is for another audience"))
+}
+
+/// Reads what a gateway asserts in its headers; `None` if it asserts nothing.
+pub(crate) fn asserted(headers: &actix_web::http::header::HeaderMap, names: &GatewayHeaders) -> Result<Option<Identity>, Problem> {
+    let read = |name: &str| -> Result<Option<String>, Problem> {
+        let mut values = headers.get_all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => {
+                let text = value.to_str().map_err(|_| Problem::invalid(name, "must be text"))?.trim();
+                Ok(Some(text.to_owned()).filter(|text| !text.is_empty() && text.len() <= 255))
+            }
+            _ => Err(Problem::invalid(name, "must be there once")),
+        }
+    };
+    let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else { return Ok(None) };
+    let roles = read(&names.user_roles)?.unwrap_or_default();
+    let role = roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
+    Ok(Some(Identity {
+        issuer: "gateway".to_owned(),
+        subject,
+        external_id,
+        email: read(&names.user_email)?.filter(|email| web::is_email(email)),
+        name: read(&names.user_name)?,
+        role: role.map(|role| role.name().to_owned()),
+    }))
+}
