@@ -1,0 +1,166 @@
+//! The service, put together and started.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer, rt};
+use anyhow::{Context as _, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use metrics_exporter_prometheus::PrometheusHandle;
+use platform::clock::Clock;
+use platform::config::Config;
+use platform::crypto::{Envelope, random};
+use platform::db::{Db, migrate};
+use platform::http::Client;
+use secrecy::ExposeSecret as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use web::{Authenticator, Limits, Service};
+
+use crate::{routes, worker};
+
+/// The file of a made master key, in the data directory.
+const MASTER_KEY_FILE: &str = "master.key";
+
+/// A started service.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its parts.
+    pub service: Service,
+    /// The key that an empty store got, to be shown once.
+    pub first_key: Option<String>,
+    server: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    working: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// The metrics of this process: the recorder is one for all.
+pub(crate) fn metrics() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(|| platform::telemetry::metrics().ok()).as_ref()
+}
+
+/// The key that seals secrets: configured, or made and kept beside the embedded store.
+///
+/// # Errors
+/// What is wrong with it, and how to mend it.
+pub fn master_key(config: &Config) -> anyhow::Result<Envelope> {
+    let configured = config.secrets.master_key.expose_secret();
+    if !configured.is_empty() {
+        return Envelope::new(configured).ok_or_else(|| anyhow!("secrets.master_key must be 32 bytes in base64"));
+    }
+    if config.database.is_postgres() {
+        bail!("secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY to the output of `openssl rand -base64 32`");
+    }
+    let path = config.data.dir.join(MASTER_KEY_FILE);
+    if !path.exists() {
+        keep(&path, &STANDARD.encode(random::<32>()))?;
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
+    Envelope::new(&text).ok_or_else(|| anyhow!("{} does not hold 32 bytes in base64", path.display()))
+}
+
+fn keep(path: &Path, secret: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = made.with_context(|| format!("{} can't be made", path.display()))?;
+    file.write_all(secret.as_bytes())?;
+    Ok(file.sync_all()?)
+}
+
+/// Opens the store, migrating it if the configuration says so, and puts the parts together.
+///
+/// # Errors
+/// What is missing or wrong, and how to mend it.
+pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
+    if !config.database.is_postgres() {
+        let dir = &config.data.dir;
+        std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
+    }
+    let envelope = master_key(&config)?;
+    if config.database.migrate {
+        let applied = migrate(&config.database, &config.data.dir).await.context("the schema could not be brought up to date")?;
+        for name in applied {
+            tracing::info!(name, "migrated");
+        }
+    }
+    let db = Db::open(&config.database, &config.data.dir, clock).await.context("the store can't be opened")?;
+    let pending = db.pending_migrations().await.context("the store can't be read")?;
+    if !pending.is_empty() {
+        bail!("the schema is behind by {}: run `tenantry migrate up`", pending.join(", "));
+    }
+    let http = Client::new(&config.outbound)?;
+    Ok(Service::new(Arc::new(config), db, envelope, http))
+}
+
+/// Starts the service in this actix system.
+///
+/// # Errors
+/// What is missing or wrong, and how to mend it.
+pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> {
+    let listen = config.server.listen;
+    let listener = TcpListener::bind(listen).with_context(|| format!("{listen} can't be listened on"))?;
+    let address = listener.local_addr()?;
+    config.server.listen = address;
+    metrics();
+    let transport = mail::Transport::new(&config.smtp).map_err(|problem| anyhow!(problem))?;
+    let service = open(config, clock).await?;
+    let first_key = authz::ensure_bootstrap(&service).await.map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
+    let limits = Arc::new(Limits::default());
+    let (stop, stopped) = watch::channel(false);
+    let server = serve(&service, &limits, listener)?;
+    let handle = server.handle();
+    let serving = rt::spawn(server);
+    let working = rt::spawn(worker::run(service.clone(), transport, limits, stopped));
+    tracing::info!(%address, store = service.db.kind(), version = env!("CARGO_PKG_VERSION"), "serving");
+    Ok(Running { address, service, first_key, server: handle, serving, working, stop })
+}
+
+fn serve(service: &Service, limits: &Arc<Limits>, listener: TcpListener) -> anyhow::Result<actix_web::dev::Server> {
+    let keys = Arc::new(authz::Keys::default());
+    let tokens = Arc::new(scim::Tokens::default());
+    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (keys.clone(), tokens.clone());
+    let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone());
+    let keyring = Data::new(Arc::new(sessions::Keyring::default()));
+    let jwks = Data::new(Arc::new(sso::JwksCache::default()));
+    let (keys, tokens) = (Data::new(keys), Data::new(tokens));
+    let server = &service.config.server;
+    let shutdown = server.shutdown_timeout.as_secs();
+    let mut http = HttpServer::new(move || {
+        App::new()
+            .app_data(keys.clone())
+            .app_data(tokens.clone())
+            .app_data(keyring.clone())
+            .app_data(jwks.clone())
+            .configure(configure.clone())
+            .wrap(from_fn(web::edge))
+    })
+    .disable_signals()
+    .shutdown_timeout(shutdown);
+    if server.workers > 0 {
+        http = http.workers(server.workers);
+    }
+    Ok(http.listen(listener)?.run())
+}
+
+impl Running {
+    /// Stops: `/ready` answers 503 for a while, running requests and jobs finish, the store is closed.
+    pub async fn stop(self) {
+        self.service.drain();
+        tokio::time::sleep(self.service.config.server.drain).await;
+        let _ = self.stop.send(true);
+        self.server.stop(true).await;
+        let _ = self.serving.await;
+        let _ = self.working.await;
+        self.service.db.close().await;
+    }
+}

@@ -1,0 +1,185 @@
+//! The command line.
+
+mod doctor;
+mod key;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use platform::clock::Clock;
+use platform::config::{self, Config};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{app, demo, operations};
+
+/// The identity front desk of a B2B SaaS company: tenants, sign-in, directories, invitations, flags.
+#[derive(Debug, Parser)]
+#[command(name = "tenantry", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// A TOML file with settings; the environment overlays it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  tenantry demo                                  the whole story on a throw-away store
+  tenantry serve                                 serve on 127.0.0.1:8080 with an embedded store
+  TENANTRY_DATABASE_URL=postgres://… tenantry migrate up
+  tenantry key create --role gateway --name edge
+  tenantry doctor --json
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve,
+    /// Bring the schema up to date, or say what is missing.
+    Migrate {
+        #[command(subcommand)]
+        what: Migrate,
+    },
+    /// Run the main job end to end on a throw-away store, then stay up until Ctrl-C.
+    Demo {
+        /// End after the run; the exit code tells how it went.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Look at configuration, store, keys and mail; say what is wrong and how to mend it.
+    Doctor {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Management keys.
+    Key {
+        #[command(subcommand)]
+        what: key::Key,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the problem codes, as in docs/problems.md.
+    #[command(hide = true)]
+    Problems,
+    /// Print a completion script.
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Migrate {
+    /// Apply what is missing.
+    Up,
+    /// Say what is missing; exit code 1 if anything is.
+    Status {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Configuration is read once, here.
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+fn configuration(file: Option<PathBuf>) -> Result<Config, config::ConfigError> {
+    let file = file.or_else(|| std::env::var("TENANTRY_CONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from));
+    config::load(file.as_deref(), std::env::vars())
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match configuration(cli.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("tenantry: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    platform::telemetry::logs(&config.log);
+    let result = actix_web::rt::System::new().block_on(run(cli.command, config));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tenantry: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => serve(config).await,
+        Command::Migrate { what } => migrate(what, &config).await,
+        Command::Demo { once } => demo::run(config, once).await,
+        Command::Doctor { json } => doctor::run(config, json).await,
+        Command::Key { what } => key::run(what, config).await,
+        Command::Openapi => print(&operations::document()?),
+        Command::Problems => print(&web::Code::page()),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tenantry", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    use std::io::Write as _;
+    std::io::stdout().write_all(text.as_bytes()).context("the output can't be written")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when the process is asked to stop.
+pub(crate) async fn asked_to_stop() -> anyhow::Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    let running = app::start(config, Clock::default()).await?;
+    if let Some(key) = &running.first_key {
+        println!("The first management key, shown this once:\n\n    {key}\n");
+    }
+    println!("tenantry serves {} (docs: {}/docs)", running.service.config.public_url(), running.service.config.public_url());
+    asked_to_stop().await?;
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(what: Migrate, config: &Config) -> anyhow::Result<ExitCode> {
+    if !config.database.is_postgres() {
+        std::fs::create_dir_all(&config.data.dir)?;
+    }
+    match what {
+        Migrate::Up => {
+            let applied = platform::db::migrate(&config.database, &config.data.dir).await.context("the migration failed")?;
+            match applied.is_empty() {
+                true => println!("nothing to do"),
+                false => applied.iter().for_each(|name| println!("applied {name}")),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Migrate::Status { json } => {
+            let db = platform::db::Db::open(&config.database, &config.data.dir, Clock::default()).await?;
+            let pending = db.pending_migrations().await?;
+            if json {
+                println!("{}", serde_json::json!({"pending": pending}));
+            } else if pending.is_empty() {
+                println!("up to date");
+            } else {
+                pending.iter().for_each(|name| println!("pending {name}"));
+            }
+            Ok(if pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

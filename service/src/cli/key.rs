@@ -1,0 +1,114 @@
+//! `tenantry key`
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow, bail};
+use authz::NewKey;
+use clap::Subcommand;
+use platform::clock::Clock;
+use platform::config::Config;
+use platform::crypto::BearerSecret;
+use platform::db::Lookup;
+use platform::{Actor, Ctx, ids};
+use policy_core::Role;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::app;
+
+/// Keys shown at once.
+const SHOWN_MAX: u64 = 1000;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Create a key and print its secret, this once.
+    Create {
+        /// operator, auditor, gateway, module; with --tenant admin, contributor, viewer, guest, service.
+        #[arg(long)]
+        role: String,
+        /// For people.
+        #[arg(long)]
+        name: String,
+        /// The tenant's id or slug; without it the key is the platform's.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List keys, without their secrets.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key; running servers refuse it within a second.
+    Revoke {
+        /// The key's id.
+        id: Uuid,
+    },
+}
+
+fn failed(problem: Problem) -> anyhow::Error {
+    match problem.cause {
+        Some(cause) => anyhow!("{}: {cause}", problem.detail),
+        None => anyhow!("{} {}", problem.detail, problem.errors.into_iter().map(|error| error.detail).collect::<Vec<_>>().join("; ")),
+    }
+}
+
+pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
+    let service = app::open(config, Clock::default()).await?;
+    let ctx = Ctx { actor: Actor::new("operator", "cli"), request_id: None, ip_address: None, idempotency: None };
+    match what {
+        Key::Create { role, name, tenant, json } => create(&service, &ctx, &role, name, tenant, json).await?,
+        Key::List { json } => list(&service, json).await?,
+        Key::Revoke { id } => {
+            service.db.write_platform(&ctx, async |tx| authz::revoke(tx, id).await).await.map_err(failed)?;
+            println!("revoked {id}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(service: &Service, ctx: &Ctx, role: &str, name: String, tenant: Option<String>, json: bool) -> anyhow::Result<()> {
+    let role = Role::parse(role).with_context(|| format!("there is no role `{role}`"))?;
+    let tenant = match tenant {
+        None => None,
+        Some(text) => match Uuid::try_parse(&text) {
+            Ok(id) => Some(id),
+            Err(_) => match service.db.tenant_of(Lookup::TenantSlug(&text)).await? {
+                Some(id) => Some(id),
+                None => bail!("there is no tenant `{text}`"),
+            },
+        },
+    };
+    let secret = BearerSecret::generate(authz::PREFIX, ids::new());
+    let hash = service.hasher.hash(&secret.text).await?;
+    let new = NewKey { name, role, tenant, expires_at: None };
+    service.db.write_platform(ctx, async |tx| authz::create(tx, new, secret.id, hash).await).await.map_err(failed)?;
+    if json {
+        println!("{}", json!({"id": secret.id, "role": role.name(), "tenantId": tenant, "token": *secret.text}));
+    } else {
+        println!("{}", *secret.text);
+    }
+    Ok(())
+}
+
+async fn list(service: &Service, json: bool) -> anyhow::Result<()> {
+    let keys = service.db.read_platform(async |view| authz::list(view, None, SHOWN_MAX).await).await.map_err(failed)?;
+    for key in keys {
+        if json {
+            let line = json!({
+                "id": key.id, "name": key.name, "role": key.role, "tenantId": key.tenant_id, "createdAt": key.created_at,
+                "revokedAt": key.revoked_at, "lastUsedAt": key.last_used_at,
+            });
+            println!("{line}");
+        } else {
+            let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+            let tenant = key.tenant_id.map_or_else(|| "platform".to_owned(), |id| id.to_string());
+            println!("{}  {:<12} {:<8} {:<36}  {}", key.id, key.role, state, tenant, key.name);
+        }
+    }
+    Ok(())
+}

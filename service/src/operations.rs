@@ -1,0 +1,119 @@
+//! For operators: health, readiness, metrics, the contract, jobs.
+
+mod jobs;
+
+use std::fmt::Write as _;
+
+use actix_web::HttpResponse;
+use actix_web::http::{Method, header};
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use policy_core::Permission;
+use serde::Serialize;
+use utoipa::ToSchema;
+use web::{Access, Caller, Problem, Routes};
+
+/// The routes.
+pub(crate) fn routes() -> Routes {
+    let probe = Access::Public("load balancers and orchestrators ask without a key");
+    let contract = Access::Public("the contract is no secret");
+    Routes::new()
+        .add(Method::GET, "/health", probe, "health: How the service is.", health)
+        .add(Method::GET, "/ready", probe, "ready: Whether to send requests here.", ready)
+        .add(Method::GET, "/metrics", probe, "metrics: Figures for Prometheus.", metrics)
+        .add(Method::GET, "/openapi.json", contract, "openapi: This document.", openapi)
+        .add(Method::GET, "/docs", contract, "docs: The routes, for people.", docs)
+        .and(jobs::routes(Access::Key(Permission::JobsRead), Access::Key(Permission::JobsWrite)))
+}
+
+/// How each part is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Checks {
+    /// `ok` or `error`
+    database: &'static str,
+    /// `ok`, or `error` while work waits that nobody does
+    jobs: &'static str,
+}
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `healthy`, `degraded` or `unhealthy`
+    status: &'static str,
+    version: &'static str,
+    timestamp: DateTime<Utc>,
+    checks: Checks,
+}
+
+/// Work that has been due for so long, in seconds, isn't being done.
+const STALLED_SECONDS: i64 = 300;
+
+async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
+    let db = &caller.service.db;
+    let counts = db.read_platform(async |view| platform::jobs::counts(view).await).await;
+    let now = db.clock().now();
+    let stalled = |due: platform::Timestamp| (now - due).num_seconds() > STALLED_SECONDS;
+    let (status, database, jobs) = match counts {
+        Err(_) => ("unhealthy", "error", "error"),
+        Ok(counts) if counts.oldest_due.is_some_and(stalled) => ("degraded", "ok", "error"),
+        Ok(_) => ("healthy", "ok", "ok"),
+    };
+    Ok(Json(Health { status, version: env!("CARGO_PKG_VERSION"), timestamp: now, checks: Checks { database, jobs } }))
+}
+
+async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
+    let ready = !caller.service.is_draining() && caller.service.db.ping().await.is_ok();
+    let body = serde_json::json!({"ready": ready});
+    Ok(if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) })
+}
+
+async fn metrics(_: Caller) -> Result<HttpResponse, Problem> {
+    let text = crate::app::metrics().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// The contract, as it is committed and served.
+pub(crate) fn document() -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(&web::document(&crate::routes()))?;
+    text.push('\n');
+    Ok(text)
+}
+
+async fn openapi(_: Caller) -> Result<HttpResponse, Problem> {
+    let text = document().map_err(Problem::internal)?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+}
+
+async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
+    let routes = crate::routes();
+    let mut all: Vec<_> = routes.iter().collect();
+    all.sort_by_key(|route| (route.tag(), route.pattern, route.method.to_string()));
+    let mut rows = String::new();
+    let mut tag = "";
+    for route in all {
+        if route.tag() != tag {
+            tag = route.tag();
+            let _ = write!(rows, "<tr><th colspan=\"4\" scope=\"rowgroup\">{tag}</th></tr>");
+        }
+        let access = match route.access {
+            Access::Public(_) => "public",
+            Access::Key(permission) => permission.name(),
+            Access::Scim => "SCIM token",
+        };
+        let (method, pattern, summary) = (&route.method, route.pattern, route.summary);
+        let _ = write!(rows, "<tr><td>{method}</td><td><code>{pattern}</code></td><td>{summary}</td><td>{access}</td></tr>");
+    }
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>tenantry API</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}\
+         table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.35rem .75rem .35rem 0;vertical-align:top}}\
+         th{{padding-top:1.5rem;font-size:1.1rem}}tr{{border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}}\
+         code{{font-size:.9em;overflow-wrap:anywhere}}</style></head><body><h1>tenantry API</h1>\
+         <p>The machine-readable contract is <a href=\"/openapi.json\">openapi.json</a>.</p><table>{rows}</table></body></html>"
+    );
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"))
+        .body(page))
+}

@@ -1,0 +1,94 @@
+//! What runs beside the requests: the job worker, the outbox, and housekeeping by the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::jobs::{Handler, Worker, sweep};
+use platform::outbox::{Dispatcher, Subscriber};
+use platform::{Ctx, PlatformTx, chain};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use web::{Limits, Problem, Service};
+
+/// How often what is over is removed, and keys are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// How often rate limits forget, and gauges are set.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The handlers of all jobs.
+pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Handler> {
+    let mut all = flags::handlers(service);
+    all.push(mail::handler(service, transport));
+    all.push(provisioning::handler(service));
+    all.push(webhooks::handler(service));
+    all
+}
+
+/// Who hears events.
+pub(crate) fn subscribers() -> Vec<Box<dyn Subscriber>> {
+    vec![Box::new(flags::FlagsChanged), Box::new(webhooks::Fanout)]
+}
+
+/// Resolves once the process is asked to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A sender that is gone asks for the same.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Runs everything until `stop` says so, then waits for running jobs.
+pub(crate) async fn run(service: Service, transport: mail::Transport, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
+    let config = service.config.jobs.clone();
+    let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
+    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers());
+    tokio::join!(
+        worker.run(stopped(stop.clone())),
+        dispatcher.run(stopped(stop.clone())),
+        by_the_clock(service, limits, stop),
+    );
+}
+
+async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
+    let (mut long, mut short) = (interval(HOUSEKEEPING), interval(MINUTE));
+    long.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    short.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = stopped(stop);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = long.tick() => {
+                if let Err(problem) = housekeeping(&service).await {
+                    tracing::warn!(%problem, cause = problem.cause, "housekeeping failed");
+                }
+            }
+            _ = short.tick() => {
+                limits.tidy();
+                gauges(&service).await;
+            }
+        }
+    }
+}
+
+async fn housekeeping(service: &Service) -> Result<(), Problem> {
+    let ctx = Ctx::system("housekeeping");
+    let removed = service.db.write_platform(&ctx, async |tx: &mut PlatformTx| sweep(tx).await).await?;
+    let age = service.config.tokens.key_rotation;
+    let work = async |tx: &mut PlatformTx| sessions::rotate(tx, &service.envelope, age).await;
+    let made = service.db.write_platform(&ctx, work).await?;
+    tracing::debug!(removed, keys_made = made, "housekeeping done");
+    Ok(())
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
+async fn gauges(service: &Service) {
+    match service.db.read_platform(async |view| platform::jobs::counts(view).await).await {
+        Ok(counts) => {
+            metrics::gauge!("tenantry_jobs", "status" => "pending").set(counts.pending as f64);
+            metrics::gauge!("tenantry_jobs", "status" => "running").set(counts.running as f64);
+            metrics::gauge!("tenantry_jobs", "status" => "dead").set(counts.dead as f64);
+            let late = counts.oldest_due.map_or(0, |due| (service.db.clock().now() - due).num_seconds().max(0));
+            metrics::gauge!("tenantry_jobs_oldest_due_seconds").set(late as f64);
+        }
+        Err(error) => tracing::warn!(error = %chain(&error), "jobs could not be counted"),
+    }
+}
