@@ -1,7 +1,6 @@
-//! The outermost layer: request id, log line, metrics, panics, security headers, and the one place where refusals are
+//! The outermost layer: request id, log line, metrics, security headers, and the one place where refusals are
 //! written and their causes logged.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +10,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
-use futures_util::FutureExt as _;
 use platform::ids;
 use tracing::Instrument as _;
 
@@ -55,7 +53,6 @@ pub async fn edge<B: MessageBody + 'static>(
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = request.method().clone();
-    let http_request = request.request().clone();
     let span = tracing::info_span!(
         "request",
         request_id = %id,
@@ -65,12 +62,7 @@ pub async fn edge<B: MessageBody + 'static>(
         tenant_id = tracing::field::Empty,
         credential_id = tracing::field::Empty,
     );
-    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = match answered {
-        Ok(Ok(response)) => response.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::new(http_request, HttpResponse::from_error(error)),
-        Err(_) => ServiceResponse::new(http_request, HttpResponse::from_error(Problem::internal("the handler panicked"))),
-    };
+    let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let passed = response.request().extensions().get::<Passed>().cloned().unwrap_or_default();
     let _entered = span.enter();

@@ -1,6 +1,7 @@
 //! The gate in front of every handler. In this order: the body in time and size, who calls, which tenant, whether they
 //! may, how often, whether this is a repeat; then the handler, under a deadline.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -8,6 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse, web};
+use futures_util::FutureExt as _;
 use platform::crypto::sha256;
 use platform::db::Lookup;
 use platform::tx::IdempotencyMark;
@@ -88,15 +90,17 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Err(problem) => return Ok(refuse(request, problem)),
     };
     let mark = match admitted.repeat {
-        Some(Start::Repeat(response)) => return Ok(request.into_response(response)),
+        Some(Start::Repeat(response)) => return Ok(ServiceResponse::new(request.into_parts().0, response)),
         Some(Start::Go(mark)) => Some(mark),
         None => None,
     };
     let http_request = request.request().clone();
     let deadline = keeper.service.config.server.request_timeout;
-    let response = match timeout(deadline, next.call(request)).await {
-        Ok(Ok(response)) => response.map_into_boxed_body().into_parts().1,
-        Ok(Err(error)) => HttpResponse::from_error(error),
+    let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
+    let response = match timeout(deadline, answer).await {
+        Ok(Ok(Ok(response))) => response.map_into_boxed_body().into_parts().1,
+        Ok(Ok(Err(error))) => HttpResponse::from_error(error),
+        Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
     let failed = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE | StatusCode::NOT_FOUND);
@@ -117,7 +121,8 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
 }
 
 fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
-    request.into_response(HttpResponse::from_error(problem))
+    // Not `into_response`: that forgets the error, which the edge renders.
+    ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(problem))
 }
 
 struct Admitted {

@@ -7,7 +7,7 @@ use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use moka::sync::Cache;
-use platform::crypto::{BearerSecret, sha256};
+use platform::crypto::{BearerSecret, same, sha256};
 use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -158,10 +158,10 @@ impl Keys {
             return Ok(principal);
         }
         let configured = service.config.secrets.bootstrap_key.expose_secret();
-        let id = match BearerSecret::parse(PREFIX, bearer) {
-            Some(secret) => secret.id,
-            None if !configured.is_empty() => bootstrap_id(bearer),
-            None => return Err(invalid()),
+        let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
+            bootstrap_id(bearer)
+        } else {
+            BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
         };
         let (key, rate_multiplier) = service.db.read_platform(async |view| find(view, id).await).await?.ok_or_else(invalid)?;
         let now = service.db.clock().now();
