@@ -17,10 +17,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261121_000001_platform::Migration),
-            Box::new(m20261121_000002_tenants::Migration),
-        ]
+        vec![Box::new(m20261121_000001_platform::Migration), Box::new(m20261121_000002_tenants::Migration)]
     }
 }
 
@@ -49,11 +46,10 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{first_instance}", "'019c0000-0000-7000-8000-000000000001'"),
         ]
     };
-    let mut spelled = types
-        .iter()
-        .fold(sql.to_owned(), |text, (word, name)| text.replace(word, name));
+    let mut spelled = types.iter().fold(sql.to_owned(), |text, (word, name)| text.replace(word, name));
     if backend == DbBackend::Sqlite {
-        spelled = spelled.replace("\n);\nCREATE", "\n) STRICT;\nCREATE").replace("\n);\n\n", "\n) STRICT;\n\n");
+        spelled =
+            spelled.replace("\n);\nCREATE", "\n) STRICT;\nCREATE").replace("\n);\n\n", "\n) STRICT;\n\n");
         if spelled.ends_with("\n);\n") {
             spelled.truncate(spelled.len() - 4);
             spelled.push_str("\n) STRICT;\n");

@@ -62,7 +62,9 @@ pub(crate) async fn platform_only(manager: &SchemaManager<'_>, tables: &[&str]) 
         [
             format!("ALTER TABLE \"{table}\" ENABLE ROW LEVEL SECURITY"),
             format!("ALTER TABLE \"{table}\" FORCE ROW LEVEL SECURITY"),
-            format!("CREATE POLICY platform ON \"{table}\" TO {PLATFORM_ROLE} USING (true) WITH CHECK (true)"),
+            format!(
+                "CREATE POLICY platform ON \"{table}\" TO {PLATFORM_ROLE} USING (true) WITH CHECK (true)"
+            ),
             format!("GRANT SELECT, INSERT, UPDATE, DELETE ON \"{table}\" TO {PLATFORM_ROLE}"),
         ]
     };
@@ -88,7 +90,8 @@ pub(crate) async fn protect(manager: &SchemaManager<'_>, column: &str, tables: &
 
 /// Tables whose rows nobody changes.
 pub(crate) async fn append_only(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
-    let revoke = |table: &&str| format!("REVOKE UPDATE, DELETE ON \"{table}\" FROM {APP_ROLE}, {PLATFORM_ROLE}");
+    let revoke =
+        |table: &&str| format!("REVOKE UPDATE, DELETE ON \"{table}\" FROM {APP_ROLE}, {PLATFORM_ROLE}");
     let statements: Vec<String> = tables.iter().map(revoke).collect();
     each(manager, statements).await
 }

@@ -55,10 +55,13 @@ pub(crate) fn metrics() -> Option<&'static PrometheusHandle> {
 pub fn master_key(config: &Config) -> anyhow::Result<Envelope> {
     let configured = config.secrets.master_key.expose_secret();
     if !configured.is_empty() {
-        return Envelope::new(configured).ok_or_else(|| anyhow!("secrets.master_key must be 32 bytes in base64"));
+        return Envelope::new(configured)
+            .ok_or_else(|| anyhow!("secrets.master_key must be 32 bytes in base64"));
     }
     if config.database.is_postgres() {
-        bail!("secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY to the output of `openssl rand -base64 32`");
+        bail!(
+            "secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY to the output of `openssl rand -base64 32`"
+        );
     }
     let path = config.data.dir.join(MASTER_KEY_FILE);
     if !path.exists() {
@@ -88,12 +91,15 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
     }
     let envelope = master_key(&config)?;
     if config.database.migrate {
-        let applied = migrate(&config.database, &config.data.dir).await.context("the schema could not be brought up to date")?;
+        let applied = migrate(&config.database, &config.data.dir)
+            .await
+            .context("the schema could not be brought up to date")?;
         for name in applied {
             tracing::info!(name, "migrated");
         }
     }
-    let db = Db::open(&config.database, &config.data.dir, clock).await.context("the store can't be opened")?;
+    let db =
+        Db::open(&config.database, &config.data.dir, clock).await.context("the store can't be opened")?;
     let pending = db.pending_migrations().await.context("the store can't be read")?;
     if !pending.is_empty() {
         bail!("the schema is behind by {}: run `tenantry migrate up`", pending.join(", "));
@@ -114,7 +120,9 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     metrics();
     let transport = mail::Transport::new(&config.smtp).map_err(|problem| anyhow!(problem))?;
     let service = open(config, clock).await?;
-    let first_key = authz::ensure_bootstrap(&service).await.map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
+    let first_key = authz::ensure_bootstrap(&service)
+        .await
+        .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
     let limits = Arc::new(Limits::default());
     let (stop, stopped) = watch::channel(false);
     let server = serve(&service, &limits, listener)?;
@@ -125,7 +133,11 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     Ok(Running { address, service, first_key, server: handle, serving, working, stop })
 }
 
-fn serve(service: &Service, limits: &Arc<Limits>, listener: TcpListener) -> anyhow::Result<actix_web::dev::Server> {
+fn serve(
+    service: &Service,
+    limits: &Arc<Limits>,
+    listener: TcpListener,
+) -> anyhow::Result<actix_web::dev::Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (keys.clone(), tokens.clone());

@@ -87,7 +87,8 @@ enum Migrate {
 /// Configuration is read once, here.
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
 fn configuration(file: Option<PathBuf>) -> Result<Config, config::ConfigError> {
-    let file = file.or_else(|| std::env::var("TENANTRY_CONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from));
+    let file = file
+        .or_else(|| std::env::var("TENANTRY_CONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from));
     config::load(file.as_deref(), std::env::vars())
 }
 
@@ -149,7 +150,11 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(key) = &running.first_key {
         println!("The first management key, shown this once:\n\n    {key}\n");
     }
-    println!("tenantry serves {} (docs: {}/docs)", running.service.config.public_url(), running.service.config.public_url());
+    println!(
+        "tenantry serves {} (docs: {}/docs)",
+        running.service.config.public_url(),
+        running.service.config.public_url()
+    );
     asked_to_stop().await?;
     tracing::info!("stopping");
     running.stop().await;
@@ -162,7 +167,9 @@ async fn migrate(what: Migrate, config: &Config) -> anyhow::Result<ExitCode> {
     }
     match what {
         Migrate::Up => {
-            let applied = platform::db::migrate(&config.database, &config.data.dir).await.context("the migration failed")?;
+            let applied = platform::db::migrate(&config.database, &config.data.dir)
+                .await
+                .context("the migration failed")?;
             match applied.is_empty() {
                 true => println!("nothing to do"),
                 false => applied.iter().for_each(|name| println!("applied {name}")),

@@ -62,7 +62,9 @@ pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCo
         }
     };
     if told.is_ok() && !once {
-        println!("\nLook at\n  {base}/docs       the API\n  {base}/dev/mail   the mail\n  {base}/health     the health\n  {base}/metrics    the figures");
+        println!(
+            "\nLook at\n  {base}/docs       the API\n  {base}/dev/mail   the mail\n  {base}/health     the health\n  {base}/metrics    the figures"
+        );
         println!("\nThe operator's key: {}\n\nCtrl-C ends it.", *key.text);
         cli::asked_to_stop().await?;
     }

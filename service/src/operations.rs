@@ -58,7 +58,12 @@ async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
         Ok(counts) if counts.oldest_due.is_some_and(stalled) => ("degraded", "ok", "error"),
         Ok(_) => ("healthy", "ok", "ok"),
     };
-    Ok(Json(Health { status, version: env!("CARGO_PKG_VERSION"), timestamp: now, checks: Checks { database, jobs } }))
+    Ok(Json(Health {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        timestamp: now,
+        checks: Checks { database, jobs },
+    }))
 }
 
 async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
@@ -68,7 +73,8 @@ async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
 }
 
 async fn metrics(_: Caller) -> Result<HttpResponse, Problem> {
-    let text = crate::app::metrics().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();
+    let text =
+        crate::app::metrics().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 
@@ -101,7 +107,10 @@ async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
             Access::Scim => "SCIM token",
         };
         let (method, pattern, summary) = (&route.method, route.pattern, route.summary);
-        let _ = write!(rows, "<tr><td>{method}</td><td><code>{pattern}</code></td><td>{summary}</td><td>{access}</td></tr>");
+        let _ = write!(
+            rows,
+            "<tr><td>{method}</td><td><code>{pattern}</code></td><td>{summary}</td><td>{access}</td></tr>"
+        );
     }
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>tenantry API</title>\
@@ -114,6 +123,9 @@ async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
     );
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ))
         .body(page))
 }

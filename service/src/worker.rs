@@ -36,7 +36,12 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// Runs everything until `stop` says so, then waits for running jobs.
-pub(crate) async fn run(service: Service, transport: mail::Transport, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    service: Service,
+    transport: mail::Transport,
+    limits: Arc<Limits>,
+    stop: watch::Receiver<bool>,
+) {
     let config = service.config.jobs.clone();
     let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
     let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers());
@@ -86,7 +91,8 @@ async fn gauges(service: &Service) {
             metrics::gauge!("tenantry_jobs", "status" => "pending").set(counts.pending as f64);
             metrics::gauge!("tenantry_jobs", "status" => "running").set(counts.running as f64);
             metrics::gauge!("tenantry_jobs", "status" => "dead").set(counts.dead as f64);
-            let late = counts.oldest_due.map_or(0, |due| (service.db.clock().now() - due).num_seconds().max(0));
+            let late =
+                counts.oldest_due.map_or(0, |due| (service.db.clock().now() - due).num_seconds().max(0));
             metrics::gauge!("tenantry_jobs_oldest_due_seconds").set(late as f64);
         }
         Err(error) => tracing::warn!(error = %chain(&error), "jobs could not be counted"),

@@ -299,12 +299,18 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let invalid = |key: &str, problem: &str| Err(ConfigError::Invalid(key.to_owned(), problem.to_owned()));
+        let invalid =
+            |key: &str, problem: &str| Err(ConfigError::Invalid(key.to_owned(), problem.to_owned()));
         match Url::parse(&self.public_url()) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
-            _ => return invalid("server.public_url", "must be an absolute http or https URL without a query"),
+            _ => {
+                return invalid("server.public_url", "must be an absolute http or https URL without a query");
+            }
         }
-        if !self.database.url.is_empty() && !self.database.is_postgres() && !self.database.url.starts_with("sqlite:") {
+        if !self.database.url.is_empty()
+            && !self.database.is_postgres()
+            && !self.database.url.starts_with("sqlite:")
+        {
             return invalid("database.url", "must begin with sqlite: or postgres:");
         }
         if self.jobs.lease < Duration::from_secs(1) {

@@ -89,7 +89,12 @@ impl Envelope {
     ///
     /// # Errors
     /// [`DbError::Sealed`] for another key, purpose, id or altered bytes.
-    pub fn open(&self, purpose: &'static str, id: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, DbError> {
+    pub fn open(
+        &self,
+        purpose: &'static str,
+        id: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, DbError> {
         let failed = || DbError::Sealed(purpose);
         let (version, rest) = sealed.split_first().ok_or_else(failed)?;
         let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or_else(failed)?;

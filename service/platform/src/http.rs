@@ -129,8 +129,13 @@ async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Re
     if status.is_success() {
         return Ok(response);
     }
-    let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-    Err(HttpError::Status { host: host(url), status: status.as_u16(), retry_after: retry_after.map(Duration::from_secs) })
+    let retry_after =
+        response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+    Err(HttpError::Status {
+        host: host(url),
+        status: status.as_u16(),
+        retry_after: retry_after.map(Duration::from_secs),
+    })
 }
 
 async fn read(url: &Url, request: reqwest::RequestBuilder) -> Result<Vec<u8>, HttpError> {

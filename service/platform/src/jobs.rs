@@ -110,7 +110,8 @@ impl Default for Backoff {
 impl Backoff {
     /// `base * 2^(attempt - 1)`, at most `max`, of which a random half: many that failed together don't return together.
     pub fn delay(&self, attempt: u32) -> TimeDelta {
-        let full = self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(20))).min(self.max);
+        let full =
+            self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(20))).min(self.max);
         let half = full / 2;
         let jitter = half.mul_f64(f64::from(u32::from_be_bytes(random())) / f64::from(u32::MAX));
         TimeDelta::from_std(half + jitter).unwrap_or(TimeDelta::hours(1))
@@ -143,7 +144,9 @@ impl Handler {
     {
         let run: Run = Rc::new(move |payload, context| match serde_json::from_value::<J>(payload) {
             Ok(job) => Box::pin(run(job, context)),
-            Err(error) => Box::pin(async move { Err(JobError::Fail(format!("payload can't be read: {error}"))) }),
+            Err(error) => {
+                Box::pin(async move { Err(JobError::Fail(format!("payload can't be read: {error}"))) })
+            }
         });
         Self { kind: J::KIND, backoff, run }
     }

@@ -55,7 +55,9 @@ impl Dispatcher {
         loop {
             match self.drain().await {
                 Ok(_) => {}
-                Err(error) => tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained"),
+                Err(error) => {
+                    tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained")
+                }
             }
             tokio::select! {
                 () = &mut stop => return,
@@ -71,7 +73,8 @@ impl Dispatcher {
     pub async fn drain(&self) -> Result<usize, DbError> {
         let mut total = 0;
         loop {
-            let count = self.db.write_platform(&Ctx::system("outbox"), async |tx| self.batch(tx).await).await?;
+            let count =
+                self.db.write_platform(&Ctx::system("outbox"), async |tx| self.batch(tx).await).await?;
             crash_point!("outbox.dispatched");
             total += count;
             if count > 0 {
@@ -90,7 +93,10 @@ impl Dispatcher {
             .filter(outbox_event::Column::DispatchedAt.is_null())
             .order_by_asc(outbox_event::Column::Id)
             .limit(BATCH)
-            .lock_with_behavior(sea_orm::sea_query::LockType::Update, sea_orm::sea_query::LockBehavior::SkipLocked);
+            .lock_with_behavior(
+                sea_orm::sea_query::LockType::Update,
+                sea_orm::sea_query::LockBehavior::SkipLocked,
+            );
         let events = tx.all(waiting).await?;
         if events.is_empty() {
             return Ok(0);

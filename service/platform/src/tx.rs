@@ -26,8 +26,8 @@ use crate::db::{Db, Scope};
 use crate::{DbError, Timestamp};
 
 pub use reads::Reads;
-pub use writes::{Event, Work};
 use writes::Writes;
+pub use writes::{Event, Work};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,17 +24,26 @@ fn finding(part: &'static str, result: Result<String, String>) -> Finding {
 
 pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = vec![finding("config", Ok(format!("public URL {}", config.public_url())))];
-    findings.push(finding("keys", app::master_key(&config).map(|_| "the master key can be used".to_owned()).map_err(|error| format!("{error:#}"))));
+    findings.push(finding(
+        "keys",
+        app::master_key(&config)
+            .map(|_| "the master key can be used".to_owned())
+            .map_err(|error| format!("{error:#}")),
+    ));
     findings.push(finding("database", database(&config).await));
     findings.push(finding("smtp", smtp(&config).await));
-    findings.push(finding("outbound", Ok(if config.outbound.allow_private {
-        "private addresses are allowed: for development only".to_owned()
-    } else {
-        "private addresses are refused".to_owned()
-    })));
+    findings.push(finding(
+        "outbound",
+        Ok(if config.outbound.allow_private {
+            "private addresses are allowed: for development only".to_owned()
+        } else {
+            "private addresses are refused".to_owned()
+        }),
+    ));
     let ok = findings.iter().all(|finding| finding.ok);
     if as_json {
-        let checks: Vec<_> = findings.iter().map(|one| json!({"part": one.part, "ok": one.ok, "detail": one.text})).collect();
+        let checks: Vec<_> =
+            findings.iter().map(|one| json!({"part": one.part, "ok": one.ok, "detail": one.text})).collect();
         println!("{}", json!({"ok": ok, "checks": checks}));
     } else {
         for one in &findings {
@@ -60,5 +69,9 @@ async fn smtp(config: &Config) -> Result<String, String> {
     if !transport.is_connected() {
         return Ok("not configured: mail is kept and shown at /dev/mail".to_owned());
     }
-    transport.ping().await.map(|()| "the relay answers".to_owned()).map_err(|error| format!("{error}: check smtp.url"))
+    transport
+        .ping()
+        .await
+        .map(|()| "the relay answers".to_owned())
+        .map_err(|error| format!("{error}: check smtp.url"))
 }

@@ -53,13 +53,18 @@ pub(crate) enum Key {
 fn failed(problem: Problem) -> anyhow::Error {
     match problem.cause {
         Some(cause) => anyhow!("{}: {cause}", problem.detail),
-        None => anyhow!("{} {}", problem.detail, problem.errors.into_iter().map(|error| error.detail).collect::<Vec<_>>().join("; ")),
+        None => anyhow!(
+            "{} {}",
+            problem.detail,
+            problem.errors.into_iter().map(|error| error.detail).collect::<Vec<_>>().join("; ")
+        ),
     }
 }
 
 pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
     let service = app::open(config, Clock::default()).await?;
-    let ctx = Ctx { actor: Actor::new("operator", "cli"), request_id: None, ip_address: None, idempotency: None };
+    let ctx =
+        Ctx { actor: Actor::new("operator", "cli"), request_id: None, ip_address: None, idempotency: None };
     match what {
         Key::Create { role, name, tenant, json } => create(&service, &ctx, &role, name, tenant, json).await?,
         Key::List { json } => list(&service, json).await?,
@@ -71,7 +76,14 @@ pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn create(service: &Service, ctx: &Ctx, role: &str, name: String, tenant: Option<String>, json: bool) -> anyhow::Result<()> {
+async fn create(
+    service: &Service,
+    ctx: &Ctx,
+    role: &str,
+    name: String,
+    tenant: Option<String>,
+    json: bool,
+) -> anyhow::Result<()> {
     let role = Role::parse(role).with_context(|| format!("there is no role `{role}`"))?;
     let tenant = match tenant {
         None => None,
@@ -86,9 +98,16 @@ async fn create(service: &Service, ctx: &Ctx, role: &str, name: String, tenant: 
     let secret = BearerSecret::generate(authz::PREFIX, ids::new());
     let hash = service.hasher.hash(&secret.text).await?;
     let new = NewKey { name, role, tenant, expires_at: None };
-    service.db.write_platform(ctx, async |tx| authz::create(tx, new, secret.id, hash).await).await.map_err(failed)?;
+    service
+        .db
+        .write_platform(ctx, async |tx| authz::create(tx, new, secret.id, hash).await)
+        .await
+        .map_err(failed)?;
     if json {
-        println!("{}", json!({"id": secret.id, "role": role.name(), "tenantId": tenant, "token": *secret.text}));
+        println!(
+            "{}",
+            json!({"id": secret.id, "role": role.name(), "tenantId": tenant, "token": *secret.text})
+        );
     } else {
         println!("{}", *secret.text);
     }
@@ -96,7 +115,11 @@ async fn create(service: &Service, ctx: &Ctx, role: &str, name: String, tenant: 
 }
 
 async fn list(service: &Service, json: bool) -> anyhow::Result<()> {
-    let keys = service.db.read_platform(async |view| authz::list(view, None, SHOWN_MAX).await).await.map_err(failed)?;
+    let keys = service
+        .db
+        .read_platform(async |view| authz::list(view, None, SHOWN_MAX).await)
+        .await
+        .map_err(failed)?;
     for key in keys {
         if json {
             let line = json!({

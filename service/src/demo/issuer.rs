@@ -28,7 +28,10 @@ impl Issuer {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())
             .map_err(|_| anyhow!("the key can't be read"))?;
         let point = pair.public_key().as_ref();
-        let (x, y) = point.get(1..).and_then(|point| point.split_at_checked(32)).ok_or_else(|| anyhow!("the key has no point"))?;
+        let (x, y) = point
+            .get(1..)
+            .and_then(|point| point.split_at_checked(32))
+            .ok_or_else(|| anyhow!("the key has no point"))?;
         let jwk = json!({
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "demo",
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
@@ -39,8 +42,11 @@ impl Issuer {
         let keys = json!({"keys": [jwk]});
         let server = HttpServer::new(move || {
             let (discovery, keys) = (discovery.clone(), keys.clone());
-            let answer = |body: Value| web::get().to(move || std::future::ready(HttpResponse::Ok().json(&body)));
-            App::new().route("/.well-known/openid-configuration", answer(discovery)).route("/jwks", answer(keys))
+            let answer =
+                |body: Value| web::get().to(move || std::future::ready(HttpResponse::Ok().json(&body)));
+            App::new()
+                .route("/.well-known/openid-configuration", answer(discovery))
+                .route("/jwks", answer(keys))
         })
         .workers(1)
         .disable_signals()

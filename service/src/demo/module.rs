@@ -29,7 +29,9 @@ impl Module {
                 if signed {
                     let _ = sender.send(body.into_inner());
                 }
-                std::future::ready(if signed { HttpResponse::NoContent() } else { HttpResponse::Unauthorized() }.finish())
+                std::future::ready(
+                    if signed { HttpResponse::NoContent() } else { HttpResponse::Unauthorized() }.finish(),
+                )
             };
             App::new().route("/api/internal/feature-flags/apply", web::post().to(take))
         })
@@ -52,7 +54,10 @@ impl Module {
 }
 
 /// The first push that fits.
-pub(super) async fn pushed(pushes: &mut broadcast::Receiver<Value>, fits: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+pub(super) async fn pushed(
+    pushes: &mut broadcast::Receiver<Value>,
+    fits: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
     let waiting = async {
         loop {
             let push = pushes.recv().await?;

@@ -22,18 +22,31 @@ struct Tenant {
 }
 
 impl Story {
-    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the demo plays its own users, who talk to loopback")]
+    #[allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "the demo plays its own users, who talk to loopback"
+    )]
     pub(super) fn new(base: String, key: String) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()?;
         Ok(Self { base, key, http })
     }
 
-    pub(super) async fn tell(&self, issuer: &Issuer, module: &Module, steps: &mut Steps) -> anyhow::Result<()> {
+    pub(super) async fn tell(
+        &self,
+        issuer: &Issuer,
+        module: &Module,
+        steps: &mut Steps,
+    ) -> anyhow::Result<()> {
         let mut pushes = module.listen();
         self.prepare(issuer, module, steps).await?;
         let mut tenant = self.provision(steps).await?;
         let push = pushed(&mut pushes, |push| push["tenantId"] == tenant.id.as_str()).await?;
-        steps.say(&format!("the module got the tenant's flags, version {}: {}", push["version"], push["flags"]));
+        steps.say(&format!(
+            "the module got the tenant's flags, version {}: {}",
+            push["version"], push["flags"]
+        ));
         self.push_directory(&mut tenant, steps).await?;
         let session = self.sign_in(issuer, steps).await?;
         self.invite(&tenant, steps).await?;
@@ -52,8 +65,13 @@ impl Story {
     async fn prepare(&self, issuer: &Issuer, module: &Module, steps: &mut Steps) -> anyhow::Result<()> {
         self.post("/api/v1/issuers", json!({"issuer": issuer.url, "audience": AUDIENCE})).await?;
         self.post("/api/v1/modules", json!({"name": "reports", "baseUrl": module.url})).await?;
-        self.post("/api/v1/flags", json!({"key": "dark-mode", "type": "boolean", "defaultVariant": "on"})).await?;
-        self.post("/api/v1/flags", json!({"key": "export", "type": "boolean", "defaultVariant": "on", "plans": ["enterprise"]})).await?;
+        self.post("/api/v1/flags", json!({"key": "dark-mode", "type": "boolean", "defaultVariant": "on"}))
+            .await?;
+        self.post(
+            "/api/v1/flags",
+            json!({"key": "export", "type": "boolean", "defaultVariant": "on", "plans": ["enterprise"]}),
+        )
+        .await?;
         steps.say("registered an issuer, a module and two flags (one for enterprise plans only)");
         Ok(())
     }
@@ -70,10 +88,21 @@ impl Story {
             .await?;
         ensure!(made["status"] == "active", "the tenant is {}", made["status"]);
         let id = text(&made["id"])?;
-        let timeline = read(self.request(Method::GET, "/api/v1/tenants/contoso/provisioning", &self.key).send().await?, "timeline").await?;
-        let names: Vec<&str> = timeline["steps"].as_array().into_iter().flatten().filter_map(|step| step["name"].as_str()).collect();
+        let timeline = read(
+            self.request(Method::GET, "/api/v1/tenants/contoso/provisioning", &self.key).send().await?,
+            "timeline",
+        )
+        .await?;
+        let names: Vec<&str> = timeline["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|step| step["name"].as_str())
+            .collect();
         steps.say(&format!("provisioned the tenant contoso: {}", names.join(" → ")));
-        let token = self.post("/api/v1/tenants/contoso/organizations/default/scim-tokens", json!({"name": "Entra"})).await?;
+        let token = self
+            .post("/api/v1/tenants/contoso/organizations/default/scim-tokens", json!({"name": "Entra"}))
+            .await?;
         steps.say("made a SCIM token for its identity provider (shown once, kept as an Argon2id hash)");
         Ok(Tenant { id, scim: text(&token["token"])?, users: Vec::new() })
     }
@@ -82,19 +111,33 @@ impl Story {
         for user in users::all() {
             let name = text(&user["userName"])?;
             // As both do: look first, create if there is nobody.
-            let found = self.request(Method::GET, "/scim/v2/Users", &tenant.scim).query(&[("filter", format!("userName eq \"{name}\""))]);
+            let found = self
+                .request(Method::GET, "/scim/v2/Users", &tenant.scim)
+                .query(&[("filter", format!("userName eq \"{name}\""))]);
             let found = read(found.send().await?, "look-up").await?;
             ensure!(found["totalResults"] == 0, "{name} is there already");
             let made = self.request(Method::POST, "/scim/v2/Users", &tenant.scim).json(&user).send().await?;
             tenant.users.push(text(&read(made, "create user").await?["id"])?);
         }
-        steps.say(&format!("the identity provider pushed {} users, every other one as Entra does it, every other as Okta", tenant.users.len()));
+        steps.say(&format!(
+            "the identity provider pushed {} users, every other one as Entra does it, every other as Okta",
+            tenant.users.len()
+        ));
         for (number, name) in ["Engineering", "Finance", "Research", "Everybody"].into_iter().enumerate() {
-            let made = self.request(Method::POST, "/scim/v2/Groups", &tenant.scim).json(&users::group(name)).send().await?;
+            let made = self
+                .request(Method::POST, "/scim/v2/Groups", &tenant.scim)
+                .json(&users::group(name))
+                .send()
+                .await?;
             let id = text(&read(made, "create group").await?["id"])?;
-            let members: Vec<String> = tenant.users.iter().skip(number).step_by(if number == 3 { 1 } else { 3 }).cloned().collect();
+            let members: Vec<String> =
+                tenant.users.iter().skip(number).step_by(if number == 3 { 1 } else { 3 }).cloned().collect();
             let patch = if number % 2 == 0 { users::entra_add(&members) } else { users::okta_add(&members) };
-            let patched = self.request(Method::PATCH, &format!("/scim/v2/Groups/{id}"), &tenant.scim).json(&patch).send().await?;
+            let patched = self
+                .request(Method::PATCH, &format!("/scim/v2/Groups/{id}"), &tenant.scim)
+                .json(&patch)
+                .send()
+                .await?;
             ensure!(patched.status().is_success(), "members of {name}: {}", patched.status());
         }
         steps.say("… and 4 groups with their members");
@@ -103,7 +146,9 @@ impl Story {
 
     async fn exchange(&self, issuer: &Issuer) -> anyhow::Result<Response> {
         let token = issuer.token(&users::subject(0), &users::address("Ada"), "org_contoso")?;
-        let request = self.request(Method::POST, "/api/internal/sso/exchange", &self.key).json(&json!({"subjectToken": token}));
+        let request = self
+            .request(Method::POST, "/api/internal/sso/exchange", &self.key)
+            .json(&json!({"subjectToken": token}));
         Ok(request.send().await?)
     }
 
@@ -129,9 +174,18 @@ impl Story {
         self.post(&path, json!({"email": "zoe@partner.example", "role": "contributor", "message": "We'd like your eyes on the reports."})).await?;
         let mut link = None;
         for _ in 0..100 {
-            let mails = self.http.get(format!("{}/dev/mail", self.base)).header("Accept", "application/json").send().await?;
+            let mails = self
+                .http
+                .get(format!("{}/dev/mail", self.base))
+                .header("Accept", "application/json")
+                .send()
+                .await?;
             let mails = read(mails, "mail").await?;
-            let mut to_zoe = mails["items"].as_array().into_iter().flatten().filter(|mail| mail["recipient"] == "zoe@partner.example");
+            let mut to_zoe = mails["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|mail| mail["recipient"] == "zoe@partner.example");
             link = to_zoe.find_map(|mail| mail["links"][0].as_str().map(ToOwned::to_owned));
             if link.is_some() {
                 break;
@@ -152,13 +206,22 @@ impl Story {
         Ok(())
     }
 
-    async fn deactivate(&self, tenant: &Tenant, issuer: &Issuer, session: &Value, steps: &mut Steps) -> anyhow::Result<()> {
+    async fn deactivate(
+        &self,
+        tenant: &Tenant,
+        issuer: &Issuer,
+        session: &Value,
+        steps: &mut Steps,
+    ) -> anyhow::Result<()> {
         let ada = tenant.users.first().context("nobody was pushed")?;
-        let patch = self.request(Method::PATCH, &format!("/scim/v2/Users/{ada}"), &tenant.scim).json(&users::deactivate());
+        let patch = self
+            .request(Method::PATCH, &format!("/scim/v2/Users/{ada}"), &tenant.scim)
+            .json(&users::deactivate());
         let after = read(patch.send().await?, "deactivation").await?;
         ensure!(after["active"] == false, "the user is still active");
         ensure!(!self.introspect(&text(&session["token"])?).await?, "her access token still works");
-        let form = [("grant_type", "refresh_token".to_owned()), ("refresh_token", text(&session["refreshToken"])?)];
+        let form =
+            [("grant_type", "refresh_token".to_owned()), ("refresh_token", text(&session["refreshToken"])?)];
         let refreshed = self.http.post(format!("{}/oauth2/token", self.base)).form(&form).send().await?;
         ensure!(refreshed.status() == StatusCode::BAD_REQUEST, "refreshing: {}", refreshed.status());
         let again = self.exchange(issuer).await?;

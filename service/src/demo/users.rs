@@ -7,11 +7,31 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 const NAMES: [(&str, &str); 25] = [
-    ("Ada", "Lovelace"), ("Alan", "Turing"), ("Annie", "Easley"), ("Barbara", "Liskov"), ("Chien-Shiung", "Wu"),
-    ("Claude", "Shannon"), ("Donald", "Knuth"), ("Edsger", "Dijkstra"), ("Emmy", "Noether"), ("Evelyn", "Boyd Granville"),
-    ("Frances", "Allen"), ("Grace", "Hopper"), ("Hedy", "Lamarr"), ("Jean", "Bartik"), ("Joan", "Clarke"),
-    ("John", "McCarthy"), ("Karen", "Spärck Jones"), ("Katherine", "Johnson"), ("Kristen", "Nygaard"), ("Leslie", "Lamport"),
-    ("Margaret", "Hamilton"), ("Mary", "Jackson"), ("Radia", "Perlman"), ("Sophie", "Wilson"), ("Tony", "Hoare"),
+    ("Ada", "Lovelace"),
+    ("Alan", "Turing"),
+    ("Annie", "Easley"),
+    ("Barbara", "Liskov"),
+    ("Chien-Shiung", "Wu"),
+    ("Claude", "Shannon"),
+    ("Donald", "Knuth"),
+    ("Edsger", "Dijkstra"),
+    ("Emmy", "Noether"),
+    ("Evelyn", "Boyd Granville"),
+    ("Frances", "Allen"),
+    ("Grace", "Hopper"),
+    ("Hedy", "Lamarr"),
+    ("Jean", "Bartik"),
+    ("Joan", "Clarke"),
+    ("John", "McCarthy"),
+    ("Karen", "Spärck Jones"),
+    ("Katherine", "Johnson"),
+    ("Kristen", "Nygaard"),
+    ("Leslie", "Lamport"),
+    ("Margaret", "Hamilton"),
+    ("Mary", "Jackson"),
+    ("Radia", "Perlman"),
+    ("Sophie", "Wilson"),
+    ("Tony", "Hoare"),
 ];
 
 /// The external id of the person of this number: what the identity provider calls them, and their subject.
@@ -25,7 +45,15 @@ pub(super) fn address(given: &str) -> String {
 
 /// Every other one as Entra sends it, every other as Okta.
 pub(super) fn all() -> Vec<Value> {
-    NAMES.iter().enumerate().map(|(number, (given, family))| if number % 2 == 0 { entra(number, given, family) } else { okta(number, given, family) }).collect()
+    NAMES
+        .iter()
+        .enumerate()
+        .map(
+            |(number, (given, family))| {
+                if number % 2 == 0 { entra(number, given, family) } else { okta(number, given, family) }
+            },
+        )
+        .collect()
 }
 
 fn entra(number: usize, given: &str, family: &str) -> Value {

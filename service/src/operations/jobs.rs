@@ -9,12 +9,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes};
+use web::{
+    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
+};
 
 pub(crate) fn routes(read: Access, write: Access) -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List durable work, newest first.", list_jobs)
-        .add(Method::POST, "/api/v1/jobs/{job_id}/retry", write, "retry_job: Run a dead or waiting job now.", retry_job)
+        .add(
+            Method::POST,
+            "/api/v1/jobs/{job_id}/retry",
+            write,
+            "retry_job: Run a dead or waiting job now.",
+            retry_job,
+        )
 }
 
 /// Which jobs.
@@ -30,7 +38,10 @@ pub(crate) struct JobFilter {
 impl Input for JobFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known = self.status.as_deref().is_none_or(|status| matches!(status, "pending" | "running" | "done" | "dead"));
+        let known = self
+            .status
+            .as_deref()
+            .is_none_or(|status| matches!(status, "pending" | "running" | "done" | "dead"));
         errors.require(known, "?status", "must be pending, running, done or dead");
     }
 }

@@ -97,7 +97,10 @@ impl TenantCaller {
     ///
     /// # Errors
     /// What `work` answers.
-    pub async fn read<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&View) -> Result<T, E>) -> Result<T, E> {
+    pub async fn read<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&View) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.caller.service.db.read(self.tenant, work).await
     }
 
@@ -105,7 +108,10 @@ impl TenantCaller {
     ///
     /// # Errors
     /// What `work` answers.
-    pub async fn write<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+    pub async fn write<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
     }
 }
@@ -120,7 +126,10 @@ impl OrganizationCaller {
     ///
     /// # Errors
     /// What `work` answers.
-    pub async fn read<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&View) -> Result<T, E>) -> Result<T, E> {
+    pub async fn read<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&View) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.caller.service.db.read(self.tenant, work).await
     }
 
@@ -128,7 +137,10 @@ impl OrganizationCaller {
     ///
     /// # Errors
     /// What `work` answers.
-    pub async fn write<T, E: From<DbError>>(&self, work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>) -> Result<T, E> {
+    pub async fn write<T, E: From<DbError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
     }
 }

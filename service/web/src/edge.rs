@@ -36,7 +36,9 @@ impl Routes {
         move |config| {
             config.app_data(keeper.clone());
             routes.configure(config);
-            config.default_service(web::to(|| async { HttpResponse::from_error(Problem::new(Code::NotFound)) }));
+            config.default_service(web::to(|| async {
+                HttpResponse::from_error(Problem::new(Code::NotFound))
+            }));
         }
     }
 }
@@ -99,10 +101,18 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Writes a refusal in the route's dialect and logs its cause, once.
-fn written(response: ServiceResponse<BoxBody>, passed: &Passed, request_id: &str) -> ServiceResponse<BoxBody> {
+fn written(
+    response: ServiceResponse<BoxBody>,
+    passed: &Passed,
+    request_id: &str,
+) -> ServiceResponse<BoxBody> {
     let (request, response) = response.into_parts();
-    let kept: Vec<(HeaderName, HeaderValue)> =
-        response.headers().iter().filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let kept: Vec<(HeaderName, HeaderValue)> = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let fallback;
     let problem = match response.error().and_then(|error| error.as_error::<Problem>()) {
         Some(problem) => problem,

@@ -103,7 +103,14 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
-    let failed = matches!(response.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE | StatusCode::NOT_FOUND);
+    let failed = matches!(
+        response.status(),
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::GONE
+            | StatusCode::NOT_FOUND
+    );
     if rules.counts_failures && failed {
         keeper.limits.failed(peer::address(&http_request, &keeper.service.config.server.trusted_proxies));
     }
@@ -130,14 +137,19 @@ struct Admitted {
     repeat: Option<Start>,
 }
 
-async fn admit(keeper: &Gatekeeper, rules: &Rules, request: &mut ServiceRequest) -> Result<Admitted, Problem> {
+async fn admit(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &mut ServiceRequest,
+) -> Result<Admitted, Problem> {
     let service = &keeper.service;
     let address = peer::address(request.request(), &service.config.server.trusted_proxies);
     if rules.counts_failures {
         keeper.limits.may_fail(address)?;
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let mut ctx = Ctx { actor: Actor::new("anonymous", ""), request_id, ip_address: address, idempotency: None };
+    let mut ctx =
+        Ctx { actor: Actor::new("anonymous", ""), request_id, ip_address: address, idempotency: None };
     let principal = match authenticate(keeper, rules, request).await {
         Ok(principal) => principal,
         Err(problem) => {
@@ -163,7 +175,8 @@ async fn admit(keeper: &Gatekeeper, rules: &Rules, request: &mut ServiceRequest)
     let tenant = match tenant {
         Ok(tenant) => tenant,
         Err(problem) => {
-            denied(service, &ctx, principal.and_then(|principal| principal.tenant), "tenant.access", rules).await;
+            denied(service, &ctx, principal.and_then(|principal| principal.tenant), "tenant.access", rules)
+                .await;
             return Err(problem);
         }
     };
@@ -196,7 +209,11 @@ async fn denied(service: &Service, ctx: &Ctx, tenant: Option<Uuid>, action: &'st
     }
 }
 
-async fn authenticate(keeper: &Gatekeeper, rules: &Rules, request: &ServiceRequest) -> Result<Option<Principal>, Problem> {
+async fn authenticate(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &ServiceRequest,
+) -> Result<Option<Principal>, Problem> {
     let authenticator = match rules.access {
         Access::Public(_) => return Ok(None),
         Access::Key(_) => &keeper.keys,
@@ -238,19 +255,25 @@ async fn tenant(
 }
 
 fn count(keeper: &Gatekeeper, rules: &Rules, principal: &Principal) -> Result<Option<Allowance>, Problem> {
-    let Some(multiplier) = principal.rate_multiplier.filter(|_| keeper.service.config.rate_limit.enabled) else {
+    let Some(multiplier) = principal.rate_multiplier.filter(|_| keeper.service.config.rate_limit.enabled)
+    else {
         return Ok(None);
     };
     let window = if rules.access == Access::Scim { Window::Scim } else { Window::Api };
     keeper.limits.count(window, principal.id, multiplier).map(Some)
 }
 
-async fn read_body(service: &Service, rules: &Rules, request: &mut ServiceRequest) -> Result<web::Bytes, Problem> {
+async fn read_body(
+    service: &Service,
+    rules: &Rules,
+    request: &mut ServiceRequest,
+) -> Result<web::Bytes, Problem> {
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));
     }
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if length.is_some_and(|length: usize| length > rules.body_bytes_max) {
         return Err(too_large(rules));
     }

@@ -46,11 +46,19 @@ pub(crate) fn key(header: &HeaderValue) -> Result<String, Problem> {
     let text = header.to_str().unwrap_or_default().trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let fits = (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text.to_owned()) } else { Err(Problem::invalid("Idempotency-Key", "must be 1 to 255 printable characters")) }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::invalid("Idempotency-Key", "must be 1 to 255 printable characters"))
+    }
 }
 
 /// Takes the key for this request, or finds what became of the first.
-pub(crate) async fn start(service: &Service, mark: IdempotencyMark, fingerprint: [u8; 32]) -> Result<Start, Problem> {
+pub(crate) async fn start(
+    service: &Service,
+    mark: IdempotencyMark,
+    fingerprint: [u8; 32],
+) -> Result<Start, Problem> {
     let ctx = Ctx::system("idempotency");
     let row = |now| Model {
         principal: mark.principal.clone(),
@@ -94,9 +102,14 @@ fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<Ht
     }
     let Some(sealed) = &record.reply else {
         let applied = record.state == "applied" && record.created_at + ABANDONED < service.db.clock().now();
-        return Err(Problem::new(if applied { Code::IdempotencyReplyLost } else { Code::IdempotencyInProgress }));
+        return Err(Problem::new(if applied {
+            Code::IdempotencyReplyLost
+        } else {
+            Code::IdempotencyInProgress
+        }));
     };
-    let plain = service.envelope.open("idempotency", &binding(&record.principal, &record.idempotency_key), sealed)?;
+    let plain =
+        service.envelope.open("idempotency", &binding(&record.principal, &record.idempotency_key), sealed)?;
     let reply: Reply = serde_json::from_slice(&plain).map_err(Problem::internal)?;
     let status = StatusCode::from_u16(reply.status).map_err(Problem::internal)?;
     let mut response = HttpResponse::build(status);
@@ -108,7 +121,11 @@ fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<Ht
 }
 
 /// Keeps the reply, or frees the key if nothing came of the request.
-pub(crate) async fn finish(service: &Service, mark: &IdempotencyMark, response: HttpResponse) -> Result<HttpResponse, Problem> {
+pub(crate) async fn finish(
+    service: &Service,
+    mark: &IdempotencyMark,
+    response: HttpResponse,
+) -> Result<HttpResponse, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body).await.map_err(|_| Problem::internal("the reply's body broke off"))?;
     let status = head.status();

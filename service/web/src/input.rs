@@ -41,7 +41,8 @@ impl FieldErrors {
 
     /// A text of `1..=max` characters without control characters.
     pub fn text(&mut self, pointer: &str, value: &str, max: usize) {
-        let fits = !value.trim().is_empty() && value.chars().count() <= max && !value.chars().any(char::is_control);
+        let fits =
+            !value.trim().is_empty() && value.chars().count() <= max && !value.chars().any(char::is_control);
         self.require(fits, pointer, &format!("must be 1 to {max} characters without control characters"));
     }
 
@@ -50,7 +51,11 @@ impl FieldErrors {
     /// # Errors
     /// `validation.failed`.
     pub fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem { errors: self.0, ..Problem::new(Code::ValidationFailed) }) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem { errors: self.0, ..Problem::new(Code::ValidationFailed) })
+        }
     }
 }
 
@@ -69,10 +74,14 @@ pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     text.len() <= 254
         && (1..=64).contains(&local.len())
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':' | '(' | ')'))
+        && !text.chars().any(|c| {
+            c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':' | '(' | ')')
+        })
         && !local.contains('@')
         && !domain.is_empty()
-        && domain.split('.').all(|label| is_slug(&label.to_lowercase()) || !label.is_ascii() && !label.is_empty())
+        && domain
+            .split('.')
+            .all(|label| is_slug(&label.to_lowercase()) || !label.is_ascii() && !label.is_empty())
 }
 
 /// The body as the gate read it.
@@ -84,7 +93,8 @@ fn bytes(request: &HttpRequest) -> web::Bytes {
 }
 
 fn media_type(request: &HttpRequest) -> String {
-    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
@@ -101,10 +111,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             let message = message.rsplit_once(" at line").map_or(message.as_str(), |(text, _)| text);
             Problem::invalid(pointer, message.chars().take(200).collect::<String>())
         } else {
-            Problem::detailed(Code::BodyMalformed, format!("The body is not JSON: line {}, column {}.", inner.line(), inner.column()))
+            Problem::detailed(
+                Code::BodyMalformed,
+                format!("The body is not JSON: line {}, column {}.", inner.line(), inner.column()),
+            )
         }
     })?;
-    reader.end().map_err(|_| Problem::detailed(Code::BodyMalformed, "There is something after the JSON value."))?;
+    reader
+        .end()
+        .map_err(|_| Problem::detailed(Code::BodyMalformed, "There is something after the JSON value."))?;
     Ok(value)
 }
 
@@ -126,7 +141,9 @@ fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
         match value {
             Value::String(text) => text.contains('\0'),
             Value::Array(items) => items.iter().any(has_nul),
-            Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+            Value::Object(members) => {
+                members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+            }
             _ => false,
         }
     }
@@ -182,7 +199,10 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready((|| {
             if media_type(request) != "application/x-www-form-urlencoded" {
-                return Err(Problem::detailed(Code::MediaType, "The body must be application/x-www-form-urlencoded."));
+                return Err(Problem::detailed(
+                    Code::MediaType,
+                    "The body must be application/x-www-form-urlencoded.",
+                ));
             }
             let bytes = bytes(request);
             let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::BodyMalformed))?;
@@ -206,7 +226,10 @@ fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     parsed.map_err(|error| {
         let message = error.to_string();
         let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
-        Problem::detailed(Code::ValidationFailed, format!("The parameters don't fit: {}.", message.chars().take(200).collect::<String>()))
+        Problem::detailed(
+            Code::ValidationFailed,
+            format!("The parameters don't fit: {}.", message.chars().take(200).collect::<String>()),
+        )
     })
 }
 
@@ -284,7 +307,11 @@ impl Ids {
     pub fn key(&self, name: &str) -> Result<&str, Problem> {
         let text = self.0.match_info().get(name).unwrap_or_default();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if (1..=100).contains(&text.len()) && text.bytes().all(fits) { Ok(text) } else { Err(Problem::new(Code::NotFound)) }
+        if (1..=100).contains(&text.len()) && text.bytes().all(fits) {
+            Ok(text)
+        } else {
+            Err(Problem::new(Code::NotFound))
+        }
     }
 }
 
@@ -321,7 +348,11 @@ impl<T: 'static> FromRequest for Shared<T> {
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = request.app_data::<web::Data<T>>().cloned();
-        ready(found.map(Self).ok_or_else(|| Problem::internal(format!("no {} is shared", std::any::type_name::<T>()))))
+        ready(
+            found
+                .map(Self)
+                .ok_or_else(|| Problem::internal(format!("no {} is shared", std::any::type_name::<T>()))),
+        )
     }
 }
 
@@ -341,7 +372,10 @@ impl IfMatch {
     pub fn require(&self, version: i64) -> Result<(), Problem> {
         let Some(header) = &self.0 else { return Ok(()) };
         let tag = format!("\"{version}\"");
-        let matches = header.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag);
+        let matches = header
+            .split(',')
+            .map(|one| one.trim().trim_start_matches("W/"))
+            .any(|one| one == "*" || one == tag);
         if matches { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
     }
 }
@@ -384,10 +418,24 @@ mod tests {
 
     #[test]
     fn an_address_that_could_inject_a_header_is_none() {
-        for good in ["a@b", "zoe.miller+x@example.com", "o'hara@xn--bcher-kva.example", "ü@bücher.example"] {
+        for good in ["a@b", "zoe.miller+x@example.com", "o'hara@xn--bcher-kva.example", "ü@bücher.example"]
+        {
             assert!(is_email(good), "{good}");
         }
-        for bad in ["", "a", "@b", "a@", "a@b\r\nBcc: c@d", "a b@c", "<a@b>", "a@b,c@d", "a@-b", "a@b..c", "a@\0b", "a@b@c"] {
+        for bad in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b\r\nBcc: c@d",
+            "a b@c",
+            "<a@b>",
+            "a@b,c@d",
+            "a@-b",
+            "a@b..c",
+            "a@\0b",
+            "a@b@c",
+        ] {
             assert!(!is_email(bad), "{bad:?}");
         }
     }
@@ -418,7 +466,12 @@ mod tests {
     #[test]
     fn an_id_has_one_form() {
         assert!(strict_uuid("01890a5d-ac96-774b-bcce-b302099a8057").is_some());
-        for other in ["01890a5dac96774bbcceb302099a8057", "{01890a5d-ac96-774b-bcce-b302099a8057}", "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057", ""] {
+        for other in [
+            "01890a5dac96774bbcceb302099a8057",
+            "{01890a5d-ac96-774b-bcce-b302099a8057}",
+            "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+            "",
+        ] {
             assert!(strict_uuid(other).is_none());
         }
     }

@@ -20,7 +20,7 @@ mod routes;
 
 pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
 pub use edge::edge;
-pub use input::{Body, FieldErrors, Form, Ids, Input, IfMatch, Query, RawBody, Shared, is_email, is_slug};
+pub use input::{Body, FieldErrors, Form, Ids, IfMatch, Input, Query, RawBody, Shared, is_email, is_slug};
 pub use limits::Limits;
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};

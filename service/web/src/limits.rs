@@ -68,7 +68,12 @@ impl std::fmt::Debug for Limits {
 
 impl Limits {
     /// Counts a request of `credential`, whose plan multiplies the limit.
-    pub(crate) fn count(&self, window: Window, credential: Uuid, multiplier: u32) -> Result<Allowance, Problem> {
+    pub(crate) fn count(
+        &self,
+        window: Window,
+        credential: Uuid,
+        multiplier: u32,
+    ) -> Result<Allowance, Problem> {
         let (_, base, period) = window.parts();
         let limit = base.saturating_mul(multiplier.max(1));
         let limiter = self.limiter(window, multiplier.max(1), limit, period);
@@ -128,7 +133,10 @@ impl Limits {
 
     /// Forgets what is over: memory stays bounded. Called every minute.
     pub fn tidy(&self) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (since, _)| since.elapsed() < Duration::from_secs(60));
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, (since, _)| since.elapsed() < Duration::from_secs(60));
         for limiter in self.limiters.lock().unwrap_or_else(PoisonError::into_inner).values() {
             limiter.retain_recent();
         }

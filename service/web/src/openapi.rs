@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{HttpMethod, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref,
-    Required, ResponseBuilder,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder,
+    PathsBuilder, Ref, Required, ResponseBuilder,
 };
 
 use crate::problem::Dialect;
@@ -29,7 +29,9 @@ pub fn document(routes: &Routes) -> OpenApi {
         }
     }
     let mut components = ComponentsBuilder::new().schemas_from_iter(schemas).schema("Problem", problem());
-    for (name, text) in [("key", "A management key: `tnt_key_…`."), ("scim", "An organization's SCIM token: `tnt_scim_…`.")] {
+    for (name, text) in
+        [("key", "A management key: `tnt_key_…`."), ("scim", "An organization's SCIM token: `tnt_scim_…`.")]
+    {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
         components = components.security_scheme(name, SecurityScheme::Http(scheme));
     }
@@ -59,7 +61,8 @@ fn path_item(route: &Route, method: HttpMethod) -> (PathItem, Schemas) {
     let (mut builder, operation) = route.operation();
     builder = builder.tag(route.tag());
     for name in route.pattern.split(['{', '}']).skip(1).step_by(2) {
-        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+        let parameter =
+            ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
         builder = builder.parameter(parameter.description(Some(meaning(name))).schema(Some(text())));
     }
     for parameter in operation.parameters {
@@ -109,6 +112,8 @@ fn problem() -> utoipa::openapi::Object {
     let error = ObjectBuilder::new().property("pointer", text()).property("detail", text()).build();
     let errors = utoipa::openapi::schema::ArrayBuilder::new().items(error).build();
     let fields = ["type", "title", "detail", "code", "requestId", "timestamp"];
-    let object = fields.into_iter().fold(ObjectBuilder::new(), |object, name| object.property(name, text()).required(name));
+    let object = fields
+        .into_iter()
+        .fold(ObjectBuilder::new(), |object, name| object.property(name, text()).required(name));
     object.property("status", number()).required("status").property("errors", errors).build()
 }

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use platform::crypto::sha256;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
 use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
 
 use crate::input::{FieldErrors, Input};
 use crate::routes::{Describe, Operation, text};
@@ -31,7 +31,11 @@ pub struct ListQuery {
 
 impl Input for ListQuery {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(self.limit.is_none_or(|limit| (1..=LIMIT_MAX).contains(&limit)), "?limit", "must be from 1 to 200");
+        errors.require(
+            self.limit.is_none_or(|limit| (1..=LIMIT_MAX).contains(&limit)),
+            "?limit",
+            "must be from 1 to 200",
+        );
     }
 }
 
@@ -82,9 +86,10 @@ impl Position {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| more).map(|last| {
-            URL_SAFE_NO_PAD.encode([self.binding.as_slice(), key(last).as_bytes()].concat())
-        });
+        let next_cursor = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| URL_SAFE_NO_PAD.encode([self.binding.as_slice(), key(last).as_bytes()].concat()));
         Page { items: rows.into_iter().map(item).collect(), next_cursor }
     }
 }

@@ -13,7 +13,8 @@ pub(crate) fn address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
     if !is_trusted(&client) {
         return Some(client);
     }
-    let headers: Vec<_> = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    let headers: Vec<_> =
+        request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
     for hop in headers.join(",").rsplit(',') {
         let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
         client = address.to_canonical();
@@ -35,7 +36,8 @@ mod tests {
         let trusted = ["10.0.0.0/8".parse::<IpNet>().unwrap()];
         let from = |peer: &str, forwarded: &str| {
             let peer = format!("{peer}:1").parse().unwrap();
-            let request = TestRequest::default().peer_addr(peer).insert_header(("X-Forwarded-For", forwarded));
+            let request =
+                TestRequest::default().peer_addr(peer).insert_header(("X-Forwarded-For", forwarded));
             address(&request.to_http_request(), &trusted).unwrap().to_string()
         };
         assert_eq!(from("203.0.113.7", "6.6.6.6"), "203.0.113.7");

@@ -121,7 +121,8 @@ impl Problem {
         body.insert("requestId".to_owned(), request_id.into());
         body.insert("timestamp".to_owned(), now.to_rfc3339_opts(SecondsFormat::Millis, true).into());
         if !self.errors.is_empty() {
-            let errors = self.errors.iter().map(|error| json!({"pointer": error.pointer, "detail": error.detail}));
+            let errors =
+                self.errors.iter().map(|error| json!({"pointer": error.pointer, "detail": error.detail}));
             body.insert("errors".to_owned(), errors.collect());
         }
         response.content_type("application/problem+json").body(Value::Object(body).to_string())

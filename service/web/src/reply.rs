@@ -60,8 +60,11 @@ impl<T: Serialize> Responder for Tagged<T> {
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         use actix_web::http::header::{ETAG, HeaderValue, IF_NONE_MATCH};
         let tag = format!("\"{}\"", self.0);
-        let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let unchanged = known.split(',').any(|one| matches!(one.trim().trim_start_matches("W/"), seen if seen == tag || seen == "*"));
+        let known =
+            request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let unchanged = known
+            .split(',')
+            .any(|one| matches!(one.trim().trim_start_matches("W/"), seen if seen == tag || seen == "*"));
         let mut response = if unchanged && request.method() == actix_web::http::Method::GET {
             HttpResponse::new(StatusCode::NOT_MODIFIED)
         } else {

@@ -8,11 +8,11 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::{Handler, Responder, web};
 use policy_core::Permission;
+use utoipa::ToSchema;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
-use utoipa::ToSchema;
 
 use crate::gate::{self, Rules};
 use crate::problem::Dialect;
@@ -57,7 +57,8 @@ impl Operation {
     /// The body, of a media type.
     pub fn body(&mut self, media_type: &str, schema: RefOr<Schema>) {
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        self.body = Some(RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True)));
+        self.body =
+            Some(RequestBodyBuilder::new().content(media_type, content).required(Some(Required::True)));
     }
 
     /// An answer.
@@ -70,7 +71,13 @@ impl Operation {
     }
 
     /// A query or header parameter.
-    pub fn parameter(&mut self, name: &str, place: ParameterIn, text: &str, schema: impl Into<RefOr<Schema>>) {
+    pub fn parameter(
+        &mut self,
+        name: &str,
+        place: ParameterIn,
+        text: &str,
+        schema: impl Into<RefOr<Schema>>,
+    ) {
         let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
         self.parameters.push(parameter.description(Some(text)).schema(Some(schema)).build());
     }
@@ -115,7 +122,8 @@ impl std::fmt::Debug for Route {
 impl Route {
     /// The tag under which it is documented: the first word of the pattern that says something.
     pub fn tag(&self) -> &'static str {
-        let mut words = self.pattern.split('/').filter(|word| !matches!(*word, "" | "api" | "v1" | "v2" | "internal"));
+        let mut words =
+            self.pattern.split('/').filter(|word| !matches!(*word, "" | "api" | "v1" | "v2" | "internal"));
         match (words.next(), words.next(), words.next()) {
             (Some("tenants"), Some(_), Some(word)) if !word.starts_with('{') => word,
             (Some(word), _, _) => word,
@@ -194,7 +202,14 @@ impl Routes {
 
     /// Adds a route. `operation` is `"operation_id: One sentence."`.
     #[must_use]
-    pub fn add<F, Args>(self, method: Method, pattern: &'static str, access: Access, operation: &'static str, handler: F) -> Self
+    pub fn add<F, Args>(
+        self,
+        method: Method,
+        pattern: &'static str,
+        access: Access,
+        operation: &'static str,
+        handler: F,
+    ) -> Self
     where
         F: Described<Args> + Send + Sync,
         Args: actix_web::FromRequest + 'static,
@@ -263,9 +278,11 @@ impl Routes {
                 let rules = Arc::new(Rules::of(route));
                 let gate = from_fn(move |request, next| gate::pass(rules.clone(), request, next));
                 let method = route.method.clone();
-                resource = resource.route((route.handler)().guard(actix_web::guard::Method(method)).wrap(gate));
+                resource =
+                    resource.route((route.handler)().guard(actix_web::guard::Method(method)).wrap(gate));
             }
-            config.service(resource.default_service(web::to(move || gate::method_not_allowed(allow.clone()))));
+            config
+                .service(resource.default_service(web::to(move || gate::method_not_allowed(allow.clone()))));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `/api/v1/audit-events`
 
 use actix_web::http::Method;
-use entity::platform::audit_event::{Column, Entity, Model};
 use chrono::{DateTime, Utc};
+use entity::platform::audit_event::{Column, Entity, Model};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,8 @@ impl Filters {
 impl Input for Filters {
     fn check(&self, errors: &mut FieldErrors) {
         self.list().check(errors);
-        let known = self.outcome.as_deref().is_none_or(|outcome| matches!(outcome, "success" | "denied" | "failure"));
+        let known =
+            self.outcome.as_deref().is_none_or(|outcome| matches!(outcome, "success" | "denied" | "failure"));
         errors.require(known, "?outcome", "must be success, denied or failure");
     }
 }
@@ -117,7 +118,10 @@ impl From<Model> for AuditEvent {
     }
 }
 
-async fn list_audit_events(caller: Caller, Query(filters): Query<Filters>) -> Result<Page<AuditEvent>, Problem> {
+async fn list_audit_events(
+    caller: Caller,
+    Query(filters): Query<Filters>,
+) -> Result<Page<AuditEvent>, Problem> {
     let own = caller.principal()?.tenant;
     let binding = format!("audit {own:?} {:?}", Filters { limit: None, cursor: None, ..filters.clone() });
     let position = Position::of(&filters.list(), &binding)?;

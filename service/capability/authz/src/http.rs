@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use chrono::{DateTime, Utc};
 use entity::authz::management_key::Model;
 use platform::crypto::BearerSecret;
-use chrono::{DateTime, Utc};
 use platform::ids;
 use policy_core::{Permission, Role};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem, Query, Routes,
-    Shared,
+    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position,
+    Problem, Query, Routes, Shared,
 };
 
 use crate::ops::{self, Keys, NewKey};
@@ -21,9 +21,27 @@ use crate::ops::{self, Keys, NewKey};
 /// The routes.
 pub fn routes() -> Routes {
     Routes::new()
-        .add(Method::POST, "/api/v1/keys", Access::Key(Permission::KeysWrite), "create_key: Create a management key.", create_key)
-        .add(Method::GET, "/api/v1/keys", Access::Key(Permission::KeysRead), "list_keys: List management keys.", list_keys)
-        .add(Method::DELETE, "/api/v1/keys/{key_id}", Access::Key(Permission::KeysWrite), "revoke_key: Revoke a management key.", revoke_key)
+        .add(
+            Method::POST,
+            "/api/v1/keys",
+            Access::Key(Permission::KeysWrite),
+            "create_key: Create a management key.",
+            create_key,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/keys",
+            Access::Key(Permission::KeysRead),
+            "list_keys: List management keys.",
+            list_keys,
+        )
+        .add(
+            Method::DELETE,
+            "/api/v1/keys/{key_id}",
+            Access::Key(Permission::KeysWrite),
+            "revoke_key: Revoke a management key.",
+            revoke_key,
+        )
 }
 
 /// A key to be made.
@@ -87,7 +105,10 @@ impl From<Model> for ManagementKey {
     }
 }
 
-async fn create_key(caller: PlatformCaller, Body(input): Body<KeyInput>) -> Result<Created<KeyWithSecret>, Problem> {
+async fn create_key(
+    caller: PlatformCaller,
+    Body(input): Body<KeyInput>,
+) -> Result<Created<KeyWithSecret>, Problem> {
     let secret = BearerSecret::generate(crate::PREFIX, ids::new());
     let hash = caller.service.hasher.hash(&secret.text).await?;
     let role = Role::parse(&input.role).ok_or_else(|| Problem::invalid("/role", "there is no such role"))?;
@@ -97,7 +118,10 @@ async fn create_key(caller: PlatformCaller, Body(input): Body<KeyInput>) -> Resu
     Ok(Created(format!("/api/v1/keys/{}", secret.id), reply))
 }
 
-async fn list_keys(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<ManagementKey>, Problem> {
+async fn list_keys(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<ManagementKey>, Problem> {
     let position = Position::of(&query, "keys")?;
     let after = position.after_id()?;
     let rows = caller.read(async |view| ops::list(view, after, position.limit + 1).await).await?;
@@ -110,4 +134,3 @@ async fn revoke_key(caller: PlatformCaller, ids: Ids, keys: Shared<Arc<Keys>>) -
     keys.forget();
     Ok(NoContent)
 }
-

@@ -43,7 +43,12 @@ pub struct NewKey {
 ///
 /// # Errors
 /// `validation.failed` if role and tenant don't go together.
-pub async fn create(tx: &mut PlatformTx, new: NewKey, id: Uuid, secret_hash: String) -> Result<Model, Problem> {
+pub async fn create(
+    tx: &mut PlatformTx,
+    new: NewKey,
+    id: Uuid,
+    secret_hash: String,
+) -> Result<Model, Problem> {
     if new.role.is_platform() != new.tenant.is_none() {
         return Err(Problem::invalid("/role", "a platform role has no tenant, any other role has one"));
     }
@@ -97,7 +102,10 @@ pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
 /// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key.
 fn bootstrap_id(secret: &str) -> Uuid {
     let mut bytes = [0; 16];
-    bytes.iter_mut().zip(sha256(&[b"bootstrap:", secret.as_bytes()].concat())).for_each(|(to, from)| *to = from);
+    bytes
+        .iter_mut()
+        .zip(sha256(&[b"bootstrap:", secret.as_bytes()].concat()))
+        .for_each(|(to, from)| *to = from);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
@@ -108,13 +116,16 @@ fn bootstrap_id(secret: &str) -> Uuid {
 pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Problem> {
     let ctx = platform::Ctx::system("bootstrap");
     let configured = service.config.secrets.bootstrap_key.expose_secret().to_owned();
-    let new = |name: &str| NewKey { name: name.to_owned(), role: Role::Operator, tenant: None, expires_at: None };
+    let new =
+        |name: &str| NewKey { name: name.to_owned(), role: Role::Operator, tenant: None, expires_at: None };
     if !configured.is_empty() {
         let id = bootstrap_id(&configured);
-        let there = async |view: &PlatformView| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await;
+        let there =
+            async |view: &PlatformView| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await;
         if service.db.read_platform(there).await?.is_none() {
             let hash = service.hasher.hash(&configured).await?;
-            let made = service.db.write_platform(&ctx, async |tx| create(tx, new(BOOTSTRAP), id, hash).await).await;
+            let made =
+                service.db.write_platform(&ctx, async |tx| create(tx, new(BOOTSTRAP), id, hash).await).await;
             match made {
                 // Another replica was faster.
                 Err(problem) if problem.code != Code::Conflict => return Err(problem),
@@ -163,7 +174,8 @@ impl Keys {
         } else {
             BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
         };
-        let (key, rate_multiplier) = service.db.read_platform(async |view| find(view, id).await).await?.ok_or_else(invalid)?;
+        let (key, rate_multiplier) =
+            service.db.read_platform(async |view| find(view, id).await).await?.ok_or_else(invalid)?;
         let now = service.db.clock().now();
         if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
@@ -191,10 +203,14 @@ impl Keys {
 
 /// The key, and by how much its tenant's plan multiplies rate limits.
 async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, platform::DbError> {
-    let Some(key) = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await? else { return Ok(None) };
+    let Some(key) = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await? else {
+        return Ok(None);
+    };
     let Some(tenant) = key.tenant_id else { return Ok(Some((key, None))) };
     let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
-    let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else { return Ok(None) };
+    let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else {
+        return Ok(None);
+    };
     let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(tenant.plan))).await?;
     let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
     Ok(Some((key, Some(multiplier))))
@@ -215,7 +231,11 @@ async fn touch(service: &Service, id: Uuid) {
 }
 
 impl Authenticator for Keys {
-    fn authenticate<'a>(&'a self, service: &'a Service, bearer: &'a str) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
         self.recognise(service, bearer).boxed_local()
     }
 }

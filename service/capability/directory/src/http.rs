@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, ListQuery, Page, Position, Problem, Query, Routes, Tagged, TenantCaller,
+    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, ListQuery, Page, Position, Problem, Query, Routes,
+    Tagged, TenantCaller,
 };
 
 use crate::ops::users as ops;
@@ -23,9 +24,21 @@ pub fn routes() -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/tenants/{tenant}/users", READ, "list_users: List users.", list_users)
         .add(Method::GET, "/api/v1/tenants/{tenant}/users/{user_id}", READ, "get_user: Get a user.", get_user)
-        .add(Method::PATCH, "/api/v1/tenants/{tenant}/users/{user_id}", WRITE, "update_user: Give a user a role.", update_user)
+        .add(
+            Method::PATCH,
+            "/api/v1/tenants/{tenant}/users/{user_id}",
+            WRITE,
+            "update_user: Give a user a role.",
+            update_user,
+        )
         .add(Method::GET, "/api/v1/tenants/{tenant}/groups", READ, "list_groups: List groups.", list_groups)
-        .add(Method::GET, "/api/v1/tenants/{tenant}/groups/{group_id}", READ, "get_group: Get a group.", get_group)
+        .add(
+            Method::GET,
+            "/api/v1/tenants/{tenant}/groups/{group_id}",
+            READ,
+            "get_group: Get a group.",
+            get_group,
+        )
 }
 
 /// A person in an organization.
@@ -123,7 +136,12 @@ async fn get_user(caller: TenantCaller, ids: Ids) -> Result<Tagged<User>, Proble
     Ok(Tagged(row.version, row.into()))
 }
 
-async fn update_user(caller: TenantCaller, ids: Ids, seen: IfMatch, Body(change): Body<UserChange>) -> Result<Tagged<User>, Problem> {
+async fn update_user(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(change): Body<UserChange>,
+) -> Result<Tagged<User>, Problem> {
     let id = ids.id("user_id")?;
     let row = caller
         .write(async |tx| {
@@ -150,7 +168,9 @@ async fn list_groups(caller: TenantCaller, Query(query): Query<ListQuery>) -> Re
 
 async fn get_group(caller: TenantCaller, ids: Ids) -> Result<Tagged<Group>, Problem> {
     let id = ids.id("group_id")?;
-    let found = caller.read(async |view| view.one(view.select::<group::Entity>().filter(group::Column::Id.eq(id))).await).await?;
+    let found = caller
+        .read(async |view| view.one(view.select::<group::Entity>().filter(group::Column::Id.eq(id))).await)
+        .await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
 }

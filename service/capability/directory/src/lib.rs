@@ -13,7 +13,11 @@ mod store;
 
 pub use http::routes;
 pub use model::{Source, fold};
-pub use ops::groups::{create_group, delete_group, rename_group, set_members, touch_group, MemberEdit};
-pub use ops::users::{NewUser, create_user, delete_user, link, person_by_external_id, replace_user, user_by_identity};
+pub use ops::groups::{MemberEdit, create_group, delete_group, rename_group, set_members, touch_group};
+pub use ops::users::{
+    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, user_by_identity,
+};
 pub use store::groups::{group, group_locked, groups_of, list_groups, members};
-pub use store::users::{GroupTerm, UserTerm, list_users, user, user_any_organization, user_by_name, user_locked};
+pub use store::users::{
+    GroupTerm, UserTerm, list_users, user, user_any_organization, user_by_name, user_locked,
+};

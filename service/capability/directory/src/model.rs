@@ -70,7 +70,9 @@ fn display_name(resource: &Map<String, Value>) -> Option<String> {
     let name = resource.get("name").and_then(Value::as_object);
     let part = |part: &str| name.and_then(|name| text(name, part));
     let parts: Vec<String> = [part("givenName"), part("familyName")].into_iter().flatten().collect();
-    text(resource, "displayName").or_else(|| part("formatted")).or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
+    text(resource, "displayName")
+        .or_else(|| part("formatted"))
+        .or_else(|| (!parts.is_empty()).then(|| parts.join(" ")))
 }
 
 #[cfg(test)]
@@ -90,6 +92,9 @@ mod tests {
         assert_eq!(columns.display_name.as_deref(), Some("Ä D"));
         assert_eq!(columns.email.as_deref(), Some("b@X"));
         assert!(columns.active);
-        assert_eq!(columns.emails, [(Some("home".to_owned()), "a@x".to_owned()), (Some("work".to_owned()), "b@x".to_owned())]);
+        assert_eq!(
+            columns.emails,
+            [(Some("home".to_owned()), "a@x".to_owned()), (Some("work".to_owned()), "b@x".to_owned())]
+        );
     }
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
-    Query, Routes, Tagged, TenantCaller,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Position, Problem, Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops::{self, Evaluated};
@@ -35,10 +35,34 @@ pub fn routes() -> Routes {
         .add(Method::GET, ONE, read, "get_flag: Get a flag.", get_flag)
         .add(Method::PUT, ONE, write, "replace_flag: Change a flag.", replace_flag)
         .add(Method::DELETE, ONE, write, "delete_flag: Remove a flag.", delete_flag)
-        .add(Method::GET, OF_TENANT, see, "list_tenant_flags: Evaluate all flags for a tenant.", list_tenant_flags)
-        .add(Method::GET, ONE_OF_TENANT, see, "get_tenant_flag: Evaluate a flag for a tenant.", get_tenant_flag)
-        .add(Method::PUT, ONE_OF_TENANT, set, "set_tenant_flag: Override a flag for a tenant.", set_tenant_flag)
-        .add(Method::DELETE, ONE_OF_TENANT, set, "clear_tenant_flag: Clear a tenant's override.", clear_tenant_flag)
+        .add(
+            Method::GET,
+            OF_TENANT,
+            see,
+            "list_tenant_flags: Evaluate all flags for a tenant.",
+            list_tenant_flags,
+        )
+        .add(
+            Method::GET,
+            ONE_OF_TENANT,
+            see,
+            "get_tenant_flag: Evaluate a flag for a tenant.",
+            get_tenant_flag,
+        )
+        .add(
+            Method::PUT,
+            ONE_OF_TENANT,
+            set,
+            "set_tenant_flag: Override a flag for a tenant.",
+            set_tenant_flag,
+        )
+        .add(
+            Method::DELETE,
+            ONE_OF_TENANT,
+            set,
+            "clear_tenant_flag: Clear a tenant's override.",
+            clear_tenant_flag,
+        )
         .add(
             Method::GET,
             "/api/internal/feature-flags",
@@ -72,22 +96,36 @@ pub(crate) struct FlagInput {
 impl Input for FlagInput {
     fn check(&self, errors: &mut FieldErrors) {
         let fits = |key: &String| {
-            (1..=100).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+            (1..=100).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         };
-        errors.require(self.key.as_ref().is_none_or(fits), "/key", "letters, digits, `.`, `_`, `-`; at most 100");
+        errors.require(
+            self.key.as_ref().is_none_or(fits),
+            "/key",
+            "letters, digits, `.`, `_`, `-`; at most 100",
+        );
     }
 }
 
 impl FlagInput {
     fn definition(self, key: Option<&str>) -> Result<Definition, Problem> {
-        let key = key.map(ToOwned::to_owned).or(self.key).ok_or_else(|| Problem::invalid("/key", "is required"))?;
+        let key =
+            key.map(ToOwned::to_owned).or(self.key).ok_or_else(|| Problem::invalid("/key", "is required"))?;
         let boolean = self.r#type == Kind::Boolean;
         let switch = || BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]);
         let variants = self.variants.or_else(|| boolean.then(switch));
         let variants = variants.ok_or_else(|| Problem::invalid("/variants", "is required"))?;
         let default_variant = self.default_variant.or_else(|| boolean.then(|| "off".to_owned()));
-        let default_variant = default_variant.ok_or_else(|| Problem::invalid("/defaultVariant", "is required"))?;
-        Ok(Definition { key, kind: self.r#type, variants, default_variant, rules: self.rules, plans: self.plans })
+        let default_variant =
+            default_variant.ok_or_else(|| Problem::invalid("/defaultVariant", "is required"))?;
+        Ok(Definition {
+            key,
+            kind: self.r#type,
+            variants,
+            default_variant,
+            rules: self.rules,
+            plans: self.plans,
+        })
     }
 }
 
@@ -184,12 +222,19 @@ async fn list_flags(caller: PlatformCaller, Query(query): Query<ListQuery>) -> R
 
 async fn get_flag(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Flag>, Problem> {
     let key = ids.key("key")?;
-    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await).await?;
+    let found = caller
+        .read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await)
+        .await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
 }
 
-async fn replace_flag(caller: PlatformCaller, ids: Ids, seen: IfMatch, Body(input): Body<FlagInput>) -> Result<Tagged<Flag>, Problem> {
+async fn replace_flag(
+    caller: PlatformCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<FlagInput>,
+) -> Result<Tagged<Flag>, Problem> {
     let definition = input.definition(Some(ids.key("key")?))?;
     let row = caller.write(async |tx| ops::replace(tx, &seen, definition).await).await?;
     Ok(Tagged(row.version, row.into()))
@@ -224,7 +269,11 @@ async fn get_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<TenantFl
     Ok(Json(one(&caller, ids.key("key")?).await?))
 }
 
-async fn set_tenant_flag(caller: TenantCaller, ids: Ids, Body(input): Body<OverrideInput>) -> Result<Json<TenantFlag>, Problem> {
+async fn set_tenant_flag(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<OverrideInput>,
+) -> Result<Json<TenantFlag>, Problem> {
     let key = ids.key("key")?;
     caller.write(async |tx| ops::set_override(tx, key, &input.variant).await).await?;
     Ok(Json(one(&caller, key).await?))
@@ -262,7 +311,10 @@ pub(crate) struct FeatureFlags {
     updated_at: DateTime<Utc>,
 }
 
-async fn get_feature_flags(caller: PlatformCaller, Query(whose): Query<Whose>) -> Result<Json<FeatureFlags>, Problem> {
+async fn get_feature_flags(
+    caller: PlatformCaller,
+    Query(whose): Query<Whose>,
+) -> Result<Json<FeatureFlags>, Problem> {
     let db = &caller.service.db;
     let tenant = match uuid::Uuid::try_parse(&whose.org) {
         Ok(id) => Some(id),

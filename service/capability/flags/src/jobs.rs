@@ -88,10 +88,14 @@ async fn hear(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(),
         match (event.r#type.as_str(), event.tenant_id) {
             ("flag.changed", _) => tx.enqueue(&FanOut { module: None, after: Uuid::nil() }),
             ("module.changed", _) => {
-                let module = event.data.get("moduleId").and_then(|id| serde_json::from_value(id.clone()).ok());
+                let module =
+                    event.data.get("moduleId").and_then(|id| serde_json::from_value(id.clone()).ok());
                 tx.enqueue(&FanOut { module, after: Uuid::nil() });
             }
-            ("tenant.activated" | "tenant.updated" | "tenant.resumed" | "flag.override_changed", Some(tenant)) => {
+            (
+                "tenant.activated" | "tenant.updated" | "tenant.resumed" | "flag.override_changed",
+                Some(tenant),
+            ) => {
                 if modules.is_none() {
                     modules = Some(module_ids(tx, None).await?);
                 }
@@ -112,7 +116,8 @@ async fn module_ids(tx: &PlatformTx, only: Option<Uuid>) -> Result<Vec<Uuid>, Db
 
 /// Runs pushes and fan-outs.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    let backoff = Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
+    let backoff =
+        Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
     let (pushes, fan_outs) = (service.clone(), service.clone());
     vec![
         Handler::new(backoff, move |job: PushFlags, run| push_flags(pushes.clone(), job, run)),
@@ -125,8 +130,11 @@ async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
         tx.housekeeping();
         let modules = module_ids(tx, job.module).await?;
         let select = tx.across::<tenant::Entity>().select_only().column(tenant::Column::Id);
-        let select = select.filter(tenant::Column::Status.is_in(["active", "suspended"])).filter(tenant::Column::Id.gt(job.after));
-        let tenants: Vec<Uuid> = tx.tuples(select.order_by_asc(tenant::Column::Id).limit(FANOUT_BATCH)).await?;
+        let select = select
+            .filter(tenant::Column::Status.is_in(["active", "suspended"]))
+            .filter(tenant::Column::Id.gt(job.after));
+        let tenants: Vec<Uuid> =
+            tx.tuples(select.order_by_asc(tenant::Column::Id).limit(FANOUT_BATCH)).await?;
         for tenant in &tenants {
             for module in &modules {
                 tx.enqueue(&PushFlags { tenant: *tenant, module: *module });
@@ -159,7 +167,9 @@ async fn push_flags(service: Service, job: PushFlags, _: JobRun) -> Result<(), J
     // One id for one snapshot: a repeat after a lost answer is known as such.
     let id = format!("flags-{}-{}-{version}", module.id.simple(), job.tenant.simple());
     crash_point!("flags.before_push");
-    webhooks::post(&service, &url, &secret, &id, body.to_string().into_bytes()).await.map_err(|(_, error)| error)?;
+    webhooks::post(&service, &url, &secret, &id, body.to_string().into_bytes())
+        .await
+        .map_err(|(_, error)| error)?;
     crash_point!("flags.after_push");
     let confirm = async |tx: &mut Tx| {
         tx.housekeeping();

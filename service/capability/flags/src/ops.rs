@@ -43,7 +43,8 @@ impl Event for OverrideChanged<'_> {
 /// The definition of a row.
 pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
     let corrupt = |what: &str| Problem::internal(format!("flag {} has unreadable {what}", row.key));
-    let kind = serde_json::from_value::<Kind>(Value::String(row.r#type.clone())).map_err(|_| corrupt("type"))?;
+    let kind =
+        serde_json::from_value::<Kind>(Value::String(row.r#type.clone())).map_err(|_| corrupt("type"))?;
     let variants = serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("variants"))?;
     let rules = serde_json::from_value::<Vec<Rule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
     let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
@@ -83,11 +84,16 @@ pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Resul
     Ok(made)
 }
 
-pub(crate) async fn replace(tx: &mut PlatformTx, seen: &IfMatch, definition: Definition) -> Result<flag::Model, Problem> {
+pub(crate) async fn replace(
+    tx: &mut PlatformTx,
+    seen: &IfMatch,
+    definition: Definition,
+) -> Result<flag::Model, Problem> {
     check(&definition)?;
     let there = find_locked(tx, &definition.key).await?;
     seen.require(there.version)?;
-    let made = flag::Model { version: there.version + 1, created_at: there.created_at, ..row(definition, tx.now()) };
+    let made =
+        flag::Model { version: there.version + 1, created_at: there.created_at, ..row(definition, tx.now()) };
     tx.update(made.clone()).await?;
     tx.record("flag.update", Target::new("flag", &made.key));
     tx.emit(&FlagChanged { key: &made.key });
@@ -133,7 +139,8 @@ pub(crate) fn context(tenant: &tenant::Model) -> Context {
 
 /// All flags as the tenant has them, by key.
 pub(crate) async fn evaluate_all(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Problem> {
-    let rows = view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
+    let rows =
+        view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
     let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
     let own: BTreeMap<String, String> = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
     let context = context(tenant);

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position, Problem, Query, Routes, Tagged,
-    TenantCaller,
+    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position, Problem,
+    Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops::{self, NewInvitation};
@@ -31,7 +31,13 @@ pub fn routes() -> Routes {
         .add(Method::GET, LIST, read, "list_invitations: List invitations.", list_invitations)
         .add(Method::GET, ONE, read, "get_invitation: Get an invitation.", get_invitation)
         .add(Method::DELETE, ONE, write, "revoke_invitation: Revoke an invitation.", revoke_invitation)
-        .add(Method::POST, RESEND, write, "resend_invitation: Send a new token; the old one is dead.", resend_invitation)
+        .add(
+            Method::POST,
+            RESEND,
+            write,
+            "resend_invitation: Send a new token; the old one is dead.",
+            resend_invitation,
+        )
         .and(accept::routes())
 }
 
@@ -111,7 +117,10 @@ impl Invitation {
     }
 }
 
-async fn create_invitation(caller: TenantCaller, Body(input): Body<InvitationInput>) -> Result<Created<Invitation>, Problem> {
+async fn create_invitation(
+    caller: TenantCaller,
+    Body(input): Body<InvitationInput>,
+) -> Result<Created<Invitation>, Problem> {
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
@@ -132,7 +141,10 @@ async fn create_invitation(caller: TenantCaller, Body(input): Body<InvitationInp
     Ok(Created(location, Invitation::at(row, caller.service.db.clock().now())))
 }
 
-async fn list_invitations(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<Invitation>, Problem> {
+async fn list_invitations(
+    caller: TenantCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Invitation>, Problem> {
     let position = Position::of(&query, &format!("invitations {}", caller.tenant()))?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller

@@ -44,7 +44,12 @@ invitation_events! {
 }
 
 fn facts(row: &Model) -> InvitationFacts<'_> {
-    InvitationFacts { invitation_id: row.id, organization_id: row.organization_id, email: &row.email, role: &row.role }
+    InvitationFacts {
+        invitation_id: row.id,
+        organization_id: row.organization_id,
+        email: &row.email,
+        role: &row.role,
+    }
 }
 
 /// An invitation to be made.
@@ -75,13 +80,24 @@ pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result
 ///
 /// # Errors
 /// `invitation.pending` if the address has one that can still be accepted.
-pub async fn create(tx: &mut Tx, service: &Service, tenant: &tenant::Model, new: NewInvitation) -> Result<Model, Problem> {
+pub async fn create(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    new: NewInvitation,
+) -> Result<Model, Problem> {
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
         if old.expires_at > tx.now() {
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));
         }
         // One that is over makes room.
-        tx.update(Model { status: "revoked".to_owned(), revoked_at: Some(tx.now()), updated_at: tx.now(), ..old }).await?;
+        tx.update(Model {
+            status: "revoked".to_owned(),
+            revoked_at: Some(tx.now()),
+            updated_at: tx.now(),
+            ..old
+        })
+        .await?;
     }
     let (token, digest) = one_time_secret(PREFIX);
     let row = Model {
@@ -121,7 +137,13 @@ pub(crate) fn day(at: Timestamp) -> String {
     at.format("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-async fn send(tx: &mut Tx, service: &Service, tenant: &tenant::Model, row: &Model, token: &str) -> Result<(), Problem> {
+async fn send(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    row: &Model,
+    token: &str,
+) -> Result<(), Problem> {
     // From the configuration, never from the request's Host.
     let link = format!("{}/invitations/accept?token={token}", service.config.public_url());
     let values = json!({
@@ -129,7 +151,8 @@ async fn send(tx: &mut Tx, service: &Service, tenant: &tenant::Model, row: &Mode
         "expires_at": day(row.expires_at),
     });
     let dedupe_key = format!("invitation:{}:{}", row.id, row.version);
-    mail::enqueue(tx, service, NewMail { template: "invitation", recipient: &row.email, dedupe_key, values }).await
+    mail::enqueue(tx, service, NewMail { template: "invitation", recipient: &row.email, dedupe_key, values })
+        .await
 }
 
 pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
@@ -172,7 +195,13 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
 
 async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
     let now = tx.now();
-    let row = Model { status: "revoked".to_owned(), revoked_at: Some(now), version: row.version + 1, updated_at: now, ..row };
+    let row = Model {
+        status: "revoked".to_owned(),
+        revoked_at: Some(now),
+        version: row.version + 1,
+        updated_at: now,
+        ..row
+    };
     tx.update(row.clone()).await?;
     tx.record("invitation.revoke", Target::new("invitation", row.id));
     tx.emit(&Revoked(facts(&row)));
@@ -199,7 +228,8 @@ pub(crate) async fn look(service: &Service, token: &str) -> Result<(Model, tenan
         .db
         .read(tenant, async |view| {
             let tenant = tenancy::active(view).await?;
-            let row = view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
+            let row =
+                view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
             let row = row.ok_or_else(unknown)?;
             // Whoever holds a dead token is told that it is dead, and nothing else.
             if row.status != "pending" || row.expires_at <= view.now() {
@@ -211,7 +241,12 @@ pub(crate) async fn look(service: &Service, token: &str) -> Result<(Model, tenan
 }
 
 /// Redeems a token: of many at once, one wins. The person becomes a user of the organization.
-pub(crate) async fn accept(service: &Service, ctx: &Ctx, token: &str, display_name: Option<String>) -> Result<(Model, tenant::Model), Problem> {
+pub(crate) async fn accept(
+    service: &Service,
+    ctx: &Ctx,
+    token: &str,
+    display_name: Option<String>,
+) -> Result<(Model, tenant::Model), Problem> {
     let digest = sha256(token.as_bytes());
     let unknown = || Problem::new(Code::InvitationUnknown);
     let tenant = service.db.tenant_of(Lookup::Invitation(&digest)).await?.ok_or_else(unknown)?;
@@ -249,7 +284,12 @@ async fn member(tx: &mut Tx, row: &Model, display_name: Option<String>) -> Resul
     if let Some(name) = display_name {
         resource.insert("displayName".to_owned(), name.into());
     }
-    let new = NewUser { organization: row.organization_id, resource, source: Source::Invitation, role: row.role.clone() };
+    let new = NewUser {
+        organization: row.organization_id,
+        resource,
+        source: Source::Invitation,
+        role: row.role.clone(),
+    };
     let (user, _) = directory::create_user(tx, new).await?;
     Ok(user.id)
 }

@@ -49,18 +49,23 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
         return Err(Problem::new(Code::NotFound));
     }
     let newest = async |view: &platform::PlatformView| {
-        view.all(view.across::<message::Entity>().order_by_desc(message::Column::CreatedAt).limit(SHOWN_MAX)).await
+        view.all(view.across::<message::Entity>().order_by_desc(message::Column::CreatedAt).limit(SHOWN_MAX))
+            .await
     };
     let rows = caller.service.db.read_platform(newest).await?;
     let mails: Vec<Shown> = rows.into_iter().map(|row| shown(&caller, row)).collect::<Result<_, _>>()?;
-    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepts =
+        request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accepts.contains("application/json") {
         return Ok(HttpResponse::Ok().json(serde_json::json!({"items": mails})));
     }
     let page = templates::page("dev_mail", &serde_json::json!({"mails": mails}))?;
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ))
         .body(page))
 }
 
@@ -68,7 +73,12 @@ fn shown(caller: &Caller, row: message::Model) -> Result<Shown, Problem> {
     let plain = caller.service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
     let content: Content = serde_json::from_slice(&plain).map_err(Problem::internal)?;
     let own = caller.service.config.public_url();
-    let links = content.text.split_whitespace().filter(|word| word.starts_with(&own)).map(ToOwned::to_owned).collect();
+    let links = content
+        .text
+        .split_whitespace()
+        .filter(|word| word.starts_with(&own))
+        .map(ToOwned::to_owned)
+        .collect();
     Ok(Shown {
         id: row.id,
         recipient: row.recipient,

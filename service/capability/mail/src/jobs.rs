@@ -91,12 +91,15 @@ async fn send(service: Service, transport: Transport, job: SendMail) -> Result<(
     let of_job = message::Column::Id.eq(job.id);
     let found = service
         .db
-        .read(job.tenant, async |view| view.one(view.select::<message::Entity>().filter(of_job.clone())).await)
+        .read(job.tenant, async |view| {
+            view.one(view.select::<message::Entity>().filter(of_job.clone())).await
+        })
         .await?;
     let Some(row) = found.filter(|row| row.status == "queued") else { return Ok(()) };
     if let Some(smtp) = &transport.smtp {
         let plain = service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
-        let content: Content = serde_json::from_slice(&plain).map_err(|_| JobError::Fail("unreadable content".to_owned()))?;
+        let content: Content =
+            serde_json::from_slice(&plain).map_err(|_| JobError::Fail("unreadable content".to_owned()))?;
         let mail = compose(&transport.from, &row, content)?;
         crash_point!("mail.before_send");
         smtp.send(mail).await.map_err(|error| {
@@ -119,7 +122,8 @@ async fn send(service: Service, transport: Transport, job: SendMail) -> Result<(
 
 fn compose(from: &Mailbox, row: &message::Model, content: Content) -> Result<Message, JobError> {
     let fail = |_| JobError::Fail("the mail can't be composed".to_owned());
-    let to: lettre::Address = row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
+    let to: lettre::Address =
+        row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
     Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to))

@@ -32,7 +32,11 @@ pub(crate) struct Content {
 ///
 /// # Errors
 /// `internal`.
-pub async fn enqueue<V: Serialize>(tx: &mut Tx, service: &Service, new: NewMail<'_, V>) -> Result<(), Problem> {
+pub async fn enqueue<V: Serialize>(
+    tx: &mut Tx,
+    service: &Service,
+    new: NewMail<'_, V>,
+) -> Result<(), Problem> {
     let (subject, text, html) = templates::mail(new.template, &new.values)?;
     let id = ids::new();
     let content = serde_json::to_vec(&Content { text, html }).map_err(Problem::internal)?;

@@ -41,7 +41,11 @@ pub(crate) fn mail(template: &str, values: &impl Serialize) -> Result<(String, S
     let subject = render(&format!("{template}/subject.txt"), values)?;
     // A subject is one line, whatever stands in a name.
     let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok((subject, render(&format!("{template}/text.txt"), values)?, render(&format!("{template}/body.html"), values)?))
+    Ok((
+        subject,
+        render(&format!("{template}/text.txt"), values)?,
+        render(&format!("{template}/body.html"), values)?,
+    ))
 }
 
 /// A page.
@@ -71,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_hostile_name_reaches_neither_the_markup_nor_the_headers() {
-        let (subject, text, html) = mail("invitation", &values("<img src=x onerror=alert(1)>\r\nBcc: a@b")).unwrap();
+        let (subject, text, html) =
+            mail("invitation", &values("<img src=x onerror=alert(1)>\r\nBcc: a@b")).unwrap();
         assert!(!subject.contains(['\r', '\n']));
         assert!(text.contains("<img"));
         assert!(!html.contains("<img") && html.contains("&lt;img"));

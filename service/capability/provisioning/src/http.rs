@@ -34,7 +34,13 @@ const RESERVED: [&str; 8] = ["admin", "api", "default", "platform", "realms", "s
 pub fn routes() -> Routes {
     let manage = Access::Key(Permission::TenantsManage);
     Routes::new()
-        .add(Method::POST, "/api/v1/tenants", Access::Key(Permission::TenantsCreate), "create_tenant: Provision a tenant.", create_tenant)
+        .add(
+            Method::POST,
+            "/api/v1/tenants",
+            Access::Key(Permission::TenantsCreate),
+            "create_tenant: Provision a tenant.",
+            create_tenant,
+        )
         .add(Method::DELETE, ONE, manage, "delete_tenant: Deprovision a tenant.", delete_tenant)
         .add(
             Method::POST,
@@ -119,7 +125,12 @@ impl Input for TenantInput {
             errors.text("/region", region, 100);
         }
         if let Some(identity) = &self.identity {
-            one_of(errors, "/identity/backend", identity.backend.as_ref(), &["builtin", "keycloak", "zitadel"]);
+            one_of(
+                errors,
+                "/identity/backend",
+                identity.backend.as_ref(),
+                &["builtin", "keycloak", "zitadel"],
+            );
             one_of(errors, "/identity/kind", identity.kind.as_ref(), &["realm", "org"]);
             if let Some(id) = &identity.external_id {
                 errors.text("/identity/externalId", id, 255);
@@ -137,14 +148,22 @@ impl Input for TenantInput {
         }
         errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
         for (resource, limit) in &self.quotas {
-            let fits = web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
-            errors.require(fits, &format!("/quotas/{resource}"), "a name in lower case, a limit from 0 to 1,000,000,000, or null");
+            let fits =
+                web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
+            errors.require(
+                fits,
+                &format!("/quotas/{resource}"),
+                "a name in lower case, a limit from 0 to 1,000,000,000, or null",
+            );
         }
     }
 }
 
 impl TenantInput {
-    fn row(self, now: platform::Timestamp) -> Result<(tenant::Model, BTreeMap<String, Option<i64>>), Problem> {
+    fn row(
+        self,
+        now: platform::Timestamp,
+    ) -> Result<(tenant::Model, BTreeMap<String, Option<i64>>), Problem> {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
         let instance = self.instance.unwrap_or_default();
@@ -154,7 +173,8 @@ impl TenantInput {
             let problem = Problem::new(Code::BackendUnavailable);
             return Err(problem.fact("backend", backend).fact("driver", driver));
         }
-        let (owner_email, owner_name) = self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
+        let (owner_email, owner_name) =
+            self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
         let row = tenant::Model {
             id,
             slug: self.slug,
@@ -235,7 +255,11 @@ fn wait(request: &HttpRequest) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(WAIT_MAX))
 }
 
-async fn create_tenant(caller: PlatformCaller, request: HttpRequest, Body(input): Body<TenantInput>) -> Result<HttpResponse, Problem> {
+async fn create_tenant(
+    caller: PlatformCaller,
+    request: HttpRequest,
+    Body(input): Body<TenantInput>,
+) -> Result<HttpResponse, Problem> {
     let db = &caller.service.db;
     let (row, quotas) = input.row(db.clock().now())?;
     let id = row.id;
@@ -250,7 +274,11 @@ async fn create_tenant(caller: PlatformCaller, request: HttpRequest, Body(input)
     let location = format!("/api/v1/tenants/{id}");
     let active = row.status == "active";
     let reply = Tenant::from(row);
-    let response = if active { Created(location, reply).respond_to(&request) } else { Accepted(location, reply).respond_to(&request) };
+    let response = if active {
+        Created(location, reply).respond_to(&request)
+    } else {
+        Accepted(location, reply).respond_to(&request)
+    };
     Ok(response)
 }
 

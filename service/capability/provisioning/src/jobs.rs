@@ -82,15 +82,20 @@ fn ctx() -> Ctx {
     Ctx::system("provisioning")
 }
 
-async fn perform(service: &Service, job: &Advance, step: &Step<'_>, row: &step::Model) -> Result<(), Problem> {
-    service.db.write(&ctx(), job.tenant, async |tx| ops::note(tx, row, "running", None).await).await?;
+async fn perform(
+    service: &Service,
+    job: &Advance,
+    step: &Step<'_>,
+    row: &step::Model,
+) -> Result<(), Problem> {
+    let begun =
+        service.db.write(&ctx(), job.tenant, async |tx| ops::note(tx, row, "running", None).await).await?;
     crash_point!(&format!("provisioning.{}.before", step.name));
     let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await?;
     step.before(&tenant).await?;
     crash_point!(&format!("provisioning.{}.during", step.name));
     let work = async |tx: &mut Tx| {
         step.perform(tx).await?;
-        let begun = step::Model { attempts: row.attempts + 1, started_at: row.started_at.or(Some(tx.now())), ..row.clone() };
         Ok::<_, Problem>(ops::note(tx, &begun, "done", None).await?)
     };
     service.db.write(&ctx(), job.tenant, work).await?;
@@ -137,7 +142,7 @@ async fn undo(service: &Service, job: &Advance, step: &Step<'_>, row: &step::Mod
         let error = row.error.clone();
         Ok::<_, Problem>(ops::note(tx, row, "compensated", error.as_deref()).await?)
     };
-    service.db.write(&ctx(), job.tenant, work).await
+    service.db.write(&ctx(), job.tenant, work).await.map(drop)
 }
 
 async fn finish(service: &Service, job: &Advance, run: &run::Model, status: &str) -> Result<(), Problem> {

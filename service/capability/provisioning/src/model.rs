@@ -20,10 +20,19 @@ impl Kind {
     /// Its steps, in order. A name, once released, stays: runs in the store refer to it.
     pub(crate) fn steps(self) -> &'static [&'static str] {
         match self {
-            Kind::Provision => {
-                &["reserve_slug", "identity", "organization", "quotas", "instance", "flags", "invite_owner", "activate"]
+            Kind::Provision => &[
+                "reserve_slug",
+                "identity",
+                "organization",
+                "quotas",
+                "instance",
+                "flags",
+                "invite_owner",
+                "activate",
+            ],
+            Kind::Deprovision => {
+                &["cut_off", "invitations", "directory", "instance", "quotas", "identity", "finish"]
             }
-            Kind::Deprovision => &["cut_off", "invitations", "directory", "instance", "quotas", "identity", "finish"],
         }
     }
 }
@@ -50,7 +59,11 @@ pub(crate) fn next(run: &run::Model, steps: &[step::Model]) -> Next {
             None => Next::Done,
         },
         // What was begun may have had an effect, whether or not it was noted: it is undone as well.
-        "compensating" => match steps.iter().rev().find(|step| matches!(step.status.as_str(), "done" | "failed" | "running")) {
+        "compensating" => match steps
+            .iter()
+            .rev()
+            .find(|step| matches!(step.status.as_str(), "done" | "failed" | "running"))
+        {
             Some(step) => Next::Undo(step.ordinal),
             None => Next::Unwound,
         },

@@ -18,7 +18,11 @@ use crate::model::Kind;
 const ERROR_MAX: usize = 500;
 
 /// Makes the tenant's row and begins the run that provisions it.
-pub(crate) async fn create(tx: &mut Tx, row: tenant::Model, quotas: &BTreeMap<String, Option<i64>>) -> Result<tenant::Model, Problem> {
+pub(crate) async fn create(
+    tx: &mut Tx,
+    row: tenant::Model,
+    quotas: &BTreeMap<String, Option<i64>>,
+) -> Result<tenant::Model, Problem> {
     tenancy::plan(tx, &row.plan).await?;
     tx.insert(row.clone()).await.map_err(|error| {
         if error.conflicts_on("slug") {
@@ -35,7 +39,11 @@ pub(crate) async fn create(tx: &mut Tx, row: tenant::Model, quotas: &BTreeMap<St
 }
 
 /// Begins a run and leaves the job that takes it on.
-pub(crate) async fn begin(tx: &mut Tx, kind: Kind, quotas: &BTreeMap<String, Option<i64>>) -> Result<Uuid, DbError> {
+pub(crate) async fn begin(
+    tx: &mut Tx,
+    kind: Kind,
+    quotas: &BTreeMap<String, Option<i64>>,
+) -> Result<Uuid, DbError> {
     let id = ids::new();
     let run = run::Model {
         tenant_id: tx.tenant(),
@@ -115,7 +123,9 @@ pub(crate) async fn latest(view: &View) -> Result<(run::Model, Vec<step::Model>)
 
 /// One run and its steps.
 pub(crate) async fn load(view: &View, id: Uuid) -> Result<Option<(run::Model, Vec<step::Model>)>, DbError> {
-    let Some(run) = view.one(view.select::<run::Entity>().filter(run::Column::Id.eq(id))).await? else { return Ok(None) };
+    let Some(run) = view.one(view.select::<run::Entity>().filter(run::Column::Id.eq(id))).await? else {
+        return Ok(None);
+    };
     let steps = steps(view, id).await?;
     Ok(Some((run, steps)))
 }
@@ -126,7 +136,12 @@ async fn steps(view: &View, run: Uuid) -> Result<Vec<step::Model>, DbError> {
 }
 
 /// Notes where a step stands.
-pub(crate) async fn note(tx: &mut Tx, before: &step::Model, status: &str, error: Option<&str>) -> Result<(), DbError> {
+pub(crate) async fn note(
+    tx: &mut Tx,
+    before: &step::Model,
+    status: &str,
+    error: Option<&str>,
+) -> Result<step::Model, DbError> {
     tx.housekeeping();
     let begins = status == "running";
     let row = step::Model {
@@ -137,7 +152,8 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, status: &str, error:
         error: error.map(|text| text.chars().take(ERROR_MAX).collect()),
         ..before.clone()
     };
-    tx.update(row).await
+    tx.update(row.clone()).await?;
+    Ok(row)
 }
 
 /// Notes how a run ends, or that it is being unwound.

@@ -33,7 +33,10 @@ impl Step<'_> {
         match (self.kind, self.name) {
             (Kind::Provision, "identity") if tenant.identity_kind == "realm" => {
                 let realm = Some(tenant.id);
-                service.db.write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await).await
+                service
+                    .db
+                    .write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await)
+                    .await
             }
             (Kind::Deprovision, "identity") => self.remove_keys(tenant).await,
             _ => Ok(()),
@@ -48,7 +51,8 @@ impl Step<'_> {
     async fn remove_keys(&self, tenant: &tenant::Model) -> Result<(), Problem> {
         let work = async |tx: &mut platform::PlatformTx| {
             tx.housekeeping();
-            let keys = tx.platform::<signing_key::Entity>().filter(signing_key::Column::TenantId.eq(tenant.id));
+            let keys =
+                tx.platform::<signing_key::Entity>().filter(signing_key::Column::TenantId.eq(tenant.id));
             for key in tx.all(keys).await? {
                 tx.record_for(tenant.id, "signing_key.delete", Target::new("signing_key", &key.kid));
                 tx.delete(key).await?;
@@ -105,7 +109,8 @@ impl Step<'_> {
     async fn quotas(&self, tx: &Tx) -> Result<(), Problem> {
         let tenant = tenancy::get(tx).await?;
         let plan = tenancy::plan(tx, &tenant.plan).await?;
-        let wanted: BTreeMap<String, Option<i64>> = serde_json::from_value(self.run.quotas.clone()).unwrap_or_default();
+        let wanted: BTreeMap<String, Option<i64>> =
+            serde_json::from_value(self.run.quotas.clone()).unwrap_or_default();
         Ok(quota::apply_plan(tx, &plan.quotas, &wanted).await?)
     }
 

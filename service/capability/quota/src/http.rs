@@ -20,8 +20,20 @@ const LIMIT_MAX: i64 = 1_000_000_000;
 pub fn routes() -> Routes {
     const PATTERN: &str = "/api/v1/tenants/{tenant}/quotas";
     Routes::new()
-        .add(Method::GET, PATTERN, Access::Key(Permission::QuotasRead), "get_quotas: Get a tenant's quotas.", get_quotas)
-        .add(Method::PUT, PATTERN, Access::Key(Permission::QuotasWrite), "set_quotas: Set a tenant's own limits.", set_quotas)
+        .add(
+            Method::GET,
+            PATTERN,
+            Access::Key(Permission::QuotasRead),
+            "get_quotas: Get a tenant's quotas.",
+            get_quotas,
+        )
+        .add(
+            Method::PUT,
+            PATTERN,
+            Access::Key(Permission::QuotasWrite),
+            "set_quotas: Set a tenant's own limits.",
+            set_quotas,
+        )
 }
 
 /// `X-Quota-*`: what an answer tells about the quota that its request used.
@@ -69,7 +81,11 @@ impl Input for LimitsInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require(self.items.len() <= RESOURCES_MAX, "/items", "at most 100 resources");
         for (at, item) in self.items.iter().enumerate() {
-            errors.require(web::is_slug(&item.resource), &format!("/items/{at}/resource"), "must be a name in lower case");
+            errors.require(
+                web::is_slug(&item.resource),
+                &format!("/items/{at}/resource"),
+                "must be a name in lower case",
+            );
             let fits = item.limit.is_none_or(|limit| (0..=LIMIT_MAX).contains(&limit));
             errors.require(fits, &format!("/items/{at}/limit"), "must be from 0 to 1,000,000,000, or null");
         }

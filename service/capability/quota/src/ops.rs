@@ -81,9 +81,15 @@ pub async fn list(view: &View) -> Result<Vec<Usage>, DbError> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn apply_plan(tx: &Tx, limits: &Value, overrides: &BTreeMap<String, Option<i64>>) -> Result<(), DbError> {
-    let planned = limits.as_object().into_iter().flatten().map(|(name, limit)| (name.clone(), limit.as_i64()));
-    let mut wanted: BTreeMap<String, (Option<i64>, bool)> = planned.map(|(name, limit)| (name, (limit, false))).collect();
+pub async fn apply_plan(
+    tx: &Tx,
+    limits: &Value,
+    overrides: &BTreeMap<String, Option<i64>>,
+) -> Result<(), DbError> {
+    let planned =
+        limits.as_object().into_iter().flatten().map(|(name, limit)| (name.clone(), limit.as_i64()));
+    let mut wanted: BTreeMap<String, (Option<i64>, bool)> =
+        planned.map(|(name, limit)| (name, (limit, false))).collect();
     for (name, limit) in overrides {
         wanted.insert(name.clone(), (*limit, true));
     }

@@ -117,7 +117,11 @@ async fn touch(service: &Service, tenant: Uuid, id: Uuid) {
 }
 
 impl Authenticator for Tokens {
-    fn authenticate<'a>(&'a self, service: &'a Service, bearer: &'a str) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
         self.recognise(service, bearer).boxed_local()
     }
 }

@@ -16,7 +16,10 @@ fn unsupported() -> ScimError {
 /// `name[.sub] eq value` without a foreign schema.
 fn equality(term: &Filter) -> Result<(String, &Value), ScimError> {
     let Filter::Compare(path, Operator::Eq, value) = term else { return Err(unsupported()) };
-    let core = path.urn.as_deref().is_none_or(|urn| urn.to_ascii_lowercase().starts_with("urn:ietf:params:scim:schemas:core:2.0:"));
+    let core = path
+        .urn
+        .as_deref()
+        .is_none_or(|urn| urn.to_ascii_lowercase().starts_with("urn:ietf:params:scim:schemas:core:2.0:"));
     if !core {
         return Err(unsupported());
     }
@@ -108,14 +111,24 @@ mod tests {
         assert_eq!(ask("externalId eq jyoung"), [UserTerm::ExternalId("jyoung".to_owned())]);
         let work = UserTerm::Email(Some("work".to_owned()), "a@b".to_owned());
         assert_eq!(ask(r#"emails[type eq "work"].value eq "a@b""#), [work.clone()]);
-        assert_eq!(ask(r#"emails[type eq "work" and value eq "a@b"] and active eq true"#), [work, UserTerm::Active(true)]);
+        assert_eq!(
+            ask(r#"emails[type eq "work" and value eq "a@b"] and active eq true"#),
+            [work, UserTerm::Active(true)]
+        );
         let nobody = groups(r#"id eq "x" and members eq "y""#, Profile::Compat).unwrap();
         assert_eq!(nobody, [GroupTerm::Id(None), GroupTerm::Member(None)]);
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for text in [r#"userName co "a""#, r#"nickName eq "a""#, "not (active eq true)", "userName pr", r#"a eq "1" or b eq "2""#, "title eq null"] {
+        for text in [
+            r#"userName co "a""#,
+            r#"nickName eq "a""#,
+            "not (active eq true)",
+            "userName pr",
+            r#"a eq "1" or b eq "2""#,
+            "title eq null",
+        ] {
             assert_eq!(users(text, Profile::Compat).unwrap_err().kind, ErrorType::InvalidFilter, "{text}");
         }
     }

@@ -56,7 +56,8 @@ impl Input for Parameters {}
 
 impl Parameters {
     fn projection(&self, kind: &ResourceType) -> Result<Projection, Problem> {
-        Projection::parse(kind, self.attributes.as_deref(), self.excluded_attributes.as_deref()).map_err(refusal)
+        Projection::parse(kind, self.attributes.as_deref(), self.excluded_attributes.as_deref())
+            .map_err(refusal)
     }
 
     fn filter(&self) -> Option<&str> {
@@ -66,11 +67,13 @@ impl Parameters {
     /// `startIndex` (from 1) and `count`; what is out of range is moved into it (RFC 7644, section 3.4.2.4).
     fn page(&self) -> Result<(u64, u64), Problem> {
         let number = |name: &'static str, text: &Option<String>| -> Result<Option<i64>, Problem> {
-            let wrong = || refusal(ScimError::new(ErrorType::InvalidValue, format!("`{name}` must be an integer.")));
+            let wrong =
+                || refusal(ScimError::new(ErrorType::InvalidValue, format!("`{name}` must be an integer.")));
             text.as_deref().map(|text| text.trim().parse().map_err(|_| wrong())).transpose()
         };
         let start = number("startIndex", &self.start_index)?.unwrap_or(1).max(1);
-        let count = number("count", &self.count)?.map_or(COUNT_DEFAULT, |count| u64::try_from(count).unwrap_or(0));
+        let count =
+            number("count", &self.count)?.map_or(COUNT_DEFAULT, |count| u64::try_from(count).unwrap_or(0));
         Ok((u64::try_from(start).unwrap_or(1), count.min(RESULTS_MAX)))
     }
 }
@@ -79,8 +82,20 @@ fn scim(mut response: HttpResponseBuilder, body: &Value) -> HttpResponse {
     response.content_type("application/scim+json").body(body.to_string())
 }
 
-fn one(status: StatusCode, whole: Map<String, Value>, kind: &ResourceType, projection: &Projection) -> HttpResponse {
-    let meta = |name: &str| whole.get("meta").and_then(|meta| meta.get(name)).and_then(Value::as_str).unwrap_or_default().to_owned();
+fn one(
+    status: StatusCode,
+    whole: Map<String, Value>,
+    kind: &ResourceType,
+    projection: &Projection,
+) -> HttpResponse {
+    let meta = |name: &str| {
+        whole
+            .get("meta")
+            .and_then(|meta| meta.get(name))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let mut response = HttpResponse::build(status);
     response.insert_header((ETAG, meta("version")));
     if status == StatusCode::CREATED {
@@ -94,7 +109,8 @@ fn unchanged(request: &HttpRequest, version: i64) -> Option<HttpResponse> {
     let known = request.headers().get(IF_NONE_MATCH)?.to_str().ok()?;
     let tag = represent::etag(version);
     let strong = tag.trim_start_matches("W/");
-    let seen = known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == strong);
+    let seen =
+        known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == strong);
     seen.then(|| HttpResponse::NotModified().insert_header((ETAG, tag.clone())).finish())
 }
 

@@ -21,7 +21,14 @@ pub(crate) fn location(base: &str, kind: &ResourceType, id: Uuid) -> String {
     format!("{base}{}/{id}", kind.endpoint)
 }
 
-fn meta(base: &str, kind: &ResourceType, id: Uuid, created: Timestamp, modified: Timestamp, version: i64) -> Value {
+fn meta(
+    base: &str,
+    kind: &ResourceType,
+    id: Uuid,
+    created: Timestamp,
+    modified: Timestamp,
+    version: i64,
+) -> Value {
     json!({
         "resourceType": kind.name, "created": time(created), "lastModified": time(modified),
         "location": location(base, kind, id), "version": etag(version),
@@ -50,7 +57,11 @@ pub(crate) fn user(base: &str, row: user::Model, groups: Option<&Vec<(Uuid, Stri
 }
 
 /// A group, with its members if they were read.
-pub(crate) fn group(base: &str, row: group::Model, members: Option<&Vec<(Uuid, Option<String>)>>) -> Map<String, Value> {
+pub(crate) fn group(
+    base: &str,
+    row: group::Model,
+    members: Option<&Vec<(Uuid, Option<String>)>>,
+) -> Map<String, Value> {
     let meta = meta(base, &GROUPS, row.id, row.created_at, row.updated_at, row.version);
     let mut resource = object(row.resource);
     if let Some(members) = members {

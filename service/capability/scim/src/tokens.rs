@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, Position, Problem, Query, RawBody, Routes,
-    Shared, TenantCaller,
+    Access, Body, Code, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, Position, Problem,
+    Query, RawBody, Routes, Shared, TenantCaller,
 };
 
 use crate::PREFIX;
@@ -30,10 +30,22 @@ const OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 3600;
 pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::ScimTokensRead), Access::Key(Permission::ScimTokensWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_scim_token: Create a SCIM token; its secret is shown once.", create_scim_token)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_scim_token: Create a SCIM token; its secret is shown once.",
+            create_scim_token,
+        )
         .add(Method::GET, LIST, read, "list_scim_tokens: List SCIM tokens.", list_scim_tokens)
         .add(Method::DELETE, ONE, write, "revoke_scim_token: Revoke a SCIM token.", revoke_scim_token)
-        .add(Method::POST, ROTATE, write, "rotate_scim_token: Replace a SCIM token; the old one goes on for a while.", rotate_scim_token)
+        .add(
+            Method::POST,
+            ROTATE,
+            write,
+            "rotate_scim_token: Replace a SCIM token; the old one goes on for a while.",
+            rotate_scim_token,
+        )
 }
 
 /// A token to be made.
@@ -117,10 +129,17 @@ fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<Sc
     let (tenant, organization) = (row.tenant_id, row.organization_id);
     let location = format!("/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{}", row.id);
     let base_url = format!("{}/scim/v2", caller.service.config.public_url());
-    Created(location, ScimTokenWithSecret { scim_token: row.into(), token: secret.text.to_string(), base_url })
+    Created(
+        location,
+        ScimTokenWithSecret { scim_token: row.into(), token: secret.text.to_string(), base_url },
+    )
 }
 
-async fn create_scim_token(caller: TenantCaller, ids: Ids, Body(input): Body<TokenInput>) -> Result<Created<ScimTokenWithSecret>, Problem> {
+async fn create_scim_token(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<TokenInput>,
+) -> Result<Created<ScimTokenWithSecret>, Problem> {
     let name = ids.key("organization")?;
     if input.expires_at.is_some_and(|end| end <= caller.service.db.clock().now()) {
         return Err(Problem::invalid("/expiresAt", "must be in the future"));
@@ -151,14 +170,21 @@ async fn create_scim_token(caller: TenantCaller, ids: Ids, Body(input): Body<Tok
     Ok(reply(&caller, row, &secret))
 }
 
-async fn list_scim_tokens(caller: TenantCaller, ids: Ids, Query(query): Query<ListQuery>) -> Result<Page<ScimToken>, Problem> {
+async fn list_scim_tokens(
+    caller: TenantCaller,
+    ids: Ids,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<ScimToken>, Problem> {
     let name = ids.key("organization")?;
     let position = Position::of(&query, &format!("scim-tokens {} {name}", caller.tenant()))?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
         .read(async |view| {
             let organization = tenancy::organization_named(view, name).await?;
-            let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.gt(after));
+            let select = view
+                .select::<Entity>()
+                .filter(Column::OrganizationId.eq(organization.id))
+                .filter(Column::Id.gt(after));
             Ok::<_, Problem>(view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await?)
         })
         .await?;
@@ -167,11 +193,16 @@ async fn list_scim_tokens(caller: TenantCaller, ids: Ids, Query(query): Query<Li
 
 async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
     let organization = tenancy::organization_named(view, organization).await?;
-    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.eq(id));
+    let select =
+        view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.eq(id));
     view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-async fn revoke_scim_token(caller: TenantCaller, ids: Ids, tokens: Shared<Arc<Tokens>>) -> Result<NoContent, Problem> {
+async fn revoke_scim_token(
+    caller: TenantCaller,
+    ids: Ids,
+    tokens: Shared<Arc<Tokens>>,
+) -> Result<NoContent, Problem> {
     let (name, id) = (ids.key("organization")?, ids.id("token_id")?);
     caller.write(async |tx| revoke(tx, name, id).await).await?;
     tokens.forget();
@@ -187,12 +218,17 @@ async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem
     Ok(())
 }
 
-async fn rotate_scim_token(caller: TenantCaller, ids: Ids, body: RawBody) -> Result<Created<ScimTokenWithSecret>, Problem> {
+async fn rotate_scim_token(
+    caller: TenantCaller,
+    ids: Ids,
+    body: RawBody,
+) -> Result<Created<ScimTokenWithSecret>, Problem> {
     let (name, id) = (ids.key("organization")?, ids.id("token_id")?);
     let rotation: Rotation = if body.0.is_empty() {
         Rotation::default()
     } else {
-        serde_json::from_value(body.json()?).map_err(|_| Problem::invalid("", "may only have overlapSeconds"))?
+        serde_json::from_value(body.json()?)
+            .map_err(|_| Problem::invalid("", "may only have overlapSeconds"))?
     };
     let overlap = rotation.overlap_seconds.unwrap_or(OVERLAP_SECONDS);
     if !(0..=OVERLAP_SECONDS_MAX).contains(&overlap) {
@@ -205,7 +241,14 @@ async fn rotate_scim_token(caller: TenantCaller, ids: Ids, body: RawBody) -> Res
             if old.revoked_at.is_some() {
                 return Err(Problem::new(Code::TokenRevoked));
             }
-            let new = Model { id: secret.id, secret_hash: hash, created_at: tx.now(), last_used_at: None, replaced_by: None, ..old.clone() };
+            let new = Model {
+                id: secret.id,
+                secret_hash: hash,
+                created_at: tx.now(),
+                last_used_at: None,
+                replaced_by: None,
+                ..old.clone()
+            };
             tx.insert(new.clone()).await?;
             let end = tx.now() + TimeDelta::seconds(overlap);
             let expires_at = Some(old.expires_at.map_or(end, |old| old.min(end)));

@@ -59,7 +59,12 @@ pub struct Minted {
 ///
 /// # Errors
 /// `internal`.
-pub async fn mint(service: &Service, keys: &Keyring, session: &session::Model, subject: &Subject) -> Result<Minted, Problem> {
+pub async fn mint(
+    service: &Service,
+    keys: &Keyring,
+    session: &session::Model,
+    subject: &Subject,
+) -> Result<Minted, Problem> {
     let key = keys.signing(service, subject.realm).await?;
     let now = service.db.clock().now().timestamp();
     let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
@@ -89,7 +94,12 @@ pub async fn mint(service: &Service, keys: &Keyring, session: &session::Model, s
 ///
 /// # Errors
 /// `internal` if the keys can't be read.
-pub async fn verify(service: &Service, keys: &Keyring, token: &str, now: Timestamp) -> Result<Option<Claims>, Problem> {
+pub async fn verify(
+    service: &Service,
+    keys: &Keyring,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<Claims>, Problem> {
     if token.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }
@@ -108,7 +118,8 @@ pub async fn verify(service: &Service, keys: &Keyring, token: &str, now: Timesta
     validation.set_issuer(&[&claimed.iss]);
     validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
     let Ok(verified) = decode::<Claims>(token, &key.verifies, &validation) else { return Ok(None) };
-    let same_realm = key.realm == realm && (realm.is_none() || verified.claims.iss.starts_with(&format!("{platform}/realms/")));
+    let same_realm = key.realm == realm
+        && (realm.is_none() || verified.claims.iss.starts_with(&format!("{platform}/realms/")));
     Ok(Some(verified.claims).filter(|claims| same_realm && claims.exp > now.timestamp()))
 }
 

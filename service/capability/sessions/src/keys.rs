@@ -67,7 +67,8 @@ impl Keyring {
             return Ok(ring);
         }
         let rows = service.db.read_platform(async |view| published(view, realm).await).await?;
-        let keys: Vec<Arc<Key>> = rows.into_iter().map(|row| usable(&service.envelope, row)).collect::<Result<_, _>>()?;
+        let keys: Vec<Arc<Key>> =
+            rows.into_iter().map(|row| usable(&service.envelope, row)).collect::<Result<_, _>>()?;
         let ring = Arc::new(keys);
         if !ring.is_empty() {
             self.rings.insert(realm, ring.clone());
@@ -77,21 +78,31 @@ impl Keyring {
 
     /// The key that signs now. A realm without one gets its first.
     pub(crate) async fn signing(&self, service: &Service, realm: Option<Uuid>) -> Result<Arc<Key>, Problem> {
-        let now = service.db.clock().now();
-        let newest = |ring: Ring| ring.iter().rev().find(|key| key.activates_at <= now).cloned();
+        // The clock is read at each look: a key that was just made is active from that moment.
+        let newest = |ring: Ring| {
+            let now = service.db.clock().now();
+            ring.iter().rev().find(|key| key.activates_at <= now).cloned()
+        };
         if let Some(key) = newest(self.ring(service, realm).await?) {
             return Ok(key);
         }
         service
             .db
-            .write_platform(&Ctx::system("signing keys"), async |tx| ensure_key(tx, &service.envelope, realm).await)
+            .write_platform(&Ctx::system("signing keys"), async |tx| {
+                ensure_key(tx, &service.envelope, realm).await
+            })
             .await?;
         self.rings.invalidate(&realm);
         newest(self.ring(service, realm).await?).ok_or_else(|| Problem::internal("no signing key"))
     }
 
     /// The key of this id in this realm.
-    pub(crate) async fn verifying(&self, service: &Service, realm: Option<Uuid>, kid: &str) -> Result<Option<Arc<Key>>, Problem> {
+    pub(crate) async fn verifying(
+        &self,
+        service: &Service,
+        realm: Option<Uuid>,
+        kid: &str,
+    ) -> Result<Option<Arc<Key>>, Problem> {
         Ok(self.ring(service, realm).await?.iter().find(|key| key.kid == kid).cloned())
     }
 }
@@ -118,8 +129,10 @@ pub async fn public_keys(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec
 
 fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Problem> {
     let private = envelope.open("signing_key", row.id.as_bytes(), &row.private_key)?;
-    let coordinate = |name: &str| row.public_jwk.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let verifies = DecodingKey::from_ec_components(&coordinate("x"), &coordinate("y")).map_err(Problem::internal)?;
+    let coordinate =
+        |name: &str| row.public_jwk.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let verifies =
+        DecodingKey::from_ec_components(&coordinate("x"), &coordinate("y")).map_err(Problem::internal)?;
     Ok(Arc::new(Key {
         kid: row.kid,
         realm: row.tenant_id,
@@ -133,7 +146,11 @@ fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Problem> {
 ///
 /// # Errors
 /// `internal`.
-pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<Uuid>) -> Result<(), Problem> {
+pub async fn ensure_key(
+    tx: &mut PlatformTx,
+    envelope: &Envelope,
+    realm: Option<Uuid>,
+) -> Result<(), Problem> {
     if published(tx, realm).await?.is_empty() {
         let now = tx.now();
         create(tx, envelope, realm, now).await?;
@@ -151,7 +168,8 @@ pub async fn rotate(tx: &mut PlatformTx, envelope: &Envelope, age: Duration) -> 
     tx.housekeeping();
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::days(30));
     let due = tx.now() + PUBLISHED_AHEAD - age;
-    let rows = tx.platform::<Entity>().filter(Column::RetiresAt.gt(tx.now())).order_by_asc(Column::ActivatesAt);
+    let rows =
+        tx.platform::<Entity>().filter(Column::RetiresAt.gt(tx.now())).order_by_asc(Column::ActivatesAt);
     let mut newest = std::collections::BTreeMap::new();
     for row in tx.all(rows).await? {
         newest.insert(row.tenant_id, row);
@@ -176,14 +194,21 @@ pub async fn rotate(tx: &mut PlatformTx, envelope: &Envelope, age: Duration) -> 
     Ok(made)
 }
 
-async fn create(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<Uuid>, activates_at: Timestamp) -> Result<(), Problem> {
+async fn create(
+    tx: &mut PlatformTx,
+    envelope: &Envelope,
+    realm: Option<Uuid>,
+    activates_at: Timestamp,
+) -> Result<(), Problem> {
     let failed = |_| Problem::internal("no signing key could be made");
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).map_err(failed)?;
+    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .map_err(failed)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())
         .map_err(|_| Problem::internal("a made signing key can't be read"))?;
     // SEC 1: an uncompressed point is 0x04, x, y.
     let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
-    let (x, y) = point.split_at_checked(32).ok_or_else(|| Problem::internal("a made signing key has no point"))?;
+    let (x, y) =
+        point.split_at_checked(32).ok_or_else(|| Problem::internal("a made signing key has no point"))?;
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     // RFC 7638: the required members in lexicographic order.
     let thumbprint = sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());

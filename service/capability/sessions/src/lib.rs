@@ -13,4 +13,7 @@ mod ops;
 pub use jwt::{Claims, Minted, mint, verify};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
 pub use model::{Ended, Subject};
-pub use ops::{NewSession, Refreshed, end, end_all_of_tenant, end_all_of_user, find, is_live, open, refresh, session_of_refresh};
+pub use ops::{
+    NewSession, Refreshed, end, end_all_of_tenant, end_all_of_user, find, is_live, open, refresh,
+    session_of_refresh,
+};

@@ -48,7 +48,11 @@ impl Event for SessionsEnded {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn open(tx: &mut Tx, service: &Service, new: NewSession) -> Result<(session::Model, String), DbError> {
+pub async fn open(
+    tx: &mut Tx,
+    service: &Service,
+    new: NewSession,
+) -> Result<(session::Model, String), DbError> {
     let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let row = session::Model {
         tenant_id: tx.tenant(),
@@ -139,7 +143,8 @@ pub async fn find(view: &View, id: Uuid) -> Result<Option<session::Model>, DbErr
 /// # Errors
 /// [`DbError`].
 pub async fn session_of_refresh(view: &View, digest: &[u8]) -> Result<Option<Uuid>, DbError> {
-    let row = view.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
+    let row =
+        view.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
     Ok(view.one(row).await?.map(|token| token.session_id))
 }
 

@@ -43,7 +43,13 @@ pub(crate) struct SubjectClaims {
 
 impl SubjectClaims {
     /// What is wrong with the claims, if anything is.
-    pub(crate) fn refuse(&self, issuer: &str, audience: &str, now: Timestamp, skew_seconds: i64) -> Option<&'static str> {
+    pub(crate) fn refuse(
+        &self,
+        issuer: &str,
+        audience: &str,
+        now: Timestamp,
+        skew_seconds: i64,
+    ) -> Option<&'static str> {
         let now = now.timestamp();
         let named = self.aud.list();
         if self.iss != issuer {
@@ -65,7 +71,10 @@ impl SubjectClaims {
         if self.iat.is_some_and(|made| made.saturating_sub(skew_seconds) > now) {
             return Some("it was made in the future");
         }
-        if self.sub.is_empty() || self.sub.chars().count() > SUBJECT_MAX || self.sub.chars().any(char::is_control) {
+        if self.sub.is_empty()
+            || self.sub.chars().count() > SUBJECT_MAX
+            || self.sub.chars().any(char::is_control)
+        {
             return Some("its subject is not one");
         }
         None
@@ -139,12 +148,22 @@ mod tests {
 
     #[test]
     fn a_claim_of_a_wrong_type_is_not_taken_for_absent() {
-        for (name, value) in [("exp", json!("2000")), ("nbf", json!("1000")), ("iat", json!([])), ("sub", json!(7)), ("aud", json!({})), ("iss", Value::Null)] {
+        for (name, value) in [
+            ("exp", json!("2000")),
+            ("nbf", json!("1000")),
+            ("iat", json!([])),
+            ("sub", json!(7)),
+            ("aud", json!({})),
+            ("iss", Value::Null),
+        ] {
             assert!(refuse(|claims| claims[name] = value).is_err(), "{name}");
         }
-        assert!(refuse(|claims| {
-            claims.as_object_mut().unwrap().remove("exp");
-        }).is_err());
+        assert!(
+            refuse(|claims| {
+                claims.as_object_mut().unwrap().remove("exp");
+            })
+            .is_err()
+        );
     }
 
     #[test]
@@ -154,9 +173,25 @@ mod tests {
             assert_eq!(return_to(fine, &registered).as_deref(), Some(fine));
         }
         for trick in [
-            "", "//evil", "///evil", "/\\evil", "\\\\evil", "https:evil", "https://evil", "https://app.example/cb/", "javascript:alert(1)",
-            "/\t/evil", "/\r\nevil", "http://app.example/cb", "https://app.example@evil/cb", "https://app.example/cb?x", " /", "/\u{0}",
-            "data:text/html,x", "//evil.example/%2f..", "HTTPS://app.example/cb",
+            "",
+            "//evil",
+            "///evil",
+            "/\\evil",
+            "\\\\evil",
+            "https:evil",
+            "https://evil",
+            "https://app.example/cb/",
+            "javascript:alert(1)",
+            "/\t/evil",
+            "/\r\nevil",
+            "http://app.example/cb",
+            "https://app.example@evil/cb",
+            "https://app.example/cb?x",
+            " /",
+            "/\u{0}",
+            "data:text/html,x",
+            "//evil.example/%2f..",
+            "HTTPS://app.example/cb",
         ] {
             assert_eq!(return_to(trick, &registered), None, "{trick:?}");
         }

@@ -9,4 +9,7 @@ mod ops;
 
 pub use http::{Instance, Organization, Plan, Tenant, routes};
 pub use model::{Status, issuer_of};
-pub use ops::{TenantEvent, active, get, organization, organization_named, place, plan, record_event, release, resume, set_status, suspend};
+pub use ops::{
+    TenantEvent, active, get, organization, organization_named, place, plan, record_event, release, resume,
+    set_status, suspend,
+};

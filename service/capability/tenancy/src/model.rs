@@ -23,8 +23,14 @@ pub enum Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Status; 6] =
-        [Status::Provisioning, Status::Active, Status::Suspended, Status::Deprovisioning, Status::Deleted, Status::Failed];
+    pub const ALL: [Status; 6] = [
+        Status::Provisioning,
+        Status::Active,
+        Status::Suspended,
+        Status::Deprovisioning,
+        Status::Deleted,
+        Status::Failed,
+    ];
 
     /// Its name, as stored and shown.
     pub fn name(self) -> &'static str {
@@ -95,8 +101,15 @@ mod tests {
             .map(|(from, to)| format!("{}>{}", from.name(), to.name()))
             .collect();
         let expected = [
-            "provisioning>active", "provisioning>failed", "active>suspended", "active>deprovisioning", "suspended>active",
-            "suspended>deprovisioning", "deprovisioning>deleted", "failed>provisioning", "failed>deprovisioning",
+            "provisioning>active",
+            "provisioning>failed",
+            "active>suspended",
+            "active>deprovisioning",
+            "suspended>active",
+            "suspended>deprovisioning",
+            "deprovisioning>deleted",
+            "failed>provisioning",
+            "failed>deprovisioning",
         ];
         assert_eq!(allowed, expected);
     }

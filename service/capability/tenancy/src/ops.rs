@@ -95,7 +95,9 @@ pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem>
         return Ok(row);
     }
     if !status.may_become(next) {
-        return Err(Problem::new(Code::TenantNotActive).fact("status", status.name()).fact("wanted", next.name()));
+        return Err(Problem::new(Code::TenantNotActive)
+            .fact("status", status.name())
+            .fact("wanted", next.name()));
     }
     row.status = next.name().to_owned();
     row.version += 1;
@@ -158,7 +160,8 @@ pub async fn organization_named(view: &View, name: &str) -> Result<organization:
 /// # Errors
 /// `not_found`.
 pub async fn organization(view: &View, id: Uuid) -> Result<organization::Model, Problem> {
-    let found = view.one(view.select::<organization::Entity>().filter(organization::Column::Id.eq(id))).await?;
+    let found =
+        view.one(view.select::<organization::Entity>().filter(organization::Column::Id.eq(id))).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
@@ -186,7 +189,8 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError
     if tx.execute_shared::<instance::Entity>(sql, vec![chosen.id.into()]).await? == 0 {
         return Ok(None);
     }
-    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(chosen.id)));
+    let change =
+        tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(chosen.id)));
     tx.apply(change).await?;
     Ok(Some(chosen.id))
 }
@@ -198,7 +202,8 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError
 pub async fn release(tx: &Tx) -> Result<(), Problem> {
     let row = locked(tx).await?;
     let Some(id) = row.instance_id else { return Ok(()) };
-    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(None::<Uuid>));
+    let change =
+        tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(None::<Uuid>));
     tx.apply(change).await?;
     let sql = "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0";
     tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;

@@ -38,7 +38,8 @@ impl Subscriber for Fanout {
 }
 
 async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
-    let enabled = tx.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null()).limit(RECEIVERS_MAX);
+    let enabled =
+        tx.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null()).limit(RECEIVERS_MAX);
     let endpoints = tx.all(enabled).await?;
     for event in events {
         let Some(tenant) = event.tenant_id else { continue };
@@ -92,14 +93,17 @@ impl Job for Deliver {
 /// Runs deliveries.
 pub fn handler(service: &Service) -> Handler {
     let service = service.clone();
-    let backoff = Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
+    let backoff =
+        Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
     Handler::new(backoff, move |job: Deliver, run| deliver(service.clone(), job, run))
 }
 
 async fn deliver(service: Service, job: Deliver, run: JobRun) -> Result<(), JobError> {
     let read = async |view: &platform::PlatformView| {
         let row = view.across::<delivery::Entity>().filter(delivery::Column::TenantId.eq(job.tenant));
-        let Some(row) = view.one(row.filter(delivery::Column::Id.eq(job.delivery))).await? else { return Ok(None) };
+        let Some(row) = view.one(row.filter(delivery::Column::Id.eq(job.delivery))).await? else {
+            return Ok(None);
+        };
         let event = view.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.eq(row.event_id));
         let endpoint = view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(row.endpoint_id));
         let (event, endpoint) = (view.one(event).await?, view.one(endpoint).await?);
@@ -110,7 +114,8 @@ async fn deliver(service: Service, job: Deliver, run: JobRun) -> Result<(), JobE
         return Ok(());
     }
     let secret = service.envelope.open("webhook_endpoint", endpoint.id.as_bytes(), &endpoint.secret)?;
-    let secret = String::from_utf8(secret.to_vec()).map_err(|_| JobError::Fail("unreadable secret".to_owned()))?;
+    let secret =
+        String::from_utf8(secret.to_vec()).map_err(|_| JobError::Fail("unreadable secret".to_owned()))?;
     let url = Url::parse(&endpoint.url).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
     let body = json!({
         "id": event.id, "type": event.r#type, "timestamp": event.occurred_at, "tenantId": event.tenant_id, "data": event.data,
@@ -163,7 +168,13 @@ async fn note(
 ///
 /// # Errors
 /// The status, if there was one, and what the job should do.
-pub async fn post(service: &Service, url: &Url, secret: &str, id: &str, body: Vec<u8>) -> Result<u16, (Option<u16>, JobError)> {
+pub async fn post(
+    service: &Service,
+    url: &Url,
+    secret: &str,
+    id: &str,
+    body: Vec<u8>,
+) -> Result<u16, (Option<u16>, JobError)> {
     let timestamp = service.db.clock().now().timestamp();
     let Some(signature) = sign(secret, id, timestamp, &body) else {
         return Err((None, JobError::Fail("unreadable secret".to_owned())));

@@ -128,7 +128,8 @@ pub async fn module(view: &PlatformView, id: Uuid) -> Result<Option<module_row::
 /// # Errors
 /// [`DbError`].
 pub async fn modules(view: &PlatformView) -> Result<Vec<module_row::Model>, DbError> {
-    view.all(view.platform::<module_row::Entity>().order_by_asc(module_row::Column::Id).limit(RECEIVERS_MAX)).await
+    view.all(view.platform::<module_row::Entity>().order_by_asc(module_row::Column::Id).limit(RECEIVERS_MAX))
+        .await
 }
 
 /// The secret that signs what a module gets.
@@ -144,12 +145,17 @@ pub fn webhook_secret(service: &Service, module: &module_row::Model) -> Result<S
 ///
 /// # Errors
 /// `internal`.
-pub async fn authenticate_client(service: &Service, client_id: &str, secret: &str) -> Result<Option<module_row::Model>, Problem> {
+pub async fn authenticate_client(
+    service: &Service,
+    client_id: &str,
+    secret: &str,
+) -> Result<Option<module_row::Model>, Problem> {
     if secret.len() > 512 {
         return Ok(None);
     }
     let by_id = module_row::Column::ClientId.eq(client_id);
-    let find = async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
+    let find =
+        async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
     let Some(module) = service.db.read_platform(find).await? else { return Ok(None) };
     let matches = service.hasher.verify(secret, &module.client_secret_hash).await?;
     Ok(Some(module).filter(|_| matches))
@@ -161,7 +167,11 @@ pub(crate) struct MadeEndpoint {
     pub(crate) secret: String,
 }
 
-pub(crate) fn prepare_endpoint(service: &Service, url: String, event_types: Vec<String>) -> Result<MadeEndpoint, Problem> {
+pub(crate) fn prepare_endpoint(
+    service: &Service,
+    url: String,
+    event_types: Vec<String>,
+) -> Result<MadeEndpoint, Problem> {
     check_url(service, "/url", &url)?;
     let id = ids::new();
     let secret = new_secret();

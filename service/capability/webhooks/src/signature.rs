@@ -27,8 +27,14 @@ mod tests {
 
     #[test]
     fn the_published_vector_is_met() {
-        let body = br#"{"type":"tenant.activated","timestamp":"2026-11-20T20:00:00Z","data":{"id":"ten_01"}}"#;
-        let signed = sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_795_204_800, body);
+        let body =
+            br#"{"type":"tenant.activated","timestamp":"2026-11-20T20:00:00Z","data":{"id":"ten_01"}}"#;
+        let signed = sign(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_795_204_800,
+            body,
+        );
         assert_eq!(signed.as_deref(), Some("v1,Zt8OwyHKBlYpSI1GdQEm7e6yclFhvBaOYgHyQ93ugZ4="));
     }
 }

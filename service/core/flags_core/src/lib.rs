@@ -138,7 +138,11 @@ impl Definition {
     }
 
     /// Which variant `context` gets. `None` only for a definition that has problems.
-    pub fn evaluate<'a>(&'a self, context: &Context, override_variant: Option<&str>) -> Option<Evaluation<'a>> {
+    pub fn evaluate<'a>(
+        &'a self,
+        context: &Context,
+        override_variant: Option<&str>,
+    ) -> Option<Evaluation<'a>> {
         let of = |name: &str, reason| {
             let (variant, value) = self.variants.get_key_value(name)?;
             Some(Evaluation { variant, value, reason })
@@ -151,7 +155,9 @@ impl Definition {
             return of("off", Reason::Disabled).or_else(|| of(&self.default_variant, Reason::Disabled));
         }
         let fits = |rule: &&Rule| {
-            rule.when.iter().all(|(name, values)| context.get(name).is_some_and(|value| values.contains(value)))
+            rule.when
+                .iter()
+                .all(|(name, values)| context.get(name).is_some_and(|value| values.contains(value)))
         };
         match self.rules.iter().find(fits) {
             Some(rule) => of(&rule.variant, Reason::TargetingMatch),
@@ -195,7 +201,11 @@ mod tests {
         ] {
             let flag = flag();
             let found = flag.evaluate(&context(plan, region), override_variant).unwrap();
-            assert_eq!((found.variant, found.reason), (variant, reason), "{plan} {region} {override_variant:?}");
+            assert_eq!(
+                (found.variant, found.reason),
+                (variant, reason),
+                "{plan} {region} {override_variant:?}"
+            );
         }
     }
 

@@ -188,7 +188,17 @@ mod tests {
 
     #[test]
     fn no_role_of_a_tenant_has_a_right_over_the_platform() {
-        let of_the_platform = ["tenants.", "flags.", "catalogue.", "webhooks.", "jobs.", "keys.", "sso.", "quotas.write", "tenant_flags.write"];
+        let of_the_platform = [
+            "tenants.",
+            "flags.",
+            "catalogue.",
+            "webhooks.",
+            "jobs.",
+            "keys.",
+            "sso.",
+            "quotas.write",
+            "tenant_flags.write",
+        ];
         for permission in Permission::ALL {
             if of_the_platform.iter().any(|prefix| permission.name().starts_with(prefix)) {
                 for role in Role::ALL.into_iter().filter(|role| !role.is_platform()) {

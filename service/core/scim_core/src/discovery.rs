@@ -31,7 +31,8 @@ pub fn resource_types(base: &str) -> Vec<Value> {
 }
 
 fn resource_type(base: &str, kind: &ResourceType) -> Value {
-    let extensions = kind.extensions.iter().map(|extension| json!({"schema": extension.urn, "required": false}));
+    let extensions =
+        kind.extensions.iter().map(|extension| json!({"schema": extension.urn, "required": false}));
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
         "id": kind.name, "name": kind.name, "endpoint": kind.endpoint, "description": kind.text,

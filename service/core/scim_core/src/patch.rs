@@ -56,7 +56,8 @@ pub fn parse(body: &Value, profile: Profile) -> Result<Vec<Operation>, ScimError
     }
     list.iter()
         .map(|one| {
-            let verb = member(one, "op").and_then(|op| op.as_str().map(str::to_ascii_lowercase)).unwrap_or_default();
+            let verb =
+                member(one, "op").and_then(|op| op.as_str().map(str::to_ascii_lowercase)).unwrap_or_default();
             let verb = match verb.as_str() {
                 "add" => Verb::Add,
                 "remove" => Verb::Remove,
@@ -71,7 +72,9 @@ pub fn parse(body: &Value, profile: Profile) -> Result<Vec<Operation>, ScimError
             };
             let value = member(one, "value");
             match (verb, &path, &value) {
-                (Verb::Remove, None, _) => Err(ScimError::new(ErrorType::NoTarget, "A removal needs a path.")),
+                (Verb::Remove, None, _) => {
+                    Err(ScimError::new(ErrorType::NoTarget, "A removal needs a path."))
+                }
                 (Verb::Add | Verb::Replace, _, None) => Err(ScimError::value("`value` is missing.")),
                 (Verb::Add | Verb::Replace, None, Some(value)) if !value.is_object() => {
                     Err(ScimError::value("Without a path, `value` must be an object."))

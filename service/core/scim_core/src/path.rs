@@ -128,7 +128,14 @@ mod tests {
         let path = Path::parse(r#"emails[type eq "work"].value"#, Profile::Rfc).unwrap();
         assert_eq!(path.attribute.sub.as_deref(), Some("value"));
         assert!(path.filter.is_some());
-        for text in ["emails[", "emails[type eq \"work\"", "emails[].value", "emails[type eq \"work\"]value", "a.b[c pr]", "[c pr]"] {
+        for text in [
+            "emails[",
+            "emails[type eq \"work\"",
+            "emails[].value",
+            "emails[type eq \"work\"]value",
+            "a.b[c pr]",
+            "[c pr]",
+        ] {
             assert!(Path::parse(text, Profile::Rfc).is_err(), "{text}");
         }
     }

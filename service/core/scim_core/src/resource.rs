@@ -74,13 +74,22 @@ pub fn schemas(kind: &ResourceType, resource: &Resource) -> Vec<&'static str> {
     std::iter::once(kind.schema.urn).chain(used.map(|extension| extension.urn)).collect()
 }
 
-fn check_schemas(kind: &ResourceType, members: &Map<String, Value>, profile: Profile) -> Result<(), ScimError> {
+fn check_schemas(
+    kind: &ResourceType,
+    members: &Map<String, Value>,
+    profile: Profile,
+) -> Result<(), ScimError> {
     if profile.is_compat() {
         return Ok(());
     }
-    let listed = members.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")).and_then(|(_, list)| list.as_array());
+    let listed = members
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("schemas"))
+        .and_then(|(_, list)| list.as_array());
     let names = |urn: &str| {
-        listed.is_some_and(|list| list.iter().any(|one| one.as_str().is_some_and(|text| text.eq_ignore_ascii_case(urn))))
+        listed.is_some_and(|list| {
+            list.iter().any(|one| one.as_str().is_some_and(|text| text.eq_ignore_ascii_case(urn)))
+        })
     };
     if names(kind.schema.urn) {
         Ok(())
@@ -92,7 +101,11 @@ fn check_schemas(kind: &ResourceType, members: &Map<String, Value>, profile: Pro
 fn extension_members(extension: &Schema, value: &Value, profile: Profile) -> Result<Resource, ScimError> {
     let mut inner = Resource::new();
     let Value::Object(members) = value else {
-        return if value.is_null() { Ok(inner) } else { Err(ScimError::syntax("An extension must be an object.")) };
+        return if value.is_null() {
+            Ok(inner)
+        } else {
+            Err(ScimError::syntax("An extension must be an object."))
+        };
     };
     for (name, value) in members {
         match extension.find(name) {
@@ -104,7 +117,12 @@ fn extension_members(extension: &Schema, value: &Value, profile: Profile) -> Res
     Ok(inner)
 }
 
-fn insert(into: &mut Resource, attribute: &Attribute, value: &Value, profile: Profile) -> Result<(), ScimError> {
+fn insert(
+    into: &mut Resource,
+    attribute: &Attribute,
+    value: &Value,
+    profile: Profile,
+) -> Result<(), ScimError> {
     // Read-only attributes in POST and PUT are ignored (RFC 7644, section 3.3); a password is taken and thrown away.
     if matches!(attribute.mutability, Mutability::ReadOnly | Mutability::WriteOnly) {
         return Ok(());
@@ -169,14 +187,24 @@ mod tests {
         assert_eq!(with("schemas", json!(["urn:x"])), ErrorType::InvalidSyntax);
         assert_eq!(with("userName", json!(1)), ErrorType::InvalidValue);
         assert_eq!(with("emails", json!({"value": "a"})), ErrorType::InvalidValue);
-        assert_eq!(normalize(&USERS, &json!([]), Profile::Compat).unwrap_err().kind, ErrorType::InvalidSyntax);
-        assert_eq!(normalize(&USERS, &json!({"userName": " "}), Profile::Compat).unwrap_err().kind, ErrorType::InvalidValue);
-        assert_eq!(normalize(&GROUPS, &json!({}), Profile::Compat).unwrap_err().kind, ErrorType::InvalidValue);
+        assert_eq!(
+            normalize(&USERS, &json!([]), Profile::Compat).unwrap_err().kind,
+            ErrorType::InvalidSyntax
+        );
+        assert_eq!(
+            normalize(&USERS, &json!({"userName": " "}), Profile::Compat).unwrap_err().kind,
+            ErrorType::InvalidValue
+        );
+        assert_eq!(
+            normalize(&GROUPS, &json!({}), Profile::Compat).unwrap_err().kind,
+            ErrorType::InvalidValue
+        );
     }
 
     #[test]
     fn two_primaries_are_refused_and_equal_values_fall_together() {
-        let emails = |list: Value| normalize(&USERS, &json!({"userName": "a", "emails": list}), Profile::Compat);
+        let emails =
+            |list: Value| normalize(&USERS, &json!({"userName": "a", "emails": list}), Profile::Compat);
         let two = json!([{"value": "a", "primary": true}, {"value": "b", "primary": "true"}]);
         assert_eq!(emails(two).unwrap_err().kind, ErrorType::InvalidValue);
         let same = json!([{"value": "a", "type": "work"}, {"value": "a", "type": "work"}, {"value": "a", "type": "home"}]);

@@ -221,8 +221,13 @@ pub const USERS: ResourceType = ResourceType {
 };
 
 /// Groups.
-pub const GROUPS: ResourceType =
-    ResourceType { name: "Group", endpoint: "/Groups", text: "A group of the organization.", schema: &GROUP, extensions: &[] };
+pub const GROUPS: ResourceType = ResourceType {
+    name: "Group",
+    endpoint: "/Groups",
+    text: "A group of the organization.",
+    schema: &GROUP,
+    extensions: &[],
+};
 
 /// All resource types.
 pub const RESOURCE_TYPES: [&ResourceType; 2] = [&USERS, &GROUPS];

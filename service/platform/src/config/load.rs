@@ -56,7 +56,10 @@ pub enum ConfigError {
 ///
 /// # Errors
 /// [`ConfigError`], which names the key and what to do.
-pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
     let mut settings = parse("config.default.toml", DEFAULTS)?;
     let known = leaves("", &settings);
     if let Some(path) = file {
@@ -77,7 +80,12 @@ pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, 
     Ok(config)
 }
 
-fn from_variable(settings: &mut Table, known: &[(String, Value)], name: &str, value: String) -> Result<(), ConfigError> {
+fn from_variable(
+    settings: &mut Table,
+    known: &[(String, Value)],
+    name: &str,
+    value: String,
+) -> Result<(), ConfigError> {
     if OTHER_NAMES.contains(&name) {
         return Ok(());
     }
@@ -96,7 +104,8 @@ fn from_variable(settings: &mut Table, known: &[(String, Value)], name: &str, va
         return Ok(());
     };
     let value = if from_file {
-        let text = std::fs::read_to_string(&value).map_err(|error| ConfigError::File(value.clone(), error))?;
+        let text =
+            std::fs::read_to_string(&value).map_err(|error| ConfigError::File(value.clone(), error))?;
         text.trim_end_matches(['\r', '\n']).to_owned()
     } else {
         value
@@ -145,7 +154,11 @@ fn set(
 ) -> Result<(), ConfigError> {
     if !known.iter().any(|(name, _)| name == key) {
         let nearest = nearest(key, known.iter().map(|(name, _)| name.as_str()));
-        return Err(ConfigError::Unknown { key: key.to_owned(), place: place.to_owned(), nearest: nearest.to_owned() });
+        return Err(ConfigError::Unknown {
+            key: key.to_owned(),
+            place: place.to_owned(),
+            nearest: nearest.to_owned(),
+        });
     }
     let mut table = settings;
     let mut parts: Vec<&str> = key.split('.').collect();
@@ -159,7 +172,11 @@ fn set(
 }
 
 fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> &'a str {
-    names.max_by(|left, right| strsim::jaro_winkler(wanted, left).total_cmp(&strsim::jaro_winkler(wanted, right))).unwrap_or_default()
+    names
+        .max_by(|left, right| {
+            strsim::jaro_winkler(wanted, left).total_cmp(&strsim::jaro_winkler(wanted, right))
+        })
+        .unwrap_or_default()
 }
 
 impl Config {

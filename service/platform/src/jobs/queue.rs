@@ -17,7 +17,11 @@ const SWEEP_MAX: i64 = 5_000;
 const ERROR_MAX: usize = 1_000;
 
 /// Takes the next due job for `owner`, under a lease until `lease_until`.
-pub(super) async fn claim(tx: &mut PlatformTx, owner: &str, lease_until: Timestamp) -> Result<Option<job::Model>, DbError> {
+pub(super) async fn claim(
+    tx: &mut PlatformTx,
+    owner: &str,
+    lease_until: Timestamp,
+) -> Result<Option<job::Model>, DbError> {
     tx.housekeeping();
     let sql = format!(
         "WITH due AS MATERIALIZED (\
@@ -33,9 +37,15 @@ pub(super) async fn claim(tx: &mut PlatformTx, owner: &str, lease_until: Timesta
 }
 
 /// Renews a lease; false if it was lost.
-pub(super) async fn renew(tx: &mut PlatformTx, id: Uuid, owner: &str, until: Timestamp) -> Result<bool, DbError> {
+pub(super) async fn renew(
+    tx: &mut PlatformTx,
+    id: Uuid,
+    owner: &str,
+    until: Timestamp,
+) -> Result<bool, DbError> {
     tx.housekeeping();
-    let sql = "UPDATE job SET lease_expires_at = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
+    let sql =
+        "UPDATE job SET lease_expires_at = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
     Ok(tx.execute(sql, vec![id.into(), owner.into(), until.into()]).await? == 1)
 }
 

@@ -14,9 +14,9 @@ use tracing::Instrument as _;
 
 use super::queue::{self, Outcome};
 use super::{Handler, JobError, JobRun};
-use crate::error::chain;
 use crate::config::Jobs as Config;
 use crate::db::Db;
+use crate::error::chain;
 use crate::{DbError, Timestamp};
 
 /// One attempt may take this long; a lease is renewed meanwhile.
@@ -107,7 +107,10 @@ impl Worker {
 
     async fn claim(&self) -> Result<Option<job::Model>, DbError> {
         let until = self.lease_until();
-        let claimed = self.db.write_platform(&queue::ctx(), async |tx| queue::claim(tx, &self.owner, until).await).await;
+        let claimed = self
+            .db
+            .write_platform(&queue::ctx(), async |tx| queue::claim(tx, &self.owner, until).await)
+            .await;
         match claimed {
             // Two processes took jobs of one lane at the same moment: the key let one through.
             Err(DbError::Conflict(_)) => Ok(None),
@@ -129,13 +132,8 @@ impl Worker {
     async fn attempt_in_span(&self, job: job::Model) {
         let attempt = u32::try_from(job.attempts).unwrap_or(u32::MAX);
         let last = job.attempts >= job.attempts_max;
-        let context = JobRun {
-            id: job.id,
-            tenant: job.tenant_id,
-            attempt,
-            last,
-            request_id: job.request_id.clone(),
-        };
+        let context =
+            JobRun { id: job.id, tenant: job.tenant_id, attempt, last, request_id: job.request_id.clone() };
         let started = std::time::Instant::now();
         let Some(handler) = self.handlers.get(job.kind.as_str()) else {
             self.settle(&job, Outcome::Dead { reason: "no handler for this kind".to_owned() }).await;
@@ -158,7 +156,8 @@ impl Worker {
             Outcome::Dead { reason } => tracing::error!(attempt, %reason, "job is dead"),
         }
         metrics::counter!("tenantry_jobs_total", "kind" => handler.kind, "outcome" => label).increment(1);
-        metrics::histogram!("tenantry_job_seconds", "kind" => handler.kind).record(started.elapsed().as_secs_f64());
+        metrics::histogram!("tenantry_job_seconds", "kind" => handler.kind)
+            .record(started.elapsed().as_secs_f64());
         self.settle(&job, outcome).await;
     }
 
@@ -194,7 +193,8 @@ impl Worker {
     }
 
     async fn settle(&self, job: &job::Model, outcome: Outcome) {
-        let settled = self.db.write_platform(&queue::ctx(), async |tx| queue::settle(tx, job, outcome).await).await;
+        let settled =
+            self.db.write_platform(&queue::ctx(), async |tx| queue::settle(tx, job, outcome).await).await;
         if let Err(error) = settled {
             // The lease will expire and the job run again: it is idempotent.
             tracing::warn!(error = %chain(&error), "job could not be settled");

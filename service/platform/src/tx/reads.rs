@@ -2,8 +2,8 @@
 
 use entity::scope::{PlatformOwned, TenantOwned};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect,
-    Select, TryGetableMany, Value,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
+    QuerySelect, Select, TryGetableMany, Value,
 };
 use uuid::Uuid;
 
@@ -54,7 +54,10 @@ impl Reads {
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    pub async fn tuples<E: EntityTrait, T: TryGetableMany>(&self, select: Select<E>) -> Result<Vec<T>, DbError> {
+    pub async fn tuples<E: EntityTrait, T: TryGetableMany>(
+        &self,
+        select: Select<E>,
+    ) -> Result<Vec<T>, DbError> {
         Ok(select.into_tuple::<T>().all(&self.connection).await?)
     }
 

@@ -6,8 +6,8 @@ use entity::platform::{audit_event, job, outbox_event};
 use entity::scope::{PlatformOwned, TenantOwned};
 use sea_orm::sea_query::{OnConflict, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
-    QueryFilter, QueryTrait, UpdateMany, Value,
+    ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable,
+    ModelTrait, PrimaryKeyToColumn, QueryFilter, QueryTrait, UpdateMany, Value,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -133,7 +133,12 @@ impl Reads {
     }
 }
 
-async fn insert_job(reads: &Reads, new: NewJob, now: Timestamp, request_id: Option<String>) -> Result<(), DbError> {
+async fn insert_job(
+    reads: &Reads,
+    new: NewJob,
+    now: Timestamp,
+    request_id: Option<String>,
+) -> Result<(), DbError> {
     let row = job::Model {
         id: ids::new(),
         tenant_id: new.tenant,
@@ -380,7 +385,11 @@ impl Tx {
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn execute_shared<E: PlatformOwned>(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+    pub async fn execute_shared<E: PlatformOwned>(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+    ) -> Result<u64, DbError> {
         self.writes.touched();
         self.execute_raw(sql, values).await
     }

@@ -100,7 +100,12 @@ impl Code {
              | code | status | meaning |\n|---|---|---|\n",
         );
         for code in Code::ALL {
-            page.push_str(&format!("| `{}` | {} | {} |\n", code.name(), code.status().as_u16(), code.title()));
+            page.push_str(&format!(
+                "| `{}` | {} | {} |\n",
+                code.name(),
+                code.status().as_u16(),
+                code.title()
+            ));
         }
         page
     }

@@ -59,7 +59,11 @@ fn taken(error: DbError) -> Problem {
 ///
 /// # Errors
 /// `group.exists`, `quota.exceeded`.
-pub async fn create_group(tx: &mut Tx, organization: Uuid, resource: Map<String, Value>) -> Result<group::Model, Problem> {
+pub async fn create_group(
+    tx: &mut Tx,
+    organization: Uuid,
+    resource: Map<String, Value>,
+) -> Result<group::Model, Problem> {
     quota::take(tx, QUOTA, 1).await?;
     let display_name = text(&resource, "displayName").unwrap_or_default();
     let row = group::Model {
@@ -84,7 +88,11 @@ pub async fn create_group(tx: &mut Tx, organization: Uuid, resource: Map<String,
 ///
 /// # Errors
 /// `group.exists`.
-pub async fn rename_group(tx: &mut Tx, before: group::Model, resource: Map<String, Value>) -> Result<group::Model, Problem> {
+pub async fn rename_group(
+    tx: &mut Tx,
+    before: group::Model,
+    resource: Map<String, Value>,
+) -> Result<group::Model, Problem> {
     let resource = Value::Object(resource);
     if before.resource == resource {
         tx.housekeeping();
@@ -153,7 +161,8 @@ pub async fn set_members(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) ->
         };
         let (known, added) = store::add_members(tx, organization, group.id, wanted).await?;
         if known < wanted.len() {
-            let problem = Problem::detailed(Code::ValidationFailed, "A member is not a user of this organization.");
+            let problem =
+                Problem::detailed(Code::ValidationFailed, "A member is not a user of this organization.");
             return Err(problem.dialect("invalidValue"));
         }
         changed += added;

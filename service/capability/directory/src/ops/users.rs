@@ -46,7 +46,12 @@ user_events! {
 }
 
 fn facts(row: &user::Model) -> UserFacts<'_> {
-    UserFacts { user_id: row.id, organization_id: row.organization_id, user_name: &row.user_name, active: row.active }
+    UserFacts {
+        user_id: row.id,
+        organization_id: row.organization_id,
+        user_name: &row.user_name,
+        active: row.active,
+    }
 }
 
 /// A user to be made.
@@ -94,7 +99,9 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<(user::Model, Opti
 }
 
 fn taken(error: DbError) -> Problem {
-    let problem = |what: &str| Problem::detailed(Code::UserExists, format!("A user of this {what} exists.")).dialect("uniqueness");
+    let problem = |what: &str| {
+        Problem::detailed(Code::UserExists, format!("A user of this {what} exists.")).dialect("uniqueness")
+    };
     if error.conflicts_on("user_name") {
         problem("userName")
     } else if error.conflicts_on("external_id") {
@@ -108,7 +115,11 @@ fn taken(error: DbError) -> Problem {
 ///
 /// # Errors
 /// `user.exists`, `quota.exceeded` on reactivation.
-pub async fn replace_user(tx: &mut Tx, before: user::Model, resource: Map<String, Value>) -> Result<user::Model, Problem> {
+pub async fn replace_user(
+    tx: &mut Tx,
+    before: user::Model,
+    resource: Map<String, Value>,
+) -> Result<user::Model, Problem> {
     let columns = UserColumns::of(&resource);
     let resource = Value::Object(resource);
     if before.resource == resource && before.active == columns.active {
@@ -173,7 +184,11 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn user_by_identity(view: &View, issuer: &str, subject: &str) -> Result<Option<user::Model>, DbError> {
+pub async fn user_by_identity(
+    view: &View,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<user::Model>, DbError> {
     let Some(link) = store::find_identity(view, issuer, subject).await? else { return Ok(None) };
     store::user(view, link.organization_id, link.user_id).await
 }
@@ -183,7 +198,12 @@ pub async fn user_by_identity(view: &View, issuer: &str, subject: &str) -> Resul
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn person_by_external_id(view: &View, organization: Uuid, issuer: &str, subject: &str) -> Result<Option<user::Model>, DbError> {
+pub async fn person_by_external_id(
+    view: &View,
+    organization: Uuid,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<user::Model>, DbError> {
     let found = store::user_by_external_id(view, organization, subject).await?;
     match found.filter(|row| row.source == Source::Scim.name()) {
         Some(row) if !store::has_identity(view, row.id, issuer).await? => Ok(Some(row)),
@@ -216,13 +236,17 @@ pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -
 /// `user.last_admin`.
 pub(crate) async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
     if before.role == "admin" && role != "admin" && before.active {
-        let admins = tx.select::<user::Entity>().filter(user::Column::Role.eq("admin")).filter(user::Column::Active.eq(true));
+        let admins = tx
+            .select::<user::Entity>()
+            .filter(user::Column::Role.eq("admin"))
+            .filter(user::Column::Active.eq(true));
         if tx.count(admins).await? <= 1 {
             return Err(Problem::new(Code::UserLastAdmin));
         }
     }
     let details = serde_json::json!({"from": before.role, "to": role});
-    let row = user::Model { role: role.to_owned(), version: before.version + 1, updated_at: tx.now(), ..before };
+    let row =
+        user::Model { role: role.to_owned(), version: before.version + 1, updated_at: tx.now(), ..before };
     tx.update(row.clone()).await?;
     tx.record("user.role", Target::new("user", row.id).with(details));
     tx.emit(&Updated(facts(&row)));

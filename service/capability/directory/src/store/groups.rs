@@ -103,7 +103,11 @@ pub async fn members(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn groups_of(view: &View, organization: Uuid, users: &[Uuid]) -> Result<HashMap<Uuid, Vec<(Uuid, String)>>, DbError> {
+pub async fn groups_of(
+    view: &View,
+    organization: Uuid,
+    users: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<(Uuid, String)>>, DbError> {
     let mut found: HashMap<Uuid, Vec<(Uuid, String)>> = HashMap::new();
     if users.is_empty() {
         return Ok(found);
@@ -123,11 +127,18 @@ pub async fn groups_of(view: &View, organization: Uuid, users: &[Uuid]) -> Resul
 
 /// Puts users into a group; those that aren't of the organization are left out. Tells how many of `users` there are in
 /// the organization, and how many rows were added.
-pub(crate) async fn add_members(tx: &Tx, organization: Uuid, group: Uuid, users: &[Uuid]) -> Result<(usize, u64), DbError> {
+pub(crate) async fn add_members(
+    tx: &Tx,
+    organization: Uuid,
+    group: Uuid,
+    users: &[Uuid],
+) -> Result<(usize, u64), DbError> {
     let (mut known, mut added) = (0, 0);
     for batch in users.chunks(IDS_MAX) {
         let (test, list) = tx.id_list(batch, "$3");
-        let count = format!("SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND id {test}");
+        let count = format!(
+            "SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND id {test}"
+        );
         let rows = tx.query(&count, vec![organization.into(), list.clone()]).await?;
         let n: i64 = rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0);
         known += usize::try_from(n).unwrap_or(0);
@@ -142,7 +153,12 @@ pub(crate) async fn add_members(tx: &Tx, organization: Uuid, group: Uuid, users:
 }
 
 /// Takes users out of a group; tells how many rows went.
-pub(crate) async fn remove_members(tx: &Tx, organization: Uuid, group: Uuid, users: &[Uuid]) -> Result<u64, DbError> {
+pub(crate) async fn remove_members(
+    tx: &Tx,
+    organization: Uuid,
+    group: Uuid,
+    users: &[Uuid],
+) -> Result<u64, DbError> {
     let mut removed = 0;
     for batch in users.chunks(IDS_MAX) {
         let (test, list) = tx.id_list(batch, "$4");
@@ -155,7 +171,12 @@ pub(crate) async fn remove_members(tx: &Tx, organization: Uuid, group: Uuid, use
 }
 
 /// Takes everybody out of a group but `kept`; tells how many rows went.
-pub(crate) async fn keep_members(tx: &Tx, organization: Uuid, group: Uuid, kept: &[Uuid]) -> Result<u64, DbError> {
+pub(crate) async fn keep_members(
+    tx: &Tx,
+    organization: Uuid,
+    group: Uuid,
+    kept: &[Uuid],
+) -> Result<u64, DbError> {
     let (test, list) = tx.id_list(kept, "$4");
     let sql = format!(
         "DELETE FROM directory_group_member WHERE tenant_id = $1 AND organization_id = $2 AND group_id = $3 AND NOT (user_id {test})"

@@ -68,15 +68,27 @@ pub async fn user_any_organization(view: &View, id: Uuid) -> Result<Option<user:
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn user_by_name(view: &View, organization: Uuid, name: &str) -> Result<Option<user::Model>, DbError> {
+pub async fn user_by_name(
+    view: &View,
+    organization: Uuid,
+    name: &str,
+) -> Result<Option<user::Model>, DbError> {
     view.one(of_organization(view, organization).filter(user::Column::UserNameKey.eq(fold(name)))).await
 }
 
-pub(crate) async fn user_by_external_id(view: &View, organization: Uuid, id: &str) -> Result<Option<user::Model>, DbError> {
+pub(crate) async fn user_by_external_id(
+    view: &View,
+    organization: Uuid,
+    id: &str,
+) -> Result<Option<user::Model>, DbError> {
     view.one(of_organization(view, organization).filter(user::Column::ExternalId.eq(id))).await
 }
 
-pub(crate) async fn find_identity(view: &View, issuer: &str, subject: &str) -> Result<Option<identity::Model>, DbError> {
+pub(crate) async fn find_identity(
+    view: &View,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<identity::Model>, DbError> {
     let select = view.select::<identity::Entity>().filter(identity::Column::Issuer.eq(issuer));
     view.one(select.filter(identity::Column::Subject.eq(subject))).await
 }
@@ -130,9 +142,16 @@ pub async fn list_users(
 }
 
 /// Writes the user's addresses anew.
-pub(crate) async fn set_emails(tx: &Tx, row: &user::Model, emails: Vec<(Option<String>, String)>, fresh: bool) -> Result<(), DbError> {
+pub(crate) async fn set_emails(
+    tx: &Tx,
+    row: &user::Model,
+    emails: Vec<(Option<String>, String)>,
+    fresh: bool,
+) -> Result<(), DbError> {
     if !fresh {
-        let old = tx.remove::<user_email::Entity>().filter(user_email::Column::OrganizationId.eq(row.organization_id));
+        let old = tx
+            .remove::<user_email::Entity>()
+            .filter(user_email::Column::OrganizationId.eq(row.organization_id));
         tx.purge(old.filter(user_email::Column::UserId.eq(row.id))).await?;
     }
     let rows = emails.into_iter().zip(0..).map(|((type_key, value_key), ordinal)| user_email::Model {

@@ -19,9 +19,30 @@ pub(super) fn routes() -> Routes {
     let token = Access::Public("the invitation's token is the credential");
     let guarded = |route: web::Route| route.counts_failures().body_bytes_max(16 << 10);
     Routes::new()
-        .add_with(Method::GET, PAGE, token, "invitation_page: Show an invitation; changes nothing.", invitation_page, guarded)
-        .add_with(Method::POST, PAGE, token, "accept_invitation_page: Accept an invitation by the page's form.", accept_by_page, guarded)
-        .add_with(Method::POST, API, token, "accept_invitation: Accept an invitation.", accept_by_api, guarded)
+        .add_with(
+            Method::GET,
+            PAGE,
+            token,
+            "invitation_page: Show an invitation; changes nothing.",
+            invitation_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            PAGE,
+            token,
+            "accept_invitation_page: Accept an invitation by the page's form.",
+            accept_by_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            API,
+            token,
+            "accept_invitation: Accept an invitation.",
+            accept_by_api,
+            guarded,
+        )
 }
 
 /// Which invitation.
@@ -47,9 +68,15 @@ impl Input for Acceptance {}
 impl Acceptance {
     /// The name, fit to be kept.
     fn name(&self) -> Result<Option<String>, Problem> {
-        let Some(name) = self.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
+        let Some(name) = self.display_name.as_deref().map(str::trim).filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
         let fits = name.chars().count() <= 200 && !name.chars().any(char::is_control);
-        if fits { Ok(Some(name.to_owned())) } else { Err(Problem::invalid("/displayName", "at most 200 characters")) }
+        if fits {
+            Ok(Some(name.to_owned()))
+        } else {
+            Err(Problem::invalid("/displayName", "at most 200 characters"))
+        }
     }
 }
 
@@ -66,7 +93,11 @@ fn refusal(problem: &Problem) -> Result<HttpResponse, Problem> {
     Ok(html(problem.code.status(), mail::page("refusal", &values)?))
 }
 
-async fn invitation_page(caller: Caller, Query(query): Query<WithToken>, _: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn invitation_page(
+    caller: Caller,
+    Query(query): Query<WithToken>,
+    _: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (row, tenant) = match ops::look(&caller.service, &query.token).await {
         Ok(found) => found,
         Err(problem) if problem.code.status().is_client_error() => return refusal(&problem),
@@ -94,7 +125,10 @@ async fn accept_by_page(caller: Caller, Form(input): Form<Acceptance>) -> Result
     }
 }
 
-async fn accept_by_api(caller: Caller, Body(input): Body<Acceptance>) -> Result<actix_web::web::Json<Invitation>, Problem> {
+async fn accept_by_api(
+    caller: Caller,
+    Body(input): Body<Acceptance>,
+) -> Result<actix_web::web::Json<Invitation>, Problem> {
     let name = input.name()?;
     let (row, _) = ops::accept(&caller.service, &caller.ctx, &input.token, name).await?;
     Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))

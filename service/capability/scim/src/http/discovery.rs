@@ -17,8 +17,20 @@ pub(super) fn routes() -> Routes {
             "scim_service_provider_config: What the server can do.",
             service_provider_config,
         )
-        .add(Method::GET, "/scim/v2/ResourceTypes", Access::Scim, "scim_resource_types: Resource types.", resource_types)
-        .add(Method::GET, "/scim/v2/ResourceTypes/{name}", Access::Scim, "scim_resource_type: A resource type.", resource_type)
+        .add(
+            Method::GET,
+            "/scim/v2/ResourceTypes",
+            Access::Scim,
+            "scim_resource_types: Resource types.",
+            resource_types,
+        )
+        .add(
+            Method::GET,
+            "/scim/v2/ResourceTypes/{name}",
+            Access::Scim,
+            "scim_resource_type: A resource type.",
+            resource_type,
+        )
         .add(Method::GET, "/scim/v2/Schemas", Access::Scim, "scim_schemas: Schemas.", schemas)
         .add(Method::GET, "/scim/v2/Schemas/{name}", Access::Scim, "scim_schema: A schema.", schema)
         .add(Method::GET, "/scim/v2/Me", Access::Scim, "scim_me: A token is nobody; 501.", me)
@@ -32,26 +44,41 @@ fn refuse_filter(query: &Parameters) -> Result<(), Problem> {
     }
 }
 
-async fn service_provider_config(caller: OrganizationCaller, Query(query): Query<Parameters>) -> Result<HttpResponse, Problem> {
+async fn service_provider_config(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
     refuse_filter(&query)?;
     Ok(scim(HttpResponse::Ok(), &discovery::service_provider_config(&base(&caller))))
 }
 
-async fn resource_types(caller: OrganizationCaller, Query(query): Query<Parameters>) -> Result<HttpResponse, Problem> {
+async fn resource_types(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
     refuse_filter(&query)?;
     Ok(all(discovery::resource_types(&base(&caller))))
 }
 
-async fn schemas(caller: OrganizationCaller, Query(query): Query<Parameters>) -> Result<HttpResponse, Problem> {
+async fn schemas(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
     refuse_filter(&query)?;
     Ok(all(discovery::schemas(&base(&caller))))
 }
 
-async fn resource_type(caller: OrganizationCaller, request: actix_web::HttpRequest) -> Result<HttpResponse, Problem> {
+async fn resource_type(
+    caller: OrganizationCaller,
+    request: actix_web::HttpRequest,
+) -> Result<HttpResponse, Problem> {
     named(discovery::resource_types(&base(&caller)), request.match_info().get("name").unwrap_or_default())
 }
 
-async fn schema(caller: OrganizationCaller, request: actix_web::HttpRequest) -> Result<HttpResponse, Problem> {
+async fn schema(
+    caller: OrganizationCaller,
+    request: actix_web::HttpRequest,
+) -> Result<HttpResponse, Problem> {
     named(discovery::schemas(&base(&caller)), request.match_info().get("name").unwrap_or_default())
 }
 
@@ -64,7 +91,9 @@ fn all(entries: Vec<Value>) -> HttpResponse {
 }
 
 fn named(entries: Vec<Value>, name: &str) -> Result<HttpResponse, Problem> {
-    let is = |entry: &Value| entry.get("id").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(name));
+    let is = |entry: &Value| {
+        entry.get("id").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(name))
+    };
     let found = entries.into_iter().find(is).ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(scim(HttpResponse::Ok(), &found))
 }

@@ -25,7 +25,14 @@ pub(super) fn routes() -> Routes {
         .add_with(Method::POST, LIST, Access::Scim, "scim_create_group: Create a group.", create_group, large)
         .add(Method::GET, LIST, Access::Scim, "scim_list_groups: List groups.", list_groups)
         .add(Method::GET, ONE, Access::Scim, "scim_get_group: Get a group.", get_group)
-        .add_with(Method::PUT, ONE, Access::Scim, "scim_replace_group: Replace a group.", replace_group, large)
+        .add_with(
+            Method::PUT,
+            ONE,
+            Access::Scim,
+            "scim_replace_group: Replace a group.",
+            replace_group,
+            large,
+        )
         .add_with(Method::PATCH, ONE, Access::Scim, "scim_patch_group: Change a group.", patch_group, large)
         .add(Method::DELETE, ONE, Access::Scim, "scim_delete_group: Delete a group.", delete_group)
 }
@@ -44,7 +51,8 @@ fn read(body: &Value, profile: Profile) -> Result<(Map<String, Value>, Vec<Uuid>
 
 /// Ids of members that come in: each must be one.
 fn known(ids: &[String]) -> Result<Vec<Uuid>, Problem> {
-    let wrong = || refusal(ScimError::new(ErrorType::InvalidValue, "A member is not a user of this organization."));
+    let wrong =
+        || refusal(ScimError::new(ErrorType::InvalidValue, "A member is not a user of this organization."));
     ids.iter().map(|id| Uuid::try_parse(id).map_err(|_| wrong())).collect()
 }
 
@@ -53,11 +61,18 @@ fn edit(change: MemberChange) -> Result<MemberEdit, Problem> {
         MemberChange::Add(ids) => MemberEdit::Add(known(&ids)?),
         MemberChange::Replace(ids) => MemberEdit::Replace(known(&ids)?),
         // Who isn't there is gone already.
-        MemberChange::Remove(ids) => MemberEdit::Remove(ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect()),
+        MemberChange::Remove(ids) => {
+            MemberEdit::Remove(ids.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect())
+        }
     })
 }
 
-async fn whole(view: &View, base: &str, row: group::Model, projection: &Projection) -> Result<Map<String, Value>, Problem> {
+async fn whole(
+    view: &View,
+    base: &str,
+    row: group::Model,
+    projection: &Projection,
+) -> Result<Map<String, Value>, Problem> {
     let members = if projection.wants("members") {
         let mut found = directory::members(view, row.organization_id, &[row.id]).await?;
         Some(found.remove(&row.id).unwrap_or_default())
@@ -67,7 +82,11 @@ async fn whole(view: &View, base: &str, row: group::Model, projection: &Projecti
     Ok(represent::group(base, row, members.as_ref()))
 }
 
-async fn create_group(caller: OrganizationCaller, Query(query): Query<Parameters>, body: RawBody) -> Result<HttpResponse, Problem> {
+async fn create_group(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+    body: RawBody,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&GROUPS)?;
     let (resource, members) = read(&body.json()?, profile(&caller))?;
     let (organization, base) = (caller.organization, base(&caller));
@@ -82,10 +101,14 @@ async fn create_group(caller: OrganizationCaller, Query(query): Query<Parameters
         .await
 }
 
-async fn list_groups(caller: OrganizationCaller, Query(query): Query<Parameters>) -> Result<HttpResponse, Problem> {
+async fn list_groups(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&GROUPS)?;
     let (start, count) = query.page()?;
-    let terms = query.filter().map(|text| filter::groups(text, profile(&caller))).transpose().map_err(refusal)?;
+    let terms =
+        query.filter().map(|text| filter::groups(text, profile(&caller))).transpose().map_err(refusal)?;
     let terms = terms.unwrap_or_default();
     let (organization, base) = (caller.organization, base(&caller));
     caller
@@ -93,7 +116,8 @@ async fn list_groups(caller: OrganizationCaller, Query(query): Query<Parameters>
             let (rows, total) = directory::list_groups(view, organization, &terms, start - 1, count).await?;
             let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
             let wanted = projection.wants("members");
-            let mut members = if wanted { directory::members(view, organization, &ids).await? } else { Default::default() };
+            let mut members =
+                if wanted { directory::members(view, organization, &ids).await? } else { Default::default() };
             let resources = rows.into_iter().map(|row| {
                 let members = wanted.then(|| members.remove(&row.id).unwrap_or_default());
                 Value::Object(projection.apply(&GROUPS, represent::group(&base, row, members.as_ref())))
@@ -103,9 +127,15 @@ async fn list_groups(caller: OrganizationCaller, Query(query): Query<Parameters>
         .await
 }
 
-async fn get_group(caller: OrganizationCaller, ids: Ids, Query(query): Query<Parameters>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn get_group(
+    caller: OrganizationCaller,
+    ids: Ids,
+    Query(query): Query<Parameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&GROUPS)?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .read(async |view| {
             let row = directory::group(view, organization, id).await?.ok_or_else(not_found)?;
@@ -126,7 +156,8 @@ async fn replace_group(
 ) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&GROUPS)?;
     let (resource, members) = read(&body.json()?, profile(&caller))?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .write(async |tx| {
             let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
@@ -154,7 +185,8 @@ async fn patch_group(
     let operations = patch::parse(&body.json()?, profile).map_err(refusal)?;
     let (operations, changes) = patch::split_members(operations, profile).map_err(refusal)?;
     let edits: Vec<MemberEdit> = changes.into_iter().map(edit).collect::<Result<_, _>>()?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .write(async |tx| {
             let mut row = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;

@@ -33,7 +33,12 @@ fn not_found() -> Problem {
 }
 
 /// The user with their groups, unless these aren't asked for.
-async fn whole(view: &View, base: &str, row: user::Model, projection: &Projection) -> Result<Map<String, Value>, Problem> {
+async fn whole(
+    view: &View,
+    base: &str,
+    row: user::Model,
+    projection: &Projection,
+) -> Result<Map<String, Value>, Problem> {
     let groups = if projection.wants("groups") {
         directory::groups_of(view, row.organization_id, &[row.id]).await?.remove(&row.id)
     } else {
@@ -42,7 +47,11 @@ async fn whole(view: &View, base: &str, row: user::Model, projection: &Projectio
     Ok(represent::user(base, row, groups.as_ref()))
 }
 
-async fn create_user(caller: OrganizationCaller, Query(query): Query<Parameters>, body: RawBody) -> Result<HttpResponse, Problem> {
+async fn create_user(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+    body: RawBody,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&USERS)?;
     let resource = resource::normalize(&USERS, &body.json()?, profile(&caller)).map_err(refusal)?;
     let organization = caller.organization;
@@ -63,10 +72,14 @@ async fn create_user(caller: OrganizationCaller, Query(query): Query<Parameters>
     Ok(response)
 }
 
-async fn list_users(caller: OrganizationCaller, Query(query): Query<Parameters>) -> Result<HttpResponse, Problem> {
+async fn list_users(
+    caller: OrganizationCaller,
+    Query(query): Query<Parameters>,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&USERS)?;
     let (start, count) = query.page()?;
-    let terms = query.filter().map(|text| filter::users(text, profile(&caller))).transpose().map_err(refusal)?;
+    let terms =
+        query.filter().map(|text| filter::users(text, profile(&caller))).transpose().map_err(refusal)?;
     let terms = terms.unwrap_or_default();
     let (organization, base) = (caller.organization, base(&caller));
     caller
@@ -87,9 +100,15 @@ async fn list_users(caller: OrganizationCaller, Query(query): Query<Parameters>)
         .await
 }
 
-async fn get_user(caller: OrganizationCaller, ids: Ids, Query(query): Query<Parameters>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn get_user(
+    caller: OrganizationCaller,
+    ids: Ids,
+    Query(query): Query<Parameters>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&USERS)?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .read(async |view| {
             let row = directory::user(view, organization, id).await?.ok_or_else(not_found)?;
@@ -110,7 +129,8 @@ async fn replace_user(
 ) -> Result<HttpResponse, Problem> {
     let projection = query.projection(&USERS)?;
     let resource = resource::normalize(&USERS, &body.json()?, profile(&caller)).map_err(refusal)?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .write(async |tx| {
             let before = directory::user_locked(tx, organization, id).await?.ok_or_else(not_found)?;
@@ -131,7 +151,8 @@ async fn patch_user(
     let profile = profile(&caller);
     let projection = query.projection(&USERS)?;
     let operations = patch::parse(&body.json()?, profile).map_err(refusal)?;
-    let (id, organization, base) = (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
+    let (id, organization, base) =
+        (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .write(async |tx| {
             let before = directory::user_locked(tx, organization, id).await?.ok_or_else(not_found)?;

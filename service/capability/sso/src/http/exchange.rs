@@ -46,9 +46,17 @@ pub(crate) struct ExchangeInput {
 
 impl Input for ExchangeInput {
     fn check(&self, errors: &mut FieldErrors) {
-        let kinds = [JWT, "urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:access_token"];
+        let kinds = [
+            JWT,
+            "urn:ietf:params:oauth:token-type:id_token",
+            "urn:ietf:params:oauth:token-type:access_token",
+        ];
         let known = self.subject_token_type.as_deref().is_none_or(|kind| kinds.contains(&kind));
-        errors.require(known, "/subjectTokenType", "must be the type of a JWT, an ID token or an access token");
+        errors.require(
+            known,
+            "/subjectTokenType",
+            "must be the type of a JWT, an ID token or an access token",
+        );
         if let Some(audience) = &self.audience {
             errors.text("/audience", audience, 500);
         }
@@ -94,13 +102,15 @@ async fn exchange(
         None => "/".to_owned(),
         Some(wanted) => {
             let registered = redirect_uris(&caller).await?;
-            return_to(wanted, &registered).ok_or_else(|| Problem::invalid("/returnTo", "must be a path or a registered URI"))?
+            return_to(wanted, &registered)
+                .ok_or_else(|| Problem::invalid("/returnTo", "must be a path or a registered URI"))?
         }
     };
     match attempt(&caller, &request, &input, &cache, &keys).await {
         Ok(done) => Ok(answer(done, redirect_url)),
         Err(problem) => {
-            let target = Target::new("sso", "exchange").with(serde_json::json!({"code": problem.code.name()}));
+            let target =
+                Target::new("sso", "exchange").with(serde_json::json!({"code": problem.code.name()}));
             if problem.code.status().is_client_error() {
                 caller.service.db.record_denied(&caller.ctx, None, "sso.exchange", target).await?;
             }
@@ -111,7 +121,9 @@ async fn exchange(
 
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
     let modules = caller.service.db.read_platform(async |view| webhooks::modules(view).await).await?;
-    let uris = |module: entity::webhooks::module::Model| serde_json::from_value(module.redirect_uris).unwrap_or_default();
+    let uris = |module: entity::webhooks::module::Model| {
+        serde_json::from_value(module.redirect_uris).unwrap_or_default()
+    };
     Ok(modules.into_iter().flat_map(|module| -> Vec<String> { uris(module) }).collect())
 }
 

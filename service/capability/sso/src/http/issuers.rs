@@ -14,8 +14,8 @@ use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldError, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position,
-    Problem, Query, Routes, Service, Shared, Tagged,
+    Access, Body, Code, Created, FieldError, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Position, Problem, Query, Routes, Service, Shared, Tagged,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -103,7 +103,10 @@ fn exists(error: platform::DbError) -> Problem {
     }
 }
 
-async fn create_issuer(caller: PlatformCaller, Body(input): Body<IssuerInput>) -> Result<Created<Issuer>, Problem> {
+async fn create_issuer(
+    caller: PlatformCaller,
+    Body(input): Body<IssuerInput>,
+) -> Result<Created<Issuer>, Problem> {
     check_urls(&caller.service, &input)?;
     let default_claim = caller.service.config.sso.tenant_claim.clone();
     let row = caller
@@ -126,7 +129,10 @@ async fn create_issuer(caller: PlatformCaller, Body(input): Body<IssuerInput>) -
     Ok(Created(format!("{LIST}/{}", row.id), row.into()))
 }
 
-async fn list_issuers(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Issuer>, Problem> {
+async fn list_issuers(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Issuer>, Problem> {
     let position = Position::of(&query, "issuers")?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
@@ -180,7 +186,11 @@ async fn replace_issuer(
     Ok(Tagged(row.version, row.into()))
 }
 
-async fn delete_issuer(caller: PlatformCaller, ids: Ids, cache: Shared<Arc<JwksCache>>) -> Result<NoContent, Problem> {
+async fn delete_issuer(
+    caller: PlatformCaller,
+    ids: Ids,
+    cache: Shared<Arc<JwksCache>>,
+) -> Result<NoContent, Problem> {
     let id = ids.id("issuer_id")?;
     caller
         .write(async |tx| {

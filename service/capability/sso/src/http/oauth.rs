@@ -30,9 +30,30 @@ pub(super) fn routes() -> Routes {
     let metadata = Access::Public("relying parties need it before they know anything");
     let oauth = |route: web::Route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(64 << 10);
     Routes::new()
-        .add_with(Method::POST, "/oauth2/token", client, "token: Refresh, or exchange a token (RFC 8693).", token, oauth)
-        .add_with(Method::POST, "/oauth2/introspect", client, "introspect: Is this token good? (RFC 7662)", introspect, oauth)
-        .add_with(Method::POST, "/oauth2/revoke", client, "revoke: End a token's session (RFC 7009).", revoke, oauth)
+        .add_with(
+            Method::POST,
+            "/oauth2/token",
+            client,
+            "token: Refresh, or exchange a token (RFC 8693).",
+            token,
+            oauth,
+        )
+        .add_with(
+            Method::POST,
+            "/oauth2/introspect",
+            client,
+            "introspect: Is this token good? (RFC 7662)",
+            introspect,
+            oauth,
+        )
+        .add_with(
+            Method::POST,
+            "/oauth2/revoke",
+            client,
+            "revoke: End a token's session (RFC 7009).",
+            revoke,
+            oauth,
+        )
         .add(Method::GET, "/oauth2/jwks", metadata, "jwks: The platform's keys.", jwks)
         .add(
             Method::GET,
@@ -80,9 +101,16 @@ fn unauthenticated() -> Problem {
 }
 
 /// The client's id, if it authenticated; `None` if it didn't try.
-async fn client(caller: &Caller, request: &HttpRequest, id: Option<&str>, secret: Option<&str>) -> Result<Option<String>, Problem> {
+async fn client(
+    caller: &Caller,
+    request: &HttpRequest,
+    id: Option<&str>,
+    secret: Option<&str>,
+) -> Result<Option<String>, Problem> {
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let basic = authorization.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let basic = authorization
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
     let (id, secret) = match (basic, id, secret) {
         (Some((_, encoded)), None, None) => {
             let pair = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -91,10 +119,13 @@ async fn client(caller: &Caller, request: &HttpRequest, id: Option<&str>, secret
             (id.to_owned(), secret.to_owned())
         }
         (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
-        (Some(_), _, Some(_)) => return Err(refuse("invalid_request", "One way of authentication, not two.")),
+        (Some(_), _, Some(_)) => {
+            return Err(refuse("invalid_request", "One way of authentication, not two."));
+        }
         _ => return Ok(None),
     };
-    let module = webhooks::authenticate_client(&caller.service, &id, &secret).await?.ok_or_else(unauthenticated)?;
+    let module =
+        webhooks::authenticate_client(&caller.service, &id, &secret).await?.ok_or_else(unauthenticated)?;
     Ok(Some(module.client_id))
 }
 
@@ -104,7 +135,10 @@ fn may_use(session: &session::Model, client: Option<&str>) -> bool {
 }
 
 fn answer(body: &Value) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).insert_header(("Pragma", "no-cache")).json(body)
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(("Pragma", "no-cache"))
+        .json(body)
 }
 
 async fn token(
@@ -114,11 +148,14 @@ async fn token(
     cache: Shared<Arc<JwksCache>>,
     keys: Shared<Arc<Keyring>>,
 ) -> Result<HttpResponse, Problem> {
-    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let client =
+        client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let service = &caller.service;
     match input.grant_type.as_str() {
         "refresh_token" => {
-            let token = input.refresh_token.ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
+            let token = input
+                .refresh_token
+                .ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
             let may = |session: &session::Model| may_use(session, client.as_deref());
             let pair = tokens::refresh(service, &keys, &caller.ctx, &token, may).await?;
             Ok(answer(&json!({
@@ -128,11 +165,15 @@ async fn token(
         }
         TOKEN_EXCHANGE => {
             let client_id = client.ok_or_else(unauthenticated)?;
-            let token = input.subject_token.ok_or_else(|| refuse("invalid_request", "`subject_token` is missing."))?;
+            let token = input
+                .subject_token
+                .ok_or_else(|| refuse("invalid_request", "`subject_token` is missing."))?;
             if input.subject_token_type.is_none() {
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
-            let identity = subject::verify(service, &cache, &token).await.map_err(|problem| problem.dialect("invalid_grant"))?;
+            let identity = subject::verify(service, &cache, &token)
+                .await
+                .map_err(|problem| problem.dialect("invalid_grant"))?;
             let audience = input.audience.unwrap_or_else(|| client_id.clone());
             let asked = Asked { client_id, audience };
             let done = exchange::exchange(service, &keys, &caller.ctx, &identity, &asked).await?;
@@ -152,12 +193,17 @@ async fn introspect(
     keys: Shared<Arc<Keyring>>,
     management: Shared<Arc<Keys>>,
 ) -> Result<HttpResponse, Problem> {
-    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let client =
+        client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     if client.is_none() {
-        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = authorization.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let authorization =
+            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = authorization
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
-        let principal = management.authenticate(&caller.service, bearer.trim()).await.map_err(|_| unauthenticated())?;
+        let principal =
+            management.authenticate(&caller.service, bearer.trim()).await.map_err(|_| unauthenticated())?;
         if !allows(principal.role, Permission::SsoExchange) {
             return Err(Problem::new(Code::AuthInsufficient));
         }
@@ -177,7 +223,8 @@ async fn revoke(
     Form(input): Form<OneToken>,
     keys: Shared<Arc<Keyring>>,
 ) -> Result<HttpResponse, Problem> {
-    let client = client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let client =
+        client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let may = |session: &session::Model| may_use(session, client.as_deref());
     tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())
@@ -188,10 +235,15 @@ async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, P
     let mut keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
     if keys.is_empty() {
         let ctx = platform::Ctx::system("signing keys");
-        service.db.write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await).await?;
+        service
+            .db
+            .write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await)
+            .await?;
         keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
     }
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(json!({"keys": keys})))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .json(json!({"keys": keys})))
 }
 
 fn metadata(issuer: &str) -> HttpResponse {

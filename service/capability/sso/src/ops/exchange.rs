@@ -82,7 +82,12 @@ struct SignedIn {
     usage: Option<Usage>,
 }
 
-async fn sign_in(tx: &mut Tx, service: &Service, identity: &Identity, asked: &Asked) -> Result<SignedIn, Problem> {
+async fn sign_in(
+    tx: &mut Tx,
+    service: &Service,
+    identity: &Identity,
+    asked: &Asked,
+) -> Result<SignedIn, Problem> {
     let tenant = tenancy::active(tx).await?;
     let (user, usage) = match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
         Some(user) => (user, None),
@@ -107,7 +112,8 @@ async fn sign_in(tx: &mut Tx, service: &Service, identity: &Identity, asked: &As
 /// An existing user is never found by e-mail: who can make an issuer assert an address would become that user.
 async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model, Option<Usage>), Problem> {
     let organization = tenancy::organization_named(tx, "default").await?;
-    let known = directory::person_by_external_id(tx, organization.id, &identity.issuer, &identity.subject).await?;
+    let known =
+        directory::person_by_external_id(tx, organization.id, &identity.issuer, &identity.subject).await?;
     if let Some(user) = known {
         if !user.active {
             return Err(Problem::new(Code::UserDeactivated));
@@ -124,7 +130,10 @@ async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model,
     resource.insert("userName".to_owned(), name.into());
     resource.insert("active".to_owned(), true.into());
     if let Some(name) = &identity.name {
-        resource.insert("displayName".to_owned(), name.chars().filter(|c| !c.is_control()).take(200).collect::<String>().into());
+        resource.insert(
+            "displayName".to_owned(),
+            name.chars().filter(|c| !c.is_control()).take(200).collect::<String>().into(),
+        );
     }
     if let Some(email) = &identity.email {
         resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));

@@ -66,7 +66,12 @@ struct KeySet {
 
 impl JwksCache {
     /// The issuer's key of this id; without an id, its only key. `None`: it has none such.
-    pub(crate) async fn key(&self, service: &Service, issuer: &issuer::Model, kid: Option<&str>) -> Result<Option<Jwk>, Problem> {
+    pub(crate) async fn key(
+        &self,
+        service: &Service,
+        issuer: &issuer::Model,
+        kid: Option<&str>,
+    ) -> Result<Option<Jwk>, Problem> {
         if let Some(set) = self.sets.get(&issuer.id) {
             let found = choose(&set.keys, kid);
             if found.is_some() || set.at.elapsed() < REFETCH_MIN {
@@ -131,7 +136,8 @@ fn choose(keys: &[Jwk], kid: Option<&str>) -> Option<Jwk> {
         !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption))
             && !matches!(key.algorithm, AlgorithmParameters::OctetKey(_))
     };
-    let mut found = keys.iter().filter(usable).filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid);
+    let mut found =
+        keys.iter().filter(usable).filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid);
     match (found.next(), found.next()) {
         // Two keys of one id, or no id among several: nobody can say which is meant.
         (Some(_), Some(_)) | (None, _) => None,

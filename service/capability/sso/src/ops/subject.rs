@@ -57,8 +57,12 @@ pub(crate) async fn verify(service: &Service, cache: &JwksCache, token: &str) ->
     }
     let claimed = unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
     let issuer = registered(service, &claimed).await?;
-    let key = cache.key(service, &issuer, header.kid.as_deref()).await?.ok_or_else(|| refused("its key is unknown"))?;
-    if key.common.key_algorithm.is_some_and(|algorithm| algorithm.to_string() != format!("{:?}", header.alg)) {
+    let key = cache
+        .key(service, &issuer, header.kid.as_deref())
+        .await?
+        .ok_or_else(|| refused("its key is unknown"))?;
+    if key.common.key_algorithm.is_some_and(|algorithm| algorithm.to_string() != format!("{:?}", header.alg))
+    {
         return Err(refused("its algorithm is not its key's"));
     }
     let decoding = DecodingKey::from_jwk(&key).map_err(|_| refused("its key can't be used"))?;
@@ -67,7 +71,8 @@ pub(crate) async fn verify(service: &Service, cache: &JwksCache, token: &str) ->
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    let verified = decode::<SubjectClaims>(token, &decoding, &validation).map_err(|_| refused("its signature is wrong"))?;
+    let verified = decode::<SubjectClaims>(token, &decoding, &validation)
+        .map_err(|_| refused("its signature is wrong"))?;
     let claims = verified.claims;
     let skew = i64::try_from(service.config.sso.clock_skew.as_secs()).unwrap_or(30);
     if let Some(why) = claims.refuse(&issuer.issuer, &issuer.audience, service.db.clock().now(), skew) {
@@ -75,7 +80,8 @@ pub(crate) async fn verify(service: &Service, cache: &JwksCache, token: &str) ->
     }
     let external_id = claims.text(&issuer.tenant_claim).filter(|id| !id.is_empty() && id.len() <= 255);
     let external_id = external_id.ok_or_else(|| {
-        Problem::detailed(Code::TenantUnknown, "The subject token names no organization.").fact("claim", issuer.tenant_claim.as_str())
+        Problem::detailed(Code::TenantUnknown, "The subject token names no organization.")
+            .fact("claim", issuer.tenant_claim.as_str())
     })?;
     Ok(Identity {
         external_id: external_id.to_owned(),
@@ -94,7 +100,8 @@ fn unverified(token: &str) -> Option<SubjectClaims> {
 
 async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Model, Problem> {
     let find = async |view: &PlatformView| {
-        let select = view.platform::<Entity>().filter(Column::Issuer.eq(&claimed.iss)).limit(REGISTRATIONS_MAX);
+        let select =
+            view.platform::<Entity>().filter(Column::Issuer.eq(&claimed.iss)).limit(REGISTRATIONS_MAX);
         view.all(select).await
     };
     let rows = service.db.read_platform(find).await?;
@@ -102,11 +109,16 @@ async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Model,
         return Err(Problem::new(Code::IssuerUnknown));
     }
     let named = claimed.aud.list();
-    rows.into_iter().find(|row| named.contains(&row.audience)).ok_or_else(|| refused("it is for another audience"))
+    rows.into_iter()
+        .find(|row| named.contains(&row.audience))
+        .ok_or_else(|| refused("it is for another audience"))
 }
 
 /// Reads what a gateway asserts in its headers; `None` if it asserts nothing.
-pub(crate) fn asserted(headers: &actix_web::http::header::HeaderMap, names: &GatewayHeaders) -> Result<Option<Identity>, Problem> {
+pub(crate) fn asserted(
+    headers: &actix_web::http::header::HeaderMap,
+    names: &GatewayHeaders,
+) -> Result<Option<Identity>, Problem> {
     let read = |name: &str| -> Result<Option<String>, Problem> {
         let mut values = headers.get_all(name);
         match (values.next(), values.next()) {
@@ -118,9 +130,12 @@ pub(crate) fn asserted(headers: &actix_web::http::header::HeaderMap, names: &Gat
             _ => Err(Problem::invalid(name, "must be there once")),
         }
     };
-    let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else { return Ok(None) };
+    let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else {
+        return Ok(None);
+    };
     let roles = read(&names.user_roles)?.unwrap_or_default();
-    let role = roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
+    let role =
+        roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
     Ok(Some(Identity {
         issuer: "gateway".to_owned(),
         subject,

@@ -50,7 +50,11 @@ pub(crate) async fn refresh(
 }
 
 /// The claims of an access token whose session lives.
-pub(crate) async fn introspect(service: &Service, keys: &Keyring, token: &str) -> Result<Option<Claims>, Problem> {
+pub(crate) async fn introspect(
+    service: &Service,
+    keys: &Keyring,
+    token: &str,
+) -> Result<Option<Claims>, Problem> {
     let now = service.db.clock().now();
     let Some(claims) = sessions::verify(service, keys, token, now).await? else { return Ok(None) };
     let live = service

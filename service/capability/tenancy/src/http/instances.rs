@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
-    Query, Routes, Tagged,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Position, Problem, Query, Routes, Tagged,
 };
 
 const LIST: &str = "/api/v1/instances";
@@ -27,7 +27,13 @@ pub(super) fn routes() -> Routes {
         .add(Method::GET, LIST, READ, "list_instances: List instances.", list_instances)
         .add(Method::GET, ONE, READ, "get_instance: Get an instance.", get_instance)
         .add(Method::PATCH, ONE, WRITE, "update_instance: Change an instance.", update_instance)
-        .add(Method::DELETE, ONE, WRITE, "delete_instance: Remove an instance that hosts nobody.", delete_instance)
+        .add(
+            Method::DELETE,
+            ONE,
+            WRITE,
+            "delete_instance: Remove an instance that hosts nobody.",
+            delete_instance,
+        )
 }
 
 /// An instance to be registered.
@@ -47,7 +53,11 @@ pub(crate) struct InstanceInput {
 impl Input for InstanceInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/name", &self.name, 100);
-        errors.require(matches!(self.mode.as_str(), "shared" | "dedicated"), "/mode", "must be shared or dedicated");
+        errors.require(
+            matches!(self.mode.as_str(), "shared" | "dedicated"),
+            "/mode",
+            "must be shared or dedicated",
+        );
         let most = if self.mode == "dedicated" { 1 } else { CAPACITY_MAX };
         let fits = self.capacity.is_none_or(|capacity| (1..=most).contains(&capacity));
         errors.require(fits, "/capacity", "must be from 1 to 50, and 1 on a dedicated instance");
@@ -70,7 +80,8 @@ pub(crate) struct InstanceChange {
 
 impl Input for InstanceChange {
     fn check(&self, errors: &mut FieldErrors) {
-        let known = self.status.as_deref().is_none_or(|status| matches!(status, "active" | "draining" | "offline"));
+        let known =
+            self.status.as_deref().is_none_or(|status| matches!(status, "active" | "draining" | "offline"));
         errors.require(known, "/status", "must be active, draining or offline");
         if let Some(endpoint) = &self.endpoint {
             errors.text("/endpoint", endpoint, 500);
@@ -124,7 +135,10 @@ impl From<Model> for Instance {
     }
 }
 
-async fn create_instance(caller: PlatformCaller, Body(input): Body<InstanceInput>) -> Result<Created<Instance>, Problem> {
+async fn create_instance(
+    caller: PlatformCaller,
+    Body(input): Body<InstanceInput>,
+) -> Result<Created<Instance>, Problem> {
     let most = if input.mode == "dedicated" { 1 } else { CAPACITY_MAX };
     let row = caller
         .write(async |tx| {
@@ -150,7 +164,10 @@ async fn create_instance(caller: PlatformCaller, Body(input): Body<InstanceInput
     Ok(Created(format!("{LIST}/{}", row.id), row.into()))
 }
 
-async fn list_instances(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Instance>, Problem> {
+async fn list_instances(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Instance>, Problem> {
     let position = Position::of(&query, "instances")?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
@@ -164,7 +181,8 @@ async fn list_instances(caller: PlatformCaller, Query(query): Query<ListQuery>) 
 
 async fn get_instance(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Instance>, Problem> {
     let id = ids.id("instance_id")?;
-    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await).await?;
+    let found =
+        caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await).await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
 }

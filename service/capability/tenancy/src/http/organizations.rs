@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position, Problem, Query, Routes,
-    Tagged, TenantCaller,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position,
+    Problem, Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops;
@@ -27,7 +27,13 @@ pub(super) fn routes() -> Routes {
         .add(Method::GET, LIST, READ, "list_organizations: List organizations.", list_organizations)
         .add(Method::GET, ONE, READ, "get_organization: Get an organization.", get_organization)
         .add(Method::PATCH, ONE, WRITE, "update_organization: Rename an organization.", update_organization)
-        .add(Method::DELETE, ONE, WRITE, "delete_organization: Delete an empty organization.", delete_organization)
+        .add(
+            Method::DELETE,
+            ONE,
+            WRITE,
+            "delete_organization: Delete an empty organization.",
+            delete_organization,
+        )
 }
 
 /// An organization to be created.
@@ -79,7 +85,13 @@ pub struct Organization {
 
 impl From<Model> for Organization {
     fn from(row: Model) -> Self {
-        Self { id: row.id, slug: row.slug, name: row.name, created_at: row.created_at, updated_at: row.updated_at }
+        Self {
+            id: row.id,
+            slug: row.slug,
+            name: row.name,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
     }
 }
 
@@ -100,7 +112,11 @@ async fn create_organization(
                 updated_at: tx.now(),
             };
             tx.insert(row.clone()).await.map_err(|error| {
-                if error.conflicts_on("slug") { Problem::new(Code::OrganizationSlugTaken) } else { error.into() }
+                if error.conflicts_on("slug") {
+                    Problem::new(Code::OrganizationSlugTaken)
+                } else {
+                    error.into()
+                }
             })?;
             tx.record("organization.create", Target::new("organization", row.id));
             Ok::<_, Problem>(row)
@@ -110,7 +126,10 @@ async fn create_organization(
     Ok(Created(location, row.into()))
 }
 
-async fn list_organizations(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<Organization>, Problem> {
+async fn list_organizations(
+    caller: TenantCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Organization>, Problem> {
     let position = Position::of(&query, &format!("organizations {}", caller.tenant()))?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller

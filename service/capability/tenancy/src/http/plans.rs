@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
-    Query, Routes, Tagged,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Position, Problem, Query, Routes, Tagged,
 };
 
 const LIST: &str = "/api/v1/plans";
@@ -26,7 +26,13 @@ pub(super) fn routes() -> Routes {
         .add(Method::POST, LIST, WRITE, "create_plan: Create a plan.", create_plan)
         .add(Method::GET, LIST, READ, "list_plans: List plans.", list_plans)
         .add(Method::GET, ONE, READ, "get_plan: Get a plan.", get_plan)
-        .add(Method::PUT, ONE, WRITE, "replace_plan: Change a plan; tenants that have it keep their limits.", replace_plan)
+        .add(
+            Method::PUT,
+            ONE,
+            WRITE,
+            "replace_plan: Change a plan; tenants that have it keep their limits.",
+            replace_plan,
+        )
         .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)
 }
 
@@ -51,10 +57,15 @@ impl Input for PlanInput {
         errors.text("/name", &self.name, 200);
         errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
         for (resource, limit) in &self.quotas {
-            let fits = web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
+            let fits =
+                web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
             errors.require(fits, "/quotas", "names in lower case, limits from 0 to 1,000,000,000, or null");
         }
-        errors.require((1..=1000).contains(&self.rate_multiplier), "/rateMultiplier", "must be from 1 to 1000");
+        errors.require(
+            (1..=1000).contains(&self.rate_multiplier),
+            "/rateMultiplier",
+            "must be from 1 to 1000",
+        );
     }
 }
 
@@ -125,12 +136,19 @@ async fn list_plans(caller: PlatformCaller, Query(query): Query<ListQuery>) -> R
 
 async fn get_plan(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Plan>, Problem> {
     let key = ids.key("key")?;
-    let found = caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await).await?;
+    let found = caller
+        .read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await)
+        .await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
 }
 
-async fn replace_plan(caller: PlatformCaller, ids: Ids, seen: IfMatch, Body(input): Body<PlanInput>) -> Result<Tagged<Plan>, Problem> {
+async fn replace_plan(
+    caller: PlatformCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<PlanInput>,
+) -> Result<Tagged<Plan>, Problem> {
     let key = ids.key("key")?;
     let row = caller
         .write(async |tx| {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, FieldErrors, IfMatch, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes, Tagged,
-    TenantCaller,
+    Access, Body, Code, FieldErrors, IfMatch, Input, ListQuery, Page, PlatformCaller, Position, Problem,
+    Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::model::Status;
@@ -23,11 +23,35 @@ const MANAGE: Access = Access::Key(Permission::TenantsManage);
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .add(Method::GET, "/api/v1/tenants", Access::Key(Permission::TenantsList), "list_tenants: List tenants.", list_tenants)
+        .add(
+            Method::GET,
+            "/api/v1/tenants",
+            Access::Key(Permission::TenantsList),
+            "list_tenants: List tenants.",
+            list_tenants,
+        )
         .add(Method::GET, ONE, Access::Key(Permission::TenantRead), "get_tenant: Get a tenant.", get_tenant)
-        .add(Method::PATCH, ONE, Access::Key(Permission::TenantUpdate), "update_tenant: Change a tenant.", update_tenant)
-        .add(Method::POST, "/api/v1/tenants/{tenant}/suspend", MANAGE, "suspend_tenant: Cut a tenant off.", suspend_tenant)
-        .add(Method::POST, "/api/v1/tenants/{tenant}/resume", MANAGE, "resume_tenant: Let a tenant in again.", resume_tenant)
+        .add(
+            Method::PATCH,
+            ONE,
+            Access::Key(Permission::TenantUpdate),
+            "update_tenant: Change a tenant.",
+            update_tenant,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/suspend",
+            MANAGE,
+            "suspend_tenant: Cut a tenant off.",
+            suspend_tenant,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/resume",
+            MANAGE,
+            "resume_tenant: Let a tenant in again.",
+            resume_tenant,
+        )
 }
 
 /// A tenant.
@@ -142,7 +166,10 @@ impl Input for TenantChange {
     }
 }
 
-async fn list_tenants(caller: PlatformCaller, Query(filter): Query<TenantFilter>) -> Result<Page<Tenant>, Problem> {
+async fn list_tenants(
+    caller: PlatformCaller,
+    Query(filter): Query<TenantFilter>,
+) -> Result<Page<Tenant>, Problem> {
     let query = ListQuery { limit: filter.limit, cursor: filter.cursor };
     let position = Position::of(&query, &format!("tenants {:?}", filter.status))?;
     let after = position.after_id()?.unwrap_or_default();
@@ -163,7 +190,11 @@ async fn get_tenant(caller: TenantCaller) -> Result<Tagged<Tenant>, Problem> {
     Ok(Tagged(row.version, row.into()))
 }
 
-async fn update_tenant(caller: TenantCaller, seen: IfMatch, Body(change): Body<TenantChange>) -> Result<Tagged<Tenant>, Problem> {
+async fn update_tenant(
+    caller: TenantCaller,
+    seen: IfMatch,
+    Body(change): Body<TenantChange>,
+) -> Result<Tagged<Tenant>, Problem> {
     if change.plan.is_some() && !allows(caller.principal()?.role, Permission::TenantsManage) {
         return Err(Problem::new(Code::AuthInsufficient).fact("permission", Permission::TenantsManage.name()));
     }
@@ -197,4 +228,3 @@ async fn suspend_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
 async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
     Ok(Json(caller.write(async |tx| ops::resume(tx).await).await?.into()))
 }
-

@@ -22,7 +22,13 @@ const WRITE: Access = Access::Key(Permission::WebhooksWrite);
 pub(super) fn routes() -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/events", READ, "list_events: List events, oldest first.", list_events)
-        .add(Method::GET, "/api/v1/deliveries", READ, "list_deliveries: List deliveries, newest first.", list_deliveries)
+        .add(
+            Method::GET,
+            "/api/v1/deliveries",
+            READ,
+            "list_deliveries: List deliveries, newest first.",
+            list_deliveries,
+        )
         .add(
             Method::POST,
             "/api/v1/deliveries/{delivery_id}/retry",
@@ -78,7 +84,10 @@ impl From<delivery::Model> for Delivery {
     }
 }
 
-async fn list_events(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<EventItem>, Problem> {
+async fn list_events(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<EventItem>, Problem> {
     let position = Position::of(&query, "events")?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
@@ -97,7 +106,10 @@ async fn list_events(caller: PlatformCaller, Query(query): Query<ListQuery>) -> 
     Ok(position.page(rows, |row| row.id.to_string(), item))
 }
 
-async fn list_deliveries(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Delivery>, Problem> {
+async fn list_deliveries(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Delivery>, Problem> {
     let position = Position::of(&query, "deliveries")?;
     let after = position.after_id()?.unwrap_or(Uuid::max());
     let rows = caller

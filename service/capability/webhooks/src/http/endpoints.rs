@@ -11,8 +11,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem, Query, Routes,
-    Tagged,
+    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position,
+    Problem, Query, Routes, Tagged,
 };
 
 use crate::ops;
@@ -24,10 +24,28 @@ const ONE: &str = "/api/v1/webhook-endpoints/{endpoint_id}";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .add(Method::POST, LIST, WRITE, "create_webhook_endpoint: Register a receiver of events.", create_webhook_endpoint)
-        .add(Method::GET, LIST, READ, "list_webhook_endpoints: List receivers of events.", list_webhook_endpoints)
+        .add(
+            Method::POST,
+            LIST,
+            WRITE,
+            "create_webhook_endpoint: Register a receiver of events.",
+            create_webhook_endpoint,
+        )
+        .add(
+            Method::GET,
+            LIST,
+            READ,
+            "list_webhook_endpoints: List receivers of events.",
+            list_webhook_endpoints,
+        )
         .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a receiver of events.", get_webhook_endpoint)
-        .add(Method::DELETE, ONE, WRITE, "delete_webhook_endpoint: Remove a receiver of events.", delete_webhook_endpoint)
+        .add(
+            Method::DELETE,
+            ONE,
+            WRITE,
+            "delete_webhook_endpoint: Remove a receiver of events.",
+            delete_webhook_endpoint,
+        )
 }
 
 /// A receiver to be registered.
@@ -44,7 +62,9 @@ impl Input for EndpointInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require(self.event_types.len() <= 100, "/eventTypes", "at most 100");
         for (at, kind) in self.event_types.iter().enumerate() {
-            let fits = !kind.is_empty() && kind.len() <= 100 && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b));
+            let fits = !kind.is_empty()
+                && kind.len() <= 100
+                && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b));
             errors.require(fits, &format!("/eventTypes/{at}"), "must be a dotted name");
         }
     }
@@ -100,7 +120,10 @@ async fn create_webhook_endpoint(
     Ok(Created(location, EndpointWithSecret { endpoint: made.row.into(), secret: made.secret }))
 }
 
-async fn list_webhook_endpoints(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<WebhookEndpoint>, Problem> {
+async fn list_webhook_endpoints(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<WebhookEndpoint>, Problem> {
     let position = Position::of(&query, "webhook-endpoints")?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller

@@ -11,8 +11,8 @@ use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, PlatformCaller, Position, Problem,
-    Query, Routes, Tagged,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Position, Problem, Query, Routes, Tagged,
 };
 
 use crate::ops::{self, ModuleFields};
@@ -26,8 +26,20 @@ pub(super) fn routes() -> Routes {
         .add(Method::POST, "/api/v1/modules", WRITE, "create_module: Register a module.", create_module)
         .add(Method::GET, "/api/v1/modules", READ, "list_modules: List modules.", list_modules)
         .add(Method::GET, "/api/v1/modules/{module_id}", READ, "get_module: Get a module.", get_module)
-        .add(Method::PATCH, "/api/v1/modules/{module_id}", WRITE, "update_module: Change a module.", update_module)
-        .add(Method::DELETE, "/api/v1/modules/{module_id}", WRITE, "delete_module: Remove a module.", delete_module)
+        .add(
+            Method::PATCH,
+            "/api/v1/modules/{module_id}",
+            WRITE,
+            "update_module: Change a module.",
+            update_module,
+        )
+        .add(
+            Method::DELETE,
+            "/api/v1/modules/{module_id}",
+            WRITE,
+            "delete_module: Remove a module.",
+            delete_module,
+        )
 }
 
 /// A module to be registered.
@@ -61,7 +73,8 @@ fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String],
     errors.require(redirect_uris.len() <= 50, "/redirectUris", "at most 50");
     for (at, uri) in redirect_uris.iter().enumerate() {
         // RFC 6749, section 3.1.2: absolute, without a fragment.
-        let fits = Url::parse(uri).is_ok_and(|url| url.fragment().is_none() && matches!(url.scheme(), "http" | "https"));
+        let fits = Url::parse(uri)
+            .is_ok_and(|url| url.fragment().is_none() && matches!(url.scheme(), "http" | "https"));
         errors.require(fits, &format!("/redirectUris/{at}"), "must be an absolute URL without a fragment");
     }
     let known = profile.is_none_or(|profile| PROFILES.contains(&profile));
@@ -76,7 +89,12 @@ impl Input for ModuleInput {
 
 impl Input for ModuleChange {
     fn check(&self, errors: &mut FieldErrors) {
-        check(errors, self.name.as_deref(), self.redirect_uris.as_deref().unwrap_or_default(), self.profile.as_deref());
+        check(
+            errors,
+            self.name.as_deref(),
+            self.redirect_uris.as_deref().unwrap_or_default(),
+            self.profile.as_deref(),
+        );
     }
 }
 
@@ -121,7 +139,10 @@ impl From<Model> for Module {
     }
 }
 
-async fn create_module(caller: PlatformCaller, Body(input): Body<ModuleInput>) -> Result<Created<ModuleWithSecrets>, Problem> {
+async fn create_module(
+    caller: PlatformCaller,
+    Body(input): Body<ModuleInput>,
+) -> Result<Created<ModuleWithSecrets>, Problem> {
     let fields = ModuleFields {
         name: input.name,
         base_url: input.base_url,
@@ -140,7 +161,10 @@ async fn create_module(caller: PlatformCaller, Body(input): Body<ModuleInput>) -
     Ok(Created(location, reply))
 }
 
-async fn list_modules(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Module>, Problem> {
+async fn list_modules(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Module>, Problem> {
     let position = Position::of(&query, "modules")?;
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
@@ -154,7 +178,10 @@ async fn list_modules(caller: PlatformCaller, Query(query): Query<ListQuery>) ->
 
 async fn get_module(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Module>, Problem> {
     let id = ids.id("module_id")?;
-    let row = caller.read(async |view| ops::module(view, id).await).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = caller
+        .read(async |view| ops::module(view, id).await)
+        .await?
+        .ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -170,8 +197,10 @@ async fn update_module(
     }
     let apply = |row: &mut Model| {
         row.name = change.name.unwrap_or_else(|| row.name.clone());
-        row.base_url = change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());
-        row.redirect_uris = change.redirect_uris.map_or_else(|| row.redirect_uris.clone(), |uris| uris.into());
+        row.base_url =
+            change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());
+        row.redirect_uris =
+            change.redirect_uris.map_or_else(|| row.redirect_uris.clone(), |uris| uris.into());
         row.profile = change.profile.unwrap_or_else(|| row.profile.clone());
     };
     let row = caller.write(async |tx| ops::update_module(tx, id, &seen, apply).await).await?;

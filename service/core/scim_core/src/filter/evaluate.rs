@@ -11,8 +11,12 @@ impl Filter {
     /// isn't an object is its own `value`.
     pub fn holds_for_element(&self, attribute: &Attribute, element: &Value) -> bool {
         match self {
-            Filter::And(left, right) => left.holds_for_element(attribute, element) && right.holds_for_element(attribute, element),
-            Filter::Or(left, right) => left.holds_for_element(attribute, element) || right.holds_for_element(attribute, element),
+            Filter::And(left, right) => {
+                left.holds_for_element(attribute, element) && right.holds_for_element(attribute, element)
+            }
+            Filter::Or(left, right) => {
+                left.holds_for_element(attribute, element) || right.holds_for_element(attribute, element)
+            }
             Filter::Not(inner) => !inner.holds_for_element(attribute, element),
             Filter::Present(path) => find(element, path).is_some_and(is_present),
             Filter::Compare(path, operator, wanted) => {
@@ -55,17 +59,23 @@ fn compare(found: Option<&Value>, operator: Operator, wanted: &Value, exact: boo
             _ => false,
         },
         (Some(Value::String(found)), Value::String(wanted)) => {
-            if exact { text(found, operator, wanted) } else { text(&found.to_lowercase(), operator, &wanted.to_lowercase()) }
+            if exact {
+                text(found, operator, wanted)
+            } else {
+                text(&found.to_lowercase(), operator, &wanted.to_lowercase())
+            }
         }
         // Entra compares `primary` with "True".
         (Some(Value::Bool(found)), Value::String(wanted)) => {
             let equal = wanted.eq_ignore_ascii_case(if *found { "true" } else { "false" });
             matches!((operator, equal), (Operator::Eq, true) | (Operator::Ne, false))
         }
-        (Some(Value::Number(found)), Value::Number(wanted)) => match found.as_f64().partial_cmp(&wanted.as_f64()) {
-            Some(order) => ordered(operator, order),
-            None => false,
-        },
+        (Some(Value::Number(found)), Value::Number(wanted)) => {
+            match found.as_f64().partial_cmp(&wanted.as_f64()) {
+                Some(order) => ordered(operator, order),
+                None => false,
+            }
+        }
         (Some(found), wanted) => match operator {
             Operator::Eq => found == wanted,
             Operator::Ne => found != wanted,

@@ -47,7 +47,10 @@ impl<'a> Parser<'a> {
     /// The next word, without consuming it.
     fn word(&mut self) -> &'a str {
         self.space();
-        let end = self.rest.find(|c: char| matches!(c, ' ' | '\t' | '(' | ')' | '[' | ']' | '"')).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| matches!(c, ' ' | '\t' | '(' | ')' | '[' | ']' | '"'))
+            .unwrap_or(self.rest.len());
         self.rest.get(..end).unwrap_or_default()
     }
 
@@ -220,16 +223,40 @@ mod tests {
             let once = printed(text);
             assert_eq!(printed(&once), once);
         }
-        assert_eq!(printed(r#"emails[type eq "work"].value eq "x""#), r#"emails[type eq "work" and value eq "x"]"#);
-        assert_eq!(Filter::parse("externalId eq jyoung", Profile::Compat).unwrap().to_string(), r#"externalId eq "jyoung""#);
+        assert_eq!(
+            printed(r#"emails[type eq "work"].value eq "x""#),
+            r#"emails[type eq "work" and value eq "x"]"#
+        );
+        assert_eq!(
+            Filter::parse("externalId eq jyoung", Profile::Compat).unwrap().to_string(),
+            r#"externalId eq "jyoung""#
+        );
         assert!(Filter::parse("externalId eq jyoung", Profile::Rfc).is_err());
     }
 
     #[test]
     fn what_is_not_a_filter_is_refused() {
         for text in [
-            "", " ", "a", "a eq", "eq 1", "a eq 1 and", "a eq 1 b eq 2", "(a eq 1", "a eq 1)", "not a pr", "a[b eq 1", "a[]",
-            "a.b[c pr]", "a eq \"x", "a xx 1", "a gt true", "a eq \"\\u0000\"", "a eq \"\\x\"", "🦀 eq 1", "a eq 1 or or b pr",
+            "",
+            " ",
+            "a",
+            "a eq",
+            "eq 1",
+            "a eq 1 and",
+            "a eq 1 b eq 2",
+            "(a eq 1",
+            "a eq 1)",
+            "not a pr",
+            "a[b eq 1",
+            "a[]",
+            "a.b[c pr]",
+            "a eq \"x",
+            "a xx 1",
+            "a gt true",
+            "a eq \"\\u0000\"",
+            "a eq \"\\x\"",
+            "🦀 eq 1",
+            "a eq 1 or or b pr",
         ] {
             let error = Filter::parse(text, Profile::Rfc).unwrap_err();
             assert_eq!(error.kind, ErrorType::InvalidFilter, "{text}");
@@ -252,7 +279,11 @@ mod tests {
         let path = "[a-z]{1,5}(\\.[a-z]{1,5})?".prop_filter_map("a name", |text| {
             AttributePath::parse(&text).filter(|path| !path.name.eq_ignore_ascii_case("not"))
         });
-        let value = prop_oneof![any::<bool>().prop_map(Value::from), any::<i32>().prop_map(Value::from), "[^\\x00]{0,8}".prop_map(Value::from)];
+        let value = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "[^\\x00]{0,8}".prop_map(Value::from)
+        ];
         let leaf = prop_oneof![
             path.clone().prop_map(Filter::Present),
             (path, value).prop_map(|(path, value)| Filter::Compare(path, Operator::Eq, value)),

@@ -13,7 +13,12 @@ use crate::{ErrorType, Profile, ScimError};
 ///
 /// # Errors
 /// `invalidPath`, `noTarget`, `mutability`, `invalidValue`, `invalidSyntax`.
-pub fn apply(kind: &ResourceType, before: &Resource, operations: &[Operation], profile: Profile) -> Result<Resource, ScimError> {
+pub fn apply(
+    kind: &ResourceType,
+    before: &Resource,
+    operations: &[Operation],
+    profile: Profile,
+) -> Result<Resource, ScimError> {
     let mut after = before.clone();
     let patch = Patch { kind, profile };
     for operation in operations {
@@ -45,7 +50,8 @@ impl Patch<'_> {
                 }
                 return Err(ScimError::syntax(format!("There is no attribute `{}`.", shown(name))));
             };
-            let known = attribute.name.is_empty() || self.kind.locate(attribute.urn.as_deref(), &attribute.name).is_some();
+            let known = attribute.name.is_empty()
+                || self.kind.locate(attribute.urn.as_deref(), &attribute.name).is_some();
             let read_only = self
                 .kind
                 .locate(attribute.urn.as_deref(), &attribute.name)
@@ -59,21 +65,37 @@ impl Patch<'_> {
         Ok(())
     }
 
-    fn at(&self, resource: &mut Resource, verb: Verb, path: &Path, value: Option<&Value>) -> Result<(), ScimError> {
+    fn at(
+        &self,
+        resource: &mut Resource,
+        verb: Verb,
+        path: &Path,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
         let attribute = &path.attribute;
         if attribute.name.is_empty() {
             return self.extension(resource, verb, attribute.urn.as_deref().unwrap_or_default(), value);
         }
-        let Some(Located { attribute, extension }) = self.kind.locate(attribute.urn.as_deref(), &attribute.name) else {
-            return Err(ScimError::new(ErrorType::InvalidPath, format!("There is no attribute `{}`.", shown(&attribute.name))));
+        let Some(Located { attribute, extension }) =
+            self.kind.locate(attribute.urn.as_deref(), &attribute.name)
+        else {
+            return Err(ScimError::new(
+                ErrorType::InvalidPath,
+                format!("There is no attribute `{}`.", shown(&attribute.name)),
+            ));
         };
         let sub = match &path.attribute.sub {
             None => None,
             Some(name) => Some(attribute.find_sub(name).ok_or_else(|| {
-                ScimError::new(ErrorType::InvalidPath, format!("`{}` has no sub-attribute `{}`.", attribute.name, shown(name)))
+                ScimError::new(
+                    ErrorType::InvalidPath,
+                    format!("`{}` has no sub-attribute `{}`.", attribute.name, shown(name)),
+                )
             })?),
         };
-        if attribute.mutability == Mutability::ReadOnly || sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly) {
+        if attribute.mutability == Mutability::ReadOnly
+            || sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
+        {
             return Err(ScimError::new(ErrorType::Mutability, format!("`{}` is read-only.", attribute.name)));
         }
         if attribute.mutability == Mutability::WriteOnly {
@@ -87,7 +109,8 @@ impl Patch<'_> {
             }
         };
         let target = Target { attribute, sub, filter: path.filter.as_ref(), profile: self.profile };
-        let cleared = value.is_none_or(|value| value.is_null() || (self.profile.is_compat() && value.as_str() == Some("")));
+        let cleared = value
+            .is_none_or(|value| value.is_null() || (self.profile.is_compat() && value.as_str() == Some("")));
         let done = if verb == Verb::Remove || (verb == Verb::Replace && cleared) {
             target.remove(place, if verb == Verb::Remove { value } else { None })
         } else {
@@ -101,7 +124,13 @@ impl Patch<'_> {
         done
     }
 
-    fn extension(&self, resource: &mut Resource, verb: Verb, urn: &str, value: Option<&Value>) -> Result<(), ScimError> {
+    fn extension(
+        &self,
+        resource: &mut Resource,
+        verb: Verb,
+        urn: &str,
+        value: Option<&Value>,
+    ) -> Result<(), ScimError> {
         if self.kind.schema.urn.eq_ignore_ascii_case(urn) {
             let operation = Operation { verb, path: None, value: value.cloned() };
             return self.pathless(resource, &operation);
@@ -138,7 +167,10 @@ struct Target<'a> {
 impl Target<'_> {
     fn put(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
         if self.filter.is_some() && !self.attribute.multi {
-            return Err(ScimError::new(ErrorType::InvalidPath, format!("`{}` has one value and takes no filter.", self.attribute.name)));
+            return Err(ScimError::new(
+                ErrorType::InvalidPath,
+                format!("`{}` has one value and takes no filter.", self.attribute.name),
+            ));
         }
         if self.attribute.multi && (self.filter.is_some() || self.sub.is_some()) {
             return self.put_in_elements(place, verb, value);
@@ -168,10 +200,13 @@ impl Target<'_> {
 
     fn put_in_elements(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
         let element = match self.sub {
-            Some(sub) => coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.to_owned(), value)])),
+            Some(sub) => {
+                coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.to_owned(), value)]))
+            }
             None => {
                 let wrapped = Value::Array(vec![value.clone()]);
-                let list = coerce(self.attribute, if value.is_array() { value } else { &wrapped }, self.profile)?;
+                let list =
+                    coerce(self.attribute, if value.is_array() { value } else { &wrapped }, self.profile)?;
                 list.and_then(|list| list.as_array()?.first()?.as_object().cloned())
             }
         };
@@ -179,7 +214,8 @@ impl Target<'_> {
         let list = place.entry(self.attribute.name).or_insert_with(|| Value::Array(Vec::new()));
         let Value::Array(list) = list else { return Ok(()) };
         let makes_primary = element.get("primary") == Some(&Value::Bool(true));
-        let chosen: Vec<usize> = list.iter().enumerate().filter(|(_, item)| self.chosen(item)).map(|(at, _)| at).collect();
+        let chosen: Vec<usize> =
+            list.iter().enumerate().filter(|(_, item)| self.chosen(item)).map(|(at, _)| at).collect();
         if chosen.is_empty() {
             if self.filter.is_some() && !self.profile.is_compat() {
                 return Err(ScimError::new(ErrorType::NoTarget, "No value fits the filter."));
@@ -200,7 +236,9 @@ impl Target<'_> {
         for at in chosen {
             let Some(item) = list.get_mut(at) else { continue };
             match item {
-                Value::Object(members) if self.sub.is_some() || verb == Verb::Add => members.extend(element.clone()),
+                Value::Object(members) if self.sub.is_some() || verb == Verb::Add => {
+                    members.extend(element.clone())
+                }
                 other => *other = Value::Object(element.clone()),
             }
         }
@@ -340,7 +378,10 @@ mod tests {
 
     #[test]
     fn okta_deactivates_without_a_path() {
-        let after = compat(json!({"userName": "a", "active": true}), json!([{"op": "replace", "value": {"active": false}}]));
+        let after = compat(
+            json!({"userName": "a", "active": true}),
+            json!([{"op": "replace", "value": {"active": false}}]),
+        );
         assert_eq!(after["active"], json!(false));
     }
 
@@ -350,7 +391,10 @@ mod tests {
             {"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "h"}]});
         let run = |operations: Value| compat(before.clone(), operations)["emails"].clone();
         let added = run(json!([{"op": "add", "path": "emails", "value": [{"value": "n", "primary": true}]}]));
-        assert_eq!(added, json!([{"type": "work", "value": "w", "primary": false}, {"type": "home", "value": "h"}, {"value": "n", "primary": true}]));
+        assert_eq!(
+            added,
+            json!([{"type": "work", "value": "w", "primary": false}, {"type": "home", "value": "h"}, {"value": "n", "primary": true}])
+        );
         let again = run(json!([{"op": "add", "path": "emails", "value": [{"type": "home", "value": "h"}]}]));
         assert_eq!(again, before["emails"]);
         let removed = run(json!([{"op": "remove", "path": "emails[type eq \"HOME\"]"}]));
@@ -361,29 +405,70 @@ mod tests {
         assert_eq!(by_value, json!([{"type": "work", "value": "w", "primary": true}]));
         let all = run(json!([{"op": "remove", "path": "emails"}]));
         assert_eq!(all, Value::Null);
-        let replaced = run(json!([{"op": "replace", "path": "emails[type eq \"home\"]", "value": {"type": "home", "value": "i"}}]));
-        assert_eq!(replaced, json!([{"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "i"}]));
+        let replaced = run(
+            json!([{"op": "replace", "path": "emails[type eq \"home\"]", "value": {"type": "home", "value": "i"}}]),
+        );
+        assert_eq!(
+            replaced,
+            json!([{"type": "work", "value": "w", "primary": true}, {"type": "home", "value": "i"}])
+        );
     }
 
     #[test]
     fn refusals_have_their_keyword() {
         for (operations, compat, rfc) in [
-            (json!([{"op": "replace", "path": "groups", "value": []}]), ErrorType::Mutability, ErrorType::Mutability),
-            (json!([{"op": "replace", "path": "id", "value": "x"}]), ErrorType::Mutability, ErrorType::Mutability),
-            (json!([{"op": "replace", "path": "meta.location", "value": "x"}]), ErrorType::Mutability, ErrorType::Mutability),
-            (json!([{"op": "add", "path": "__proto__.x", "value": 1}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
-            (json!([{"op": "add", "path": "name.colour", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
-            (json!([{"op": "add", "path": "name[", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
-            (json!([{"op": "add", "path": "title[x pr]", "value": "x"}]), ErrorType::InvalidPath, ErrorType::InvalidPath),
+            (
+                json!([{"op": "replace", "path": "groups", "value": []}]),
+                ErrorType::Mutability,
+                ErrorType::Mutability,
+            ),
+            (
+                json!([{"op": "replace", "path": "id", "value": "x"}]),
+                ErrorType::Mutability,
+                ErrorType::Mutability,
+            ),
+            (
+                json!([{"op": "replace", "path": "meta.location", "value": "x"}]),
+                ErrorType::Mutability,
+                ErrorType::Mutability,
+            ),
+            (
+                json!([{"op": "add", "path": "__proto__.x", "value": 1}]),
+                ErrorType::InvalidPath,
+                ErrorType::InvalidPath,
+            ),
+            (
+                json!([{"op": "add", "path": "name.colour", "value": "x"}]),
+                ErrorType::InvalidPath,
+                ErrorType::InvalidPath,
+            ),
+            (
+                json!([{"op": "add", "path": "name[", "value": "x"}]),
+                ErrorType::InvalidPath,
+                ErrorType::InvalidPath,
+            ),
+            (
+                json!([{"op": "add", "path": "title[x pr]", "value": "x"}]),
+                ErrorType::InvalidPath,
+                ErrorType::InvalidPath,
+            ),
             (json!([{"op": "remove"}]), ErrorType::NoTarget, ErrorType::NoTarget),
             (json!([{"op": "remove", "path": "userName"}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
             (json!([{"op": "add", "path": "title"}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
             (json!([{"op": "move", "path": "title"}]), ErrorType::InvalidSyntax, ErrorType::InvalidSyntax),
-            (json!([{"op": "replace", "path": "active", "value": 1}]), ErrorType::InvalidValue, ErrorType::InvalidValue),
+            (
+                json!([{"op": "replace", "path": "active", "value": 1}]),
+                ErrorType::InvalidValue,
+                ErrorType::InvalidValue,
+            ),
             (json!([]), ErrorType::InvalidSyntax, ErrorType::InvalidSyntax),
         ] {
             let before = || json!({"userName": "a"});
-            assert_eq!(patch(before(), operations.clone(), Profile::Compat).unwrap_err(), compat, "{operations}");
+            assert_eq!(
+                patch(before(), operations.clone(), Profile::Compat).unwrap_err(),
+                compat,
+                "{operations}"
+            );
             assert_eq!(patch(before(), operations.clone(), Profile::Rfc).unwrap_err(), rfc, "{operations}");
         }
         let missing = json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x"}]);

@@ -45,11 +45,15 @@ pub fn member_ids(value: &Value) -> Result<Vec<String>, ScimError> {
 ///
 /// # Errors
 /// `invalidPath`, `invalidFilter`, `invalidValue`, `mutability`.
-pub fn split_members(operations: Vec<Operation>, profile: Profile) -> Result<(Vec<Operation>, Vec<MemberChange>), ScimError> {
+pub fn split_members(
+    operations: Vec<Operation>,
+    profile: Profile,
+) -> Result<(Vec<Operation>, Vec<MemberChange>), ScimError> {
     let mut rest = Vec::new();
     let mut changes = Vec::new();
     for mut operation in operations {
-        let about_members = operation.path.as_ref().is_some_and(|path| path.attribute.name.eq_ignore_ascii_case("members"));
+        let about_members =
+            operation.path.as_ref().is_some_and(|path| path.attribute.name.eq_ignore_ascii_case("members"));
         if about_members {
             changes.extend(change(&operation)?);
             continue;
@@ -60,7 +64,11 @@ pub fn split_members(operations: Vec<Operation>, profile: Profile) -> Result<(Ve
             let name = members.keys().find(|name| name.eq_ignore_ascii_case("members")).cloned();
             if let Some(value) = name.and_then(|name| members.remove(&name)) {
                 let ids = member_ids(&value)?;
-                changes.push(if operation.verb == Verb::Add { MemberChange::Add(ids) } else { MemberChange::Replace(ids) });
+                changes.push(if operation.verb == Verb::Add {
+                    MemberChange::Add(ids)
+                } else {
+                    MemberChange::Replace(ids)
+                });
             }
             if members.is_empty() && profile.is_compat() {
                 continue;
@@ -89,7 +97,9 @@ fn change(operation: &Operation) -> Result<Option<MemberChange>, ScimError> {
             Some(_) => MemberChange::Remove(ids()?),
         },
         (Verb::Remove, Some(filter)) => MemberChange::Remove(values_of(filter)?),
-        (_, Some(_)) => return Err(ScimError::new(ErrorType::Mutability, "A member's attributes can't be changed.")),
+        (_, Some(_)) => {
+            return Err(ScimError::new(ErrorType::Mutability, "A member's attributes can't be changed."));
+        }
     }))
 }
 
@@ -97,7 +107,9 @@ fn change(operation: &Operation) -> Result<Option<MemberChange>, ScimError> {
 fn values_of(filter: &Filter) -> Result<Vec<String>, ScimError> {
     match filter {
         Filter::Or(left, right) => Ok([values_of(left)?, values_of(right)?].concat()),
-        Filter::Compare(path, Operator::Eq, Value::String(id)) if path.name.eq_ignore_ascii_case("value") => Ok(vec![id.clone()]),
+        Filter::Compare(path, Operator::Eq, Value::String(id)) if path.name.eq_ignore_ascii_case("value") => {
+            Ok(vec![id.clone()])
+        }
         _ => Err(ScimError::new(ErrorType::InvalidFilter, "Members are found by `value eq`.")),
     }
 }
@@ -120,7 +132,8 @@ mod tests {
         let ids = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
         let entra_add = json!([{"op": "Add", "path": "members", "value": [{"$ref": null, "value": "a"}]}]);
         assert_eq!(split(entra_add), (0, vec![MemberChange::Add(ids(&["a"]))]));
-        let entra_remove = json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "a"}]}]);
+        let entra_remove =
+            json!([{"op": "Remove", "path": "members", "value": [{"$ref": null, "value": "a"}]}]);
         assert_eq!(split(entra_remove), (0, vec![MemberChange::Remove(ids(&["a"]))]));
         let okta = json!([
             {"op": "remove", "path": "members[value eq \"a\"]"},
@@ -133,6 +146,9 @@ mod tests {
         assert_eq!(split(rename), (1, vec![]));
         let ping = json!([{"op": "remove", "path": "members", "value": {"members": [{"value": "a"}]}}]);
         assert_eq!(split(ping), (0, vec![MemberChange::Remove(ids(&["a"]))]));
-        assert_eq!(split(json!([{"op": "remove", "path": "members"}])), (0, vec![MemberChange::Replace(vec![])]));
+        assert_eq!(
+            split(json!([{"op": "remove", "path": "members"}])),
+            (0, vec![MemberChange::Replace(vec![])])
+        );
     }
 }

@@ -12,7 +12,11 @@ const TEXT_MAX: usize = 4096;
 const VALUES_MAX: usize = 1000;
 
 /// The value in canonical form; `None`: unassigned.
-pub(crate) fn coerce(attribute: &Attribute, value: &Value, profile: Profile) -> Result<Option<Value>, ScimError> {
+pub(crate) fn coerce(
+    attribute: &Attribute,
+    value: &Value,
+    profile: Profile,
+) -> Result<Option<Value>, ScimError> {
     if !attribute.multi {
         return single(attribute, value, profile);
     }
@@ -56,28 +60,38 @@ fn single(attribute: &Attribute, value: &Value, profile: Profile) -> Result<Opti
             _ => Ok(None),
         },
         (Kind::Boolean, Value::Bool(_)) => Ok(Some(value.clone())),
-        (Kind::Boolean, Value::String(text)) if profile.is_compat() => match text.to_ascii_lowercase().as_str() {
-            "true" => Ok(Some(Value::Bool(true))),
-            "false" => Ok(Some(Value::Bool(false))),
-            "" => Ok(None),
-            _ => wrong("a boolean"),
-        },
+        (Kind::Boolean, Value::String(text)) if profile.is_compat() => {
+            match text.to_ascii_lowercase().as_str() {
+                "true" => Ok(Some(Value::Bool(true))),
+                "false" => Ok(Some(Value::Bool(false))),
+                "" => Ok(None),
+                _ => wrong("a boolean"),
+            }
+        }
         (Kind::Boolean, _) => wrong("a boolean"),
         (Kind::Complex, Value::Object(members)) => complex(attribute, members, profile),
-        (Kind::Complex, Value::String(text)) if profile.is_compat() && attribute.find_sub("value").is_some() => {
+        (Kind::Complex, Value::String(text))
+            if profile.is_compat() && attribute.find_sub("value").is_some() =>
+        {
             let members = Map::from_iter([("value".to_owned(), Value::String(text.clone()))]);
             complex(attribute, &members, profile)
         }
         (Kind::Complex, _) => wrong("an object"),
         // An empty string unassigns: Entra clears by it.
         (_, Value::String(text)) if text.is_empty() && profile.is_compat() => Ok(None),
-        (_, Value::String(text)) if text.chars().count() > TEXT_MAX => wrong(&format!("at most {TEXT_MAX} characters")),
+        (_, Value::String(text)) if text.chars().count() > TEXT_MAX => {
+            wrong(&format!("at most {TEXT_MAX} characters"))
+        }
         (_, Value::String(_)) => Ok(Some(value.clone())),
         _ => wrong("a string"),
     }
 }
 
-fn complex(attribute: &Attribute, members: &Map<String, Value>, profile: Profile) -> Result<Option<Value>, ScimError> {
+fn complex(
+    attribute: &Attribute,
+    members: &Map<String, Value>,
+    profile: Profile,
+) -> Result<Option<Value>, ScimError> {
     let mut object = Map::new();
     for (name, value) in members {
         let Some(sub) = attribute.find_sub(name) else {

@@ -30,14 +30,22 @@ impl Projection {
     ///
     /// # Errors
     /// `invalidSyntax` if both are given: they exclude each other.
-    pub fn parse(kind: &ResourceType, attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, ScimError> {
+    pub fn parse(
+        kind: &ResourceType,
+        attributes: Option<&str>,
+        excluded: Option<&str>,
+    ) -> Result<Self, ScimError> {
         let names = |list: &str| -> Vec<(Located, Option<String>)> {
             let paths = list.split(',').filter_map(|name| AttributePath::parse(name.trim()));
             paths.filter_map(|path| Some((kind.locate(path.urn.as_deref(), &path.name)?, path.sub))).collect()
         };
-        let (attributes, excluded) = (attributes.filter(|list| !list.is_empty()), excluded.filter(|list| !list.is_empty()));
+        let (attributes, excluded) =
+            (attributes.filter(|list| !list.is_empty()), excluded.filter(|list| !list.is_empty()));
         if attributes.is_some() && excluded.is_some() {
-            return Err(ScimError::new(ErrorType::InvalidSyntax, "`attributes` and `excludedAttributes` exclude each other."));
+            return Err(ScimError::new(
+                ErrorType::InvalidSyntax,
+                "`attributes` and `excludedAttributes` exclude each other.",
+            ));
         }
         Ok(Self { only: attributes.map(names), without: excluded.map(names).unwrap_or_default() })
     }
@@ -112,7 +120,9 @@ fn only_sub(value: &Value, sub: &str) -> Value {
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => into.extend(from),
-        (Value::Array(into), Value::Array(from)) => into.iter_mut().zip(from).for_each(|(into, from)| merge(into, from)),
+        (Value::Array(into), Value::Array(from)) => {
+            into.iter_mut().zip(from).for_each(|(into, from)| merge(into, from))
+        }
         (into, from) => *into = from,
     }
 }
@@ -159,7 +169,9 @@ mod tests {
         let Value::Object(resource) = resource else { unreachable!() };
         let whole = envelope(&USERS, "1", resource, json!({"resourceType": "User"}));
         let cut = |attributes, excluded| {
-            Value::Object(Projection::parse(&USERS, attributes, excluded).unwrap().apply(&USERS, whole.clone()))
+            Value::Object(
+                Projection::parse(&USERS, attributes, excluded).unwrap().apply(&USERS, whole.clone()),
+            )
         };
         let schemas = json!([USERS.schema.urn, urn]);
         assert_eq!(cut(Some("USERNAME"), None), json!({"schemas": schemas, "id": "1", "userName": "a"}));
@@ -168,7 +180,10 @@ mod tests {
             json!({"schemas": schemas, "id": "1", "name": {"givenName": "A", "familyName": "B"}})
         );
         let department = format!("{urn}:department");
-        assert_eq!(cut(Some(&department), None), json!({"schemas": schemas, "id": "1", (urn): {"department": "d"}}));
+        assert_eq!(
+            cut(Some(&department), None),
+            json!({"schemas": schemas, "id": "1", (urn): {"department": "d"}})
+        );
         let without = cut(None, Some("id,name.middleName,meta"));
         assert_eq!(without["id"], "1");
         assert!(without.get("meta").is_none() && without["name"].get("middleName").is_none());

@@ -84,7 +84,9 @@ pub const USER: Schema = Schema {
         Attribute::new("ims", Complex, "Messaging addresses.").multi(PLURAL),
         Attribute::new("photos", Complex, "Pictures.").multi(PHOTO),
         Attribute::new("addresses", Complex, "Postal addresses.").multi(ADDRESS),
-        Attribute::new("groups", Complex, "The groups that the person is in.").multi(GROUP_OF_USER).read_only(),
+        Attribute::new("groups", Complex, "The groups that the person is in.")
+            .multi(GROUP_OF_USER)
+            .read_only(),
         Attribute::new("entitlements", Complex, "What the person may do.").multi(PLURAL),
         Attribute::new("roles", Complex, "What the person is.").multi(PLURAL),
         Attribute::new("x509Certificates", Complex, "Certificates.").multi(CERTIFICATE),

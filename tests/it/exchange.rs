@@ -1,0 +1,371 @@
+use std::sync::atomic::Ordering;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Issuer, OidcProvider, Reply, TestApp};
+
+async fn world() -> (TestApp, Issuer) {
+    let app = TestApp::start().await;
+    let issuer = Issuer::start();
+    issuer.register(&app.operator).await;
+    (app, issuer)
+}
+
+async fn exchange(app: &TestApp, token: &str) -> Reply {
+    app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+}
+
+#[actix_web::test]
+async fn an_identity_becomes_a_token_that_names_the_tenant() {
+    let (app, issuer) = world().await;
+    let acme = app.tenant("acme").await;
+    let done = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    assert_eq!(
+        (done["tenantId"].as_str(), done["tenantSlug"].as_str()),
+        (Some(acme.id.as_str()), Some("acme"))
+    );
+    assert_eq!(
+        (done["tokenType"].as_str(), done["expiresIn"].as_i64(), done["redirectUrl"].as_str()),
+        (Some("Bearer"), Some(300), Some("/"))
+    );
+    assert_eq!(done["user"]["email"], "ann@example.com");
+    let again = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    assert_eq!(again["user"]["id"], done["user"]["id"], "found by issuer and subject");
+    let token = done["token"].as_str().unwrap();
+    let claims = app.operator.form("/oauth2/introspect", &[("token", token)]).await.expect(200);
+    assert_eq!(
+        (claims["active"].as_bool(), claims["tenant_id"].as_str(), claims["plan"].as_str()),
+        (Some(true), Some(acme.id.as_str()), Some("pro"))
+    );
+    assert_eq!(claims["iss"], app.operator.base.as_str());
+    let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
+    let header = jsonwebtoken::decode_header(token).unwrap();
+    assert_eq!(keys["keys"][0]["kid"].as_str(), header.kid.as_deref());
+    assert!(keys["keys"][0].get("d").is_none());
+    let jwk = serde_json::from_value(keys["keys"][0].clone()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    validation.set_audience(&[&app.operator.base]);
+    validation.set_issuer(&[&app.operator.base]);
+    jsonwebtoken::decode::<Value>(token, &jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(), &validation)
+        .expect("a module can verify it");
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_realm_tenant_has_its_own_issuer_and_keys() {
+    let (app, issuer) = world().await;
+    app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"kind": "realm", "externalId": "org_acme"}})).await;
+    let done = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let claims = app
+        .operator
+        .form("/oauth2/introspect", &[("token", done["token"].as_str().unwrap())])
+        .await
+        .expect(200);
+    assert_eq!(claims["iss"], format!("{}/realms/acme", app.operator.base));
+    let metadata = app.anyone().get("/realms/acme/.well-known/openid-configuration").await.expect(200);
+    assert_eq!(metadata["issuer"], claims["iss"]);
+    let realm = app.anyone().get(metadata["jwks_uri"].as_str().unwrap()).await.expect(200);
+    let platform = app.anyone().get("/oauth2/jwks").await.expect(200);
+    let kid = jsonwebtoken::decode_header(done["token"].as_str().unwrap()).unwrap().kid.unwrap();
+    assert_eq!(realm["keys"][0]["kid"], kid.as_str());
+    assert!(!platform["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid.as_str()));
+    assert_eq!(app.anyone().get("/realms/nobody/oauth2/jwks").await.status, 404);
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn every_wrong_token_is_refused() {
+    let (app, issuer) = world().await;
+    app.tenant("acme").await;
+    let good = issuer.claims("ann", "org_acme");
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        issuer.sign(&claims)
+    };
+    let now = good["iat"].as_i64().unwrap();
+    let (stranger, _) = (Issuer::start(), ());
+    let forged = {
+        let mut claims = good.clone();
+        claims["iss"] = json!(issuer.url);
+        stranger.sign(&claims)
+    };
+    let none = {
+        use base64::Engine as _;
+        let encode =
+            |value: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.", encode(&json!({"alg": "none"})), encode(&good))
+    };
+    let confused = {
+        let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+        header.kid = Some("sym".to_owned());
+        jsonwebtoken::encode(&header, &good, &jsonwebtoken::EncodingKey::from_secret(b"secret")).unwrap()
+    };
+    let token = issuer.sign(&good);
+    for (what, token, code) in [
+        ("expired", with("exp", json!(now - 60)), "sso.token_refused"),
+        ("not yet", with("nbf", json!(now + 600)), "sso.token_refused"),
+        ("exp as text", with("exp", json!("2099")), "sso.token_refused"),
+        ("other audience", with("aud", json!("somebody")), "sso.token_refused"),
+        ("two audiences", with("aud", json!(["tenantry-test", "somebody"])), "sso.token_refused"),
+        ("other issuer", with("iss", json!("https://nobody.example")), "sso.issuer_unknown"),
+        ("empty subject", with("sub", json!("")), "sso.token_refused"),
+        ("stranger's key", forged, "sso.token_refused"),
+        ("unknown key", issuer.sign_as("k2", &good), "sso.token_refused"),
+        ("no algorithm", none, "sso.token_refused"),
+        ("symmetric", confused, "sso.token_refused"),
+        ("truncated", token[..token.len() - 3].to_owned(), "sso.token_refused"),
+        ("not a token", "x".to_owned(), "sso.token_refused"),
+        ("huge", "x".repeat(20_000), "sso.token_refused"),
+    ] {
+        let refused = exchange(&app, &token).await;
+        assert_eq!(refused.json()["code"], code, "{what}: {}", refused.text);
+        assert_eq!(refused.status, 401, "{what}");
+    }
+    exchange(&app, &with("org_id", json!("org_nobody"))).await.refused(404, "sso.tenant_unknown");
+    exchange(&app, &with("org_id", Value::Null)).await.refused(404, "sso.tenant_unknown");
+    exchange(&app, &token).await.expect(200);
+    assert!(app.audit("sso.exchange").await.iter().any(|event| event["outcome"] == "denied"));
+    stranger.stop().await;
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn unknown_keys_do_not_make_us_hammer_the_issuer() {
+    let (app, issuer) = world().await;
+    app.tenant("acme").await;
+    exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    for number in 0..20 {
+        let token = issuer.sign_as(&format!("unknown-{number}"), &issuer.claims("ann", "org_acme"));
+        exchange(&app, &token).await.refused(401, "sso.token_refused");
+    }
+    assert_eq!(issuer.fetches.load(Ordering::Relaxed), 1);
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_person_is_never_found_by_email_alone() {
+    let (app, issuer) = world().await;
+    let acme = app.tenant("acme").await;
+    let victim = acme
+        .scim
+        .post("/scim/v2/Users", json!({"userName": "mallory@example.com", "externalId": "victim"}))
+        .await
+        .expect(201);
+    exchange(&app, &issuer.token("mallory", "org_acme")).await.refused(409, "sso.link_required");
+    let linked = exchange(&app, &issuer.token("victim", "org_acme")).await.expect(200);
+    assert_eq!(linked["user"]["id"], victim["id"], "the directory's own name for the person is the proof");
+    app.stop().await;
+    issuer.stop().await;
+}
+
+#[actix_web::test]
+async fn deactivation_ends_sessions_and_no_sign_in_brings_the_user_back() {
+    let (app, issuer) = world().await;
+    let acme = app.tenant("acme").await;
+    let ann = acme
+        .scim
+        .post("/scim/v2/Users", json!({"userName": "ann@example.com", "externalId": "ann"}))
+        .await
+        .expect(201);
+    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let path = format!("/scim/v2/Users/{}", ann["id"].as_str().unwrap());
+    acme.scim
+        .patch(&path, json!({"Operations": [{"op": "replace", "value": {"active": false}}]}))
+        .await
+        .expect(200);
+    let active = app
+        .operator
+        .form("/oauth2/introspect", &[("token", session["token"].as_str().unwrap())])
+        .await
+        .expect(200);
+    assert_eq!(active, json!({"active": false}));
+    let refresh =
+        [("grant_type", "refresh_token"), ("refresh_token", session["refreshToken"].as_str().unwrap())];
+    assert_eq!(app.anyone().form("/oauth2/token", &refresh).await.status, 400);
+    exchange(&app, &issuer.token("ann", "org_acme")).await.refused(403, "user.deactivated");
+    acme.scim
+        .patch(&path, json!({"Operations": [{"op": "replace", "value": {"active": true}}]}))
+        .await
+        .expect(200);
+    let back = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    assert_eq!(back["user"]["id"], ann["id"]);
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn refresh_tokens_rotate_and_reuse_ends_the_session() {
+    let (app, issuer) = world().await;
+    app.tenant("acme").await;
+    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    let refresh = async |token: &str| {
+        app.anyone().form("/oauth2/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+    };
+    let first = session["refreshToken"].as_str().unwrap();
+    let second = refresh(first).await.expect(200);
+    assert_eq!((second["token_type"].as_str(), second["expires_in"].as_i64()), (Some("Bearer"), Some(300)));
+    let next = second["refresh_token"].as_str().unwrap();
+    let reused = refresh(first).await;
+    assert_eq!((reused.status.as_u16(), reused.json()["error"].as_str()), (400, Some("invalid_grant")));
+    assert_eq!(refresh(next).await.status, 400, "the whole family is dead");
+    let active = app
+        .operator
+        .form("/oauth2/introspect", &[("token", second["access_token"].as_str().unwrap())])
+        .await
+        .expect(200);
+    assert_eq!(active, json!({"active": false}));
+    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    app.anyone()
+        .form("/oauth2/revoke", &[("token", session["refreshToken"].as_str().unwrap())])
+        .await
+        .expect(200);
+    assert_eq!(refresh(session["refreshToken"].as_str().unwrap()).await.status, 400);
+    let session = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    app.clock.advance(chrono::TimeDelta::days(8));
+    assert_eq!(refresh(session["refreshToken"].as_str().unwrap()).await.status, 400, "expired");
+    let unsupported = app.anyone().form("/oauth2/token", &[("grant_type", "password")]).await;
+    assert_eq!(
+        (unsupported.status.as_u16(), unsupported.json()["error"].as_str()),
+        (400, Some("unsupported_grant_type"))
+    );
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_module_exchanges_by_the_standard_and_only_it_refreshes() {
+    let (app, issuer) = world().await;
+    app.tenant("acme").await;
+    let module = app
+        .operator
+        .post("/api/v1/modules", json!({"name": "m", "baseUrl": "http://127.0.0.1:9"}))
+        .await
+        .expect(201);
+    let (client, secret) = (module["clientId"].as_str().unwrap(), module["clientSecret"].as_str().unwrap());
+    let token = issuer.token("ann", "org_acme");
+    let mut form = vec![
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", token.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
+    ];
+    let anonymous = app.anyone().form("/oauth2/token", &form).await;
+    assert_eq!(
+        (anonymous.status.as_u16(), anonymous.json()["error"].as_str()),
+        (401, Some("invalid_client"))
+    );
+    let request =
+        app.anyone().request(Method::POST, "/oauth2/token").basic_auth(client, Some(secret)).form(&form);
+    let done = Reply::read(request).await.expect(200);
+    assert_eq!(done["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
+    form.extend([("client_id", client), ("client_secret", "wrong")]);
+    assert_eq!(app.anyone().form("/oauth2/token", &form).await.status, 401);
+    let refresh =
+        [("grant_type", "refresh_token"), ("refresh_token", done["refresh_token"].as_str().unwrap())];
+    assert_eq!(
+        app.anyone().form("/oauth2/token", &refresh).await.status,
+        401,
+        "another client's refresh token"
+    );
+    let request =
+        app.anyone().request(Method::POST, "/oauth2/token").basic_auth(client, Some(secret)).form(&refresh);
+    Reply::read(request).await.expect(200);
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn only_a_gateway_is_believed_about_identities() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let (gateway, module) = (app.key("gateway", None).await, app.key("module", None).await);
+    let asserted = async |client: &tests::Client| {
+        let request = client.request(Method::POST, "/api/internal/sso/exchange").json(&json!({}));
+        let request = request
+            .header("X-User-ID", "u1")
+            .header("X-Org-ID", "org_acme")
+            .header("X-User-Email", "u1@example.com")
+            .header("X-User-Roles", "contributor");
+        Reply::read(request).await
+    };
+    let done = asserted(&gateway).await.expect(200);
+    assert_eq!(
+        (done["tenantSlug"].as_str(), done["user"]["role"].as_str()),
+        (Some("acme"), Some("contributor"))
+    );
+    asserted(&module).await.refused(400, "validation.failed");
+    asserted(&app.operator).await.refused(400, "validation.failed");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_real_providers_id_token_is_taken() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let provider = OidcProvider::start().await;
+    let issuer = provider.issuer();
+    app.operator.post("/api/v1/issuers", json!({"issuer": issuer, "audience": "tenantry"})).await.expect(201);
+    let token = sign_in(&app, &issuer, "ann@org_acme").await;
+    let done = exchange(&app, &token).await.expect(200);
+    assert_eq!(
+        (done["tenantSlug"].as_str(), done["user"]["email"].as_str()),
+        (Some("acme"), Some("ann@corp.example"))
+    );
+    app.stop().await;
+}
+
+/// Walks the provider's login and consent pages as a browser would, and redeems the code.
+async fn sign_in(app: &TestApp, issuer: &str, login: &str) -> String {
+    let http = &app.operator.http;
+    let mut cookies = std::collections::BTreeMap::new();
+    let mut url = format!(
+        "{issuer}/auth?client_id=tenantry&response_type=code&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcb&scope=openid%20email%20profile&state=s&nonce=n"
+    );
+    let mut form: Option<Vec<(&str, &str)>> = None;
+    for _ in 0..8 {
+        let request = match form.take() {
+            Some(form) => http.post(&url).form(&form),
+            None => http.get(&url),
+        };
+        let jar: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let response = request.header("Cookie", jar.join("; ")).send().await.expect("an answer");
+        for cookie in response.headers().get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+        if let Some(location) = response.headers().get("location") {
+            let location = location.to_str().unwrap().to_owned();
+            if let Some((_, query)) = location.split_once("127.0.0.1:9/cb?") {
+                let code =
+                    query.split('&').find_map(|pair| pair.strip_prefix("code=")).expect("a code").to_owned();
+                let form = [
+                    ("grant_type", "authorization_code"),
+                    ("code", &code),
+                    ("redirect_uri", "http://127.0.0.1:9/cb"),
+                ];
+                let answer = http
+                    .post(format!("{issuer}/token"))
+                    .basic_auth("tenantry", Some("tenantry-secret"))
+                    .form(&form);
+                return Reply::read(answer).await.expect(200)["id_token"]
+                    .as_str()
+                    .expect("an ID token")
+                    .to_owned();
+            }
+            url = if location.starts_with("http") { location } else { format!("{issuer}{location}") };
+            continue;
+        }
+        let page = response.text().await.expect("a page");
+        form = Some(if page.contains("name=\"login\"") {
+            vec![("prompt", "login"), ("login", login), ("password", "x")]
+        } else {
+            vec![("prompt", "consent")]
+        });
+    }
+    panic!("the sign-in did not end");
+}

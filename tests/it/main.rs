@@ -1,0 +1,13 @@
+//! Stories in the words of the domain, through HTTP; guards over the whole house; real parts.
+#![allow(clippy::disallowed_methods, reason = "tests play the outside world")]
+
+mod concurrency;
+mod crash;
+mod directory;
+mod exchange;
+mod flags;
+mod guards;
+mod hostile;
+mod invitations;
+mod platform_api;
+mod tenants;

@@ -1,0 +1,237 @@
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Reply, TestApp, eventually};
+
+#[actix_web::test]
+async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
+    let app = TestApp::start().await;
+    let body = json!({"slug": "acme", "name": "Acme", "owner": {"email": "owner@acme.example"}, "quotas": {"users": 7}});
+    let made = app.operator.post("/api/v1/tenants", body).await;
+    assert_eq!(made.status, 202);
+    let location = made.header("location").to_owned();
+    assert_eq!(made.json()["status"], "provisioning");
+    eventually("the tenant to be active", async || {
+        let tenant = app.operator.get(&location).await.expect(200);
+        (tenant["status"] == "active").then_some(())
+    })
+    .await;
+    let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+    assert_eq!(timeline["status"], "done");
+    for step in timeline["steps"].as_array().unwrap() {
+        assert_eq!((step["status"].as_str(), step["attempts"].as_i64()), (Some("done"), Some(1)), "{step}");
+        assert!(step["startedAt"].is_string() && step["finishedAt"].is_string());
+    }
+    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
+    assert_eq!(users, &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 7}));
+    assert_eq!(
+        app.operator.get("/api/v1/tenants/acme/organizations/default").await.expect(200)["slug"],
+        "default"
+    );
+    assert!(!app.invitation_token("owner@acme.example").await.is_empty());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn prefer_wait_answers_201_when_the_tenant_is_active() {
+    let app = TestApp::start().await;
+    let request = app.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
+    let made = Reply::read(request.json(&json!({"slug": "acme", "name": "Acme"}))).await.expect(201);
+    assert_eq!((made["status"].as_str(), made["plan"].as_str()), (Some("active"), Some("free")));
+    assert!(made["instance"]["id"].is_string());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_run_that_gives_up_is_unwound_and_can_be_retried() {
+    let app = TestApp::with(|config| config.jobs.provisioning_attempts_max = 2).await;
+    let body = json!({"slug": "acme", "name": "Acme", "instance": {"mode": "dedicated"}, "owner": {"email": "o@acme.example"}});
+    let made = app.operator.post("/api/v1/tenants", body).await.expect(202);
+    let id = made["id"].as_str().unwrap();
+    eventually("the tenant to fail", async || {
+        let tenant = app.operator.get(&format!("/api/v1/tenants/{id}")).await.expect(200);
+        (tenant["status"] == "failed").then_some(())
+    })
+    .await;
+    let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+    let states: Vec<&str> =
+        timeline["steps"].as_array().unwrap().iter().map(|step| step["status"].as_str().unwrap()).collect();
+    assert_eq!(
+        states,
+        [
+            "compensated",
+            "compensated",
+            "compensated",
+            "compensated",
+            "compensated",
+            "pending",
+            "pending",
+            "pending"
+        ]
+    );
+    assert_eq!(timeline["steps"][4]["error"], "No instance of this driver and mode has room.");
+    assert!(
+        app.operator.get("/api/v1/tenants/acme/organizations").await.expect(200)["items"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200)["items"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    app.operator.post("/api/v1/instances", json!({"name": "own", "mode": "dedicated"})).await.expect(201);
+    app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
+    eventually("the tenant to be active", async || {
+        (app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"] == "active").then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn tenants_go_to_the_least_loaded_instance_with_room() {
+    let app = TestApp::with(|config| config.jobs.provisioning_attempts_max = 1).await;
+    app.operator
+        .patch("/api/v1/instances/019c0000-0000-7000-8000-000000000001", json!({"status": "draining"}))
+        .await
+        .expect(200);
+    for name in ["a", "b"] {
+        app.operator
+            .post("/api/v1/instances", json!({"name": name, "mode": "shared", "capacity": 2}))
+            .await
+            .expect(201);
+    }
+    for number in 0..4 {
+        app.tenant(&format!("t{number}")).await;
+    }
+    let instances = app.operator.get("/api/v1/instances").await.expect(200);
+    let counts: Vec<i64> = instances["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["tenantCount"].as_i64().unwrap())
+        .collect();
+    assert_eq!(counts, [0, 2, 2]);
+    app.operator.post("/api/v1/tenants", json!({"slug": "t5", "name": "5"})).await.expect(202);
+    eventually("the fifth to find no room", async || {
+        (app.operator.get("/api/v1/tenants/t5").await.expect(200)["status"] == "failed").then_some(())
+    })
+    .await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn suspending_cuts_every_path_and_resuming_opens_it() {
+    let app = TestApp::start().await;
+    let issuer = tests::Issuer::start();
+    issuer.register(&app.operator).await;
+    let acme = app.tenant("acme").await;
+    let exchange = async || {
+        app.operator
+            .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
+            .await
+    };
+    let session = exchange().await.expect(200);
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    exchange().await.refused(403, "tenant.suspended");
+    assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 403);
+    let refreshed = app
+        .anyone()
+        .form(
+            "/oauth2/token",
+            &[("grant_type", "refresh_token"), ("refresh_token", session["refreshToken"].as_str().unwrap())],
+        )
+        .await;
+    assert_eq!((refreshed.status.as_u16(), refreshed.json()["error"].as_str()), (400, Some("invalid_grant")));
+    let active = app
+        .operator
+        .form("/oauth2/introspect", &[("token", session["token"].as_str().unwrap())])
+        .await
+        .expect(200);
+    assert_eq!(active, json!({"active": false}));
+    app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    exchange().await.expect(200);
+    acme.scim.get("/scim/v2/Users").await.expect(200);
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_deleted_tenant_leaves_nothing_behind_and_frees_its_slug() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    let by_id = format!("/api/v1/tenants/{}", acme.id);
+    eventually("the tenant to be gone", async || {
+        (app.operator.get(&by_id).await.expect(200)["status"] == "deleted").then_some(())
+    })
+    .await;
+    assert_eq!(app.operator.get("/api/v1/tenants/acme").await.status, 404);
+    assert!(
+        app.operator.get(&format!("{by_id}/users")).await.expect(200)["items"].as_array().unwrap().is_empty()
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 401);
+    assert_eq!(acme.admin.get(&by_id).await.status, 401);
+    let instances = app.operator.get("/api/v1/instances").await.expect(200);
+    assert_eq!(instances["items"][0]["tenantCount"], 0);
+    app.tenant("acme").await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenant_that_cannot_be_is_refused_with_a_reason() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let post = async |body: Value| app.operator.post("/api/v1/tenants", body).await;
+    post(json!({"slug": "acme", "name": "x"})).await.refused(409, "tenant.slug_taken");
+    post(json!({"slug": "b", "name": "x", "identity": {"externalId": "org_acme"}}))
+        .await
+        .refused(409, "tenant.external_id_taken");
+    post(json!({"slug": "b", "name": "x", "plan": "gold"})).await.refused(400, "tenant.plan_unknown");
+    post(json!({"slug": "b", "name": "x", "identity": {"backend": "keycloak"}}))
+        .await
+        .refused(400, "tenant.backend_unavailable");
+    post(json!({"slug": "b", "name": "x", "instance": {"driver": "azure"}}))
+        .await
+        .refused(400, "tenant.backend_unavailable");
+    for (body, pointer) in [
+        (json!({"slug": "Not A Label", "name": "x"}), "/slug"),
+        (json!({"slug": "admin", "name": "x"}), "/slug"),
+        (json!({"slug": "b", "name": ""}), "/name"),
+        (json!({"slug": "b", "name": "x", "isolation": "none"}), "/isolation"),
+        (json!({"slug": "b", "name": "x", "owner": {"email": "nobody"}}), "/owner/email"),
+        (json!({"slug": "b", "name": "x", "quotas": {"users": -1}}), "/quotas/users"),
+        (json!({"slug": "b", "name": "x", "colour": "red"}), ""),
+        (json!({"slug": 7, "name": "x"}), "/slug"),
+    ] {
+        let refusal = post(body.clone()).await.refused(400, "validation.failed");
+        assert!(refusal["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{body}: {refusal}");
+    }
+    assert_eq!(app.operator.get("/api/v1/tenants").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_change_of_plan_changes_the_limits_and_keeps_what_is_used() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
+    for number in 0..6 {
+        acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await.expect(201);
+    }
+    app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
+    let refused = acme.scim.post("/scim/v2/Users", json!({"userName": "u7"})).await;
+    assert_eq!(refused.status, 403);
+    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
+    assert_eq!(users, &json!({"resource": "users", "limit": 5, "used": 6, "remaining": 0}));
+    acme.admin.patch("/api/v1/tenants/acme", json!({"plan": "pro"})).await.refused(403, "auth.insufficient");
+    acme.admin.patch("/api/v1/tenants/acme", json!({"name": "Acme 2"})).await.expect(200);
+    app.stop().await;
+}

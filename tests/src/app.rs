@@ -1,0 +1,132 @@
+//! The service in this process, on a store of its own.
+
+use platform::clock::Clock;
+use platform::config::Config;
+use reqwest::Method;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tenantry::app::{Running, start};
+
+use crate::client::{Client, Reply};
+use crate::store::Store;
+
+/// The operator's key in tests.
+pub(crate) const OPERATOR_KEY: &str = "test-operator-key-0123456789abcdef";
+/// The master key in tests: 32 bytes of 7.
+pub(crate) const MASTER_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+/// A running service.
+pub struct TestApp {
+    pub store: Store,
+    pub clock: Clock,
+    pub operator: Client,
+    pub running: Running,
+}
+
+/// A tenant and its callers.
+pub struct Tenant {
+    pub id: String,
+    pub slug: String,
+    /// Its admin's key.
+    pub admin: Client,
+    /// Its identity provider.
+    pub scim: Client,
+}
+
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn http() -> reqwest::Client {
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    builder.build().expect("a client")
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// Starts with settings of its own.
+    pub async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let store = Store::new().await;
+        let clock = Clock::default();
+        let mut config = platform::config::load(None, []).expect("the defaults");
+        config.data.dir = store.directory.path().to_owned();
+        config.database.url = store.url.clone();
+        config.database.migration_url = store.migration_url.clone();
+        config.database.connections_max = 8;
+        config.server.listen = "127.0.0.1:0".parse().expect("an address");
+        config.server.workers = 1;
+        config.secrets.master_key = SecretString::from(MASTER_KEY);
+        config.secrets.bootstrap_key = SecretString::from(OPERATOR_KEY);
+        config.outbound.allow_private = true;
+        config.webhooks.retry_base_ms = 50;
+        config.jobs.poll = std::time::Duration::from_millis(50);
+        config.jobs.provisioning_retry_base_ms = 50;
+        config.log.filter = "warn".to_owned();
+        adjust(&mut config);
+        platform::telemetry::logs(&config.log);
+        let running = start(config, clock.clone()).await.expect("the service starts");
+        let base = format!("http://{}", running.address);
+        let operator = Client { base, bearer: Some(OPERATOR_KEY.to_owned()), http: http() };
+        Self { store, clock, operator, running }
+    }
+
+    pub fn anyone(&self) -> Client {
+        self.operator.anonymous()
+    }
+
+    /// A key with a role.
+    pub async fn key(&self, role: &str, tenant: Option<&str>) -> Client {
+        let body = json!({"name": role, "role": role, "tenantId": tenant});
+        let made = self.operator.post("/api/v1/keys", body).await.expect(201);
+        self.operator.with(made["token"].as_str().expect("a token"))
+    }
+
+    /// An active tenant on the pro plan, its admin's key and its identity provider's token.
+    pub async fn tenant(&self, slug: &str) -> Tenant {
+        self.tenant_with(json!({"slug": slug, "name": slug, "plan": "pro", "identity": {"externalId": format!("org_{slug}")}})).await
+    }
+
+    pub async fn tenant_with(&self, body: Value) -> Tenant {
+        let slug = body["slug"].as_str().expect("a slug").to_owned();
+        let request =
+            self.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
+        let made = Reply::read(request).await.expect(201);
+        let id = made["id"].as_str().expect("an id").to_owned();
+        let admin = self.key("admin", Some(&id)).await;
+        let scim = self.scim_token(&id, json!({"name": "idp"})).await;
+        Tenant { id, slug, admin, scim }
+    }
+
+    pub async fn scim_token(&self, tenant: &str, body: Value) -> Client {
+        let path = format!("/api/v1/tenants/{tenant}/organizations/default/scim-tokens");
+        let made = self.operator.post(&path, body).await.expect(201);
+        self.operator.with(made["token"].as_str().expect("a token"))
+    }
+
+    /// Mail that was kept, newest first.
+    pub async fn mails(&self) -> Vec<Value> {
+        let request = self.anyone().request(Method::GET, "/dev/mail").header("Accept", "application/json");
+        Reply::read(request).await.expect(200)["items"].as_array().expect("a list").clone()
+    }
+
+    /// The token in the newest mail to an address.
+    pub async fn invitation_token(&self, to: &str) -> String {
+        crate::eventually("the invitation's mail", async || {
+            let mails = self.mails().await;
+            let mail = mails.iter().find(|mail| mail["recipient"] == to)?;
+            let link = mail["links"][0].as_str()?;
+            Some(link.split_once("token=")?.1.to_owned())
+        })
+        .await
+    }
+
+    /// Audit events with this action, newest first.
+    pub async fn audit(&self, action: &str) -> Vec<Value> {
+        let path = format!("/api/v1/audit-events?limit=200&action={action}");
+        self.operator.get(&path).await.expect(200)["items"].as_array().expect("a list").clone()
+    }
+
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}

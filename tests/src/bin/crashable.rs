@@ -1,0 +1,16 @@
+//! `tenantry`, which a test can have killed at a named place: `TENANTRY_TEST_KILL_AT=provisioning.quotas.before`.
+//! The kill is a real SIGKILL; nothing is flushed or unwound.
+
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    if let Ok(place) = std::env::var("TENANTRY_TEST_KILL_AT") {
+        let kill = || {
+            let _ = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
+            std::thread::sleep(Duration::from_secs(60));
+        };
+        fail::cfg_callback(place, kill).expect("a fail point can be set");
+    }
+    tenantry::cli::main()
+}

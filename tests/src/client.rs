@@ -1,0 +1,110 @@
+//! Callers, over HTTP.
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+
+/// Somebody who calls the service.
+#[derive(Clone)]
+pub struct Client {
+    pub base: String,
+    pub bearer: Option<String>,
+    pub http: reqwest::Client,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub async fn read(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    /// The body as JSON; null if it isn't.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// The status and code of a problem.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert!(body["requestId"].is_string() && body["timestamp"].is_string(), "{body}");
+        body
+    }
+
+    /// The status and `scimType` of a SCIM error.
+    #[track_caller]
+    pub fn scim_refused(self, status: u16, kind: Option<&str>) {
+        let body = self.json();
+        assert_eq!((self.status.as_u16(), body["scimType"].as_str()), (status, kind), "{}", self.text);
+        assert_eq!(body["status"], status.to_string());
+        assert_eq!(self.headers["content-type"], "application/scim+json");
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Client {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
+        let request = self.http.request(method, url);
+        match &self.bearer {
+            Some(bearer) => request.bearer_auth(bearer),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        Reply::read(self.request(Method::GET, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        Reply::read(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        Reply::read(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Reply {
+        Reply::read(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        Reply::read(self.request(Method::PATCH, path).json(&body)).await
+    }
+
+    pub async fn form(&self, path: &str, form: &[(&str, &str)]) -> Reply {
+        Reply::read(self.request(Method::POST, path).form(form)).await
+    }
+
+    pub fn with(&self, bearer: impl Into<String>) -> Self {
+        Self { bearer: Some(bearer.into()), ..self.clone() }
+    }
+
+    pub fn anonymous(&self) -> Self {
+        Self { bearer: None, ..self.clone() }
+    }
+
+    /// Asks SCIM for those whom a filter finds.
+    pub async fn find(&self, path: &str, filter: &str) -> Reply {
+        Reply::read(self.request(Method::GET, path).query(&[("filter", filter)])).await
+    }
+}

@@ -1,0 +1,31 @@
+//! The harness: the service in this process or in its own, callers, and the outside world's real parts.
+//!
+//! SQLite by default; `TENANTRY_TEST_DB=postgres://superuser@…` runs the same stories on Postgres, a database a test, with
+//! an owner that migrates and a login that is neither owner nor superuser.
+
+mod app;
+mod client;
+mod issuer;
+mod parts;
+mod process;
+mod receiver;
+mod store;
+
+pub use app::{Tenant, TestApp};
+pub use client::{Client, Reply};
+pub use issuer::Issuer;
+pub use parts::{OidcProvider, Part, SmtpServer};
+pub use process::Process;
+pub use receiver::{Received, Receiver};
+pub use store::{Store, on_postgres};
+
+/// Waits until `look` finds something; panics after ten seconds.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..500 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("waited ten seconds for {what}");
+}

@@ -1,0 +1,64 @@
+//! Real parts from npm, started here: an SMTP server, an OIDC provider. `tests/run` installs them.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A Node program that prints one JSON object a line; the first one tells its port.
+pub struct Part {
+    pub port: u64,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Part {
+    pub async fn start(script: &str, arguments: &[&str]) -> Self {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+        let mut command = Command::new("node");
+        command.arg(script).args(arguments).current_dir(fixtures).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("node is there: tests/run installs it");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut part = Self { port: 0, lines, _child: child };
+        let first = part.next().await;
+        part.port = first["port"].as_u64().expect("a port");
+        part
+    }
+
+    /// The next line.
+    pub async fn next(&mut self) -> Value {
+        let line = tokio::time::timeout(std::time::Duration::from_secs(20), self.lines.next_line()).await;
+        let line = line
+            .expect("a line in time")
+            .expect("readable")
+            .expect("the part is alive: were its packages installed?");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+    }
+}
+
+/// npm `smtp-server`.
+pub struct SmtpServer(pub Part);
+
+impl SmtpServer {
+    pub async fn start() -> Self {
+        Self(Part::start("smtp.mjs", &[]).await)
+    }
+
+    pub fn url(&self) -> String {
+        format!("smtp://127.0.0.1:{}", self.0.port)
+    }
+}
+
+/// npm `oidc-provider`.
+pub struct OidcProvider(pub Part);
+
+impl OidcProvider {
+    pub async fn start() -> Self {
+        Self(Part::start("op.mjs", &[]).await)
+    }
+
+    pub fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.port)
+    }
+}

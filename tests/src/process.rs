@@ -1,0 +1,102 @@
+//! The service in a process of its own, so that it can be killed.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use crate::app::{MASTER_KEY, OPERATOR_KEY, http};
+use crate::client::Client;
+use crate::store::Store;
+
+/// A running process.
+pub struct Process {
+    pub operator: Client,
+    child: Child,
+}
+
+impl Process {
+    /// Starts `tenantry serve` on `store`, to be killed at `kill_at`, and waits until it is ready.
+    pub async fn start(
+        program: &str,
+        store: &Store,
+        kill_at: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let mut command = Command::new(program);
+        command
+            .arg("serve")
+            .env("TENANTRY_DATABASE_URL", &store.url)
+            .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
+            .env("TENANTRY_DATA_DIR", store.directory.path())
+            .env("TENANTRY_LISTEN", format!("127.0.0.1:{port}"))
+            .env("TENANTRY_MASTER_KEY", MASTER_KEY)
+            .env("TENANTRY_BOOTSTRAP_KEY", OPERATOR_KEY)
+            .env("TENANTRY_LOG", "error")
+            .env("TENANTRY__SERVER__WORKERS", "1")
+            .env("TENANTRY__OUTBOUND__ALLOW_PRIVATE", "true")
+            .env("TENANTRY__WEBHOOKS__RETRY_BASE_MS", "50")
+            .env("TENANTRY__JOBS__LEASE", "1s")
+            .env("TENANTRY__JOBS__POLL", "50ms")
+            .env("TENANTRY__JOBS__PROVISIONING_RETRY_BASE_MS", "50")
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        for (name, value) in settings {
+            command.env(name, value);
+        }
+        if let Some(place) = kill_at {
+            command.env("TENANTRY_TEST_KILL_AT", place);
+        }
+        let child = command.spawn().expect("the service starts");
+        let operator = Client {
+            base: format!("http://127.0.0.1:{port}"),
+            bearer: Some(OPERATOR_KEY.to_owned()),
+            http: http(),
+        };
+        let mut process = Self { operator, child };
+        process.ready().await;
+        process
+    }
+
+    async fn ready(&mut self) {
+        for _ in 0..500 {
+            // Killed at once, on purpose: then it never gets ready.
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            if let Ok(answer) = self.operator.anonymous().request(reqwest::Method::GET, "/ready").send().await
+                && answer.status().is_success()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the service is not ready after ten seconds");
+    }
+
+    /// Waits until the process is dead of a signal.
+    pub async fn killed(&mut self) {
+        use std::os::unix::process::ExitStatusExt as _;
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        let status = ended.expect("the process is killed").expect("it has a status");
+        assert_eq!(status.signal(), Some(9), "{status}");
+    }
+
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("killed");
+    }
+
+    /// The process' id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// Asks to stop by SIGTERM and answers the exit code.
+    pub async fn terminate(mut self) -> Option<i32> {
+        let _ = std::process::Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await;
+        ended.expect("it stops").expect("it has a status").code()
+    }
+}

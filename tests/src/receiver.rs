@@ -1,0 +1,94 @@
+//! A module or webhook receiver on loopback that can be told to misbehave.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::Value;
+
+/// One request that came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub path: String,
+    pub id: String,
+    pub timestamp: String,
+    pub signature: String,
+    pub body: Value,
+    pub raw: Vec<u8>,
+}
+
+/// Takes whatever is posted.
+pub struct Receiver {
+    pub url: String,
+    pub received: Arc<Mutex<Vec<Received>>>,
+    /// What it answers; 0: it hangs.
+    pub answers: Arc<AtomicU16>,
+    server: ServerHandle,
+}
+
+impl Receiver {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let received: Arc<Mutex<Vec<Received>>> = Arc::default();
+        let answers = Arc::new(AtomicU16::new(204));
+        let (log, status) = (received.clone(), answers.clone());
+        let server = HttpServer::new(move || {
+            let (log, status) = (log.clone(), status.clone());
+            App::new().default_service(web::to(move |request: HttpRequest, raw: web::Bytes| {
+                let header = |name: &str| {
+                    request
+                        .headers()
+                        .get(name)
+                        .and_then(|value| value.to_str().ok())
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                log.lock().expect("a lock").push(Received {
+                    path: request.uri().path().to_owned(),
+                    id: header("webhook-id"),
+                    timestamp: header("webhook-timestamp"),
+                    signature: header("webhook-signature"),
+                    body: serde_json::from_slice(&raw).unwrap_or_default(),
+                    raw: raw.to_vec(),
+                });
+                let answer = status.load(Ordering::Relaxed);
+                async move {
+                    if answer == 0 {
+                        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+                    }
+                    let status = actix_web::http::StatusCode::from_u16(answer)
+                        .unwrap_or(actix_web::http::StatusCode::OK);
+                    HttpResponse::build(status).finish()
+                }
+            }))
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .expect("listening")
+        .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { url, received, answers, server: handle }
+    }
+
+    pub fn all(&self) -> Vec<Received> {
+        self.received.lock().expect("a lock").clone()
+    }
+
+    pub fn answer(&self, status: u16) {
+        self.answers.store(status, Ordering::Relaxed);
+    }
+
+    /// The newest body that fits.
+    pub async fn until(&self, what: &str, fits: impl Fn(&Received) -> bool) -> Received {
+        crate::eventually(what, async || self.all().into_iter().rev().find(|one| fits(one))).await
+    }
+
+    pub async fn stop(self) {
+        self.server.stop(false).await;
+    }
+}

@@ -1,0 +1,108 @@
+//! A store of one test's own.
+
+use std::sync::OnceLock;
+
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use tempfile::TempDir;
+
+/// The advisory lock under which databases are made from the template: it must have no other connection meanwhile.
+const LOCK: &str = "SELECT pg_advisory_lock(20261121)";
+const OWNER: &str = "tenantry_test_owner";
+const LOGIN: &str = "tenantry_test_login";
+
+/// A store, thrown away with the test.
+pub struct Store {
+    pub directory: TempDir,
+    pub url: String,
+    pub migration_url: String,
+    /// The superuser's URL of this database, for tests that look behind the service's back.
+    pub superuser_url: Option<String>,
+}
+
+/// The Postgres that tests run on, if they do.
+pub fn on_postgres() -> Option<String> {
+    std::env::var("TENANTRY_TEST_DB").ok().filter(|url| !url.is_empty())
+}
+
+impl Store {
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let Some(admin) = on_postgres() else {
+            let url = format!("sqlite:{}", directory.path().join("tenantry.db").display());
+            return Self { directory, url, migration_url: String::new(), superuser_url: None };
+        };
+        let template = template(&admin).await;
+        let name = format!("tenantry_{}", uuid::Uuid::now_v7().simple());
+        let mut connection = PgConnection::connect(&admin).await.expect("Postgres answers");
+        connection.execute(LOCK).await.expect("a lock");
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY");
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("a database");
+        connection.close().await.expect("closed");
+        let on = |user: &str| with(&admin, Some(user), &name);
+        Self {
+            directory,
+            url: on(LOGIN),
+            migration_url: on(OWNER),
+            superuser_url: Some(with(&admin, None, &name)),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let (Some(url), Some(admin)) = (self.superuser_url.take(), on_postgres()) else { return };
+        // The databases of a run would fill a small disk; the thread has its own runtime, drop has none.
+        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        let _ = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                if let Ok(mut connection) = PgConnection::connect(&admin).await {
+                    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                    let _ = connection.execute(sqlx::AssertSqlSafe(sql)).await;
+                }
+            });
+        })
+        .join();
+    }
+}
+
+fn with(admin: &str, user: Option<&str>, database: &str) -> String {
+    let (scheme, rest) = admin.split_once("://").expect("a URL");
+    let (superuser, place) = rest.split_once('@').expect("a user");
+    let host = place.split('/').next().expect("a host");
+    format!("{scheme}://{}@{host}/{database}", user.unwrap_or(superuser))
+}
+
+/// A migrated database, made once a process.
+async fn template(admin: &str) -> String {
+    static NAME: OnceLock<String> = OnceLock::new();
+    static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = MAKING.lock().await;
+    if let Some(name) = NAME.get() {
+        return name.clone();
+    }
+    let name = format!("tenantry_template_{}", std::process::id());
+    let mut connection = PgConnection::connect(admin).await.expect("Postgres answers");
+    connection.execute(LOCK).await.expect("a lock");
+    let make = |role: &str, what: &str| {
+        format!(
+            "DO $$ BEGIN CREATE ROLE {role} LOGIN {what}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        )
+    };
+    for sql in [
+        make(OWNER, "CREATEROLE"),
+        make(LOGIN, ""),
+        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        format!("CREATE DATABASE {name} OWNER {OWNER}"),
+    ] {
+        connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("prepared");
+    }
+    let mut config = platform::config::load(None, []).expect("the defaults").database;
+    config.url = with(admin, Some(OWNER), &name);
+    platform::db::migrate(&config, std::path::Path::new(".")).await.expect("migrated");
+    let grant = format!("GRANT tenantry_app, tenantry_platform TO {LOGIN}");
+    connection.execute(sqlx::AssertSqlSafe(grant)).await.expect("granted");
+    connection.close().await.expect("closed");
+    NAME.get_or_init(|| name).clone()
+}
