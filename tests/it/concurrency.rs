@@ -1,1 +1,133 @@
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Issuer, TestApp};
 
+/// How many at once.
+const PARALLEL: usize = 200;
+
+#[actix_web::test]
+async fn of_many_redemptions_of_one_invitation_one_succeeds() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let acme = app.tenant("acme").await;
+    acme.admin
+        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
+        .await
+        .expect(201);
+    let token = app.invitation_token("z@example.com").await;
+    let all =
+        join_all((0..PARALLEL).map(|_| {
+            app.operator.anonymous().post_owned("/api/v1/invitations/accept", json!({"token": token}))
+        }))
+        .await;
+    let won = all.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(won, 1);
+    assert!(
+        all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 410 | 429)),
+        "{:?}",
+        all.iter().map(|reply| reply.status).collect::<Vec<_>>()
+    );
+    let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
+    assert_eq!(users["items"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn of_many_uses_of_one_refresh_token_one_succeeds() {
+    let app = TestApp::start().await;
+    let issuer = Issuer::start();
+    issuer.register(&app.operator).await;
+    app.tenant("acme").await;
+    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let session = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+    let refresh = session["refreshToken"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let anyone = app.anyone();
+    let all = join_all((0..PARALLEL).map(|_| anyone.form("/oauth2/token", &form))).await;
+    assert_eq!(all.iter().filter(|reply| reply.status == 200).count(), 1);
+    assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 400 | 429)));
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_quota_of_ten_lets_ten_of_fifty_in() {
+    let app = TestApp::start().await;
+    let acme = app
+        .tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise", "quotas": {"users": 10}}))
+        .await;
+    let create =
+        |number: usize| acme.scim.post_owned("/scim/v2/Users", json!({"userName": format!("u{number}")}));
+    let all = join_all((0..50).map(create)).await;
+    assert_eq!(all.iter().filter(|reply| reply.status == 201).count(), 10);
+    assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 201 | 403)));
+    assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.expect(200)["totalResults"], 10);
+    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
+    assert_eq!((users["used"].as_i64(), users["remaining"].as_i64()), (Some(10), Some(0)));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn two_first_sign_ins_make_one_user() {
+    let app = TestApp::start().await;
+    let issuer = Issuer::start();
+    issuer.register(&app.operator).await;
+    let acme = app.tenant("acme").await;
+    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let all = join_all((0..20).map(|_| app.operator.post("/api/internal/sso/exchange", body.clone()))).await;
+    let users: std::collections::BTreeSet<String> =
+        all.into_iter().map(|reply| reply.expect(200)["user"]["id"].to_string()).collect();
+    assert_eq!(users.len(), 1);
+    assert_eq!(
+        acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"].as_array().unwrap().len(),
+        1
+    );
+    issuer.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn concurrent_patches_of_one_group_lose_no_member() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
+    let group = acme.scim.post("/scim/v2/Groups", json!({"displayName": "all"})).await.expect(201);
+    let mut ids: Vec<Value> = Vec::new();
+    for number in 0..32 {
+        ids.push(acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await.expect(201)["id"].clone());
+    }
+    let path = format!("/scim/v2/Groups/{}", group["id"].as_str().unwrap());
+    let add = |id: &Value| {
+        acme.scim.patch_owned(
+            path.clone(),
+            json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]}),
+        )
+    };
+    let all = join_all(ids.iter().map(add)).await;
+    assert!(all.iter().all(|reply| reply.status == 204));
+    assert_eq!(acme.scim.get(&path).await.expect(200)["members"].as_array().unwrap().len(), 32);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn one_idempotency_key_does_the_work_once() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let body = json!({"slug": "emea", "name": "EMEA"});
+    let request = || {
+        let request = acme.admin.request(reqwest::Method::POST, "/api/v1/tenants/acme/organizations");
+        tests::Reply::read(request.header("Idempotency-Key", "\"k-1\"").json(&body))
+    };
+    let all = join_all((0..30).map(|_| request())).await;
+    let made: std::collections::BTreeSet<String> =
+        all.iter().filter(|reply| reply.status == 201).map(|reply| reply.text.clone()).collect();
+    assert_eq!(made.len(), 1);
+    assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 201 | 409)));
+    assert_eq!(
+        acme.admin.get("/api/v1/tenants/acme/organizations").await.expect(200)["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    app.stop().await;
+}

@@ -1,1 +1,267 @@
+//! The process is killed at named places, before and after each outside effect, and started again.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tests::{Process, Receiver, SmtpServer, Store, eventually};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
+const STEPS: [&str; 8] =
+    ["reserve_slug", "identity", "organization", "quotas", "instance", "flags", "invite_owner", "activate"];
+
+async fn settled(process: &Process, slug: &str, status: &str) -> Value {
+    eventually(&format!("{slug} to be {status}"), async || {
+        let reply = process.operator.get(&format!("/api/v1/tenants/{slug}")).await;
+        Some(reply.json()).filter(|tenant| tenant["status"] == status)
+    })
+    .await
+}
+
+async fn items(process: &Process, path: &str) -> Vec<Value> {
+    process.operator.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
+}
+
+#[actix_web::test]
+async fn a_tenant_ends_active_wherever_the_process_dies() {
+    let store = Store::new().await;
+    let module = Receiver::start();
+    let mut process = Process::start(PROGRAM, &store, None, &[]).await;
+    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    process.kill().await;
+    let mut tenants = Vec::new();
+    for step in STEPS {
+        for moment in ["before", "during", "after"] {
+            let place = format!("provisioning.{step}.{moment}");
+            let mut dying = Process::start(PROGRAM, &store, Some(&place), &[]).await;
+            let slug = format!("{}-{moment}", step.replace('_', "-"));
+            let body = json!({"slug": slug, "name": slug, "identity": {"kind": "realm"}, "owner": {"email": format!("{slug}@example.com")}});
+            dying.operator.post("/api/v1/tenants", body).await.expect(202);
+            dying.killed().await;
+            tenants.push(slug);
+        }
+    }
+    process = Process::start(PROGRAM, &store, None, &[]).await;
+    for slug in &tenants {
+        settled(&process, slug, "active").await;
+        let of = |what: &str| format!("/api/v1/tenants/{slug}/{what}");
+        assert_eq!(items(&process, &of("organizations")).await.len(), 1, "{slug}");
+        assert_eq!(items(&process, &of("invitations")).await.len(), 1, "{slug}");
+        let timeline = process.operator.get(&of("provisioning")).await.expect(200);
+        assert!(
+            timeline["steps"].as_array().unwrap().iter().all(|step| step["status"] == "done"),
+            "{timeline}"
+        );
+        let keys = process.operator.anonymous().get(&format!("/realms/{slug}/oauth2/jwks")).await.expect(200);
+        assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{slug}");
+    }
+    let instances = items(&process, "/api/v1/instances").await;
+    assert_eq!(instances[0]["tenantCount"], tenants.len(), "a place is neither lost nor taken twice");
+    // Each tenant's flags reached the module; what came twice has the same id.
+    for slug in &tenants {
+        module.until("the tenant's flags", |push| push.body["tenantSlug"] == slug.as_str()).await;
+    }
+    let mut ids: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
+    for push in module.all() {
+        ids.entry(format!("{} {}", push.body["tenantSlug"], push.body["version"]))
+            .or_default()
+            .insert(push.id);
+    }
+    assert!(ids.values().all(|ids| ids.len() == 1), "{ids:?}");
+    let mails = mails(&process).await;
+    for slug in &tenants {
+        let to = format!("{slug}@example.com");
+        assert_eq!(mails.iter().filter(|mail| mail["recipient"] == to.as_str()).count(), 1, "{slug}");
+    }
+    process.kill().await;
+    module.stop().await;
+}
+
+async fn mails(process: &Process) -> Vec<Value> {
+    let request = process
+        .operator
+        .anonymous()
+        .request(reqwest::Method::GET, "/dev/mail")
+        .header("Accept", "application/json");
+    tests::Reply::read(request).await.expect(200)["items"].as_array().expect("a list").clone()
+}
+
+#[actix_web::test]
+async fn a_run_that_is_unwound_ends_clean_wherever_the_process_dies() {
+    let store = Store::new().await;
+    let settings = [("TENANTRY__JOBS__PROVISIONING_ATTEMPTS_MAX", "1")];
+    let mut slugs = Vec::new();
+    for step in ["instance", "quotas", "organization", "identity", "reserve_slug"] {
+        let place = format!("provisioning.{step}.undo");
+        let mut dying = Process::start(PROGRAM, &store, Some(&place), &settings).await;
+        let slug = format!("undo-{}", step.replace('_', "-"));
+        // No dedicated instance has room: the run is given up at `instance`.
+        let body = json!({"slug": slug, "name": slug, "identity": {"kind": "realm"}, "instance": {"mode": "dedicated"}});
+        dying.operator.post("/api/v1/tenants", body).await.expect(202);
+        dying.killed().await;
+        slugs.push(slug);
+    }
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    for slug in &slugs {
+        settled(&process, slug, "failed").await;
+        assert!(items(&process, &format!("/api/v1/tenants/{slug}/organizations")).await.is_empty());
+        assert!(items(&process, &format!("/api/v1/tenants/{slug}/quotas")).await.is_empty());
+        assert_eq!(
+            process.operator.anonymous().get(&format!("/realms/{slug}/oauth2/jwks")).await.status,
+            404
+        );
+        let timeline =
+            process.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
+        assert_eq!(timeline["status"], "failed");
+        assert!(
+            timeline["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|step| matches!(step["status"].as_str(), Some("compensated" | "pending")))
+        );
+    }
+    process.kill().await;
+}
+
+#[actix_web::test]
+async fn a_deprovisioning_ends_wherever_the_process_dies() {
+    let store = Store::new().await;
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    let steps = ["cut_off", "invitations", "directory", "instance", "quotas", "identity", "finish"];
+    let mut ids = Vec::new();
+    for step in steps {
+        let slug = step.replace('_', "-");
+        process
+            .operator
+            .post("/api/v1/tenants", json!({"slug": slug, "name": slug, "identity": {"kind": "realm"}}))
+            .await
+            .expect(202);
+        ids.push(settled(&process, &slug, "active").await["id"].as_str().unwrap().to_owned());
+    }
+    process.kill().await;
+    for (step, id) in steps.iter().zip(&ids) {
+        let mut dying =
+            Process::start(PROGRAM, &store, Some(&format!("provisioning.{step}.during")), &[]).await;
+        dying.operator.delete(&format!("/api/v1/tenants/{id}")).await.expect(202);
+        dying.killed().await;
+    }
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    for id in &ids {
+        settled(&process, id, "deleted").await;
+        assert!(items(&process, &format!("/api/v1/tenants/{id}/organizations")).await.is_empty());
+    }
+    assert_eq!(items(&process, "/api/v1/instances").await[0]["tenantCount"], 0);
+    process.kill().await;
+}
+
+#[actix_web::test]
+async fn nothing_is_lost_or_doubled_around_each_delivery() {
+    let store = Store::new().await;
+    let (module, endpoint) = (Receiver::start(), Receiver::start());
+    let mut smtp = SmtpServer::start().await;
+    let url = smtp.url();
+    let settings = [("TENANTRY_SMTP_URL", url.as_str())];
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    process.operator.post("/api/v1/webhook-endpoints", json!({"url": endpoint.url})).await.expect(201);
+    process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    process
+        .operator
+        .post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme", "plan": "pro"}))
+        .await
+        .expect(202);
+    settled(&process, "acme", "active").await;
+    process.kill().await;
+    let places = [
+        "outbox.dispatched",
+        "flags.before_push",
+        "flags.after_push",
+        "webhook.before_send",
+        "webhook.after_send",
+        "mail.before_send",
+        "mail.after_send",
+    ];
+    for (number, place) in places.into_iter().enumerate() {
+        let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
+        let variant = if number % 2 == 0 { "on" } else { "off" };
+        // The process may die before either is answered: what was not acknowledged is asked again below.
+        let _ = dying
+            .operator
+            .request(reqwest::Method::PUT, "/api/v1/tenants/acme/flags/f")
+            .json(&json!({"variant": variant}))
+            .send()
+            .await;
+        let invite = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
+        let _ = dying
+            .operator
+            .request(reqwest::Method::POST, "/api/v1/tenants/acme/invitations")
+            .json(&invite)
+            .send()
+            .await;
+        dying.killed().await;
+        let process = Process::start(PROGRAM, &store, None, &settings).await;
+        let set = process
+            .operator
+            .put("/api/v1/tenants/acme/flags/f", json!({"variant": variant}))
+            .await
+            .expect(200);
+        module.until("the flags", |push| push.body["flags"]["f"] == set["value"]).await;
+        let invited = process.operator.post("/api/v1/tenants/acme/invitations", invite).await;
+        assert!(matches!(invited.status.as_u16(), 201 | 409), "{}", invited.text);
+        process.kill().await;
+    }
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    let events = eventually("every event to be delivered", async || {
+        let events = items(&process, "/api/v1/events?limit=200").await;
+        let came: std::collections::BTreeSet<String> = endpoint.all().into_iter().map(|one| one.id).collect();
+        events
+            .iter()
+            .all(|event| event["tenantId"].is_null() || came.contains(event["id"].as_str().unwrap()))
+            .then_some(events)
+    })
+    .await;
+    assert_eq!(events.iter().filter(|event| event["type"] == "invitation.created").count(), places.len());
+    let mut bodies: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
+    for one in endpoint.all() {
+        bodies.entry(one.id).or_default().insert(one.body.to_string());
+    }
+    assert!(bodies.values().all(|bodies| bodies.len() == 1), "one id, one body, however often it came");
+    let mut versions = BTreeMap::new();
+    for push in module.all() {
+        let flags =
+            versions.entry(push.body["version"].as_i64()).or_insert_with(|| push.body["flags"].clone());
+        assert_eq!(*flags, push.body["flags"], "a version is one snapshot");
+    }
+    let mut messages: BTreeMap<String, usize> = BTreeMap::new();
+    while messages.len() < places.len() {
+        let mail = smtp.0.next().await;
+        let raw = mail["raw"].as_str().unwrap();
+        let id = raw.lines().find_map(|line| line.strip_prefix("Message-ID: ")).expect("an id");
+        *messages.entry(format!("{} {id}", mail["to"][0])).or_default() += 1;
+    }
+    // A receiver that honours Message-ID sees each once: only the kill after the send made one come twice.
+    let recipients: std::collections::BTreeSet<&str> =
+        messages.keys().map(|key| key.split(' ').next().unwrap()).collect();
+    assert_eq!(recipients.len(), messages.len(), "{messages:?}");
+    assert!(messages.values().filter(|count| **count > 1).count() <= 1, "{messages:?}");
+    process.kill().await;
+    module.stop().await;
+    endpoint.stop().await;
+}
+
+#[actix_web::test]
+async fn sigterm_drains_and_exits_with_zero() {
+    let store = Store::new().await;
+    let process = Process::start(PROGRAM, &store, None, &[("TENANTRY__SERVER__DRAIN", "600ms")]).await;
+    let client = process.operator.clone();
+    let id = process.id();
+    let _ = std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
+    let draining = eventually("readiness to go", async || {
+        let answer = client.anonymous().request(reqwest::Method::GET, "/ready").send().await.ok()?;
+        (answer.status() == 503).then_some(())
+    });
+    draining.await;
+    client.get("/api/v1/tenants").await.expect(200);
+    assert_eq!(process.terminate().await, Some(0));
+}

@@ -1,1 +1,8 @@
+//! Sentences about the whole house. A new route, table or problem code is in them by itself.
 
+mod access;
+mod architecture;
+mod audit;
+mod contract;
+mod isolation;
+mod schema;

@@ -108,3 +108,15 @@ impl Client {
         Reply::read(self.request(Method::GET, path).query(&[("filter", filter)])).await
     }
 }
+
+impl Client {
+    /// The same as [`Client::post`], owning what it needs: many at once.
+    pub fn post_owned(&self, path: &str, body: Value) -> impl Future<Output = Reply> + use<> {
+        Reply::read(self.request(Method::POST, path).json(&body))
+    }
+
+    /// The same as [`Client::patch`], owning what it needs: many at once.
+    pub fn patch_owned(&self, path: String, body: Value) -> impl Future<Output = Reply> + use<> {
+        Reply::read(self.request(Method::PATCH, &path).json(&body))
+    }
+}

@@ -17,7 +17,7 @@ pub use issuer::Issuer;
 pub use parts::{OidcProvider, Part, SmtpServer};
 pub use process::Process;
 pub use receiver::{Received, Receiver};
-pub use store::{Store, on_postgres};
+pub use store::{Store, dump, on_postgres};
 
 /// Waits until `look` finds something; panics after ten seconds.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

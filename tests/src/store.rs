@@ -106,3 +106,23 @@ async fn template(admin: &str) -> String {
     connection.close().await.expect("closed");
     NAME.get_or_init(|| name).clone()
 }
+
+/// Everything in the store, as text: what somebody sees who steals it.
+pub async fn dump(store: &Store) -> String {
+    match &store.superuser_url {
+        Some(url) => {
+            let output = std::process::Command::new("pg_dump").arg(url).output().expect("pg_dump is there");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        }
+        None => {
+            let mut text = String::new();
+            for name in ["tenantry.db", "tenantry.db-wal"] {
+                let bytes = std::fs::read(store.directory.path().join(name)).unwrap_or_default();
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+            assert!(text.contains("acme"), "the dump holds what is stored");
+            text
+        }
+    }
+}

@@ -272,7 +272,9 @@ impl Routes {
         }
         for routes in resources.into_values() {
             let Some(first) = routes.first() else { continue };
-            let allow = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+            let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+            methods.sort_unstable();
+            let allow = methods.join(", ");
             let mut resource = web::resource(first.pattern);
             for route in routes {
                 let rules = Arc::new(Rules::of(route));

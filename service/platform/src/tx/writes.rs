@@ -27,11 +27,11 @@ pub trait Event: Serialize {
 }
 
 #[derive(Debug)]
-struct AuditRecord {
-    tenant: Option<Uuid>,
-    action: &'static str,
-    target: Target,
-    outcome: &'static str,
+pub(super) struct AuditRecord {
+    pub(super) tenant: Option<Uuid>,
+    pub(super) action: &'static str,
+    pub(super) target: Target,
+    pub(super) outcome: &'static str,
 }
 
 #[derive(Debug)]
@@ -48,10 +48,10 @@ struct NewJob {
 /// What a transaction will have written when it commits.
 #[derive(Debug)]
 pub(super) struct Writes {
-    ctx: Ctx,
+    pub(super) ctx: Ctx,
     tenant: Option<Uuid>,
-    audit: Vec<AuditRecord>,
-    events: Vec<(&'static str, Option<Uuid>, Json)>,
+    pub(super) audit: Vec<AuditRecord>,
+    pub(super) events: Vec<(&'static str, Option<Uuid>, Json)>,
     jobs: Vec<NewJob>,
     wrote: AtomicBool,
     housekeeping: bool,
@@ -76,7 +76,7 @@ impl Writes {
         }
     }
 
-    fn touched(&self) {
+    pub(super) fn touched(&self) {
         self.wrote.store(true, Ordering::Relaxed);
     }
 
@@ -166,7 +166,7 @@ async fn insert_job(
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the door: the rows name their own tenant")]
-async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
+pub(super) async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
 {
@@ -180,7 +180,7 @@ where
 }
 
 /// The condition that `row`'s primary key makes.
-fn primary_key<M: ModelTrait>(row: &M) -> Condition {
+pub(super) fn primary_key<M: ModelTrait>(row: &M) -> Condition {
     <M::Entity as EntityTrait>::PrimaryKey::iter().fold(Condition::all(), |condition, key| {
         let column = key.into_column();
         condition.add(column.eq(row.get(column)))
@@ -188,7 +188,7 @@ fn primary_key<M: ModelTrait>(row: &M) -> Condition {
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
-async fn replace<M>(reads: &Reads, row: M, scope: Option<SimpleExpr>) -> Result<(), DbError>
+pub(super) async fn replace<M>(reads: &Reads, row: M, scope: Option<SimpleExpr>) -> Result<(), DbError>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
 {
@@ -392,74 +392,5 @@ impl Tx {
     ) -> Result<u64, DbError> {
         self.writes.touched();
         self.execute_raw(sql, values).await
-    }
-}
-
-impl PlatformTx {
-    /// Who acts.
-    pub fn ctx(&self) -> &Ctx {
-        &self.writes.ctx
-    }
-
-    /// Inserts one row of a table of the platform, or of a tenant that the row names.
-    ///
-    /// # Errors
-    /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn insert<M>(&self, row: M) -> Result<(), DbError>
-    where
-        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-    {
-        self.writes.touched();
-        insert_rows(self, vec![row]).await
-    }
-
-    /// Writes every column of a row.
-    ///
-    /// # Errors
-    /// [`DbError::Conflict`] if a key refuses it; [`DbError::Sql`] if it isn't there.
-    pub async fn update<M>(&self, row: M) -> Result<(), DbError>
-    where
-        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-    {
-        self.writes.touched();
-        replace(self, row, None).await
-    }
-
-    /// Removes a row by its primary key.
-    ///
-    /// # Errors
-    /// [`DbError::Conflict`] if a foreign key refuses it.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
-    pub async fn delete<M>(&self, row: M) -> Result<(), DbError>
-    where
-        M: ModelTrait,
-    {
-        self.writes.touched();
-        M::Entity::delete_many().filter(primary_key(&row)).exec(&self.connection).await?;
-        Ok(())
-    }
-
-    /// Hand-written SQL; tells how many rows it touched.
-    ///
-    /// # Errors
-    /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
-        self.writes.touched();
-        self.execute_raw(sql, values).await
-    }
-
-    /// The same as [`Work::record`], for a record that belongs to `tenant`.
-    pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
-        self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome: "success" });
-    }
-
-    pub(super) fn record_denied(&mut self, tenant: Option<Uuid>, action: &'static str, target: Target) {
-        self.writes.audit.push(AuditRecord { tenant, action, target, outcome: "denied" });
-    }
-
-    /// The same as [`Work::emit`], for an event that belongs to `tenant`.
-    pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
-        let data = serde_json::to_value(event).unwrap_or_default();
-        self.writes.events.push((E::TYPE, Some(tenant), data));
     }
 }

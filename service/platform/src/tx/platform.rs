@@ -1,0 +1,77 @@
+//! Writing across tenants: operators, schedulers, the machines themselves.
+
+use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
+use uuid::Uuid;
+
+use super::writes::{AuditRecord, Event, insert_rows, primary_key, replace};
+use super::{Ctx, PlatformTx, Target};
+use crate::DbError;
+
+impl PlatformTx {
+    /// Who acts.
+    pub fn ctx(&self) -> &Ctx {
+        &self.writes.ctx
+    }
+
+    /// Inserts one row of a table of the platform, or of a tenant that the row names.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn insert<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        self.writes.touched();
+        insert_rows(self, vec![row]).await
+    }
+
+    /// Writes every column of a row.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it; [`DbError::Sql`] if it isn't there.
+    pub async fn update<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        self.writes.touched();
+        replace(self, row, None).await
+    }
+
+    /// Removes a row by its primary key.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a foreign key refuses it.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn delete<M>(&self, row: M) -> Result<(), DbError>
+    where
+        M: ModelTrait,
+    {
+        self.writes.touched();
+        M::Entity::delete_many().filter(primary_key(&row)).exec(&self.connection).await?;
+        Ok(())
+    }
+
+    /// Hand-written SQL; tells how many rows it touched.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+        self.writes.touched();
+        self.execute_raw(sql, values).await
+    }
+
+    /// The same as [`Work::record`], for a record that belongs to `tenant`.
+    pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
+        self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome: "success" });
+    }
+
+    pub(super) fn record_denied(&mut self, tenant: Option<Uuid>, action: &'static str, target: Target) {
+        self.writes.audit.push(AuditRecord { tenant, action, target, outcome: "denied" });
+    }
+
+    /// The same as [`Work::emit`], for an event that belongs to `tenant`.
+    pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
+        let data = serde_json::to_value(event).unwrap_or_default();
+        self.writes.events.push((E::TYPE, Some(tenant), data));
+    }
+}

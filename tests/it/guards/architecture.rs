@@ -1,0 +1,116 @@
+//! The drawing stays true: arrows fall, core is pure, files stay small.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file that wants to be two.
+const LINES_MAX: usize = 450;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a root").to_owned()
+}
+
+fn files(under: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(under).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
+            files(&path, ending, found);
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+/// The workspace's own dependencies of a crate.
+fn arrows(manifest: &Path, known: &[String]) -> Vec<String> {
+    let text = std::fs::read_to_string(manifest).expect("a manifest");
+    let dependencies = text
+        .split("[dependencies]")
+        .nth(1)
+        .unwrap_or_default()
+        .split("\n[")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let names = dependencies.lines().filter_map(|line| line.split([' ', '.']).next().map(ToOwned::to_owned));
+    names.filter(|name| known.contains(name)).collect()
+}
+
+#[test]
+fn arrows_run_down_and_capabilities_call_only_lower_rows() {
+    let rows: [&[&str]; 5] = [
+        &["audit", "authz", "mail", "quota", "sessions", "webhooks"],
+        &["tenancy", "directory"],
+        &["flags", "sso", "scim"],
+        &["invitations"],
+        &["provisioning"],
+    ];
+    let row: BTreeMap<&str, usize> =
+        rows.iter().enumerate().flat_map(|(row, names)| names.iter().map(move |name| (*name, row))).collect();
+    let folder = root().join("service/capability");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    for name in &names {
+        let own = row.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no row"));
+        for other in arrows(&folder.join(name).join("Cargo.toml"), &names) {
+            assert!(row[other.as_str()] < *own, "{name} calls {other}, which is not below it");
+        }
+    }
+    let below = ["platform", "web", "entity", "migration"];
+    for (lower, upper) in [("platform", &["web"][..]), ("web", &[][..])] {
+        let manifest = root().join("service").join(lower).join("Cargo.toml");
+        let found = arrows(
+            &manifest,
+            &names.iter().cloned().chain(upper.iter().map(ToString::to_string)).collect::<Vec<_>>(),
+        );
+        assert!(found.is_empty(), "{lower} calls {found:?}");
+    }
+    for lower in ["entity", "migration"] {
+        let known: Vec<String> = names.iter().cloned().chain(below.map(ToOwned::to_owned)).collect();
+        assert!(arrows(&root().join(lower).join("Cargo.toml"), &known).is_empty(), "{lower} knows somebody");
+    }
+}
+
+#[test]
+fn core_has_no_clock_no_randomness_and_no_outside() {
+    let allowed = ["serde", "serde_json"];
+    for name in ["scim_core", "flags_core", "policy_core"] {
+        let text =
+            std::fs::read_to_string(root().join("service/core").join(name).join("Cargo.toml")).unwrap();
+        let dependencies = text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        for line in dependencies.lines().filter(|line| !line.trim().is_empty()) {
+            let name = line.split([' ', '.']).next().unwrap();
+            assert!(allowed.contains(&name), "core may not have {name}");
+        }
+    }
+}
+
+#[test]
+fn only_one_file_knows_which_store_it_is() {
+    let mut sources = Vec::new();
+    files(&root().join("service"), ".rs", &mut sources);
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let knows = text.contains("DbBackend") || text.contains("get_database_backend");
+        let may = path.ends_with("platform/src/db.rs") || path.ends_with("platform/src/tx/writes.rs");
+        assert!(!knows || may, "{} asks which store it is", path.display());
+    }
+}
+
+#[test]
+fn files_stay_small_and_begin_with_a_sentence() {
+    let mut sources = Vec::new();
+    for folder in ["service", "entity", "migration"] {
+        files(&root().join(folder), ".rs", &mut sources);
+    }
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//! "), "{} begins without a sentence", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}

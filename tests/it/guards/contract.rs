@@ -1,0 +1,52 @@
+//! What is generated equals what is committed.
+
+fn committed(path: &str, generated: &str) {
+    let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("TENANTRY_TEST_UPDATE").is_some() {
+        std::fs::write(&path, generated).expect("written");
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == generated,
+        "{path} is not what the code makes: run with TENANTRY_TEST_UPDATE=1, look at the diff, commit it"
+    );
+}
+
+#[test]
+fn the_openapi_document_is_the_committed_one() {
+    let mut text = serde_json::to_string_pretty(&web::document(&tenantry::routes())).unwrap();
+    text.push('\n');
+    committed("service/openapi.json", &text);
+}
+
+#[test]
+fn the_problem_codes_are_documented() {
+    committed("docs/problems.md", &web::Code::page());
+}
+
+#[test]
+fn every_served_route_is_documented_and_says_who_may() {
+    let document = serde_json::to_value(web::document(&tenantry::routes())).unwrap();
+    let mut count = 0;
+    for route in tenantry::routes().iter() {
+        let operation = &document["paths"][route.pattern][route.method.as_str().to_lowercase()];
+        assert_eq!(operation["operationId"], route.operation_id, "{route:?}");
+        assert!(operation["x-permission"].is_string() != operation["x-public"].is_string(), "{route:?}");
+        assert!(
+            operation["summary"].as_str().is_some_and(|summary| summary.ends_with(['.', ')', '1'])),
+            "{route:?}"
+        );
+        count += 1;
+    }
+    let documented: usize =
+        document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len()).sum();
+    assert_eq!(documented, count, "two routes share a method and a pattern");
+}
+
+#[test]
+fn operation_ids_are_unique() {
+    let mut seen = std::collections::BTreeSet::new();
+    for route in tenantry::routes().iter() {
+        assert!(seen.insert(route.operation_id), "{} twice", route.operation_id);
+    }
+}
