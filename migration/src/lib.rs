@@ -1,7 +1,7 @@
 //! Forward-only schema changes, one set for both stores.
 //!
-//! A migration is an SQL file whose column types are words in braces; [`spell`] writes them for the store at hand.
-//! On Postgres each table is then put behind row-level security by [`postgres::protect`]: the role
+//! A migration is an SQL file whose column types are words in braces; `spell` writes them for the store at hand.
+//! On Postgres each table is then put behind row-level security by `postgres::protect`: the role
 //! `tenantry_app` sees the rows of the tenant that the transaction named, `tenantry_platform` sees all.
 
 use sea_orm::DbBackend;

@@ -2,6 +2,7 @@
 //!
 //! SQLite by default; `TENANTRY_TEST_DB=postgres://superuser@…` runs the same stories on Postgres, a database a test, with
 //! an owner that migrates and a login that is neither owner nor superuser.
+#![allow(clippy::disallowed_methods, reason = "tests play the outside world")]
 
 mod app;
 mod client;

@@ -32,7 +32,7 @@ impl Store {
             return Self { directory, url, migration_url: String::new(), superuser_url: None };
         };
         let template = template(&admin).await;
-        let name = format!("tenantry_{}", uuid::Uuid::now_v7().simple());
+        let name = format!("tenantry_{}", platform::ids::new().simple());
         let mut connection = PgConnection::connect(&admin).await.expect("Postgres answers");
         connection.execute(LOCK).await.expect("a lock");
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY");

@@ -1,3 +1,3 @@
 //! Rows of `quota`.
 
-pub mod quota;
+pub mod usage;

@@ -40,11 +40,10 @@ impl DbError {
 
 impl From<DbErr> for DbError {
     fn from(error: DbErr) -> Self {
-        match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(text) | SqlErr::ForeignKeyConstraintViolation(text)) => {
-                return DbError::Conflict(text);
-            }
-            _ => {}
+        if let Some(SqlErr::UniqueConstraintViolation(text) | SqlErr::ForeignKeyConstraintViolation(text)) =
+            error.sql_err()
+        {
+            return DbError::Conflict(text);
         }
         if is_busy(&error) { DbError::Busy(error) } else { DbError::Sql(error) }
     }

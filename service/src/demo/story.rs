@@ -1,5 +1,7 @@
 //! The story itself: each paragraph is what one user of the service does.
 
+#![allow(clippy::indexing_slicing, reason = "serde_json answers null for what isn't there")]
+
 use anyhow::{Context as _, bail, ensure};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};

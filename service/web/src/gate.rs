@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::caller::{Authenticator, Caller, Principal};
+use crate::extract::strict_uuid;
 use crate::idempotency::{self, Start};
-use crate::input::{ReadBody, is_slug, strict_uuid};
+use crate::input::{ReadBody, is_slug};
 use crate::limits::{Allowance, Limits, Window};
 use crate::problem::Dialect;
 use crate::routes::{Access, Route};

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
-use uuid::Uuid;
 
 use crate::problem::FieldError;
 use crate::routes::{Describe, Operation, text};
@@ -286,115 +285,6 @@ impl<T> Describe for Query<T> {
     }
 }
 
-/// Ids and keys from the path. What isn't one in its strict form is a resource that doesn't exist.
-#[derive(Debug)]
-pub struct Ids(HttpRequest);
-
-impl Ids {
-    /// A UUID in its hyphenated form.
-    ///
-    /// # Errors
-    /// `not_found` for anything else.
-    pub fn id(&self, name: &str) -> Result<Uuid, Problem> {
-        let text = self.0.match_info().get(name).unwrap_or_default();
-        strict_uuid(text).ok_or_else(|| Problem::new(Code::NotFound))
-    }
-
-    /// A key or slug: letters, digits, `.`, `_`, `-`, at most 100.
-    ///
-    /// # Errors
-    /// `not_found` for anything else.
-    pub fn key(&self, name: &str) -> Result<&str, Problem> {
-        let text = self.0.match_info().get(name).unwrap_or_default();
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if (1..=100).contains(&text.len()) && text.bytes().all(fits) {
-            Ok(text)
-        } else {
-            Err(Problem::new(Code::NotFound))
-        }
-    }
-}
-
-pub(crate) fn strict_uuid(text: &str) -> Option<Uuid> {
-    // The parser also takes braces, URNs and bare hex: one resource, one name.
-    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
-}
-
-impl FromRequest for Ids {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.clone())))
-    }
-}
-
-impl Describe for Ids {
-    fn describe(_: &mut Operation) {}
-}
-
-/// Something that a capability shares among its handlers, put into the application where it is put together.
-#[derive(Debug)]
-pub struct Shared<T>(web::Data<T>);
-
-impl<T> std::ops::Deref for Shared<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: 'static> FromRequest for Shared<T> {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = request.app_data::<web::Data<T>>().cloned();
-        ready(
-            found
-                .map(Self)
-                .ok_or_else(|| Problem::internal(format!("no {} is shared", std::any::type_name::<T>()))),
-        )
-    }
-}
-
-impl<T> Describe for Shared<T> {
-    fn describe(_: &mut Operation) {}
-}
-
-/// `If-Match`: the versions that the caller has seen.
-#[derive(Debug)]
-pub struct IfMatch(Option<String>);
-
-impl IfMatch {
-    /// Refuses a write to a version that the caller hasn't seen. Without the header everything matches.
-    ///
-    /// # Errors
-    /// `conflict.version`.
-    pub fn require(&self, version: i64) -> Result<(), Problem> {
-        let Some(header) = &self.0 else { return Ok(()) };
-        let tag = format!("\"{version}\"");
-        let matches = header
-            .split(',')
-            .map(|one| one.trim().trim_start_matches("W/"))
-            .any(|one| one == "*" || one == tag);
-        if matches { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
-    }
-}
-
-impl FromRequest for IfMatch {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let value = request.headers().get(header::IF_MATCH);
-        ready(Ok(Self(value.map(|value| value.to_str().unwrap_or_default().to_owned()))))
-    }
-}
-
-impl Describe for IfMatch {
-    fn describe(operation: &mut Operation) {
-        operation.parameter("If-Match", ParameterIn::Header, "The version that was read.", text());
-    }
-}
-
 /// The request itself, for the few handlers that answer by its headers.
 impl Describe for HttpRequest {
     fn describe(_: &mut Operation) {}
@@ -461,18 +351,5 @@ mod tests {
         assert_eq!(parse::<Value>(b"{} {}").unwrap_err().code, Code::BodyMalformed);
         assert_eq!(parse::<Value>(br#"{"a":"\u0000"}"#).unwrap_err().code, Code::ValidationFailed);
         assert!(parse::<Value>(br#"{"a":"\\u0000"}"#).is_ok());
-    }
-
-    #[test]
-    fn an_id_has_one_form() {
-        assert!(strict_uuid("01890a5d-ac96-774b-bcce-b302099a8057").is_some());
-        for other in [
-            "01890a5dac96774bbcceb302099a8057",
-            "{01890a5d-ac96-774b-bcce-b302099a8057}",
-            "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
-            "",
-        ] {
-            assert!(strict_uuid(other).is_none());
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod caller;
 mod edge;
+mod extract;
 mod gate;
 mod idempotency;
 mod input;
@@ -20,7 +21,8 @@ mod routes;
 
 pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
 pub use edge::edge;
-pub use input::{Body, FieldErrors, Form, Ids, IfMatch, Input, Query, RawBody, Shared, is_email, is_slug};
+pub use extract::{Ids, IfMatch, Shared};
+pub use input::{Body, FieldErrors, Form, Input, Query, RawBody, is_email, is_slug};
 pub use limits::Limits;
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};

@@ -140,7 +140,7 @@ impl Problem {
         });
         let status = self.code.status();
         if let Some(kind) = self.dialect_code.filter(|_| matches!(status.as_u16(), 400 | 409)) {
-            body["scimType"] = kind.into();
+            body.as_object_mut().map(|body| body.insert("scimType".to_owned(), kind.into()));
         }
         response.content_type("application/scim+json").body(body.to_string())
     }

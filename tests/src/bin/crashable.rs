@@ -1,6 +1,8 @@
 //! `tenantry`, which a test can have killed at a named place: `TENANTRY_TEST_KILL_AT=provisioning.quotas.before`.
 //! The kill is a real SIGKILL; nothing is flushed or unwound.
 
+#![allow(clippy::disallowed_methods, reason = "a test tells the process where to die")]
+
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 

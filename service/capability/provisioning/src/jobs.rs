@@ -45,7 +45,7 @@ impl Advance {
     }
 }
 
-/// Runs [`Advance`].
+/// Runs the jobs that take a run on.
 pub fn handler(service: &Service) -> Handler {
     let service = service.clone();
     let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);

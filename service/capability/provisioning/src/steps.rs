@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::directory::{group, user};
 use entity::invitations::invitation;
 use entity::provisioning::run;
-use entity::quota::quota as quota_row;
+use entity::quota::usage;
 use entity::scim::token;
 use entity::sessions::signing_key;
 use entity::tenancy::{organization, tenant};
@@ -182,6 +182,6 @@ async fn remove_directory(tx: &mut Tx) -> Result<(), Problem> {
 }
 
 async fn remove_quotas(tx: &Tx) -> Result<(), Problem> {
-    tx.purge(tx.remove::<quota_row::Entity>()).await?;
+    tx.purge(tx.remove::<usage::Entity>()).await?;
     Ok(())
 }

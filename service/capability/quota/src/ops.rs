@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::quota::quota::{Column, Entity, Model};
+use entity::quota::usage::{Column, Entity, Model};
 use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::Value;

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(ask(r#"userName eq "a@b""#), [UserTerm::UserName("a@b".to_owned())]);
         assert_eq!(ask("externalId eq jyoung"), [UserTerm::ExternalId("jyoung".to_owned())]);
         let work = UserTerm::Email(Some("work".to_owned()), "a@b".to_owned());
-        assert_eq!(ask(r#"emails[type eq "work"].value eq "a@b""#), [work.clone()]);
+        assert_eq!(ask(r#"emails[type eq "work"].value eq "a@b""#), std::slice::from_ref(&work));
         assert_eq!(
             ask(r#"emails[type eq "work" and value eq "a@b"] and active eq true"#),
             [work, UserTerm::Active(true)]

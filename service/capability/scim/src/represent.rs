@@ -68,7 +68,9 @@ pub(crate) fn group(
         let list = members.iter().map(|(id, name)| {
             let mut member = json!({"value": id, "$ref": location(base, &USERS, *id), "type": "User"});
             if let Some(name) = name {
-                member["display"] = name.as_str().into();
+                member
+                    .as_object_mut()
+                    .map(|member| member.insert("display".to_owned(), name.as_str().into()));
             }
             member
         });

@@ -92,7 +92,7 @@ async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<S
 #[derive(Debug)]
 pub enum Refreshed {
     /// A new token; the old one is used up.
-    Fresh(session::Model, String),
+    Fresh(Box<session::Model>, String),
     /// The token is unknown, over, or its session has ended.
     Refused,
     /// The token was used before: its session has ended with this.
@@ -120,7 +120,7 @@ pub async fn refresh(tx: &mut Tx, service: &Service, digest: &[u8]) -> Result<Re
     if used {
         let fresh = issue(tx, service, &session).await?;
         tx.record("session.refresh", Target::new("session", session.id));
-        return Ok(Refreshed::Fresh(session, fresh));
+        return Ok(Refreshed::Fresh(Box::new(session), fresh));
     }
     if token.used_at.is_none() {
         tx.housekeeping();

@@ -72,14 +72,17 @@ fn attribute(one: &Attribute) -> Value {
         },
         "uniqueness": if one.unique { "server" } else { "none" },
     });
+    let mut add = |name: &str, value: Value| {
+        shown.as_object_mut().map(|members| members.insert(name.to_owned(), value));
+    };
     if !one.canonical.is_empty() {
-        shown["canonicalValues"] = one.canonical.into();
+        add("canonicalValues", one.canonical.into());
     }
     if one.kind == crate::schema::Kind::Reference {
-        shown["referenceTypes"] = json!(["external"]);
+        add("referenceTypes", json!(["external"]));
     }
     if !one.sub.is_empty() {
-        shown["subAttributes"] = one.sub.iter().map(attribute).collect();
+        add("subAttributes", one.sub.iter().map(attribute).collect());
     }
     shown
 }

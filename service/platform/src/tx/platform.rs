@@ -60,7 +60,7 @@ impl PlatformTx {
         self.execute_raw(sql, values).await
     }
 
-    /// The same as [`Work::record`], for a record that belongs to `tenant`.
+    /// The same as `record`, for a record that belongs to `tenant`.
     pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
         self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome: "success" });
     }
@@ -69,7 +69,7 @@ impl PlatformTx {
         self.writes.audit.push(AuditRecord { tenant, action, target, outcome: "denied" });
     }
 
-    /// The same as [`Work::emit`], for an event that belongs to `tenant`.
+    /// The same as `emit`, for an event that belongs to `tenant`.
     pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
         let data = serde_json::to_value(event).unwrap_or_default();
         self.writes.events.push((E::TYPE, Some(tenant), data));

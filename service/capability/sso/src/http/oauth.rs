@@ -212,8 +212,10 @@ async fn introspect(
         return Ok(answer(&json!({"active": false})));
     };
     let mut body = serde_json::to_value(&claims).map_err(Problem::internal)?;
-    body["active"] = true.into();
-    body["token_type"] = "Bearer".into();
+    if let Value::Object(body) = &mut body {
+        body.insert("active".to_owned(), true.into());
+        body.insert("token_type".to_owned(), "Bearer".into());
+    }
     Ok(answer(&body))
 }
 

@@ -47,10 +47,7 @@ impl<'a> Parser<'a> {
     /// The next word, without consuming it.
     fn word(&mut self) -> &'a str {
         self.space();
-        let end = self
-            .rest
-            .find(|c: char| matches!(c, ' ' | '\t' | '(' | ')' | '[' | ']' | '"'))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find([' ', '\t', '(', ')', '[', ']', '"']).unwrap_or(self.rest.len());
         self.rest.get(..end).unwrap_or_default()
     }
 
