@@ -22,7 +22,7 @@ async fn of_many_redemptions_of_one_invitation_one_succeeds() {
     let won = all.iter().filter(|reply| reply.status == 200).count();
     assert_eq!(won, 1);
     assert!(
-        all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 410 | 429)),
+        all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 410)),
         "{:?}",
         all.iter().map(|reply| reply.status).collect::<Vec<_>>()
     );
@@ -33,7 +33,7 @@ async fn of_many_redemptions_of_one_invitation_one_succeeds() {
 
 #[actix_web::test]
 async fn of_many_uses_of_one_refresh_token_one_succeeds() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let issuer = Issuer::start();
     issuer.register(&app.operator).await;
     app.tenant("acme").await;
@@ -44,7 +44,7 @@ async fn of_many_uses_of_one_refresh_token_one_succeeds() {
     let anyone = app.anyone();
     let all = join_all((0..PARALLEL).map(|_| anyone.form("/oauth2/token", &form))).await;
     assert_eq!(all.iter().filter(|reply| reply.status == 200).count(), 1);
-    assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 400 | 429)));
+    assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 400)));
     issuer.stop().await;
     app.stop().await;
 }

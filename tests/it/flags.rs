@@ -54,7 +54,6 @@ async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     let app = TestApp::with(|config| config.outbound.timeout = Duration::from_secs(3)).await;
     let (dead, failing, well) = (Receiver::start(), Receiver::start(), Receiver::start());
     dead.answer(0);
-    failing.answer(503);
     for (name, module) in [("dead", &dead), ("failing", &failing), ("well", &well)] {
         app.operator.post("/api/v1/modules", json!({"name": name, "baseUrl": module.url})).await.expect(201);
     }
@@ -62,6 +61,8 @@ async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     for number in 0..5 {
         app.tenant(&format!("t{number}")).await;
     }
+    failing.until("the last tenant's first push", |push| push.body["tenantSlug"] == "t4").await;
+    failing.answer(503);
     let begun = Instant::now();
     app.operator.put("/api/v1/tenants/t0/flags/beta", json!({"variant": "on"})).await.expect(200);
     well.until("the push", |push| push.body["flags"]["beta"] == true).await;

@@ -80,7 +80,7 @@ pub struct Server {
 }
 
 /// `[database]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// `sqlite:PATH` or `postgres://…`; empty: the embedded store.
@@ -91,6 +91,17 @@ pub struct Database {
     pub migrate: bool,
     /// Connections in the Postgres pool.
     pub connections_max: u32,
+}
+
+/// Without the URLs: they may hold passwords.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = if self.is_postgres() { "postgres" } else { "sqlite" };
+        f.debug_struct("Database")
+            .field("kind", &kind)
+            .field("migrate", &self.migrate)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Database {
@@ -194,8 +205,6 @@ pub struct RateLimit {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sso {
-    /// Create tenants for unknown organizations.
-    pub auto_provision: bool,
     /// The claim that names the organization.
     pub tenant_claim: String,
     /// Tolerated difference between clocks.

@@ -89,6 +89,11 @@ impl<T> Describe for Shared<T> {
 pub struct IfMatch(Option<String>);
 
 impl IfMatch {
+    /// Whether the caller named a version: then the resource must be locked before it is compared.
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Refuses a write to a version that the caller hasn't seen. Without the header everything matches.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ async fn admit(
 ) -> Result<Admitted, Problem> {
     let service = &keeper.service;
     let address = peer::address(request.request(), &service.config.server.trusted_proxies);
-    if rules.counts_failures {
+    if rules.counts_failures && service.config.rate_limit.enabled {
         keeper.limits.may_fail(address)?;
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());

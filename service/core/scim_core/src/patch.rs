@@ -5,6 +5,7 @@
 
 mod apply;
 mod members;
+mod target;
 
 use serde_json::Value;
 

@@ -11,7 +11,9 @@ use crate::{DbError, Timestamp};
 
 /// Finished jobs are kept this long, for operators to look at.
 const DONE_KEPT: TimeDelta = TimeDelta::days(7);
-/// How many finished jobs one sweep removes.
+/// Dispatched events are kept this long, for those who read `/api/v1/events`.
+const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// How many rows of a kind one sweep removes.
 const SWEEP_MAX: i64 = 5_000;
 /// Characters of an error that are kept.
 const ERROR_MAX: usize = 1_000;
@@ -118,8 +120,11 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let jobs = "DELETE FROM job WHERE id IN \
                 (SELECT id FROM job WHERE status = 'done' AND finished_at < $1 LIMIT $2)";
     let removed = tx.execute(jobs, vec![before.into(), SWEEP_MAX.into()]).await?;
+    let events = "DELETE FROM outbox_event WHERE id IN \
+                  (SELECT id FROM outbox_event WHERE dispatched_at < $1 ORDER BY id LIMIT $2)";
+    let events = tx.execute(events, vec![(tx.now() - EVENTS_KEPT).into(), SWEEP_MAX.into()]).await?;
     let replies = "DELETE FROM idempotency_record WHERE expires_at < $1";
-    Ok(removed + tx.execute(replies, vec![tx.now().into()]).await?)
+    Ok(removed + events + tx.execute(replies, vec![tx.now().into()]).await?)
 }
 
 /// Gives a dead job (or one that waits) its attempts back and runs it at once. `None` if there is no such job, or it is

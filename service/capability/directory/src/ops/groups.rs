@@ -64,7 +64,6 @@ pub async fn create_group(
     organization: Uuid,
     resource: Map<String, Value>,
 ) -> Result<group::Model, Problem> {
-    quota::take(tx, QUOTA, 1).await?;
     let display_name = text(&resource, "displayName").unwrap_or_default();
     let row = group::Model {
         tenant_id: tx.tenant(),
@@ -79,6 +78,7 @@ pub async fn create_group(
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
+    quota::take(tx, QUOTA, 1).await?;
     tx.record("group.create", Target::new("group", row.id));
     tx.emit(&Created(facts(&row)));
     Ok(row)

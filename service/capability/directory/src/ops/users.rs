@@ -73,7 +73,6 @@ pub struct NewUser {
 /// `user.exists`, `quota.exceeded`.
 pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<(user::Model, Option<Usage>), Problem> {
     let columns = UserColumns::of(&new.resource);
-    let usage = if columns.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
     let row = user::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
@@ -93,6 +92,8 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<(user::Model, Opti
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
+    // Last: from here to the commit everybody else who wants a seat of this tenant waits.
+    let usage = if row.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row)));
     Ok((row, usage))

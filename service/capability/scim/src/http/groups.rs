@@ -189,7 +189,14 @@ async fn patch_group(
         (ids.id("id").map_err(|_| not_found())?, caller.organization, base(&caller));
     caller
         .write(async |tx| {
-            let mut row = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
+            // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for
+            // its row longer than for the statement that raises its version.
+            let found = if operations.is_empty() && !seen.is_given() {
+                directory::group(tx, organization, id).await?
+            } else {
+                directory::group_locked(tx, organization, id).await?
+            };
+            let mut row = found.ok_or_else(not_found)?;
             seen.require(row.version)?;
             if !operations.is_empty() {
                 let Value::Object(resource) = &row.resource else {

@@ -1,0 +1,182 @@
+//! What an operation does where it lands.
+
+use serde_json::{Map, Value};
+
+use super::Verb;
+use crate::filter::{Filter, Operator};
+use crate::resource::{Resource, coerce, dedupe};
+use crate::schema::Attribute;
+use crate::{ErrorType, Profile, ScimError};
+
+/// Where an operation lands: an attribute, perhaps one sub-attribute, perhaps only some of its values.
+pub(super) struct Target<'a> {
+    pub(super) attribute: &'static Attribute,
+    pub(super) sub: Option<&'static Attribute>,
+    pub(super) filter: Option<&'a Filter>,
+    pub(super) profile: Profile,
+}
+
+impl Target<'_> {
+    pub(super) fn put(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+        if self.filter.is_some() && !self.attribute.multi {
+            return Err(ScimError::new(
+                ErrorType::InvalidPath,
+                format!("`{}` has one value and takes no filter.", self.attribute.name),
+            ));
+        }
+        if self.attribute.multi && (self.filter.is_some() || self.sub.is_some()) {
+            return self.put_in_elements(place, verb, value);
+        }
+        if let Some(sub) = self.sub {
+            let object = place.entry(self.attribute.name).or_insert_with(|| Value::Object(Map::new()));
+            if let (Some(object), Some(value)) = (object.as_object_mut(), coerce(sub, value, self.profile)?) {
+                object.insert(sub.name.to_owned(), value);
+            }
+            return Ok(());
+        }
+        let Some(value) = coerce(self.attribute, value, self.profile)? else {
+            if verb == Verb::Replace {
+                place.remove(self.attribute.name);
+            }
+            return Ok(());
+        };
+        match (place.get_mut(self.attribute.name), value) {
+            (Some(Value::Array(there)), Value::Array(new)) if verb == Verb::Add => append(there, new),
+            (Some(Value::Object(there)), Value::Object(new)) => there.extend(new),
+            (_, value) => {
+                place.insert(self.attribute.name.to_owned(), value);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_in_elements(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+        let element = match self.sub {
+            Some(sub) => {
+                coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.to_owned(), value)]))
+            }
+            None => {
+                let wrapped = Value::Array(vec![value.clone()]);
+                let list =
+                    coerce(self.attribute, if value.is_array() { value } else { &wrapped }, self.profile)?;
+                list.and_then(|list| list.as_array()?.first()?.as_object().cloned())
+            }
+        };
+        let Some(element) = element else { return Ok(()) };
+        let list = place.entry(self.attribute.name).or_insert_with(|| Value::Array(Vec::new()));
+        let Value::Array(list) = list else { return Ok(()) };
+        let makes_primary = element.get("primary") == Some(&Value::Bool(true));
+        let chosen: Vec<usize> =
+            list.iter().enumerate().filter(|(_, item)| self.chosen(item)).map(|(at, _)| at).collect();
+        if chosen.is_empty() {
+            if self.filter.is_some() && !self.profile.is_compat() {
+                return Err(ScimError::new(ErrorType::NoTarget, "No value fits the filter."));
+            }
+            // Entra replaces `emails[type eq "work"].value` before there is one: it is made, with what the filter says.
+            let mut made = self.filter.map(equalities).unwrap_or_default();
+            made.retain(|name, _| self.attribute.find_sub(name).is_some());
+            made.extend(element);
+            let made = coerce(self.attribute, &Value::Array(vec![Value::Object(made)]), self.profile)?;
+            if let Some(Value::Array(made)) = made {
+                append(list, made);
+            }
+            return Ok(());
+        }
+        if makes_primary {
+            demote(list);
+        }
+        for at in chosen {
+            let Some(item) = list.get_mut(at) else { continue };
+            match item {
+                Value::Object(members) if self.sub.is_some() || verb == Verb::Add => {
+                    members.extend(element.clone())
+                }
+                other => *other = Value::Object(element.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    fn chosen(&self, item: &Value) -> bool {
+        self.filter.is_none_or(|filter| filter.holds_for_element(self.attribute, item))
+    }
+
+    pub(super) fn remove(&self, place: &mut Resource, value: Option<&Value>) -> Result<(), ScimError> {
+        if self.attribute.required && self.sub.is_none() {
+            return Err(ScimError::value(format!("`{}` is required.", self.attribute.name)));
+        }
+        let name = self.attribute.name;
+        let Some(there) = place.get_mut(name) else { return Ok(()) };
+        match (there, self.sub, self.filter) {
+            (Value::Array(list), sub, filter) if filter.is_some() || sub.is_some() => {
+                list.retain_mut(|item| {
+                    if !self.chosen(item) {
+                        return true;
+                    }
+                    match (sub, item) {
+                        (Some(sub), Value::Object(members)) => {
+                            members.remove(sub.name);
+                            !members.is_empty()
+                        }
+                        _ => false,
+                    }
+                });
+            }
+            (Value::Array(list), None, None) if value.is_some_and(|value| !value.is_null()) => {
+                let gone = coerce(self.attribute, value.unwrap_or(&Value::Null), self.profile)?;
+                let gone = gone.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+                list.retain(|item| !gone.iter().any(|gone| gone == item || same_value(gone, item)));
+            }
+            (Value::Object(members), Some(sub), _) => {
+                members.remove(sub.name);
+            }
+            _ => {
+                place.remove(name);
+                return Ok(());
+            }
+        }
+        let empty = match place.get(name) {
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(Value::Object(members)) => members.is_empty(),
+            _ => false,
+        };
+        if empty {
+            place.remove(name);
+        }
+        Ok(())
+    }
+}
+
+/// Adds values behind those that are there; a new primary one takes that from the old.
+fn append(there: &mut Vec<Value>, new: Vec<Value>) {
+    if new.iter().any(|item| item.get("primary") == Some(&Value::Bool(true))) {
+        demote(there);
+    }
+    there.extend(new);
+    dedupe(there);
+}
+
+fn demote(list: &mut [Value]) {
+    for item in list.iter_mut().filter_map(Value::as_object_mut) {
+        if item.get("primary") == Some(&Value::Bool(true)) {
+            item.insert("primary".to_owned(), Value::Bool(false));
+        }
+    }
+}
+
+fn same_value(left: &Value, right: &Value) -> bool {
+    let members = left.as_object().map_or(0, Map::len);
+    members == 1 && left.get("value").is_some() && left.get("value") == right.get("value")
+}
+
+/// What the equalities of a conjunction say about an element that fits.
+fn equalities(filter: &Filter) -> Map<String, Value> {
+    filter
+        .terms()
+        .into_iter()
+        .filter_map(|term| match term {
+            Filter::Compare(path, Operator::Eq, value) => Some((path.name.clone(), value.clone())),
+            _ => None,
+        })
+        .collect()
+}
