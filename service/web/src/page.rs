@@ -4,12 +4,18 @@ use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::scope::{PlatformOwned, TenantOwned};
 use platform::crypto::sha256;
+use sea_orm::{
+    ColumnTrait, ColumnType, EntityTrait, ModelTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select, Value,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
 
+use crate::caller::{PlatformCaller, TenantCaller};
 use crate::input::{FieldErrors, Input};
 use crate::routes::{Describe, Operation, text};
 use crate::{Code, Problem};
@@ -121,6 +127,78 @@ impl<T: ToSchema> Describe for Page<T> {
             .property("nextCursor", text())
             .build();
         operation.answer(200, "A page of the list.", Some(("application/json", page.into())));
+    }
+}
+
+/// A list by its key: an id, or the text that names a row.
+struct ByKey<C> {
+    key: C,
+    position: Position,
+    after: Option<Value>,
+}
+
+impl<C: ColumnTrait> ByKey<C> {
+    fn of(query: &ListQuery, binding: &str, key: C) -> Result<Self, Problem> {
+        let position = Position::of(query, binding)?;
+        let after = match key.def().get_column_type() {
+            ColumnType::Uuid => position.after_id()?.map(Value::from),
+            _ => position.after.clone().map(Value::from),
+        };
+        Ok(Self { key, position, after })
+    }
+
+    fn cut<E: EntityTrait<Column = C>>(&self, mut select: Select<E>) -> Select<E> {
+        if let Some(after) = &self.after {
+            select = select.filter(self.key.gt(after.clone()));
+        }
+        select.order_by_asc(self.key).limit(self.position.limit + 1)
+    }
+
+    fn page<E: EntityTrait<Column = C>, T>(
+        &self,
+        rows: Vec<E::Model>,
+        item: impl Fn(E::Model) -> T,
+    ) -> Page<T> {
+        let key = |row: &E::Model| match row.get(self.key) {
+            Value::Uuid(Some(id)) => id.to_string(),
+            Value::String(Some(text)) => text.to_string(),
+            _ => String::new(),
+        };
+        self.position.page(rows, key, item)
+    }
+}
+
+impl PlatformCaller {
+    /// A page of a table of the platform, by its key.
+    ///
+    /// # Errors
+    /// `validation.cursor`.
+    pub async fn page<E: PlatformOwned, T>(
+        &self,
+        query: &ListQuery,
+        key: E::Column,
+        item: impl Fn(E::Model) -> T,
+    ) -> Result<Page<T>, Problem> {
+        let list = ByKey::of(query, E::default().table_name(), key)?;
+        let rows = self.read(async |view| view.all(list.cut(view.platform::<E>())).await).await?;
+        Ok(list.page::<E, T>(rows, item))
+    }
+}
+
+impl TenantCaller {
+    /// A page of a table of the tenant, by its key.
+    ///
+    /// # Errors
+    /// `validation.cursor`.
+    pub async fn page<E: TenantOwned, T>(
+        &self,
+        query: &ListQuery,
+        key: E::Column,
+        item: impl Fn(E::Model) -> T,
+    ) -> Result<Page<T>, Problem> {
+        let list = ByKey::of(query, &format!("{} {}", E::default().table_name(), self.tenant()), key)?;
+        let rows = self.read(async |view| view.all(list.cut(view.select::<E>())).await).await?;
+        Ok(list.page::<E, T>(rows, item))
     }
 }
 

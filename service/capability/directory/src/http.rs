@@ -4,13 +4,13 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::directory::{group, user};
 use policy_core::{Permission, Role};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, ListQuery, Page, Position, Problem, Query, Routes,
-    Tagged, TenantCaller,
+    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, ListQuery, Page, Problem, Query, Routes, Tagged,
+    TenantCaller,
 };
 
 use crate::ops::users as ops;
@@ -118,15 +118,7 @@ impl Input for UserChange {
 }
 
 async fn list_users(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<User>, Problem> {
-    let position = Position::of(&query, &format!("users {}", caller.tenant()))?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.select::<user::Entity>().filter(user::Column::Id.gt(after));
-            view.all(select.order_by_asc(user::Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), User::from))
+    caller.page::<user::Entity, _>(&query, user::Column::Id, User::from).await
 }
 
 async fn get_user(caller: TenantCaller, ids: Ids) -> Result<Tagged<User>, Problem> {
@@ -155,15 +147,7 @@ async fn update_user(
 }
 
 async fn list_groups(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<Group>, Problem> {
-    let position = Position::of(&query, &format!("groups {}", caller.tenant()))?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.select::<group::Entity>().filter(group::Column::Id.gt(after));
-            view.all(select.order_by_asc(group::Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), Group::from))
+    caller.page::<group::Entity, _>(&query, group::Column::Id, Group::from).await
 }
 
 async fn get_group(caller: TenantCaller, ids: Ids) -> Result<Tagged<Group>, Problem> {

@@ -9,13 +9,13 @@ use entity::flags::flag::{Column, Entity, Model};
 use flags_core::{Definition, Kind, Rule};
 use platform::db::Lookup;
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Position, Problem, Query, Routes, Tagged, TenantCaller,
+    PlatformCaller, Problem, Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops::{self, Evaluated};
@@ -209,15 +209,7 @@ async fn create_flag(caller: PlatformCaller, Body(input): Body<FlagInput>) -> Re
 }
 
 async fn list_flags(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Flag>, Problem> {
-    let position = Position::of(&query, "flags")?;
-    let after = position.after.clone().unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Key.gt(after));
-            view.all(select.order_by_asc(Column::Key).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.key.clone(), Flag::from))
+    caller.page::<Entity, _>(&query, Column::Key, Flag::from).await
 }
 
 async fn get_flag(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Flag>, Problem> {

@@ -8,13 +8,12 @@ use chrono::{DateTime, Utc};
 use entity::invitations::invitation::{Column, Entity, Model};
 use platform::Timestamp;
 use policy_core::{Permission, Role};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position, Problem,
-    Query, Routes, Tagged, TenantCaller,
+    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem, Query,
+    Routes, Tagged, TenantCaller,
 };
 
 use crate::ops::{self, NewInvitation};
@@ -145,16 +144,8 @@ async fn list_invitations(
     caller: TenantCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<Invitation>, Problem> {
-    let position = Position::of(&query, &format!("invitations {}", caller.tenant()))?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.select::<Entity>().filter(Column::Id.gt(after));
-            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
     let now = caller.service.db.clock().now();
-    Ok(position.page(rows, |row| row.id.to_string(), |row| Invitation::at(row, now)))
+    caller.page::<Entity, _>(&query, Column::Id, |row| Invitation::at(row, now)).await
 }
 
 async fn get_invitation(caller: TenantCaller, ids: Ids) -> Result<Tagged<Invitation>, Problem> {

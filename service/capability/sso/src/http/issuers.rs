@@ -8,14 +8,14 @@ use entity::sso::issuer::{Column, Entity, Model};
 use platform::http::HttpError;
 use platform::{PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldError, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Position, Problem, Query, Routes, Service, Shared, Tagged,
+    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -133,15 +133,7 @@ async fn list_issuers(
     caller: PlatformCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<Issuer>, Problem> {
-    let position = Position::of(&query, "issuers")?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
-            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), Issuer::from))
+    caller.page::<Entity, _>(&query, Column::Id, Issuer::from).await
 }
 
 async fn find(view: &PlatformView, id: Uuid) -> Result<Model, Problem> {

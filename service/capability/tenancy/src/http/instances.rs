@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use entity::tenancy::instance::{Column, Entity, Model};
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Position, Problem, Query, Routes, Tagged,
+    PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
 const LIST: &str = "/api/v1/instances";
@@ -168,15 +168,7 @@ async fn list_instances(
     caller: PlatformCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<Instance>, Problem> {
-    let position = Position::of(&query, "instances")?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
-            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), Instance::from))
+    caller.page::<Entity, _>(&query, Column::Id, Instance::from).await
 }
 
 async fn get_instance(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Instance>, Problem> {

@@ -5,13 +5,13 @@ use chrono::{DateTime, Utc};
 use entity::tenancy::organization::{Column, Entity, Model};
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Position,
-    Problem, Query, Routes, Tagged, TenantCaller,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem,
+    Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops;
@@ -130,16 +130,7 @@ async fn list_organizations(
     caller: TenantCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<Organization>, Problem> {
-    let position = Position::of(&query, &format!("organizations {}", caller.tenant()))?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            ops::get(view).await?;
-            let select = view.select::<Entity>().filter(Column::Id.gt(after));
-            Ok::<_, Problem>(view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await?)
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), Organization::from))
+    caller.page::<Entity, _>(&query, Column::Id, Organization::from).await
 }
 
 async fn get_organization(caller: TenantCaller, ids: Ids) -> Result<Tagged<Organization>, Problem> {

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use entity::tenancy::plan::{Column, Entity, Model};
 use platform::{Target, Work as _};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Position, Problem, Query, Routes, Tagged,
+    PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
 const LIST: &str = "/api/v1/plans";
@@ -123,15 +123,7 @@ async fn create_plan(caller: PlatformCaller, Body(input): Body<PlanInput>) -> Re
 }
 
 async fn list_plans(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<Page<Plan>, Problem> {
-    let position = Position::of(&query, "plans")?;
-    let after = position.after.clone().unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Key.gt(after));
-            view.all(select.order_by_asc(Column::Key).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.key.clone(), Plan::from))
+    caller.page::<Entity, _>(&query, Column::Key, Plan::from).await
 }
 
 async fn get_plan(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Plan>, Problem> {

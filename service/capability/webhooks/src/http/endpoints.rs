@@ -5,14 +5,13 @@ use chrono::{DateTime, Utc};
 use entity::webhooks::endpoint::{Column, Entity, Model};
 use platform::{Target, Work as _};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Position,
-    Problem, Query, Routes, Tagged,
+    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Problem,
+    Query, Routes, Tagged,
 };
 
 use crate::ops;
@@ -124,15 +123,7 @@ async fn list_webhook_endpoints(
     caller: PlatformCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<WebhookEndpoint>, Problem> {
-    let position = Position::of(&query, "webhook-endpoints")?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
-            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), WebhookEndpoint::from))
+    caller.page::<Entity, _>(&query, Column::Id, WebhookEndpoint::from).await
 }
 
 async fn get_webhook_endpoint(caller: PlatformCaller, ids: Ids) -> Result<Tagged<WebhookEndpoint>, Problem> {

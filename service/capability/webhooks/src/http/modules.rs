@@ -4,7 +4,6 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::webhooks::module::{Column, Entity, Model};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -12,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Position, Problem, Query, Routes, Tagged,
+    PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
 use crate::ops::{self, ModuleFields};
@@ -165,15 +164,7 @@ async fn list_modules(
     caller: PlatformCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Page<Module>, Problem> {
-    let position = Position::of(&query, "modules")?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.platform::<Entity>().filter(Column::Id.gt(after));
-            view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    Ok(position.page(rows, |row| row.id.to_string(), Module::from))
+    caller.page::<Entity, _>(&query, Column::Id, Module::from).await
 }
 
 async fn get_module(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Module>, Problem> {
