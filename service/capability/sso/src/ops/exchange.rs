@@ -41,8 +41,9 @@ pub(crate) async fn exchange(
     let tenant = found.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
     let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
     let signed_in = match service.db.write(ctx, tenant, work).await {
-        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
-        Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists) => {
+        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
+        // have come between our two questions, who is linked and who has the name: then it looks like somebody else.
+        Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists | Code::LinkRequired) => {
             service.db.write(ctx, tenant, async |tx| sign_in(tx, service, identity, asked).await).await?
         }
         other => other?,
