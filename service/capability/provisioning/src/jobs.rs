@@ -94,9 +94,15 @@ async fn perform(
     let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await?;
     step.before(&tenant).await?;
     crash_point!(&format!("provisioning.{}.during", step.name));
+    let last = step.kind.steps().last() == Some(&step.name);
     let work = async |tx: &mut Tx| {
         step.perform(tx).await?;
-        Ok::<_, Problem>(ops::note(tx, &begun, "done", None).await?)
+        ops::note(tx, &begun, "done", None).await?;
+        if last {
+            // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
+            ops::note_run(tx, step.run, "done").await?;
+        }
+        Ok::<_, Problem>(())
     };
     service.db.write(&ctx(), job.tenant, work).await?;
     crash_point!(&format!("provisioning.{}.after", step.name));
