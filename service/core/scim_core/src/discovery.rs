@@ -1,33 +1,47 @@
-//! What a client can find out (RFC 7643, sections 5 to 7; RFC 7644, section 4).
+//! What a client can find out (RFC 7643, sections 5 to 7; RFC 7644, section 4; RFC 9865, section 4; RFC 9967, section 5).
 
 use serde_json::{Value, json};
 
-use crate::schema::{Attribute, Mutability, RESOURCE_TYPES, ResourceType, Returned, SCHEMAS, Schema};
+use crate::bulk;
+use crate::schema::{Registry, ResourceType, Schema};
 
 /// Resources on a page at most.
 pub const RESULTS_MAX: u64 = 1000;
+/// Resources on a page, unless asked.
+pub const RESULTS_DEFAULT: u64 = 100;
+/// How long a cursor is good, in seconds.
+pub const CURSOR_SECONDS: u64 = 3600;
 
-/// `/ServiceProviderConfig`
-pub fn service_provider_config(base: &str) -> Value {
+/// `/ServiceProviderConfig`, with the events that are told (RFC 9967).
+pub fn service_provider_config(base: &str, events: &[&str]) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
+        "documentationUri": format!("{}/docs", base.trim_end_matches("/scim/v2")),
         "patch": {"supported": true},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": true, "maxOperations": bulk::OPERATIONS_MAX, "maxPayloadSize": bulk::BYTES_MAX},
         "filter": {"supported": true, "maxResults": RESULTS_MAX},
         "changePassword": {"supported": false},
-        "sort": {"supported": false},
+        "sort": {"supported": true},
         "etag": {"supported": true},
+        "pagination": {
+            "cursor": true, "index": true, "defaultPaginationMethod": "index",
+            "defaultPageSize": RESULTS_DEFAULT, "maxPageSize": RESULTS_MAX, "cursorTimeout": CURSOR_SECONDS,
+        },
+        "securityEvents": {"asyncRequest": "none", "eventUris": events},
         "authenticationSchemes": [{
             "type": "oauthbearertoken", "name": "Organization token", "primary": true,
             "description": "A bearer token that names one organization: Authorization: Bearer tnt_scim_…",
+        }, {
+            "type": "oauth2", "name": "OAuth 2 client credentials", "primary": false,
+            "description": "A short-lived token from /oauth2/token, scope scim, by client secret or private-key JWT.",
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base}/ServiceProviderConfig")},
     })
 }
 
 /// The entries of `/ResourceTypes`.
-pub fn resource_types(base: &str) -> Vec<Value> {
-    RESOURCE_TYPES.into_iter().map(|kind| resource_type(base, kind)).collect()
+pub fn resource_types(base: &str, registry: &Registry) -> Vec<Value> {
+    registry.types().into_iter().map(|kind| resource_type(base, kind)).collect()
 }
 
 fn resource_type(base: &str, kind: &ResourceType) -> Value {
@@ -42,47 +56,14 @@ fn resource_type(base: &str, kind: &ResourceType) -> Value {
 }
 
 /// The entries of `/Schemas`.
-pub fn schemas(base: &str) -> Vec<Value> {
-    SCHEMAS.into_iter().map(|one| schema(base, one)).collect()
+pub fn schemas(base: &str, registry: &Registry) -> Vec<Value> {
+    registry.schemas().into_iter().map(|one| schema(base, one)).collect()
 }
 
 fn schema(base: &str, schema: &Schema) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
-        "id": schema.urn, "name": schema.name, "description": schema.text,
-        "attributes": schema.attributes.iter().map(attribute).collect::<Vec<_>>(),
+        "id": schema.urn, "name": schema.name, "description": schema.text, "attributes": schema.attributes,
         "meta": {"resourceType": "Schema", "location": format!("{base}/Schemas/{}", schema.urn)},
     })
-}
-
-fn attribute(one: &Attribute) -> Value {
-    let mut shown = json!({
-        "name": one.name, "type": one.kind.name(), "multiValued": one.multi, "description": one.text,
-        "required": one.required, "caseExact": one.case_exact,
-        "mutability": match one.mutability {
-            Mutability::ReadOnly => "readOnly",
-            Mutability::ReadWrite => "readWrite",
-            Mutability::Immutable => "immutable",
-            Mutability::WriteOnly => "writeOnly",
-        },
-        "returned": match one.returned {
-            Returned::Always => "always",
-            Returned::Never => "never",
-            Returned::Default => "default",
-        },
-        "uniqueness": if one.unique { "server" } else { "none" },
-    });
-    let mut add = |name: &str, value: Value| {
-        shown.as_object_mut().map(|members| members.insert(name.to_owned(), value));
-    };
-    if !one.canonical.is_empty() {
-        add("canonicalValues", one.canonical.into());
-    }
-    if one.kind == crate::schema::Kind::Reference {
-        add("referenceTypes", json!(["external"]));
-    }
-    if !one.sub.is_empty() {
-        add("subAttributes", one.sub.iter().map(attribute).collect());
-    }
-    shown
 }

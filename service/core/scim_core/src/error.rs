@@ -17,6 +17,14 @@ pub enum ErrorType {
     NoTarget,
     /// A value is missing or doesn't fit its attribute.
     InvalidValue,
+    /// More than the server answers or takes at once.
+    TooMany,
+    /// A cursor that isn't one of this query (RFC 9865).
+    InvalidCursor,
+    /// A cursor that is too old (RFC 9865).
+    ExpiredCursor,
+    /// A count that isn't the first page's (RFC 9865).
+    InvalidCount,
 }
 
 impl ErrorType {
@@ -30,6 +38,10 @@ impl ErrorType {
             ErrorType::InvalidPath => "invalidPath",
             ErrorType::NoTarget => "noTarget",
             ErrorType::InvalidValue => "invalidValue",
+            ErrorType::TooMany => "tooMany",
+            ErrorType::InvalidCursor => "invalidCursor",
+            ErrorType::ExpiredCursor => "expiredCursor",
+            ErrorType::InvalidCount => "invalidCount",
         }
     }
 }

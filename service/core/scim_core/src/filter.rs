@@ -3,7 +3,6 @@
 //! `emails[type eq "work"].value eq "x"` isn't in the grammar; Entra sends it, and it means
 //! `emails[type eq "work" and value eq "x"]`.
 
-mod evaluate;
 mod parse;
 
 use std::fmt;
@@ -89,14 +88,6 @@ impl Filter {
     /// `invalidFilter`.
     pub fn parse(text: &str, profile: Profile) -> Result<Self, ScimError> {
         parse::parse(text, profile)
-    }
-
-    /// The terms of a conjunction, from left to right; the filter itself if it isn't one.
-    pub fn terms(&self) -> Vec<&Filter> {
-        match self {
-            Filter::And(left, right) => [left.terms(), right.terms()].concat(),
-            other => vec![other],
-        }
     }
 }
 

@@ -9,11 +9,13 @@ mod target;
 
 use serde_json::Value;
 
+use crate::document::{Document, read};
 use crate::path::Path;
+use crate::schema::ResourceType;
 use crate::{ErrorType, Profile, ScimError};
 
 pub use apply::apply;
-pub use members::{MemberChange, member_ids, split_members};
+pub use members::MemberChange;
 
 /// Operations in one request.
 pub const OPERATIONS_MAX: usize = 1000;
@@ -40,48 +42,65 @@ pub struct Operation {
     pub value: Option<Value>,
 }
 
+/// A PATCH request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    /// What is done to attributes.
+    pub operations: Vec<Operation>,
+    /// What is done to members.
+    pub members: Vec<MemberChange>,
+}
+
 /// Reads a PATCH request.
 ///
 /// # Errors
-/// `invalidSyntax`, `invalidPath`, `invalidFilter`, `noTarget`, `invalidValue`.
-pub fn parse(body: &Value, profile: Profile) -> Result<Vec<Operation>, ScimError> {
-    let member = |object: &Value, name: &str| -> Option<Value> {
-        let members = object.as_object()?;
-        members.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-    };
-    let Some(Value::Array(list)) = member(body, "Operations") else {
-        return Err(ScimError::syntax("The body must have an array `Operations`."));
-    };
+/// `invalidSyntax`, `invalidPath`, `invalidFilter`, `noTarget`, `invalidValue`, `mutability`.
+pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Result<Patch, ScimError> {
+    let wrong = || ScimError::syntax("The body must have an array of objects `Operations`.");
+    let list = body.get("Operations").ok_or_else(wrong)?;
+    let list: Vec<Document<'_>> = serde_json::from_str(list.get()).map_err(|_| wrong())?;
     if list.is_empty() || list.len() > OPERATIONS_MAX {
         return Err(ScimError::syntax(format!("There must be 1 to {OPERATIONS_MAX} operations.")));
     }
-    list.iter()
-        .map(|one| {
-            let verb =
-                member(one, "op").and_then(|op| op.as_str().map(str::to_ascii_lowercase)).unwrap_or_default();
-            let verb = match verb.as_str() {
-                "add" => Verb::Add,
-                "remove" => Verb::Remove,
-                "replace" => Verb::Replace,
-                _ => return Err(ScimError::syntax("`op` must be add, remove or replace.")),
-            };
-            let path = match member(one, "path") {
-                None | Some(Value::Null) => None,
-                Some(Value::String(text)) if text.is_empty() && profile.is_compat() => None,
-                Some(Value::String(text)) => Some(Path::parse(&text, profile)?),
-                Some(_) => return Err(ScimError::new(ErrorType::InvalidPath, "`path` must be a string.")),
-            };
-            let value = member(one, "value");
-            match (verb, &path, &value) {
-                (Verb::Remove, None, _) => {
-                    Err(ScimError::new(ErrorType::NoTarget, "A removal needs a path."))
-                }
-                (Verb::Add | Verb::Replace, _, None) => Err(ScimError::value("`value` is missing.")),
-                (Verb::Add | Verb::Replace, None, Some(value)) if !value.is_object() => {
-                    Err(ScimError::value("Without a path, `value` must be an object."))
-                }
-                _ => Ok(Operation { verb, path, value }),
+    let mut patch = Patch::default();
+    for one in &list {
+        let verb = match one.text("op")?.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "add" => Verb::Add,
+            "remove" => Verb::Remove,
+            "replace" => Verb::Replace,
+            _ => return Err(ScimError::syntax("`op` must be add, remove or replace.")),
+        };
+        let path = match one.value("path")? {
+            None => None,
+            Some(Value::String(text)) if text.is_empty() && profile.is_compat() => None,
+            Some(Value::String(text)) => Some(Path::parse(&text, profile)?),
+            Some(_) => return Err(ScimError::new(ErrorType::InvalidPath, "`path` must be a string.")),
+        };
+        let raw = one.get("value");
+        match (verb, &path, raw) {
+            (Verb::Remove, None, _) => {
+                return Err(ScimError::new(ErrorType::NoTarget, "A removal needs a path."));
             }
-        })
-        .collect()
+            (Verb::Add | Verb::Replace, _, None) => return Err(ScimError::value("`value` is missing.")),
+            (Verb::Add | Verb::Replace, None, Some(raw)) if !raw.get().starts_with('{') => {
+                return Err(ScimError::value("Without a path, `value` must be an object."));
+            }
+            _ => {}
+        }
+        let raw = if kind.has_members() {
+            match members::take(&mut patch.members, verb, path.as_ref(), raw)? {
+                members::Taken::All => continue,
+                members::Taken::Some(value) => {
+                    patch.operations.push(Operation { verb, path, value: Some(value) });
+                    continue;
+                }
+                members::Taken::Nothing => raw,
+            }
+        } else {
+            raw
+        };
+        let value = raw.map(read).transpose()?;
+        patch.operations.push(Operation { verb, path, value });
+    }
+    Ok(patch)
 }

@@ -9,8 +9,9 @@ mod project;
 
 use serde_json::{Map, Value};
 
+use crate::document::{Document, member_ids, read};
 use crate::schema::{Attribute, Mutability, ResourceType, Schema};
-use crate::{Profile, ScimError};
+use crate::{ErrorType, Profile, ScimError};
 
 pub(crate) use coerce::{coerce, dedupe};
 pub use project::{Projection, envelope};
@@ -18,36 +19,51 @@ pub use project::{Projection, envelope};
 /// A resource in canonical form.
 pub type Resource = Map<String, Value>;
 
+/// A body in canonical form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Normalized {
+    /// Its attributes, but members.
+    pub resource: Resource,
+    /// Ids of its members, if it has any.
+    pub members: Vec<String>,
+}
+
 /// Checks a body for POST or PUT and puts it into canonical form.
 ///
 /// # Errors
 /// `invalidSyntax` for a wrong structure, `invalidValue` for a wrong or missing value.
-pub fn normalize(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Resource, ScimError> {
-    let Value::Object(members) = body else {
-        return Err(ScimError::syntax("The body must be a JSON object."));
-    };
-    check_schemas(kind, members, profile)?;
-    let mut resource = Resource::new();
-    for (name, value) in members {
+pub fn normalize(
+    kind: &ResourceType,
+    body: &Document<'_>,
+    profile: Profile,
+) -> Result<Normalized, ScimError> {
+    check_schemas(kind, body, profile)?;
+    let mut all = Normalized::default();
+    for (name, raw) in body.iter() {
         if name.eq_ignore_ascii_case("schemas") {
             continue;
         }
+        if kind.has_members() && name.eq_ignore_ascii_case("members") {
+            all.members = member_ids(raw)?;
+            continue;
+        }
+        let value = read(raw)?;
         if let Some(extension) = kind.extension(name) {
-            let inner = extension_members(extension, value, profile)?;
+            let inner = extension_members(extension, &value, profile)?;
             if !inner.is_empty() {
-                resource.insert(extension.urn.to_owned(), Value::Object(inner));
+                all.resource.insert(extension.urn.clone(), Value::Object(inner));
             }
             continue;
         }
         match kind.locate(None, name) {
-            Some(located) => insert(&mut resource, located.attribute, value, profile)?,
+            Some(located) => insert(&mut all.resource, located.attribute, &value, profile)?,
             // Entra sends unknown schemas, attributes of extensions at the top, and a misspelt URN.
             None if profile.is_compat() => {}
             None => return Err(ScimError::syntax(format!("There is no attribute `{}`.", shown(name)))),
         }
     }
-    check_required(kind, &resource)?;
-    Ok(resource)
+    check_required(kind, &all.resource)?;
+    Ok(all)
 }
 
 /// Whether everything that must be there is there.
@@ -56,7 +72,7 @@ pub fn normalize(kind: &ResourceType, body: &Value, profile: Profile) -> Result<
 /// `invalidValue`.
 pub fn check_required(kind: &ResourceType, resource: &Resource) -> Result<(), ScimError> {
     for attribute in kind.schema.attributes.iter().filter(|attribute| attribute.required) {
-        let there = match resource.get(attribute.name) {
+        let there = match resource.get(&attribute.name) {
             Some(Value::String(text)) => !text.trim().is_empty(),
             Some(_) => true,
             None => false,
@@ -68,33 +84,49 @@ pub fn check_required(kind: &ResourceType, resource: &Resource) -> Result<(), Sc
     Ok(())
 }
 
-/// The schemas that a resource uses: its core schema and each extension that has a value.
-pub fn schemas(kind: &ResourceType, resource: &Resource) -> Vec<&'static str> {
-    let used = kind.extensions.iter().filter(|extension| resource.contains_key(extension.urn));
-    std::iter::once(kind.schema.urn).chain(used.map(|extension| extension.urn)).collect()
+/// Whether what may be set only once is still what it was (RFC 7643, section 7).
+///
+/// # Errors
+/// `mutability`.
+pub fn check_immutable(kind: &ResourceType, before: &Resource, after: &Resource) -> Result<(), ScimError> {
+    let changed = |attributes: &[Attribute], before: &Resource, after: &Resource| {
+        let immutable = attributes.iter().filter(|one| one.mutability == Mutability::Immutable);
+        let mut set = immutable.filter(|one| before.contains_key(&one.name));
+        set.find(|one| before.get(&one.name) != after.get(&one.name)).map(|one| one.name.clone())
+    };
+    let empty = Resource::new();
+    let extensions = kind.extensions.iter().find_map(|extension| {
+        let part = |of: &'_ Resource| of.get(&extension.urn).and_then(Value::as_object).cloned();
+        let (before, after) = (part(before)?, part(after));
+        changed(&extension.attributes, &before, after.as_ref().unwrap_or(&empty))
+    });
+    match changed(&kind.schema.attributes, before, after).or(extensions) {
+        Some(name) => Err(ScimError::new(ErrorType::Mutability, format!("`{name}` can be set only once."))),
+        None => Ok(()),
+    }
 }
 
-fn check_schemas(
-    kind: &ResourceType,
-    members: &Map<String, Value>,
-    profile: Profile,
-) -> Result<(), ScimError> {
+/// The schemas that a resource uses: its core schema and each extension that has a value.
+pub fn schemas<'a>(kind: &'a ResourceType, resource: &Resource) -> Vec<&'a str> {
+    let used = kind.extensions.iter().filter(|extension| resource.contains_key(&extension.urn));
+    std::iter::once(&kind.schema).chain(used).map(|schema| schema.urn.as_str()).collect()
+}
+
+fn check_schemas(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Result<(), ScimError> {
     if profile.is_compat() {
         return Ok(());
     }
-    let listed = members
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("schemas"))
-        .and_then(|(_, list)| list.as_array());
-    let names = |urn: &str| {
-        listed.is_some_and(|list| {
-            list.iter().any(|one| one.as_str().is_some_and(|text| text.eq_ignore_ascii_case(urn)))
-        })
+    let Some(Value::Array(listed)) = body.value("schemas")? else {
+        return Err(ScimError::syntax("`schemas` is missing."));
     };
-    if names(kind.schema.urn) {
-        Ok(())
-    } else {
-        Err(ScimError::syntax(format!("`schemas` must contain `{}`.", kind.schema.urn)))
+    let core = &kind.schema.urn;
+    if !listed.iter().any(|one| one.as_str().is_some_and(|text| text.eq_ignore_ascii_case(core))) {
+        return Err(ScimError::syntax(format!("`schemas` must contain `{core}`.")));
+    }
+    let known = |text: &str| text.eq_ignore_ascii_case(core) || kind.extension(text).is_some();
+    match listed.iter().find(|one| !one.as_str().is_some_and(known)) {
+        Some(one) => Err(ScimError::syntax(format!("There is no schema `{}`.", shown(&one.to_string())))),
+        None => Ok(()),
     }
 }
 
@@ -128,7 +160,7 @@ fn insert(
         return Ok(());
     }
     if let Some(value) = coerce(attribute, value, profile)? {
-        into.insert(attribute.name.to_owned(), value);
+        into.insert(attribute.name.clone(), value);
     }
     Ok(())
 }
@@ -148,6 +180,37 @@ mod tests {
 
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
+    fn parsed(kind: &ResourceType, body: &Value, profile: Profile) -> Result<Resource, ScimError> {
+        let text = body.to_string();
+        Ok(normalize(kind, &Document::parse(text.as_bytes())?, profile)?.resource)
+    }
+
+    fn users(body: &Value, profile: Profile) -> Result<Resource, ScimError> {
+        parsed(&USERS, body, profile)
+    }
+
+    #[test]
+    fn what_is_set_once_stays() {
+        let custom = serde_json::from_value::<crate::schema::Schema>(
+            json!({"id": "urn:acme:badge", "name": "Badge", "attributes": [
+            {"name": "number", "type": "integer", "mutability": "immutable"}, {"name": "since", "type": "dateTime"}]}),
+        );
+        let kind = crate::schema::Registry::with([("User".to_owned(), custom.unwrap())]).users;
+        let body = |number: Value| json!({"userName": "a", "urn:acme:badge": {"number": number, "since": "2026-01-01T00:00:00Z"}});
+        let before = parsed(&kind, &body(json!(1)), Profile::Compat).unwrap();
+        assert_eq!(schemas(&kind, &before), [USERS.schema.urn.as_str(), "urn:acme:badge"]);
+        let after = parsed(&kind, &body(json!(2)), Profile::Compat).unwrap();
+        assert!(check_immutable(&kind, &before, &before).is_ok());
+        assert_eq!(check_immutable(&kind, &before, &after).unwrap_err().kind, ErrorType::Mutability);
+        assert!(check_immutable(&kind, &Resource::new(), &after).is_ok());
+        for wrong in [json!("1"), json!(1.5)] {
+            assert_eq!(
+                parsed(&kind, &body(wrong), Profile::Compat).unwrap_err().kind,
+                ErrorType::InvalidValue
+            );
+        }
+    }
+
     #[test]
     fn names_get_their_case_and_values_stay_as_sent() {
         let body = json!({
@@ -155,7 +218,7 @@ mod tests {
             "USERNAME": "Zoë.Müller@Example.com", "NAME": {"GIVENNAME": " Zoë "}, "Active": true, "externalid": "0",
             "id": "mine", "meta": {"location": "x"}, "groups": [{"value": "g"}], "password": "hush",
         });
-        let resource = normalize(&USERS, &body, Profile::Rfc).unwrap();
+        let resource = users(&body, Profile::Rfc).unwrap();
         let expected = json!({"userName": "Zoë.Müller@Example.com", "name": {"givenName": " Zoë "}, "active": true, "externalId": "0"});
         assert_eq!(Value::Object(resource), expected);
     }
@@ -168,11 +231,11 @@ mod tests {
             "emails": [{"primary": true, "type": "work", "value": "a@b"}], (format!("{ENTERPRISE}User")): {"x": 1},
             (ENTERPRISE): {"manager": "26118915", "department": "x"},
         });
-        let resource = normalize(&USERS, &body, Profile::Compat).unwrap();
+        let resource = users(&body, Profile::Compat).unwrap();
         assert_eq!(resource["active"], json!(true));
         assert_eq!(resource[ENTERPRISE], json!({"manager": {"value": "26118915"}, "department": "x"}));
         assert!(!resource.contains_key("roles") && !resource.contains_key("title"));
-        assert_eq!(schemas(&USERS, &resource), [USERS.schema.urn, ENTERPRISE]);
+        assert_eq!(schemas(&USERS, &resource), [USERS.schema.urn.as_str(), ENTERPRISE]);
     }
 
     #[test]
@@ -180,31 +243,24 @@ mod tests {
         let with = |name: &str, value: Value| {
             let mut body = json!({"schemas": [USERS.schema.urn], "userName": "a"});
             body[name] = value;
-            normalize(&USERS, &body, Profile::Rfc).unwrap_err().kind
+            users(&body, Profile::Rfc).unwrap_err().kind
         };
         assert_eq!(with("active", json!("True")), ErrorType::InvalidValue);
         assert_eq!(with("colour", json!("red")), ErrorType::InvalidSyntax);
         assert_eq!(with("schemas", json!(["urn:x"])), ErrorType::InvalidSyntax);
         assert_eq!(with("userName", json!(1)), ErrorType::InvalidValue);
         assert_eq!(with("emails", json!({"value": "a"})), ErrorType::InvalidValue);
+        assert_eq!(users(&json!([]), Profile::Compat).unwrap_err().kind, ErrorType::InvalidSyntax);
         assert_eq!(
-            normalize(&USERS, &json!([]), Profile::Compat).unwrap_err().kind,
-            ErrorType::InvalidSyntax
-        );
-        assert_eq!(
-            normalize(&USERS, &json!({"userName": " "}), Profile::Compat).unwrap_err().kind,
+            users(&json!({"userName": " "}), Profile::Compat).unwrap_err().kind,
             ErrorType::InvalidValue
         );
-        assert_eq!(
-            normalize(&GROUPS, &json!({}), Profile::Compat).unwrap_err().kind,
-            ErrorType::InvalidValue
-        );
+        assert_eq!(parsed(&GROUPS, &json!({}), Profile::Compat).unwrap_err().kind, ErrorType::InvalidValue);
     }
 
     #[test]
     fn two_primaries_are_refused_and_equal_values_fall_together() {
-        let emails =
-            |list: Value| normalize(&USERS, &json!({"userName": "a", "emails": list}), Profile::Compat);
+        let emails = |list: Value| users(&json!({"userName": "a", "emails": list}), Profile::Compat);
         let two = json!([{"value": "a", "primary": true}, {"value": "b", "primary": "true"}]);
         assert_eq!(emails(two).unwrap_err().kind, ErrorType::InvalidValue);
         let same = json!([{"value": "a", "type": "work"}, {"value": "a", "type": "work"}, {"value": "a", "type": "home"}]);

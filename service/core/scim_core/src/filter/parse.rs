@@ -107,7 +107,7 @@ impl<'a> Parser<'a> {
             return Err(invalid(format!("The filter has more than {TERMS_MAX} comparisons.")));
         }
         let word = self.word();
-        let path = AttributePath::parse(word).filter(|path| !path.name.is_empty());
+        let path = AttributePath::parse(word);
         let path = path.ok_or_else(|| self.unexpected("an attribute"))?;
         self.skip(word);
         if self.rest.starts_with('[') {

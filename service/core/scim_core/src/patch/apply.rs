@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 
 use super::target::Target;
 use super::{Operation, Verb};
+use crate::condition::Condition;
 use crate::path::{AttributePath, Path};
-use crate::resource::{Resource, check_required, shown};
-use crate::schema::{Located, Mutability, ResourceType};
+use crate::resource::{Resource, check_immutable, check_required, shown};
+use crate::schema::{Located, Mutability, Named, ResourceType, Schema};
 use crate::{ErrorType, Profile, ScimError};
 
 /// The resource after `operations`, in order; each sees what those before it did.
@@ -28,6 +29,7 @@ pub fn apply(
         }
     }
     check_required(kind, &after)?;
+    check_immutable(kind, before, &after)?;
     Ok(after)
 }
 
@@ -50,14 +52,17 @@ impl Patch<'_> {
                 }
                 return Err(ScimError::syntax(format!("There is no attribute `{}`.", shown(name))));
             };
-            let known = attribute.name.is_empty()
-                || self.kind.locate(attribute.urn.as_deref(), &attribute.name).is_some();
-            let read_only = self
-                .kind
-                .locate(attribute.urn.as_deref(), &attribute.name)
-                .is_some_and(|at| at.attribute.mutability == Mutability::ReadOnly);
-            // Okta repeats the id; unknown attributes are Entra's.
-            if read_only || (!known && self.profile.is_compat()) {
+            let skip = match self.kind.named(&attribute) {
+                // Okta repeats the id.
+                Named::Attribute(at, sub) => {
+                    sub.unwrap_or(at.attribute).mutability == Mutability::ReadOnly
+                        || at.attribute.mutability == Mutability::ReadOnly
+                }
+                // Unknown attributes are Entra's.
+                Named::Nothing(_) => self.profile.is_compat(),
+                Named::Extension(_) => false,
+            };
+            if skip {
                 continue;
             }
             self.at(resource, operation.verb, &Path { attribute, filter: None }, Some(value))?;
@@ -72,26 +77,20 @@ impl Patch<'_> {
         path: &Path,
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
-        let attribute = &path.attribute;
-        if attribute.name.is_empty() {
-            return self.extension(resource, verb, attribute.urn.as_deref().unwrap_or_default(), value);
-        }
-        let Some(Located { attribute, extension }) =
-            self.kind.locate(attribute.urn.as_deref(), &attribute.name)
-        else {
-            return Err(ScimError::new(
-                ErrorType::InvalidPath,
-                format!("There is no attribute `{}`.", shown(&attribute.name)),
-            ));
-        };
-        let sub = match &path.attribute.sub {
-            None => None,
-            Some(name) => Some(attribute.find_sub(name).ok_or_else(|| {
-                ScimError::new(
-                    ErrorType::InvalidPath,
-                    format!("`{}` has no sub-attribute `{}`.", attribute.name, shown(name)),
-                )
-            })?),
+        let none = |what: String| Err(ScimError::new(ErrorType::InvalidPath, what));
+        let name = shown(&path.attribute.to_string());
+        let (Located { attribute, extension }, sub) = match self.kind.named(&path.attribute) {
+            Named::Attribute(located, sub) => (located, sub),
+            Named::Extension(schema) => return self.extension(resource, verb, schema, value),
+            Named::Nothing(Some(attribute)) => {
+                return none(format!("`{}` has no sub-attribute as in `{name}`.", attribute.name));
+            }
+            Named::Nothing(None) if name.eq_ignore_ascii_case(&self.kind.schema.urn) => {
+                return self.pathless(resource, &Operation { verb, path: None, value: value.cloned() });
+            }
+            // A schema that isn't declared, in Entra's way.
+            Named::Nothing(None) if path.attribute.urn.is_some() && self.profile.is_compat() => return Ok(()),
+            Named::Nothing(None) => return none(format!("There is no attribute `{name}`.")),
         };
         if attribute.mutability == Mutability::ReadOnly
             || sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly)
@@ -104,11 +103,14 @@ impl Patch<'_> {
         let place = match extension {
             None => &mut *resource,
             Some(schema) => {
-                let object = resource.entry(schema.urn).or_insert_with(|| Value::Object(Map::new()));
+                let object = resource.entry(&schema.urn).or_insert_with(|| Value::Object(Map::new()));
                 object.as_object_mut().ok_or_else(|| ScimError::syntax("An extension must be an object."))?
             }
         };
-        let target = Target { attribute, sub, filter: path.filter.as_ref(), profile: self.profile };
+        let filter = path.filter.as_ref();
+        let bound = filter.map(|filter| Condition::bind_element(attribute, filter, self.profile)).transpose();
+        let bound = if attribute.multi { bound? } else { None };
+        let target = Target { attribute, sub, filter, bound, profile: self.profile };
         let cleared = value
             .is_none_or(|value| value.is_null() || (self.profile.is_compat() && value.as_str() == Some("")));
         let done = if verb == Verb::Remove || (verb == Verb::Replace && cleared) {
@@ -117,9 +119,9 @@ impl Patch<'_> {
             target.put(place, verb, value.unwrap_or(&Value::Null))
         };
         if let Some(schema) = extension
-            && resource.get(schema.urn).and_then(Value::as_object).is_some_and(Map::is_empty)
+            && resource.get(&schema.urn).and_then(Value::as_object).is_some_and(Map::is_empty)
         {
-            resource.remove(schema.urn);
+            resource.remove(&schema.urn);
         }
         done
     }
@@ -128,29 +130,18 @@ impl Patch<'_> {
         &self,
         resource: &mut Resource,
         verb: Verb,
-        urn: &str,
+        schema: &Schema,
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
-        if self.kind.schema.urn.eq_ignore_ascii_case(urn) {
-            let operation = Operation { verb, path: None, value: value.cloned() };
-            return self.pathless(resource, &operation);
-        }
-        let Some(schema) = self.kind.extension(urn) else {
-            return if self.profile.is_compat() {
-                Ok(())
-            } else {
-                Err(ScimError::new(ErrorType::InvalidPath, format!("There is no schema `{}`.", shown(urn))))
-            };
-        };
         if verb != Verb::Add {
-            resource.remove(schema.urn);
+            resource.remove(&schema.urn);
         }
         let Some(Value::Object(members)) = value.filter(|_| verb != Verb::Remove) else { return Ok(()) };
         for (name, value) in members {
-            let attribute = AttributePath { urn: Some(schema.urn.to_owned()), name: name.clone(), sub: None };
             if schema.find(name).is_none() && self.profile.is_compat() {
                 continue;
             }
+            let attribute = AttributePath { urn: Some(schema.urn.clone()), name: name.clone(), sub: None };
             self.at(resource, verb, &Path { attribute, filter: None }, Some(value))?;
         }
         Ok(())
@@ -162,6 +153,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::document::Document;
     use crate::patch::parse;
     use crate::schema::USERS;
 
@@ -169,7 +161,9 @@ mod tests {
 
     fn patch(before: Value, operations: Value, profile: Profile) -> Result<Value, ErrorType> {
         let Value::Object(before) = before else { unreachable!() };
-        let operations = parse(&json!({"Operations": operations}), profile).map_err(|error| error.kind)?;
+        let body = json!({"Operations": operations}).to_string();
+        let parsed = Document::parse(body.as_bytes()).and_then(|body| parse(&USERS, &body, profile));
+        let operations = parsed.map_err(|error| error.kind)?.operations;
         apply(&USERS, &before, &operations, profile).map(Value::Object).map_err(|error| error.kind)
     }
 

@@ -1,10 +1,13 @@
 //! A group's member changes, taken out of its PATCH.
 
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::{Operation, Verb};
+use super::Verb;
+use crate::document::{Document, member_ids, read};
 use crate::filter::{Filter, Operator};
-use crate::{ErrorType, Profile, ScimError};
+use crate::path::Path;
+use crate::{ErrorType, ScimError};
 
 /// A change of a group's members, by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,90 +20,82 @@ pub enum MemberChange {
     Replace(Vec<String>),
 }
 
-/// The ids in a `members` value.
-///
-/// # Errors
-/// `invalidValue` for anything but a list of `{"value": id}`.
-pub fn member_ids(value: &Value) -> Result<Vec<String>, ScimError> {
-    let wrong = || ScimError::value("`members` must be a list of objects with a `value`.");
-    let items = match value {
-        Value::Null => return Ok(Vec::new()),
-        Value::Array(items) => items.as_slice(),
-        single => std::slice::from_ref(single),
-    };
-    let id = |item: &Value| match item {
-        Value::String(id) => Some(id.clone()),
-        Value::Object(members) => {
-            let value = members.iter().find(|(name, _)| name.eq_ignore_ascii_case("value"))?;
-            value.1.as_str().map(ToOwned::to_owned)
-        }
-        _ => None,
-    };
-    let mut seen = std::collections::HashSet::new();
-    let ids: Vec<String> = items.iter().map(|item| id(item).ok_or_else(wrong)).collect::<Result<_, _>>()?;
-    Ok(ids.into_iter().filter(|id| seen.insert(id.clone())).collect())
+/// What of an operation was about members.
+pub(super) enum Taken {
+    /// All of it.
+    All,
+    /// A part; this is left of its value.
+    Some(Value),
+    /// None of it.
+    Nothing,
 }
 
-/// Takes the member changes out of `operations`; what is left is about other attributes.
-///
-/// # Errors
-/// `invalidPath`, `invalidFilter`, `invalidValue`, `mutability`.
-pub fn split_members(
-    operations: Vec<Operation>,
-    profile: Profile,
-) -> Result<(Vec<Operation>, Vec<MemberChange>), ScimError> {
-    let mut rest = Vec::new();
-    let mut changes = Vec::new();
-    for mut operation in operations {
-        let about_members =
-            operation.path.as_ref().is_some_and(|path| path.attribute.name.eq_ignore_ascii_case("members"));
-        if about_members {
-            changes.extend(change(&operation)?);
-            continue;
+/// Takes what an operation does to members. Neighbours that do the same become one change: clients send a thousand
+/// operations with a member each.
+pub(super) fn take(
+    changes: &mut Vec<MemberChange>,
+    verb: Verb,
+    path: Option<&Path>,
+    raw: Option<&RawValue>,
+) -> Result<Taken, ScimError> {
+    match path {
+        Some(path) if path.attribute.name.eq_ignore_ascii_case("members") => {
+            push(changes, change(verb, path, raw)?);
+            Ok(Taken::All)
         }
-        if operation.path.is_none()
-            && let Some(Value::Object(members)) = &mut operation.value
-        {
-            let name = members.keys().find(|name| name.eq_ignore_ascii_case("members")).cloned();
-            if let Some(value) = name.and_then(|name| members.remove(&name)) {
-                let ids = member_ids(&value)?;
-                changes.push(if operation.verb == Verb::Add {
-                    MemberChange::Add(ids)
-                } else {
-                    MemberChange::Replace(ids)
-                });
+        Some(_) => Ok(Taken::Nothing),
+        None => {
+            let Some(raw) = raw else { return Ok(Taken::Nothing) };
+            let document = Document::parse(raw.get().as_bytes())?;
+            let Some(members) = document.get("members") else { return Ok(Taken::Nothing) };
+            let ids = member_ids(members)?;
+            push(
+                changes,
+                if verb == Verb::Add { MemberChange::Add(ids) } else { MemberChange::Replace(ids) },
+            );
+            let mut rest = Map::new();
+            for (name, value) in document.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("members")) {
+                rest.insert(name.to_owned(), read(value)?);
             }
-            if members.is_empty() && profile.is_compat() {
-                continue;
-            }
+            Ok(if rest.is_empty() { Taken::All } else { Taken::Some(Value::Object(rest)) })
         }
-        rest.push(operation);
     }
-    Ok((rest, changes))
 }
 
-fn change(operation: &Operation) -> Result<Option<MemberChange>, ScimError> {
-    let Some(path) = &operation.path else { return Ok(None) };
+fn push(changes: &mut Vec<MemberChange>, change: MemberChange) {
+    match (changes.last_mut(), change) {
+        (Some(MemberChange::Add(ids)), MemberChange::Add(more)) => ids.extend(more),
+        (Some(MemberChange::Remove(ids)), MemberChange::Remove(more)) => ids.extend(more),
+        (_, change) => changes.push(change),
+    }
+}
+
+fn change(verb: Verb, path: &Path, raw: Option<&RawValue>) -> Result<MemberChange, ScimError> {
     if path.attribute.sub.is_some() {
         return Err(ScimError::new(ErrorType::Mutability, "A member's attributes can't be changed."));
     }
-    let ids = || member_ids(operation.value.as_ref().unwrap_or(&Value::Null));
-    Ok(Some(match (operation.verb, &path.filter) {
+    let raw = raw.filter(|raw| raw.get() != "null");
+    let ids = || raw.map_or_else(|| Ok(Vec::new()), member_ids);
+    Ok(match (verb, &path.filter) {
         (Verb::Add, None) => MemberChange::Add(ids()?),
         (Verb::Replace, None) => MemberChange::Replace(ids()?),
         // Entra removes by value, pingidentity by a value that repeats the attribute; the RFC removes all.
-        (Verb::Remove, None) => match &operation.value {
-            None | Some(Value::Null) => MemberChange::Replace(Vec::new()),
-            Some(Value::Object(object)) if object.contains_key("members") => {
-                MemberChange::Remove(member_ids(object.get("members").unwrap_or(&Value::Null))?)
+        (Verb::Remove, None) => match raw {
+            None => MemberChange::Replace(Vec::new()),
+            Some(value) => {
+                let repeated = value.get().starts_with('{').then(|| Document::parse(value.get().as_bytes()));
+                let repeated = repeated.transpose()?;
+                match repeated.as_ref().and_then(|document| document.get("members")) {
+                    Some(members) => MemberChange::Remove(member_ids(members)?),
+                    None => MemberChange::Remove(ids()?),
+                }
             }
-            Some(_) => MemberChange::Remove(ids()?),
         },
         (Verb::Remove, Some(filter)) => MemberChange::Remove(values_of(filter)?),
         (_, Some(_)) => {
             return Err(ScimError::new(ErrorType::Mutability, "A member's attributes can't be changed."));
         }
-    }))
+    })
 }
 
 /// The ids that a filter names: `value eq "a"`, or several with `or`.
@@ -119,12 +114,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Profile;
     use crate::patch::parse;
+    use crate::schema::GROUPS;
 
     fn split(operations: Value) -> (usize, Vec<MemberChange>) {
-        let operations = parse(&json!({"Operations": operations}), Profile::Compat).unwrap();
-        let (rest, changes) = split_members(operations, Profile::Compat).unwrap();
-        (rest.len(), changes)
+        let body = json!({"Operations": operations}).to_string();
+        let patch = parse(&GROUPS, &Document::parse(body.as_bytes()).unwrap(), Profile::Compat).unwrap();
+        (patch.operations.len(), patch.members)
     }
 
     #[test]
@@ -142,6 +139,9 @@ mod tests {
         assert_eq!(split(okta), (0, vec![MemberChange::Remove(ids(&["a"])), MemberChange::Add(ids(&["b"]))]));
         let okta_full = json!([{"op": "replace", "value": {"members": [{"value": "a"}, {"value": "a"}]}}]);
         assert_eq!(split(okta_full), (0, vec![MemberChange::Replace(ids(&["a"]))]));
+        let one_by_one = json!([
+            {"op": "add", "path": "members", "value": [{"value": "a"}]}, {"op": "add", "path": "members", "value": {"value": "b"}}]);
+        assert_eq!(split(one_by_one), (0, vec![MemberChange::Add(ids(&["a", "b"]))]));
         let rename = json!([{"op": "replace", "value": {"id": "g", "displayName": "x"}}]);
         assert_eq!(split(rename), (1, vec![]));
         let ping = json!([{"op": "remove", "path": "members", "value": {"members": [{"value": "a"}]}}]);

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Verb;
+use crate::condition::Condition;
 use crate::filter::{Filter, Operator};
 use crate::resource::{Resource, coerce, dedupe};
 use crate::schema::Attribute;
@@ -10,9 +11,11 @@ use crate::{ErrorType, Profile, ScimError};
 
 /// Where an operation lands: an attribute, perhaps one sub-attribute, perhaps only some of its values.
 pub(super) struct Target<'a> {
-    pub(super) attribute: &'static Attribute,
-    pub(super) sub: Option<&'static Attribute>,
+    pub(super) attribute: &'a Attribute,
+    pub(super) sub: Option<&'a Attribute>,
     pub(super) filter: Option<&'a Filter>,
+    /// The filter, bound to the attribute's elements.
+    pub(super) bound: Option<Condition>,
     pub(super) profile: Profile,
 }
 
@@ -28,23 +31,23 @@ impl Target<'_> {
             return self.put_in_elements(place, verb, value);
         }
         if let Some(sub) = self.sub {
-            let object = place.entry(self.attribute.name).or_insert_with(|| Value::Object(Map::new()));
+            let object = place.entry(&self.attribute.name).or_insert_with(|| Value::Object(Map::new()));
             if let (Some(object), Some(value)) = (object.as_object_mut(), coerce(sub, value, self.profile)?) {
-                object.insert(sub.name.to_owned(), value);
+                object.insert(sub.name.clone(), value);
             }
             return Ok(());
         }
         let Some(value) = coerce(self.attribute, value, self.profile)? else {
             if verb == Verb::Replace {
-                place.remove(self.attribute.name);
+                place.remove(&self.attribute.name);
             }
             return Ok(());
         };
-        match (place.get_mut(self.attribute.name), value) {
+        match (place.get_mut(&self.attribute.name), value) {
             (Some(Value::Array(there)), Value::Array(new)) if verb == Verb::Add => append(there, new),
             (Some(Value::Object(there)), Value::Object(new)) => there.extend(new),
             (_, value) => {
-                place.insert(self.attribute.name.to_owned(), value);
+                place.insert(self.attribute.name.clone(), value);
             }
         }
         Ok(())
@@ -53,7 +56,7 @@ impl Target<'_> {
     fn put_in_elements(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
         let element = match self.sub {
             Some(sub) => {
-                coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.to_owned(), value)]))
+                coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.clone(), value)]))
             }
             None => {
                 let wrapped = Value::Array(vec![value.clone()]);
@@ -63,7 +66,7 @@ impl Target<'_> {
             }
         };
         let Some(element) = element else { return Ok(()) };
-        let list = place.entry(self.attribute.name).or_insert_with(|| Value::Array(Vec::new()));
+        let list = place.entry(&self.attribute.name).or_insert_with(|| Value::Array(Vec::new()));
         let Value::Array(list) = list else { return Ok(()) };
         let makes_primary = element.get("primary") == Some(&Value::Bool(true));
         let chosen: Vec<usize> =
@@ -98,14 +101,14 @@ impl Target<'_> {
     }
 
     fn chosen(&self, item: &Value) -> bool {
-        self.filter.is_none_or(|filter| filter.holds_for_element(self.attribute, item))
+        self.bound.as_ref().is_none_or(|bound| bound.holds_for_element(item))
     }
 
     pub(super) fn remove(&self, place: &mut Resource, value: Option<&Value>) -> Result<(), ScimError> {
         if self.attribute.required && self.sub.is_none() {
             return Err(ScimError::value(format!("`{}` is required.", self.attribute.name)));
         }
-        let name = self.attribute.name;
+        let name = self.attribute.name.as_str();
         let Some(there) = place.get_mut(name) else { return Ok(()) };
         match (there, self.sub, self.filter) {
             (Value::Array(list), sub, filter) if filter.is_some() || sub.is_some() => {
@@ -115,7 +118,7 @@ impl Target<'_> {
                     }
                     match (sub, item) {
                         (Some(sub), Value::Object(members)) => {
-                            members.remove(sub.name);
+                            members.remove(&sub.name);
                             !members.is_empty()
                         }
                         _ => false,
@@ -128,7 +131,7 @@ impl Target<'_> {
                 list.retain(|item| !gone.iter().any(|gone| gone == item || same_value(gone, item)));
             }
             (Value::Object(members), Some(sub), _) => {
-                members.remove(sub.name);
+                members.remove(&sub.name);
             }
             _ => {
                 place.remove(name);
@@ -171,12 +174,13 @@ fn same_value(left: &Value, right: &Value) -> bool {
 
 /// What the equalities of a conjunction say about an element that fits.
 fn equalities(filter: &Filter) -> Map<String, Value> {
-    filter
-        .terms()
-        .into_iter()
-        .filter_map(|term| match term {
-            Filter::Compare(path, Operator::Eq, value) => Some((path.name.clone(), value.clone())),
-            _ => None,
-        })
-        .collect()
+    match filter {
+        Filter::And(left, right) => {
+            let mut all = equalities(left);
+            all.extend(equalities(right));
+            all
+        }
+        Filter::Compare(path, Operator::Eq, value) => Map::from_iter([(path.name.clone(), value.clone())]),
+        _ => Map::new(),
+    }
 }

@@ -1,14 +1,16 @@
 //! One value checked against its attribute.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::shown;
 use crate::schema::{Attribute, Kind};
-use crate::{Profile, ScimError};
+use crate::{Profile, ScimError, instant};
 
 /// Characters of one text.
 const TEXT_MAX: usize = 4096;
-/// Values of one multi-valued attribute, members aside.
+/// Values of one multi-valued attribute.
 const VALUES_MAX: usize = 1000;
 
 /// The value in canonical form; `None`: unassigned.
@@ -24,13 +26,14 @@ pub(crate) fn coerce(
     let items = match value {
         Value::Null => return Ok(None),
         Value::Array(items) => items,
+        Value::String(text) if text.is_empty() && profile.is_compat() => return Ok(None),
         other if profile.is_compat() => {
             wrapped = vec![other.clone()];
             &wrapped
         }
         _ => return Err(ScimError::value(format!("`{}` must be an array.", attribute.name))),
     };
-    if items.len() > VALUES_MAX && attribute.name != "members" {
+    if items.len() > VALUES_MAX {
         return Err(ScimError::value(format!("`{}` has more than {VALUES_MAX} values.", attribute.name)));
     }
     let mut list = Vec::with_capacity(items.len());
@@ -82,6 +85,17 @@ fn single(attribute: &Attribute, value: &Value, profile: Profile) -> Result<Opti
         (_, Value::String(text)) if text.chars().count() > TEXT_MAX => {
             wrong(&format!("at most {TEXT_MAX} characters"))
         }
+        (_, Value::String(text)) if text.contains('\0') => wrong("a string without NUL"),
+        (Kind::DateTime, Value::String(text)) if instant(text).is_none() => {
+            wrong("a date and time of RFC 3339")
+        }
+        (Kind::Binary, Value::String(text)) if STANDARD.decode(text.trim()).is_err() => wrong("base64"),
+        (Kind::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => {
+            Ok(Some(value.clone()))
+        }
+        (Kind::Decimal, Value::Number(_)) => Ok(Some(value.clone())),
+        (Kind::Integer, _) => wrong("an integer"),
+        (Kind::Decimal, _) => wrong("a number"),
         (_, Value::String(_)) => Ok(Some(value.clone())),
         _ => wrong("a string"),
     }

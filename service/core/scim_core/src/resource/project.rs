@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Resource, schemas};
 use crate::path::AttributePath;
-use crate::schema::{Located, ResourceType, Returned};
+use crate::schema::{Named, ResourceType, Returned};
 use crate::{ErrorType, ScimError};
 
 /// Puts what the server knows around a resource: `schemas`, `id`, and `meta`.
@@ -17,11 +17,42 @@ pub fn envelope(kind: &ResourceType, id: &str, resource: Resource, meta: Value) 
     whole
 }
 
+/// One name that was asked for.
+#[derive(Clone, Debug, PartialEq)]
+struct Name {
+    /// The extension under whose URN it stands.
+    extension: Option<String>,
+    /// The attribute; empty for a whole extension.
+    attribute: String,
+    sub: Option<String>,
+    /// Whether it is returned whatever was asked.
+    always: bool,
+}
+
 /// Which attributes are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Projection {
-    only: Option<Vec<(Located, Option<String>)>>,
-    without: Vec<(Located, Option<String>)>,
+    only: Option<Vec<Name>>,
+    without: Vec<Name>,
+}
+
+fn names<'a>(kind: &ResourceType, list: impl Iterator<Item = &'a str>) -> Vec<Name> {
+    let name = |path: AttributePath| match kind.named(&path) {
+        Named::Extension(schema) => Some(Name {
+            extension: Some(schema.urn.clone()),
+            attribute: String::new(),
+            sub: None,
+            always: false,
+        }),
+        Named::Attribute(located, sub) => Some(Name {
+            extension: located.extension.map(|schema| schema.urn.clone()),
+            attribute: located.attribute.name.clone(),
+            sub: sub.map(|sub| sub.name.clone()),
+            always: located.attribute.returned == Returned::Always,
+        }),
+        Named::Nothing(_) => None,
+    };
+    list.filter_map(|one| name(AttributePath::parse(one.trim())?)).collect()
 }
 
 impl Projection {
@@ -35,25 +66,23 @@ impl Projection {
         attributes: Option<&str>,
         excluded: Option<&str>,
     ) -> Result<Self, ScimError> {
-        let names = |list: &str| -> Vec<(Located, Option<String>)> {
-            let paths = list.split(',').filter_map(|name| AttributePath::parse(name.trim()));
-            paths.filter_map(|path| Some((kind.locate(path.urn.as_deref(), &path.name)?, path.sub))).collect()
+        let given = |list: Option<&str>| {
+            list.filter(|list| !list.is_empty()).map(|list| names(kind, list.split(',')))
         };
-        let (attributes, excluded) =
-            (attributes.filter(|list| !list.is_empty()), excluded.filter(|list| !list.is_empty()));
-        if attributes.is_some() && excluded.is_some() {
+        let (only, without) = (given(attributes), given(excluded));
+        if only.is_some() && without.is_some() {
             return Err(ScimError::new(
                 ErrorType::InvalidSyntax,
                 "`attributes` and `excludedAttributes` exclude each other.",
             ));
         }
-        Ok(Self { only: attributes.map(names), without: excluded.map(names).unwrap_or_default() })
+        Ok(Self { only, without: without.unwrap_or_default() })
     }
 
     /// Whether the top-level attribute `name` can be left out: then it need not even be read.
     pub fn wants(&self, name: &str) -> bool {
-        let is = |(located, sub): &(Located, Option<String>), whole: bool| {
-            located.attribute.name == name && (!whole || sub.is_none())
+        let is = |one: &Name, whole: bool| {
+            one.extension.is_none() && one.attribute == name && (!whole || one.sub.is_none())
         };
         match &self.only {
             Some(only) => only.iter().any(|one| is(one, false)),
@@ -62,7 +91,8 @@ impl Projection {
     }
 
     /// Cuts `whole` to what is asked for.
-    pub fn apply(&self, kind: &ResourceType, whole: Map<String, Value>) -> Map<String, Value> {
+    pub fn apply(&self, kind: &ResourceType, mut whole: Map<String, Value>) -> Map<String, Value> {
+        hide(kind, &mut whole, self.only.as_deref().unwrap_or_default());
         let mut cut = match &self.only {
             None => whole,
             Some(only) => {
@@ -72,36 +102,61 @@ impl Projection {
                         cut.insert(name.clone(), value.clone());
                     }
                 }
-                only.iter().for_each(|(located, sub)| copy(&whole, &mut cut, located, sub.as_deref()));
+                only.iter().for_each(|name| copy(&whole, &mut cut, name));
                 cut
             }
         };
-        for (located, sub) in &self.without {
-            if located.attribute.returned != Returned::Always {
-                drop_from(&mut cut, located, sub.as_deref());
-            }
-        }
+        self.without.iter().filter(|name| !name.always).for_each(|name| drop_from(&mut cut, name));
         cut
     }
 }
 
-fn copy(whole: &Map<String, Value>, cut: &mut Map<String, Value>, located: &Located, sub: Option<&str>) {
-    let name = located.attribute.name;
-    let (from, to) = match located.extension {
+/// Takes out what is never returned, what is returned only when asked for, and extensions that no longer are declared.
+fn hide(kind: &ResourceType, whole: &mut Map<String, Value>, asked: &[Name]) {
+    whole.retain(|name, _| kind.locate(None, name).is_some() || kind.extension(name).is_some());
+    let hidden = |name: &str, returned: Returned, extension: Option<&str>| match returned {
+        Returned::Never => true,
+        Returned::Request => {
+            !asked.iter().any(|one| one.attribute == name && one.extension.as_deref() == extension)
+        }
+        _ => false,
+    };
+    for schema in &kind.extensions {
+        let urn = schema.urn.as_str();
+        let Some(Value::Object(members)) = whole.get_mut(urn) else { continue };
+        members.retain(|name, _| {
+            schema.find(name).is_some_and(|one| !hidden(&one.name, one.returned, Some(urn)))
+        });
+        if members.is_empty() {
+            whole.remove(urn);
+        }
+    }
+    let top = kind.schema.attributes.iter();
+    top.filter(|one| hidden(&one.name, one.returned, None)).for_each(|one| {
+        whole.remove(&one.name);
+    });
+}
+
+fn copy(whole: &Map<String, Value>, cut: &mut Map<String, Value>, name: &Name) {
+    let (from, to) = match &name.extension {
         None => (whole, cut),
-        Some(extension) => {
-            let Some(Value::Object(from)) = whole.get(extension.urn) else { return };
-            let to = cut.entry(extension.urn).or_insert_with(|| Value::Object(Map::new()));
+        Some(urn) => {
+            let Some(Value::Object(from)) = whole.get(urn) else { return };
+            let to = cut.entry(urn).or_insert_with(|| Value::Object(Map::new()));
             let Value::Object(to) = to else { return };
+            if name.attribute.is_empty() {
+                to.extend(from.clone());
+                return;
+            }
             (from, to)
         }
     };
-    let Some(value) = from.get(name) else { return };
-    match sub {
+    let Some(value) = from.get(&name.attribute) else { return };
+    match &name.sub {
         None => {
-            to.insert(name.to_owned(), value.clone());
+            to.insert(name.attribute.clone(), value.clone());
         }
-        Some(sub) => merge(to.entry(name).or_insert(Value::Null), only_sub(value, sub)),
+        Some(sub) => merge(to.entry(&name.attribute).or_insert(Value::Null), only_sub(value, sub)),
     }
 }
 
@@ -109,8 +164,7 @@ fn only_sub(value: &Value, sub: &str) -> Value {
     match value {
         Value::Array(items) => items.iter().map(|item| only_sub(item, sub)).collect(),
         Value::Object(members) => {
-            let found = members.iter().filter(|(name, _)| name.eq_ignore_ascii_case(sub));
-            Value::Object(found.map(|(name, value)| (name.clone(), value.clone())).collect())
+            Value::Object(members.get(sub).map(|value| (sub.to_owned(), value.clone())).into_iter().collect())
         }
         other => other.clone(),
     }
@@ -127,21 +181,25 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-fn drop_from(cut: &mut Map<String, Value>, located: &Located, sub: Option<&str>) {
-    let place = match located.extension {
+fn drop_from(cut: &mut Map<String, Value>, name: &Name) {
+    let place = match &name.extension {
         None => Some(cut),
-        Some(extension) => cut.get_mut(extension.urn).and_then(Value::as_object_mut),
+        Some(urn) if name.attribute.is_empty() => {
+            cut.remove(urn);
+            return;
+        }
+        Some(urn) => cut.get_mut(urn).and_then(Value::as_object_mut),
     };
     let Some(place) = place else { return };
-    match sub {
+    match &name.sub {
         None => {
-            place.remove(located.attribute.name);
+            place.remove(&name.attribute);
         }
         Some(sub) => {
-            let Some(value) = place.get_mut(located.attribute.name) else { return };
+            let Some(value) = place.get_mut(&name.attribute) else { return };
             let drop = |value: &mut Value| {
                 if let Value::Object(members) = value {
-                    members.retain(|name, _| !name.eq_ignore_ascii_case(sub));
+                    members.remove(sub);
                 }
             };
             match value {

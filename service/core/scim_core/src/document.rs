@@ -1,0 +1,233 @@
+//! A JSON object read member by member. Values stay text until somebody needs them: a group's 100,000 members become a
+//! list of ids without a tree of values in between.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::ScimError;
+
+/// An object whose values are not read yet. Names keep their case; of equal names the last counts.
+#[derive(Clone, Debug, Default)]
+pub struct Document<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// `invalidSyntax` for anything else.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ScimError> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            ScimError::syntax(format!(
+                "The body must be a JSON object (line {}, column {}).",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    /// The members, in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.members.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// The member of this name, whatever its case.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.members.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// The member of this name as a value; `None` if it is null or absent.
+    ///
+    /// # Errors
+    /// `invalidSyntax` if it is nested too deep.
+    pub fn value(&self, name: &str) -> Result<Option<Value>, ScimError> {
+        Ok(self.get(name).map(read).transpose()?.filter(|value| !value.is_null()))
+    }
+
+    /// The member of this name as a text.
+    ///
+    /// # Errors
+    /// `invalidSyntax` if it is something else.
+    pub fn text(&self, name: &str) -> Result<Option<String>, ScimError> {
+        match self.value(name)? {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ScimError::syntax(format!("`{name}` must be a string."))),
+        }
+    }
+}
+
+/// A value out of its text.
+///
+/// # Errors
+/// `invalidSyntax` if it is nested too deep.
+pub fn read(raw: &RawValue) -> Result<Value, ScimError> {
+    serde_json::from_str(raw.get()).map_err(|_| ScimError::syntax("The body is nested too deep."))
+}
+
+impl<'de> Deserialize<'de> for Document<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Document<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Document<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<Name<'de>>()? {
+                    members.push((name.0, map.next_value()?));
+                }
+                Ok(Document { members })
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A name, borrowed unless it is escaped.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The ids of a `members` value, each once: a list of objects with a `value`, a single one, or null.
+///
+/// # Errors
+/// `invalidValue` for anything else.
+pub fn member_ids(raw: &RawValue) -> Result<Vec<String>, ScimError> {
+    let Ids(ids) = serde_json::from_str(raw.get())
+        .map_err(|_| ScimError::value("`members` must be a list of objects with a `value`."))?;
+    let mut seen = HashSet::with_capacity(ids.len());
+    let first: Vec<bool> = ids.iter().map(|id| seen.insert(id.as_str())).collect();
+    Ok(ids.iter().zip(first).filter(|(_, first)| *first).map(|(id, _)| id.clone()).collect())
+}
+
+struct Ids(Vec<String>);
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Ids;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("members")
+            }
+            fn visit_unit<E>(self) -> Result<Ids, E> {
+                Ok(Ids(Vec::new()))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Ids, E> {
+                Ok(Ids(vec![text.to_owned()]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ids, A::Error> {
+                let mut ids = Vec::new();
+                while let Some(Id(id)) = list.next_element()? {
+                    ids.push(id);
+                }
+                Ok(Ids(ids))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Ids, A::Error> {
+                id(map).map(|id| Ids(vec![id]))
+            }
+        }
+        deserializer.deserialize_any(List)
+    }
+}
+
+struct Id(String);
+
+fn id<'de, A: MapAccess<'de>>(mut map: A) -> Result<String, A::Error> {
+    let mut found = None;
+    while let Some(name) = map.next_key::<Name<'de>>()? {
+        if name.0.eq_ignore_ascii_case("value") {
+            found = Some(map.next_value()?);
+        } else {
+            map.next_value::<IgnoredAny>()?;
+        }
+    }
+    found.ok_or_else(|| serde::de::Error::missing_field("value"))
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One;
+        impl<'de> Visitor<'de> for One {
+            type Value = Id;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a member")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
+                Ok(Id(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Id, A::Error> {
+                id(map).map(Id)
+            }
+        }
+        deserializer.deserialize_any(One)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Option<Vec<String>> {
+        let raw: &RawValue = serde_json::from_str(text).unwrap();
+        member_ids(raw).ok()
+    }
+
+    #[test]
+    fn members_are_read_in_every_form() {
+        assert_eq!(
+            ids(
+                r#"[{"$ref": null, "value": "a"}, {"VALUE": "b", "display": {"x": []}}, {"value": "a"}, "c"]"#
+            )
+            .unwrap(),
+            ["a", "b", "c"]
+        );
+        assert_eq!(ids(r#"{"value": "a"}"#).unwrap(), ["a"]);
+        assert_eq!(ids("null").unwrap(), Vec::<String>::new());
+        for wrong in ["1", "[1]", "[{}]", r#"[{"value": 1}]"#, r#"[[{"value": "a"}]]"#] {
+            assert!(ids(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_read_without_its_values() {
+        let text = br#"{"A": 1, "\u0062": [{}], "a": 2}"#;
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.value("A").unwrap(), Some(2.into()));
+        assert_eq!(document.get("B").unwrap().get(), "[{}]");
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = format!("{{\"a\": {deep}}}");
+        assert!(
+            Document::parse(text.as_bytes()).is_err()
+                || Document::parse(text.as_bytes()).unwrap().value("a").is_err()
+        );
+        for wrong in ["", "[]", "{", "{\"a\": 1} 2", "1"] {
+            assert!(Document::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}
