@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 
 mod m20261121_000001_platform;
 mod m20261121_000002_tenants;
+mod m20261121_000003_directory;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -17,7 +18,11 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_platform::Migration), Box::new(m20261121_000002_tenants::Migration)]
+        vec![
+            Box::new(m20261121_000001_platform::Migration),
+            Box::new(m20261121_000002_tenants::Migration),
+            Box::new(m20261121_000003_directory::Migration),
+        ]
     }
 }
 

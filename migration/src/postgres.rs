@@ -88,6 +88,15 @@ pub(crate) async fn protect(manager: &SchemaManager<'_>, column: &str, tables: &
     each(manager, statements).await
 }
 
+/// Runs statements over the rows of all tenants: on Postgres the owner itself sees none of them.
+pub(crate) async fn as_platform(manager: &SchemaManager<'_>, statements: &[String]) -> Result<(), DbErr> {
+    each(manager, vec![format!("SET ROLE {PLATFORM_ROLE}")]).await?;
+    for statement in statements {
+        manager.get_connection().execute_unprepared(statement).await?;
+    }
+    each(manager, vec!["RESET ROLE".to_owned()]).await
+}
+
 /// Tables whose rows nobody changes.
 pub(crate) async fn append_only(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     let revoke =

@@ -18,9 +18,10 @@ use platform::crypto::{Envelope, random};
 use platform::db::{Db, migrate};
 use platform::http::Client;
 use secrecy::ExposeSecret as _;
+use sessions::ClientGrant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use web::{Authenticator, Limits, Service};
+use web::{Authenticator, Journal, Limits, Service};
 
 use crate::{routes, worker};
 
@@ -125,10 +126,11 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
         .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
     let limits = Arc::new(Limits::default());
     let (stop, stopped) = watch::channel(false);
-    let server = serve(&service, &limits, listener)?;
+    let (log, writer) = scim::request_log(&service);
+    let server = serve(&service, &limits, Arc::new(log), listener)?;
     let handle = server.handle();
     let serving = rt::spawn(server);
-    let working = rt::spawn(worker::run(service.clone(), transport, limits, stopped));
+    let working = rt::spawn(worker::run(service.clone(), transport, limits, writer, stopped));
     tracing::info!(%address, store = service.db.kind(), version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(Running { address, service, first_key, server: handle, serving, working, stop })
 }
@@ -136,15 +138,20 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
 fn serve(
     service: &Service,
     limits: &Arc<Limits>,
+    journal: Arc<dyn Journal>,
     listener: TcpListener,
 ) -> anyhow::Result<actix_web::dev::Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (keys.clone(), tokens.clone());
-    let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone());
+    let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
     let jwks = Data::new(Arc::new(sso::JwksCache::default()));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
+    let states = Data::new(Arc::new(scim::States::default()));
+    let walks = Data::new(Arc::new(scim::Walks::default()));
+    let grants: Arc<dyn ClientGrant> = Arc::new(scim::ScimClients);
+    let grants = Data::new(grants);
     let server = &service.config.server;
     let shutdown = server.shutdown_timeout.as_secs();
     let mut http = HttpServer::new(move || {
@@ -153,6 +160,9 @@ fn serve(
             .app_data(tokens.clone())
             .app_data(keyring.clone())
             .app_data(jwks.clone())
+            .app_data(states.clone())
+            .app_data(walks.clone())
+            .app_data(grants.clone())
             .configure(configure.clone())
             .wrap(from_fn(web::edge))
     })

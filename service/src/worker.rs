@@ -1,11 +1,12 @@
 //! What runs beside the requests: the job worker, the outbox, and housekeeping by the clock.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use platform::jobs::{Handler, Worker, sweep};
 use platform::outbox::{Dispatcher, Subscriber};
-use platform::{Ctx, PlatformTx, chain};
+use platform::{Ctx, DbError, PlatformTx, Work as _, chain};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use web::{Limits, Problem, Service};
@@ -20,7 +21,8 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     let mut all = flags::handlers(service);
     all.push(mail::handler(service, transport));
     all.push(provisioning::handler(service));
-    all.push(webhooks::handler(service));
+    all.push(webhooks::handler(service, Rc::new(scim::SignedEvents::default())));
+    all.extend(scim::handlers(service));
     all
 }
 
@@ -40,6 +42,7 @@ pub(crate) async fn run(
     service: Service,
     transport: mail::Transport,
     limits: Arc<Limits>,
+    log: scim::Writer,
     stop: watch::Receiver<bool>,
 ) {
     let config = service.config.jobs.clone();
@@ -48,6 +51,7 @@ pub(crate) async fn run(
     tokio::join!(
         worker.run(stopped(stop.clone())),
         dispatcher.run(stopped(stop.clone())),
+        log.run(stopped(stop.clone())),
         by_the_clock(service, limits, stop),
     );
 }
@@ -76,7 +80,14 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
 
 async fn housekeeping(service: &Service) -> Result<(), Problem> {
     let ctx = Ctx::system("housekeeping");
-    let removed = service.db.write_platform(&ctx, async |tx: &mut PlatformTx| sweep(tx).await).await?;
+    let removed = service
+        .db
+        .write_platform(&ctx, async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            Ok::<_, DbError>(sweep(tx).await? + scim::sweep(tx).await?)
+        })
+        .await?;
+    scim::warn(service).await?;
     let age = service.config.tokens.key_rotation;
     let work = async |tx: &mut PlatformTx| sessions::rotate(tx, &service.envelope, age).await;
     let made = service.db.write_platform(&ctx, work).await?;

@@ -18,6 +18,8 @@ pub struct Model {
     pub external_id: Option<String>,
     /// The SCIM attributes but members, as sent.
     pub resource: Json,
+    /// The same with names and texts folded: what is searched without case.
+    pub folded: Json,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -21,9 +21,13 @@ pub struct Model {
     pub email: Option<String>,
     pub active: bool,
     pub role: String,
+    /// `local`, or `group`: a mapped group gave it.
+    pub role_source: String,
     pub source: String,
     /// The SCIM attributes, as sent.
     pub resource: Json,
+    /// The same with names and texts folded: what is searched without case.
+    pub folded: Json,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -1,3 +1,7 @@
 //! Rows of `scim`.
 
+pub mod assertion;
+pub mod rehearsal;
+pub mod request;
+pub mod schema;
 pub mod token;

@@ -23,6 +23,16 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     /// Rotation: the token that follows this one.
     pub replaced_by: Option<Uuid>,
+    /// `bearer`, or `client`: its secret or key gets short-lived tokens by OAuth 2.
+    pub kind: String,
+    /// CIDR ranges; []: everywhere.
+    pub allowed_addresses: Json,
+    /// The client's public keys (RFC 7517), if it proves itself by them.
+    pub jwks: Option<Json>,
+    /// Whether its requests are answered but not applied.
+    pub rehearsal: bool,
+    /// Days before its end at which its end was announced last.
+    pub warned_days: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

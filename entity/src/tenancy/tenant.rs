@@ -28,6 +28,8 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     pub suspended_at: Option<DateTimeUtc>,
     pub deleted_at: Option<DateTimeUtc>,
+    /// A hidden tenant that holds the copy on which a token of this one rehearses.
+    pub rehearses: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,6 +14,8 @@ pub struct Model {
     pub event_types: Json,
     /// Sealed.
     pub secret: Vec<u8>,
+    /// `webhook`, or `set`: security event tokens (RFC 9967).
+    pub format: String,
     pub disabled_at: Option<DateTimeUtc>,
     pub version: i64,
     pub created_at: DateTimeUtc,

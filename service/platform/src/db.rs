@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::config::Database;
 use crate::error::DbError;
+use crate::sql::Sql;
 
 /// SQLite readers beside the one writer.
 const SQLITE_READERS: u32 = 4;
@@ -212,6 +213,11 @@ impl Db {
             transaction.execute_unprepared(&format!("SET LOCAL ROLE {role}")).await?;
         }
         Ok(())
+    }
+
+    /// What the stores spell differently.
+    pub fn sql(&self) -> Sql {
+        Sql::new(self.is_postgres())
     }
 
     fn is_postgres(&self) -> bool {

@@ -101,7 +101,10 @@ impl Client {
     /// [`HttpError`].
     pub async fn post(&self, url: &Url, headers: &[(&str, String)], body: Vec<u8>) -> Result<u16, HttpError> {
         self.check(url)?;
-        let mut request = self.inner.post(url.clone()).header("content-type", "application/json").body(body);
+        let mut request = self.inner.post(url.clone()).body(body);
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in headers {
             request = request.header(*name, value);
         }

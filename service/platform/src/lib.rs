@@ -21,6 +21,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod outbox;
+pub mod sql;
 pub mod telemetry;
 pub mod tx;
 

@@ -82,12 +82,20 @@ pub struct Ctx {
     pub ip_address: Option<IpAddr>,
     /// The idempotency record that the commit marks as applied.
     pub idempotency: Option<IdempotencyMark>,
+    /// Whether this only rehearses: rows are written to a copy, but nobody is told and nothing leaves.
+    pub rehearsal: bool,
 }
 
 impl Ctx {
     /// The service itself, working on `what`.
     pub fn system(what: &'static str) -> Self {
-        Self { actor: Actor::new("job", what), request_id: None, ip_address: None, idempotency: None }
+        Self {
+            actor: Actor::new("job", what),
+            request_id: None,
+            ip_address: None,
+            idempotency: None,
+            rehearsal: false,
+        }
     }
 }
 

@@ -63,8 +63,13 @@ fn failed(problem: Problem) -> anyhow::Error {
 
 pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
     let service = app::open(config, Clock::default()).await?;
-    let ctx =
-        Ctx { actor: Actor::new("operator", "cli"), request_id: None, ip_address: None, idempotency: None };
+    let ctx = Ctx {
+        actor: Actor::new("operator", "cli"),
+        request_id: None,
+        ip_address: None,
+        idempotency: None,
+        rehearsal: false,
+    };
     match what {
         Key::Create { role, name, tenant, json } => create(&service, &ctx, &role, name, tenant, json).await?,
         Key::List { json } => list(&service, json).await?,

@@ -1,13 +1,18 @@
 //! Who calls. The gate makes a [`Caller`]; a handler takes the narrowest form that it needs and gets its transactions
 //! from it: no permission, no caller; no caller, no transaction.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
+use ipnet::IpNet;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, View};
 use policy_core::Role;
 use uuid::Uuid;
 
+use crate::limits::{Limits, Window};
 use crate::routes::{Describe, Operation};
 use crate::{Code, Problem, Service};
 
@@ -28,6 +33,18 @@ pub struct Principal {
     pub rate_multiplier: Option<u32>,
     /// A SCIM token's profile: whether the tolerance for real clients is on.
     pub compat: bool,
+    /// Where it may be used from; empty: everywhere.
+    pub addresses: Arc<[IpNet]>,
+    /// The hidden tenant on whose copy of the directory its requests work, instead of the real one.
+    pub rehearsal: Option<Uuid>,
+}
+
+impl Principal {
+    /// Whether it may be used from there. An address that isn't known is nowhere.
+    pub(crate) fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        let inside = |address: IpAddr| self.addresses.iter().any(|range| range.contains(&address));
+        self.addresses.is_empty() || address.is_some_and(inside)
+    }
 }
 
 /// Recognises bearer credentials of one kind.
@@ -51,6 +68,7 @@ pub struct Caller {
     pub tenant: Option<Uuid>,
     /// Actor, request, address: what audit records say.
     pub ctx: Ctx,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// A caller on a route about one tenant.
@@ -75,6 +93,8 @@ pub struct OrganizationCaller {
     pub organization: Uuid,
     /// Whether the tolerance for real clients is on.
     pub compat: bool,
+    /// The tenant whose rows are read and written: the caller's, or the copy on which it rehearses.
+    directory: Uuid,
 }
 
 impl Caller {
@@ -122,6 +142,23 @@ impl OrganizationCaller {
         self.tenant
     }
 
+    /// The tenant whose rows are read and written: its own, or the copy on which it rehearses.
+    pub fn directory(&self) -> Uuid {
+        self.directory
+    }
+
+    /// Counts one more request, for an operation within a request.
+    ///
+    /// # Errors
+    /// `rate.limited`.
+    pub fn count(&self) -> Result<(), Problem> {
+        let principal = self.caller.principal()?;
+        match principal.rate_multiplier.filter(|_| self.service.config.rate_limit.enabled) {
+            Some(multiplier) => self.caller.limits.count(Window::Scim, principal.id, multiplier).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Reads of the tenant.
     ///
     /// # Errors
@@ -130,7 +167,7 @@ impl OrganizationCaller {
         &self,
         work: impl AsyncFnOnce(&View) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.read(self.tenant, work).await
+        self.caller.service.db.read(self.directory, work).await
     }
 
     /// Work on the tenant.
@@ -141,7 +178,7 @@ impl OrganizationCaller {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
+        self.caller.service.db.write(&self.caller.ctx, self.directory, work).await
     }
 }
 
@@ -215,8 +252,8 @@ impl OrganizationCaller {
         let principal = caller.principal()?;
         match (principal.tenant, principal.organization) {
             (Some(tenant), Some(organization)) => {
-                let compat = principal.compat;
-                Ok(Self { caller, tenant, organization, compat })
+                let (compat, directory) = (principal.compat, principal.rehearsal.unwrap_or(tenant));
+                Ok(Self { caller, tenant, organization, compat, directory })
             }
             _ => Err(Problem::new(Code::AuthInsufficient)),
         }

@@ -15,7 +15,9 @@ use tracing::Instrument as _;
 
 use crate::caller::Authenticator;
 use crate::gate::{Gatekeeper, Passed, RequestId};
+use crate::journal::Journal;
 use crate::limits::Limits;
+use crate::problem::Dialect;
 use crate::{Code, Problem, Routes, Service};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,8 +32,9 @@ impl Routes {
         keys: Arc<dyn Authenticator>,
         scim: Arc<dyn Authenticator>,
         limits: Arc<Limits>,
+        journal: Arc<dyn Journal>,
     ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
-        let keeper = web::Data::new(Gatekeeper { service, keys, scim, limits });
+        let keeper = web::Data::new(Gatekeeper { service, keys, scim, limits, journal });
         let routes = self.clone();
         move |config| {
             config.app_data(keeper.clone());
@@ -70,9 +73,9 @@ pub async fn edge<B: MessageBody + 'static>(
     let _entered = span.enter();
     span.record("route", &route);
     passed.tenant.map(|tenant| span.record("tenant_id", tracing::field::display(tenant)));
-    passed.credential.map(|credential| span.record("credential_id", tracing::field::display(credential)));
+    passed.principal.map(|principal| span.record("credential_id", tracing::field::display(principal.id)));
     if response.response().error().is_some() {
-        response = written(response, &passed, &id);
+        response = written(response, passed.dialect, &id);
     }
     finish(response.headers_mut(), &id);
     let status = response.status();
@@ -103,7 +106,7 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
 /// Writes a refusal in the route's dialect and logs its cause, once.
 fn written(
     response: ServiceResponse<BoxBody>,
-    passed: &Passed,
+    dialect: Dialect,
     request_id: &str,
 ) -> ServiceResponse<BoxBody> {
     let (request, response) = response.into_parts();
@@ -129,7 +132,7 @@ fn written(
         }
     }
     let now = now(&request);
-    let mut written = problem.respond(passed.dialect, request_id, now);
+    let mut written = problem.respond(dialect, request_id, now);
     for (name, value) in kept {
         if !written.headers().contains_key(&name) {
             written.headers_mut().insert(name, value);

@@ -3,12 +3,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage as _, HttpResponse, web};
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use platform::crypto::sha256;
 use platform::db::Lookup;
@@ -22,6 +24,7 @@ use crate::caller::{Authenticator, Caller, Principal};
 use crate::extract::strict_uuid;
 use crate::idempotency::{self, Start};
 use crate::input::{ReadBody, is_slug};
+use crate::journal::{Exchange, Journal, SentBody};
 use crate::limits::{Allowance, Limits, Window};
 use crate::problem::Dialect;
 use crate::routes::{Access, Route};
@@ -33,6 +36,7 @@ pub(crate) struct Gatekeeper {
     pub(crate) keys: Arc<dyn Authenticator>,
     pub(crate) scim: Arc<dyn Authenticator>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) journal: Arc<dyn Journal>,
 }
 
 /// The rules of one route.
@@ -65,7 +69,7 @@ pub(crate) struct RequestId(pub(crate) String);
 pub(crate) struct Passed {
     pub(crate) dialect: Dialect,
     pub(crate) tenant: Option<Uuid>,
-    pub(crate) credential: Option<Uuid>,
+    pub(crate) principal: Option<Principal>,
 }
 
 pub(crate) async fn method_not_allowed(allow: String) -> HttpResponse {
@@ -86,9 +90,14 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     let Some(keeper) = request.app_data::<web::Data<Gatekeeper>>().cloned() else {
         return Ok(refuse(request, Problem::internal("no gatekeeper")));
     };
+    let started = Instant::now();
     let admitted = match admit(&keeper, &rules, &mut request).await {
         Ok(admitted) => admitted,
-        Err(problem) => return Ok(refuse(request, problem)),
+        Err(problem) => {
+            let refused = refuse(request, problem);
+            note(&keeper, &rules, refused.request(), None, refused.response(), started);
+            return Ok(refused);
+        }
     };
     let mark = match admitted.repeat {
         Some(Start::Repeat(response)) => return Ok(ServiceResponse::new(request.into_parts().0, response)),
@@ -96,6 +105,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         None => None,
     };
     let http_request = request.request().clone();
+    let body = http_request.extensions().get::<ReadBody>().map(|body| body.0.clone());
     let deadline = keeper.service.config.server.request_timeout;
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
     let response = match timeout(deadline, answer).await {
@@ -104,6 +114,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
+    let response = note_sized(&keeper, &rules, &http_request, body, response, started);
     let failed = matches!(
         response.status(),
         StatusCode::BAD_REQUEST
@@ -128,6 +139,52 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(http_request, response))
 }
 
+/// Tells the journal, which keeps a body only if it is there as a whole: a stream isn't gathered for it.
+fn note_sized(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &HttpRequest,
+    body: Option<Bytes>,
+    response: HttpResponse,
+    started: Instant,
+) -> HttpResponse {
+    if rules.access != Access::Scim {
+        return response;
+    }
+    note(keeper, rules, request, body, &response, started);
+    response
+}
+
+fn note(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &HttpRequest,
+    body: Option<Bytes>,
+    response: &HttpResponse,
+    started: Instant,
+) {
+    if rules.access != Access::Scim {
+        return;
+    }
+    let extensions = request.extensions();
+    let Some(principal) = extensions.get::<Passed>().and_then(|passed| passed.principal.clone()) else {
+        return;
+    };
+    let problem = response.error().and_then(|error| error.as_error::<Problem>());
+    keeper.journal.note(Exchange {
+        principal,
+        request_id: extensions.get::<RequestId>().map(|id| id.0.clone()),
+        method: request.method().to_string(),
+        target: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+        request_body: body.unwrap_or_default(),
+        response_body: extensions.get::<SentBody>().map(|body| body.0.clone()).unwrap_or_default(),
+        status: problem.map_or(response.status(), |problem| problem.code.status()).as_u16(),
+        dialect_code: problem.and_then(|problem| problem.dialect_code),
+        detail: problem.map(|problem| problem.detail.clone()),
+        elapsed: started.elapsed(),
+    });
+}
+
 fn refuse(request: ServiceRequest, problem: Problem) -> ServiceResponse<BoxBody> {
     // Not `into_response`: that forgets the error, which the edge renders.
     ServiceResponse::new(request.into_parts().0, HttpResponse::from_error(problem))
@@ -149,8 +206,13 @@ async fn admit(
         keeper.limits.may_fail(address)?;
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let mut ctx =
-        Ctx { actor: Actor::new("anonymous", ""), request_id, ip_address: address, idempotency: None };
+    let mut ctx = Ctx {
+        actor: Actor::new("anonymous", ""),
+        request_id,
+        ip_address: address,
+        idempotency: None,
+        rehearsal: false,
+    };
     let principal = match authenticate(keeper, rules, request).await {
         Ok(principal) => principal,
         Err(problem) => {
@@ -171,7 +233,7 @@ async fn admit(
     };
     if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
         passed.tenant = named;
-        passed.credential = principal.as_ref().map(|principal| principal.id);
+        passed.principal = principal.clone();
     }
     let tenant = match tenant {
         Ok(tenant) => tenant,
@@ -199,7 +261,9 @@ async fn admit(
     }
     let mut extensions = request.extensions_mut();
     extensions.insert(ReadBody(body));
-    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx });
+    ctx.rehearsal = principal.as_ref().is_some_and(|principal| principal.rehearsal.is_some());
+    let limits = keeper.limits.clone();
+    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits });
     Ok(Admitted { allowance, repeat })
 }
 
@@ -229,10 +293,15 @@ async fn authenticate(
         Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
         _ => return Err(Problem::new(Code::AuthInvalid)),
     };
-    if bearer.is_empty() || bearer.len() > 512 {
+    if bearer.is_empty() || bearer.len() > 1024 {
         return Err(Problem::new(Code::AuthInvalid));
     }
-    authenticator.authenticate(&keeper.service, bearer).await.map(Some)
+    let principal = authenticator.authenticate(&keeper.service, bearer).await?;
+    let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
+    if !principal.may_come_from(address) {
+        return Err(Problem::new(Code::AuthInvalid));
+    }
+    Ok(Some(principal))
 }
 
 /// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.

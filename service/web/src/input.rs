@@ -244,6 +244,14 @@ impl RawBody {
     pub fn json(&self) -> Result<Value, Problem> {
         parse(&self.0)
     }
+
+    /// The body, of which no text holds a NUL.
+    ///
+    /// # Errors
+    /// `validation.failed`.
+    pub fn bytes(&self) -> Result<&web::Bytes, Problem> {
+        refuse_nul(&self.0).map(|()| &self.0)
+    }
 }
 
 impl FromRequest for RawBody {

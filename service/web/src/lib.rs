@@ -11,6 +11,7 @@ mod extract;
 mod gate;
 mod idempotency;
 mod input;
+mod journal;
 mod limits;
 mod openapi;
 mod page;
@@ -23,6 +24,7 @@ pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Prin
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared};
 pub use input::{Body, FieldErrors, Form, Input, Query, RawBody, is_email, is_slug};
+pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};

@@ -129,6 +129,11 @@ impl Problem {
     }
 
     fn scim(&self, response: &mut HttpResponseBuilder) -> HttpResponse {
+        response.content_type("application/scim+json").body(self.scim_body().to_string())
+    }
+
+    /// The refusal in SCIM's words (RFC 7644, section 3.12).
+    pub fn scim_body(&self) -> Value {
         let mut detail = self.detail.clone();
         for error in &self.errors {
             detail.push_str(&format!("; {}: {}", error.pointer, error.detail));
@@ -142,7 +147,7 @@ impl Problem {
         if let Some(kind) = self.dialect_code.filter(|_| matches!(status.as_u16(), 400 | 409)) {
             body.as_object_mut().map(|body| body.insert("scimType".to_owned(), kind.into()));
         }
-        response.content_type("application/scim+json").body(body.to_string())
+        body
     }
 
     fn oauth(&self, response: &mut HttpResponseBuilder) -> HttpResponse {

@@ -82,6 +82,11 @@ impl Operation {
         self.parameters.push(parameter.description(Some(text)).schema(Some(schema)).build());
     }
 
+    /// A text in the query.
+    pub fn query_text(&mut self, name: &str, description: &str) {
+        self.parameter(name, ParameterIn::Query, description, text());
+    }
+
     /// The schema of a free-form object.
     pub fn free_form() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object)).build().into()
@@ -156,6 +161,21 @@ impl Route {
         let mut operation = Operation::default();
         (self.describe)(&mut operation);
         (OperationBuilder::new().operation_id(Some(self.operation_id)).summary(Some(self.summary)), operation)
+    }
+}
+
+impl<A: Describe, B: Describe> Describe for (A, B) {
+    fn describe(operation: &mut Operation) {
+        A::describe(operation);
+        B::describe(operation);
+    }
+}
+
+impl<A: Describe, B: Describe, C: Describe> Describe for (A, B, C) {
+    fn describe(operation: &mut Operation) {
+        A::describe(operation);
+        B::describe(operation);
+        C::describe(operation);
     }
 }
 
@@ -275,7 +295,12 @@ impl Routes {
             let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
             methods.sort_unstable();
             let allow = methods.join(", ");
-            let mut resource = web::resource(first.pattern);
+            // Identity providers put a slash behind the base URL that they were given.
+            let mut patterns = vec![first.pattern.to_owned()];
+            if first.access == Access::Scim {
+                patterns.push(format!("{}/", first.pattern));
+            }
+            let mut resource = web::resource(patterns);
             for route in routes {
                 let rules = Arc::new(Rules::of(route));
                 let gate = from_fn(move |request, next| gate::pass(rules.clone(), request, next));

@@ -31,12 +31,33 @@ async fn every_write_leaves_its_record() {
     let switch = |on: bool| json!({"Operations": [{"op": "replace", "value": {"active": on}}]});
     acme.scim.patch(&format!("/scim/v2/Users/{user}"), switch(false)).await.expect(200);
     acme.scim.patch(&format!("/scim/v2/Users/{user}"), switch(true)).await.expect(200);
-    op.patch(&format!("{base}/users/{user}"), json!({"role": "admin"})).await.expect(200);
+    op.patch(&format!("{base}/users/{user}"), json!({"role": "contributor"})).await.expect(200);
     let group = id(acme.scim.post("/scim/v2/Groups", json!({"displayName": "g"})).await.expect(201));
     acme.scim
         .put(&format!("/scim/v2/Groups/{group}"), json!({"displayName": "h", "members": [{"value": user}]}))
         .await
         .expect(200);
+    let organization = format!("{base}/organizations/default");
+    let mapped = json!({"groupId": group, "role": "guest"});
+    let mapping = id(op.post(&format!("{organization}/role-mappings"), mapped).await.expect(201));
+    assert_eq!(op.delete(&format!("{organization}/role-mappings/{mapping}")).await.status, 204);
+    let guard = format!("{organization}/directory-guard");
+    op.put(&guard, json!({"usersMax": 1, "windowSeconds": 60})).await.expect(200);
+    let gone = id(acme.scim.post("/scim/v2/Users", json!({"userName": "gone"})).await.expect(201));
+    assert_eq!(
+        acme.scim.delete(&format!("/scim/v2/Users/{gone}")).await.status,
+        503,
+        "one was removed before"
+    );
+    op.post(&format!("{guard}/reject"), json!({})).await.expect(200);
+    op.post(&format!("{guard}/confirm"), json!({})).await.expect(200);
+    assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{gone}")).await.status, 204);
+    assert_eq!(op.delete(&guard).await.status, 204);
+    let schema = json!({"id": "urn:acme:badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "number"}]});
+    let made = op.post(&format!("{base}/scim-schemas"), schema.clone()).await.expect(201);
+    let declared = format!("{base}/scim-schemas/{}", made["schemaId"].as_str().expect("an id"));
+    op.put(&declared, schema).await.expect(200);
+    assert_eq!(op.delete(&declared).await.status, 204);
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Groups/{group}")).await.status, 204);
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{user}")).await.status, 204);
     let invitation = id(op
@@ -92,6 +113,16 @@ async fn every_write_leaves_its_record() {
         "scim_token.create",
         "scim_token.rotate",
         "scim_token.revoke",
+        "scim_schema.create",
+        "scim_schema.update",
+        "scim_schema.delete",
+        "role_mapping.create",
+        "role_mapping.delete",
+        "directory_guard.put",
+        "directory_guard.hold",
+        "directory_guard.reject",
+        "directory_guard.confirm",
+        "directory_guard.delete",
         "user.create",
         "user.update",
         "user.deactivate",
@@ -132,7 +163,7 @@ async fn every_write_leaves_its_record() {
             "{action}"
         );
     }
-    let made = &app.audit("user.create").await[0];
+    let made = app.audit("user.create").await.pop().expect("a record");
     assert_eq!(
         (made["actor"]["kind"].as_str(), made["tenantId"].as_str(), made["target"]["id"].as_str()),
         (Some("scim_token"), Some(acme.id.as_str()), Some(user.as_str()))

@@ -40,6 +40,21 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         )
         .await
         .expect(201);
+    let mapping = tenant
+        .admin
+        .post(
+            &format!("{base}/organizations/default/role-mappings"),
+            json!({"groupId": group["id"], "role": "guest"}),
+        )
+        .await
+        .expect(201);
+    let schema = json!({"id": format!("urn:x:{marker}"), "name": marker, "resourceType": "User", "attributes": [{"name": "a"}]});
+    let schema = tenant.admin.post(&format!("{base}/scim-schemas"), schema).await.expect(201);
+    let request = tests::eventually("a logged request", async || {
+        let path = format!("{base}/organizations/default/scim-requests");
+        tenant.admin.get(&path).await.expect(200)["items"][0]["id"].as_str().map(ToOwned::to_owned)
+    })
+    .await;
     app.operator.put(&format!("{base}/flags/beta"), json!({"variant": "on"})).await.expect(200);
     Ids::from([
         ("tenant", tenant.id.clone()),
@@ -48,6 +63,9 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         ("user_id", text(&user["id"])),
         ("group_id", text(&group["id"])),
         ("invitation_id", text(&invitation["id"])),
+        ("mapping_id", text(&mapping["id"])),
+        ("schema_id", text(&schema["schemaId"])),
+        ("request_id", request),
         ("key", "beta".to_owned()),
     ])
 }
@@ -64,6 +82,8 @@ async fn seen(app: &TestApp, tenant: &Tenant) -> String {
         "/quotas",
         "/flags",
         "/organizations/default/scim-tokens",
+        "/organizations/default/role-mappings",
+        "/scim-schemas",
         "/provisioning",
     ] {
         let reply = app.operator.get(&format!("/api/v1/tenants/{}{what}", tenant.id)).await;
@@ -95,6 +115,12 @@ async fn call(client: &Client, method: &str, path: &str, ids: &Ids) -> Reply {
         path if path.ends_with("/organizations") => json!({"slug": "taken", "name": "taken"}),
         path if path.ends_with("/scim-tokens") => json!({"name": "taken"}),
         path if path.ends_with("/rotate") => json!({}),
+        path if path.ends_with("/directory-guard") => json!({"usersMax": 1}),
+        path if path.contains("/directory-restores") => json!({"moment": "2026-01-01T00:00:00Z"}),
+        path if path.ends_with("/role-mappings") => json!({"groupId": ids["group_id"], "role": "admin"}),
+        path if path.contains("/scim-schemas") => {
+            json!({"id": "urn:x:taken", "name": "taken", "resourceType": "User", "attributes": [{"name": "a"}]})
+        }
         path if path.contains("/users/") => json!({"role": "admin"}),
         path if path.ends_with("/invitations") => json!({"email": "taken@example.com", "role": "admin"}),
         path if path.contains("/flags/") => json!({"variant": "on"}),

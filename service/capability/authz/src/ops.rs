@@ -188,6 +188,8 @@ impl Keys {
             touch(service, id).await;
         }
         let principal = Principal {
+            addresses: std::sync::Arc::default(),
+            rehearsal: None,
             kind: "key",
             id,
             role,

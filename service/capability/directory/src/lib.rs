@@ -1,10 +1,12 @@
 //! The directory: users and groups of an organization, as its identity provider pushes them or as they sign in.
 //!
-//! Owns `directory_user`, `directory_user_email`, `directory_group`, `directory_group_member` and `user_identity`. Events:
+//! Owns `directory_user`, `directory_user_email`, `directory_group`, `directory_group_member`, `directory_group_child`,
+//! `directory_change`, `directory_guard`, `directory_restore`, `directory_role_mapping` and `user_identity`. Events:
 //! `user.created`, `user.updated`, `user.deactivated`, `user.reactivated`, `user.deleted`, `group.created`, `group.updated`,
-//! `group.deleted`. Promises: an active user takes one of quota `users`; deactivating a user ends their sessions in the
-//! same transaction; adding or removing a member is one row, never a read of the group; a person is found by (issuer,
-//! subject), never by e-mail.
+//! `group.deleted`, `directory.held`, `directory.restored`. Promises: an active user takes one of quota `users`;
+//! deactivating a user ends their sessions in the same transaction; adding or removing a member is one row, never a read of
+//! the group; every change is recorded with what was there before, and can be undone for 30 days; a person is found by
+//! (issuer, subject), never by e-mail; the tenant's last active admin stays.
 
 mod http;
 mod model;
@@ -12,12 +14,20 @@ mod ops;
 mod store;
 
 pub use http::routes;
-pub use model::{Source, fold};
-pub use ops::groups::{MemberEdit, create_group, delete_group, rename_group, set_members, touch_group};
+pub use model::Source;
+pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
+pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
+pub use ops::restore::{
+    Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restores, running_restore,
+};
+pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{
     NewUser, create_user, delete_user, link, person_by_external_id, replace_user, user_by_identity,
 };
-pub use store::groups::{group, group_locked, groups_of, list_groups, members};
-pub use store::users::{
-    GroupTerm, UserTerm, list_users, user, user_any_organization, user_by_name, user_locked,
-};
+pub use scim_core::fold;
+pub use scim_core::schema::USERS;
+pub use store::changes::changes_of_request;
+pub use store::groups::{group, group_locked};
+pub use store::members::{Member, Membership, groups_of, members, members_behind};
+pub use store::search::{Listed, Listing, Mark, Start, search};
+pub use store::users::{user, user_any_organization, user_by_name, user_locked};

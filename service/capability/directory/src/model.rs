@@ -1,6 +1,8 @@
 //! What the store keeps beside a user's SCIM attributes, so that it can be found. Pure.
 
-use serde_json::{Map, Value};
+use entity::directory::{group, user};
+use scim_core::fold;
+use serde_json::{Map, Value, json};
 
 /// Who made a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +24,6 @@ impl Source {
             Source::Invitation => "invitation",
         }
     }
-}
-
-/// The key under which a name that is compared without case is found. In Rust, so that both stores agree: SQLite's
-/// `lower()` knows only ASCII.
-pub fn fold(text: &str) -> String {
-    text.to_lowercase()
 }
 
 /// Columns made of a user's attributes.
@@ -66,6 +62,28 @@ impl UserColumns {
     }
 }
 
+/// What of a user is kept when it changes, so that it can be put back.
+pub(crate) fn user_image(row: &user::Model) -> Value {
+    json!({
+        "resource": row.resource, "active": row.active, "role": row.role, "roleSource": row.role_source,
+        "source": row.source, "createdAt": row.created_at,
+    })
+}
+
+/// What of a group is kept.
+pub(crate) fn group_image(row: &group::Model) -> Value {
+    json!({"resource": row.resource, "createdAt": row.created_at})
+}
+
+/// Names of top-level attributes that differ.
+pub(crate) fn changed_names(before: Option<&Map<String, Value>>, after: &Map<String, Value>) -> Vec<String> {
+    let empty = Map::new();
+    let before = before.unwrap_or(&empty);
+    let new = after.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(name, _)| name);
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    new.chain(gone).cloned().collect()
+}
+
 fn display_name(resource: &Map<String, Value>) -> Option<String> {
     let name = resource.get("name").and_then(Value::as_object);
     let part = |part: &str| name.and_then(|name| text(name, part));
@@ -77,8 +95,6 @@ fn display_name(resource: &Map<String, Value>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,4 +1,10 @@
 //! Queries over users and groups.
 
+pub(crate) mod changes;
+mod condition;
 pub(crate) mod groups;
+pub(crate) mod members;
+mod order;
+pub(crate) mod roles;
+pub(crate) mod search;
 pub(crate) mod users;

@@ -290,6 +290,6 @@ async fn member(tx: &mut Tx, row: &Model, display_name: Option<String>) -> Resul
         source: Source::Invitation,
         role: row.role.clone(),
     };
-    let (user, _) = directory::create_user(tx, new).await?;
+    let (user, _) = directory::create_user(tx, &directory::USERS, new).await?;
     Ok(user.id)
 }

@@ -6,10 +6,16 @@ use minijinja::Environment;
 use serde::Serialize;
 use web::Problem;
 
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 14] = [
     ("invitation/subject.txt", include_str!("../../../../templates/mail/invitation/subject.txt")),
     ("invitation/text.txt", include_str!("../../../../templates/mail/invitation/text.txt")),
     ("invitation/body.html", include_str!("../../../../templates/mail/invitation/body.html")),
+    ("directory-held/subject.txt", include_str!("../../../../templates/mail/directory-held/subject.txt")),
+    ("directory-held/text.txt", include_str!("../../../../templates/mail/directory-held/text.txt")),
+    ("directory-held/body.html", include_str!("../../../../templates/mail/directory-held/body.html")),
+    ("token-expiring/subject.txt", include_str!("../../../../templates/mail/token-expiring/subject.txt")),
+    ("token-expiring/text.txt", include_str!("../../../../templates/mail/token-expiring/text.txt")),
+    ("token-expiring/body.html", include_str!("../../../../templates/mail/token-expiring/body.html")),
     ("layout.html", include_str!("../../../../templates/pages/layout.html")),
     ("invitation.html", include_str!("../../../../templates/pages/invitation.html")),
     ("invitation_accepted.html", include_str!("../../../../templates/pages/invitation_accepted.html")),

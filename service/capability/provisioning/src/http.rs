@@ -196,6 +196,7 @@ impl TenantInput {
             updated_at: now,
             suspended_at: None,
             deleted_at: None,
+            rehearses: None,
         };
         Ok((row, self.quotas))
     }

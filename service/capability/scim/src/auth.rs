@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use ipnet::IpNet;
 use moka::sync::Cache;
 use platform::crypto::{BearerSecret, sha256};
 use platform::db::Lookup;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use web::{Authenticator, Code, Principal, Problem, Service};
 
 use crate::PREFIX;
+use crate::oauth::AccessToken;
 
 /// How long a recognised token is remembered: the time in which a revocation or suspension reaches other processes.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -35,13 +37,39 @@ impl Default for Tokens {
 
 struct Found {
     organization: Uuid,
+    kind: String,
     secret_hash: String,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     profile: String,
+    allowed_addresses: Vec<IpNet>,
+    /// The copy on which it rehearses, and whether it is there yet.
+    rehearsal: Option<(Uuid, bool)>,
     status: String,
     rate_multiplier: i64,
+}
+
+/// What was presented: a token itself, or a short-lived one that a client got for its secret or key.
+enum Presented {
+    Secret(BearerSecret),
+    Access(AccessToken),
+}
+
+impl Presented {
+    fn parse(service: &Service, bearer: &str) -> Option<Self> {
+        match AccessToken::open(service, bearer) {
+            Some(access) => Some(Presented::Access(access)),
+            None => BearerSecret::parse(PREFIX, bearer).map(Presented::Secret),
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        match self {
+            Presented::Secret(secret) => secret.id,
+            Presented::Access(access) => access.client,
+        }
+    }
 }
 
 impl Tokens {
@@ -56,15 +84,22 @@ impl Tokens {
         if let Some(principal) = self.remembered.get(&digest) {
             return Ok(principal);
         }
-        let secret = BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?;
-        let tenant = service.db.tenant_of(Lookup::ScimToken(secret.id)).await?.ok_or_else(invalid)?;
-        let token = find(service, tenant, secret.id).await?.ok_or_else(invalid)?;
+        let presented = Presented::parse(service, bearer).ok_or_else(invalid)?;
+        let id = presented.id();
+        let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or_else(invalid)?;
+        let token = find(service, tenant, id).await?.ok_or_else(invalid)?;
         let now = service.db.clock().now();
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
         }
-        if !service.hasher.verify(bearer, &token.secret_hash).await? {
-            return Err(invalid());
+        match (&presented, token.kind.as_str()) {
+            (Presented::Secret(_), "bearer") => {
+                if !service.hasher.verify(bearer, &token.secret_hash).await? {
+                    return Err(invalid());
+                }
+            }
+            (Presented::Access(access), "client") if access.until > now.timestamp() => {}
+            _ => return Err(invalid()),
         }
         match token.status.as_str() {
             "active" => {}
@@ -72,16 +107,21 @@ impl Tokens {
             _ => return Err(invalid()),
         }
         if token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN) {
-            touch(service, tenant, secret.id).await;
+            touch(service, tenant, id).await;
+        }
+        if token.rehearsal.is_some_and(|(_, ready)| !ready) {
+            return Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) });
         }
         let principal = Principal {
             kind: "scim_token",
-            id: secret.id,
+            id,
             role: Role::Service,
             tenant: Some(tenant),
             organization: Some(token.organization),
             rate_multiplier: Some(u32::try_from(token.rate_multiplier).unwrap_or(1)),
             compat: token.profile != "rfc",
+            addresses: token.allowed_addresses.into(),
+            rehearsal: token.rehearsal.map(|(shadow, _)| shadow),
         };
         self.remembered.insert(digest, principal.clone());
         Ok(principal)
@@ -89,18 +129,29 @@ impl Tokens {
 }
 
 async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>, platform::DbError> {
-    let sql = "SELECT t.organization_id, t.secret_hash, t.expires_at, t.revoked_at, t.last_used_at, t.profile, n.status, \
-               p.rate_multiplier FROM scim_token t JOIN tenant n ON n.id = t.tenant_id JOIN plan p ON p.key = n.plan \
+    let sql = "SELECT t.organization_id, t.kind, t.secret_hash, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \
+               t.allowed_addresses, t.rehearsal, r.shadow_id, r.status AS rehearsal_status, n.status, p.rate_multiplier \
+               FROM scim_token t JOIN tenant n ON n.id = t.tenant_id JOIN plan p ON p.key = n.plan \
+               LEFT JOIN scim_rehearsal r ON r.tenant_id = t.tenant_id AND r.organization_id = t.organization_id AND r.token_id = t.id \
                WHERE t.tenant_id = $1 AND t.id = $2";
     let rows = service.db.read(tenant, async |view| view.query(sql, vec![id.into()]).await).await?;
     let Some(row) = rows.first() else { return Ok(None) };
+    let rehearses: bool = row.try_get("", "rehearsal")?;
+    let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
+    let status: Option<String> = row.try_get("", "rehearsal_status")?;
+    let ranges: serde_json::Value = row.try_get("", "allowed_addresses")?;
     Ok(Some(Found {
         organization: row.try_get("", "organization_id")?,
+        kind: row.try_get("", "kind")?,
         secret_hash: row.try_get("", "secret_hash")?,
         expires_at: row.try_get("", "expires_at")?,
         revoked_at: row.try_get("", "revoked_at")?,
         last_used_at: row.try_get("", "last_used_at")?,
         profile: row.try_get("", "profile")?,
+        // They were checked when they were set.
+        allowed_addresses: serde_json::from_value(ranges).unwrap_or_default(),
+        // A token that rehearses never works on the real directory, whatever became of its copy.
+        rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status.as_deref() == Some("ready"))),
         status: row.try_get("", "status")?,
         rate_multiplier: row.try_get("", "rate_multiplier")?,
     }))

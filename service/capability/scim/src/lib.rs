@@ -1,17 +1,58 @@
-//! The SCIM 2.0 server, and the tokens by which identity providers reach it.
+//! The SCIM 2.0 server, the tokens by which identity providers reach it, and what an admin sees and does beside it: the
+//! guard, rehearsals, undo, the request log, declared schemas, roles by group.
 //!
-//! Owns `scim_token`. The protocol itself is `scim_core`, the rows are `directory`'s; here the two meet. A token names one
-//! organization, is shown once and kept as an Argon2id hash; wrong, unknown and foreign tokens are answered alike; a
-//! revoked one is refused at once by this process and within a second by every other.
+//! Owns `scim_token`, `scim_schema`, `scim_rehearsal`, `scim_request` and `scim_assertion`. The protocol itself is
+//! `scim_core`, the rows are `directory`'s; here the two meet. A token names one organization, is shown once and kept as an
+//! Argon2id hash; wrong, unknown and foreign tokens are answered alike; a revoked one is refused at once by this process
+//! and within a second by every other.
 
 mod auth;
-mod filter;
+mod cursor;
+mod events;
+mod expiry;
+mod guard;
 mod http;
+mod lifecycle;
+mod log;
+mod oauth;
+mod rehearsal;
 mod represent;
+mod requests;
+mod resources;
+mod schemas;
+mod state;
+mod stream;
 mod tokens;
 
 pub use auth::Tokens;
-pub use http::routes;
+pub use cursor::Walks;
+pub use events::SignedEvents;
+pub use expiry::warn;
+pub use log::{RequestLog, Writer, request_log};
+pub use oauth::ScimClients;
+pub use requests::sweep;
+pub use state::States;
+
+use platform::jobs::Handler;
+use web::{Routes, Service};
 
 /// What a SCIM token begins with.
 pub const PREFIX: &str = "tnt_scim_";
+
+/// The routes.
+pub fn routes() -> Routes {
+    http::routes()
+        .and(tokens::routes())
+        .and(guard::routes())
+        .and(lifecycle::routes())
+        .and(rehearsal::routes())
+        .and(requests::routes())
+        .and(schemas::routes())
+}
+
+/// Runs restores and rehearsals.
+pub fn handlers(service: &Service) -> Vec<Handler> {
+    let mut all = vec![lifecycle::handler(service)];
+    all.extend(rehearsal::handlers(service));
+    all
+}

@@ -1,12 +1,15 @@
 //! Rows become resources.
 
 use chrono::SecondsFormat;
+use directory::{Member, Membership};
 use entity::directory::{group, user};
 use platform::Timestamp;
 use scim_core::resource::envelope;
-use scim_core::schema::{GROUPS, ResourceType, USERS};
+use scim_core::schema::ResourceType;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
+
+use crate::state::Scope;
 
 fn time(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -43,38 +46,46 @@ fn object(resource: Value) -> Map<String, Value> {
 }
 
 /// A user, with the groups that hold them.
-pub(crate) fn user(base: &str, row: user::Model, groups: Option<&Vec<(Uuid, String)>>) -> Map<String, Value> {
-    let meta = meta(base, &USERS, row.id, row.created_at, row.updated_at, row.version);
+pub(crate) fn user(scope: &Scope, row: user::Model, groups: Option<&[Membership]>) -> Map<String, Value> {
+    let (base, kind) = (&scope.base, &scope.registry.users);
+    let meta = meta(base, kind, row.id, row.created_at, row.updated_at, row.version);
     let mut resource = object(row.resource);
     resource.insert("active".to_owned(), row.active.into());
     if let Some(groups) = groups {
-        let list = groups.iter().map(|(id, name)| {
-            json!({"value": id, "$ref": location(base, &GROUPS, *id), "display": name, "type": "direct"})
+        let list = groups.iter().map(|one| {
+            json!({
+                "value": one.group, "$ref": location(base, &scope.registry.groups, one.group),
+                "display": one.display, "type": if one.direct { "direct" } else { "indirect" },
+            })
         });
         resource.insert("groups".to_owned(), list.collect());
     }
-    envelope(&USERS, &row.id.to_string(), resource, meta)
+    envelope(kind, &row.id.to_string(), resource, meta)
+}
+
+/// A member of a group.
+pub(crate) fn member(scope: &Scope, member: &Member) -> Value {
+    let (kind, name) = match member.is_group {
+        true => (&scope.registry.groups, "Group"),
+        false => (&scope.registry.users, "User"),
+    };
+    let mut shown = Map::new();
+    shown.insert("value".to_owned(), member.id.to_string().into());
+    shown.insert("$ref".to_owned(), location(&scope.base, kind, member.id).into());
+    shown.insert("type".to_owned(), name.into());
+    if let Some(display) = &member.display {
+        shown.insert("display".to_owned(), display.as_str().into());
+    }
+    Value::Object(shown)
 }
 
 /// A group, with its members if they were read.
-pub(crate) fn group(
-    base: &str,
-    row: group::Model,
-    members: Option<&Vec<(Uuid, Option<String>)>>,
-) -> Map<String, Value> {
-    let meta = meta(base, &GROUPS, row.id, row.created_at, row.updated_at, row.version);
+pub(crate) fn group(scope: &Scope, row: group::Model, members: Option<&[Member]>) -> Map<String, Value> {
+    let (base, kind) = (&scope.base, &scope.registry.groups);
+    let meta = meta(base, kind, row.id, row.created_at, row.updated_at, row.version);
     let mut resource = object(row.resource);
     if let Some(members) = members {
-        let list = members.iter().map(|(id, name)| {
-            let mut member = json!({"value": id, "$ref": location(base, &USERS, *id), "type": "User"});
-            if let Some(name) = name {
-                member
-                    .as_object_mut()
-                    .map(|member| member.insert("display".to_owned(), name.as_str().into()));
-            }
-            member
-        });
-        resource.insert("members".to_owned(), list.collect());
+        resource.insert("members".to_owned(), members.iter().map(|one| member(scope, one)).collect());
     }
-    envelope(&GROUPS, &row.id.to_string(), resource, meta)
+    envelope(kind, &row.id.to_string(), resource, meta)
 }

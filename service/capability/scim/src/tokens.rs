@@ -5,11 +5,13 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::scim::token::{Column, Entity, Model};
+use ipnet::IpNet;
 use platform::crypto::BearerSecret;
 use platform::{Target, Tx, View, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
@@ -17,8 +19,8 @@ use web::{
     Query, RawBody, Routes, Shared, TenantCaller,
 };
 
-use crate::PREFIX;
 use crate::auth::Tokens;
+use crate::{PREFIX, oauth, rehearsal};
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens";
 const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{token_id}";
@@ -26,6 +28,8 @@ const ROTATE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim
 /// How long a rotated token goes on, unless asked, and at most: time to paste the new one.
 const OVERLAP_SECONDS: i64 = 24 * 3600;
 const OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 3600;
+/// Address ranges of one token.
+const RANGES_MAX: usize = 100;
 
 pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::ScimTokensRead), Access::Key(Permission::ScimTokensWrite));
@@ -57,6 +61,18 @@ pub(crate) struct TokenInput {
     expires_at: Option<DateTime<Utc>>,
     /// `compat` (tolerates what real clients send) or `rfc`
     profile: Option<String>,
+    /// `bearer` (the token itself is sent), or `client`: OAuth 2 client credentials at `/oauth2/token`, scope `scim`
+    kind: Option<String>,
+    /// CIDR ranges from which it may be used; everywhere if absent or empty.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allowed_addresses: Vec<String>,
+    /// Public keys (RFC 7517) by which a `client` proves itself (RFC 7523); it gets no secret then.
+    #[schema(value_type = Option<Object>)]
+    jwks: Option<Value>,
+    /// Whether its requests work on a copy of the directory: answered and recorded, never applied.
+    #[serde(default)]
+    rehearsal: bool,
 }
 
 impl Input for TokenInput {
@@ -64,6 +80,25 @@ impl Input for TokenInput {
         errors.text("/name", &self.name, 200);
         let known = self.profile.as_deref().is_none_or(|profile| matches!(profile, "compat" | "rfc"));
         errors.require(known, "/profile", "must be compat or rfc");
+        let kind = self.kind.as_deref().unwrap_or("bearer");
+        errors.require(matches!(kind, "bearer" | "client"), "/kind", "must be bearer or client");
+        errors.require(
+            self.allowed_addresses.len() <= RANGES_MAX,
+            "/allowedAddresses",
+            "must have at most 100 ranges",
+        );
+        for (at, range) in self.allowed_addresses.iter().enumerate() {
+            let fits = range.parse::<IpNet>().is_ok();
+            errors.require(fits, &format!("/allowedAddresses/{at}"), "must be a range like 203.0.113.0/24");
+        }
+        if let Some(jwks) = &self.jwks {
+            errors.require(kind == "client", "/jwks", "is for kind client");
+            errors.require(
+                oauth::is_key_set(jwks),
+                "/jwks",
+                "must be a JWK set with public RSA, EC or Ed25519 keys",
+            );
+        }
     }
 }
 
@@ -88,6 +123,12 @@ pub(crate) struct ScimToken {
     last_used_at: Option<DateTime<Utc>>,
     /// The token that follows this one.
     replaced_by: Option<Uuid>,
+    /// `bearer` or `client`
+    kind: String,
+    #[schema(value_type = Vec<String>)]
+    allowed_addresses: Value,
+    /// Whether its requests are answered and recorded, but not applied.
+    rehearsal: bool,
 }
 
 /// A SCIM token with its secret, which is never shown again.
@@ -96,10 +137,17 @@ pub(crate) struct ScimToken {
 pub(crate) struct ScimTokenWithSecret {
     #[serde(flatten)]
     scim_token: ScimToken,
-    /// The bearer token: `tnt_scim_…`.
-    token: String,
+    /// The bearer token: `tnt_scim_…`; of a `client` with a secret: the client secret. Absent for a client with keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     /// What to paste beside it at the identity provider.
     base_url: String,
+    /// For a `client`: its id at the token endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<Uuid>,
+    /// For a `client`: where it gets tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint: Option<String>,
 }
 
 impl From<Model> for ScimToken {
@@ -114,6 +162,9 @@ impl From<Model> for ScimToken {
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,
             replaced_by: row.replaced_by,
+            kind: row.kind,
+            allowed_addresses: row.allowed_addresses,
+            rehearsal: row.rehearsal,
         }
     }
 }
@@ -128,11 +179,17 @@ async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, String), Problem
 fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<ScimTokenWithSecret> {
     let (tenant, organization) = (row.tenant_id, row.organization_id);
     let location = format!("/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{}", row.id);
-    let base_url = format!("{}/scim/v2", caller.service.config.public_url());
-    Created(
-        location,
-        ScimTokenWithSecret { scim_token: row.into(), token: secret.text.to_string(), base_url },
-    )
+    let public = caller.service.config.public_url();
+    let client = row.kind == "client";
+    let token = row.jwks.is_none().then(|| secret.text.to_string());
+    let with_secret = ScimTokenWithSecret {
+        client_id: client.then_some(row.id),
+        token_endpoint: client.then(|| format!("{public}/oauth2/token")),
+        scim_token: row.into(),
+        token,
+        base_url: format!("{public}/scim/v2"),
+    };
+    Created(location, with_secret)
 }
 
 async fn create_scim_token(
@@ -161,8 +218,16 @@ async fn create_scim_token(
                 revoked_at: None,
                 last_used_at: None,
                 replaced_by: None,
+                kind: input.kind.unwrap_or_else(|| "bearer".to_owned()),
+                allowed_addresses: input.allowed_addresses.into(),
+                jwks: input.jwks,
+                rehearsal: input.rehearsal,
+                warned_days: None,
             };
             tx.insert(row.clone()).await?;
+            if row.rehearsal {
+                rehearsal::begin(tx, &row).await?;
+            }
             tx.record("scim_token.create", Target::new("scim_token", row.id));
             Ok::<_, Problem>(row)
         })
@@ -191,7 +256,7 @@ async fn list_scim_tokens(
     Ok(position.page(rows, |row| row.id.to_string(), ScimToken::from))
 }
 
-async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
     let organization = tenancy::organization_named(view, organization).await?;
     let select =
         view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.eq(id));
@@ -212,6 +277,7 @@ async fn revoke_scim_token(
 async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem> {
     let row = find(tx, organization, id).await?;
     if row.revoked_at.is_none() {
+        rehearsal::end(tx, &row).await?;
         tx.update(Model { revoked_at: Some(tx.now()), ..row }).await?;
     }
     tx.record("scim_token.revoke", Target::new("scim_token", id));
@@ -247,9 +313,13 @@ async fn rotate_scim_token(
                 created_at: tx.now(),
                 last_used_at: None,
                 replaced_by: None,
+                warned_days: None,
                 ..old.clone()
             };
             tx.insert(new.clone()).await?;
+            if new.rehearsal {
+                rehearsal::begin(tx, &new).await?;
+            }
             let end = tx.now() + TimeDelta::seconds(overlap);
             let expires_at = Some(old.expires_at.map_or(end, |old| old.min(end)));
             tx.update(Model { expires_at, replaced_by: Some(new.id), ..old }).await?;

@@ -89,6 +89,23 @@ pub async fn mint(
     Ok(Minted { token, expires_in: lifetime })
 }
 
+/// Signs claims with the platform's key: a token that isn't an access token, of type `typ`.
+///
+/// # Errors
+/// `internal`.
+pub async fn sign(
+    service: &Service,
+    keys: &Keyring,
+    typ: &str,
+    claims: &impl Serialize,
+) -> Result<String, Problem> {
+    let key = keys.signing(service, None).await?;
+    let mut header = Header::new(Algorithm::ES256);
+    header.typ = Some(typ.to_owned());
+    header.kid = Some(key.kid.clone());
+    encode(&header, claims, &key.signs).map_err(Problem::internal)
+}
+
 /// The claims of one of our own access tokens; `None` for anything else, an expired one included. Whether its session
 /// still lives is asked of the store.
 ///

@@ -5,12 +5,14 @@
 //! an issuer's next key is published before it signs and its last one is kept until its tokens are over; a key of one
 //! realm never verifies a token of another.
 
+mod grant;
 mod jwt;
 mod keys;
 mod model;
 mod ops;
 
-pub use jwt::{Claims, Minted, mint, verify};
+pub use grant::{ClientCredentials, ClientGrant, Granted};
+pub use jwt::{Claims, Minted, mint, sign, verify};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
 pub use model::{Ended, Subject};
 pub use ops::{

@@ -66,7 +66,9 @@ tenant_events! {
 /// # Errors
 /// `not_found`.
 pub async fn get(view: &View) -> Result<tenant::Model, Problem> {
-    view.one(view.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    // The copy on which a SCIM token rehearses is nobody's tenant.
+    let select = view.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// The tenant, if it is active.
@@ -81,7 +83,8 @@ pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
 
 /// The tenant, locked.
 pub(crate) async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
-    tx.lock(tx.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    tx.lock(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// Moves the tenant to another status, if it may go there.

@@ -1,5 +1,6 @@
 //! Events become deliveries; deliveries leave.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use entity::platform::outbox_event;
@@ -65,6 +66,10 @@ async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<
 }
 
 fn wants(endpoint: &endpoint::Model, kind: &str) -> bool {
+    // A security event token says what happened to a resource of SCIM, and nothing else.
+    if endpoint.format == "set" && !kind.starts_with("user.") && !kind.starts_with("group.") {
+        return false;
+    }
     let Value::Array(types) = &endpoint.event_types else { return false };
     types.is_empty() || types.iter().any(|one| one.as_str() == Some(kind))
 }
@@ -90,15 +95,31 @@ impl Job for Deliver {
     }
 }
 
+/// Writes events as security event tokens (RFC 8417): whoever knows what they mean signs them.
+pub trait SecurityEvents {
+    /// The token for `audience`; `None` for an event that is none.
+    fn token<'a>(
+        &'a self,
+        service: &'a Service,
+        event: &'a outbox_event::Model,
+        audience: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<String>, web::Problem>>;
+}
+
 /// Runs deliveries.
-pub fn handler(service: &Service) -> Handler {
+pub fn handler(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Handler {
     let service = service.clone();
     let backoff =
         Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
-    Handler::new(backoff, move |job: Deliver, run| deliver(service.clone(), job, run))
+    Handler::new(backoff, move |job: Deliver, run| deliver(service.clone(), tokens.clone(), job, run))
 }
 
-async fn deliver(service: Service, job: Deliver, run: JobRun) -> Result<(), JobError> {
+async fn deliver(
+    service: Service,
+    tokens: Rc<dyn SecurityEvents>,
+    job: Deliver,
+    run: JobRun,
+) -> Result<(), JobError> {
     let read = async |view: &platform::PlatformView| {
         let row = view.across::<delivery::Entity>().filter(delivery::Column::TenantId.eq(job.tenant));
         let Some(row) = view.one(row.filter(delivery::Column::Id.eq(job.delivery))).await? else {
@@ -117,11 +138,20 @@ async fn deliver(service: Service, job: Deliver, run: JobRun) -> Result<(), JobE
     let secret =
         String::from_utf8(secret.to_vec()).map_err(|_| JobError::Fail("unreadable secret".to_owned()))?;
     let url = Url::parse(&endpoint.url).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
-    let body = json!({
-        "id": event.id, "type": event.r#type, "timestamp": event.occurred_at, "tenantId": event.tenant_id, "data": event.data,
-    });
+    let (media_type, body) = if endpoint.format == "set" {
+        let token = tokens.token(&service, &event, &endpoint.id.to_string()).await?;
+        let Some(token) = token else { return Ok(()) };
+        ("application/secevent+jwt", token)
+    } else {
+        let body = json!({
+            "id": event.id, "type": event.r#type, "timestamp": event.occurred_at, "tenantId": event.tenant_id,
+            "data": event.data,
+        });
+        ("application/json", body.to_string())
+    };
     crash_point!("webhook.before_send");
-    let answer = post(&service, &url, &secret, &event.id.to_string(), body.to_string().into_bytes()).await;
+    let id = event.id.to_string();
+    let answer = post_as(&service, &url, &secret, &id, media_type, body.into_bytes()).await;
     crash_point!("webhook.after_send");
     let (status, result) = match answer {
         Ok(status) => (Some(status), Ok(())),
@@ -175,11 +205,23 @@ pub async fn post(
     id: &str,
     body: Vec<u8>,
 ) -> Result<u16, (Option<u16>, JobError)> {
+    post_as(service, url, secret, id, "application/json", body).await
+}
+
+async fn post_as(
+    service: &Service,
+    url: &Url,
+    secret: &str,
+    id: &str,
+    media_type: &str,
+    body: Vec<u8>,
+) -> Result<u16, (Option<u16>, JobError)> {
     let timestamp = service.db.clock().now().timestamp();
     let Some(signature) = sign(secret, id, timestamp, &body) else {
         return Err((None, JobError::Fail("unreadable secret".to_owned())));
     };
     let headers = [
+        ("content-type", media_type.to_owned()),
         ("webhook-id", id.to_owned()),
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", signature),

@@ -11,5 +11,5 @@ mod ops;
 mod signature;
 
 pub use http::routes;
-pub use jobs::{Fanout, handler, post};
+pub use jobs::{Fanout, SecurityEvents, handler, post};
 pub use ops::{authenticate_client, module, modules, webhook_secret};

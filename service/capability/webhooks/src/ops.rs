@@ -171,6 +171,7 @@ pub(crate) fn prepare_endpoint(
     service: &Service,
     url: String,
     event_types: Vec<String>,
+    format: String,
 ) -> Result<MadeEndpoint, Problem> {
     check_url(service, "/url", &url)?;
     let id = ids::new();
@@ -180,6 +181,7 @@ pub(crate) fn prepare_endpoint(
         id,
         url,
         event_types: json!(event_types),
+        format,
         secret: service.envelope.seal("webhook_endpoint", id.as_bytes(), secret.as_bytes())?,
         disabled_at: None,
         version: 1,

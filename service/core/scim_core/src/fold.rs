@@ -2,8 +2,10 @@
 //! filter's literal and the evaluation in memory can't disagree.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
+
+use crate::schema::{Attribute, Kind, ResourceType};
 
 /// The key under which a text that is compared without case is found: lower case in normalization form C. That is what
 /// PRECIS' UsernameCaseMapped (RFC 8265, section 3.3; RFC 7644, section 5) makes of a name, without its width mapping and
@@ -16,7 +18,7 @@ pub fn fold(text: &str) -> String {
 }
 
 /// A document with all names and texts folded: what is searched for attributes that are compared without case.
-pub fn fold_value(value: &Value) -> Value {
+fn fold_value(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(fold(text)),
         Value::Array(items) => items.iter().map(fold_value).collect(),
@@ -24,6 +26,36 @@ pub fn fold_value(value: &Value) -> Value {
             members.iter().map(|(name, value)| (name.to_lowercase(), fold_value(value))).collect(),
         ),
         other => other.clone(),
+    }
+}
+
+/// The searched form of a resource: folded, moments in UTC.
+pub fn fold_resource(kind: &ResourceType, resource: &Map<String, Value>) -> Value {
+    let mut folded = fold_value(&Value::Object(resource.clone()));
+    for extension in &kind.extensions {
+        let Some(place) = folded.get_mut(extension.urn.to_lowercase()) else { continue };
+        moments(&extension.attributes, place);
+    }
+    moments(&kind.schema.attributes, &mut folded);
+    folded
+}
+
+fn moments(attributes: &[Attribute], place: &mut Value) {
+    for attribute in attributes.iter().filter(|one| matches!(one.kind, Kind::DateTime | Kind::Complex)) {
+        let Some(value) = place.get_mut(attribute.name.to_lowercase()) else { continue };
+        let each = |value: &mut Value| match value {
+            Value::String(text) if attribute.kind == Kind::DateTime => {
+                if let Some(at) = instant(text) {
+                    *text = at;
+                }
+            }
+            Value::Object(_) => moments(&attribute.sub, value),
+            _ => {}
+        };
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(each),
+            single => each(single),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub mod schema;
 pub mod search;
 
 pub use error::{ErrorType, ScimError};
-pub use fold::{fold, fold_value, instant};
+pub use fold::{fold, fold_resource, instant};
 
 /// How a client is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,6 +37,18 @@ impl PlatformTx {
         replace(self, row, None).await
     }
 
+    /// Inserts rows, as many to a statement as its parameters allow.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses one.
+    pub async fn insert_all<M>(&self, rows: Vec<M>) -> Result<(), DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        self.writes.touched();
+        insert_rows(self, rows).await
+    }
+
     /// Removes a row by its primary key.
     ///
     /// # Errors

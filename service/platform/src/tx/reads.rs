@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{PlatformView, View};
 use crate::db::Db;
+use crate::sql::Sql;
 use crate::{DbError, Timestamp};
 
 /// Runs what a scoped `select` built.
@@ -84,6 +85,11 @@ impl Reads {
     /// A membership test against `ids` for hand-written SQL: the test's text and its one parameter.
     pub fn id_list(&self, ids: &[Uuid], placeholder: &str) -> (String, Value) {
         self.db.id_list(ids, placeholder)
+    }
+
+    /// What the stores spell differently, for hand-written SQL.
+    pub fn sql(&self) -> Sql {
+        self.db.sql()
     }
 
     /// Appended to a sub-select that takes one of several equal rows, so that two takers don't wait for each other.

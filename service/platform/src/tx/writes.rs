@@ -85,6 +85,9 @@ impl Writes {
             self.housekeeping || !self.wrote.load(Ordering::Relaxed) || !self.audit.is_empty(),
             "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
         );
+        if self.ctx.rehearsal {
+            return Ok(Rung { jobs: false, events: false });
+        }
         let rung = Rung { jobs: !self.jobs.is_empty(), events: !self.events.is_empty() };
         let (now, request_id) = (reads.now, self.ctx.request_id.clone());
         let audit = self.audit.into_iter().map(|record| audit_event::Model {
@@ -379,6 +382,23 @@ impl Tx {
         debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
         self.writes.touched();
         self.execute_raw(sql, self.scoped(values)).await
+    }
+
+    /// The same, for a statement that returns the rows it touched.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    ///
+    /// # Panics
+    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
+    pub async fn execute_returning(
+        &self,
+        sql: &str,
+        values: Vec<Value>,
+    ) -> Result<Vec<sea_orm::QueryResult>, DbError> {
+        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
+        self.writes.touched();
+        self.query_raw(sql, self.scoped(values)).await
     }
 
     /// Hand-written SQL over a table of the platform, e.g. an instance's count of tenants; `values` begin at `$1`.

@@ -71,6 +71,11 @@ codes! {
     UserManaged = "user.managed" 409 "The identity provider owns this user.";
     UserExists = "user.exists" 409 "A user of this name exists.";
     GroupExists = "group.exists" 409 "A group of this name exists.";
+    DirectoryHeld = "directory.held" 503 "The guard of the directory holds this removal until an admin confirms it.";
+    DirectoryRejected = "directory.rejected" 403 "An admin rejected the removal of so many users.";
+    DirectoryRestoring = "directory.restoring" 503 "The directory is being restored.";
+    RehearsalPreparing = "scim.rehearsal_preparing" 503 "The copy on which the token rehearses is being made.";
+    ReplayIncomplete = "scim.replay_incomplete" 409 "The request's body was too large to be kept, so it can't be replayed.";
     TenantUnknown = "sso.tenant_unknown" 404 "No tenant belongs to this organization.";
     TokenRefused = "sso.token_refused" 401 "The subject token is not accepted.";
     IssuerUnknown = "sso.issuer_unknown" 401 "The subject token's issuer is not registered.";

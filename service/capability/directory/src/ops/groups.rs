@@ -2,15 +2,18 @@
 
 use entity::directory::group;
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, Work, ids};
+use scim_core::schema::ResourceType;
+use scim_core::{fold, fold_resource};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::model::fold;
-use crate::store::groups as store;
+use crate::model::{changed_names, group_image};
+use crate::store::members::{self, Kind};
+use crate::store::{changes, groups as store};
 
 /// The resource of `quota` that a group takes one of.
 const QUOTA: &str = "groups";
@@ -21,6 +24,10 @@ struct GroupFacts<'a> {
     group_id: Uuid,
     organization_id: Uuid,
     display_name: &'a str,
+    external_id: Option<&'a str>,
+    /// Names of attributes, not their values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attributes: Vec<String>,
 }
 
 macro_rules! group_events {
@@ -39,8 +46,14 @@ group_events! {
     Deleted = "group.deleted";
 }
 
-fn facts(row: &group::Model) -> GroupFacts<'_> {
-    GroupFacts { group_id: row.id, organization_id: row.organization_id, display_name: &row.display_name }
+fn facts(row: &group::Model, attributes: Vec<String>) -> GroupFacts<'_> {
+    GroupFacts {
+        group_id: row.id,
+        organization_id: row.organization_id,
+        display_name: &row.display_name,
+        external_id: row.external_id.as_deref(),
+        attributes,
+    }
 }
 
 fn text(resource: &Map<String, Value>, name: &str) -> Option<String> {
@@ -61,26 +74,41 @@ fn taken(error: DbError) -> Problem {
 /// `group.exists`, `quota.exceeded`.
 pub async fn create_group(
     tx: &mut Tx,
+    kind: &ResourceType,
     organization: Uuid,
     resource: Map<String, Value>,
 ) -> Result<group::Model, Problem> {
+    let (id, now) = (ids::new(), tx.now());
+    create_kept(tx, kind, organization, resource, (id, now)).await
+}
+
+pub(crate) async fn create_kept(
+    tx: &mut Tx,
+    kind: &ResourceType,
+    organization: Uuid,
+    resource: Map<String, Value>,
+    (id, created_at): (Uuid, Timestamp),
+) -> Result<group::Model, Problem> {
     let display_name = text(&resource, "displayName").unwrap_or_default();
+    let attributes = resource.keys().cloned().collect();
     let row = group::Model {
         tenant_id: tx.tenant(),
         organization_id: organization,
-        id: ids::new(),
+        id,
         display_name_key: fold(&display_name),
         display_name,
         external_id: text(&resource, "externalId"),
+        folded: fold_resource(kind, &resource),
         resource: Value::Object(resource),
         version: 1,
-        created_at: tx.now(),
+        created_at,
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
+    changes::note(tx, organization, "group", "create", id, None).await?;
     quota::take(tx, QUOTA, 1).await?;
     tx.record("group.create", Target::new("group", row.id));
-    tx.emit(&Created(facts(&row)));
+    tx.emit(&Created(facts(&row, attributes)));
     Ok(row)
 }
 
@@ -88,30 +116,33 @@ pub async fn create_group(
 ///
 /// # Errors
 /// `group.exists`.
-pub async fn rename_group(
+pub async fn replace_group(
     tx: &mut Tx,
+    kind: &ResourceType,
     before: group::Model,
     resource: Map<String, Value>,
 ) -> Result<group::Model, Problem> {
-    let resource = Value::Object(resource);
-    if before.resource == resource {
+    let attributes = changed_names(before.resource.as_object(), &resource);
+    if attributes.is_empty() {
         tx.housekeeping();
         return Ok(before);
     }
-    let Value::Object(members) = &resource else { return Ok(before) };
-    let display_name = text(members, "displayName").unwrap_or_default();
+    let image = group_image(&before);
+    let display_name = text(&resource, "displayName").unwrap_or_default();
     let row = group::Model {
         display_name_key: fold(&display_name),
         display_name,
-        external_id: text(members, "externalId"),
-        resource,
+        external_id: text(&resource, "externalId"),
+        folded: fold_resource(kind, &resource),
+        resource: Value::Object(resource),
         version: before.version + 1,
         updated_at: tx.now(),
         ..before
     };
     tx.update(row.clone()).await.map_err(taken)?;
+    changes::note(tx, row.organization_id, "group", "update", row.id, Some(image)).await?;
     tx.record("group.update", Target::new("group", row.id));
-    tx.emit(&Updated(facts(&row)));
+    tx.emit(&Updated(facts(&row, attributes)));
     Ok(row)
 }
 
@@ -121,15 +152,24 @@ pub async fn rename_group(
 /// `not_found`.
 pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let row = store::group_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let affected = super::roles::affected_by_group(tx, organization, id).await?;
+    for kind in [Kind::User, Kind::Group] {
+        let all = members::all(tx, kind, organization, id).await?;
+        changes::note_members(tx, organization, kind.name(), "remove", id, &all).await?;
+    }
+    for holder in members::holders(tx, Kind::Group, organization, id).await? {
+        changes::note_members(tx, organization, "child", "remove", holder, &[id]).await?;
+    }
+    changes::note(tx, organization, "group", "delete", id, Some(group_image(&row))).await?;
     quota::give_back(tx, QUOTA, 1).await?;
     let removal = tx.remove::<group::Entity>().filter(group::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
-    tx.emit(&Deleted(facts(&row)));
-    Ok(())
+    tx.emit(&Deleted(facts(&row, Vec::new())));
+    super::roles::recompute(tx, organization, &affected).await
 }
 
-/// A change of a group's members.
+/// A change of a group's members: users and groups, told apart here.
 #[derive(Clone, Debug)]
 pub enum MemberEdit {
     /// These come in.
@@ -140,34 +180,95 @@ pub enum MemberEdit {
     Replace(Vec<Uuid>),
 }
 
+/// Who came and who went.
+#[derive(Debug, Default)]
+struct Moved {
+    users: Vec<Uuid>,
+    groups: Vec<Uuid>,
+}
+
 /// Changes a group's members; tells how many memberships came or went.
 ///
 /// # Errors
-/// `validation.failed` (`invalidValue`) if a member isn't a user of the organization.
-pub async fn set_members(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Problem> {
-    let organization = group.organization_id;
-    let mut changed = 0;
+/// `validation.failed` (`invalidValue`) if a member isn't a user or group of the organization, or would close a circle.
+pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Problem> {
+    let mut moved = Moved::default();
     for edit in edits {
-        let wanted = match edit {
-            MemberEdit::Remove(users) => {
-                changed += store::remove_members(tx, organization, group.id, users).await?;
-                continue;
+        match edit {
+            MemberEdit::Remove(ids) => take_out(tx, group, ids, &mut moved).await?,
+            MemberEdit::Replace(ids) => {
+                for kind in [Kind::User, Kind::Group] {
+                    let gone = members::keep(tx, kind, group.organization_id, group.id, ids).await?;
+                    note(tx, group, kind, "remove", gone, &mut moved).await?;
+                }
+                put_in(tx, group, ids, &mut moved).await?;
             }
-            MemberEdit::Replace(users) => {
-                changed += store::keep_members(tx, organization, group.id, users).await?;
-                users
-            }
-            MemberEdit::Add(users) => users,
-        };
-        let (known, added) = store::add_members(tx, organization, group.id, wanted).await?;
-        if known < wanted.len() {
-            let problem =
-                Problem::detailed(Code::ValidationFailed, "A member is not a user of this organization.");
-            return Err(problem.dialect("invalidValue"));
+            MemberEdit::Add(ids) => put_in(tx, group, ids, &mut moved).await?,
         }
-        changed += added;
     }
-    Ok(changed)
+    let changed = moved.users.len() + moved.groups.len();
+    if changed > 0 {
+        super::roles::after_move(tx, group, moved.users, &moved.groups).await?;
+    }
+    Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
+async fn note(
+    tx: &Tx,
+    group: &group::Model,
+    kind: Kind,
+    action: &'static str,
+    ids: Vec<Uuid>,
+    moved: &mut Moved,
+) -> Result<(), DbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    changes::note_members(tx, group.organization_id, kind.name(), action, group.id, &ids).await?;
+    match kind {
+        Kind::User => moved.users.extend(ids),
+        Kind::Group => moved.groups.extend(ids),
+    }
+    Ok(())
+}
+
+async fn take_out(tx: &Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), DbError> {
+    let gone = members::remove(tx, Kind::User, group.organization_id, group.id, ids).await?;
+    // An id is a user's or a group's: who was found among the users isn't looked for among the groups.
+    let all = gone.len() == ids.len();
+    note(tx, group, Kind::User, "remove", gone, moved).await?;
+    if all {
+        return Ok(());
+    }
+    let gone = members::remove(tx, Kind::Group, group.organization_id, group.id, ids).await?;
+    note(tx, group, Kind::Group, "remove", gone, moved).await
+}
+
+async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Problem> {
+    let organization = group.organization_id;
+    let added = members::add(tx, Kind::User, organization, group.id, ids).await?;
+    let all = added.len() == ids.len();
+    note(tx, group, Kind::User, "add", added, moved).await?;
+    if all {
+        return Ok(());
+    }
+    let users: std::collections::HashSet<Uuid> =
+        members::known(tx, Kind::User, organization, ids).await?.into_iter().collect();
+    let rest: Vec<Uuid> = ids.iter().copied().filter(|id| !users.contains(id)).collect();
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let invalid = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalidValue");
+    // Two groups that take each other in at the same moment must see each other.
+    super::lock_organization(tx, organization).await?;
+    if members::known(tx, Kind::Group, organization, &rest).await?.len() < rest.len() {
+        return Err(invalid("A member is not a user or group of this organization."));
+    }
+    if members::would_circle(tx, organization, group.id, &rest).await? {
+        return Err(invalid("A group can't be its own member, not even by another group."));
+    }
+    let added = members::add(tx, Kind::Group, organization, group.id, &rest).await?;
+    Ok(note(tx, group, Kind::Group, "add", added, moved).await?)
 }
 
 /// Notes that a group's members changed: its version and time move, without reading or writing anything else of it.
@@ -183,6 +284,6 @@ pub async fn touch_group(tx: &mut Tx, row: &group::Model, changed: u64) -> Resul
                WHERE tenant_id = $1 AND organization_id = $2 AND id = $3";
     tx.execute(sql, vec![row.organization_id.into(), row.id.into(), tx.now().into()]).await?;
     tx.record("group.members", Target::new("group", row.id).with(json!({"changed": changed})));
-    tx.emit(&Updated(facts(row)));
+    tx.emit(&Updated(facts(row, vec!["members".to_owned()])));
     Ok(())
 }

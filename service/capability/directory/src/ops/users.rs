@@ -2,8 +2,10 @@
 
 use entity::directory::{identity, user};
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, View, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use quota::Usage;
+use scim_core::schema::ResourceType;
+use scim_core::{fold, fold_resource};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,8 +13,10 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::model::{Source, UserColumns, fold};
-use crate::store::users as store;
+use super::guard;
+use crate::model::{Source, UserColumns, changed_names, user_image};
+use crate::store::members::{self, Kind};
+use crate::store::{changes, roles, users as store};
 
 /// The resource of `quota` that an active user takes one of.
 const QUOTA: &str = "users";
@@ -24,7 +28,11 @@ struct UserFacts<'a> {
     user_id: Uuid,
     organization_id: Uuid,
     user_name: &'a str,
+    external_id: Option<&'a str>,
     active: bool,
+    /// Names of attributes, not their values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attributes: Vec<String>,
 }
 
 macro_rules! user_events {
@@ -45,13 +53,20 @@ user_events! {
     Deleted = "user.deleted";
 }
 
-fn facts(row: &user::Model) -> UserFacts<'_> {
+fn facts(row: &user::Model, attributes: Vec<String>) -> UserFacts<'_> {
     UserFacts {
         user_id: row.id,
         organization_id: row.organization_id,
         user_name: &row.user_name,
+        external_id: row.external_id.as_deref(),
         active: row.active,
+        attributes,
     }
+}
+
+/// Tells that something about a user changed that is no attribute.
+pub(crate) fn emit_updated(tx: &mut Tx, row: &user::Model, what: &str) {
+    tx.emit(&Updated(facts(row, vec![what.to_owned()])));
 }
 
 /// A user to be made.
@@ -67,16 +82,38 @@ pub struct NewUser {
     pub role: String,
 }
 
+/// What a user put back keeps from before.
+pub(crate) struct Kept {
+    pub(crate) id: Uuid,
+    pub(crate) created_at: Timestamp,
+    pub(crate) source: String,
+}
+
 /// Makes a user, and takes one of the quota if active.
 ///
 /// # Errors
 /// `user.exists`, `quota.exceeded`.
-pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<(user::Model, Option<Usage>), Problem> {
+pub async fn create_user(
+    tx: &mut Tx,
+    kind: &ResourceType,
+    new: NewUser,
+) -> Result<(user::Model, Option<Usage>), Problem> {
+    let kept = Kept { id: ids::new(), created_at: tx.now(), source: new.source.name().to_owned() };
+    create_kept(tx, kind, new, kept).await
+}
+
+pub(crate) async fn create_kept(
+    tx: &mut Tx,
+    kind: &ResourceType,
+    new: NewUser,
+    kept: Kept,
+) -> Result<(user::Model, Option<Usage>), Problem> {
     let columns = UserColumns::of(&new.resource);
+    let attributes = new.resource.keys().cloned().collect();
     let row = user::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
-        id: ids::new(),
+        id: kept.id,
         user_name_key: fold(&columns.user_name),
         user_name: columns.user_name,
         external_id: columns.external_id,
@@ -84,18 +121,21 @@ pub async fn create_user(tx: &mut Tx, new: NewUser) -> Result<(user::Model, Opti
         email: columns.email,
         active: columns.active,
         role: new.role,
-        source: new.source.name().to_owned(),
+        role_source: "local".to_owned(),
+        source: kept.source,
+        folded: fold_resource(kind, &new.resource),
         resource: Value::Object(new.resource),
         version: 1,
-        created_at: tx.now(),
+        created_at: kept.created_at,
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
+    changes::note(tx, row.organization_id, "user", "create", row.id, None).await?;
     // Last: from here to the commit everybody else who wants a seat of this tenant waits.
     let usage = if row.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
     tx.record("user.create", Target::new("user", row.id));
-    tx.emit(&Created(facts(&row)));
+    tx.emit(&Created(facts(&row, attributes)));
     Ok((row, usage))
 }
 
@@ -112,25 +152,34 @@ fn taken(error: DbError) -> Problem {
     }
 }
 
-/// Gives a user new attributes. The same attributes change nothing. Deactivating ends the user's sessions.
+/// Gives a user new attributes. The same attributes change nothing. Deactivating ends the user's sessions. What an
+/// identity provider writes, it owns from then on.
 ///
 /// # Errors
-/// `user.exists`, `quota.exceeded` on reactivation.
+/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
 pub async fn replace_user(
     tx: &mut Tx,
+    kind: &ResourceType,
     before: user::Model,
     resource: Map<String, Value>,
 ) -> Result<user::Model, Problem> {
     let columns = UserColumns::of(&resource);
-    let resource = Value::Object(resource);
-    if before.resource == resource && before.active == columns.active {
+    let attributes = changed_names(before.resource.as_object(), &resource);
+    let source =
+        if tx.ctx().actor.kind == "scim_token" { Source::Scim.name() } else { before.source.as_str() };
+    if attributes.is_empty() && before.active == columns.active && before.source == source {
         tx.housekeeping();
         return Ok(before);
     }
-    if columns.active && !before.active {
-        quota::take(tx, QUOTA, 1).await?;
+    let action = match (before.active, columns.active) {
+        (true, false) => "deactivate",
+        (false, true) => "reactivate",
+        _ => "update",
+    };
+    if action == "deactivate" {
+        may_leave(tx, &before).await?;
     }
-    let was_active = before.active;
+    let image = user_image(&before);
     let row = user::Model {
         user_name_key: fold(&columns.user_name),
         user_name: columns.user_name,
@@ -138,46 +187,71 @@ pub async fn replace_user(
         display_name: columns.display_name,
         email: columns.email,
         active: columns.active,
-        resource,
+        source: source.to_owned(),
+        folded: fold_resource(kind, &resource),
+        resource: Value::Object(resource),
         version: before.version + 1,
         updated_at: tx.now(),
         ..before
     };
     tx.update(row.clone()).await.map_err(taken)?;
-    store::set_emails(tx, &row, columns.emails, false).await?;
-    match (was_active, row.active) {
-        (true, false) => {
+    if attributes.iter().any(|name| name == "emails") {
+        store::set_emails(tx, &row, columns.emails, false).await?;
+    }
+    changes::note(tx, row.organization_id, "user", action, row.id, Some(image)).await?;
+    match action {
+        "deactivate" => {
             quota::give_back(tx, QUOTA, 1).await?;
             sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
             tx.record("user.deactivate", Target::new("user", row.id));
-            tx.emit(&Deactivated(facts(&row)));
+            tx.emit(&Deactivated(facts(&row, attributes)));
         }
-        (false, true) => {
+        "reactivate" => {
+            quota::take(tx, QUOTA, 1).await?;
             tx.record("user.reactivate", Target::new("user", row.id));
-            tx.emit(&Reactivated(facts(&row)));
+            tx.emit(&Reactivated(facts(&row, attributes)));
         }
         _ => {
             tx.record("user.update", Target::new("user", row.id));
-            tx.emit(&Updated(facts(&row)));
+            tx.emit(&Updated(facts(&row, attributes)));
         }
     }
     Ok(row)
 }
 
+/// Whether a user may be deactivated or removed: not the last admin, and not past the guard.
+async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem> {
+    if row.active && row.role == "admin" && roles::admins(tx).await? <= 1 {
+        return Err(Problem::new(Code::UserLastAdmin));
+    }
+    guard::may_remove(tx, row.organization_id).await
+}
+
 /// Removes a user, whose name is free again; memberships, sessions and links go with it.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`, `user.last_admin`, `directory.held`.
 pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let row = store::user_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if row.active {
+        may_leave(tx, &row).await?;
+    }
     sessions::end_all_of_user(tx, id, Ended::UserDeactivated).await?;
+    let mut image = user_image(&row);
+    let identities = store::identities(tx, id).await?;
+    let pairs = identities.into_iter().map(|one| serde_json::json!([one.issuer, one.subject]));
+    image["identities"] = pairs.collect();
+    for group in members::holders(tx, Kind::User, organization, id).await? {
+        changes::note_members(tx, organization, "member", "remove", group, &[id]).await?;
+    }
+    changes::note(tx, organization, "user", "delete", id, Some(image)).await?;
     if row.active {
         quota::give_back(tx, QUOTA, 1).await?;
     }
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     tx.record("user.delete", Target::new("user", id));
-    tx.emit(&Deleted(facts(&row)));
+    tx.emit(&Deleted(facts(&row, Vec::new())));
     Ok(())
 }
 
@@ -234,22 +308,37 @@ pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -
 /// Gives a user a role. The last active admin keeps theirs.
 ///
 /// # Errors
-/// `user.last_admin`.
+/// `user.last_admin`; `user.managed` if a group gives the user their role.
 pub(crate) async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
-    if before.role == "admin" && role != "admin" && before.active {
-        let admins = tx
-            .select::<user::Entity>()
-            .filter(user::Column::Role.eq("admin"))
-            .filter(user::Column::Active.eq(true));
-        if tx.count(admins).await? <= 1 {
-            return Err(Problem::new(Code::UserLastAdmin));
-        }
+    if before.role_source == "group" {
+        let detail =
+            "The role comes from a group of the identity provider: change the group, or its mapping.";
+        return Err(Problem::detailed(Code::UserManaged, detail));
     }
-    let details = serde_json::json!({"from": before.role, "to": role});
-    let row =
-        user::Model { role: role.to_owned(), version: before.version + 1, updated_at: tx.now(), ..before };
+    if before.role == "admin" && role != "admin" && before.active && roles::admins(tx).await? <= 1 {
+        return Err(Problem::new(Code::UserLastAdmin));
+    }
+    put_role(tx, before, role, "local").await
+}
+
+/// Writes a role and where it comes from.
+pub(crate) async fn put_role(
+    tx: &mut Tx,
+    before: user::Model,
+    role: &str,
+    role_source: &str,
+) -> Result<user::Model, Problem> {
+    let details = serde_json::json!({"from": before.role, "to": role, "by": role_source});
+    changes::note(tx, before.organization_id, "user", "update", before.id, Some(user_image(&before))).await?;
+    let row = user::Model {
+        role: role.to_owned(),
+        role_source: role_source.to_owned(),
+        version: before.version + 1,
+        updated_at: tx.now(),
+        ..before
+    };
     tx.update(row.clone()).await?;
     tx.record("user.role", Target::new("user", row.id).with(details));
-    tx.emit(&Updated(facts(&row)));
+    emit_updated(tx, &row, "role");
     Ok(row)
 }

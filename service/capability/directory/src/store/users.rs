@@ -2,39 +2,12 @@
 
 use entity::directory::{identity, user, user_email};
 use platform::{DbError, Tx, View};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Select};
+use scim_core::fold;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
 use uuid::Uuid;
 
-use crate::model::fold;
-
-/// One term of a conjunction that finds users.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UserTerm {
-    /// By id.
-    Id(Option<Uuid>),
-    /// By `userName`, without case.
-    UserName(String),
-    /// By `externalId`, with case.
-    ExternalId(String),
-    /// By an e-mail address, of a type if given, without case.
-    Email(Option<String>, String),
-    /// By `active`.
-    Active(bool),
-}
-
-/// One term of a conjunction that finds groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupTerm {
-    /// By id.
-    Id(Option<Uuid>),
-    /// By `displayName`, without case.
-    DisplayName(String),
-    /// By `externalId`, with case.
-    ExternalId(String),
-    /// By a member.
-    Member(Option<Uuid>),
-}
+/// Identities of one user that are kept when the user is removed.
+const IDENTITIES_MAX: u64 = 100;
 
 fn of_organization(view: &View, organization: Uuid) -> Select<user::Entity> {
     view.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization))
@@ -98,47 +71,10 @@ pub(crate) async fn has_identity(view: &View, user: Uuid, issuer: &str) -> Resul
     Ok(view.one(select.filter(identity::Column::Issuer.eq(issuer))).await?.is_some())
 }
 
-/// Users that all terms find, by id: a page and the total. `limit` 0 reads none of them.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn list_users(
-    view: &View,
-    organization: Uuid,
-    terms: &[UserTerm],
-    offset: u64,
-    limit: u64,
-) -> Result<(Vec<user::Model>, u64), DbError> {
-    let mut condition = Condition::all();
-    for term in terms {
-        condition = condition.add(match term {
-            UserTerm::Id(Some(id)) => user::Column::Id.eq(*id),
-            UserTerm::Id(None) => Expr::val(1).eq(0),
-            UserTerm::UserName(name) => user::Column::UserNameKey.eq(fold(name)),
-            UserTerm::ExternalId(id) => user::Column::ExternalId.eq(id),
-            UserTerm::Active(active) => user::Column::Active.eq(*active),
-            UserTerm::Email(kind, value) => {
-                let mut emails = Query::select();
-                emails
-                    .column(user_email::Column::UserId)
-                    .from(user_email::Entity)
-                    .and_where(user_email::Column::TenantId.eq(view.tenant()))
-                    .and_where(user_email::Column::OrganizationId.eq(organization))
-                    .and_where(user_email::Column::ValueKey.eq(fold(value)));
-                if let Some(kind) = kind {
-                    emails.and_where(user_email::Column::TypeKey.eq(fold(kind)));
-                }
-                user::Column::Id.in_subquery(emails)
-            }
-        });
-    }
-    let select = of_organization(view, organization).filter(condition);
-    let total = view.count(select.clone()).await?;
-    if limit == 0 || offset >= total {
-        return Ok((Vec::new(), total));
-    }
-    let page = view.all(select.order_by_asc(user::Column::Id).offset(offset).limit(limit)).await?;
-    Ok((page, total))
+/// The (issuer, subject) pairs of a user.
+pub(crate) async fn identities(view: &View, user: Uuid) -> Result<Vec<identity::Model>, DbError> {
+    let select = view.select::<identity::Entity>().filter(identity::Column::UserId.eq(user));
+    view.all(select.limit(IDENTITIES_MAX)).await
 }
 
 /// Writes the user's addresses anew.

@@ -1,44 +1,56 @@
 //! `/scim/v2/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas`, `/Me`
 
-use actix_web::HttpResponse;
-use actix_web::http::Method;
-use scim_core::discovery;
-use serde_json::Value;
-use web::{Access, Code, OrganizationCaller, Problem, Query, Routes};
+use std::sync::Arc;
 
-use super::{Parameters, base, list, scim};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+use scim_core::discovery;
+use scim_core::search::Search;
+use serde_json::{Value, json};
+use web::{Access, Code, OrganizationCaller, Problem, Routes, Shared};
+
+use super::ok;
+use super::parameters::Parameters;
+use crate::events::EVENT_URIS;
+use crate::state::{Scope, States};
 
 pub(super) fn routes() -> Routes {
+    let scim = Access::Scim;
+    let me = "/scim/v2/Me";
     Routes::new()
         .add(
             Method::GET,
             "/scim/v2/ServiceProviderConfig",
-            Access::Scim,
+            scim,
             "scim_service_provider_config: What the server can do.",
             service_provider_config,
         )
         .add(
             Method::GET,
             "/scim/v2/ResourceTypes",
-            Access::Scim,
+            scim,
             "scim_resource_types: Resource types.",
             resource_types,
         )
         .add(
             Method::GET,
             "/scim/v2/ResourceTypes/{name}",
-            Access::Scim,
+            scim,
             "scim_resource_type: A resource type.",
             resource_type,
         )
-        .add(Method::GET, "/scim/v2/Schemas", Access::Scim, "scim_schemas: Schemas.", schemas)
-        .add(Method::GET, "/scim/v2/Schemas/{name}", Access::Scim, "scim_schema: A schema.", schema)
-        .add(Method::GET, "/scim/v2/Me", Access::Scim, "scim_me: A token is nobody; 501.", me)
+        .add(Method::GET, "/scim/v2/Schemas", scim, "scim_schemas: Schemas.", schemas)
+        .add(Method::GET, "/scim/v2/Schemas/{name}", scim, "scim_schema: A schema.", schema)
+        .add(Method::GET, me, scim, "scim_me: A token is nobody; 501.", nobody)
+        .add(Method::POST, me, scim, "scim_create_me: 501.", nobody)
+        .add(Method::PUT, me, scim, "scim_replace_me: 501.", nobody)
+        .add(Method::PATCH, me, scim, "scim_patch_me: 501.", nobody)
+        .add(Method::DELETE, me, scim, "scim_delete_me: 501.", nobody)
 }
 
 /// Discovery knows no filter (RFC 7644, section 4).
-fn refuse_filter(query: &Parameters) -> Result<(), Problem> {
-    match query.filter() {
+fn refuse_filter(search: &Search) -> Result<(), Problem> {
+    match search.filter() {
         Some(_) => Err(Problem::detailed(Code::AuthInsufficient, "Discovery takes no filter.")),
         None => Ok(()),
     }
@@ -46,54 +58,72 @@ fn refuse_filter(query: &Parameters) -> Result<(), Problem> {
 
 async fn service_provider_config(
     caller: OrganizationCaller,
-    Query(query): Query<Parameters>,
+    Parameters(search): Parameters,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    refuse_filter(&query)?;
-    Ok(scim(HttpResponse::Ok(), &discovery::service_provider_config(&base(&caller))))
+    refuse_filter(&search)?;
+    let scope = Scope::of(&caller, &states).await?;
+    Ok(ok(&request, &discovery::service_provider_config(&scope.base, &EVENT_URIS)))
 }
 
 async fn resource_types(
     caller: OrganizationCaller,
-    Query(query): Query<Parameters>,
+    Parameters(search): Parameters,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    refuse_filter(&query)?;
-    Ok(all(discovery::resource_types(&base(&caller))))
+    refuse_filter(&search)?;
+    let scope = Scope::of(&caller, &states).await?;
+    Ok(all(&request, discovery::resource_types(&scope.base, &scope.registry)))
 }
 
 async fn schemas(
     caller: OrganizationCaller,
-    Query(query): Query<Parameters>,
+    Parameters(search): Parameters,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    refuse_filter(&query)?;
-    Ok(all(discovery::schemas(&base(&caller))))
+    refuse_filter(&search)?;
+    let scope = Scope::of(&caller, &states).await?;
+    Ok(all(&request, discovery::schemas(&scope.base, &scope.registry)))
 }
 
 async fn resource_type(
     caller: OrganizationCaller,
-    request: actix_web::HttpRequest,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    named(discovery::resource_types(&base(&caller)), request.match_info().get("name").unwrap_or_default())
+    let scope = Scope::of(&caller, &states).await?;
+    named(&request, discovery::resource_types(&scope.base, &scope.registry))
 }
 
 async fn schema(
     caller: OrganizationCaller,
-    request: actix_web::HttpRequest,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    named(discovery::schemas(&base(&caller)), request.match_info().get("name").unwrap_or_default())
+    let scope = Scope::of(&caller, &states).await?;
+    named(&request, discovery::schemas(&scope.base, &scope.registry))
 }
 
-async fn me(_: OrganizationCaller) -> Result<HttpResponse, Problem> {
+async fn nobody(_: OrganizationCaller) -> Result<HttpResponse, Problem> {
     Err(Problem::detailed(Code::NotImplemented, "A token is not a user."))
 }
 
-fn all(entries: Vec<Value>) -> HttpResponse {
-    list(entries.len() as u64, 1, entries)
+fn all(request: &HttpRequest, entries: Vec<Value>) -> HttpResponse {
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"], "totalResults": entries.len(),
+        "startIndex": 1, "itemsPerPage": entries.len(), "Resources": entries,
+    });
+    ok(request, &body)
 }
 
-fn named(entries: Vec<Value>, name: &str) -> Result<HttpResponse, Problem> {
+fn named(request: &HttpRequest, entries: Vec<Value>) -> Result<HttpResponse, Problem> {
+    let name = request.match_info().get("name").unwrap_or_default();
     let is = |entry: &Value| {
         entry.get("id").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(name))
     };
     let found = entries.into_iter().find(is).ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(scim(HttpResponse::Ok(), &found))
+    Ok(ok(request, &found))
 }

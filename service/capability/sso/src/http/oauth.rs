@@ -12,7 +12,7 @@ use platform::db::Lookup;
 use policy_core::{Permission, allows};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sessions::Keyring;
+use sessions::{ClientCredentials, ClientGrant, Keyring};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem, Routes, Shared};
@@ -23,6 +23,8 @@ use crate::ops::{subject, tokens};
 
 /// RFC 8693
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// RFC 7523
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 pub(super) fn routes() -> Routes {
@@ -34,7 +36,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/token",
             client,
-            "token: Refresh, or exchange a token (RFC 8693).",
+            "token: Refresh, exchange a token (RFC 8693), or get one for a client.",
             token,
             oauth,
         )
@@ -82,6 +84,9 @@ pub(crate) struct TokenInput {
     audience: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    client_assertion: Option<String>,
+    client_assertion_type: Option<String>,
+    scope: Option<String>,
 }
 
 /// A token to be looked at or ended.
@@ -100,6 +105,45 @@ fn unauthenticated() -> Problem {
     Problem::new(Code::AuthInvalid).dialect("invalid_client")
 }
 
+/// Id and secret of HTTP Basic, if the request has it.
+fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Problem> {
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let basic = authorization
+        .and_then(|text| text.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+    let Some((_, encoded)) = basic else { return Ok(None) };
+    let pair = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let pair = pair.ok_or_else(unauthenticated)?;
+    let (id, secret) = pair.split_once(':').ok_or_else(unauthenticated)?;
+    Ok(Some((id.to_owned(), secret.to_owned())))
+}
+
+/// A client asks for a token of its own: an identity provider, for SCIM.
+async fn client_credentials(
+    caller: &Caller,
+    request: &HttpRequest,
+    input: TokenInput,
+    grants: &dyn ClientGrant,
+) -> Result<HttpResponse, Problem> {
+    if input.client_assertion.is_some() && input.client_assertion_type.as_deref() != Some(JWT_BEARER) {
+        return Err(refuse("invalid_request", "`client_assertion_type` must be RFC 7523's."));
+    }
+    let (client_id, client_secret) = match basic(request)? {
+        Some(_) if input.client_secret.is_some() || input.client_assertion.is_some() => {
+            return Err(refuse("invalid_request", "One way of authentication, not two."));
+        }
+        Some((id, secret)) => (Some(id), Some(secret)),
+        None => (input.client_id, input.client_secret),
+    };
+    let (assertion, scope) = (input.client_assertion, input.scope);
+    let credentials = ClientCredentials { client_id, client_secret, assertion, scope };
+    let granted = grants.grant(&caller.service, &caller.ctx, credentials).await?;
+    Ok(answer(&json!({
+        "access_token": granted.access_token, "token_type": "Bearer", "expires_in": granted.expires_in,
+        "scope": granted.scope,
+    })))
+}
+
 /// The client's id, if it authenticated; `None` if it didn't try.
 async fn client(
     caller: &Caller,
@@ -107,17 +151,8 @@ async fn client(
     id: Option<&str>,
     secret: Option<&str>,
 ) -> Result<Option<String>, Problem> {
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let basic = authorization
-        .and_then(|text| text.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-    let (id, secret) = match (basic, id, secret) {
-        (Some((_, encoded)), None, None) => {
-            let pair = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            let pair = pair.ok_or_else(unauthenticated)?;
-            let (id, secret) = pair.split_once(':').ok_or_else(unauthenticated)?;
-            (id.to_owned(), secret.to_owned())
-        }
+    let (id, secret) = match (basic(request)?, id, secret) {
+        (Some(pair), None, None) => pair,
         (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
         (Some(_), _, Some(_)) => {
             return Err(refuse("invalid_request", "One way of authentication, not two."));
@@ -145,9 +180,11 @@ async fn token(
     caller: Caller,
     request: HttpRequest,
     Form(input): Form<TokenInput>,
-    cache: Shared<Arc<JwksCache>>,
-    keys: Shared<Arc<Keyring>>,
+    (cache, keys, grants): (Shared<Arc<JwksCache>>, Shared<Arc<Keyring>>, Shared<Arc<dyn ClientGrant>>),
 ) -> Result<HttpResponse, Problem> {
+    if input.grant_type == "client_credentials" {
+        return client_credentials(&caller, &request, input, grants.as_ref()).await;
+    }
     let client =
         client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let service = &caller.service;
@@ -256,11 +293,12 @@ fn metadata(issuer: &str) -> HttpResponse {
         "token_endpoint": format!("{base}/oauth2/token"),
         "introspection_endpoint": format!("{base}/oauth2/introspect"),
         "revocation_endpoint": format!("{base}/oauth2/revoke"),
-        "grant_types_supported": ["refresh_token", TOKEN_EXCHANGE],
+        "grant_types_supported": ["refresh_token", "client_credentials", TOKEN_EXCHANGE],
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "ES384", "EdDSA"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "tenant_id", "org_id", "roles", "plan"],
     });
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(body)

@@ -141,7 +141,7 @@ async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model,
     }
     let role = identity.role.clone().unwrap_or_else(|| "viewer".to_owned());
     let new = NewUser { organization: organization.id, resource, source: Source::Jit, role };
-    let (user, usage) = directory::create_user(tx, new).await?;
+    let (user, usage) = directory::create_user(tx, &directory::USERS, new).await?;
     directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
     Ok((user, usage))
 }

@@ -175,7 +175,8 @@ async fn list_tenants(
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
         .read(async |view| {
-            let mut select = view.across::<Entity>().filter(Column::Id.gt(after));
+            let mut select =
+                view.across::<Entity>().filter(Column::Id.gt(after)).filter(Column::Rehearses.is_null());
             if let Some(status) = &filter.status {
                 select = select.filter(Column::Status.eq(status));
             }

@@ -55,11 +55,15 @@ pub(crate) struct EndpointInput {
     /// Which events; none: all.
     #[serde(default)]
     event_types: Vec<String>,
+    /// `webhook` (Standard Webhooks), or `set`: security event tokens (RFC 9967) for changes of users and groups
+    format: Option<String>,
 }
 
 impl Input for EndpointInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require(self.event_types.len() <= 100, "/eventTypes", "at most 100");
+        let format = self.format.as_deref().is_none_or(|format| matches!(format, "webhook" | "set"));
+        errors.require(format, "/format", "must be webhook or set");
         for (at, kind) in self.event_types.iter().enumerate() {
             let fits = !kind.is_empty()
                 && kind.len() <= 100
@@ -77,6 +81,8 @@ pub(crate) struct WebhookEndpoint {
     url: String,
     #[schema(value_type = Vec<String>)]
     event_types: Value,
+    /// `webhook` or `set`
+    format: String,
     disabled_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -97,6 +103,7 @@ impl From<Model> for WebhookEndpoint {
             id: row.id,
             url: row.url,
             event_types: row.event_types,
+            format: row.format,
             disabled_at: row.disabled_at,
             created_at: row.created_at,
         }
@@ -107,7 +114,12 @@ async fn create_webhook_endpoint(
     caller: PlatformCaller,
     Body(input): Body<EndpointInput>,
 ) -> Result<Created<EndpointWithSecret>, Problem> {
-    let made = ops::prepare_endpoint(&caller.service, input.url, input.event_types)?;
+    let made = ops::prepare_endpoint(
+        &caller.service,
+        input.url,
+        input.event_types,
+        input.format.unwrap_or_else(|| "webhook".to_owned()),
+    )?;
     let row = made.row.clone();
     caller
         .write(async |tx| {

@@ -1,0 +1,215 @@
+//! The guard of an organization: a sync that would deactivate or delete more than so many users, or more than so many
+//! percent, within a window is held. What it asked for before stays done, the rest is refused until an admin confirms
+//! (the removals go on for one window) or rejects (they are refused for one window).
+
+use chrono::TimeDelta;
+use entity::directory::guard::{Column, Entity, Model};
+use platform::tx::Event;
+use platform::{DbError, Target, Timestamp, Tx, View, Work};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use uuid::Uuid;
+use web::{Code, IfMatch, Problem};
+
+use crate::store::changes;
+
+/// The percentage counts from so many active users: of three, one is a third.
+const PERCENT_FROM_USERS: i64 = 10;
+/// When an identity provider may ask again, in seconds.
+const RETRY_SECONDS: u64 = 600;
+
+/// What a guard permits.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardLimits {
+    /// Removals in a window.
+    pub users_max: Option<i64>,
+    /// The same, in percent of the active users.
+    pub percent_max: Option<i64>,
+    /// The window, in seconds.
+    pub window_seconds: i64,
+}
+
+/// A guard that holds, told to subscribers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Held {
+    organization_id: Uuid,
+    users_max: Option<i64>,
+    percent_max: Option<i64>,
+    window_seconds: i64,
+}
+
+impl Event for Held {
+    const TYPE: &'static str = "directory.held";
+}
+
+/// The guard of an organization, if it has one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn guard(view: &View, organization: Uuid) -> Result<Option<Model>, DbError> {
+    view.one(view.select::<Entity>().filter(Column::OrganizationId.eq(organization))).await
+}
+
+async fn locked(tx: &Tx, organization: Uuid) -> Result<Option<Model>, DbError> {
+    tx.lock(tx.select::<Entity>().filter(Column::OrganizationId.eq(organization))).await
+}
+
+/// Sets up a guard, or changes its limits; it is armed afterwards.
+///
+/// # Errors
+/// `conflict.version`.
+pub async fn put_guard(
+    tx: &mut Tx,
+    organization: Uuid,
+    limits: GuardLimits,
+    seen: &IfMatch,
+) -> Result<Model, Problem> {
+    let before = locked(tx, organization).await?;
+    seen.require(before.as_ref().map_or(0, |row| row.version))?;
+    let row = Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        users_max: limits.users_max,
+        percent_max: limits.percent_max,
+        window_seconds: limits.window_seconds,
+        state: "armed".to_owned(),
+        state_until: None,
+        held_at: None,
+        held_count: 0,
+        version: before.as_ref().map_or(1, |row| row.version + 1),
+        created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
+        updated_at: tx.now(),
+    };
+    match before {
+        Some(_) => tx.update(row.clone()).await?,
+        None => tx.insert(row.clone()).await?,
+    }
+    tx.record("directory_guard.put", Target::new("organization", organization));
+    Ok(row)
+}
+
+/// Takes the guard away.
+///
+/// # Errors
+/// `not_found`.
+pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Problem> {
+    let removal = tx.remove::<Entity>().filter(Column::OrganizationId.eq(organization));
+    if tx.purge(removal).await? == 0 {
+        return Err(Problem::new(Code::NotFound));
+    }
+    tx.record("directory_guard.delete", Target::new("organization", organization));
+    Ok(())
+}
+
+/// An admin's answer to a guard that holds.
+///
+/// # Errors
+/// `not_found`; `conflict` if it doesn't hold.
+pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Result<Model, Problem> {
+    let before = locked(tx, organization).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if before.state != "held" && !(before.state == "rejected" && confirm) {
+        return Err(Problem::detailed(Code::Conflict, "The guard doesn't hold anything."));
+    }
+    let (state, action) = if confirm {
+        ("confirmed", "directory_guard.confirm")
+    } else {
+        ("rejected", "directory_guard.reject")
+    };
+    let until = tx.now() + TimeDelta::seconds(before.window_seconds);
+    let row = Model {
+        state: state.to_owned(),
+        state_until: Some(until),
+        version: before.version + 1,
+        updated_at: tx.now(),
+        ..before
+    };
+    tx.update(row.clone()).await?;
+    tx.record(action, Target::new("organization", organization));
+    Ok(row)
+}
+
+/// Whether an identity provider may remove one more user now. Asked with the guard's row locked, so that removals at the
+/// same moment count each other.
+///
+/// # Errors
+/// `directory.held`, `directory.rejected`.
+pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
+    if tx.ctx().actor.kind != "scim_token" {
+        return Ok(());
+    }
+    let Some(row) = locked(tx, organization).await? else { return Ok(()) };
+    let lasts = row.state_until.is_some_and(|until| until > tx.now());
+    match row.state.as_str() {
+        "confirmed" if lasts => return Ok(()),
+        "rejected" if lasts => return Err(rejected(&row)),
+        "held" => return Err(held()),
+        _ => {}
+    }
+    // After a confirmation the count begins anew.
+    let window = tx.now() - TimeDelta::seconds(row.window_seconds);
+    let since = row.state_until.map_or(window, |until| until.max(window));
+    let removed = changes::removals_since(tx, organization, since).await?;
+    if row.users_max.is_some_and(|limit| removed + 1 > limit) {
+        return Err(held());
+    }
+    if let Some(percent) = row.percent_max {
+        let sql = "SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND active = $3";
+        let rows = tx.query(sql, vec![organization.into(), true.into()]).await?;
+        let active: i64 =
+            rows.first().map(|row| row.try_get("", "n")).transpose().map_err(DbError::from)?.unwrap_or(0);
+        let before = active + removed;
+        if before >= PERCENT_FROM_USERS && (removed + 1) * 100 > percent * before {
+            return Err(held());
+        }
+    }
+    Ok(())
+}
+
+fn held() -> Problem {
+    let detail = "Too many users would be deactivated or deleted at once. An admin was told and must confirm; ask again later.";
+    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(Code::DirectoryHeld, detail) }
+}
+
+fn rejected(row: &Model) -> Problem {
+    let until = row.state_until.map(|until: Timestamp| until.to_rfc3339()).unwrap_or_default();
+    Problem::detailed(
+        Code::DirectoryRejected,
+        format!("An admin rejected the removal of so many users. Removals are refused until {until}."),
+    )
+}
+
+/// After a refusal, in a transaction of its own: the guard holds from now on, and says so once.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn hold(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
+    let Some(before) = locked(tx, organization).await? else {
+        tx.housekeeping();
+        return Ok(false);
+    };
+    let lasts = before.state_until.is_some_and(|until| until > tx.now());
+    if before.state == "held" || lasts {
+        tx.housekeeping();
+        tx.update(Model { held_count: before.held_count + 1, ..before }).await?;
+        return Ok(false);
+    }
+    let row = Model {
+        state: "held".to_owned(),
+        state_until: None,
+        held_at: Some(tx.now()),
+        held_count: 1,
+        version: before.version + 1,
+        updated_at: tx.now(),
+        ..before
+    };
+    tx.update(row.clone()).await?;
+    tx.record("directory_guard.hold", Target::new("organization", organization));
+    tx.emit(&Held {
+        organization_id: organization,
+        users_max: row.users_max,
+        percent_max: row.percent_max,
+        window_seconds: row.window_seconds,
+    });
+    Ok(true)
+}

@@ -1,0 +1,347 @@
+//! Undo: a directory becomes what it was at a moment, from the changes recorded since. Each thing is put back by the same
+//! operation that a client would use, so quotas, sessions, audit, events and recorded changes go with it, and a restore
+//! can itself be undone.
+//!
+//! The plan is made of changes between the moment and the restore's own beginning, always the same one, so that a run
+//! which was interrupted goes on where it stopped.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use entity::directory::restore::{Column, Entity, Model};
+use entity::directory::{group, user};
+use platform::tx::Event;
+use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
+use scim_core::schema::Registry;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use super::groups::{self, MemberEdit};
+use super::users::{self, Kept, NewUser};
+use crate::model::Source;
+use crate::store::{changes, groups as group_store, users as user_store};
+
+/// How far back a directory can be restored, and for how long changes are kept, in days.
+pub const RESTORE_DAYS: i64 = 30;
+/// Restores of an organization that are listed.
+const LISTED: u64 = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Restored {
+    organization_id: Uuid,
+    restore_id: Uuid,
+    moment: Timestamp,
+}
+
+impl Event for Restored {
+    const TYPE: &'static str = "directory.restored";
+}
+
+/// One thing to put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    /// It was made since: it goes.
+    RemoveGroup(Uuid),
+    /// It was made since: they go.
+    RemoveUser(Uuid),
+    /// As it was before this change.
+    User(Uuid, Uuid),
+    /// As it was before this change.
+    Group(Uuid, Uuid),
+    /// Who was in it.
+    Members(Uuid),
+}
+
+/// How much a restore would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Users made since, who go.
+    pub users_removed: usize,
+    /// Users put back.
+    pub users_restored: usize,
+    /// Groups made since, which go.
+    pub groups_removed: usize,
+    /// Groups put back.
+    pub groups_restored: usize,
+    /// Groups whose members are put back.
+    pub memberships: usize,
+}
+
+fn summary(items: &[Item]) -> Plan {
+    let count = |is: fn(&Item) -> bool| items.iter().filter(|item| is(item)).count();
+    Plan {
+        users_removed: count(|item| matches!(item, Item::RemoveUser(_))),
+        users_restored: count(|item| matches!(item, Item::User(..))),
+        groups_removed: count(|item| matches!(item, Item::RemoveGroup(_))),
+        groups_restored: count(|item| matches!(item, Item::Group(..))),
+        memberships: count(|item| matches!(item, Item::Members(_))),
+    }
+}
+
+async fn items(
+    view: &View,
+    organization: Uuid,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Item>, DbError> {
+    let mut stages: [Vec<Item>; 5] = Default::default();
+    let [gone_groups, gone_users, users, groups, members] = &mut stages;
+    let mut filled: BTreeMap<Uuid, ()> = BTreeMap::new();
+    let mut made = std::collections::HashSet::new();
+    for (kind, subject, change, action) in changes::first_changes(view, organization, since, until).await? {
+        match (kind.as_str(), action.as_str()) {
+            ("user", "create") => gone_users.push(Item::RemoveUser(subject)),
+            ("user", _) => users.push(Item::User(subject, change)),
+            ("group", "create") => {
+                made.insert(subject);
+                gone_groups.push(Item::RemoveGroup(subject));
+            }
+            ("group", _) => groups.push(Item::Group(subject, change)),
+            _ => {
+                filled.insert(subject, ());
+            }
+        }
+    }
+    members.extend(filled.into_keys().filter(|group| !made.contains(group)).map(Item::Members));
+    Ok(stages.concat())
+}
+
+/// What a restore to `moment` would do now.
+///
+/// # Errors
+/// `validation.failed` for a moment that is too long ago or not past.
+pub async fn plan_restore(view: &View, organization: Uuid, moment: Timestamp) -> Result<Plan, Problem> {
+    check(view, moment)?;
+    Ok(summary(&items(view, organization, moment, view.now()).await?))
+}
+
+fn check(view: &View, moment: Timestamp) -> Result<(), Problem> {
+    if moment > view.now() {
+        return Err(Problem::invalid("/moment", "must be in the past"));
+    }
+    if moment < view.now() - TimeDelta::days(RESTORE_DAYS) {
+        return Err(Problem::invalid("/moment", "must be within the last 30 days"));
+    }
+    Ok(())
+}
+
+/// Begins a restore. The job that goes on with it is the caller's.
+///
+/// # Errors
+/// `validation.failed`; `conflict` while another one runs.
+pub async fn begin_restore(
+    tx: &mut Tx,
+    organization: Uuid,
+    moment: Timestamp,
+) -> Result<(Model, Plan), Problem> {
+    check(tx, moment)?;
+    let now = tx.now();
+    let items = items(tx, organization, moment, now).await?;
+    let row = Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        id: ids::new(),
+        moment,
+        status: "running".to_owned(),
+        changes: i64::try_from(items.len()).unwrap_or(i64::MAX),
+        done: 0,
+        error: None,
+        created_at: now,
+        finished_at: None,
+    };
+    let running = |error: DbError| match error.conflicts_on("running") || error.conflicts_on("organization") {
+        true => Problem::detailed(Code::Conflict, "The directory is being restored already."),
+        false => error.into(),
+    };
+    tx.insert(row.clone()).await.map_err(running)?;
+    tx.record(
+        "directory_restore.create",
+        Target::new("organization", organization).with(json!({"moment": moment})),
+    );
+    Ok((row, summary(&items)))
+}
+
+/// Restores of an organization, the newest first.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn restores(view: &View, organization: Uuid) -> Result<Vec<Model>, DbError> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    view.all(select.order_by_desc(Column::Id).limit(LISTED)).await
+}
+
+/// The restore that runs, if one does: identity providers wait meanwhile.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn running_restore(view: &View, organization: Uuid) -> Result<Option<Model>, DbError> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    view.one(select.filter(Column::Status.eq("running"))).await
+}
+
+/// Puts back the next things of a restore; true once it is done.
+///
+/// # Errors
+/// What a thing can't be put back for, e.g. a quota.
+pub async fn go_on(
+    tx: &mut Tx,
+    registry: &Registry,
+    organization: Uuid,
+    id: Uuid,
+    batch: usize,
+) -> Result<bool, Problem> {
+    let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(true) };
+    if row.status != "running" {
+        tx.housekeeping();
+        return Ok(true);
+    }
+    let items = items(tx, organization, row.moment, row.created_at).await?;
+    let done = usize::try_from(row.done).unwrap_or(0);
+    let next: Vec<Item> = items.iter().skip(done).take(batch).cloned().collect();
+    for item in &next {
+        put_back(tx, registry, &row, item).await?;
+    }
+    let done = done + next.len();
+    let finished = done >= items.len();
+    let row = Model { done: i64::try_from(done).unwrap_or(i64::MAX), ..row };
+    if finished {
+        let row = Model { status: "done".to_owned(), finished_at: Some(tx.now()), ..row };
+        tx.record("directory_restore.finish", Target::new("organization", organization));
+        tx.emit(&Restored { organization_id: organization, restore_id: id, moment: row.moment });
+        tx.update(row).await?;
+    } else {
+        tx.housekeeping();
+        tx.update(row).await?;
+    }
+    Ok(finished)
+}
+
+/// Ends a restore that can't go on; what it put back stays.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn fail_restore(tx: &mut Tx, organization: Uuid, id: Uuid, why: &str) -> Result<(), DbError> {
+    let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(()) };
+    let row = Model {
+        status: "failed".to_owned(),
+        error: Some(why.to_owned()),
+        finished_at: Some(tx.now()),
+        ..row
+    };
+    tx.record("directory_restore.fail", Target::new("organization", organization));
+    tx.update(row).await
+}
+
+async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item) -> Result<(), Problem> {
+    let organization = restore.organization_id;
+    match item {
+        Item::RemoveGroup(id) => match group_store::group(tx, organization, *id).await? {
+            Some(_) => groups::delete_group(tx, organization, *id).await,
+            None => Ok(()),
+        },
+        Item::RemoveUser(id) => match user_store::user(tx, organization, *id).await? {
+            Some(_) => users::delete_user(tx, organization, *id).await,
+            None => Ok(()),
+        },
+        Item::User(id, change) => {
+            let image = image(tx, organization, *change).await?;
+            let before = user_store::user_locked(tx, organization, *id).await?;
+            user(tx, registry, organization, *id, before, &image).await
+        }
+        Item::Group(id, change) => {
+            let image = image(tx, organization, *change).await?;
+            let resource = object(&image);
+            match group_store::group_locked(tx, organization, *id).await? {
+                Some(before) => groups::replace_group(tx, &registry.groups, before, resource).await.map(drop),
+                None => {
+                    let kept = (*id, created_at(&image).unwrap_or(tx.now()));
+                    groups::create_kept(tx, &registry.groups, organization, resource, kept).await.map(drop)
+                }
+            }
+        }
+        Item::Members(id) => members(tx, restore, *id).await,
+    }
+}
+
+async fn image(tx: &Tx, organization: Uuid, change: Uuid) -> Result<Value, Problem> {
+    let change = changes::get(tx, organization, change).await?;
+    change.and_then(|change| change.before).ok_or_else(|| Problem::internal("a recorded change has no image"))
+}
+
+fn object(image: &Value) -> Map<String, Value> {
+    image.get("resource").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+fn created_at(image: &Value) -> Option<Timestamp> {
+    image.get("createdAt")?.as_str()?.parse().ok()
+}
+
+async fn user(
+    tx: &mut Tx,
+    registry: &Registry,
+    organization: Uuid,
+    id: Uuid,
+    before: Option<user::Model>,
+    image: &Value,
+) -> Result<(), Problem> {
+    let text = |name: &str| image.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut resource = object(image);
+    if !resource.contains_key("active") && image.get("active") == Some(&Value::Bool(false)) {
+        resource.insert("active".to_owned(), Value::Bool(false));
+    }
+    let row = match before {
+        Some(before) => users::replace_user(tx, &registry.users, before, resource).await?,
+        None => {
+            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source: text("source") };
+            let new = NewUser { organization, resource, source: Source::Scim, role: text("role") };
+            let (row, _) = users::create_kept(tx, &registry.users, new, kept).await?;
+            for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
+                let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
+                if user_store::find_identity(tx, part(0), part(1)).await?.is_none() {
+                    users::link(tx, &row, part(0), part(1)).await?;
+                }
+            }
+            row
+        }
+    };
+    if row.role != text("role") || row.role_source != text("roleSource") {
+        users::put_role(tx, row, &text("role"), &text("roleSource")).await?;
+    }
+    Ok(())
+}
+
+/// Undoes a group's changes one by one, from the last to the first, on paper; then does what came out of it.
+async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> {
+    let organization = restore.organization_id;
+    let Some(row): Option<group::Model> = group_store::group_locked(tx, organization, id).await? else {
+        return Ok(());
+    };
+    let mut wanted: BTreeMap<Uuid, bool> = BTreeMap::new();
+    for kind in ["member", "child"] {
+        let at = (organization, id);
+        for change in changes::member_changes(tx, at, kind, restore.moment, restore.created_at).await? {
+            let ids = change.before.as_ref().and_then(Value::as_array).into_iter().flatten();
+            for id in ids.filter_map(|id| Uuid::try_parse(id.as_str()?).ok()) {
+                wanted.insert(id, change.action == "remove");
+            }
+        }
+    }
+    let pick = |present: bool| -> Vec<Uuid> {
+        wanted.iter().filter(|(_, there)| **there == present).map(|(id, _)| *id).collect()
+    };
+    let (back, out) = (pick(true), pick(false));
+    let mut there =
+        crate::store::members::known(tx, crate::store::members::Kind::User, organization, &back).await?;
+    there.extend(
+        crate::store::members::known(tx, crate::store::members::Kind::Group, organization, &back).await?,
+    );
+    let changed = groups::set_members(tx, &row, &[MemberEdit::Remove(out), MemberEdit::Add(there)]).await?;
+    groups::touch_group(tx, &row, changed).await?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Roles by group: a mapped group gives its members, direct or by nesting, a role of the tenant. The highest counts. A
+//! role that came from a group goes with it; a role given here stays until a group gives one.
+
+use entity::directory::{group, role_mapping};
+use platform::{Target, Tx, View, Work, ids};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use super::users::put_role;
+use crate::store::members::{self, IDS_MAX};
+use crate::store::{groups, roles as store};
+
+/// What a user has whom no group gives a role any more.
+const ROLE_WITHOUT: &str = "viewer";
+
+/// Roles from the highest to the lowest.
+const ORDER: [Role; 5] = [Role::Admin, Role::Contributor, Role::Viewer, Role::Guest, Role::Service];
+
+fn highest(roles: &[String]) -> Option<&'static str> {
+    ORDER.into_iter().map(Role::name).find(|role| roles.iter().any(|one| one == role))
+}
+
+/// The organization's mappings.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn role_mappings(view: &View, organization: Uuid) -> Result<Vec<role_mapping::Model>, Problem> {
+    Ok(store::mappings(view, organization).await?)
+}
+
+/// Maps a group to a role; its members have it at once.
+///
+/// # Errors
+/// `validation.failed` if there is no such group or there are too many mappings, `conflict` if it is mapped already.
+pub async fn create_role_mapping(
+    tx: &mut Tx,
+    organization: Uuid,
+    group: Uuid,
+    role: &str,
+) -> Result<role_mapping::Model, Problem> {
+    let group = groups::group(tx, organization, group).await?;
+    let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
+    let there = store::mappings(tx, organization).await?;
+    if there.len() as u64 >= store::MAPPINGS_MAX {
+        return Err(Problem::invalid("/groupId", "the organization has 500 mappings already"));
+    }
+    let row = role_mapping::Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        id: ids::new(),
+        group_id: group.id,
+        role: role.to_owned(),
+        created_at: tx.now(),
+    };
+    let taken = |error: platform::DbError| {
+        if error.conflicts_on("group") {
+            Problem::detailed(Code::Conflict, "The group is mapped already.")
+        } else {
+            error.into()
+        }
+    };
+    tx.insert(row.clone()).await.map_err(taken)?;
+    tx.record("role_mapping.create", Target::new("group", group.id).with(json!({"role": role})));
+    let users = members::users_in(tx, organization, &[group.id]).await?;
+    recompute(tx, organization, &users).await?;
+    Ok(row)
+}
+
+/// Removes a mapping; its role goes from those who had it by this group alone.
+///
+/// # Errors
+/// `not_found`.
+pub async fn delete_role_mapping(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
+    let all = store::mappings(tx, organization).await?;
+    let row = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let removal = tx.remove::<role_mapping::Entity>();
+    let removal = removal.filter(role_mapping::Column::OrganizationId.eq(organization));
+    tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await?;
+    tx.record("role_mapping.delete", Target::new("group", row.group_id).with(json!({"role": row.role})));
+    let users = members::users_in(tx, organization, &[row.group_id]).await?;
+    recompute(tx, organization, &users).await
+}
+
+/// After users and groups came into a group or went.
+pub(super) async fn after_move(
+    tx: &mut Tx,
+    group: &group::Model,
+    mut users: Vec<Uuid>,
+    groups: &[Uuid],
+) -> Result<(), Problem> {
+    if store::mappings(tx, group.organization_id).await?.is_empty() {
+        return Ok(());
+    }
+    if !groups.is_empty() {
+        users.extend(members::users_in(tx, group.organization_id, groups).await?);
+    }
+    recompute(tx, group.organization_id, &users).await
+}
+
+/// Users whose role may change when a group goes.
+pub(super) async fn affected_by_group(
+    tx: &Tx,
+    organization: Uuid,
+    group: Uuid,
+) -> Result<Vec<Uuid>, Problem> {
+    if store::mappings(tx, organization).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(members::users_in(tx, organization, &[group]).await?)
+}
+
+/// Gives users the roles that their groups give now. The tenant's last admin stays one, and that is recorded.
+pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -> Result<(), Problem> {
+    for batch in users.chunks(IDS_MAX) {
+        let by_group = store::mapped_groups_of(tx, organization, batch).await?;
+        for row in store::users_locked(tx, organization, batch).await? {
+            let wanted = by_group.get(&row.id).and_then(|roles| highest(roles));
+            let (role, source) = match wanted {
+                Some(role) => (role, "group"),
+                None if row.role_source == "group" => (ROLE_WITHOUT, "local"),
+                None => continue,
+            };
+            if row.role == role && row.role_source == source {
+                continue;
+            }
+            if row.role == "admin" && role != "admin" && row.active && store::admins(tx).await? <= 1 {
+                tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
+                continue;
+            }
+            put_role(tx, row, role, source).await?;
+        }
+    }
+    Ok(())
+}

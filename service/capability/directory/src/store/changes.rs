@@ -1,0 +1,142 @@
+//! Queries over recorded changes.
+
+use entity::directory::change;
+use platform::{DbError, Timestamp, Tx, View, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Ids in one recorded change.
+const IDS_MAX: usize = 5_000;
+
+/// Records what was there before.
+pub(crate) async fn note(
+    tx: &Tx,
+    organization: Uuid,
+    kind: &'static str,
+    action: &'static str,
+    subject: Uuid,
+    before: Option<Value>,
+) -> Result<(), DbError> {
+    let row = row(tx, organization, (kind, action), subject, before);
+    tx.insert(row).await
+}
+
+/// Records which members came or went.
+pub(crate) async fn note_members(
+    tx: &Tx,
+    organization: Uuid,
+    kind: &'static str,
+    action: &'static str,
+    group: Uuid,
+    members: &[Uuid],
+) -> Result<(), DbError> {
+    let list = |members: &[Uuid]| members.iter().map(|id| Value::String(id.simple().to_string())).collect();
+    let rows =
+        members.chunks(IDS_MAX).map(|batch| row(tx, organization, (kind, action), group, Some(list(batch))));
+    tx.insert_all(rows.collect()).await
+}
+
+fn row(
+    tx: &Tx,
+    organization: Uuid,
+    (kind, action): (&'static str, &'static str),
+    subject: Uuid,
+    before: Option<Value>,
+) -> change::Model {
+    let ctx = tx.ctx();
+    change::Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        id: ids::new(),
+        occurred_at: tx.now(),
+        request_id: ctx.request_id.clone(),
+        actor_kind: ctx.actor.kind.to_owned(),
+        actor_id: ctx.actor.id.clone(),
+        kind: kind.to_owned(),
+        action: action.to_owned(),
+        subject_id: subject,
+        before,
+    }
+}
+
+/// How many different users were deactivated or deleted by identity providers since a moment.
+pub(crate) async fn removals_since(
+    view: &View,
+    organization: Uuid,
+    since: Timestamp,
+) -> Result<i64, DbError> {
+    let sql = "SELECT COUNT(DISTINCT subject_id) AS n FROM directory_change WHERE tenant_id = $1 AND organization_id = $2 \
+               AND occurred_at >= $3 AND kind = 'user' AND action IN ('deactivate', 'delete') AND actor_kind = 'scim_token'";
+    let rows = view.query(sql, vec![organization.into(), since.into()]).await?;
+    Ok(rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
+}
+
+/// The first change of each user and group after `since` and up to `until`: (kind, subject, change).
+pub(crate) async fn first_changes(
+    view: &View,
+    organization: Uuid,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<(String, Uuid, Uuid, String)>, DbError> {
+    let sql = "SELECT kind, subject_id, id, action FROM (SELECT kind, subject_id, id, action, \
+               ROW_NUMBER() OVER (PARTITION BY kind, subject_id ORDER BY occurred_at, id) AS place FROM directory_change \
+               WHERE tenant_id = $1 AND organization_id = $2 AND occurred_at > $3 AND occurred_at <= $4) AS ranked \
+               WHERE place = 1 ORDER BY kind, subject_id";
+    let rows = view.query(sql, vec![organization.into(), since.into(), until.into()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.try_get("", "kind")?,
+                row.try_get("", "subject_id")?,
+                row.try_get("", "id")?,
+                row.try_get("", "action")?,
+            ))
+        })
+        .collect()
+}
+
+/// One change.
+pub(crate) async fn get(view: &View, organization: Uuid, id: Uuid) -> Result<Option<change::Model>, DbError> {
+    let select = view.select::<change::Entity>().filter(change::Column::OrganizationId.eq(organization));
+    view.one(select.filter(change::Column::Id.eq(id))).await
+}
+
+/// A group's changes of one kind of members after `since` and up to `until`, the last first.
+pub(crate) async fn member_changes(
+    view: &View,
+    (organization, group): (Uuid, Uuid),
+    kind: &str,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<change::Model>, DbError> {
+    let select = view
+        .select::<change::Entity>()
+        .filter(change::Column::OrganizationId.eq(organization))
+        .filter(change::Column::SubjectId.eq(group))
+        .filter(change::Column::Kind.eq(kind))
+        .filter(change::Column::OccurredAt.gt(since))
+        .filter(change::Column::OccurredAt.lte(until));
+    let order = select.order_by_desc(change::Column::OccurredAt).order_by_desc(change::Column::Id);
+    view.all(order).await
+}
+
+/// Changes that one request made, the first ones.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn changes_of_request(
+    view: &View,
+    organization: Uuid,
+    request_id: &str,
+    around: Timestamp,
+    limit: u64,
+) -> Result<Vec<change::Model>, DbError> {
+    let window = chrono::TimeDelta::minutes(5);
+    let select = view
+        .select::<change::Entity>()
+        .filter(change::Column::OrganizationId.eq(organization))
+        .filter(change::Column::OccurredAt.between(around - window, around + window))
+        .filter(change::Column::RequestId.eq(request_id));
+    view.all(select.order_by_asc(change::Column::Id).limit(limit)).await
+}

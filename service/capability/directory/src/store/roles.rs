@@ -1,0 +1,56 @@
+//! Queries over roles by group.
+
+use std::collections::HashMap;
+
+use entity::directory::{role_mapping, user};
+use platform::{DbError, Tx, View};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+/// Mappings of one organization.
+pub(crate) const MAPPINGS_MAX: u64 = 500;
+
+/// An organization's mappings.
+pub(crate) async fn mappings(view: &View, organization: Uuid) -> Result<Vec<role_mapping::Model>, DbError> {
+    let select = view.select::<role_mapping::Entity>();
+    view.all(select.filter(role_mapping::Column::OrganizationId.eq(organization)).limit(MAPPINGS_MAX)).await
+}
+
+/// The mapped groups that hold each of these users, directly or by nesting.
+pub(crate) async fn mapped_groups_of(
+    view: &View,
+    organization: Uuid,
+    users: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<String>>, DbError> {
+    let (test, list) = view.id_list(users, "$3");
+    let sql = format!(
+        "WITH RECURSIVE held(user_id, group_id) AS ( \
+         SELECT m.user_id, m.group_id FROM directory_group_member m \
+         WHERE m.tenant_id = $1 AND m.organization_id = $2 AND m.user_id {test} \
+         UNION SELECT h.user_id, c.group_id FROM held h JOIN directory_group_child c \
+         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.child_id = h.group_id) \
+         SELECT h.user_id, r.role FROM held h JOIN directory_role_mapping r \
+         ON r.tenant_id = $1 AND r.organization_id = $2 AND r.group_id = h.group_id"
+    );
+    let mut found: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for row in view.query(&sql, vec![organization.into(), list]).await? {
+        found.entry(row.try_get("", "user_id")?).or_default().push(row.try_get("", "role")?);
+    }
+    Ok(found)
+}
+
+/// These users, locked.
+pub(crate) async fn users_locked(
+    tx: &Tx,
+    organization: Uuid,
+    users: &[Uuid],
+) -> Result<Vec<user::Model>, DbError> {
+    let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
+    tx.all(select.filter(user::Column::Id.is_in(users.iter().copied())).lock_exclusive()).await
+}
+
+/// Active admins of the tenant.
+pub(crate) async fn admins(view: &View) -> Result<u64, DbError> {
+    let admins = view.select::<user::Entity>().filter(user::Column::Role.eq("admin"));
+    view.count(admins.filter(user::Column::Active.eq(true))).await
+}

@@ -1,0 +1,129 @@
+//! Where a list goes on: cursors (RFC 9865), which are sealed and bound to their query, and walks by index, which are
+//! remembered so that somebody else's removals shift nothing under the walker.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use directory::{Mark, Start};
+use moka::sync::Cache;
+use platform::Timestamp;
+use platform::crypto::sha256;
+use scim_core::discovery::CURSOR_SECONDS;
+use scim_core::{ErrorType, ScimError};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::resources::refusal;
+
+/// How long a walk by index is remembered after its last step.
+const WALK_REMEMBERED: Duration = Duration::from_secs(600);
+/// Steps remembered at once, of all organizations.
+const WALKS_MAX: u64 = 100_000;
+
+/// A list: who asks, and for what.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    /// The credential.
+    pub(crate) principal: Uuid,
+    digest: [u8; 32],
+}
+
+impl Query {
+    pub(crate) fn new(principal: Uuid, organization: Uuid, parts: &[Option<&str>]) -> Self {
+        let mut text = organization.to_string();
+        for part in parts {
+            text.push('\0');
+            text.push_str(part.unwrap_or_default());
+        }
+        Self { principal, digest: sha256(text.as_bytes()) }
+    }
+}
+
+/// What a cursor holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Inside {
+    mark: Mark,
+    before: u64,
+    count: u64,
+    until: i64,
+    digest: Vec<u8>,
+}
+
+const PURPOSE: &str = "scim_cursor";
+
+fn invalid(kind: ErrorType, detail: &str) -> Problem {
+    refusal(ScimError::new(kind, detail))
+}
+
+/// The cursor of the page behind `mark`.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn seal(
+    service: &Service,
+    query: &Query,
+    mark: Mark,
+    before: u64,
+    count: u64,
+) -> Result<String, Problem> {
+    let lifetime = i64::try_from(CURSOR_SECONDS).unwrap_or(0);
+    let until = service.db.clock().now().timestamp().saturating_add(lifetime);
+    let inside = Inside { mark, before, count, until, digest: query.digest.to_vec() };
+    let plain = serde_json::to_vec(&inside).map_err(Problem::internal)?;
+    let sealed = service.envelope.seal(PURPOSE, query.principal.as_bytes(), &plain)?;
+    Ok(URL_SAFE_NO_PAD.encode(sealed))
+}
+
+/// Where a cursor's page begins, and how many it has. A cursor of another token, query or organization is as unknown as a
+/// forged one.
+///
+/// # Errors
+/// `invalidCursor`, `expiredCursor`.
+pub(crate) fn open(
+    service: &Service,
+    query: &Query,
+    cursor: &str,
+    now: Timestamp,
+) -> Result<(Start, u64), Problem> {
+    let unknown = || invalid(ErrorType::InvalidCursor, "The cursor is not one of this query.");
+    let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unknown())?;
+    let plain = service.envelope.open(PURPOSE, query.principal.as_bytes(), &sealed).map_err(|_| unknown())?;
+    let inside: Inside = serde_json::from_slice(&plain).map_err(|_| unknown())?;
+    if inside.digest != query.digest {
+        return Err(unknown());
+    }
+    if inside.until <= now.timestamp() {
+        return Err(invalid(ErrorType::ExpiredCursor, "The cursor is too old: begin anew."));
+    }
+    Ok((Start::Behind(inside.before, inside.mark), inside.count))
+}
+
+/// Steps of walks by index.
+#[derive(Debug)]
+pub struct Walks {
+    steps: Cache<(Uuid, [u8; 32], u64), Mark>,
+}
+
+impl Default for Walks {
+    fn default() -> Self {
+        Self { steps: Cache::builder().max_capacity(WALKS_MAX).time_to_idle(WALK_REMEMBERED).build() }
+    }
+}
+
+impl Walks {
+    /// Where the page at `start` (from 1) begins: behind the last row of the page before it, if that page was asked for
+    /// here, and at an offset otherwise.
+    pub(crate) fn start(&self, query: &Query, start: u64) -> Start {
+        match self.steps.get(&(query.principal, query.digest, start)) {
+            Some(mark) if start > 1 => Start::Behind(start - 1, mark),
+            _ => Start::Offset(start - 1),
+        }
+    }
+
+    /// Remembers the row before which the page at `next` begins.
+    pub(crate) fn step(&self, query: &Query, next: u64, mark: Mark) {
+        self.steps.insert((query.principal, query.digest, next), mark);
+    }
+}

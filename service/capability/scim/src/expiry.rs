@@ -1,0 +1,98 @@
+//! Tokens that will end: told 30, 7 and 1 days before, by event and by mail, once each.
+
+use chrono::TimeDelta;
+use entity::scim::token::{Column, Entity, Model};
+use entity::tenancy::tenant;
+use mail::NewMail;
+use platform::tx::Event;
+use platform::{Ctx, PlatformView, Target, Timestamp, Tx, Work as _};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+/// Days before a token's end at which it is told.
+const WARNINGS: [i64; 3] = [1, 7, 30];
+/// Tokens in one look.
+const BATCH: u64 = 200;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Expiring {
+    organization_id: Uuid,
+    token_id: Uuid,
+    expires_at: Timestamp,
+}
+
+impl Event for Expiring {
+    const TYPE: &'static str = "scim_token.expiring";
+}
+
+/// The smallest warning that is due.
+fn due(left: TimeDelta) -> Option<i64> {
+    WARNINGS.into_iter().find(|days| left <= TimeDelta::days(*days))
+}
+
+/// Warns of tokens that will end; tells how many warnings went out.
+///
+/// # Errors
+/// `internal`.
+pub async fn warn(service: &Service) -> Result<usize, Problem> {
+    let now = service.db.clock().now();
+    let find = async |view: &PlatformView| {
+        let soon = now + TimeDelta::days(30);
+        let unwarned = Condition::any().add(Column::WarnedDays.is_null()).add(Column::WarnedDays.gt(1));
+        let select = view
+            .across::<Entity>()
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ReplacedBy.is_null())
+            .filter(Column::ExpiresAt.gt(now))
+            .filter(Column::ExpiresAt.lte(soon))
+            .filter(unwarned);
+        view.all(select.order_by_asc(Column::ExpiresAt).limit(BATCH)).await
+    };
+    let mut warned = 0;
+    for row in service.db.read_platform(find).await? {
+        let Some(expires_at) = row.expires_at else { continue };
+        let Some(days) = due(expires_at - now).filter(|days| row.warned_days.is_none_or(|last| *days < last))
+        else {
+            continue;
+        };
+        let tell = async |tx: &mut Tx| tell(tx, service, &row, days).await;
+        service.db.write(&Ctx::system("token expiry"), row.tenant_id, tell).await?;
+        warned += 1;
+    }
+    Ok(warned)
+}
+
+async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<(), Problem> {
+    let Some(expires_at) = row.expires_at else { return Ok(()) };
+    tx.update(Model { warned_days: Some(days), ..row.clone() }).await?;
+    tx.record("scim_token.warn", Target::new("scim_token", row.id).with(json!({"days": days})));
+    tx.emit(&Expiring { organization_id: row.organization_id, token_id: row.id, expires_at });
+    let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
+    let values = json!({
+        "tenant": tenant.name, "token": row.name, "expires_at": expires_at.format("%-d %B %Y, %H:%M UTC").to_string(),
+    });
+    for address in crate::guard::addresses(tx, &tenant).await? {
+        let dedupe_key = format!("token-expiring:{}:{days}:{address}", row.id);
+        let mail =
+            NewMail { template: "token-expiring", recipient: &address, dedupe_key, values: values.clone() };
+        mail::enqueue(tx, service, mail).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_warning_is_due() {
+        assert_eq!(due(TimeDelta::days(31)), None);
+        assert_eq!(due(TimeDelta::days(30)), Some(30));
+        assert_eq!(due(TimeDelta::days(6)), Some(7));
+        assert_eq!(due(TimeDelta::hours(3)), Some(1));
+    }
+}

@@ -1,0 +1,207 @@
+//! `…/directory-guard`: limits on removals by a sync, and an admin's answer when they are reached.
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use directory::GuardLimits;
+use entity::directory::{guard, user};
+use entity::tenancy::tenant;
+use mail::NewMail;
+use platform::{DbError, Tx};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, FieldErrors, Ids, IfMatch, Input, NoContent, OrganizationCaller, Problem, Routes,
+    Tagged, TenantCaller,
+};
+
+const GUARD: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard";
+const CONFIRM: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard/confirm";
+const REJECT: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard/reject";
+/// Admins that are told at most.
+const TOLD_MAX: u64 = 20;
+/// Seconds of a window, unless asked: Entra's cycle of 40 minutes, and some.
+const WINDOW_SECONDS: i64 = 3600;
+const WINDOW_SECONDS_MAX: i64 = 7 * 24 * 3600;
+
+pub(crate) fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::DirectoryRead), Access::Key(Permission::DirectoryWrite));
+    Routes::new()
+        .add(Method::GET, GUARD, read, "get_directory_guard: Limits on removals by a sync.", get_guard)
+        .add(Method::PUT, GUARD, write, "put_directory_guard: Limit removals by a sync.", put_guard)
+        .add(Method::DELETE, GUARD, write, "delete_directory_guard: Take the limits away.", delete_guard)
+        .add(Method::POST, CONFIRM, write, "confirm_removals: Let held removals go on.", confirm_removals)
+        .add(Method::POST, REJECT, write, "reject_removals: Refuse held removals.", reject_removals)
+}
+
+/// How many users a sync may remove.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct GuardInput {
+    /// Users deactivated or deleted within a window.
+    #[schema(minimum = 1)]
+    users_max: Option<i64>,
+    /// The same, in percent of the active users; counts from ten users.
+    #[schema(minimum = 1, maximum = 100)]
+    percent_max: Option<i64>,
+    /// The window; 3600 unless given.
+    window_seconds: Option<i64>,
+}
+
+impl Input for GuardInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let any = self.users_max.is_some() || self.percent_max.is_some();
+        errors.require(any, "/usersMax", "or percentMax must be given");
+        errors.require(self.users_max.is_none_or(|n| n >= 1), "/usersMax", "must be at least 1");
+        let percent = self.percent_max.is_none_or(|n| (1..=100).contains(&n));
+        errors.require(percent, "/percentMax", "must be from 1 to 100");
+        let window = self.window_seconds.is_none_or(|n| (60..=WINDOW_SECONDS_MAX).contains(&n));
+        errors.require(window, "/windowSeconds", "must be from 60 to 604800");
+    }
+}
+
+/// A guard and what it does.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DirectoryGuard {
+    organization_id: Uuid,
+    users_max: Option<i64>,
+    percent_max: Option<i64>,
+    window_seconds: i64,
+    /// `armed`, `held` (removals are refused until somebody answers), `confirmed` or `rejected`
+    state: String,
+    /// When `confirmed` or `rejected` ends.
+    state_until: Option<DateTime<Utc>>,
+    held_at: Option<DateTime<Utc>>,
+    /// Removals refused since it held.
+    held_count: i64,
+    updated_at: DateTime<Utc>,
+}
+
+fn shown(row: guard::Model) -> Tagged<DirectoryGuard> {
+    let guard = DirectoryGuard {
+        organization_id: row.organization_id,
+        users_max: row.users_max,
+        percent_max: row.percent_max,
+        window_seconds: row.window_seconds,
+        state: row.state,
+        state_until: row.state_until,
+        held_at: row.held_at,
+        held_count: row.held_count,
+        updated_at: row.updated_at,
+    };
+    Tagged(row.version, guard)
+}
+
+async fn get_guard(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGuard>, Problem> {
+    let name = ids.key("organization")?;
+    let row = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            Ok::<_, Problem>(directory::guard(view, organization.id).await?)
+        })
+        .await?;
+    row.map(shown).ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no guard."))
+}
+
+async fn put_guard(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<GuardInput>,
+) -> Result<Tagged<DirectoryGuard>, Problem> {
+    let name = ids.key("organization")?;
+    let limits = GuardLimits {
+        users_max: input.users_max,
+        percent_max: input.percent_max,
+        window_seconds: input.window_seconds.unwrap_or(WINDOW_SECONDS),
+    };
+    let row = caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            directory::put_guard(tx, organization.id, limits, &seen).await
+        })
+        .await?;
+    Ok(shown(row))
+}
+
+async fn delete_guard(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let name = ids.key("organization")?;
+    caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            directory::delete_guard(tx, organization.id).await.map(|()| NoContent)
+        })
+        .await
+}
+
+async fn confirm_removals(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGuard>, Problem> {
+    answer(caller, ids, true).await
+}
+
+async fn reject_removals(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGuard>, Problem> {
+    answer(caller, ids, false).await
+}
+
+async fn answer(caller: TenantCaller, ids: Ids, confirm: bool) -> Result<Tagged<DirectoryGuard>, Problem> {
+    let name = ids.key("organization")?;
+    let row = caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            directory::answer_guard(tx, organization.id, confirm).await
+        })
+        .await?;
+    Ok(shown(row))
+}
+
+/// After a removal was refused: the guard holds, and the admins are told once.
+pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Result<(), Problem> {
+    caller
+        .write(async |tx| {
+            if directory::hold(tx, organization).await? {
+                tell_admins(tx, caller, organization).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uuid) -> Result<(), Problem> {
+    let service = &caller.service;
+    let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
+    let row = tenancy::organization_named(tx, &organization.to_string()).await?;
+    let guard = directory::guard(tx, organization).await?;
+    let held_at = guard.as_ref().and_then(|guard| guard.held_at).unwrap_or(tx.now());
+    let url = format!(
+        "{}/api/v1/tenants/{}/organizations/{}/directory-guard",
+        service.config.public_url(),
+        tenant.slug,
+        row.slug
+    );
+    let values = json!({"tenant": tenant.name, "organization": row.name, "url": url});
+    for address in addresses(tx, &tenant).await? {
+        let dedupe_key = format!("directory-held:{organization}:{}:{address}", held_at.timestamp());
+        let mail =
+            NewMail { template: "directory-held", recipient: &address, dedupe_key, values: values.clone() };
+        mail::enqueue(tx, service, mail).await?;
+    }
+    Ok(())
+}
+
+/// The tenant's admins, and its owner.
+pub(crate) async fn addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<String>, DbError> {
+    let admins = tx
+        .select::<user::Entity>()
+        .filter(user::Column::Role.eq("admin"))
+        .filter(user::Column::Active.eq(true))
+        .filter(user::Column::Email.is_not_null());
+    let mut all: Vec<String> =
+        tx.all(admins.limit(TOLD_MAX)).await?.into_iter().filter_map(|row| row.email).collect();
+    all.extend(tenant.owner_email.clone());
+    all.sort();
+    all.dedup();
+    Ok(all)
+}

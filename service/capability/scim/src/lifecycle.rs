@@ -1,0 +1,290 @@
+//! `…/directory-restores`: a directory goes back to a moment; `…/role-mappings`: groups give roles.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use directory::Plan;
+use entity::directory::{restore, role_mapping};
+use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
+use platform::{Ctx, Work as _};
+use policy_core::{Permission, Role};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Accepted, Access, Body, Code, Created, FieldErrors, Ids, Input, NoContent, Page, Problem, Routes,
+    Service, TenantCaller,
+};
+
+const RESTORES: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-restores";
+const PREVIEW: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-restores/preview";
+const MAPPINGS: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/role-mappings";
+const MAPPING: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/role-mappings/{mapping_id}";
+/// Things put back in one transaction: on SQLite everybody else waits for it.
+const BATCH: usize = 100;
+/// How long identity providers are told to wait before the first thing is put back: until every process knows.
+const SETTLE: chrono::TimeDelta = chrono::TimeDelta::milliseconds(1_500);
+
+pub(crate) fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::DirectoryRead), Access::Key(Permission::DirectoryWrite));
+    Routes::new()
+        .add(
+            Method::POST,
+            RESTORES,
+            write,
+            "create_directory_restore: Put the directory back to what it was at a moment.",
+            create_restore,
+        )
+        .add(
+            Method::POST,
+            PREVIEW,
+            write,
+            "preview_directory_restore: What putting it back would do.",
+            preview_restore,
+        )
+        .add(Method::GET, RESTORES, read, "list_directory_restores: List restores.", list_restores)
+        .add(Method::POST, MAPPINGS, write, "create_role_mapping: Give a group a role.", create_mapping)
+        .add(Method::GET, MAPPINGS, read, "list_role_mappings: List roles by group.", list_mappings)
+        .add(Method::DELETE, MAPPING, write, "delete_role_mapping: Take a group's role away.", delete_mapping)
+}
+
+/// To which moment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RestoreInput {
+    /// Within the last 30 days.
+    moment: DateTime<Utc>,
+}
+
+impl Input for RestoreInput {}
+
+/// What a restore does.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RestorePlan {
+    /// Users made since, who go.
+    users_removed: usize,
+    /// Users put back.
+    users_restored: usize,
+    /// Groups made since, which go.
+    groups_removed: usize,
+    /// Groups put back.
+    groups_restored: usize,
+    /// Groups whose members are put back.
+    memberships: usize,
+}
+
+impl From<Plan> for RestorePlan {
+    fn from(plan: Plan) -> Self {
+        Self {
+            users_removed: plan.users_removed,
+            users_restored: plan.users_restored,
+            groups_removed: plan.groups_removed,
+            groups_restored: plan.groups_restored,
+            memberships: plan.memberships,
+        }
+    }
+}
+
+/// A directory on its way back.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DirectoryRestore {
+    id: Uuid,
+    moment: DateTime<Utc>,
+    /// `running`, `done` or `failed`
+    status: String,
+    /// Things to put back.
+    changes: i64,
+    /// Things put back.
+    done: i64,
+    error: Option<String>,
+    created_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl From<restore::Model> for DirectoryRestore {
+    fn from(row: restore::Model) -> Self {
+        Self {
+            id: row.id,
+            moment: row.moment,
+            status: row.status,
+            changes: row.changes,
+            done: row.done,
+            error: row.error,
+            created_at: row.created_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+async fn preview_restore(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<RestoreInput>,
+) -> Result<Json<RestorePlan>, Problem> {
+    let name = ids.key("organization")?;
+    let plan = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            directory::plan_restore(view, organization.id, input.moment).await
+        })
+        .await?;
+    Ok(Json(plan.into()))
+}
+
+async fn create_restore(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<RestoreInput>,
+) -> Result<Accepted<DirectoryRestore>, Problem> {
+    let name = ids.key("organization")?;
+    let row = caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            let (row, _) = directory::begin_restore(tx, organization.id, input.moment).await?;
+            let job = Restore { tenant: tx.tenant(), organization: organization.id, restore: row.id };
+            tx.enqueue_at(&job, Some(tx.now() + SETTLE));
+            Ok::<_, Problem>(row)
+        })
+        .await?;
+    let location =
+        format!("/api/v1/tenants/{}/organizations/{}/directory-restores", row.tenant_id, row.organization_id);
+    Ok(Accepted(location, row.into()))
+}
+
+async fn list_restores(caller: TenantCaller, ids: Ids) -> Result<Page<DirectoryRestore>, Problem> {
+    let name = ids.key("organization")?;
+    let rows = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            Ok::<_, Problem>(directory::restores(view, organization.id).await?)
+        })
+        .await?;
+    Ok(Page { items: rows.into_iter().map(Into::into).collect(), next_cursor: None })
+}
+
+/// Goes on with a restore.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Restore {
+    tenant: Uuid,
+    organization: Uuid,
+    restore: Uuid,
+}
+
+impl Job for Restore {
+    const KIND: &'static str = "directory.restore";
+    const ATTEMPTS_MAX: u32 = 8;
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("directory:{}", self.organization))
+    }
+
+    fn tenant(&self) -> Option<Uuid> {
+        Some(self.tenant)
+    }
+}
+
+/// Runs restores.
+pub(crate) fn handler(service: &Service) -> Handler {
+    let service = service.clone();
+    let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
+    Handler::new(backoff, move |job: Restore, run| go_on(service.clone(), job, run))
+}
+
+async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobError> {
+    let ctx = Ctx { request_id: run.request_id, ..Ctx::system("directory restore") };
+    loop {
+        platform::crash_point!("restore.before_batch");
+        let step = async |tx: &mut platform::Tx| {
+            let registry = crate::state::registry(tx).await?;
+            directory::go_on(tx, &registry, job.organization, job.restore, BATCH).await
+        };
+        match service.db.write(&ctx, job.tenant, step).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(problem) => {
+                let refused = problem.code.status().is_client_error() && problem.code != Code::Conflict;
+                if refused || run.last {
+                    let why = problem.to_string();
+                    let end = async |tx: &mut platform::Tx| {
+                        directory::fail_restore(tx, job.organization, job.restore, &why).await
+                    };
+                    service.db.write(&ctx, job.tenant, end).await?;
+                }
+                return Err(problem.into());
+            }
+        }
+    }
+}
+
+/// A role for a group.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RoleMappingInput {
+    group_id: Uuid,
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    role: String,
+}
+
+impl Input for RoleMappingInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let known = Role::parse(&self.role).is_some_and(|role| !role.is_platform());
+        errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
+    }
+}
+
+/// A role that a group gives to its members, direct and by nesting.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RoleMapping {
+    id: Uuid,
+    group_id: Uuid,
+    role: String,
+    created_at: DateTime<Utc>,
+}
+
+impl From<role_mapping::Model> for RoleMapping {
+    fn from(row: role_mapping::Model) -> Self {
+        Self { id: row.id, group_id: row.group_id, role: row.role, created_at: row.created_at }
+    }
+}
+
+async fn create_mapping(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<RoleMappingInput>,
+) -> Result<Created<RoleMapping>, Problem> {
+    let name = ids.key("organization")?;
+    let row = caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            directory::create_role_mapping(tx, organization.id, input.group_id, &input.role).await
+        })
+        .await?;
+    let base = format!("/api/v1/tenants/{}/organizations/{}", row.tenant_id, row.organization_id);
+    Ok(Created(format!("{base}/role-mappings/{}", row.id), row.into()))
+}
+
+async fn list_mappings(caller: TenantCaller, ids: Ids) -> Result<Page<RoleMapping>, Problem> {
+    let name = ids.key("organization")?;
+    let rows = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            directory::role_mappings(view, organization.id).await
+        })
+        .await?;
+    Ok(Page { items: rows.into_iter().map(Into::into).collect(), next_cursor: None })
+}
+
+async fn delete_mapping(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("mapping_id")?);
+    caller
+        .write(async |tx| {
+            let organization = tenancy::organization_named(tx, name).await?;
+            directory::delete_role_mapping(tx, organization.id, id).await.map(|()| NoContent)
+        })
+        .await
+}

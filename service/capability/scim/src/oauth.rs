@@ -1,0 +1,213 @@
+//! OAuth 2 client credentials (RFC 6749, section 4.4) for SCIM: a client proves itself by its secret, or by an assertion
+//! that its private key signed (RFC 7523), and gets a token for an hour.
+//!
+//! The token is sealed, so nobody else can make one; the client's row is looked at on each use, so revoking the client
+//! ends its tokens too.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta};
+use entity::scim::assertion;
+use entity::scim::token::{Column, Entity, Model};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use platform::db::Lookup;
+use platform::{Ctx, Target, Tx, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sessions::{ClientCredentials, ClientGrant, Granted};
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+/// What an access token begins with.
+const ACCESS_PREFIX: &str = "tnt_scimat_";
+const PURPOSE: &str = "scim_access";
+/// Seconds of an access token.
+const LIFETIME_SECONDS: i64 = 3600;
+/// An assertion may be good for so long at most, in seconds: so long its id is remembered.
+const ASSERTION_SECONDS_MAX: i64 = 600;
+/// Clocks may differ by so many seconds.
+const LEEWAY_SECONDS: i64 = 60;
+/// Keys of one client.
+const KEYS_MAX: usize = 10;
+const SCOPE: &str = "scim";
+
+/// An access token, opened.
+pub(crate) struct AccessToken {
+    pub(crate) client: Uuid,
+    /// When it ends, in seconds.
+    pub(crate) until: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Inside {
+    until: i64,
+}
+
+impl AccessToken {
+    fn seal(&self, service: &Service) -> Result<String, Problem> {
+        let plain = serde_json::to_vec(&Inside { until: self.until }).map_err(Problem::internal)?;
+        let sealed = service.envelope.seal(PURPOSE, self.client.as_bytes(), &plain)?;
+        Ok(format!("{ACCESS_PREFIX}{}_{}", self.client.simple(), URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    pub(crate) fn open(service: &Service, text: &str) -> Option<Self> {
+        let (client, sealed) = text.strip_prefix(ACCESS_PREFIX)?.split_once('_')?;
+        let client = Uuid::try_parse(client).ok()?;
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let plain = service.envelope.open(PURPOSE, client.as_bytes(), &sealed).ok()?;
+        let inside: Inside = serde_json::from_slice(&plain).ok()?;
+        Some(Self { client, until: inside.until })
+    }
+}
+
+/// Whether a value is a set of public keys that can verify an assertion.
+pub(crate) fn is_key_set(value: &Value) -> bool {
+    let Ok(set) = serde_json::from_value::<JwkSet>(value.clone()) else { return false };
+    let private =
+        value.get("keys").and_then(Value::as_array).into_iter().flatten().any(|key| key.get("d").is_some());
+    (1..=KEYS_MAX).contains(&set.keys.len())
+        && !private
+        && set.keys.iter().all(|key| algorithms(key).is_some())
+}
+
+fn algorithms(key: &Jwk) -> Option<Vec<Algorithm>> {
+    use jsonwebtoken::jwk::EllipticCurve;
+    match &key.algorithm {
+        AlgorithmParameters::RSA(_) => Some(vec![Algorithm::RS256, Algorithm::PS256]),
+        AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
+            EllipticCurve::P256 => Some(vec![Algorithm::ES256]),
+            EllipticCurve::P384 => Some(vec![Algorithm::ES384]),
+            _ => None,
+        },
+        AlgorithmParameters::OctetKeyPair(_) => Some(vec![Algorithm::EdDSA]),
+        _ => None,
+    }
+}
+
+/// Grants SCIM clients their tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScimClients;
+
+impl ClientGrant for ScimClients {
+    fn grant<'a>(
+        &'a self,
+        service: &'a Service,
+        ctx: &'a Ctx,
+        credentials: ClientCredentials,
+    ) -> LocalBoxFuture<'a, Result<Granted, Problem>> {
+        grant(service, ctx, credentials).boxed_local()
+    }
+}
+
+fn unauthenticated() -> Problem {
+    Problem::new(Code::AuthInvalid).dialect("invalid_client")
+}
+
+async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> Result<Granted, Problem> {
+    let assertion = credentials.assertion.as_deref();
+    let id = match (&credentials.client_id, assertion) {
+        (Some(id), _) => id.clone(),
+        (None, Some(assertion)) => subject(assertion).ok_or_else(unauthenticated)?,
+        (None, None) => return Err(unauthenticated()),
+    };
+    let id = Uuid::try_parse(&id).map_err(|_| unauthenticated())?;
+    let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or_else(unauthenticated)?;
+    let now = service.db.clock().now();
+    let find =
+        async |view: &platform::View| view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await;
+    let client = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
+    let over = client.revoked_at.is_some() || client.expires_at.is_some_and(|end| end <= now);
+    if over || client.kind != "client" {
+        return Err(unauthenticated());
+    }
+    match (&client.jwks, assertion, &credentials.client_secret) {
+        (Some(jwks), Some(assertion), None) => {
+            let claims = verify(service, &client, jwks, assertion).ok_or_else(unauthenticated)?;
+            let take = async |tx: &mut Tx| take(tx, id, claims).await;
+            service.db.write(ctx, tenant, take).await?;
+        }
+        (None, None, Some(secret)) => {
+            if !service.hasher.verify(secret, &client.secret_hash).await? {
+                return Err(unauthenticated());
+            }
+            let note = async |tx: &mut Tx| -> Result<(), Problem> {
+                tx.record("scim_client.authenticate", Target::new("scim_token", id));
+                Ok(())
+            };
+            service.db.write(ctx, tenant, note).await?;
+        }
+        _ => return Err(unauthenticated()),
+    }
+    if credentials
+        .scope
+        .as_deref()
+        .is_some_and(|scope| scope.split(' ').any(|one| !one.is_empty() && one != SCOPE))
+    {
+        let detail = "The only scope is `scim`.";
+        return Err(Problem::detailed(Code::BodyMalformed, detail).dialect("invalid_scope"));
+    }
+    let access = AccessToken { client: id, until: now.timestamp() + LIFETIME_SECONDS };
+    Ok(Granted { access_token: access.seal(service)?, expires_in: LIFETIME_SECONDS, scope: SCOPE })
+}
+
+/// What an assertion says (RFC 7523, section 3).
+#[derive(Debug, Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Value,
+    exp: i64,
+    nbf: Option<i64>,
+    jti: String,
+}
+
+fn subject(assertion: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.sub)
+}
+
+fn verify(service: &Service, client: &Model, jwks: &Value, assertion: &str) -> Option<Claims> {
+    let set: JwkSet = serde_json::from_value(jwks.clone()).ok()?;
+    let header = decode_header(assertion).ok()?;
+    let claims = set.keys.iter().find_map(|key| {
+        let named = key.common.key_id.as_ref().zip(header.kid.as_ref());
+        let usable = algorithms(key)?.contains(&header.alg) && named.is_none_or(|(one, other)| one == other);
+        let key = DecodingKey::from_jwk(key).ok().filter(|_| usable)?;
+        // Times and audience are compared below, with our clock.
+        let mut validation = Validation::new(header.alg);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+        decode::<Claims>(assertion, &key, &validation).ok().map(|token| token.claims)
+    })?;
+    let now = service.db.clock().now().timestamp();
+    let public = service.config.public_url();
+    let audiences = [public.clone(), format!("{public}/oauth2/token")];
+    let meant = |value: &Value| value.as_str().is_some_and(|text| audiences.iter().any(|one| one == text));
+    let for_us = match &claims.aud {
+        Value::Array(all) => all.iter().any(meant),
+        one => meant(one),
+    };
+    let id = client.id.to_string();
+    let in_time = claims.exp > now - LEEWAY_SECONDS
+        && claims.exp <= now + ASSERTION_SECONDS_MAX + LEEWAY_SECONDS
+        && claims.nbf.is_none_or(|from| from <= now + LEEWAY_SECONDS);
+    let named = claims.iss == id && claims.sub == id && (1..=200).contains(&claims.jti.len());
+    (for_us && in_time && named).then_some(claims)
+}
+
+/// Takes an assertion, once.
+async fn take(tx: &mut Tx, client: Uuid, claims: Claims) -> Result<(), Problem> {
+    let expires_at =
+        DateTime::from_timestamp(claims.exp, 0).unwrap_or(tx.now()) + TimeDelta::seconds(LEEWAY_SECONDS);
+    let row = assertion::Model { tenant_id: tx.tenant(), client_id: client, jti: claims.jti, expires_at };
+    if !tx.insert_unless_there(row).await? {
+        return Err(unauthenticated());
+    }
+    tx.record("scim_client.authenticate", Target::new("scim_token", client));
+    Ok(())
+}

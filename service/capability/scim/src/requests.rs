@@ -1,0 +1,389 @@
+//! `…/scim-requests`: the request log, searched; one request with what it changed; and a request played again on paper.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::directory::change;
+use entity::scim::request::{Column, Entity, Model};
+use platform::{Ctx, PlatformTx, Tx, View};
+use policy_core::Permission;
+use scim_core::resource::Projection;
+use scim_core::{Profile, bulk};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, Position, Problem, Query, Routes, Shared,
+    TenantCaller,
+};
+
+use crate::http::Unseen;
+use crate::resources::{self, Shown};
+use crate::state::{Scope, States, Type};
+
+const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests";
+const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}";
+const REPLAY: &str =
+    "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}/replay";
+/// Changes shown of one request.
+const CHANGES_MAX: u64 = 100;
+/// How long requests are kept, in days.
+const KEPT_DAYS: i64 = 7;
+/// Requests kept of one organization.
+const KEPT_MAX: u64 = 20_000;
+
+pub(crate) fn routes() -> Routes {
+    let read = Access::Key(Permission::ScimTokensRead);
+    Routes::new()
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_scim_requests: What the identity provider sent and got.",
+            list_requests,
+        )
+        .add(Method::GET, ONE, read, "get_scim_request: A request, and what it changed.", get_request)
+        .add(
+            Method::POST,
+            REPLAY,
+            Access::Key(Permission::DirectoryWrite),
+            "replay_scim_request: What the request would do now; nothing is applied.",
+            replay_request,
+        )
+}
+
+/// What to look for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RequestQuery {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    method: Option<String>,
+    /// `400`, or `4xx`
+    status: Option<String>,
+    token_id: Option<Uuid>,
+    /// A part of path, detail or bodies, whatever its case.
+    search: Option<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl RequestQuery {
+    fn list(&self) -> ListQuery {
+        ListQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+
+    /// Statuses from and up to.
+    fn statuses(&self) -> Option<(i64, i64)> {
+        let text = self.status.as_deref()?;
+        match text.strip_suffix("xx") {
+            Some(class) => class.parse().ok().map(|class: i64| (class * 100, class * 100 + 99)),
+            None => text.parse().ok().map(|status| (status, status)),
+        }
+    }
+}
+
+impl Input for RequestQuery {
+    fn check(&self, errors: &mut FieldErrors) {
+        self.list().check(errors);
+        let status =
+            self.status.is_none() || self.statuses().is_some_and(|(from, _)| (100..600).contains(&from));
+        errors.require(status, "?status", "must be a status like 409, or a class like 4xx");
+        let search = self.search.as_ref().is_none_or(|text| text.chars().count() <= 200);
+        errors.require(search, "?search", "must have at most 200 characters");
+    }
+}
+
+/// A request and its answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScimRequest {
+    id: Uuid,
+    occurred_at: DateTime<Utc>,
+    token_id: Uuid,
+    /// `X-Request-Id`
+    request_id: Option<String>,
+    method: String,
+    /// With the query.
+    path: String,
+    status: i64,
+    scim_type: Option<String>,
+    /// Why it was refused.
+    detail: Option<String>,
+    duration_micros: i64,
+    /// Whether it was a rehearsal: answered, not applied.
+    rehearsal: bool,
+}
+
+impl From<Model> for ScimRequest {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            occurred_at: row.occurred_at,
+            token_id: row.token_id,
+            request_id: row.request_id,
+            method: row.method,
+            path: row.path,
+            status: row.status,
+            scim_type: row.scim_type,
+            detail: row.detail,
+            duration_micros: row.duration_micros,
+            rehearsal: row.rehearsal,
+        }
+    }
+}
+
+/// What a request changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecordedChange {
+    occurred_at: DateTime<Utc>,
+    /// `user`, `group`, `member` or `child`
+    kind: String,
+    action: String,
+    /// The user or group; of a member or child: the group.
+    subject_id: Uuid,
+    /// What was there before: attributes, or ids of members that came or went.
+    #[schema(value_type = Option<Object>)]
+    before: Option<Value>,
+}
+
+impl From<change::Model> for RecordedChange {
+    fn from(row: change::Model) -> Self {
+        Self {
+            occurred_at: row.occurred_at,
+            kind: row.kind,
+            action: row.action,
+            subject_id: row.subject_id,
+            before: row.before,
+        }
+    }
+}
+
+/// A request with its bodies and its changes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScimRequestDetail {
+    #[serde(flatten)]
+    request: ScimRequest,
+    /// Without secrets; cut if it was long.
+    request_body: Option<String>,
+    response_body: Option<String>,
+    /// The first hundred.
+    changes: Vec<RecordedChange>,
+}
+
+async fn list_requests(
+    caller: TenantCaller,
+    ids: Ids,
+    Query(query): Query<RequestQuery>,
+) -> Result<Page<ScimRequest>, Problem> {
+    let name = ids.key("organization")?;
+    let binding = format!(
+        "scim-requests {} {name} {:?} {:?} {:?} {:?} {:?} {:?}",
+        caller.tenant(),
+        query.method,
+        query.status,
+        query.token_id,
+        query.search,
+        query.since,
+        query.until
+    );
+    let position = Position::of(&query.list(), &binding)?;
+    let before = position.after_id()?;
+    let rows = caller
+        .read(async |view| {
+            let organization = tenancy::organization_named(view, name).await?;
+            let mut select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id));
+            if let Some(before) = before {
+                select = select.filter(Column::Id.lt(before));
+            }
+            if let Some(method) = &query.method {
+                select = select.filter(Column::Method.eq(method.to_uppercase()));
+            }
+            if let Some((from, to)) = query.statuses() {
+                select = select.filter(Column::Status.between(from, to));
+            }
+            if let Some(token) = query.token_id {
+                select = select.filter(Column::TokenId.eq(token));
+            }
+            if let Some(since) = query.since {
+                select = select.filter(Column::OccurredAt.gte(since));
+            }
+            if let Some(until) = query.until {
+                select = select.filter(Column::OccurredAt.lt(until));
+            }
+            if let Some(text) = query.search.as_deref().filter(|text| !text.is_empty()) {
+                let escaped =
+                    text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+                let like = LikeExpr::new(format!("%{escaped}%")).escape('\\');
+                let columns = [Column::Path, Column::Detail, Column::RequestBody, Column::ResponseBody];
+                let found = columns.into_iter().fold(Condition::any(), |any, column| {
+                    any.add(Expr::expr(Func::lower(Expr::col(column))).like(like.clone()))
+                });
+                select = select.filter(found);
+            }
+            Ok::<_, Problem>(view.all(select.order_by_desc(Column::Id).limit(position.limit + 1)).await?)
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.id.to_string(), ScimRequest::from))
+}
+
+async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
+    let organization = tenancy::organization_named(view, organization).await?;
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id));
+    view.one(select.filter(Column::Id.eq(id))).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn get_request(caller: TenantCaller, ids: Ids) -> Result<Json<ScimRequestDetail>, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("request_id")?);
+    let (row, changes) = caller
+        .read(async |view| {
+            let row = find(view, name, id).await?;
+            let changes = match &row.request_id {
+                Some(request) => {
+                    let (organization, at) = (row.organization_id, row.occurred_at);
+                    directory::changes_of_request(view, organization, request, at, CHANGES_MAX).await?
+                }
+                None => Vec::new(),
+            };
+            Ok::<_, Problem>((row, changes))
+        })
+        .await?;
+    Ok(Json(ScimRequestDetail {
+        request_body: row.request_body.clone(),
+        response_body: row.response_body.clone(),
+        request: row.into(),
+        changes: changes.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// What a request would do now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Replay {
+    status: u16,
+    /// The answer.
+    #[schema(value_type = Option<Object>)]
+    body: Option<Value>,
+    /// What it would change.
+    changes: Vec<RecordedChange>,
+}
+
+/// Carries a replay's result out of the transaction that is rolled back.
+enum Ended {
+    Would(Box<Replay>),
+    Failed(Problem),
+}
+
+impl From<platform::DbError> for Ended {
+    fn from(error: platform::DbError) -> Self {
+        Ended::Failed(error.into())
+    }
+}
+
+async fn replay_request(
+    caller: TenantCaller,
+    ids: Ids,
+    states: Shared<Arc<States>>,
+) -> Result<Json<Replay>, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("request_id")?);
+    let row = caller.read(async |view| find(view, name, id).await).await?;
+    if !row.whole {
+        return Err(Problem::new(Code::ReplayIncomplete));
+    }
+    let Some((method, of, target)) = target(&row) else {
+        return Err(Problem::invalid("", "only writes of one user or group can be replayed"));
+    };
+    let state = states.of(&caller.service, caller.tenant(), row.organization_id).await?;
+    let scope = Scope::new(&caller.service, row.organization_id, Profile::Compat, &state);
+    let body = row.request_body.clone().unwrap_or_default();
+    let write = match resources::prepare(&scope, of, method, target.as_deref(), body.as_bytes()) {
+        Ok(write) => write,
+        Err(problem) => return Ok(Json(refused(&problem))),
+    };
+    // A request id of its own, by which its changes are found before they are rolled back.
+    let replay = platform::ids::new().to_string();
+    let ctx = Ctx { request_id: Some(replay.clone()), rehearsal: true, ..caller.ctx.clone() };
+    let work = async |tx: &mut Tx| -> Result<(), Ended> {
+        let done = async {
+            let done = resources::apply(tx, &scope, of, write, &Unseen).await?;
+            let projection = Projection::parse(scope.kind(of), None, Some("members")).unwrap_or_default();
+            let gone = matches!(done.row, resources::Row::Gone);
+            let shown = resources::show(tx, &scope, done.row, &projection).await?;
+            let body = match shown {
+                Shown::Whole(whole) if !gone => Some(Value::Object(projection.apply(scope.kind(of), whole))),
+                _ => None,
+            };
+            let changes =
+                directory::changes_of_request(tx, scope.organization, &replay, tx.now(), CHANGES_MAX).await?;
+            let status = match method {
+                bulk::Method::Post => 201,
+                bulk::Method::Delete => 204,
+                _ => 200,
+            };
+            Ok(Replay { status, body, changes: changes.into_iter().map(Into::into).collect() })
+        };
+        Err(match done.await {
+            Ok(replay) => Ended::Would(Box::new(replay)),
+            Err(problem) => Ended::Failed(problem),
+        })
+    };
+    match caller.service.db.write(&ctx, caller.tenant(), work).await {
+        Err(Ended::Would(replay)) => Ok(Json(*replay)),
+        Err(Ended::Failed(problem)) if problem.code.status().is_client_error() => Ok(Json(refused(&problem))),
+        Err(Ended::Failed(problem)) => Err(problem),
+        Ok(()) => Err(Problem::internal("a replay was applied")),
+    }
+}
+
+fn refused(problem: &Problem) -> Replay {
+    Replay { status: problem.code.status().as_u16(), body: Some(problem.scim_body()), changes: Vec::new() }
+}
+
+/// Method, resource type and id of a logged write.
+fn target(row: &Model) -> Option<(bulk::Method, Type, Option<String>)> {
+    let method = match row.method.as_str() {
+        "POST" => bulk::Method::Post,
+        "PUT" => bulk::Method::Put,
+        "PATCH" => bulk::Method::Patch,
+        "DELETE" => bulk::Method::Delete,
+        _ => return None,
+    };
+    let path = row.path.split('?').next()?.trim_end_matches('/').strip_prefix("/scim/v2")?;
+    let mut parts = path.trim_start_matches('/').splitn(2, '/');
+    let of = Type::at(&format!("/{}", parts.next()?))?;
+    let id = parts.next().map(ToOwned::to_owned);
+    (id.is_none() == (method == bulk::Method::Post)).then_some((method, of, id))
+}
+
+/// Removes what is kept no longer: old requests, those over the number, assertions and changes that are over.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, platform::DbError> {
+    let now = tx.now();
+    let days = |days: i64| now - TimeDelta::days(days);
+    let mut removed =
+        tx.execute("DELETE FROM scim_request WHERE occurred_at < $1", vec![days(KEPT_DAYS).into()]).await?;
+    removed += tx.execute("DELETE FROM scim_assertion WHERE expires_at < $1", vec![now.into()]).await?;
+    let changes = "DELETE FROM directory_change WHERE occurred_at < $1";
+    removed += tx.execute(changes, vec![days(directory::RESTORE_DAYS).into()]).await?;
+    let full = "SELECT tenant_id, organization_id FROM scim_request GROUP BY tenant_id, organization_id HAVING COUNT(*) > $1";
+    let limit = i64::try_from(KEPT_MAX).unwrap_or(i64::MAX);
+    for row in tx.query(full, vec![limit.into()]).await? {
+        let (tenant, organization): (Uuid, Uuid) =
+            (row.try_get("", "tenant_id")?, row.try_get("", "organization_id")?);
+        let sql = format!(
+            "DELETE FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 AND id <= (SELECT id FROM scim_request \
+             WHERE tenant_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT 1 OFFSET {KEPT_MAX})"
+        );
+        removed += tx.execute(&sql, vec![tenant.into(), organization.into()]).await?;
+    }
+    Ok(removed)
+}

@@ -1,0 +1,287 @@
+//! Operations on resources within a transaction: what handlers, bulk requests and replays share.
+
+use directory::{Member, MemberEdit, Membership, NewUser, Source};
+use entity::directory::{group, user};
+use platform::{Tx, View};
+use quota::Usage;
+use scim_core::bulk::Method;
+use scim_core::document::Document;
+use scim_core::patch::{self, MemberChange, Patch};
+use scim_core::resource::{self, Normalized, Projection, check_immutable};
+use scim_core::{ErrorType, ScimError};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use crate::represent;
+use crate::state::{Scope, Type};
+
+/// Members that are put into an answer at once; more are streamed.
+pub(crate) const MEMBERS_BUFFERED: usize = 2_000;
+/// What a user has before a group or an admin gives them a role.
+const ROLE: &str = "viewer";
+
+/// A refusal of the protocol as a problem; the route renders it in SCIM's words.
+pub(crate) fn refusal(error: ScimError) -> Problem {
+    let code = match error.kind {
+        ErrorType::Uniqueness => Code::Conflict,
+        _ => Code::ValidationFailed,
+    };
+    Problem::detailed(code, error.detail).dialect(error.kind.name())
+}
+
+/// A write whose body was read and checked.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Create(Normalized),
+    Replace(Uuid, Normalized),
+    Patch(Uuid, Patch),
+    Delete(Uuid),
+}
+
+/// Which versions the client saw.
+pub(crate) trait Seen {
+    fn is_given(&self) -> bool;
+    fn require(&self, version: i64) -> Result<(), Problem>;
+}
+
+impl Seen for web::IfMatch {
+    fn is_given(&self) -> bool {
+        web::IfMatch::is_given(self)
+    }
+    fn require(&self, version: i64) -> Result<(), Problem> {
+        web::IfMatch::require(self, version)
+    }
+}
+
+/// A row after a write.
+#[derive(Debug)]
+pub(crate) enum Row {
+    User(Box<user::Model>),
+    Group(Box<group::Model>),
+    Gone,
+}
+
+/// What a write did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) row: Row,
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Done {
+    fn of(row: Row) -> Self {
+        Self { row, usage: None }
+    }
+}
+
+/// Reads and checks a write.
+///
+/// # Errors
+/// The protocol's refusals; `not_found` for an id that can't be one.
+pub(crate) fn prepare(
+    scope: &Scope,
+    of: Type,
+    method: Method,
+    id: Option<&str>,
+    body: &[u8],
+) -> Result<Write, Problem> {
+    let id = || id.and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(|| of.not_found());
+    let kind = scope.kind(of);
+    let document = || Document::parse(body);
+    let normalized = || resource::normalize(kind, &document()?, scope.profile);
+    Ok(match method {
+        Method::Post => Write::Create(normalized().map_err(refusal)?),
+        Method::Put => Write::Replace(id()?, normalized().map_err(refusal)?),
+        Method::Patch => {
+            let patch = || patch::parse(kind, &document()?, scope.profile);
+            Write::Patch(id()?, patch().map_err(refusal)?)
+        }
+        Method::Delete => Write::Delete(id()?),
+    })
+}
+
+/// Does a write.
+///
+/// # Errors
+/// What the directory refuses.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    scope: &Scope,
+    of: Type,
+    write: Write,
+    seen: &dyn Seen,
+) -> Result<Done, Problem> {
+    match of {
+        Type::Users => apply_user(tx, scope, write, seen).await,
+        Type::Groups => apply_group(tx, scope, write, seen).await,
+    }
+}
+
+async fn apply_user(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
+    let (organization, kind) = (scope.organization, &scope.registry.users);
+    let id = match &write {
+        Write::Create(new) => {
+            let new = NewUser {
+                organization,
+                resource: new.resource.clone(),
+                source: Source::Scim,
+                role: ROLE.to_owned(),
+            };
+            let (row, usage) = directory::create_user(tx, kind, new).await?;
+            return Ok(Done { row: Row::User(Box::new(row)), usage: Some(usage).flatten() });
+        }
+        Write::Replace(id, _) | Write::Patch(id, _) | Write::Delete(id) => *id,
+    };
+    let before =
+        directory::user_locked(tx, organization, id).await?.ok_or_else(|| Type::Users.not_found())?;
+    seen.require(before.version)?;
+    let resource = match write {
+        Write::Replace(_, new) => {
+            check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
+            new.resource
+        }
+        Write::Patch(_, patch) => {
+            let before = attributes(&before.resource)?;
+            patch::apply(kind, before, &patch.operations, scope.profile).map_err(refusal)?
+        }
+        Write::Create(_) | Write::Delete(_) => {
+            directory::delete_user(tx, organization, id).await?;
+            return Ok(Done::of(Row::Gone));
+        }
+    };
+    let row = directory::replace_user(tx, kind, before, resource).await?;
+    Ok(Done::of(Row::User(Box::new(row))))
+}
+
+fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
+    resource.as_object().ok_or_else(|| Problem::internal("a resource has no attributes"))
+}
+
+async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
+    let (organization, kind) = (scope.organization, &scope.registry.groups);
+    let not_found = || Type::Groups.not_found();
+    let id = match write {
+        Write::Create(new) => {
+            let row = directory::create_group(tx, kind, organization, new.resource).await?;
+            if !new.members.is_empty() {
+                directory::set_members(tx, &row, &[MemberEdit::Add(ids(&new.members)?)]).await?;
+            }
+            return Ok(Done::of(Row::Group(Box::new(row))));
+        }
+        Write::Replace(id, new) => {
+            let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
+            seen.require(before.version)?;
+            check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
+            let row = directory::replace_group(tx, kind, before, new.resource).await?;
+            let changed =
+                directory::set_members(tx, &row, &[MemberEdit::Replace(ids(&new.members)?)]).await?;
+            directory::touch_group(tx, &row, changed).await?;
+            id
+        }
+        Write::Patch(id, patch) => {
+            patch_group(tx, scope, id, patch, seen).await?;
+            id
+        }
+        Write::Delete(id) => {
+            let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
+            seen.require(before.version)?;
+            directory::delete_group(tx, organization, id).await?;
+            return Ok(Done::of(Row::Gone));
+        }
+    };
+    let row = directory::group(tx, organization, id).await?.ok_or_else(not_found)?;
+    Ok(Done::of(Row::Group(Box::new(row))))
+}
+
+async fn patch_group(
+    tx: &mut Tx,
+    scope: &Scope,
+    id: Uuid,
+    patch: Patch,
+    seen: &dyn Seen,
+) -> Result<(), Problem> {
+    let organization = scope.organization;
+    // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
+    // longer than for the statement that raises its version.
+    let found = if patch.operations.is_empty() && !seen.is_given() {
+        directory::group(tx, organization, id).await?
+    } else {
+        directory::group_locked(tx, organization, id).await?
+    };
+    let mut row = found.ok_or_else(|| Type::Groups.not_found())?;
+    seen.require(row.version)?;
+    if !patch.operations.is_empty() {
+        let kind = &scope.registry.groups;
+        let before = attributes(&row.resource)?;
+        let resource = patch::apply(kind, before, &patch.operations, scope.profile).map_err(refusal)?;
+        row = directory::replace_group(tx, kind, row, resource).await?;
+    }
+    let edits: Vec<MemberEdit> = patch.members.iter().map(edit).collect::<Result<_, _>>()?;
+    let changed = directory::set_members(tx, &row, &edits).await?;
+    directory::touch_group(tx, &row, changed).await?;
+    Ok(())
+}
+
+/// Ids of members that come in: each must be one.
+fn ids(ids: &[String]) -> Result<Vec<Uuid>, Problem> {
+    let wrong = || {
+        let detail = "A member is not a user or group of this organization.";
+        refusal(ScimError::new(ErrorType::InvalidValue, detail))
+    };
+    ids.iter().map(|id| Uuid::try_parse(id).map_err(|_| wrong())).collect()
+}
+
+fn edit(change: &MemberChange) -> Result<MemberEdit, Problem> {
+    Ok(match change {
+        MemberChange::Add(list) => MemberEdit::Add(ids(list)?),
+        MemberChange::Replace(list) => MemberEdit::Replace(ids(list)?),
+        // Who isn't there is gone already.
+        MemberChange::Remove(list) => {
+            MemberEdit::Remove(list.iter().filter_map(|id| Uuid::try_parse(id).ok()).collect())
+        }
+    })
+}
+
+/// A resource as it is shown, or a group whose members are too many to be held.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    Whole(Map<String, Value>),
+    Streamed(Box<group::Model>),
+}
+
+/// Reads what belongs to a row and isn't in it: a user's groups, a group's members, unless they aren't asked for.
+///
+/// # Errors
+/// `internal`.
+pub(crate) async fn show(
+    view: &View,
+    scope: &Scope,
+    row: Row,
+    projection: &Projection,
+) -> Result<Shown, Problem> {
+    match row {
+        Row::User(row) => {
+            let groups: Option<Vec<Membership>> = if projection.wants("groups") {
+                directory::groups_of(view, scope.organization, &[row.id]).await?.remove(&row.id)
+            } else {
+                None
+            };
+            Ok(Shown::Whole(represent::user(scope, *row, groups.as_deref())))
+        }
+        Row::Group(row) => {
+            if !projection.wants("members") {
+                return Ok(Shown::Whole(represent::group(scope, *row, None)));
+            }
+            let found = directory::members(view, scope.organization, &[row.id], MEMBERS_BUFFERED).await?;
+            Ok(match found {
+                Some(mut found) => {
+                    let members: Vec<Member> = found.remove(&row.id).unwrap_or_default();
+                    Shown::Whole(represent::group(scope, *row, Some(&members)))
+                }
+                None => Shown::Streamed(row),
+            })
+        }
+        Row::Gone => Ok(Shown::Whole(Map::new())),
+    }
+}

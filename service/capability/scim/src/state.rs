@@ -1,0 +1,145 @@
+//! What every request of an organization needs to know, remembered for a second: the tenant's schemas, and whether the
+//! directory is being restored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::scim::schema::Entity;
+use moka::sync::Cache;
+use platform::{DbError, View};
+use scim_core::Profile;
+use scim_core::schema::{Registry, ResourceType};
+use sea_orm::{QueryOrder, QuerySelect};
+use uuid::Uuid;
+use web::{Code, OrganizationCaller, Problem, Service};
+
+/// How long it is remembered: the time in which a declared schema reaches other processes.
+const REMEMBERED: Duration = Duration::from_secs(1);
+/// Organizations remembered at once.
+const REMEMBERED_MAX: u64 = 10_000;
+/// Schemas of one tenant.
+pub(crate) const SCHEMAS_MAX: u64 = 20;
+/// When an identity provider may ask again while the directory is being restored, in seconds.
+const RESTORING_SECONDS: u64 = 5;
+
+/// What is known of organizations.
+#[derive(Debug)]
+pub struct States {
+    remembered: Cache<(Uuid, Uuid), Arc<State>>,
+}
+
+/// What is known of an organization.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) registry: Arc<Registry>,
+    restoring: bool,
+}
+
+impl Default for States {
+    fn default() -> Self {
+        Self { remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build() }
+    }
+}
+
+impl States {
+    /// Forgets all: something changed here.
+    pub(crate) fn forget(&self) {
+        self.remembered.invalidate_all();
+    }
+
+    pub(crate) async fn of(
+        &self,
+        service: &Service,
+        tenant: Uuid,
+        organization: Uuid,
+    ) -> Result<Arc<State>, Problem> {
+        if let Some(state) = self.remembered.get(&(tenant, organization)) {
+            return Ok(state);
+        }
+        let read = async |view: &View| -> Result<State, DbError> {
+            let registry = Arc::new(registry(view).await?);
+            let restoring = directory::running_restore(view, organization).await?.is_some();
+            Ok(State { registry, restoring })
+        };
+        let state = Arc::new(service.db.read(tenant, read).await?);
+        self.remembered.insert((tenant, organization), state.clone());
+        Ok(state)
+    }
+}
+
+/// The resource types of a tenant.
+pub(crate) async fn registry(view: &View) -> Result<Registry, DbError> {
+    let select = view.select::<Entity>().order_by_asc(entity::scim::schema::Column::Id).limit(SCHEMAS_MAX);
+    let rows = view.all(select).await?;
+    let custom = rows.into_iter().filter_map(|row| {
+        // It was checked when it was declared.
+        let schema = serde_json::from_value(row.definition).ok()?;
+        Some((row.resource_type, schema))
+    });
+    Ok(Registry::with(custom))
+}
+
+/// Users or groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Users,
+    Groups,
+}
+
+impl Type {
+    pub(crate) fn at(endpoint: &str) -> Option<Self> {
+        match endpoint {
+            "/Users" => Some(Type::Users),
+            "/Groups" => Some(Type::Groups),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn not_found(self) -> Problem {
+        let what = match self {
+            Type::Users => "There is no such user.",
+            Type::Groups => "There is no such group.",
+        };
+        Problem::detailed(Code::NotFound, what)
+    }
+}
+
+/// On what a request works, and how its client is met.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    pub(crate) organization: Uuid,
+    pub(crate) profile: Profile,
+    /// The base of locations.
+    pub(crate) base: String,
+    pub(crate) registry: Arc<Registry>,
+    restoring: bool,
+}
+
+impl Scope {
+    pub(crate) fn new(service: &Service, organization: Uuid, profile: Profile, state: &State) -> Self {
+        let base = format!("{}/scim/v2", service.config.public_url());
+        let (registry, restoring) = (state.registry.clone(), state.restoring);
+        Self { organization, profile, base, registry, restoring }
+    }
+
+    pub(crate) async fn of(caller: &OrganizationCaller, states: &States) -> Result<Self, Problem> {
+        let profile = if caller.compat { Profile::Compat } else { Profile::Rfc };
+        let state = states.of(&caller.service, caller.tenant(), caller.organization).await?;
+        Ok(Self::new(&caller.service, caller.organization, profile, &state))
+    }
+
+    pub(crate) fn kind(&self, of: Type) -> &ResourceType {
+        match of {
+            Type::Users => &self.registry.users,
+            Type::Groups => &self.registry.groups,
+        }
+    }
+
+    /// Refuses writes while the directory goes back to what it was.
+    pub(crate) fn may_write(&self) -> Result<(), Problem> {
+        if !self.restoring {
+            return Ok(());
+        }
+        Err(Problem { retry_after: Some(RESTORING_SECONDS), ..Problem::new(Code::DirectoryRestoring) })
+    }
+}
