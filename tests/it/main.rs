@@ -10,4 +10,5 @@ mod guards;
 mod hostile;
 mod invitations;
 mod platform_api;
+mod scim;
 mod tenants;

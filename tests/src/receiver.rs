@@ -17,6 +17,7 @@ pub struct Received {
     pub signature: String,
     pub body: Value,
     pub raw: Vec<u8>,
+    pub media_type: String,
 }
 
 /// Takes whatever is posted.
@@ -53,6 +54,7 @@ impl Receiver {
                     signature: header("webhook-signature"),
                     body: serde_json::from_slice(&raw).unwrap_or_default(),
                     raw: raw.to_vec(),
+                    media_type: header("content-type"),
                 });
                 let answer = status.load(Ordering::Relaxed);
                 async move {

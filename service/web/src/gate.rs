@@ -72,7 +72,12 @@ pub(crate) struct Passed {
     pub(crate) principal: Option<Principal>,
 }
 
-pub(crate) async fn method_not_allowed(allow: String) -> HttpResponse {
+pub(crate) async fn method_not_allowed(
+    request: HttpRequest,
+    allow: String,
+    dialect: Dialect,
+) -> HttpResponse {
+    request.extensions_mut().insert(Passed { dialect, ..Passed::default() });
     let mut response = HttpResponse::from_error(Problem::new(Code::MethodNotAllowed));
     if let Ok(value) = header::HeaderValue::from_str(&allow) {
         response.headers_mut().insert(header::ALLOW, value);

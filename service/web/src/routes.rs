@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
-use actix_web::{Handler, Responder, web};
+use actix_web::{Handler, HttpRequest, Responder, web};
 use policy_core::Permission;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
@@ -301,6 +301,7 @@ impl Routes {
                 patterns.push(format!("{}/", first.pattern));
             }
             let mut resource = web::resource(patterns);
+            let dialect = first.dialect;
             for route in routes {
                 let rules = Arc::new(Rules::of(route));
                 let gate = from_fn(move |request, next| gate::pass(rules.clone(), request, next));
@@ -308,8 +309,9 @@ impl Routes {
                 resource =
                     resource.route((route.handler)().guard(actix_web::guard::Method(method)).wrap(gate));
             }
-            config
-                .service(resource.default_service(web::to(move || gate::method_not_allowed(allow.clone()))));
+            config.service(resource.default_service(web::to(move |request: HttpRequest| {
+                gate::method_not_allowed(request, allow.clone(), dialect)
+            })));
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct User {
     email: Option<String>,
     active: bool,
     role: String,
+    /// `local`, or `group`: a mapped group gave it
+    role_source: String,
     /// `scim`, `jit` or `invitation`
     source: String,
     created_at: DateTime<Utc>,
@@ -70,6 +72,7 @@ impl From<user::Model> for User {
             email: row.email,
             active: row.active,
             role: row.role,
+            role_source: row.role_source,
             source: row.source,
             created_at: row.created_at,
             updated_at: row.updated_at,

@@ -108,8 +108,11 @@ fn first_element(writer: &mut Writer<'_>, sort: &Sort) -> String {
         all.push(Step::Key("primary"));
         writer.sql.json_is("r.folded", &all, true)
     };
-    format!(
-        "(SELECT {} FROM {table} ORDER BY COALESCE({primary}, FALSE) DESC, {index} ASC LIMIT 1)",
-        at(&sub)
-    )
+    let first = {
+        let mut all = steps.clone();
+        all.push(Step::At("0"));
+        all.extend(sub.iter().map(|key| Step::Key(key)));
+        writer.sql.json_text(document, &all)
+    };
+    format!("COALESCE((SELECT {} FROM {table} WHERE {primary} LIMIT 1), {first})", at(&sub))
 }

@@ -1,0 +1,51 @@
+//! The SCIM server, line by line of its checklist, and as each identity provider speaks to it.
+
+mod clients;
+mod filters;
+mod groups;
+mod lifecycle;
+mod log;
+mod paging;
+mod protocol;
+mod tokens;
+
+use serde_json::{Value, json};
+use tests::Tenant;
+
+/// RFC 7643, section 8.7.1
+pub(crate) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+pub(crate) async fn user(tenant: &Tenant, name: &str) -> String {
+    let body = json!({"schemas": [USER], "userName": name, "emails": [{"value": format!("{name}@example.com"), "type": "work"}]});
+    id(&tenant.scim.post("/scim/v2/Users", body).await.expect(201))
+}
+
+pub(crate) async fn group(tenant: &Tenant, name: &str, members: &[&str]) -> String {
+    let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+    let body = json!({"displayName": name, "members": members});
+    id(&tenant.scim.post("/scim/v2/Groups", body).await.expect(201))
+}
+
+pub(crate) fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("no id in {value}")).to_owned()
+}
+
+/// A path under the tenant's default organization.
+pub(crate) fn at(tenant: &Tenant, what: &str) -> String {
+    format!("/api/v1/tenants/{}/organizations/default/{what}", tenant.slug)
+}
+
+pub(crate) fn patch(operations: Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
+}
+
+/// `userName`s or `displayName`s of a list.
+pub(crate) fn names(list: &Value) -> Vec<String> {
+    let resources = list["Resources"].as_array().unwrap_or_else(|| panic!("no list: {list}"));
+    let name = |one: &Value| {
+        let name = one.get("userName").or(one.get("displayName"));
+        name.and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    resources.iter().map(name).collect()
+}

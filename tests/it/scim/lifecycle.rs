@@ -1,0 +1,247 @@
+//! What no other server has: the guard, rehearsals, undo. And what every server should: deactivation that lasts.
+
+use platform::Timestamp;
+use serde_json::{Value, json};
+use tests::{Tenant, TestApp, eventually};
+
+use super::{at, group, id, names, patch, user};
+
+fn active(on: bool) -> Value {
+    patch(json!([{"op": "replace", "value": {"active": on}}]))
+}
+
+async fn all(acme: &Tenant) -> Vec<String> {
+    names(&acme.scim.get("/scim/v2/Users?sortBy=userName").await.expect(200))
+}
+
+#[actix_web::test]
+async fn a_guard_holds_a_sync_that_removes_too_many() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro", "owner": {"email": "owner@example.com", "name": "O"}})).await;
+    let mut users = Vec::new();
+    for n in 0..12 {
+        users.push(user(&acme, &format!("u{n:02}")).await);
+    }
+    let guard = at(&acme, "directory-guard");
+    acme.admin.get(&guard).await.refused(404, "not_found");
+    acme.admin.put(&guard, json!({"windowSeconds": 5})).await.refused(400, "validation.failed");
+    acme.admin.put(&guard, json!({"usersMax": 3, "windowSeconds": 600})).await.expect(200);
+    let state = async || acme.admin.get(&guard).await.expect(200)["state"].as_str().unwrap().to_owned();
+    let remove = async |n: usize| acme.scim.delete(&format!("/scim/v2/Users/{}", users[n])).await;
+    let path = |n: usize| format!("/scim/v2/Users/{}", users[n]);
+    assert_eq!(remove(0).await.status, 204);
+    assert_eq!(acme.scim.patch(&path(1), active(false)).await.status, 200);
+    assert_eq!(acme.scim.put(&path(2), json!({"userName": "u02", "active": false})).await.status, 200);
+    let held = acme.scim.patch(&path(3), active(false)).await;
+    assert_eq!((held.status.as_u16(), held.header("retry-after")), (503, "600"));
+    assert!(held.json()["detail"].as_str().unwrap().contains("admin"), "{}", held.text);
+    assert_eq!(state().await, "held");
+    // All else goes on.
+    assert_eq!(
+        acme.scim.patch(&path(3), patch(json!([{"op": "add", "path": "title", "value": "x"}]))).await.status,
+        200
+    );
+    user(&acme, "new").await;
+    assert_eq!(acme.scim.patch(&path(1), active(true)).await.status, 200);
+    let bulk = json!({"Operations": [{"method": "DELETE", "path": format!("/Users/{}", users[4])}]});
+    assert_eq!(acme.scim.post("/scim/v2/Bulk", bulk).await.expect(200)["Operations"][0]["status"], "503");
+    assert_eq!(all(&acme).await.len(), 12);
+    let mail = eventually("a mail to the owner", async || {
+        app.mails().await.into_iter().find(|mail| mail["recipient"] == "owner@example.com")
+    });
+    assert!(mail.await["subject"].as_str().unwrap().contains("Acme"));
+    let told = app.operator.get("/api/v1/events?limit=200").await.expect(200);
+    let times =
+        told["items"].as_array().unwrap().iter().filter(|one| one["type"] == "directory.held").count();
+    assert_eq!(times, 1, "it says so once");
+    assert_eq!(acme.admin.get(&guard).await.expect(200)["heldCount"], 2);
+    acme.admin.post(&format!("{guard}/reject"), json!({})).await.expect(200);
+    remove(5).await.scim_refused(403, None);
+    acme.admin.post(&format!("{guard}/confirm"), json!({})).await.expect(200);
+    for n in 3..10 {
+        assert_eq!(remove(n).await.status, 204, "u{n:02}");
+    }
+    app.clock.advance(chrono::TimeDelta::seconds(601));
+    assert_eq!(remove(10).await.status, 204, "armed again, and the window is empty");
+    acme.admin.post(&format!("{guard}/confirm"), json!({})).await.refused(409, "conflict");
+    assert_eq!(acme.admin.delete(&guard).await.status, 204);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_guard_counts_percent_and_sees_those_who_remove_at_once() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let acme = app.tenant("acme").await;
+    let mut users = Vec::new();
+    for n in 0..20 {
+        users.push(user(&acme, &format!("u{n:02}")).await);
+    }
+    acme.admin
+        .put(&at(&acme, "directory-guard"), json!({"percentMax": 25, "windowSeconds": 600}))
+        .await
+        .expect(200);
+    let off =
+        users.iter().take(12).map(|id| acme.scim.patch_owned(format!("/scim/v2/Users/{id}"), active(false)));
+    let done = futures_util::future::join_all(off).await;
+    let applied = done.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(applied, 5, "a quarter of twenty, however many ask at once");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
+    let team = group(&acme, "team", &[&ann]).await;
+    let tokens = at(&acme, "scim-tokens");
+    let made = acme.admin.post(&tokens, json!({"name": "dry run", "rehearsal": true})).await.expect(201);
+    let dry = app.operator.with(made["token"].as_str().unwrap());
+    let ready = eventually("the copy", async || {
+        let reply = dry.get("/scim/v2/Users").await;
+        (reply.status == 200).then(|| reply.json())
+    });
+    assert_eq!(names(&ready.await), ["ann", "bob"]);
+    let before =
+        (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
+    let quotas = app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text;
+    let new = id(&dry.post("/scim/v2/Users", json!({"userName": "new"})).await.expect(201));
+    assert_eq!(
+        dry.get(&format!("/scim/v2/Users/{new}")).await.expect(200)["userName"],
+        "new",
+        "what it made is there for it"
+    );
+    dry.post("/scim/v2/Users", json!({"userName": "NEW"})).await.scim_refused(409, Some("uniqueness"));
+    let add = patch(
+        json!([{"op": "add", "path": "members", "value": [{"value": new}, {"value": bob}]}, {"op": "remove", "path": format!("members[value eq \"{ann}\"]")}]),
+    );
+    assert_eq!(dry.patch(&format!("/scim/v2/Groups/{team}"), add).await.status, 204);
+    assert_eq!(dry.patch(&format!("/scim/v2/Users/{bob}"), active(false)).await.expect(200)["active"], false);
+    assert_eq!(dry.delete(&format!("/scim/v2/Users/{ann}")).await.status, 204);
+    let diff = acme.admin.get(&format!("{tokens}/{}/rehearsal", id(&made))).await.expect(200);
+    let count = |name: &str| diff[name].as_i64().unwrap_or_else(|| panic!("{name} in {diff}"));
+    assert_eq!(
+        (count("usersCreated"), count("usersDeactivated"), count("usersDeleted"), count("usersChanged")),
+        (1, 1, 1, 0)
+    );
+    assert_eq!((count("membersAdded"), count("membersRemoved"), count("groupsChanged")), (2, 1, 0));
+    let listed = diff["differences"].as_array().unwrap();
+    assert!(listed.iter().any(|one| one["action"] == "created" && one["name"] == "new"));
+    assert!(listed.iter().any(|one| one["kind"] == "group" && one["name"] == "team" && one["added"] == 2));
+    let after =
+        (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
+    assert_eq!(after, before, "nothing of it was applied, audited or told");
+    assert_eq!(app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text, quotas);
+    let events = app.operator.get("/api/v1/events?limit=200").await.expect(200);
+    let told = events["items"].as_array().unwrap().iter().filter(|one| one["type"] == "user.deleted").count();
+    assert_eq!(told, 0);
+    let tenants = app.operator.get("/api/v1/tenants").await.expect(200);
+    assert_eq!(tenants["items"].as_array().unwrap().len(), 1, "the copy is nobody's tenant");
+    let logged = eventually("the log", async || {
+        let log = acme.admin.get(&at(&acme, "scim-requests?limit=200")).await.expect(200);
+        let rehearsed =
+            log["items"].as_array().unwrap().iter().filter(|one| one["rehearsal"] == true).count();
+        (rehearsed >= 6).then_some(())
+    });
+    logged.await;
+    assert_eq!(acme.admin.delete(&format!("{tokens}/{}", id(&made))).await.status, 204);
+    dry.get("/scim/v2/Users").await.scim_refused(401, None);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_directory_goes_back_to_what_it_was() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let acme = app.tenant("acme").await;
+    let (ann, bob, cid) = (user(&acme, "ann").await, user(&acme, "bob").await, user(&acme, "cid").await);
+    let inner = group(&acme, "inner", &[&cid]).await;
+    let team = group(&acme, "team", &[&ann, &bob, &inner]).await;
+    acme.admin
+        .patch(&format!("/api/v1/tenants/{}/users/{ann}", acme.slug), json!({"role": "contributor"}))
+        .await
+        .expect(200);
+    let picture = async || {
+        let users = acme.scim.get("/scim/v2/Users?sortBy=userName&excludedAttributes=meta").await.expect(200);
+        let groups =
+            acme.scim.get("/scim/v2/Groups?sortBy=displayName&excludedAttributes=meta").await.expect(200);
+        (users["Resources"].clone(), groups["Resources"].clone())
+    };
+    let before = picture().await;
+    app.clock.advance(chrono::TimeDelta::seconds(10));
+    let moment: Timestamp = app.clock.now();
+    app.clock.advance(chrono::TimeDelta::seconds(10));
+    // A disaster: names change, people go and come, groups are emptied, filled and deleted.
+    acme.scim
+        .put(&format!("/scim/v2/Users/{ann}"), json!({"userName": "renamed", "title": "x"}))
+        .await
+        .expect(200);
+    acme.scim.patch(&format!("/scim/v2/Users/{bob}"), active(false)).await.expect(200);
+    assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{cid}")).await.status, 204);
+    let usurper = user(&acme, "cid").await;
+    let swapped = patch(
+        json!([{"op": "replace", "path": "members", "value": [{"value": usurper}]}, {"op": "replace", "path": "displayName", "value": "mob"}]),
+    );
+    assert_eq!(acme.scim.patch(&format!("/scim/v2/Groups/{team}"), swapped).await.status, 204);
+    assert_eq!(acme.scim.delete(&format!("/scim/v2/Groups/{inner}")).await.status, 204);
+    group(&acme, "inner", &[&usurper]).await;
+    let restores = at(&acme, "directory-restores");
+    let body = json!({"moment": moment.to_rfc3339()});
+    let plan = acme.admin.post(&format!("{restores}/preview"), body.clone()).await.expect(200);
+    assert_eq!(
+        plan,
+        json!({"usersRemoved": 1, "usersRestored": 3, "groupsRemoved": 1, "groupsRestored": 2, "memberships": 2})
+    );
+    for wrong in ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+        acme.admin.post(&restores, json!({"moment": wrong})).await.refused(400, "validation.failed");
+    }
+    acme.admin.post(&restores, body.clone()).await.expect(202);
+    acme.admin.post(&restores, body).await.refused(409, "conflict");
+    let done = async |wanted: i64| {
+        eventually("the restore", async || {
+            let list = acme.admin.get(&restores).await.expect(200);
+            let finished =
+                list["items"].as_array().unwrap().iter().filter(|one| one["status"] == "done").count() as i64;
+            assert!(list["items"].as_array().unwrap().iter().all(|one| one["status"] != "failed"), "{list}");
+            (finished == wanted).then_some(())
+        })
+        .await
+    };
+    done(1).await;
+    assert_eq!(picture().await, before);
+    let role =
+        acme.admin.get(&format!("/api/v1/tenants/{}/users/{ann}", acme.slug)).await.expect(200)["role"]
+            .clone();
+    assert_eq!(role, "contributor");
+    acme.scim.get(&format!("/scim/v2/Users/{usurper}")).await.scim_refused(404, None);
+    let quotas = app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.expect(200);
+    let used =
+        quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == "users").unwrap()["used"]
+            .clone();
+    assert_eq!(used, 3, "quotas went with it");
+    // A restore is itself a change that can be undone.
+    let undone = json!({"moment": (moment + chrono::TimeDelta::seconds(10)).to_rfc3339()});
+    let plan = acme.admin.post(&format!("{restores}/preview"), undone).await.expect(200);
+    assert!(plan["usersRestored"].as_i64().unwrap() >= 1, "{plan}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_was_deactivated_comes_back_as_the_same_and_whose_name_was_freed_does_not() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let ann = user(&acme, "ann").await;
+    let path = format!("/scim/v2/Users/{ann}");
+    acme.scim.patch(&path, active(false)).await.expect(200);
+    let found = acme.scim.find("/scim/v2/Users", "userName eq \"ann\"").await.expect(200);
+    assert_eq!(
+        (id(&found["Resources"][0]), found["Resources"][0]["active"].as_bool()),
+        (ann.clone(), Some(false)),
+        "the row stays"
+    );
+    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.scim_refused(409, Some("uniqueness"));
+    let back = acme.scim.patch(&path, active(true)).await.expect(200);
+    assert_eq!((id(&back), back["active"].as_bool()), (ann.clone(), Some(true)));
+    assert_eq!(acme.scim.delete(&path).await.status, 204);
+    assert_ne!(user(&acme, "ann").await, ann, "a name is free again; an id never is");
+    app.stop().await;
+}
