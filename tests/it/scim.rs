@@ -1,6 +1,7 @@
 //! The SCIM server, line by line of its checklist, and as each identity provider speaks to it.
 
 mod clients;
+mod conformance;
 mod filters;
 mod groups;
 mod lifecycle;

@@ -39,11 +39,17 @@ impl Routes {
         move |config| {
             config.app_data(keeper.clone());
             routes.configure(config);
-            config.default_service(web::to(|| async {
-                HttpResponse::from_error(Problem::new(Code::NotFound))
-            }));
+            config.default_service(web::to(nowhere));
         }
     }
+}
+
+/// There is no such route. Who speaks SCIM is answered in SCIM.
+async fn nowhere(request: HttpRequest) -> HttpResponse {
+    let scim = request.uri().path().starts_with("/scim/");
+    let dialect = if scim { Dialect::Scim } else { Dialect::default() };
+    request.extensions_mut().insert(Passed { dialect, ..Passed::default() });
+    HttpResponse::from_error(Problem::new(Code::NotFound))
 }
 
 /// Wraps the whole application.

@@ -36,13 +36,7 @@ async fn an_organization_has_several_tokens_each_its_own() {
     .await;
     assert_eq!(new.get("/scim/v2/Users").await.status, 200);
     let listed = acme.admin.get(&tokens).await.expect(200);
-    assert!(
-        listed["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|one| one.get("token").is_none())
-    );
+    assert!(listed["items"].as_array().unwrap().iter().all(|one| one.get("token").is_none()));
     // Wrong, unknown and revoked are one answer.
     assert_eq!(acme.admin.delete(&format!("{tokens}/{}", id(&rotated))).await.status, 204);
     let mut answers = Vec::new();
@@ -286,5 +280,9 @@ async fn changes_are_told_as_security_event_tokens() {
     receiver.stop().await;
     let told = acme.scim.get("/scim/v2/ServiceProviderConfig").await.expect(200);
     assert_eq!(told["securityEvents"]["asyncRequest"], "none");
+    let gone = format!("/api/v1/webhook-endpoints/{}", endpoint["id"].as_str().unwrap());
+    assert_eq!(app.operator.delete(&gone).await.status, 204);
+    let told = acme.scim.get("/scim/v2/ServiceProviderConfig").await.expect(200);
+    assert!(told.get("securityEvents").is_none(), "nobody listens");
     app.stop().await;
 }

@@ -50,7 +50,9 @@ pub(crate) fn user(scope: &Scope, row: user::Model, groups: Option<&[Membership]
     let (base, kind) = (&scope.base, &scope.registry.users);
     let meta = meta(base, kind, row.id, row.created_at, row.updated_at, row.version);
     let mut resource = object(row.resource);
-    resource.insert("active".to_owned(), row.active.into());
+    if resource.contains_key("active") {
+        resource.insert("active".to_owned(), row.active.into());
+    }
     if let Some(groups) = groups {
         let list = groups.iter().map(|one| {
             json!({

@@ -137,7 +137,9 @@ async fn apply_user(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -
         directory::user_locked(tx, organization, id).await?.ok_or_else(|| Type::Users.not_found())?;
     seen.require(before.version)?;
     let resource = match write {
-        Write::Replace(_, new) => {
+        Write::Replace(_, mut new) => {
+            // What isn't sent is cleared, but nobody is left without a state.
+            new.resource.entry("active").or_insert(Value::Bool(true));
             check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
             new.resource
         }

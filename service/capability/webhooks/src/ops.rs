@@ -191,6 +191,15 @@ pub(crate) fn prepare_endpoint(
     Ok(MadeEndpoint { row, secret })
 }
 
+/// Whether an endpoint takes security event tokens.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn takes_security_events(view: &PlatformView) -> Result<bool, DbError> {
+    let select = view.platform::<endpoint::Entity>().filter(endpoint::Column::Format.eq("set"));
+    Ok(view.one(select.filter(endpoint::Column::DisabledAt.is_null())).await?.is_some())
+}
+
 pub(crate) async fn find_endpoint(view: &PlatformView, id: Uuid) -> Result<endpoint::Model, Problem> {
     let found = view.one(view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id))).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))

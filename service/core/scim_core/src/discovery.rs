@@ -12,9 +12,10 @@ pub const RESULTS_DEFAULT: u64 = 100;
 /// How long a cursor is good, in seconds.
 pub const CURSOR_SECONDS: u64 = 3600;
 
-/// `/ServiceProviderConfig`, with the events that are told (RFC 9967).
-pub fn service_provider_config(base: &str, events: &[&str]) -> Value {
-    json!({
+/// `/ServiceProviderConfig`, with the events that are told, if somebody listens (RFC 9967). Where nobody does the member is
+/// absent: clients that know only RFC 7643 refuse a configuration that has one more.
+pub fn service_provider_config(base: &str, events: Option<&[&str]>) -> Value {
+    let mut config = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "documentationUri": format!("{}/docs", base.trim_end_matches("/scim/v2")),
         "patch": {"supported": true},
@@ -27,7 +28,6 @@ pub fn service_provider_config(base: &str, events: &[&str]) -> Value {
             "cursor": true, "index": true, "defaultPaginationMethod": "index",
             "defaultPageSize": RESULTS_DEFAULT, "maxPageSize": RESULTS_MAX, "cursorTimeout": CURSOR_SECONDS,
         },
-        "securityEvents": {"asyncRequest": "none", "eventUris": events},
         "authenticationSchemes": [{
             "type": "oauthbearertoken", "name": "Organization token", "primary": true,
             "description": "A bearer token that names one organization: Authorization: Bearer tnt_scim_…",
@@ -36,7 +36,11 @@ pub fn service_provider_config(base: &str, events: &[&str]) -> Value {
             "description": "A short-lived token from /oauth2/token, scope scim, by client secret or private-key JWT.",
         }],
         "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base}/ServiceProviderConfig")},
-    })
+    });
+    if let (Some(events), Value::Object(config)) = (events, &mut config) {
+        config.insert("securityEvents".to_owned(), json!({"asyncRequest": "none", "eventUris": events}));
+    }
+    config
 }
 
 /// The entries of `/ResourceTypes`.

@@ -142,7 +142,8 @@ fn extension_members(extension: &Schema, value: &Value, profile: Profile) -> Res
     for (name, value) in members {
         match extension.find(name) {
             Some(attribute) => insert(&mut inner, attribute, value, profile)?,
-            None if profile.is_compat() => {}
+            // Libraries that model an extension as a resource repeat its URN in it.
+            None if profile.is_compat() || name.eq_ignore_ascii_case("schemas") => {}
             None => return Err(ScimError::syntax(format!("There is no attribute `{}`.", shown(name)))),
         }
     }

@@ -105,9 +105,10 @@ pub async fn create_user(
 pub(crate) async fn create_kept(
     tx: &mut Tx,
     kind: &ResourceType,
-    new: NewUser,
+    mut new: NewUser,
     kept: Kept,
 ) -> Result<(user::Model, Option<Usage>), Problem> {
+    new.resource.entry("active").or_insert(Value::Bool(true));
     let columns = UserColumns::of(&new.resource);
     let attributes = new.resource.keys().cloned().collect();
     let row = user::Model {

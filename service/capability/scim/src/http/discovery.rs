@@ -64,7 +64,10 @@ async fn service_provider_config(
 ) -> Result<HttpResponse, Problem> {
     refuse_filter(&search)?;
     let scope = Scope::of(&caller, &states).await?;
-    Ok(ok(&request, &discovery::service_provider_config(&scope.base, &EVENT_URIS)))
+    let listened =
+        caller.service.db.read_platform(async |view| webhooks::takes_security_events(view).await).await?;
+    let events = listened.then_some(EVENT_URIS.as_slice());
+    Ok(ok(&request, &discovery::service_provider_config(&scope.base, events)))
 }
 
 async fn resource_types(

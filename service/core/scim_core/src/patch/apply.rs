@@ -138,7 +138,8 @@ impl Patch<'_> {
         }
         let Some(Value::Object(members)) = value.filter(|_| verb != Verb::Remove) else { return Ok(()) };
         for (name, value) in members {
-            if schema.find(name).is_none() && self.profile.is_compat() {
+            let repeated = name.eq_ignore_ascii_case("schemas");
+            if schema.find(name).is_none() && (self.profile.is_compat() || repeated) {
                 continue;
             }
             let attribute = AttributePath { urn: Some(schema.urn.clone()), name: name.clone(), sub: None };
