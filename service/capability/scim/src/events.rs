@@ -40,8 +40,10 @@ pub(crate) fn security_event(kind: &str, data: &Value) -> Option<Map<String, Val
     };
     let id = id.as_str()?;
     let mut subject = json!({"format": "scim", "uri": format!("{endpoint}/{id}"), "id": id});
-    if let Some(external) = data.get("externalId").filter(|value| value.is_string()) {
-        subject["externalId"] = external.clone();
+    if let (Some(external), Value::Object(subject)) =
+        (data.get("externalId").filter(|value| value.is_string()), &mut subject)
+    {
+        subject.insert("externalId".to_owned(), external.clone());
     }
     let payload = match data.get("attributes") {
         Some(names) if uri.ends_with(":notice") => json!({"attributes": names}),

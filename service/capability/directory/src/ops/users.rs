@@ -241,7 +241,9 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
     let mut image = user_image(&row);
     let identities = store::identities(tx, id).await?;
     let pairs = identities.into_iter().map(|one| serde_json::json!([one.issuer, one.subject]));
-    image["identities"] = pairs.collect();
+    if let Value::Object(image) = &mut image {
+        image.insert("identities".to_owned(), pairs.collect());
+    }
     for group in members::holders(tx, Kind::User, organization, id).await? {
         changes::note_members(tx, organization, "member", "remove", group, &[id]).await?;
     }

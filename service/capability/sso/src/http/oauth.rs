@@ -89,6 +89,9 @@ pub(crate) struct TokenInput {
     scope: Option<String>,
 }
 
+/// Who grants clients their tokens.
+type Grants = Shared<Arc<dyn ClientGrant>>;
+
 /// A token to be looked at or ended.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct OneToken {
@@ -180,7 +183,7 @@ async fn token(
     caller: Caller,
     request: HttpRequest,
     Form(input): Form<TokenInput>,
-    (cache, keys, grants): (Shared<Arc<JwksCache>>, Shared<Arc<Keyring>>, Shared<Arc<dyn ClientGrant>>),
+    (cache, keys, grants): (Shared<Arc<JwksCache>>, Shared<Arc<Keyring>>, Grants),
 ) -> Result<HttpResponse, Problem> {
     if input.grant_type == "client_credentials" {
         return client_credentials(&caller, &request, input, grants.as_ref()).await;
