@@ -1,77 +1,27 @@
-//! Measures `target/release/tenantry` over HTTP on loopback: `cargo run --release -p load -- [users]`.
+//! Measures `target/release/tenantry` over HTTP on loopback.
 //!
-//! Prints a table for the store at hand (SQLite, or Postgres where `TENANTRY_TEST_DB` is set): rates, p50 and p99, memory,
-//! start. Rates are also given as ratios to a bare actix handler measured in the same run by the same clients: the machine
-//! may be shared, the ratio stays.
+//! | `load …` | measures |
+//! |---|---|
+//! | `service [users]` | creation, look-ups, members, sign-in, beside a bare actix handler |
+//! | `rivals [users]` | the same sync against tenantry, npm `scimmy-routers` and PyPI `scim2-server` |
+//! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
+//!
+//! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
+//! machine may be shared, the ratio stays.
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+mod growth;
+mod measure;
+mod rivals;
+mod scim;
+
+use std::time::Instant;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
-use tests::{Issuer, Process, Reply, Store};
+use tests::{Client, Issuer, Process, Reply, Store};
 
-/// Connections of each measurement.
-const CONNECTIONS: usize = 16;
-
-struct Measured {
-    rate: f64,
-    p50: Duration,
-    p99: Duration,
-    failed: usize,
-}
-
-/// Runs `count` requests over [`CONNECTIONS`] connections.
-async fn measure<F, Fut>(count: usize, request: F) -> Measured
-where
-    F: Fn(usize) -> Fut,
-    Fut: Future<Output = bool>,
-{
-    let next = Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
-    let lanes = (0..CONNECTIONS).map(|_| async {
-        let mut times = Vec::new();
-        let mut failed = 0;
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return (times, failed);
-            }
-            let at = Instant::now();
-            if !request(number).await {
-                failed += 1;
-            }
-            times.push(at.elapsed());
-        }
-    });
-    let results = futures_util::future::join_all(lanes).await;
-    let elapsed = begun.elapsed();
-    let mut times: Vec<Duration> = results.iter().flat_map(|(times, _)| times.clone()).collect();
-    times.sort_unstable();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
-    let failed = results.iter().map(|(_, failed)| failed).sum();
-    Measured { rate: count as f64 / elapsed.as_secs_f64(), p50: at(0.5), p99: at(0.99), failed }
-}
-
-fn show(what: &str, measured: &Measured, bare: f64) {
-    println!(
-        "| {what:<38} | {:>8.0}/s | {:>7.2} ms | {:>7.2} ms | {:>6.3} | {} |",
-        measured.rate,
-        measured.p50.as_secs_f64() * 1000.0,
-        measured.p99.as_secs_f64() * 1000.0,
-        measured.rate / bare,
-        measured.failed
-    );
-}
-
-/// Resident memory in MiB.
-fn memory(id: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
-}
+use crate::measure::{CONNECTIONS, Measured, head, measure, memory, show};
 
 async fn bare() -> anyhow::Result<f64> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -84,7 +34,7 @@ async fn bare() -> anyhow::Result<f64> {
     let handle = server.handle();
     actix_web::rt::spawn(server);
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let body = user(0);
+    let body = scim::user(0);
     let measured = measure(10_000, |_| {
         let request = http.post(&url).json(&body);
         async { Reply::read(request).await.status == 200 }
@@ -95,39 +45,29 @@ async fn bare() -> anyhow::Result<f64> {
     Ok(measured.rate)
 }
 
-fn user(number: usize) -> Value {
-    json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("user{number}@example.com"),
-        "externalId": format!("ext-{number}"), "active": true, "displayName": format!("User {number}"),
-        "name": {"givenName": "User", "familyName": number.to_string()},
-        "emails": [{"value": format!("user{number}@example.com"), "type": "work", "primary": true}],
-    })
+/// The program on a store of its own, with a tenant and its identity provider's token.
+struct Running {
+    process: Process,
+    operator: Client,
+    scim: Client,
+    start: std::time::Duration,
+    idle: f64,
 }
 
-#[actix_web::main]
-async fn main() -> anyhow::Result<()> {
-    let users: usize = std::env::args().nth(1).map(|text| text.parse()).transpose()?.unwrap_or(20_000);
+async fn running(store: &Store) -> anyhow::Result<Running> {
     let program =
         std::env::var("TENANTRY_LOAD_PROGRAM").unwrap_or_else(|_| "target/release/tenantry".to_owned());
-    let store = Store::new().await;
-    let kind = if store.superuser_url.is_some() { "Postgres" } else { "SQLite" };
-    println!("\n{kind}, {CONNECTIONS} connections, {users} users\n");
-    println!("| {:<38} | {:>10} | {:>10} | {:>10} | {:>6} | failed |", "what", "rate", "p50", "p99", "ratio");
-    println!("|---|---:|---:|---:|---:|---:|");
-    let bare = bare().await?;
     let settings = [
         ("TENANTRY__RATE_LIMIT__ENABLED", "false"),
         ("TENANTRY__SERVER__WORKERS", "2"),
         ("TENANTRY_LOG", "warn"),
     ];
-    let first = Process::start(&program, &store, None, &settings).await;
+    let first = Process::start(&program, store, None, &settings).await;
     first.kill().await;
     let begun = Instant::now();
-    let process = Process::start(&program, &store, None, &settings).await;
+    let process = Process::start(&program, store, None, &settings).await;
     let start = begun.elapsed();
     let operator = process.operator.clone();
-    let issuer = Issuer::start();
-    issuer.register(&operator).await;
     let tenant =
         json!({"slug": "acme", "name": "Acme", "plan": "enterprise", "identity": {"externalId": "org_acme"}});
     let request =
@@ -140,51 +80,79 @@ async fn main() -> anyhow::Result<()> {
     let scim = operator.with(token["token"].as_str().unwrap_or_default());
     scim.get("/scim/v2/Users?count=0").await.expect(200);
     let idle = memory(process.id());
-    let created = measure(users, |number| {
-        let request = scim.post_owned("/scim/v2/Users", user(number));
-        async { request.await.status == 201 }
-    })
-    .await;
-    show("SCIM create user", &created, bare);
-    let after = memory(process.id());
-    let found = measure(10_000, |number| {
-        let scim = scim.clone();
-        async move {
-            let filter = format!("userName eq \"USER{}@example.com\"", number * 7919 % users);
-            scim.find("/scim/v2/Users", &filter).await.json()["totalResults"] == 1
-        }
-    })
-    .await;
-    show("SCIM look up by userName", &found, bare);
-    let group = scim.post("/scim/v2/Groups", json!({"displayName": "all"})).await.expect(201);
-    let some = scim.get("/scim/v2/Users?attributes=id&count=1000").await.expect(200);
-    let ids: Vec<Value> =
-        some["Resources"].as_array().into_iter().flatten().map(|user| user["id"].clone()).collect();
-    let path = format!("/scim/v2/Groups/{}", group["id"].as_str().unwrap_or_default());
-    let added = measure(ids.len(), |number| {
-        let change =
-            json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": ids[number]}]}]});
-        let request = scim.patch_owned(path.clone(), change);
-        async { request.await.status == 204 }
-    })
-    .await;
-    show("SCIM add one member to one group", &added, bare);
-    let exchange = |offset: usize| {
-        let (operator, issuer) = (&operator, &issuer);
-        move |number: usize| {
-            let body = json!({"subjectToken": issuer.token(&format!("ext-{}", (number + offset) % 1000), "org_acme")});
+    Ok(Running { process, operator, scim, start, idle })
+}
+
+async fn service(store: &Store, users: usize) -> anyhow::Result<()> {
+    head(&format!("{CONNECTIONS} connections, {users} users"));
+    let bare = bare().await?;
+    let running = running(store).await?;
+    let figures = scim::sync(&running.scim, "/scim/v2", users, 5_000.min(users)).await;
+    for (what, measured) in figures.rows() {
+        show(&format!("SCIM {what}"), measured, bare);
+    }
+    let issuer = Issuer::start();
+    issuer.register(&running.operator).await;
+    let exchange = |count: usize| {
+        let (operator, issuer) = (&running.operator, &issuer);
+        measure(count, move |number: usize| {
+            let body = json!({"subjectToken": issuer.token(&format!("ext-{}", number % 1000), "org_acme")});
             let request = operator.post_owned("/api/internal/sso/exchange", body);
             async { request.await.status == 200 }
-        }
+        })
     };
-    show("SSO exchange, first sign-in", &measure(1000, exchange(0)).await, bare);
-    show("SSO exchange", &measure(5000, exchange(0)).await, bare);
+    let exchanges: [Measured; 2] = [exchange(1000).await, exchange(5000).await];
+    show("SSO exchange, first sign-in", &exchanges[0], bare);
+    show("SSO exchange", &exchanges[1], bare);
     println!(
-        "\nstart to /ready {:.0} ms; memory idle {idle:.1} MiB, after {users} users {after:.1} MiB, at the end {:.1} MiB",
-        start.as_secs_f64() * 1000.0,
-        memory(process.id())
+        "\nstart to /ready {:.0} ms; memory idle {:.1} MiB, at the end {:.1} MiB",
+        running.start.as_secs_f64() * 1000.0,
+        running.idle,
+        memory(running.process.id())
     );
     issuer.stop().await;
-    process.kill().await;
+    running.process.kill().await;
     Ok(())
+}
+
+async fn rivals(store: &Store, users: usize) -> anyhow::Result<()> {
+    let some = (users / 2).max(1);
+    let running = running(store).await?;
+    head(&format!("tenantry, {CONNECTIONS} connections, {users} users; ratios are to itself"));
+    let own = scim::sync(&running.scim, "/scim/v2", users, some).await;
+    scim::print(&own, None, running.process.id());
+    running.process.kill().await;
+    for rival in rivals::start().await? {
+        head(&format!("{}, {CONNECTIONS} connections, {users} users; ratios are to tenantry", rival.name));
+        let figures = scim::sync(&rival.client, rival.base, users, some).await;
+        scim::print(&figures, Some(&own), rival.id());
+        rival.stop().await;
+    }
+    Ok(())
+}
+
+async fn growing(store: &Store, users: usize) -> anyhow::Result<()> {
+    let running = running(store).await?;
+    let sizes: Vec<usize> = [1_000, 20_000, users].into_iter().filter(|size| *size <= users).collect();
+    growth::lookups(&running.scim, &sizes).await;
+    growth::group(&running.scim, 20_000.min(users)).await;
+    growth::large_group(&running.scim, &running.process, 100_000.min(users)).await;
+    println!("\nmemory idle {:.1} MiB, at the end {:.1} MiB", running.idle, memory(running.process.id()));
+    running.process.kill().await;
+    Ok(())
+}
+
+#[actix_web::main]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let what = arguments.next().unwrap_or_else(|| "service".to_owned());
+    let users: Option<usize> = arguments.next().map(|text| text.parse()).transpose()?;
+    let store = Store::new().await;
+    println!("# {}", if store.superuser_url.is_some() { "Postgres" } else { "SQLite" });
+    match what.as_str() {
+        "service" => service(&store, users.unwrap_or(20_000)).await,
+        "rivals" => rivals(&store, users.unwrap_or(2_000)).await,
+        "growth" => growing(&store, users.unwrap_or(200_000)).await,
+        other => anyhow::bail!("{other} is not one of service, rivals, growth"),
+    }
 }

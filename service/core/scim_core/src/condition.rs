@@ -40,7 +40,7 @@ impl Place {
         }
     }
 
-    /// Whether texts here are compared after folding, see [`fold`].
+    /// Whether texts here are compared after folding, see [`fold()`].
     pub fn is_folded(&self) -> bool {
         !self.case_exact && matches!(self.kind, Kind::Text | Kind::Reference)
     }

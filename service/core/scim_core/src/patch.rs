@@ -1,6 +1,6 @@
 //! PATCH (RFC 7644, section 3.5.2), on a resource in canonical form.
 //!
-//! A group's members are taken out of the operations by [`split_members`]: adding one member is one row, never a read of
+//! A group's members are taken out of the operations by [`parse`]: adding one member is one row, never a read of
 //! the group.
 
 mod apply;
