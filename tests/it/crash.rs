@@ -298,3 +298,84 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
     two.kill().await;
     module.stop().await;
 }
+
+/// A tenant with a token, and what it needs to go on after a kill.
+async fn synced(process: &Process, users: usize) -> (tests::Client, Vec<String>) {
+    let request =
+        process.operator.request(reqwest::Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
+    let tenant = request.json(&json!({"slug": "acme", "name": "Acme", "plan": "enterprise"}));
+    tests::Reply::read(tenant).await.expect(201);
+    let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
+    let made = process.operator.post(tokens, json!({"name": "idp"})).await.expect(201);
+    let scim = process.operator.with(made["token"].as_str().expect("a token"));
+    let operations: Vec<Value> = (0..users)
+        .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": n.to_string(), "data": {"userName": format!("u{n:03}")}}))
+        .collect();
+    let done = scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
+    let id = |one: &Value| {
+        one["location"].as_str().expect("a location").rsplit('/').next().expect("an id").to_owned()
+    };
+    let ids = done["Operations"].as_array().expect("a list").iter().map(id).collect();
+    (scim, ids)
+}
+
+#[actix_web::test]
+async fn a_restore_goes_on_where_the_process_died() {
+    let store = Store::new().await;
+    let settings = [("TENANTRY__RATE_LIMIT__ENABLED", "false")];
+    for place in ["restore.before_batch", "restore.after_batch"] {
+        let store = if place == "restore.before_batch" { &store } else { &Store::new().await };
+        let mut process = Process::start(PROGRAM, store, Some(place), &settings).await;
+        let (scim, ids) = synced(&process, 150).await;
+        let moment = chrono::Utc::now();
+        let operations: Vec<Value> =
+            ids.iter().map(|id| json!({"method": "DELETE", "path": format!("/Users/{id}")})).collect();
+        scim.post("/scim/v2/Bulk", json!({"Operations": operations})).await.expect(200);
+        let restores = "/api/v1/tenants/acme/organizations/default/directory-restores";
+        process.operator.post(restores, json!({"moment": moment.to_rfc3339()})).await.expect(202);
+        process.killed().await;
+        let process = Process::start(PROGRAM, store, None, &settings).await;
+        eventually("the restore to end", async || {
+            items(&process, restores)
+                .await
+                .iter()
+                .find(|one| one["status"] == "done" && one["done"] == 150)
+                .cloned()
+        })
+        .await;
+        let scim = process.operator.with(scim.bearer.expect("a token"));
+        let page = scim.get("/scim/v2/Users?count=1000&attributes=id").await.expect(200);
+        let mut back: Vec<&str> = page["Resources"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|one| one["id"].as_str())
+            .collect();
+        back.sort_unstable();
+        let mut wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+        wanted.sort_unstable();
+        assert_eq!(back, wanted, "{place}: everybody is back, as the same");
+        let quotas = items(&process, "/api/v1/tenants/acme/quotas").await;
+        let used = quotas.iter().find(|one| one["resource"] == "users").expect("a quota")["used"].clone();
+        assert_eq!(used, 150, "{place}");
+        process.kill().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_rehearsal_is_copied_once_wherever_the_process_dies() {
+    let store = Store::new().await;
+    let mut process = Process::start(PROGRAM, &store, Some("rehearsal.before_commit"), &[]).await;
+    let (_, ids) = synced(&process, 20).await;
+    let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
+    let made = process.operator.post(tokens, json!({"name": "dry", "rehearsal": true})).await.expect(201);
+    process.killed().await;
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    let dry = process.operator.with(made["token"].as_str().expect("a token"));
+    let found = eventually("the copy", async || {
+        let reply = dry.get("/scim/v2/Users?count=0").await;
+        (reply.status == 200).then(|| reply.json()["totalResults"].clone())
+    });
+    assert_eq!(found.await, ids.len());
+    process.kill().await;
+}

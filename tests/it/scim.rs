@@ -7,6 +7,7 @@ mod groups;
 mod lifecycle;
 mod log;
 mod paging;
+mod plans;
 mod protocol;
 mod tokens;
 

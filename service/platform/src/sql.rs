@@ -131,6 +131,11 @@ impl Sql {
         if self.postgres { format!("({text} COLLATE \"C\")") } else { text.to_owned() }
     }
 
+    /// What stands before a statement whose plan is asked for, and the column that has the plan's lines.
+    pub fn explain(self) -> (&'static str, &'static str) {
+        if self.postgres { ("EXPLAIN", "QUERY PLAN") } else { ("EXPLAIN QUERY PLAN", "detail") }
+    }
+
     /// An empty document.
     pub fn json_empty(self) -> &'static str {
         if self.postgres { "'{}'::jsonb" } else { "'{}'" }

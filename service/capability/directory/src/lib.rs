@@ -29,5 +29,5 @@ pub use scim_core::schema::USERS;
 pub use store::changes::changes_of_request;
 pub use store::groups::{group, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
-pub use store::search::{Listed, Listing, Mark, Start, search};
+pub use store::search::{Listed, Listing, Mark, Start, explain, search};
 pub use store::users::{user, user_any_organization, user_by_name, user_locked};

@@ -204,7 +204,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
         };
         match service.db.write(&ctx, job.tenant, step).await {
             Ok(true) => return Ok(()),
-            Ok(false) => {}
+            Ok(false) => platform::crash_point!("restore.after_batch"),
             Err(problem) => {
                 let refused = problem.code.status().is_client_error() && problem.code != Code::Conflict;
                 if refused || run.last {

@@ -140,6 +140,7 @@ async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobE
             return Ok(());
         }
         copy(tx, &row).await?;
+        platform::crash_point!("rehearsal.before_commit");
         tx.update(Model { status: "ready".to_owned(), ready_at: Some(tx.now()), ..row.clone() }).await?;
         tx.record_for(row.tenant_id, "scim_rehearsal.begin", Target::new("scim_token", row.token_id));
         Ok(())

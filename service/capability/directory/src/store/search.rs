@@ -75,66 +75,98 @@ fn columns(view: &View, kind: &ResourceType) -> String {
     )
 }
 
+/// A list in the store's language.
+struct Statement {
+    /// The page.
+    page: String,
+    /// How many there are, behind the mark if there is one.
+    count: String,
+    values: Vec<Value>,
+    sorted: bool,
+    /// Rows that were passed before the mark.
+    before: u64,
+    offset: u64,
+}
+
+impl Statement {
+    fn of(view: &View, listing: Listing<'_>) -> Result<Self, Problem> {
+        let table = if listing.kind.has_members() { "directory_group" } else { "directory_user" };
+        let mut writer = Writer::new(view.sql(), listing.kind, listing.base, listing.organization);
+        let mut tests = "r.tenant_id = $1 AND r.organization_id = $2".to_owned();
+        if let Some(condition) = listing.condition {
+            tests = format!("{tests} AND {}", writer.write(condition)?);
+        }
+        let key = listing.sort.map(|sort| Key::of(&mut writer, sort)).transpose()?;
+        let (before, offset) = match listing.start {
+            Start::Offset(offset) => (0, *offset),
+            Start::Behind(before, mark) => {
+                let behind = match &key {
+                    None => format!("r.id > {}", writer.bind(mark.id)),
+                    Some(key) => key.behind(&mut writer, mark.id, mark.key.as_deref()),
+                };
+                tests = format!("{tests} AND {behind}");
+                (*before, 0)
+            }
+        };
+        let (order, shown) = match &key {
+            None => ("r.id".to_owned(), String::new()),
+            Some(key) => (key.order(), format!(", {} AS sort_key", key.text)),
+        };
+        let page = format!(
+            "SELECT {}{shown} FROM {table} r WHERE {tests} ORDER BY {order} LIMIT {} OFFSET {offset}",
+            columns(view, listing.kind),
+            listing.limit
+        );
+        let count = format!("SELECT COUNT(*) AS n FROM {table} r WHERE {tests}");
+        Ok(Self { page, count, values: writer.values, sorted: key.is_some(), before, offset })
+    }
+
+    async fn count(&self, view: &View) -> Result<u64, Problem> {
+        let rows = view.query(&self.count, self.values.clone()).await?;
+        let n = rows.first().map(|row| row.try_get::<i64>("", "n")).transpose().map_err(DbError::from)?;
+        Ok(u64::try_from(n.unwrap_or(0)).unwrap_or(0))
+    }
+}
+
 /// A page of a list. A page that isn't full is the last one, so its total needs no count.
 ///
 /// # Errors
 /// `validation.failed` (`invalidFilter`, `invalidPath`) for what can't be searched or sorted by.
 pub async fn search<R: FromQueryResult>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Problem> {
-    let table = if listing.kind.has_members() { "directory_group" } else { "directory_user" };
-    let mut writer = Writer::new(view.sql(), listing.kind, listing.base, listing.organization);
-    let mut tests = "r.tenant_id = $1 AND r.organization_id = $2".to_owned();
-    if let Some(condition) = listing.condition {
-        tests = format!("{tests} AND {}", writer.write(condition)?);
-    }
-    let key = listing.sort.map(|sort| Key::of(&mut writer, sort)).transpose()?;
-    let (before, offset) = match listing.start {
-        Start::Offset(offset) => (0, *offset),
-        Start::Behind(before, mark) => {
-            let behind = match &key {
-                None => format!("r.id > {}", writer.bind(mark.id)),
-                Some(key) => key.behind(&mut writer, mark.id, mark.key.as_deref()),
-            };
-            tests = format!("{tests} AND {behind}");
-            (*before, 0)
-        }
-    };
-    let values = writer.values;
-    let count = async || -> Result<u64, Problem> {
-        let sql = format!("SELECT COUNT(*) AS n FROM {table} r WHERE {tests}");
-        let rows = view.query(&sql, values.clone()).await?;
-        let n: i64 =
-            rows.first().map(|row| row.try_get("", "n")).transpose().map_err(DbError::from)?.unwrap_or(0);
-        Ok(u64::try_from(n).unwrap_or(0))
-    };
+    let statement = Statement::of(view, listing)?;
+    let (before, offset) = (statement.before, statement.offset);
     if listing.limit == 0 {
-        return Ok(Listed { rows: Vec::new(), total: before + count().await?, last: None });
+        let total = before + statement.count(view).await?;
+        return Ok(Listed { rows: Vec::new(), total, last: None });
     }
-    let (order, shown) = match &key {
-        None => ("r.id".to_owned(), String::new()),
-        Some(key) => (key.order(), format!(", {} AS sort_key", key.text)),
-    };
-    let sql = format!(
-        "SELECT {}{shown} FROM {table} r WHERE {tests} ORDER BY {order} LIMIT {} OFFSET {offset}",
-        columns(view, listing.kind),
-        listing.limit
-    );
-    let found = view.query(&sql, values.clone()).await?;
+    let found = view.query(&statement.page, statement.values.clone()).await?;
     let last = match found.last() {
         None => None,
         Some(row) => {
             let id = row.try_get("", "id").map_err(DbError::from)?;
-            Some(Mark {
-                id,
-                key: if key.is_some() { row.try_get("", "sort_key").map_err(DbError::from)? } else { None },
-            })
+            let key =
+                statement.sorted.then(|| row.try_get("", "sort_key")).transpose().map_err(DbError::from)?;
+            Some(Mark { id, key: key.flatten() })
         }
     };
     let rows = found.iter().map(|row| R::from_query_result(row, "")).collect::<Result<Vec<R>, _>>();
     let rows = rows.map_err(DbError::from)?;
     let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     let ended = shown < listing.limit && (shown > 0 || offset == 0);
-    let total = if ended { before + offset + shown } else { before + count().await? };
+    let total = if ended { before + offset + shown } else { before + statement.count(view).await? };
     Ok(Listed { rows, total, last })
+}
+
+/// How the store would find a page: its plan, a line each. A test reads it, so that a filter which lost its index is seen.
+///
+/// # Errors
+/// The same as [`search`].
+pub async fn explain(view: &View, listing: Listing<'_>) -> Result<Vec<String>, Problem> {
+    let statement = Statement::of(view, listing)?;
+    let (explain, column) = view.sql().explain();
+    let rows = view.query(&format!("{explain} {}", statement.page), statement.values).await?;
+    let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("", column)).collect();
+    Ok(lines.map_err(DbError::from)?)
 }
 
 /// The first parameters of every statement: the tenant comes before them.
