@@ -245,3 +245,48 @@ async fn who_was_deactivated_comes_back_as_the_same_and_whose_name_was_freed_doe
     assert_ne!(user(&acme, "ann").await, ann, "a name is free again; an id never is");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let ann = user(&acme, "ann-of-acme").await;
+    let title = patch(json!([{"op": "add", "path": "title", "value": "x"}]));
+    acme.scim.patch(&format!("/scim/v2/Users/{ann}"), title).await.expect(200);
+    let schemas = format!("/api/v1/tenants/{}/scim-schemas", acme.slug);
+    let declared = json!({"id": "urn:acme:badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "number"}]});
+    acme.admin.post(&schemas, declared).await.expect(201);
+    let made = acme
+        .admin
+        .post(&at(&acme, "scim-tokens"), json!({"name": "dry", "rehearsal": true}))
+        .await
+        .expect(201);
+    let dry = app.operator.with(made["token"].as_str().unwrap());
+    eventually("the copy", async || (dry.get("/scim/v2/Users").await.status == 200).then_some(())).await;
+    assert_eq!(app.operator.delete(&format!("/api/v1/tenants/{}", acme.id)).await.status, 202);
+    eventually("the end", async || {
+        let tenant = app.operator.get(&format!("/api/v1/tenants/{}", acme.id)).await.json();
+        (tenant["status"] == "deleted").then_some(())
+    })
+    .await;
+    let db = &app.running.service.db;
+    for table in [
+        "directory_user",
+        "directory_group",
+        "directory_change",
+        "scim_request",
+        "scim_schema",
+        "scim_rehearsal",
+        "scim_token",
+        "organization",
+    ] {
+        eventually(&format!("{table} to be empty"), async || {
+            let sql = format!("SELECT COUNT(*) AS n FROM {table}");
+            let read = async |view: &platform::PlatformView| view.query(&sql, Vec::new()).await;
+            let rows = db.read_platform(read).await.expect("a count");
+            (rows[0].try_get::<i64>("", "n").expect("a number") == 0).then_some(())
+        })
+        .await;
+    }
+    app.stop().await;
+}

@@ -6,7 +6,6 @@ use entity::directory::{group, user};
 use entity::invitations::invitation;
 use entity::provisioning::run;
 use entity::quota::usage;
-use entity::scim::token;
 use entity::sessions::signing_key;
 use entity::tenancy::{organization, tenant};
 use invitations::NewInvitation;
@@ -172,7 +171,7 @@ async fn cut_off(tx: &mut Tx) -> Result<(), Problem> {
 
 /// Everything that belongs to an organization, and the organizations; what hangs on these goes by its foreign key.
 async fn remove_directory(tx: &mut Tx) -> Result<(), Problem> {
-    tx.purge(tx.remove::<token::Entity>()).await?;
+    scim::remove_all(tx).await?;
     tx.purge(tx.remove::<group::Entity>()).await?;
     tx.purge(tx.remove::<user::Entity>()).await?;
     tx.purge(tx.remove::<invitation::Entity>()).await?;

@@ -161,7 +161,8 @@ async fn answer(caller: TenantCaller, ids: Ids, confirm: bool) -> Result<Tagged<
 pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Result<(), Problem> {
     caller
         .write(async |tx| {
-            if directory::hold(tx, organization).await? {
+            // A rehearsal holds on its copy; nobody is woken for it.
+            if directory::hold(tx, organization).await? && !caller.ctx.rehearsal {
                 tell_admins(tx, caller, organization).await?;
             }
             Ok(())

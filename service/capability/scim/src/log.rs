@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use entity::scim::request;
-use platform::{Ctx, PlatformTx, Timestamp, Work as _, chain, ids};
+use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _, chain, ids};
 use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::time::sleep;
@@ -125,16 +125,28 @@ impl Writer {
     }
 
     async fn write(&self, batch: Vec<Entry>) {
-        let count = batch.len() as u64;
         let rows: Vec<request::Model> = batch.into_iter().filter_map(row).collect();
+        match self.insert(rows.clone()).await {
+            // An organization was deleted since: its requests are nobody's, the others' are.
+            Err(DbError::Conflict(_)) if rows.len() > 1 => {
+                for row in rows {
+                    let _ = self.insert(vec![row]).await;
+                }
+            }
+            Err(error) => {
+                metrics::counter!("tenantry_scim_requests_unlogged_total").increment(rows.len() as u64);
+                tracing::warn!(error = %chain(&error), count = rows.len(), "requests could not be logged");
+            }
+            Ok(()) => {}
+        }
+    }
+
+    async fn insert(&self, rows: Vec<request::Model>) -> Result<(), DbError> {
         let write = async |tx: &mut PlatformTx| {
             tx.housekeeping();
             tx.insert_all(rows).await
         };
-        if let Err(error) = self.service.db.write_platform(&Ctx::system("request log"), write).await {
-            metrics::counter!("tenantry_scim_requests_unlogged_total").increment(count);
-            tracing::warn!(error = %chain(&error), count, "requests could not be logged");
-        }
+        self.service.db.write_platform(&Ctx::system("request log"), write).await
     }
 }
 

@@ -87,6 +87,15 @@ pub(crate) async fn end(tx: &mut Tx, token: &token::Model) -> Result<(), Problem
     Ok(())
 }
 
+/// Ends all rehearsals of a tenant that goes.
+pub(crate) async fn end_all(tx: &mut Tx) -> Result<(), Problem> {
+    for row in tx.all(tx.select::<Entity>()).await? {
+        tx.enqueue(&Discard { tenant: row.tenant_id, shadow: row.shadow_id });
+    }
+    tx.purge(tx.remove::<Entity>()).await?;
+    Ok(())
+}
+
 /// Makes the copy.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Prepare {
@@ -185,6 +194,7 @@ async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobErr
         // Memberships and addresses go with their users and groups.
         for table in [
             "session",
+            "mail_message",
             "directory_change",
             "directory_group",
             "directory_user",

@@ -284,6 +284,18 @@ async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem
     Ok(())
 }
 
+/// Removes everything that SCIM keeps for a tenant that goes: tokens, copies on which they rehearsed, schemas.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn remove_all(tx: &mut Tx) -> Result<(), Problem> {
+    rehearsal::end_all(tx).await?;
+    tx.purge(tx.remove::<Entity>()).await?;
+    tx.purge(tx.remove::<entity::scim::schema::Entity>()).await?;
+    tx.purge(tx.remove::<entity::scim::assertion::Entity>()).await?;
+    Ok(())
+}
+
 async fn rotate_scim_token(
     caller: TenantCaller,
     ids: Ids,
