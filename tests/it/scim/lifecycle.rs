@@ -290,3 +290,40 @@ async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
     }
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn what_an_identity_provider_owns_is_not_edited_here_and_the_rest_is() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let users = format!("/api/v1/tenants/{}/users", acme.slug);
+    let edit = async |id: &str, body: Value| acme.admin.patch(&format!("{users}/{id}"), body).await;
+    let ann = user(&acme, "ann").await;
+    for body in
+        [json!({"displayName": "Ann"}), json!({"active": false}), json!({"role": "viewer", "active": false})]
+    {
+        edit(&ann, body).await.refused(409, "user.managed");
+    }
+    edit(&ann, json!({"role": "contributor"})).await.expect(200);
+    edit(&ann, json!({})).await.refused(400, "validation.failed");
+    edit(&ann, json!({"userName": "x"})).await.refused(400, "validation.failed");
+    let invited = json!({"email": "zoe@example.com", "role": "viewer"});
+    acme.admin.post(&format!("/api/v1/tenants/{}/invitations", acme.slug), invited).await.expect(201);
+    let token = app.invitation_token("zoe@example.com").await;
+    let accepted =
+        app.anyone().post("/api/v1/invitations/accept", json!({"token": token, "name": "Zoe"})).await;
+    assert!(accepted.status.is_success(), "{}", accepted.text);
+    let all = acme.admin.get(&users).await.expect(200);
+    let zoe =
+        all["items"].as_array().unwrap().iter().find(|one| one["source"] == "invitation").unwrap().clone();
+    let edited = edit(&id(&zoe), json!({"displayName": "Zoë", "active": false})).await.expect(200);
+    assert_eq!(
+        (edited["displayName"].as_str(), edited["active"].as_bool(), edited["source"].as_str()),
+        (Some("Zoë"), Some(false), Some("invitation"))
+    );
+    edit(&id(&zoe), json!({"active": true})).await.expect(200);
+    // The identity provider finds her and writes: from then on she is its.
+    let on = patch(json!([{"op": "replace", "path": "title", "value": "Dr."}]));
+    acme.scim.patch(&format!("/scim/v2/Users/{}", id(&zoe)), on).await.expect(200);
+    edit(&id(&zoe), json!({"displayName": "Z"})).await.refused(409, "user.managed");
+    app.stop().await;
+}

@@ -28,7 +28,7 @@ pub fn routes() -> Routes {
             Method::PATCH,
             "/api/v1/tenants/{tenant}/users/{user_id}",
             WRITE,
-            "update_user: Give a user a role.",
+            "update_user: Give a user a role; edit or deactivate one whom no identity provider manages.",
             update_user,
         )
         .add(Method::GET, "/api/v1/tenants/{tenant}/groups", READ, "list_groups: List groups.", list_groups)
@@ -105,18 +105,30 @@ impl From<group::Model> for Group {
     }
 }
 
-/// What of a user is changed here; the rest is the identity provider's.
+/// What of a user is changed here. A role of any user, unless a group gives it; the rest only of users whom no identity
+/// provider manages.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    role: String,
+    role: Option<String>,
+    /// Whether the person may sign in; switching it off ends their sessions.
+    active: Option<bool>,
+    #[schema(max_length = 200)]
+    display_name: Option<String>,
 }
 
 impl Input for UserChange {
     fn check(&self, errors: &mut FieldErrors) {
-        let known = Role::parse(&self.role).is_some_and(|role| !role.is_platform());
-        errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
+        let any = self.role.is_some() || self.active.is_some() || self.display_name.is_some();
+        errors.require(any, "", "must have role, active or displayName");
+        if let Some(role) = &self.role {
+            let known = Role::parse(role).is_some_and(|role| !role.is_platform());
+            errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
+        }
+        if let Some(name) = &self.display_name {
+            errors.text("/displayName", name, 200);
+        }
     }
 }
 
@@ -143,7 +155,14 @@ async fn update_user(
             let found = tx.lock(tx.select::<user::Entity>().filter(user::Column::Id.eq(id))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
-            ops::set_role(tx, row, &change.role).await
+            let row = match change.active.is_some() || change.display_name.is_some() {
+                true => ops::edit(tx, row, change.active, change.display_name).await?,
+                false => row,
+            };
+            match &change.role {
+                Some(role) => ops::set_role(tx, row, role).await,
+                None => Ok(row),
+            }
         })
         .await?;
     Ok(Tagged(row.version, row.into()))

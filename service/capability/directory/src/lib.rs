@@ -18,7 +18,8 @@ pub use model::Source;
 pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
 pub use ops::restore::{
-    Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restores, running_restore,
+    Items, Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores,
+    running_restore,
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{

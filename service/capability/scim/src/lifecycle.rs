@@ -196,11 +196,14 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobError> {
     let ctx = Ctx { request_id: run.request_id, ..Ctx::system("directory restore") };
+    let read =
+        async |view: &platform::View| directory::restore_items(view, job.organization, job.restore).await;
+    let Some(items) = service.db.read(job.tenant, read).await? else { return Ok(()) };
     loop {
         platform::crash_point!("restore.before_batch");
         let step = async |tx: &mut platform::Tx| {
             let registry = crate::state::registry(tx).await?;
-            directory::go_on(tx, &registry, job.organization, job.restore, BATCH).await
+            directory::go_on(tx, &registry, job.organization, job.restore, &items, BATCH).await
         };
         match service.db.write(&ctx, job.tenant, step).await {
             Ok(true) => return Ok(()),

@@ -16,6 +16,29 @@
 //! Real clients differ from the norm, and from each other. What is tolerated is decided by one value, [`Profile`]. No
 //! function panics, whatever the input; text is bounded by [`filter::LENGTH_MAX`], nesting by [`filter::DEPTH_MAX`] and the
 //! JSON reader's own limit, lists by [`patch::OPERATIONS_MAX`] and [`bulk::OPERATIONS_MAX`].
+//!
+//! ```
+//! use scim_core::condition::Condition;
+//! use scim_core::document::Document;
+//! use scim_core::filter::Filter;
+//! use scim_core::schema::USERS;
+//! use scim_core::{Profile, patch, resource};
+//!
+//! # fn main() -> Result<(), scim_core::ScimError> {
+//! let body = br#"{"USERNAME": "Ann@Example.com", "active": "True", "emails": [{"value": "ann@x.example", "type": "work"}]}"#;
+//! let ann = resource::normalize(&USERS, &Document::parse(body)?, Profile::Compat)?.resource;
+//! assert_eq!(ann["userName"], "Ann@Example.com");
+//!
+//! let filter = Filter::parse(r#"emails[type eq "work"].value ew "X.EXAMPLE" and not (title pr)"#, Profile::Compat)?;
+//! assert!(Condition::bind(&USERS, &filter, Profile::Compat)?.holds(&ann));
+//!
+//! let body = br#"{"Operations": [{"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "a@y.example"}]}"#;
+//! let patch = patch::parse(&USERS, &Document::parse(body)?, Profile::Compat)?;
+//! let after = patch::apply(&USERS, &ann, &patch.operations, Profile::Compat)?;
+//! assert_eq!(after["emails"][0]["value"], "a@y.example");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod bulk;
 pub mod condition;

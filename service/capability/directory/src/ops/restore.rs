@@ -43,7 +43,7 @@ impl Event for Restored {
 
 /// One thing to put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Item {
+pub(crate) enum Item {
     /// It was made since: it goes.
     RemoveGroup(Uuid),
     /// It was made since: they go.
@@ -183,6 +183,21 @@ pub async fn running_restore(view: &View, organization: Uuid) -> Result<Option<M
     view.one(select.filter(Column::Status.eq("running"))).await
 }
 
+/// What a restore puts back, in order: read once a run, and the same in each.
+#[derive(Debug)]
+pub struct Items(Vec<Item>);
+
+/// What a restore puts back; `None` if it doesn't run.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn restore_items(view: &View, organization: Uuid, id: Uuid) -> Result<Option<Items>, DbError> {
+    let Some(row) = running_restore(view, organization).await?.filter(|row| row.id == id) else {
+        return Ok(None);
+    };
+    items(view, organization, row.moment, row.created_at).await.map(Items).map(Some)
+}
+
 /// Puts back the next things of a restore; true once it is done.
 ///
 /// # Errors
@@ -192,6 +207,7 @@ pub async fn go_on(
     registry: &Registry,
     organization: Uuid,
     id: Uuid,
+    Items(items): &Items,
     batch: usize,
 ) -> Result<bool, Problem> {
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
@@ -200,7 +216,6 @@ pub async fn go_on(
         tx.housekeeping();
         return Ok(true);
     }
-    let items = items(tx, organization, row.moment, row.created_at).await?;
     let done = usize::try_from(row.done).unwrap_or(0);
     let next: Vec<Item> = items.iter().skip(done).take(batch).cloned().collect();
     for item in &next {

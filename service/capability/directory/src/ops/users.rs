@@ -4,7 +4,7 @@ use entity::directory::{identity, user};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use quota::Usage;
-use scim_core::schema::ResourceType;
+use scim_core::schema::{ResourceType, USERS};
 use scim_core::{fold, fold_resource};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
@@ -306,6 +306,29 @@ pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -
     tx.insert(link).await?;
     tx.record("user.link", Target::new("user", row.id).with(serde_json::json!({"issuer": issuer})));
     Ok(())
+}
+
+/// Edits a user whom no identity provider manages.
+///
+/// # Errors
+/// `user.managed` if one does; what [`replace_user`] refuses.
+pub(crate) async fn edit(
+    tx: &mut Tx,
+    before: user::Model,
+    active: Option<bool>,
+    display_name: Option<String>,
+) -> Result<user::Model, Problem> {
+    if before.source == Source::Scim.name() {
+        return Err(Problem::new(Code::UserManaged));
+    }
+    let mut resource = before.resource.as_object().cloned().unwrap_or_default();
+    if let Some(active) = active {
+        resource.insert("active".to_owned(), active.into());
+    }
+    if let Some(name) = display_name {
+        resource.insert("displayName".to_owned(), name.into());
+    }
+    replace_user(tx, &USERS, before, resource).await
 }
 
 /// Gives a user a role. The last active admin keeps theirs.
