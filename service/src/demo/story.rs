@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "serde_json answers null for what isn't there")]
 
 use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -52,7 +53,8 @@ impl Story {
         self.push_directory(&mut tenant, steps).await?;
         let session = self.sign_in(issuer, steps).await?;
         self.invite(&tenant, steps).await?;
-        self.deactivate(&tenant, issuer, &session, steps).await
+        self.deactivate(&tenant, issuer, &session, steps).await?;
+        self.undo(&tenant, steps).await
     }
 
     fn request(&self, method: Method, path: &str, bearer: &str) -> RequestBuilder {
@@ -230,6 +232,55 @@ impl Story {
         ensure!(again.status() == StatusCode::FORBIDDEN, "signing in again: {}", again.status());
         steps.say("the identity provider deactivated her: token, refresh and new sign-in are all refused");
         Ok(())
+    }
+
+    /// The moment of the newest change, by the server's clock.
+    async fn newest_change(&self, tenant: &Tenant) -> anyhow::Result<DateTime<FixedOffset>> {
+        let path = "/scim/v2/Users?count=1&sortBy=meta.lastModified&sortOrder=descending&attributes=meta";
+        let newest = self.request(Method::GET, path, &tenant.scim).send().await?;
+        let newest = read(newest, "the newest user").await?;
+        let at = DateTime::parse_from_rfc3339(&text(&newest["Resources"][0]["meta"]["lastModified"])?)?;
+        // It is told in whole milliseconds; the change itself may be later by less than one.
+        Ok(at + TimeDelta::milliseconds(1))
+    }
+
+    /// Somebody unassigns everybody by mistake: the guard stops it, and what had gone comes back.
+    async fn undo(&self, tenant: &Tenant, steps: &mut Steps) -> anyhow::Result<()> {
+        let at = |what: &str| format!("/api/v1/tenants/{}/organizations/default/{what}", tenant.id);
+        let guard =
+            self.request(Method::PUT, &at("directory-guard"), &self.key).json(&json!({"usersMax": 10}));
+        read(guard.send().await?, "the guard").await?;
+        let moment = self.newest_change(tenant).await?;
+        let (mut gone, mut held) = (0, 0);
+        for user in &tenant.users {
+            let path = format!("/scim/v2/Users/{user}");
+            match self.request(Method::DELETE, &path, &tenant.scim).send().await?.status() {
+                StatusCode::NO_CONTENT => gone += 1,
+                StatusCode::SERVICE_UNAVAILABLE => held += 1,
+                other => bail!("deleting: {other}"),
+            }
+        }
+        ensure!(gone == 10 && held > 10, "{gone} went, {held} were held");
+        steps.say(&format!("it then removed everybody by mistake: the guard let {gone} go and held {held}"));
+        let restores = at("directory-restores");
+        let moment = json!({"moment": moment.to_rfc3339()});
+        read(self.request(Method::POST, &restores, &self.key).json(&moment).send().await?, "undoing").await?;
+        for _ in 0..200 {
+            let list =
+                read(self.request(Method::GET, &restores, &self.key).send().await?, "the restore").await?;
+            ensure!(list["items"][0]["status"] != "failed", "the restore failed: {list}");
+            if list["items"][0]["status"] == "done" {
+                let users = self.request(Method::GET, "/scim/v2/Users?count=0", &tenant.scim).send().await?;
+                let there = read(users, "counting").await?["totalResults"].clone();
+                ensure!(there.as_u64() >= Some(tenant.users.len() as u64), "{there} are back");
+                steps.say(&format!(
+                    "an admin put the directory back to what it was: {there} users, as the same"
+                ));
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        bail!("the directory isn't back")
     }
 }
 
