@@ -27,6 +27,7 @@ impl MigrationTrait for Migration {
             ],
         )
         .await?;
+        postgres::churns(manager, &["directory_group", "quota"]).await?;
         // Rows that were written before: names and texts in lower case, see `scim_core::fold`.
         let fold = |table: &str| match manager.get_database_backend() {
             sea_orm::DbBackend::Postgres => {

@@ -141,6 +141,16 @@ impl Sql {
         if self.postgres { "'{}'::jsonb" } else { "'{}'" }
     }
 
+    /// Whether `column` is among the ids that a select which doesn't depend on the row finds. Postgres runs it once and goes
+    /// by the index, whatever it believes about tables that were filled a moment ago.
+    pub fn among(self, column: &str, select: &str) -> String {
+        if self.postgres {
+            format!("{column} = ANY(ARRAY({select}))")
+        } else {
+            format!("{column} IN ({select})")
+        }
+    }
+
     /// An id as a text.
     pub fn id_text(self, id: &str) -> String {
         if self.postgres {

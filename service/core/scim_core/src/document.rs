@@ -122,7 +122,8 @@ pub fn member_ids(raw: &RawValue) -> Result<Vec<String>, ScimError> {
         .map_err(|_| ScimError::value("`members` must be a list of objects with a `value`."))?;
     let mut seen = HashSet::with_capacity(ids.len());
     let first: Vec<bool> = ids.iter().map(|id| seen.insert(id.as_str())).collect();
-    Ok(ids.iter().zip(first).filter(|(_, first)| *first).map(|(id, _)| id.clone()).collect())
+    drop(seen);
+    Ok(ids.into_iter().zip(first).filter(|(_, first)| *first).map(|(id, _)| id).collect())
 }
 
 struct Ids(Vec<String>);

@@ -31,10 +31,12 @@ pub(crate) async fn note_members(
     group: Uuid,
     members: &[Uuid],
 ) -> Result<(), DbError> {
-    let list = |members: &[Uuid]| members.iter().map(|id| Value::String(id.simple().to_string())).collect();
-    let rows =
-        members.chunks(IDS_MAX).map(|batch| row(tx, organization, (kind, action), group, Some(list(batch))));
-    tx.insert_all(rows.collect()).await
+    // One at a time: a group of 100,000 never is one statement.
+    for batch in members.chunks(IDS_MAX) {
+        let ids = batch.iter().map(|id| Value::String(id.simple().to_string())).collect();
+        tx.insert(row(tx, organization, (kind, action), group, Some(ids))).await?;
+    }
+    Ok(())
 }
 
 fn row(

@@ -163,9 +163,10 @@ impl<'a> Writer<'a> {
     /// Those with this address, by its index.
     fn email(&mut self, folded: &str) -> String {
         let wanted = self.bind(folded.to_owned());
-        format!(
-            "r.id IN (SELECT user_id FROM directory_user_email WHERE tenant_id = $1 AND organization_id = $2 AND value_key = {wanted})"
-        )
+        let select = format!(
+            "SELECT user_id FROM directory_user_email WHERE tenant_id = $1 AND organization_id = $2 AND value_key = {wanted}"
+        );
+        self.sql.among("r.id", &select)
     }
 
     fn id(&mut self, column: &str, check: Check<'_>) -> String {
@@ -365,12 +366,15 @@ impl<'a> Writer<'a> {
         let id = self.bind(id);
         let scope = "tenant_id = $1 AND organization_id = $2";
         if self.kind.has_members() {
-            format!(
-                "r.id IN (SELECT group_id FROM directory_group_member WHERE {scope} AND user_id = {id} \
-                 UNION ALL SELECT group_id FROM directory_group_child WHERE {scope} AND child_id = {id})"
-            )
+            let select = format!(
+                "SELECT group_id FROM directory_group_member WHERE {scope} AND user_id = {id} \
+                 UNION ALL SELECT group_id FROM directory_group_child WHERE {scope} AND child_id = {id}"
+            );
+            self.sql.among("r.id", &select)
         } else {
-            format!("r.id IN (SELECT user_id FROM directory_group_member WHERE {scope} AND group_id = {id})")
+            let select =
+                format!("SELECT user_id FROM directory_group_member WHERE {scope} AND group_id = {id}");
+            self.sql.among("r.id", &select)
         }
     }
 }
