@@ -163,7 +163,7 @@ fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
 async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.groups);
     let not_found = || Type::Groups.not_found();
-    let id = match write {
+    let row = match write {
         Write::Create(new) => {
             let row = directory::create_group(tx, kind, organization, new.resource).await?;
             if !new.members.is_empty() {
@@ -178,13 +178,9 @@ async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) 
             let row = directory::replace_group(tx, kind, before, new.resource).await?;
             let changed =
                 directory::set_members(tx, &row, &[MemberEdit::Replace(ids(&new.members)?)]).await?;
-            directory::touch_group(tx, &row, changed).await?;
-            id
+            directory::touch_group(tx, row, changed)
         }
-        Write::Patch(id, patch) => {
-            patch_group(tx, scope, id, patch, seen).await?;
-            id
-        }
+        Write::Patch(id, patch) => patch_group(tx, scope, id, patch, seen).await?,
         Write::Delete(id) => {
             let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
             seen.require(before.version)?;
@@ -192,7 +188,6 @@ async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) 
             return Ok(Done::of(Row::Gone));
         }
     };
-    let row = directory::group(tx, organization, id).await?.ok_or_else(not_found)?;
     Ok(Done::of(Row::Group(Box::new(row))))
 }
 
@@ -202,7 +197,7 @@ async fn patch_group(
     id: Uuid,
     patch: Patch,
     seen: &dyn Seen,
-) -> Result<(), Problem> {
+) -> Result<group::Model, Problem> {
     let organization = scope.organization;
     // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
     // longer than for the statement that raises its version.
@@ -221,8 +216,7 @@ async fn patch_group(
     }
     let edits: Vec<MemberEdit> = patch.members.iter().map(edit).collect::<Result<_, _>>()?;
     let changed = directory::set_members(tx, &row, &edits).await?;
-    directory::touch_group(tx, &row, changed).await?;
-    Ok(())
+    Ok(directory::touch_group(tx, row, changed))
 }
 
 /// Ids of members that come in: each must be one.

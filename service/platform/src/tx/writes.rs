@@ -53,6 +53,8 @@ pub(super) struct Writes {
     pub(super) audit: Vec<AuditRecord>,
     pub(super) events: Vec<(&'static str, Option<Uuid>, Json)>,
     jobs: Vec<NewJob>,
+    /// Statements for just before the commit.
+    late: Vec<(&'static str, Vec<Value>)>,
     wrote: AtomicBool,
     housekeeping: bool,
 }
@@ -71,6 +73,7 @@ impl Writes {
             audit: Vec::new(),
             events: Vec::new(),
             jobs: Vec::new(),
+            late: Vec::new(),
             wrote: AtomicBool::new(false),
             housekeeping: false,
         }
@@ -86,6 +89,7 @@ impl Writes {
             "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
         );
         if self.ctx.rehearsal {
+            run_late(reads, self.late).await?;
             return Ok(Rung { jobs: false, events: false });
         }
         let rung = Rung { jobs: !self.jobs.is_empty(), events: !self.events.is_empty() };
@@ -118,6 +122,7 @@ impl Writes {
         for new in self.jobs {
             insert_job(reads, new, now, request_id.clone()).await?;
         }
+        run_late(reads, self.late).await?;
         if let Some(mark) = self.ctx.idempotency {
             let sql = "UPDATE idempotency_record SET state = 'applied' \
                        WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'";
@@ -134,6 +139,13 @@ impl Reads {
         self.execute_raw(sql, values).await?;
         Ok(())
     }
+}
+
+async fn run_late(reads: &Reads, late: Vec<(&'static str, Vec<Value>)>) -> Result<(), DbError> {
+    for (sql, values) in late {
+        reads.execute_raw(sql, values).await?;
+    }
+    Ok(())
 }
 
 async fn insert_job(
@@ -384,7 +396,19 @@ impl Tx {
         self.execute_raw(sql, self.scoped(values)).await
     }
 
-    /// The same, for a statement that returns the rows it touched.
+    /// Leaves a statement for just before the commit: for a row that many transactions change, so that the others wait for
+    /// this one statement and the commit, and for nothing before. It can't be refused any more.
+    ///
+    /// # Panics
+    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
+    pub fn execute_last(&mut self, sql: &'static str, values: Vec<Value>) {
+        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
+        self.writes.touched();
+        let values = self.scoped(values);
+        self.writes.late.push((sql, values));
+    }
+
+    /// The same as [`Tx::execute`], for a statement that returns the rows it touched.
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.

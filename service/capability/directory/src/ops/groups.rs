@@ -271,19 +271,20 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
     Ok(note(tx, group, Kind::Group, "add", added, moved).await?)
 }
 
-/// Notes that a group's members changed: its version and time move, without reading or writing anything else of it.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn touch_group(tx: &mut Tx, row: &group::Model, changed: u64) -> Result<(), DbError> {
+/// Notes that a group's members changed: its version and time move, without reading or writing anything else of it. The
+/// row is written just before the commit, because everybody who changes the group's members wants it. Answers the row as
+/// it will be; if others changed the group meanwhile it will be further, and a version that is behind is what they are
+/// told by, too.
+pub fn touch_group(tx: &mut Tx, row: group::Model, changed: u64) -> group::Model {
     if changed == 0 {
         tx.housekeeping();
-        return Ok(());
+        return row;
     }
     let sql = "UPDATE directory_group SET version = version + 1, updated_at = $4 \
                WHERE tenant_id = $1 AND organization_id = $2 AND id = $3";
-    tx.execute(sql, vec![row.organization_id.into(), row.id.into(), tx.now().into()]).await?;
+    let now = tx.now();
+    tx.execute_last(sql, vec![row.organization_id.into(), row.id.into(), now.into()]);
     tx.record("group.members", Target::new("group", row.id).with(json!({"changed": changed})));
-    tx.emit(&Updated(facts(row, vec!["members".to_owned()])));
-    Ok(())
+    tx.emit(&Updated(facts(&row, vec!["members".to_owned()])));
+    group::Model { version: row.version + 1, updated_at: now, ..row }
 }

@@ -357,6 +357,6 @@ async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> 
         crate::store::members::known(tx, crate::store::members::Kind::Group, organization, &back).await?,
     );
     let changed = groups::set_members(tx, &row, &[MemberEdit::Remove(out), MemberEdit::Add(there)]).await?;
-    groups::touch_group(tx, &row, changed).await?;
+    groups::touch_group(tx, row, changed);
     Ok(())
 }
