@@ -120,40 +120,41 @@ pub(crate) async fn apply(
 
 async fn apply_user(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.users);
-    let id = match &write {
-        Write::Create(new) => {
-            let new = NewUser {
-                organization,
-                resource: new.resource.clone(),
-                source: Source::Scim,
-                role: ROLE.to_owned(),
-            };
+    let (before, resource) = match write {
+        Write::Create(Normalized { resource, .. }) => {
+            let new = NewUser { organization, resource, source: Source::Scim, role: ROLE.to_owned() };
             let (row, usage) = directory::create_user(tx, kind, new).await?;
-            return Ok(Done { row: Row::User(Box::new(row)), usage: Some(usage).flatten() });
+            return Ok(Done { row: Row::User(Box::new(row)), usage });
         }
-        Write::Replace(id, _) | Write::Patch(id, _) | Write::Delete(id) => *id,
-    };
-    let before =
-        directory::user_locked(tx, organization, id).await?.ok_or_else(|| Type::Users.not_found())?;
-    seen.require(before.version)?;
-    let resource = match write {
-        Write::Replace(_, mut new) => {
+        Write::Delete(id) => {
+            user_as_seen(tx, scope, id, seen).await?;
+            directory::delete_user(tx, organization, id).await?;
+            return Ok(Done::of(Row::Gone));
+        }
+        Write::Replace(id, mut new) => {
+            let before = user_as_seen(tx, scope, id, seen).await?;
             // What isn't sent is cleared, but nobody is left without a state.
             new.resource.entry("active").or_insert(Value::Bool(true));
             check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
-            new.resource
+            (before, new.resource)
         }
-        Write::Patch(_, patch) => {
-            let before = attributes(&before.resource)?;
-            patch::apply(kind, before, &patch.operations, scope.profile).map_err(refusal)?
-        }
-        Write::Create(_) | Write::Delete(_) => {
-            directory::delete_user(tx, organization, id).await?;
-            return Ok(Done::of(Row::Gone));
+        Write::Patch(id, patch) => {
+            let before = user_as_seen(tx, scope, id, seen).await?;
+            let there = attributes(&before.resource)?;
+            let resource = patch::apply(kind, there, &patch.operations, scope.profile).map_err(refusal)?;
+            (before, resource)
         }
     };
     let row = directory::replace_user(tx, kind, before, resource).await?;
     Ok(Done::of(Row::User(Box::new(row))))
+}
+
+/// The user, locked, in a version that the client has seen.
+async fn user_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<user::Model, Problem> {
+    let row = directory::user_locked(tx, scope.organization, id).await?;
+    let row = row.ok_or_else(|| Type::Users.not_found())?;
+    seen.require(row.version)?;
+    Ok(row)
 }
 
 fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
@@ -162,7 +163,6 @@ fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
 
 async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.groups);
-    let not_found = || Type::Groups.not_found();
     let row = match write {
         Write::Create(new) => {
             let row = directory::create_group(tx, kind, organization, new.resource).await?;
@@ -172,8 +172,7 @@ async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) 
             return Ok(Done::of(Row::Group(Box::new(row))));
         }
         Write::Replace(id, new) => {
-            let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
-            seen.require(before.version)?;
+            let before = group_as_seen(tx, scope, id, seen).await?;
             check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
             let row = directory::replace_group(tx, kind, before, new.resource).await?;
             let changed =
@@ -182,13 +181,20 @@ async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) 
         }
         Write::Patch(id, patch) => patch_group(tx, scope, id, patch, seen).await?,
         Write::Delete(id) => {
-            let before = directory::group_locked(tx, organization, id).await?.ok_or_else(not_found)?;
-            seen.require(before.version)?;
+            group_as_seen(tx, scope, id, seen).await?;
             directory::delete_group(tx, organization, id).await?;
             return Ok(Done::of(Row::Gone));
         }
     };
     Ok(Done::of(Row::Group(Box::new(row))))
+}
+
+/// The group, locked, in a version that the client has seen.
+async fn group_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<group::Model, Problem> {
+    let row = directory::group_locked(tx, scope.organization, id).await?;
+    let row = row.ok_or_else(|| Type::Groups.not_found())?;
+    seen.require(row.version)?;
+    Ok(row)
 }
 
 async fn patch_group(

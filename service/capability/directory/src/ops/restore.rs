@@ -5,7 +5,7 @@
 //! The plan is made of changes between the moment and the restore's own beginning, always the same one, so that a run
 //! which was interrupted goes on where it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
@@ -90,8 +90,8 @@ async fn items(
 ) -> Result<Vec<Item>, DbError> {
     let mut stages: [Vec<Item>; 5] = Default::default();
     let [gone_groups, gone_users, users, groups, members] = &mut stages;
-    let mut filled: BTreeMap<Uuid, ()> = BTreeMap::new();
-    let mut made = std::collections::HashSet::new();
+    let mut filled = BTreeSet::new();
+    let mut made = HashSet::new();
     for (kind, subject, change, action) in changes::first_changes(view, organization, since, until).await? {
         match (kind.as_str(), action.as_str()) {
             ("user", "create") => gone_users.push(Item::RemoveUser(subject)),
@@ -102,11 +102,11 @@ async fn items(
             }
             ("group", _) => groups.push(Item::Group(subject, change)),
             _ => {
-                filled.insert(subject, ());
+                filled.insert(subject);
             }
         }
     }
-    members.extend(filled.into_keys().filter(|group| !made.contains(group)).map(Item::Members));
+    members.extend(filled.into_iter().filter(|group| !made.contains(group)).map(Item::Members));
     Ok(stages.concat())
 }
 

@@ -12,8 +12,6 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::search::first_values;
-
 pub(super) fn refusal(error: ScimError) -> Problem {
     Problem::detailed(Code::ValidationFailed, error.detail).dialect(error.kind.name())
 }
@@ -47,7 +45,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(sql: Sql, kind: &'a ResourceType, base: &'a str, organization: Uuid) -> Self {
-        Self { sql, kind, base, values: first_values(organization), aliases: 0 }
+        Self { sql, kind, base, values: vec![organization.into()], aliases: 0 }
     }
 
     /// A parameter.

@@ -168,8 +168,3 @@ pub async fn explain(view: &View, listing: Listing<'_>) -> Result<Vec<String>, P
     let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("", column)).collect();
     Ok(lines.map_err(DbError::from)?)
 }
-
-/// The first parameters of every statement: the tenant comes before them.
-pub(super) fn first_values(organization: Uuid) -> Vec<Value> {
-    vec![organization.into()]
-}
