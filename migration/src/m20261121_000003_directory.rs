@@ -28,13 +28,25 @@ impl MigrationTrait for Migration {
         )
         .await?;
         postgres::churns(manager, &["directory_group", "quota"]).await?;
-        // Rows that were written before: names and texts in lower case, see `scim_core::fold`.
+        // Rows that were written before: `active` stands in the document now; names and texts in lower case, see
+        // `scim_core::fold`.
+        let active = match manager.get_database_backend() {
+            sea_orm::DbBackend::Postgres => {
+                "UPDATE directory_user SET resource = jsonb_set(resource, '{active}', to_jsonb(active)) \
+                 WHERE NOT jsonb_exists(resource, 'active')"
+            }
+            _ => {
+                "UPDATE directory_user SET resource = json_set(resource, '$.active', \
+                 json(CASE WHEN active THEN 'true' ELSE 'false' END)) WHERE json_type(resource, '$.active') IS NULL"
+            }
+        };
         let fold = |table: &str| match manager.get_database_backend() {
             sea_orm::DbBackend::Postgres => {
                 format!("UPDATE {table} SET folded = lower(resource::text)::jsonb")
             }
             _ => format!("UPDATE {table} SET folded = lower(resource)"),
         };
-        postgres::as_platform(manager, &[fold("directory_user"), fold("directory_group")]).await
+        let fold = [active.to_owned(), fold("directory_user"), fold("directory_group")];
+        postgres::as_platform(manager, &fold).await
     }
 }
