@@ -84,6 +84,12 @@ impl<T> Describe for Shared<T> {
     fn describe(_: &mut Operation) {}
 }
 
+/// Whether a list of entity tags (RFC 9110, section 13.1) names this version, or all. Compared weakly.
+pub fn names_version(tags: &str, version: i64) -> bool {
+    let tag = format!("\"{version}\"");
+    tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag)
+}
+
 /// `If-Match`: the versions that the caller has seen.
 #[derive(Debug)]
 pub struct IfMatch(Option<String>);
@@ -99,12 +105,7 @@ impl IfMatch {
     /// # Errors
     /// `conflict.version`.
     pub fn require(&self, version: i64) -> Result<(), Problem> {
-        let Some(header) = &self.0 else { return Ok(()) };
-        let tag = format!("\"{version}\"");
-        let matches = header
-            .split(',')
-            .map(|one| one.trim().trim_start_matches("W/"))
-            .any(|one| one == "*" || one == tag);
+        let matches = self.0.as_ref().is_none_or(|header| names_version(header, version));
         if matches { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
     }
 }

@@ -119,7 +119,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
-    let response = note_sized(&keeper, &rules, &http_request, body, response, started);
+    note(&keeper, &rules, &http_request, body, &response, started);
     let failed = matches!(
         response.status(),
         StatusCode::BAD_REQUEST
@@ -145,21 +145,6 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
 }
 
 /// Tells the journal, which keeps a body only if it is there as a whole: a stream isn't gathered for it.
-fn note_sized(
-    keeper: &Gatekeeper,
-    rules: &Rules,
-    request: &HttpRequest,
-    body: Option<Bytes>,
-    response: HttpResponse,
-    started: Instant,
-) -> HttpResponse {
-    if rules.access != Access::Scim {
-        return response;
-    }
-    note(keeper, rules, request, body, &response, started);
-    response
-}
-
 fn note(
     keeper: &Gatekeeper,
     rules: &Rules,

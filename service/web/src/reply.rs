@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::extract::names_version;
 use crate::routes::{Describe, Operation};
 
 /// 201 with `Location`.
@@ -62,10 +63,8 @@ impl<T: Serialize> Responder for Tagged<T> {
         let tag = format!("\"{}\"", self.0);
         let known =
             request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let unchanged = known
-            .split(',')
-            .any(|one| matches!(one.trim().trim_start_matches("W/"), seen if seen == tag || seen == "*"));
-        let mut response = if unchanged && request.method() == actix_web::http::Method::GET {
+        let mut response = if names_version(known, self.0) && request.method() == actix_web::http::Method::GET
+        {
             HttpResponse::new(StatusCode::NOT_MODIFIED)
         } else {
             json(StatusCode::OK, &self.1)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Json;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
@@ -36,15 +37,19 @@ pub fn routes() -> Routes {
         )
 }
 
-/// `X-Quota-*`: what an answer tells about the quota that its request used.
-pub fn headers(usage: &Usage) -> [(&'static str, String); 4] {
+/// Writes `X-Quota-*`: what an answer tells about the quota that its request used.
+pub fn write_headers(usage: &Usage, headers: &mut HeaderMap) {
     let shown = |value: Option<i64>| value.map_or_else(|| "unlimited".to_owned(), |value| value.to_string());
-    [
-        ("X-Quota-Resource", usage.resource.clone()),
-        ("X-Quota-Limit", shown(usage.limit)),
-        ("X-Quota-Used", usage.used.to_string()),
-        ("X-Quota-Remaining", shown(usage.remaining())),
-    ]
+    for (name, value) in [
+        ("x-quota-resource", usage.resource.clone()),
+        ("x-quota-limit", shown(usage.limit)),
+        ("x-quota-used", usage.used.to_string()),
+        ("x-quota-remaining", shown(usage.remaining())),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// Limit and usage of one resource; null: unlimited.

@@ -7,5 +7,5 @@
 mod http;
 mod ops;
 
-pub use http::{headers, routes};
+pub use http::{routes, write_headers};
 pub use ops::{Usage, apply_plan, give_back, list, set, take};

@@ -144,7 +144,7 @@ async fn create_restore(
     let row = caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            let (row, _) = directory::begin_restore(tx, organization.id, input.moment).await?;
+            let row = directory::begin_restore(tx, organization.id, input.moment).await?;
             let job = Restore { tenant: tx.tenant(), organization: organization.id, restore: row.id };
             tx.enqueue_at(&job, Some(tx.now() + SETTLE));
             Ok::<_, Problem>(row)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::filter::{Filter, Operator};
 use crate::path::AttributePath;
-use crate::schema::{Attribute, Kind, Named, ResourceType, Returned};
+use crate::schema::{Attribute, Kind, Located, Named, ResourceType, Returned};
 use crate::{ErrorType, Profile, ScimError, fold, instant};
 
 /// Where a value stands.
@@ -32,6 +32,19 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place of an attribute, or of one of its sub-attributes.
+    pub(crate) fn of(located: &Located<'_>, sub: Option<&Attribute>) -> Self {
+        let last = sub.unwrap_or(located.attribute);
+        Self {
+            extension: located.extension.map(|schema| schema.urn.clone()),
+            attribute: located.attribute.name.clone(),
+            sub: sub.map(|sub| sub.name.clone()),
+            multi: located.attribute.multi,
+            kind: last.kind,
+            case_exact: last.case_exact,
+        }
+    }
+
     /// `attribute` or `attribute.sub`, for an attribute at the top.
     pub fn name(&self) -> String {
         match &self.sub {
@@ -242,14 +255,7 @@ fn place(kind: &ResourceType, path: &AttributePath) -> Result<(Place, Option<Att
     if attribute.returned == Returned::Never || last.returned == Returned::Never {
         return Err(invalid(format!("`{path}` can't be searched.")));
     }
-    let place = Place {
-        extension: located.extension.map(|schema| schema.urn.clone()),
-        attribute: attribute.name.clone(),
-        sub: sub.map(|sub| sub.name.clone()),
-        multi: attribute.multi,
-        kind: last.kind,
-        case_exact: last.case_exact,
-    };
+    let place = Place::of(&located, sub);
     Ok((place, Some(attribute.clone())))
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::condition::Place;
 use crate::discovery::{RESULTS_DEFAULT, RESULTS_MAX};
 use crate::document::Document;
 use crate::path::AttributePath;
@@ -33,7 +34,7 @@ pub struct Search {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sort {
     /// The place.
-    pub place: crate::condition::Place,
+    pub place: Place,
     /// The greatest first.
     pub descending: bool,
 }
@@ -139,14 +140,7 @@ impl Search {
         if last.returned == Returned::Never || matches!(last.kind, Kind::Complex | Kind::Binary) {
             return Err(none());
         }
-        let place = crate::condition::Place {
-            extension: located.extension.map(|schema| schema.urn.clone()),
-            attribute: attribute.name.clone(),
-            sub: sub.map(|sub| sub.name.clone()),
-            multi: attribute.multi,
-            kind: last.kind,
-            case_exact: last.case_exact,
-        };
+        let place = Place::of(&located, sub);
         Ok(Some(Sort { place, descending }))
     }
 }

@@ -133,11 +133,7 @@ fn check(view: &View, moment: Timestamp) -> Result<(), Problem> {
 ///
 /// # Errors
 /// `validation.failed`; `conflict` while another one runs.
-pub async fn begin_restore(
-    tx: &mut Tx,
-    organization: Uuid,
-    moment: Timestamp,
-) -> Result<(Model, Plan), Problem> {
+pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -> Result<Model, Problem> {
     check(tx, moment)?;
     let now = tx.now();
     let items = items(tx, organization, moment, now).await?;
@@ -162,7 +158,7 @@ pub async fn begin_restore(
         "directory_restore.create",
         Target::new("organization", organization).with(json!({"moment": moment})),
     );
-    Ok((row, summary(&items)))
+    Ok(row)
 }
 
 /// Restores of an organization, the newest first.

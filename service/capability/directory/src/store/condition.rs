@@ -253,11 +253,7 @@ impl<'a> Writer<'a> {
             let rows = self.rows(&place.attribute);
             return self.exists(rows, inner);
         }
-        let names: Vec<String> = place.extension.iter().chain([&place.attribute]).cloned().collect();
-        let alias = self.alias();
-        let steps: Vec<Step<'_>> = names.iter().map(|name| Step::Key(name)).collect();
-        let (table, index) = self.sql.elements("r.resource", &steps, &alias);
-        let inside = Element::Document { names: names.clone(), index };
+        let (table, inside) = self.elements(place);
         let test = self.within(inner, Some(&inside))?;
         let exists = format!("EXISTS (SELECT 1 FROM {table} WHERE {test})");
         let address = inner.terms().iter().find_map(|term| match term {
@@ -276,12 +272,17 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn in_any_element(&mut self, place: &Place, check: Check<'_>) -> Result<String, Problem> {
+    /// The elements of a multi-valued attribute, as a table for `FROM`, and what stands for one of them.
+    fn elements(&mut self, place: &Place) -> (String, Element) {
         let names: Vec<String> = place.extension.iter().chain([&place.attribute]).cloned().collect();
         let alias = self.alias();
         let steps: Vec<Step<'_>> = names.iter().map(|name| Step::Key(name)).collect();
         let (table, index) = self.sql.elements("r.resource", &steps, &alias);
-        let inside = Element::Document { names: names.clone(), index };
+        (table, Element::Document { names, index })
+    }
+
+    fn in_any_element(&mut self, place: &Place, check: Check<'_>) -> Result<String, Problem> {
+        let (table, inside) = self.elements(place);
         let test = self.in_element(&inside, place, check)?;
         Ok(format!("EXISTS (SELECT 1 FROM {table} WHERE {test})"))
     }

@@ -82,12 +82,8 @@ pub async fn members_behind(
     after: Option<&Member>,
     limit: usize,
 ) -> Result<Vec<Member>, DbError> {
-    let part = async |nested: bool, behind: Uuid, limit: usize| -> Result<Vec<Member>, DbError> {
-        let (table, column, named) = if nested {
-            ("directory_group_child", "child_id", "directory_group")
-        } else {
-            ("directory_group_member", "user_id", "directory_user")
-        };
+    let part = async |kind: Kind, behind: Uuid, limit: usize| -> Result<Vec<Member>, DbError> {
+        let (table, column, named) = kind.table();
         let sql = format!(
             "SELECT m.{column} AS member_id, n.display_name FROM {table} m \
              JOIN {named} n ON n.tenant_id = m.tenant_id AND n.organization_id = m.organization_id AND n.id = m.{column} \
@@ -99,7 +95,7 @@ pub async fn members_behind(
             .map(|row| {
                 Ok(Member {
                     id: row.try_get("", "member_id")?,
-                    is_group: nested,
+                    is_group: kind == Kind::Group,
                     display: row.try_get("", "display_name")?,
                 })
             })
@@ -107,12 +103,12 @@ pub async fn members_behind(
     };
     let nil = Uuid::nil();
     let mut page = match after {
-        Some(last) if last.is_group => return part(true, last.id, limit).await,
-        Some(last) => part(false, last.id, limit).await?,
-        None => part(false, nil, limit).await?,
+        Some(last) if last.is_group => return part(Kind::Group, last.id, limit).await,
+        Some(last) => part(Kind::User, last.id, limit).await?,
+        None => part(Kind::User, nil, limit).await?,
     };
     if page.len() < limit {
-        page.extend(part(true, nil, limit - page.len()).await?);
+        page.extend(part(Kind::Group, nil, limit - page.len()).await?);
     }
     Ok(page)
 }

@@ -11,7 +11,7 @@ use quota::Usage;
 use scim_core::bulk;
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};
-use web::{Access, Ids, IfMatch, OrganizationCaller, Problem, RawBody, Route, Routes, Shared};
+use web::{Access, Ids, IfMatch, OrganizationCaller, Problem, RawBody, Route, Routes, Shared, names_version};
 
 use super::parameters::{Parameters, projection};
 use super::{BODY_BYTES_MAX, answer, write};
@@ -133,59 +133,33 @@ async fn get<E: Endpoint>(
 fn unchanged(request: &HttpRequest, version: i64) -> Option<HttpResponse> {
     let known = request.headers().get(IF_NONE_MATCH)?.to_str().ok()?;
     let tag = represent::etag(version);
-    let strong = tag.trim_start_matches("W/");
-    let seen =
-        known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == strong);
-    seen.then(|| HttpResponse::NotModified().insert_header((ETAG, tag.clone())).finish())
-}
-
-/// A write to a resource that is there.
-struct Change<'a> {
-    method: bulk::Method,
-    id: &'a str,
-    seen: &'a IfMatch,
-    body: &'a [u8],
-}
-
-impl Change<'_> {
-    async fn run(
-        self,
-        of: Type,
-        caller: &OrganizationCaller,
-        scope: &Scope,
-        projection: Option<&Projection>,
-    ) -> Result<Option<Shown>, Problem> {
-        let change = resources::prepare(scope, of, self.method, Some(self.id), self.body)?;
-        write(caller, scope, async |tx| {
-            let done = resources::apply(tx, scope, of, change, self.seen).await?;
-            match projection {
-                Some(projection) => resources::show(tx, scope, done.row, projection).await.map(Some),
-                None => Ok(None),
-            }
-        })
-        .await
-    }
+    names_version(known, version).then(|| HttpResponse::NotModified().insert_header((ETAG, tag)).finish())
 }
 
 async fn replace<E: Endpoint>(
     caller: OrganizationCaller,
-    (seen, ids): (IfMatch, Ids),
-    Parameters(search): Parameters,
-    (body, states): (RawBody, Shared<Arc<States>>),
+    seen: (IfMatch, Ids),
+    search: Parameters,
+    body: (RawBody, Shared<Arc<States>>),
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let scope = Scope::of(&caller, &states).await?;
-    let projection = projection(&search, scope.kind(E::TYPE))?;
-    let change = Change { method: bulk::Method::Put, id: ids.key("id")?, seen: &seen, body: body.bytes()? };
-    let shown = change.run(E::TYPE, &caller, &scope, Some(&projection)).await?;
-    let reply = Reply { caller, scope, projection, of: E::TYPE, request };
-    Ok(shown
-        .map_or_else(|| HttpResponse::NoContent().finish(), |shown| reply.send(StatusCode::OK, shown, None)))
+    change::<E>(bulk::Method::Put, caller, seen, search, body, request).await
 }
 
-/// A group answers 204: a body with members would cost what the size of the group is, and nobody reads it. With
-/// `attributes` the RFC wants one.
 async fn patch<E: Endpoint>(
+    caller: OrganizationCaller,
+    seen: (IfMatch, Ids),
+    search: Parameters,
+    body: (RawBody, Shared<Arc<States>>),
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    change::<E>(bulk::Method::Patch, caller, seen, search, body, request).await
+}
+
+/// A PUT or a PATCH. A PATCH of a group answers 204: a body with members would cost what the size of the group is, and
+/// nobody reads it. With `attributes` the RFC wants one.
+async fn change<E: Endpoint>(
+    method: bulk::Method,
     caller: OrganizationCaller,
     (seen, ids): (IfMatch, Ids),
     Parameters(search): Parameters,
@@ -194,12 +168,21 @@ async fn patch<E: Endpoint>(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
     let projection = projection(&search, scope.kind(E::TYPE))?;
-    let change = Change { method: bulk::Method::Patch, id: ids.key("id")?, seen: &seen, body: body.bytes()? };
-    let wanted = (E::TYPE == Type::Users || search.attributes.is_some()).then_some(&projection);
-    let shown = change.run(E::TYPE, &caller, &scope, wanted).await?;
+    let change = resources::prepare(&scope, E::TYPE, method, Some(ids.key("id")?), body.bytes()?)?;
+    let silent = method == bulk::Method::Patch && E::TYPE == Type::Groups && search.attributes.is_none();
+    let shown = write(&caller, &scope, async |tx| {
+        let done = resources::apply(tx, &scope, E::TYPE, change, &seen).await?;
+        if silent {
+            return Ok(None);
+        }
+        resources::show(tx, &scope, done.row, &projection).await.map(Some)
+    })
+    .await?;
     let reply = Reply { caller, scope, projection, of: E::TYPE, request };
-    Ok(shown
-        .map_or_else(|| HttpResponse::NoContent().finish(), |shown| reply.send(StatusCode::OK, shown, None)))
+    Ok(match shown {
+        Some(shown) => reply.send(StatusCode::OK, shown, None),
+        None => HttpResponse::NoContent().finish(),
+    })
 }
 
 async fn delete<E: Endpoint>(
@@ -209,8 +192,8 @@ async fn delete<E: Endpoint>(
     states: Shared<Arc<States>>,
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
-    let change = Change { method: bulk::Method::Delete, id: ids.key("id")?, seen: &seen, body: &[] };
-    change.run(E::TYPE, &caller, &scope, None).await?;
+    let removal = resources::prepare(&scope, E::TYPE, bulk::Method::Delete, Some(ids.key("id")?), &[])?;
+    write(&caller, &scope, async |tx| resources::apply(tx, &scope, E::TYPE, removal, &seen).await).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -247,10 +230,7 @@ impl Reply {
             if status == StatusCode::CREATED { LOCATION } else { CONTENT_LOCATION },
             meta(&whole, "location"),
         ));
-        for (name, value) in usage.iter().flat_map(|usage| quota::headers(usage)) {
-            response.insert_header((name, value));
-        }
-        match streamed {
+        let mut response = match streamed {
             None => {
                 let cut = self.projection.apply(self.scope.kind(self.of), whole);
                 answer(&self.request, response, &Value::Object(cut))
@@ -265,7 +245,11 @@ impl Reply {
                     around: Default::default(),
                 }),
             ),
+        };
+        if let Some(usage) = usage {
+            quota::write_headers(usage, response.headers_mut());
         }
+        response
     }
 }
 

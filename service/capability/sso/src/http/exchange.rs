@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use platform::Target;
 use policy_core::{Permission, Role};
@@ -173,10 +172,8 @@ fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {
         redirect_url,
     };
     let mut response = HttpResponse::Ok().json(body);
-    for (name, value) in done.usage.iter().flat_map(quota::headers) {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
-            response.headers_mut().insert(name, value);
-        }
+    if let Some(usage) = &done.usage {
+        quota::write_headers(usage, response.headers_mut());
     }
     response
 }
