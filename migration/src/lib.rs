@@ -10,6 +10,7 @@ use sea_orm_migration::prelude::*;
 mod m20261121_000001_platform;
 mod m20261121_000002_tenants;
 mod m20261121_000003_directory;
+mod m20261121_000004_sso;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_platform::Migration),
             Box::new(m20261121_000002_tenants::Migration),
             Box::new(m20261121_000003_directory::Migration),
+            Box::new(m20261121_000004_sso::Migration),
         ]
     }
 }
@@ -30,7 +32,7 @@ impl MigratorTrait for Migrator {
 ///
 /// SQLite tables become `STRICT`, so that a wrong type is refused there as it is on Postgres.
 fn spell(backend: DbBackend, sql: &str) -> String {
-    let types: [(&str, &str); 7] = if backend == DbBackend::Sqlite {
+    let types: [(&str, &str); 8] = if backend == DbBackend::Sqlite {
         [
             ("{id}", "BLOB"),
             ("{time}", "TEXT"),
@@ -38,6 +40,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{bytes}", "BLOB"),
             ("{bool}", "INTEGER"),
             ("{int}", "INTEGER"),
+            ("{false}", "0"),
             ("{first_instance}", "x'019c0000000070008000000000000001'"),
         ]
     } else {
@@ -48,6 +51,7 @@ fn spell(backend: DbBackend, sql: &str) -> String {
             ("{bytes}", "bytea"),
             ("{bool}", "boolean"),
             ("{int}", "bigint"),
+            ("{false}", "false"),
             ("{first_instance}", "'019c0000-0000-7000-8000-000000000001'"),
         ]
     };

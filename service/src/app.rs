@@ -146,6 +146,7 @@ fn serve(
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (keys.clone(), tokens.clone());
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
+    let sign_ins = Data::new(Arc::new(sso::SignIns::default()));
     let jwks = Data::new(Arc::new(sso::JwksCache::default()));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
     let states = Data::new(Arc::new(scim::States::default()));
@@ -160,6 +161,7 @@ fn serve(
             .app_data(tokens.clone())
             .app_data(keyring.clone())
             .app_data(jwks.clone())
+            .app_data(sign_ins.clone())
             .app_data(states.clone())
             .app_data(walks.clone())
             .app_data(grants.clone())

@@ -23,12 +23,13 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     all.push(provisioning::handler(service));
     all.push(webhooks::handler(service, Rc::new(scim::SignedEvents::default())));
     all.extend(scim::handlers(service));
+    all.extend(sso::handlers(service));
     all
 }
 
 /// Who hears events.
 pub(crate) fn subscribers() -> Vec<Box<dyn Subscriber>> {
-    vec![Box::new(flags::FlagsChanged), Box::new(webhooks::Fanout)]
+    vec![Box::new(flags::FlagsChanged), Box::new(webhooks::Fanout), Box::new(sso::SessionsEnded)]
 }
 
 /// Resolves once the process is asked to stop.
@@ -84,10 +85,13 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
         .db
         .write_platform(&ctx, async |tx: &mut PlatformTx| {
             tx.housekeeping();
-            Ok::<_, DbError>(sweep(tx).await? + scim::sweep(tx).await?)
+            let own = sweep(tx).await? + scim::sweep(tx).await?;
+            Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;
     scim::warn(service).await?;
+    sso::warn(service).await?;
+    sso::recheck_domains(service).await?;
     let age = service.config.tokens.key_rotation;
     let work = async |tx: &mut PlatformTx| sessions::rotate(tx, &service.envelope, age).await;
     let made = service.db.write_platform(&ctx, work).await?;

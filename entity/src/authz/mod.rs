@@ -1,3 +1,7 @@
 //! Rows of `authz`.
 
+pub mod ceremony;
 pub mod management_key;
+pub mod operator;
+pub mod operator_session;
+pub mod passkey;

@@ -1,5 +1,6 @@
 //! Rows of `sessions`.
 
+pub mod browser_session;
 pub mod refresh_token;
 pub mod session;
 pub mod signing_key;

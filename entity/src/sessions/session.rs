@@ -21,6 +21,13 @@ pub struct Model {
     pub expires_at: DateTimeUtc,
     pub ended_at: Option<DateTimeUtc>,
     pub ended_reason: Option<String>,
+    /// The browser's session that it belongs to, if a browser asked.
+    pub browser_session_id: Option<Uuid>,
+    /// The issuer at which a browser's sign-in began; NULL: the tenant's own.
+    pub token_issuer: Option<String>,
+    pub scope: String,
+    /// When the person proved who they are; NULL: when the session began.
+    pub authenticated_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -18,6 +18,11 @@ pub struct Model {
     pub client_secret_hash: String,
     /// Sealed.
     pub webhook_secret: Vec<u8>,
+    /// Whether it can't keep a secret (RFC 6749, section 2.1).
+    pub public: bool,
+    pub post_logout_redirect_uris: Json,
+    pub backchannel_logout_uri: Option<String>,
+    pub frontchannel_logout_uri: Option<String>,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

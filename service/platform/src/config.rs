@@ -210,6 +210,11 @@ pub struct Sso {
     /// Tolerated difference between clocks.
     #[serde(with = "humantime_serde")]
     pub clock_skew: Duration,
+    /// The name server that is asked for proofs of domains; empty: the system's.
+    pub dns_server: String,
+    /// How long attempts to sign in are kept.
+    #[serde(with = "humantime_serde")]
+    pub sign_ins_kept: Duration,
     /// Names of the gateway's headers.
     pub gateway_headers: GatewayHeaders,
 }

@@ -52,6 +52,14 @@ pub enum Lookup<'a> {
     RefreshToken(&'a [u8]),
     /// An invitation by the digest of its token.
     Invitation(&'a [u8]),
+    /// A connection to an identity provider by its id.
+    Connection(Uuid),
+    /// An e-mail domain that a tenant has proven to be its own.
+    Domain(&'a str),
+    /// A browser's session by the digest of its cookie.
+    BrowserSession(&'a [u8]),
+    /// An authorization code by its digest.
+    AuthorizationCode(&'a [u8]),
 }
 
 impl Lookup<'_> {
@@ -66,6 +74,14 @@ impl Lookup<'_> {
             }
             Lookup::Invitation(digest) => {
                 ("invitation", "token_digest", "tenant_id", "", digest.to_vec().into())
+            }
+            Lookup::Connection(id) => ("connection", "id", "tenant_id", "", id.into()),
+            Lookup::Domain(name) => ("domain", "verified_name", "tenant_id", "", name.into()),
+            Lookup::BrowserSession(digest) => {
+                ("browser_session", "digest", "tenant_id", "", digest.to_vec().into())
+            }
+            Lookup::AuthorizationCode(digest) => {
+                ("authorization_code", "digest", "tenant_id", "", digest.to_vec().into())
             }
         }
     }

@@ -95,6 +95,36 @@ impl Client {
         serde_json::from_slice(&body).map_err(|_| HttpError::Body { host: host(url) })
     }
 
+    /// Gets a text, whatever its type: metadata of identity providers.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn get_text(&self, url: &Url) -> Result<String, HttpError> {
+        self.check(url)?;
+        let body = read(url, self.inner.get(url.clone())).await?;
+        String::from_utf8(body).map_err(|_| HttpError::Body { host: host(url) })
+    }
+
+    /// One request as a protocol library made it, and the answer with whatever status.
+    ///
+    /// # Errors
+    /// [`HttpError`]; never [`HttpError::Status`].
+    pub async fn exchange(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, HttpError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| HttpError::Refused("it is no URL"))?;
+        self.check(&url)?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|_| HttpError::Refused("it is no request"))?;
+        let response = self.inner.execute(request).await.map_err(|error| unreachable(&url, &error))?;
+        let mut answer = http::Response::new(Vec::new());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = response.headers().clone();
+        *answer.body_mut() = body(&url, response).await?;
+        Ok(answer)
+    }
+
     /// Posts a body with headers; any 2xx is success.
     ///
     /// # Errors
@@ -117,17 +147,19 @@ fn host(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }
 
+fn unreachable(url: &Url, error: &reqwest::Error) -> HttpError {
+    let reason = if error.is_timeout() {
+        "it took too long"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the exchange broke off"
+    };
+    HttpError::Unreachable { host: host(url), reason }
+}
+
 async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Response, HttpError> {
-    let response = request.send().await.map_err(|error| HttpError::Unreachable {
-        host: host(url),
-        reason: if error.is_timeout() {
-            "it took too long"
-        } else if error.is_connect() {
-            "no connection"
-        } else {
-            "the exchange broke off"
-        },
-    })?;
+    let response = request.send().await.map_err(|error| unreachable(url, &error))?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -142,8 +174,11 @@ async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Re
 }
 
 async fn read(url: &Url, request: reqwest::RequestBuilder) -> Result<Vec<u8>, HttpError> {
+    body(url, send(url, request).await?).await
+}
+
+async fn body(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, HttpError> {
     let unusable = || HttpError::Body { host: host(url) };
-    let mut response = send(url, request).await?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| unusable())? {
         if body.len() + chunk.len() > BODY_BYTES_MAX {

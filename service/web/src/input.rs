@@ -217,6 +217,33 @@ impl<T: ToSchema> Describe for Form<T> {
     }
 }
 
+/// A form as it was sent: for protocols in which a parameter that comes twice matters, or the bytes are signed.
+#[derive(Debug)]
+pub struct FormText(pub String);
+
+impl FromRequest for FormText {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready((|| {
+            if media_type(request) != "application/x-www-form-urlencoded" {
+                return Err(Problem::detailed(
+                    Code::MediaType,
+                    "The body must be application/x-www-form-urlencoded.",
+                ));
+            }
+            let text = String::from_utf8(bytes(request).to_vec());
+            text.map(Self).map_err(|_| Problem::new(Code::BodyMalformed))
+        })())
+    }
+}
+
+impl Describe for FormText {
+    fn describe(operation: &mut Operation) {
+        operation.body("application/x-www-form-urlencoded", Operation::free_form());
+    }
+}
+
 fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     if text.to_ascii_lowercase().contains("%00") {
         return Err(Problem::detailed(Code::ValidationFailed, "Parameters must not contain NUL."));

@@ -23,7 +23,8 @@ pub use ops::restore::{
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{
-    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, user_by_identity,
+    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, seen, set_role,
+    unlink_issuer, user_by_identity,
 };
 pub use scim_core::fold;
 pub use scim_core::schema::USERS;
@@ -31,4 +32,7 @@ pub use store::changes::changes_of_request;
 pub use store::groups::{group, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::search::{Listed, Listing, Mark, Start, explain, search};
-pub use store::users::{user, user_any_organization, user_by_name, user_locked};
+pub use store::users::{
+    admin_addresses, identities as identities_of, user, user_any_organization, user_by_email, user_by_name,
+    user_locked,
+};

@@ -6,7 +6,7 @@ use minijinja::Environment;
 use serde::Serialize;
 use web::Problem;
 
-const SOURCES: [(&str, &str); 14] = [
+const SOURCES: [(&str, &str); 33] = [
     ("invitation/subject.txt", include_str!("../../../../templates/mail/invitation/subject.txt")),
     ("invitation/text.txt", include_str!("../../../../templates/mail/invitation/text.txt")),
     ("invitation/body.html", include_str!("../../../../templates/mail/invitation/body.html")),
@@ -16,6 +16,31 @@ const SOURCES: [(&str, &str); 14] = [
     ("token-expiring/subject.txt", include_str!("../../../../templates/mail/token-expiring/subject.txt")),
     ("token-expiring/text.txt", include_str!("../../../../templates/mail/token-expiring/text.txt")),
     ("token-expiring/body.html", include_str!("../../../../templates/mail/token-expiring/body.html")),
+    ("account-proof/subject.txt", include_str!("../../../../templates/mail/account-proof/subject.txt")),
+    ("account-proof/text.txt", include_str!("../../../../templates/mail/account-proof/text.txt")),
+    ("account-proof/body.html", include_str!("../../../../templates/mail/account-proof/body.html")),
+    ("sign-in-link/subject.txt", include_str!("../../../../templates/mail/sign-in-link/subject.txt")),
+    ("sign-in-link/text.txt", include_str!("../../../../templates/mail/sign-in-link/text.txt")),
+    ("sign-in-link/body.html", include_str!("../../../../templates/mail/sign-in-link/body.html")),
+    (
+        "connection-expiring/subject.txt",
+        include_str!("../../../../templates/mail/connection-expiring/subject.txt"),
+    ),
+    ("connection-expiring/text.txt", include_str!("../../../../templates/mail/connection-expiring/text.txt")),
+    (
+        "connection-expiring/body.html",
+        include_str!("../../../../templates/mail/connection-expiring/body.html"),
+    ),
+    ("login.html", include_str!("../../../../templates/pages/login.html")),
+    ("choose.html", include_str!("../../../../templates/pages/choose.html")),
+    ("links_sent.html", include_str!("../../../../templates/pages/links_sent.html")),
+    ("post.html", include_str!("../../../../templates/pages/post.html")),
+    ("proof.html", include_str!("../../../../templates/pages/proof.html")),
+    ("signed_in.html", include_str!("../../../../templates/pages/signed_in.html")),
+    ("sign_out.html", include_str!("../../../../templates/pages/sign_out.html")),
+    ("signed_out.html", include_str!("../../../../templates/pages/signed_out.html")),
+    ("sign_in_failed.html", include_str!("../../../../templates/pages/sign_in_failed.html")),
+    ("test_result.html", include_str!("../../../../templates/pages/test_result.html")),
     ("layout.html", include_str!("../../../../templates/pages/layout.html")),
     ("invitation.html", include_str!("../../../../templates/pages/invitation.html")),
     ("invitation_accepted.html", include_str!("../../../../templates/pages/invitation_accepted.html")),

@@ -75,7 +75,7 @@ async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<
     let values = json!({
         "tenant": tenant.name, "token": row.name, "expires_at": expires_at.format("%-d %B %Y, %H:%M UTC").to_string(),
     });
-    for address in crate::guard::addresses(tx, &tenant).await? {
+    for address in directory::admin_addresses(tx, &tenant).await? {
         let dedupe_key = format!("token-expiring:{}:{days}:{address}", row.id);
         let mail =
             NewMail { template: "token-expiring", recipient: &address, dedupe_key, values: values.clone() };

@@ -21,8 +21,6 @@ use web::{
 const GUARD: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard";
 const CONFIRM: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard/confirm";
 const REJECT: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-guard/reject";
-/// Admins that are told at most.
-const TOLD_MAX: u64 = 20;
 /// Seconds of a window, unless asked: Entra's cycle of 40 minutes, and some.
 const WINDOW_SECONDS: i64 = 3600;
 const WINDOW_SECONDS_MAX: i64 = 7 * 24 * 3600;
@@ -183,26 +181,11 @@ async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uui
         row.slug
     );
     let values = json!({"tenant": tenant.name, "organization": row.name, "url": url});
-    for address in addresses(tx, &tenant).await? {
+    for address in directory::admin_addresses(tx, &tenant).await? {
         let dedupe_key = format!("directory-held:{organization}:{}:{address}", held_at.timestamp());
         let mail =
             NewMail { template: "directory-held", recipient: &address, dedupe_key, values: values.clone() };
         mail::enqueue(tx, service, mail).await?;
     }
     Ok(())
-}
-
-/// The tenant's admins, and its owner.
-pub(crate) async fn addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<String>, DbError> {
-    let admins = tx
-        .select::<user::Entity>()
-        .filter(user::Column::Role.eq("admin"))
-        .filter(user::Column::Active.eq(true))
-        .filter(user::Column::Email.is_not_null());
-    let mut all: Vec<String> =
-        tx.all(admins.limit(TOLD_MAX)).await?.into_iter().filter_map(|row| row.email).collect();
-    all.extend(tenant.owner_email.clone());
-    all.sort();
-    all.dedup();
-    Ok(all)
 }

@@ -30,6 +30,9 @@ pub struct Claims {
     pub exp: i64,
     /// When it was made, in seconds.
     pub iat: i64,
+    /// What the client may do (RFC 9068, section 2.2.3).
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub scope: String,
     /// Its id.
     pub jti: String,
     /// The session.
@@ -74,6 +77,7 @@ pub async fn mint(
         aud: session.audience.clone(),
         exp: now.saturating_add(lifetime),
         iat: now,
+        scope: session.scope.clone(),
         jti: platform::ids::new().to_string(),
         sid: session.id,
         client_id: session.client_id.clone(),
@@ -89,6 +93,67 @@ pub async fn mint(
     Ok(Minted { token, expires_in: lifetime })
 }
 
+/// Signs claims with the key of `realm`, as a token of type `typ`; without a type, an ID token.
+///
+/// # Errors
+/// `internal`.
+pub async fn sign_for(
+    service: &Service,
+    keys: &Keyring,
+    realm: Option<Uuid>,
+    typ: Option<&str>,
+    claims: &impl Serialize,
+) -> Result<String, Problem> {
+    let key = keys.signing(service, realm).await?;
+    let mut header = Header::new(Algorithm::ES256);
+    header.typ = typ.map(ToOwned::to_owned);
+    header.kid = Some(key.kid.clone());
+    encode(&header, claims, &key.signs).map_err(Problem::internal)
+}
+
+/// The claims of an ID token that we signed, whether it is over or not: as a hint of who signs out (OpenID Connect RP-Initiated
+/// Logout, section 2). `None` for anything else, an access token included.
+///
+/// # Errors
+/// `internal` if the keys can't be read.
+pub async fn verify_id_token(
+    service: &Service,
+    keys: &Keyring,
+    token: &str,
+) -> Result<Option<IdTokenHint>, Problem> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Ok(None);
+    }
+    let Ok(header) = decode_header(token) else { return Ok(None) };
+    let (Some(kid), None | Some("JWT"), Algorithm::ES256) = (&header.kid, header.typ.as_deref(), header.alg)
+    else {
+        return Ok(None);
+    };
+    let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let claimed = payload.and_then(|bytes| serde_json::from_slice::<IdTokenHint>(&bytes).ok());
+    let Some(claimed) = claimed else { return Ok(None) };
+    let realm = (claimed.iss != service.config.public_url()).then_some(claimed.tenant_id);
+    let Some(key) = keys.verifying(service, realm, kid).await? else { return Ok(None) };
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    Ok(decode::<IdTokenHint>(token, &key.verifies, &validation).ok().map(|verified| verified.claims))
+}
+
+/// What of an ID token tells who signs out.
+#[derive(Clone, Debug, Deserialize)]
+pub struct IdTokenHint {
+    /// Issuer.
+    pub iss: String,
+    /// The client.
+    pub aud: String,
+    /// The session.
+    pub sid: Uuid,
+    /// The tenant.
+    pub tenant_id: Uuid,
+}
+
 /// Signs claims with the platform's key: a token that isn't an access token, of type `typ`.
 ///
 /// # Errors
@@ -99,11 +164,7 @@ pub async fn sign(
     typ: &str,
     claims: &impl Serialize,
 ) -> Result<String, Problem> {
-    let key = keys.signing(service, None).await?;
-    let mut header = Header::new(Algorithm::ES256);
-    header.typ = Some(typ.to_owned());
-    header.kid = Some(key.kid.clone());
-    encode(&header, claims, &key.signs).map_err(Problem::internal)
+    sign_for(service, keys, None, Some(typ), claims).await
 }
 
 /// The claims of one of our own access tokens; `None` for anything else, an expired one included. Whether its session

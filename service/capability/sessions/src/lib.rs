@@ -1,21 +1,26 @@
 //! Sessions, the tokens that stand for them, and the keys that sign these.
 //!
-//! Owns `session`, `refresh_token` and `signing_key`. Promises: a refresh token is used once, and its reuse ends the whole
+//! Owns `session`, `browser_session`, `refresh_token` and `signing_key`. Promises: a refresh token is used once, and its reuse ends the whole
 //! session; a session that ended refuses refresh and introspection at once, on every replica, because both ask the store;
 //! an issuer's next key is published before it signs and its last one is kept until its tokens are over; a key of one
 //! realm never verifies a token of another.
 
+mod browser;
 mod grant;
 mod jwt;
 mod keys;
 mod model;
 mod ops;
 
+pub use browser::{
+    NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject, find_browser,
+    open_browser, seen_browser, sessions_of_browser,
+};
 pub use grant::{ClientCredentials, ClientGrant, Granted};
-pub use jwt::{Claims, Minted, mint, sign, verify};
+pub use jwt::{Claims, IdTokenHint, Minted, mint, sign, sign_for, verify, verify_id_token};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
 pub use model::{Ended, Subject};
 pub use ops::{
-    NewSession, Refreshed, end, end_all_of_tenant, end_all_of_user, find, is_live, open, refresh,
-    session_of_refresh,
+    NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,
+    find, is_live, open, refresh, session_of_refresh, sweep,
 };

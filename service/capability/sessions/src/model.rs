@@ -13,6 +13,16 @@ pub enum Ended {
     UserDeactivated,
     /// The tenant was suspended or deleted.
     TenantStopped,
+    /// The person signed out.
+    SignedOut,
+    /// The person's identity provider ended its session.
+    ProviderSignedOut,
+    /// An authorization code was used twice: somebody has a copy.
+    CodeReused,
+    /// Nobody used the session for too long.
+    Idle,
+    /// The policy or the connection by which the person came in doesn't hold any more.
+    PolicyChanged,
 }
 
 impl Ended {
@@ -23,6 +33,11 @@ impl Ended {
             Ended::RefreshReused => "refresh_reused",
             Ended::UserDeactivated => "user_deactivated",
             Ended::TenantStopped => "tenant_stopped",
+            Ended::SignedOut => "signed_out",
+            Ended::ProviderSignedOut => "provider_signed_out",
+            Ended::CodeReused => "code_reused",
+            Ended::Idle => "idle",
+            Ended::PolicyChanged => "policy_changed",
         }
     }
 }

@@ -1,16 +1,17 @@
 //! Opening, refreshing, ending.
 
 use chrono::TimeDelta;
-use entity::sessions::{refresh_token, session};
+use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, View, Work, ids};
+use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use uuid::Uuid;
 use web::Service;
 
+use crate::browser;
 use crate::model::Ended;
 
 /// What a refresh token begins with.
@@ -29,6 +30,12 @@ pub struct NewSession {
     pub client_id: String,
     /// For whom the tokens are.
     pub audience: String,
+    /// What the client asked for (RFC 6749, section 3.3).
+    pub scope: String,
+    /// The issuer at which it asked; `None`: the tenant's own.
+    pub token_issuer: Option<String>,
+    /// The browser's session in which it asked.
+    pub browser: Option<browser_session::Model>,
 }
 
 /// Sessions ended.
@@ -54,6 +61,8 @@ pub async fn open(
     new: NewSession,
 ) -> Result<(session::Model, String), DbError> {
     let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let until = tx.now() + lifetime;
+    let browser = new.browser;
     let row = session::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
@@ -63,9 +72,13 @@ pub async fn open(
         client_id: new.client_id,
         audience: new.audience,
         created_at: tx.now(),
-        expires_at: tx.now() + lifetime,
+        expires_at: browser.as_ref().map_or(until, |browser| browser.expires_at.min(until)),
         ended_at: None,
         ended_reason: None,
+        browser_session_id: browser.as_ref().map(|browser| browser.id),
+        token_issuer: new.token_issuer,
+        scope: new.scope,
+        authenticated_at: browser.map(|browser| browser.authenticated_at),
     };
     tx.insert(row.clone()).await?;
     let refresh = issue(tx, service, &row).await?;
@@ -171,10 +184,10 @@ pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64, DbError> {
+    browser::end_where(tx, browser_session::Column::UserId.eq(user), why).await?;
     let ended = end_where(tx, session::Column::UserId.eq(user), why).await?;
     if ended > 0 {
-        let details = serde_json::json!({"reason": why.name(), "count": ended});
-        tx.record("session.end", Target::new("user", user).with(details));
+        tx.record("session.end", Target::new("user", user).with(ended_details(why, ended)));
         tx.emit(&SessionsEnded { user_id: Some(user), reason: why.name(), count: ended });
     }
     Ok(ended)
@@ -185,11 +198,45 @@ pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64,
 /// # Errors
 /// [`DbError`].
 pub async fn end_all_of_tenant(tx: &mut Tx, why: Ended) -> Result<u64, DbError> {
+    browser::end_where(tx, browser_session::Column::EndedAt.is_null(), why).await?;
     let ended = end_where(tx, session::Column::EndedAt.is_null(), why).await?;
     if ended > 0 {
         tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
     }
     Ok(ended)
+}
+
+/// Ends all sessions of an organization; tells how many.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_all_of_organization(tx: &mut Tx, organization: Uuid, why: Ended) -> Result<u64, DbError> {
+    browser::end_where(tx, browser_session::Column::OrganizationId.eq(organization), why).await?;
+    let ended = end_where(tx, session::Column::OrganizationId.eq(organization), why).await?;
+    tx.record("session.end", Target::new("organization", organization).with(ended_details(why, ended)));
+    if ended > 0 {
+        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+    }
+    Ok(ended)
+}
+
+/// Ends all sessions that were opened in one browser's session, and that one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn end_browser(tx: &mut Tx, browser: &browser_session::Model, why: Ended) -> Result<(), DbError> {
+    browser::end_where(tx, browser_session::Column::Id.eq(browser.id), why).await?;
+    let ended = end_where(tx, session::Column::BrowserSessionId.eq(browser.id), why).await?;
+    let details = ended_details(why, ended);
+    tx.record("session.end", Target::new("browser_session", browser.id).with(details));
+    if ended > 0 {
+        tx.emit(&SessionsEnded { user_id: Some(browser.user_id), reason: why.name(), count: ended });
+    }
+    Ok(())
+}
+
+fn ended_details(why: Ended, count: u64) -> serde_json::Value {
+    serde_json::json!({"reason": why.name(), "count": count})
 }
 
 async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -> Result<u64, DbError> {
@@ -200,4 +247,19 @@ async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -
         .filter(session::Column::EndedAt.is_null())
         .filter(which);
     tx.apply(change).await
+}
+
+/// Removes sessions that were over long ago, with their refresh tokens.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    let before = tx.now() - TimeDelta::days(30);
+    let mut removed = 0;
+    for sql in
+        ["DELETE FROM session WHERE expires_at < $1", "DELETE FROM browser_session WHERE expires_at < $1"]
+    {
+        removed += tx.execute(sql, vec![before.into()]).await?;
+    }
+    Ok(removed)
 }

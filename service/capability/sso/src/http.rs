@@ -1,12 +1,30 @@
 //! Sign-in over HTTP.
 
+mod authorize;
+mod callback;
+mod connections;
 mod exchange;
 mod issuers;
+mod links;
 mod oauth;
+mod pages;
+mod policy;
+mod sign_ins;
+mod sign_out;
+mod tests;
 
 use web::Routes;
 
 /// The routes.
 pub fn routes() -> Routes {
-    issuers::routes().and(exchange::routes()).and(oauth::routes())
+    issuers::routes()
+        .and(exchange::routes())
+        .and(oauth::routes())
+        .and(authorize::routes())
+        .and(callback::routes())
+        .and(sign_out::routes())
+        .and(tests::routes())
+        .and(connections::routes())
+        .and(policy::routes())
+        .and(sign_ins::routes())
 }

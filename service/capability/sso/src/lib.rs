@@ -1,12 +1,22 @@
-//! Sign-in: issuers whose tokens are taken, and the exchange of an identity for the platform's own token.
+//! Sign-in: identity providers on one side, modules on the other, the organization's policy between them.
 //!
-//! Owns `issuer`. Promises: an identity is (issuer, subject), never an e-mail; a token is taken only with the registered
-//! issuer, audience, an asymmetric algorithm and valid times; keys are fetched through the guarded client, cached, and
-//! fetched again for an unknown `kid` at most once a minute.
+//! Owns `issuer`, `connection`, `connection_key`, `sso_policy`, `domain`, `sign_in`, `assertion_use`, `authorization_code` and
+//! `authorization_request`. Events: `connection.changed`, `connection.expiring`, `domain.changed`, `sign_in.failed`. Promises: an
+//! identity is (connection, subject) or (issuer, subject), never an e-mail; an address finds an account only where the tenant has
+//! proven its domain, or the person that they read its mail; an answer is taken once, in the browser that began, by the
+//! connection that was asked; nothing of one tenant's provider can name a user of another; what the policy says counts at
+//! sign-in, refresh, exchange and introspection alike; every attempt leaves its steps for 30 days.
 
 mod http;
 mod model;
 mod ops;
+mod refusal;
+mod settings;
+mod sweep;
 
 pub use http::routes;
+pub use ops::domains::recheck_domains;
 pub use ops::jwks::JwksCache;
+pub use ops::logout::{SessionsEnded, handlers};
+pub use ops::sign_in::SignIns;
+pub use sweep::{sweep, warn};

@@ -80,6 +80,11 @@ impl SubjectClaims {
         None
     }
 
+    /// A claim that says yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
+        self.rest.get(name).and_then(Value::as_bool)
+    }
+
     /// A text claim by its name.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match name {

@@ -43,10 +43,23 @@ pub(crate) struct ModuleFields {
     pub(crate) base_url: String,
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) profile: String,
+    pub(crate) public: bool,
+    pub(crate) logout: LogoutUris,
+}
+
+/// Where a module wants to hear of sign-outs, and where it lets browsers go after one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogoutUris {
+    pub(crate) post_logout_redirect_uris: Vec<String>,
+    pub(crate) backchannel: Option<String>,
+    pub(crate) frontchannel: Option<String>,
 }
 
 pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> Result<MadeModule, Problem> {
     check_url(service, "/baseUrl", &fields.base_url)?;
+    if let Some(uri) = &fields.logout.backchannel {
+        check_url(service, "/backchannelLogoutUri", uri)?;
+    }
     let id = ids::new();
     let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);
     let webhook_secret = new_secret();
@@ -60,6 +73,10 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
         client_id: format!("mod_{}", id.simple()),
         client_secret_hash: service.hasher.hash(&client_secret.text).await?,
         webhook_secret: service.envelope.seal("module", id.as_bytes(), webhook_secret.as_bytes())?,
+        public: fields.public,
+        post_logout_redirect_uris: json!(fields.logout.post_logout_redirect_uris),
+        backchannel_logout_uri: fields.logout.backchannel,
+        frontchannel_logout_uri: fields.logout.frontchannel,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -141,6 +158,17 @@ pub fn webhook_secret(service: &Service, module: &module_row::Model) -> Result<S
     String::from_utf8(plain.to_vec()).map_err(Problem::internal)
 }
 
+/// The module of this client id.
+///
+/// # Errors
+/// `internal`.
+pub async fn client(service: &Service, client_id: &str) -> Result<Option<module_row::Model>, Problem> {
+    let by_id = module_row::Column::ClientId.eq(client_id);
+    let find =
+        async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
+    Ok(service.db.read_platform(find).await?)
+}
+
 /// The module behind a client id and secret; `None` for a wrong or unknown one, answered alike.
 ///
 /// # Errors
@@ -153,10 +181,7 @@ pub async fn authenticate_client(
     if secret.len() > 512 {
         return Ok(None);
     }
-    let by_id = module_row::Column::ClientId.eq(client_id);
-    let find =
-        async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
-    let Some(module) = service.db.read_platform(find).await? else { return Ok(None) };
+    let Some(module) = client(service, client_id).await? else { return Ok(None) };
     let matches = service.hasher.verify(secret, &module.client_secret_hash).await?;
     Ok(Some(module).filter(|_| matches))
 }

@@ -116,6 +116,10 @@ permissions! {
     ScimTokensRead = "scim_tokens.read" => Auditor Admin;
     /// Create, rotate and revoke SCIM tokens.
     ScimTokensWrite = "scim_tokens.write" => Admin;
+    /// See connections, domains, the sign-in policy, sign-ins and sessions.
+    SignInRead = "sign_in.read" => Auditor Admin;
+    /// Change connections, domains and the sign-in policy; end sessions.
+    SignInWrite = "sign_in.write" => Admin;
     /// See users and groups.
     DirectoryRead = "directory.read" => Auditor Admin Contributor Viewer Service;
     /// Give roles to users.

@@ -308,6 +308,27 @@ pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -
     Ok(())
 }
 
+/// Takes away every link to an issuer that is gone.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn unlink_issuer(tx: &Tx, issuer: &str) -> Result<u64, DbError> {
+    tx.purge(tx.remove::<identity::Entity>().filter(identity::Column::Issuer.eq(issuer))).await
+}
+
+/// Notes that a person came in as (issuer, subject).
+///
+/// # Errors
+/// [`DbError`].
+pub async fn seen(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbError> {
+    let change = tx
+        .change::<identity::Entity>()
+        .col_expr(identity::Column::LastSeenAt, sea_orm::sea_query::Expr::value(tx.now()))
+        .filter(identity::Column::Issuer.eq(issuer))
+        .filter(identity::Column::Subject.eq(subject));
+    tx.apply(change).await.map(drop)
+}
+
 /// Edits a user whom no identity provider manages.
 ///
 /// # Errors
@@ -335,7 +356,7 @@ pub(crate) async fn edit(
 ///
 /// # Errors
 /// `user.last_admin`; `user.managed` if a group gives the user their role.
-pub(crate) async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
+pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
     if before.role_source == "group" {
         let detail =
             "The role comes from a group of the identity provider: change the group, or its mapping.";

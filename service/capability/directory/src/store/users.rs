@@ -1,6 +1,7 @@
 //! Queries over users.
 
 use entity::directory::{identity, user, user_email};
+use entity::tenancy::tenant;
 use platform::{DbError, Tx, View};
 use scim_core::fold;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
@@ -8,6 +9,8 @@ use uuid::Uuid;
 
 /// Identities of one user that are kept when the user is removed.
 const IDENTITIES_MAX: u64 = 100;
+/// Admins that are told at most.
+const TOLD_MAX: u64 = 20;
 
 fn of_organization(view: &View, organization: Uuid) -> Select<user::Entity> {
     view.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization))
@@ -49,6 +52,26 @@ pub async fn user_by_name(
     view.one(of_organization(view, organization).filter(user::Column::UserNameKey.eq(fold(name)))).await
 }
 
+/// A user of the organization who has this address, and no other one has it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn user_by_email(
+    view: &View,
+    organization: Uuid,
+    email: &str,
+) -> Result<Option<user::Model>, DbError> {
+    let rows = view
+        .select::<user_email::Entity>()
+        .filter(user_email::Column::OrganizationId.eq(organization))
+        .filter(user_email::Column::ValueKey.eq(fold(email)))
+        .limit(2);
+    match view.all(rows).await?.as_slice() {
+        [one] => user(view, organization, one.user_id).await,
+        _ => Ok(None),
+    }
+}
+
 pub(crate) async fn user_by_external_id(
     view: &View,
     organization: Uuid,
@@ -72,9 +95,30 @@ pub(crate) async fn has_identity(view: &View, user: Uuid, issuer: &str) -> Resul
 }
 
 /// The (issuer, subject) pairs of a user.
-pub(crate) async fn identities(view: &View, user: Uuid) -> Result<Vec<identity::Model>, DbError> {
+///
+/// # Errors
+/// [`DbError`].
+pub async fn identities(view: &View, user: Uuid) -> Result<Vec<identity::Model>, DbError> {
     let select = view.select::<identity::Entity>().filter(identity::Column::UserId.eq(user));
     view.all(select.limit(IDENTITIES_MAX)).await
+}
+
+/// Addresses of the tenant's admins, and of its owner.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<String>, DbError> {
+    let admins = tx
+        .select::<user::Entity>()
+        .filter(user::Column::Role.eq("admin"))
+        .filter(user::Column::Active.eq(true))
+        .filter(user::Column::Email.is_not_null());
+    let mut all: Vec<String> =
+        tx.all(admins.limit(TOLD_MAX)).await?.into_iter().filter_map(|row| row.email).collect();
+    all.extend(tenant.owner_email.clone());
+    all.sort();
+    all.dedup();
+    Ok(all)
 }
 
 /// Writes the user's addresses anew.

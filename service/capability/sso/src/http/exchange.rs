@@ -15,6 +15,7 @@ use web::{Access, Body, Caller, FieldErrors, Input, Problem, Routes, Shared};
 use crate::model::return_to;
 use crate::ops::exchange::{self, Asked, Exchanged};
 use crate::ops::jwks::JwksCache;
+use crate::ops::sign_in::{self, SignIns};
 use crate::ops::subject;
 
 /// The token type of a JWT (RFC 8693, section 3).
@@ -94,8 +95,7 @@ async fn exchange(
     caller: Caller,
     request: HttpRequest,
     Body(input): Body<ExchangeInput>,
-    cache: Shared<Arc<JwksCache>>,
-    keys: Shared<Arc<Keyring>>,
+    (cache, keys, sign_ins): (Shared<Arc<JwksCache>>, Shared<Arc<Keyring>>, sign_in::Shared),
 ) -> Result<HttpResponse, Problem> {
     let redirect_url = match &input.return_to {
         None => "/".to_owned(),
@@ -105,7 +105,7 @@ async fn exchange(
                 .ok_or_else(|| Problem::invalid("/returnTo", "must be a path or a registered URI"))?
         }
     };
-    match attempt(&caller, &request, &input, &cache, &keys).await {
+    match attempt(&caller, &request, &input, (&cache, &sign_ins), &keys).await {
         Ok(done) => Ok(answer(done, redirect_url)),
         Err(problem) => {
             let target =
@@ -130,12 +130,12 @@ async fn attempt(
     caller: &Caller,
     request: &HttpRequest,
     input: &ExchangeInput,
-    cache: &JwksCache,
+    (cache, sign_ins): (&JwksCache, &SignIns),
     keys: &Keyring,
 ) -> Result<Exchanged, Problem> {
     let (service, principal) = (&caller.service, caller.principal()?);
     let identity = match &input.subject_token {
-        Some(token) => subject::verify(service, cache, token).await?,
+        Some(token) => subject::verify(service, (cache, &sign_ins.providers), token).await?,
         None => {
             // From anybody but a gateway these headers are air.
             let headers = request.headers();

@@ -8,6 +8,7 @@ use authz::Keys;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entity::sessions::session;
+use entity::webhooks::module;
 use platform::db::Lookup;
 use policy_core::{Permission, allows};
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use web::{Access, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem,
 
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
-use crate::ops::{subject, tokens};
+use crate::ops::{authorize, sign_in, subject, tokens};
 
 /// RFC 8693
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -78,6 +79,9 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct TokenInput {
     grant_type: String,
+    code: Option<String>,
+    redirect_uri: Option<String>,
+    code_verifier: Option<String>,
     refresh_token: Option<String>,
     subject_token: Option<String>,
     subject_token_type: Option<String>,
@@ -167,6 +171,24 @@ async fn client(
     Ok(Some(module.client_id))
 }
 
+/// The client, authenticated; a public one by its id alone (RFC 6749, section 2.3).
+pub(super) async fn known_client(
+    caller: &Caller,
+    request: &HttpRequest,
+    id: Option<&str>,
+    secret: Option<&str>,
+) -> Result<module::Model, Problem> {
+    let service = &caller.service;
+    if let Some(client_id) = client(caller, request, id, secret).await? {
+        return webhooks::client(service, &client_id).await?.ok_or_else(unauthenticated);
+    }
+    let found = match id {
+        Some(id) => webhooks::client(service, id).await?,
+        None => None,
+    };
+    found.filter(|client| client.public).ok_or_else(unauthenticated)
+}
+
 /// A session that a client opened is that client's; one that a key opened needs only its refresh token.
 fn may_use(session: &session::Model, client: Option<&str>) -> bool {
     session.client_id.starts_with("key:") || client == Some(session.client_id.as_str())
@@ -179,17 +201,60 @@ fn answer(body: &Value) -> HttpResponse {
         .json(body)
 }
 
+fn handed_out(pair: tokens::Pair) -> HttpResponse {
+    let mut body = json!({
+        "access_token": pair.access.token, "token_type": "Bearer", "expires_in": pair.access.expires_in,
+        "refresh_token": pair.refresh_token,
+    });
+    if let Value::Object(body) = &mut body {
+        body.extend(pair.id_token.map(|token| ("id_token".to_owned(), token.into())));
+        if !pair.scope.is_empty() {
+            body.insert("scope".to_owned(), pair.scope.into());
+        }
+    }
+    answer(&body)
+}
+
+/// RFC 6749, section 4.1.3, with RFC 7636.
+async fn authorization_code(
+    caller: &Caller,
+    request: &HttpRequest,
+    input: TokenInput,
+    keys: &Keyring,
+) -> Result<HttpResponse, Problem> {
+    let client =
+        known_client(caller, request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let missing = |name: &str| refuse("invalid_request", &format!("`{name}` is missing."));
+    let code = input.code.as_deref().ok_or_else(|| missing("code"))?;
+    let redirect_uri = input.redirect_uri.as_deref().ok_or_else(|| missing("redirect_uri"))?;
+    let verifier = input.code_verifier.as_deref().ok_or_else(|| missing("code_verifier"))?;
+    let parts = (code, redirect_uri, verifier);
+    let pair = tokens::redeem(&caller.service, keys, &caller.ctx, parts, &client.client_id).await?;
+    Ok(handed_out(pair))
+}
+
 async fn token(
     caller: Caller,
     request: HttpRequest,
     Form(input): Form<TokenInput>,
     (cache, keys, grants): (Shared<Arc<JwksCache>>, Shared<Arc<Keyring>>, Grants),
+    sign_ins: sign_in::Shared,
 ) -> Result<HttpResponse, Problem> {
     if input.grant_type == "client_credentials" {
         return client_credentials(&caller, &request, input, grants.as_ref()).await;
     }
+    if input.grant_type == "authorization_code" {
+        return authorization_code(&caller, &request, input, &keys).await;
+    }
     let client =
         client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let client = match (client, &input.client_id) {
+        // A public client has nothing but its id; its refresh tokens are used once, which is its proof.
+        (None, Some(id)) => {
+            webhooks::client(&caller.service, id).await?.filter(|one| one.public).map(|one| one.client_id)
+        }
+        (client, _) => client,
+    };
     let service = &caller.service;
     match input.grant_type.as_str() {
         "refresh_token" => {
@@ -198,10 +263,7 @@ async fn token(
                 .ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
             let may = |session: &session::Model| may_use(session, client.as_deref());
             let pair = tokens::refresh(service, &keys, &caller.ctx, &token, may).await?;
-            Ok(answer(&json!({
-                "access_token": pair.access.token, "token_type": "Bearer", "expires_in": pair.access.expires_in,
-                "refresh_token": pair.refresh_token,
-            })))
+            Ok(handed_out(pair))
         }
         TOKEN_EXCHANGE => {
             let client_id = client.ok_or_else(unauthenticated)?;
@@ -211,7 +273,7 @@ async fn token(
             if input.subject_token_type.is_none() {
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
-            let identity = subject::verify(service, &cache, &token)
+            let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
                 .await
                 .map_err(|problem| problem.dialect("invalid_grant"))?;
             let audience = input.audience.unwrap_or_else(|| client_id.clone());
@@ -289,20 +351,39 @@ async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, P
 }
 
 fn metadata(issuer: &str) -> HttpResponse {
+    // Endpoints that need no realm are the platform's own.
     let base = issuer.split("/realms/").next().unwrap_or(issuer);
     let body = json!({
         "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
+        "pushed_authorization_request_endpoint": format!("{base}/oauth2/par"),
         "jwks_uri": format!("{issuer}/oauth2/jwks"),
         "token_endpoint": format!("{base}/oauth2/token"),
+        "userinfo_endpoint": format!("{base}/oauth2/userinfo"),
         "introspection_endpoint": format!("{base}/oauth2/introspect"),
         "revocation_endpoint": format!("{base}/oauth2/revoke"),
-        "grant_types_supported": ["refresh_token", "client_credentials", TOKEN_EXCHANGE],
-        "response_types_supported": [],
+        "end_session_endpoint": format!("{base}/oauth2/logout"),
+        "scopes_supported": authorize::SCOPES,
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "ES384", "EdDSA"],
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "sid", "tenant_id", "org_id", "roles", "plan"],
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": true,
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "jti", "sid", "auth_time", "nonce", "name", "preferred_username", "email",
+            "email_verified", "tenant_id", "org_id", "roles", "plan",
+        ],
     });
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(body)
 }
@@ -316,7 +397,7 @@ async fn openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
 }
 
 /// The tenant that has a realm of this name.
-async fn realm(caller: &Caller, ids: &Ids) -> Result<(Uuid, String), Problem> {
+pub(super) async fn realm(caller: &Caller, ids: &Ids) -> Result<(Uuid, String), Problem> {
     let unknown = || Problem::new(Code::NotFound);
     let slug = ids.key("realm")?;
     let tenant = caller.service.db.tenant_of(Lookup::TenantSlug(slug)).await?.ok_or_else(unknown)?;

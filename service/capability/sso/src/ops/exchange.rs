@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use sessions::{Keyring, Minted, NewSession, Subject};
 use web::{Code, Problem, Service};
 
-use super::subject::Identity;
+use super::admission::{self, Admitted};
+use super::subject::{Identity, Via};
+use super::{domains, policy};
 
 /// What a person gets.
 pub(crate) struct Exchanged {
@@ -37,8 +39,13 @@ pub(crate) async fn exchange(
     identity: &Identity,
     asked: &Asked,
 ) -> Result<Exchanged, Problem> {
-    let found = service.db.tenant_of(Lookup::TenantExternalId(&identity.external_id)).await?;
-    let tenant = found.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
+    let tenant = match &identity.via {
+        Via::ExternalId(id) => {
+            let found = service.db.tenant_of(Lookup::TenantExternalId(id)).await?;
+            found.ok_or_else(|| Problem::new(Code::TenantUnknown))?
+        }
+        Via::Connection(connection, _) => connection.row.tenant_id,
+    };
     let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
     let signed_in = match service.db.write(ctx, tenant, work).await {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
@@ -48,7 +55,7 @@ pub(crate) async fn exchange(
         }
         other => other?,
     };
-    let subject = subject(service, &signed_in.tenant, &signed_in.user);
+    let subject = subject(service, &signed_in.tenant, &signed_in.user, &signed_in.session);
     let access = sessions::mint(service, keys, &signed_in.session, &subject).await?;
     Ok(Exchanged {
         tenant: signed_in.tenant,
@@ -60,9 +67,18 @@ pub(crate) async fn exchange(
     })
 }
 
-/// What a token says about a person.
-pub(crate) fn subject(service: &Service, tenant: &tenant::Model, user: &user::Model) -> Subject {
-    let (realm, issuer) = tenancy::issuer_of(tenant, &service.config.public_url());
+/// What a token says about a person: by the issuer at which the session began, else the tenant's own.
+pub(crate) fn subject(
+    service: &Service,
+    tenant: &tenant::Model,
+    user: &user::Model,
+    session: &session::Model,
+) -> Subject {
+    let platform = service.config.public_url();
+    let (realm, issuer) = match &session.token_issuer {
+        Some(issuer) if *issuer == platform => (None, platform),
+        _ => tenancy::issuer_of(tenant, &platform),
+    };
     Subject {
         tenant: tenant.id,
         organization: user.organization_id,
@@ -90,13 +106,23 @@ async fn sign_in(
     asked: &Asked,
 ) -> Result<SignedIn, Problem> {
     let tenant = tenancy::active(tx).await?;
-    let (user, usage) = match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
-        Some(user) => (user, None),
-        None => first_sign_in(tx, identity).await?,
+    let (user, usage) = match &identity.via {
+        Via::Connection(connection, profile) => match admission::admit(tx, connection, profile).await? {
+            Admitted::User(user) => (*user, None),
+            // There is no page here on which to prove anything.
+            Admitted::MustProve(_) => return Err(Problem::new(Code::LinkRequired)),
+        },
+        Via::ExternalId(_) => {
+            match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
+                Some(user) => (user, None),
+                None => first_sign_in(tx, identity).await?,
+            }
+        }
     };
     if !user.active {
         return Err(Problem::new(Code::UserDeactivated));
     }
+    policy::policy(tx, user.organization_id).await?.require(&identity.issuer)?;
     let organization = tenancy::organization(tx, user.organization_id).await?;
     let new = NewSession {
         organization: organization.id,
@@ -104,13 +130,16 @@ async fn sign_in(
         issuer: identity.issuer.clone(),
         client_id: asked.client_id.clone(),
         audience: asked.audience.clone(),
+        scope: String::new(),
+        token_issuer: None,
+        browser: None,
     };
     let (session, refresh_token) = sessions::open(tx, service, new).await?;
     Ok(SignedIn { tenant, organization, user, session, refresh_token, usage })
 }
 
 /// Nobody is linked to this identity yet: the person whom the tenant's own directory calls by this subject, or a new one.
-/// An existing user is never found by e-mail: who can make an issuer assert an address would become that user.
+/// An existing user is not found by e-mail, but where the tenant has proven the address' domain.
 async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model, Option<Usage>), Problem> {
     let organization = tenancy::organization_named(tx, "default").await?;
     let known =
@@ -122,10 +151,28 @@ async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model,
         directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
         return Ok((user, None));
     }
+    let policy = policy::policy(tx, organization.id).await?;
+    policy.require(&identity.issuer)?;
+    if !policy.admits(identity.email.as_deref()) {
+        return Err(Problem::new(Code::SsoDomainRefused));
+    }
     let name = identity.email.clone().unwrap_or_else(|| identity.subject.clone());
     if let Some(same_name) = directory::user_by_name(tx, organization.id, &name).await? {
-        let code = if same_name.active { Code::LinkRequired } else { Code::UserDeactivated };
-        return Err(Problem::new(code));
+        if !same_name.active {
+            return Err(Problem::new(Code::UserDeactivated));
+        }
+        // The tenant has proven that the address' domain is its own, and nobody says the address is unchecked: then it names
+        // the person. Without that proof, who can make an issuer assert an address would become its owner.
+        let email = identity.email.as_deref().unwrap_or_default();
+        let linked = !directory::identities_of(tx, same_name.id).await?.is_empty();
+        if identity.email_verified == Some(true) && !linked && domains::owns(tx, email).await? {
+            directory::link(tx, &same_name, &identity.issuer, &identity.subject).await?;
+            return Ok((same_name, None));
+        }
+        return Err(Problem::new(Code::LinkRequired));
+    }
+    if !policy.row.jit_provisioning {
+        return Err(Problem::new(Code::SsoNotProvisioned));
     }
     let mut resource: Map<String, Value> = Map::new();
     resource.insert("userName".to_owned(), name.into());
@@ -139,7 +186,7 @@ async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model,
     if let Some(email) = &identity.email {
         resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));
     }
-    let role = identity.role.clone().unwrap_or_else(|| "viewer".to_owned());
+    let role = identity.role.clone().unwrap_or_else(|| policy.row.default_role.clone());
     let new = NewUser { organization: organization.id, resource, source: Source::Jit, role };
     let (user, usage) = directory::create_user(tx, &directory::USERS, new).await?;
     directory::link(tx, &user, &identity.issuer, &identity.subject).await?;

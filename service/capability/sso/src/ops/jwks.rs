@@ -131,6 +131,13 @@ async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Pr
     Ok(set.keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok()).collect())
 }
 
+/// The same, of keys as JSON.
+pub(crate) fn choose_value(keys: Vec<Value>, kid: Option<&str>) -> Option<Jwk> {
+    let keys: Vec<Jwk> =
+        keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok()).collect();
+    choose(&keys, kid)
+}
+
 fn choose(keys: &[Jwk], kid: Option<&str>) -> Option<Jwk> {
     let usable = |key: &&Jwk| {
         !matches!(key.common.public_key_use, Some(PublicKeyUse::Encryption))

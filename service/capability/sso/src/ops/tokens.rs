@@ -1,18 +1,27 @@
-//! Refresh, introspection, revocation.
+//! What the token endpoint hands out for a code or a refresh token; introspection, revocation.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::directory::user;
 use entity::sessions::session;
-use platform::Ctx;
-use platform::crypto::sha256;
+use entity::sso::authorization_code;
+use platform::crypto::{same, sha256};
 use platform::db::Lookup;
-use sessions::{Claims, Ended, Keyring, Minted, Refreshed};
+use platform::{Ctx, DbError, Target, Tx, View, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::{Map, Value, json};
+use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Subject};
 use web::{Code, Problem, Service};
 
 use super::exchange::subject;
+use super::{connections, domains, policy};
 
-/// A refreshed pair.
+/// What the token endpoint hands out.
 pub(crate) struct Pair {
     pub(crate) access: Minted,
     pub(crate) refresh_token: String,
+    pub(crate) id_token: Option<String>,
+    pub(crate) scope: String,
 }
 
 fn invalid() -> Problem {
@@ -41,12 +50,184 @@ pub(crate) async fn refresh(
             let tenant = tenancy::active(tx).await?;
             let user = directory::user(tx, session.organization_id, session.user_id).await?;
             let user = user.filter(|user| user.active).ok_or_else(invalid)?;
-            Ok(Some((session, refresh_token, subject(service, &tenant, &user))))
+            // What the policy says now counts, not what it said when the session began.
+            policy::still_holds(tx, &session).await.map_err(|_| invalid())?;
+            let verified = email_verified(tx, &user).await?;
+            let subject = subject(service, &tenant, &user, &session);
+            Ok(Some(Minting { session: *session, refresh_token, subject, user, nonce: None, verified }))
         })
         .await?;
-    let (session, refresh_token, subject) = refreshed.ok_or_else(invalid)?;
+    mint(service, keys, refreshed.ok_or_else(invalid)?).await
+}
+
+/// What tokens are made of.
+struct Minting {
+    session: session::Model,
+    refresh_token: String,
+    subject: Subject,
+    user: user::Model,
+    nonce: Option<String>,
+    /// Whether the tenant has proven the domain of the address.
+    verified: bool,
+}
+
+async fn mint(service: &Service, keys: &Keyring, minting: Minting) -> Result<Pair, Problem> {
+    let Minting { session, refresh_token, subject, user, nonce, verified } = minting;
     let access = sessions::mint(service, keys, &session, &subject).await?;
-    Ok(Pair { access, refresh_token })
+    let scopes: Vec<&str> = session.scope.split(' ').collect();
+    let id_token = if scopes.contains(&"openid") {
+        let claims = id_claims(service, &session, &subject, &user, (nonce, verified), &access.token);
+        Some(sessions::sign_for(service, keys, subject.realm, None, &claims).await?)
+    } else {
+        None
+    };
+    Ok(Pair { access, refresh_token, id_token, scope: session.scope })
+}
+
+/// OpenID Connect Core, section 2.
+fn id_claims(
+    service: &Service,
+    session: &session::Model,
+    subject: &Subject,
+    user: &user::Model,
+    (nonce, verified): (Option<String>, bool),
+    access_token: &str,
+) -> Map<String, Value> {
+    let now = service.db.clock().now().timestamp();
+    let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
+    let digest = sha256(access_token.as_bytes());
+    let half = digest.get(..16).unwrap_or_default();
+    let mut claims = user_claims(user, &session.scope, verified);
+    let own = json!({
+        "iss": subject.issuer, "sub": subject.user, "aud": session.client_id, "azp": session.client_id,
+        "exp": now + lifetime, "iat": now, "sid": session.id, "tenant_id": subject.tenant, "org_id": subject.organization,
+        "roles": [subject.role], "plan": subject.plan,
+        "auth_time": session.authenticated_at.unwrap_or(session.created_at).timestamp(),
+        "at_hash": URL_SAFE_NO_PAD.encode(half),
+    });
+    if let Value::Object(own) = own {
+        claims.extend(own);
+    }
+    claims.extend(nonce.map(|nonce| ("nonce".to_owned(), nonce.into())));
+    claims
+}
+
+/// What the scopes let a client know about a person (OpenID Connect Core, section 5.4).
+pub(crate) fn user_claims(user: &user::Model, scope: &str, verified: bool) -> Map<String, Value> {
+    let mut claims = Map::new();
+    let scopes: Vec<&str> = scope.split(' ').collect();
+    if scopes.contains(&"email")
+        && let Some(email) = &user.email
+    {
+        claims.insert("email".to_owned(), email.as_str().into());
+        claims.insert("email_verified".to_owned(), verified.into());
+    }
+    if scopes.contains(&"profile") {
+        claims.insert("preferred_username".to_owned(), user.user_name.as_str().into());
+        claims.insert("updated_at".to_owned(), user.updated_at.timestamp().into());
+        if let Some(name) = &user.display_name {
+            claims.insert("name".to_owned(), name.as_str().into());
+        }
+    }
+    claims
+}
+
+pub(crate) async fn email_verified(view: &View, user: &user::Model) -> Result<bool, DbError> {
+    match &user.email {
+        Some(email) => domains::owns(view, email).await,
+        None => Ok(false),
+    }
+}
+
+/// Changes a code into tokens, once. A code that comes a second time ends what its first use began (RFC 6749, section 4.1.2).
+pub(crate) async fn redeem(
+    service: &Service,
+    keys: &Keyring,
+    ctx: &Ctx,
+    (code, redirect_uri, verifier): (&str, &str, &str),
+    client_id: &str,
+) -> Result<Pair, Problem> {
+    let digest = sha256(code.as_bytes());
+    let tenant = service.db.tenant_of(Lookup::AuthorizationCode(&digest)).await?.ok_or_else(invalid)?;
+    let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
+    let work = async |tx: &mut Tx| {
+        let sql = "UPDATE authorization_code SET used_at = $3 WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL";
+        let first = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
+        let select = tx.select::<authorization_code::Entity>();
+        let row = tx.one(select.filter(authorization_code::Column::Digest.eq(digest.to_vec()))).await?;
+        let row = row.ok_or_else(invalid)?;
+        if !first {
+            platform::Work::housekeeping(tx);
+            if let Some(session) = row.session_id {
+                sessions::end(tx, session, Ended::CodeReused).await?;
+            }
+            return Ok(None);
+        }
+        // A wrong guess uses the code up: whoever has it hasn't what belongs to it.
+        let fits = row.client_id == client_id
+            && row.redirect_uri == redirect_uri
+            && row.expires_at > tx.now()
+            && same(challenge.as_bytes(), row.code_challenge.as_bytes());
+        if !fits {
+            tx.record("authorization.refuse", Target::new("client", client_id));
+            return Ok(None);
+        }
+        open_for(tx, service, row).await.map(Some)
+    };
+    let minting = service.db.write(ctx, tenant, work).await?.ok_or_else(invalid)?;
+    mint(service, keys, minting).await
+}
+
+async fn open_for(
+    tx: &mut Tx,
+    service: &Service,
+    row: authorization_code::Model,
+) -> Result<Minting, Problem> {
+    let tenant = tenancy::active(tx).await.map_err(|_| invalid())?;
+    let browser = sessions::browser(tx, row.browser_session_id).await?;
+    let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
+    let user = directory::user(tx, row.organization_id, row.user_id).await?;
+    let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+    let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), connections::identity_issuer);
+    let new = NewSession {
+        organization: row.organization_id,
+        user: row.user_id,
+        issuer,
+        client_id: row.client_id.clone(),
+        audience: row.audience.clone(),
+        scope: row.scope.clone(),
+        token_issuer: Some(row.issuer.clone()),
+        browser: Some(browser),
+    };
+    let (session, refresh_token) = sessions::open(tx, service, new).await?;
+    let verified = email_verified(tx, &user).await?;
+    let subject = subject(service, &tenant, &user, &session);
+    let nonce = row.nonce.clone();
+    tx.update(authorization_code::Model { session_id: Some(session.id), used_at: Some(tx.now()), ..row })
+        .await?;
+    Ok(Minting { session, refresh_token, subject, user, nonce, verified })
+}
+
+/// The person of an access token, if session, person and tenant live.
+pub(crate) async fn person(
+    service: &Service,
+    keys: &Keyring,
+    token: &str,
+) -> Result<Option<(Claims, user::Model, bool)>, Problem> {
+    let Some(claims) = introspect(service, keys, token).await? else { return Ok(None) };
+    let Ok(id) = claims.sub.parse() else { return Ok(None) };
+    let find = async |view: &View| {
+        let user = directory::user(view, claims.org_id, id).await?.filter(|user| user.active);
+        Ok::<_, DbError>(match user {
+            Some(user) => {
+                let verified = email_verified(view, &user).await?;
+                Some((user, verified))
+            }
+            None => None,
+        })
+    };
+    let found = service.db.read(claims.tenant_id, find).await?;
+    Ok(found.map(|(user, verified)| (claims, user, verified)))
 }
 
 /// The claims of an access token whose session lives.
@@ -62,8 +243,11 @@ pub(crate) async fn introspect(
         .read(claims.tenant_id, async |view| {
             let session = sessions::find(view, claims.sid).await?;
             let tenant = tenancy::get(view).await?;
-            let active = tenant.status == "active";
-            Ok::<_, Problem>(active && session.is_some_and(|session| sessions::is_live(&session, view.now())))
+            let session = session.filter(|session| sessions::is_live(session, view.now()));
+            let Some(session) = session.filter(|_| tenant.status == "active") else { return Ok(false) };
+            let user = directory::user(view, session.organization_id, session.user_id).await?;
+            let holds = policy::still_holds(view, &session).await.is_ok();
+            Ok::<_, Problem>(holds && user.is_some_and(|user| user.active))
         })
         .await;
     match live {

@@ -14,7 +14,7 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
-use crate::ops::{self, ModuleFields};
+use crate::ops::{self, LogoutUris, ModuleFields};
 
 const READ: Access = Access::Key(Permission::CatalogueRead);
 const WRITE: Access = Access::Key(Permission::CatalogueWrite);
@@ -53,6 +53,16 @@ pub(crate) struct ModuleInput {
     redirect_uris: Vec<String>,
     /// The shape of pushes: `tenantry`, `kombify-list` or `kombify-map`.
     profile: Option<String>,
+    /// Whether it can't keep a secret: an app in a browser or on a phone.
+    #[serde(default)]
+    public: bool,
+    /// Where browsers may go after signing out.
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
+    /// Where it hears that a session ended (OpenID Connect Back-Channel Logout).
+    backchannel_logout_uri: Option<String>,
+    /// What is shown in a frame when a session ends (OpenID Connect Front-Channel Logout).
+    frontchannel_logout_uri: Option<String>,
 }
 
 /// What of a module is changed.
@@ -63,19 +73,26 @@ pub(crate) struct ModuleChange {
     base_url: Option<String>,
     redirect_uris: Option<Vec<String>>,
     profile: Option<String>,
+    post_logout_redirect_uris: Option<Vec<String>>,
+    backchannel_logout_uri: Option<String>,
+    frontchannel_logout_uri: Option<String>,
+}
+
+/// RFC 6749, section 3.1.2: absolute, without a fragment.
+fn check_uris(errors: &mut FieldErrors, pointer: &str, uris: &[String]) {
+    errors.require(uris.len() <= 50, pointer, "at most 50");
+    for (at, uri) in uris.iter().enumerate() {
+        let fits = Url::parse(uri)
+            .is_ok_and(|url| url.fragment().is_none() && matches!(url.scheme(), "http" | "https"));
+        errors.require(fits, &format!("{pointer}/{at}"), "must be an absolute URL without a fragment");
+    }
 }
 
 fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String], profile: Option<&str>) {
     if let Some(name) = name {
         errors.text("/name", name, 200);
     }
-    errors.require(redirect_uris.len() <= 50, "/redirectUris", "at most 50");
-    for (at, uri) in redirect_uris.iter().enumerate() {
-        // RFC 6749, section 3.1.2: absolute, without a fragment.
-        let fits = Url::parse(uri)
-            .is_ok_and(|url| url.fragment().is_none() && matches!(url.scheme(), "http" | "https"));
-        errors.require(fits, &format!("/redirectUris/{at}"), "must be an absolute URL without a fragment");
-    }
+    check_uris(errors, "/redirectUris", redirect_uris);
     let known = profile.is_none_or(|profile| PROFILES.contains(&profile));
     errors.require(known, "/profile", "must be tenantry, kombify-list or kombify-map");
 }
@@ -83,6 +100,9 @@ fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String],
 impl Input for ModuleInput {
     fn check(&self, errors: &mut FieldErrors) {
         check(errors, Some(&self.name), &self.redirect_uris, self.profile.as_deref());
+        check_uris(errors, "/postLogoutRedirectUris", &self.post_logout_redirect_uris);
+        check_uris(errors, "/backchannelLogoutUri", self.backchannel_logout_uri.as_slice());
+        check_uris(errors, "/frontchannelLogoutUri", self.frontchannel_logout_uri.as_slice());
     }
 }
 
@@ -94,6 +114,10 @@ impl Input for ModuleChange {
             self.redirect_uris.as_deref().unwrap_or_default(),
             self.profile.as_deref(),
         );
+        let uris = self.post_logout_redirect_uris.as_deref().unwrap_or_default();
+        check_uris(errors, "/postLogoutRedirectUris", uris);
+        check_uris(errors, "/backchannelLogoutUri", self.backchannel_logout_uri.as_slice());
+        check_uris(errors, "/frontchannelLogoutUri", self.frontchannel_logout_uri.as_slice());
     }
 }
 
@@ -108,6 +132,11 @@ pub(crate) struct Module {
     redirect_uris: Value,
     profile: String,
     client_id: String,
+    public: bool,
+    #[schema(value_type = Vec<String>)]
+    post_logout_redirect_uris: Value,
+    backchannel_logout_uri: Option<String>,
+    frontchannel_logout_uri: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -132,6 +161,10 @@ impl From<Model> for Module {
             redirect_uris: row.redirect_uris,
             profile: row.profile,
             client_id: row.client_id,
+            public: row.public,
+            post_logout_redirect_uris: row.post_logout_redirect_uris,
+            backchannel_logout_uri: row.backchannel_logout_uri,
+            frontchannel_logout_uri: row.frontchannel_logout_uri,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -147,6 +180,12 @@ async fn create_module(
         base_url: input.base_url,
         redirect_uris: input.redirect_uris,
         profile: input.profile.unwrap_or_else(|| "tenantry".to_owned()),
+        public: input.public,
+        logout: LogoutUris {
+            post_logout_redirect_uris: input.post_logout_redirect_uris,
+            backchannel: input.backchannel_logout_uri,
+            frontchannel: input.frontchannel_logout_uri,
+        },
     };
     let made = ops::prepare_module(&caller.service, fields).await?;
     let row = made.row.clone();
@@ -186,7 +225,15 @@ async fn update_module(
     if let Some(url) = &change.base_url {
         ops::check_url(&caller.service, "/baseUrl", url)?;
     }
+    if let Some(uri) = &change.backchannel_logout_uri {
+        ops::check_url(&caller.service, "/backchannelLogoutUri", uri)?;
+    }
     let apply = |row: &mut Model| {
+        if let Some(uris) = change.post_logout_redirect_uris {
+            row.post_logout_redirect_uris = uris.into();
+        }
+        row.backchannel_logout_uri = change.backchannel_logout_uri.or(row.backchannel_logout_uri.take());
+        row.frontchannel_logout_uri = change.frontchannel_logout_uri.or(row.frontchannel_logout_uri.take());
         row.name = change.name.unwrap_or_else(|| row.name.clone());
         row.base_url =
             change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());

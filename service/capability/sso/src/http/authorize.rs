@@ -1,0 +1,486 @@
+//! `/oauth2/authorize`, `/oauth2/par` and `/login`: a browser comes in, and is sent to where it belongs.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+use entity::sessions::browser_session;
+use entity::webhooks::module;
+use platform::db::Lookup;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
+
+use super::oauth;
+use super::pages::{self, Jar};
+use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized, PUSHED_LIFETIME, Parameters};
+use crate::ops::connections::{self, Connection};
+use crate::ops::discovery::{self, Hints, Home, Way};
+use crate::ops::oidc::Wishes;
+use crate::ops::sign_in::{self, Begin, Shared};
+
+/// How long a browser is known as the one that began a sign-in.
+const BROWSER_SECONDS: i64 = 3600;
+
+pub(super) fn routes() -> Routes {
+    let browser = Access::Public("a browser comes to sign in");
+    let small = |route: web::Route| route.body_bytes_max(64 << 10);
+    let oauth = |route: web::Route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(64 << 10);
+    Routes::new()
+        .add(
+            Method::GET,
+            "/oauth2/authorize",
+            browser,
+            "authorize: Sign a person in for a module (RFC 6749).",
+            authorize,
+        )
+        .add_with(
+            Method::POST,
+            "/oauth2/authorize",
+            browser,
+            "authorize_by_form: The same, by a form.",
+            authorize_by_form,
+            small,
+        )
+        .add(
+            Method::GET,
+            "/realms/{realm}/oauth2/authorize",
+            browser,
+            "realm_authorize: Sign a person of a realm in for a module.",
+            realm_authorize,
+        )
+        .add_with(
+            Method::POST,
+            "/realms/{realm}/oauth2/authorize",
+            browser,
+            "realm_authorize_by_form: The same, by a form.",
+            realm_authorize_by_form,
+            small,
+        )
+        .add_with(
+            Method::POST,
+            "/oauth2/par",
+            Access::Public("the client authenticates itself (RFC 6749, section 2.3)"),
+            "push_authorization_request: Push an authorization request (RFC 9126).",
+            push,
+            oauth,
+        )
+        .add(Method::GET, "/login", browser, "login_page: Sign in, or choose where.", login_page)
+        .add_with(Method::POST, "/login", browser, "login: Find where an address signs in.", login, |route| {
+            small(route).counts_failures()
+        })
+}
+
+/// Where a request came in.
+struct Door {
+    issuer: String,
+    /// The realm's tenant, by its slug.
+    realm: Option<String>,
+}
+
+fn front(caller: &Caller) -> Door {
+    Door { issuer: caller.service.config.public_url(), realm: None }
+}
+
+async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
+    let (_, issuer) = oauth::realm(caller, ids).await?;
+    Ok(Door { issuer, realm: Some(ids.key("realm")?.to_owned()) })
+}
+
+async fn authorize(caller: Caller, request: HttpRequest, shared: Shared) -> Result<HttpResponse, Problem> {
+    let door = front(&caller);
+    come_in(&caller, &request, &shared, door, request.query_string()).await
+}
+
+async fn authorize_by_form(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let door = front(&caller);
+    come_in(&caller, &request, &shared, door, &form).await
+}
+
+async fn realm_authorize(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let door = realm_door(&caller, &ids).await?;
+    come_in(&caller, &request, &shared, door, request.query_string()).await
+}
+
+async fn realm_authorize_by_form(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let door = realm_door(&caller, &ids).await?;
+    come_in(&caller, &request, &shared, door, &form).await
+}
+
+/// What a request asks for: of its own, or as it was pushed.
+async fn parameters(service: &Service, text: &str) -> Result<Parameters, Problem> {
+    let own = authorize::parameters(text)?;
+    let Some(uri) = own.get("request_uri") else { return Ok(own) };
+    let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
+    let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
+    let (client, pushed) =
+        authorize::kept(service, id.ok_or_else(unknown)?, true).await?.ok_or_else(unknown)?;
+    // RFC 9126, section 4: pushed by this client; what else stands in the URL counts for nothing.
+    if own.get("client_id") == Some(&client) { Ok(pushed) } else { Err(unknown()) }
+}
+
+async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Problem> {
+    let unknown = || Problem::new(Code::ClientUnknown);
+    let id = parameters.get("client_id").ok_or_else(unknown)?;
+    webhooks::client(service, id).await?.ok_or_else(unknown)
+}
+
+async fn come_in(
+    caller: &Caller,
+    request: &HttpRequest,
+    shared: &Shared,
+    door: Door,
+    text: &str,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let checked = async {
+        let mut parameters = parameters(service, text).await?;
+        let client = client(service, &parameters).await?;
+        let asked = authorize::authorization(&client, &parameters, &door.issuer)?;
+        if let Some(realm) = door.realm {
+            match parameters.get("tenant") {
+                Some(tenant) if *tenant != realm => {
+                    let (error, description) = ("invalid_request", "The tenant is not this realm's.");
+                    return Err(NotAuthorized::Client { to: Box::new(asked), error, description });
+                }
+                _ => parameters.insert("tenant".to_owned(), realm),
+            };
+        }
+        Ok::<_, NotAuthorized>((parameters, asked))
+    };
+    match checked.await {
+        Ok((parameters, asked)) => answer(caller, request, shared, &parameters, asked).await,
+        Err(NotAuthorized::Page(problem)) => pages::refusal(problem),
+        Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
+    }
+}
+
+/// The browser back to the module.
+fn send_back(asked: &Authorization, fields: Vec<(&'static str, String)>) -> Result<HttpResponse, Problem> {
+    if asked.form_post {
+        pages::post(&asked.redirect_uri, &fields)
+    } else {
+        Ok(pages::redirect(&asked.url(&fields)))
+    }
+}
+
+/// The browser's living session, if it has one.
+pub(super) async fn session(
+    service: &Service,
+    request: &HttpRequest,
+) -> Result<Option<browser_session::Model>, Problem> {
+    let Some(cookie) = Jar::Session.get(service, request) else { return Ok(None) };
+    let Some(digest) = sessions::browser_digest(&cookie) else { return Ok(None) };
+    let Some(tenant) = service.db.tenant_of(Lookup::BrowserSession(&digest)).await? else { return Ok(None) };
+    Ok(service.db.read(tenant, async |view| sessions::find_browser(view, &digest).await).await?)
+}
+
+/// Whether the session is of where the request wants to go.
+fn fits(
+    session: &browser_session::Model,
+    tenant: Option<Uuid>,
+    hints: &Hints,
+    organization: Option<Uuid>,
+) -> bool {
+    let connection = hints.connection.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+    tenant.is_none_or(|tenant| tenant == session.tenant_id)
+        && organization.is_none_or(|organization| organization == session.organization_id)
+        && connection.is_none_or(|connection| Some(connection) == session.connection_id)
+}
+
+async fn answer(
+    caller: &Caller,
+    request: &HttpRequest,
+    shared: &Shared,
+    parameters: &Parameters,
+    asked: Authorization,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let hints = Hints::of(parameters);
+    let tenant = match discovery::tenant(service, &hints).await {
+        Ok(tenant) => tenant,
+        Err(problem) => return pages::refusal(problem),
+    };
+    let mut organization = None;
+    if let (Some(tenant), Some(name)) = (tenant, &hints.organization) {
+        let find = async |view: &platform::View| tenancy::organization_named(view, name).await;
+        match service.db.read(tenant, find).await {
+            Ok(found) => organization = Some(found.id),
+            Err(problem) => return pages::refusal(problem),
+        }
+    }
+    let now = service.db.clock().now();
+    let session =
+        session(service, request).await?.filter(|session| fits(session, tenant, &hints, organization));
+    if let Some(session) = session.filter(|session| asked.accepts(session, now)) {
+        match authorize::issue_code(service, &caller.ctx, &session, &asked).await {
+            Ok(code) => {
+                let fields = asked.success(code);
+                return send_back(&asked, fields);
+            }
+            Err(problem) if problem.code == Code::AuthRequired => {}
+            Err(problem) if problem.code.status().is_client_error() => {
+                return refuse(caller, &asked, problem).await;
+            }
+            Err(problem) => return Err(problem),
+        }
+    }
+    if asked.wants("none") {
+        return send_back(&asked, asked.error("login_required", "Nobody is signed in."));
+    }
+    let wishes = wishes(parameters, &asked);
+    let continues = Continues::Authorize(Box::new(asked.clone()));
+    let to = Leave { hints: &hints, continues, wishes, kept: Some((asked.client_id.as_str(), parameters)) };
+    leave(caller, request, shared, to).await
+}
+
+/// Somebody who is signed in may not go on: the module is told, and the denial recorded.
+async fn refuse(caller: &Caller, asked: &Authorization, problem: Problem) -> Result<HttpResponse, Problem> {
+    let target = platform::Target::new("client", &asked.client_id);
+    let target = target.with(json!({"code": problem.code.name()}));
+    caller.service.db.record_denied(&caller.ctx, None, "authorization.grant", target).await?;
+    send_back(asked, asked.error("access_denied", problem.code.title()))
+}
+
+fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
+    Wishes {
+        login_hint: parameters.get("login_hint").filter(|hint| hint.len() <= 254).cloned(),
+        prompt: ["login", "select_account", "consent"]
+            .into_iter()
+            .find(|prompt| *prompt != "consent" && asked.wants(prompt))
+            .map(ToOwned::to_owned),
+        max_age: asked.max_age,
+    }
+}
+
+/// A browser that is to sign in.
+pub(super) struct Leave<'a> {
+    pub(super) hints: &'a Hints,
+    pub(super) continues: Continues,
+    pub(super) wishes: Wishes,
+    /// A module's request, kept while a person reads a page.
+    pub(super) kept: Option<(&'a str, &'a Parameters)>,
+}
+
+/// To the identity provider, or to the page that asks where.
+pub(super) async fn leave(
+    caller: &Caller,
+    request: &HttpRequest,
+    shared: &Shared,
+    to: Leave<'_>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    match discovery::home(service, to.hints).await {
+        Ok(Home::Connection(connection)) => {
+            begin(caller, request, shared, &connection, "sign_in", to.continues, to.wishes).await
+        }
+        Ok(Home::Choice { tenant, connections }) => {
+            let waiting = waiting(service, &to).await?;
+            let find = async |view: &platform::View| tenancy::get(view).await;
+            let tenant = service.db.read(tenant, find).await?;
+            let ways: Vec<Way> =
+                connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
+            let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
+            pages::html(StatusCode::OK, "choose", &values)
+        }
+        Ok(Home::Unknown) => {
+            let waiting = waiting(service, &to).await?;
+            login_form(service, request, waiting, to.hints.login.as_deref(), None)
+        }
+        Err(problem) => pages::refusal(problem),
+    }
+}
+
+async fn waiting(service: &Service, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
+    match to.kept {
+        Some((client_id, parameters)) => {
+            // The door is part of what was asked; the page's form comes back by another path.
+            let mut parameters = parameters.clone();
+            if let Continues::Authorize(asked) = &to.continues {
+                parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
+            }
+            authorize::keep(service, client_id, &parameters, false).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// Writes the attempt down and sends the browser to the provider.
+pub(super) async fn begin(
+    caller: &Caller,
+    request: &HttpRequest,
+    shared: &Shared,
+    connection: &Connection,
+    purpose: &'static str,
+    continues: Continues,
+    wishes: Wishes,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let begin = Begin { purpose, continues, wishes, browser: &browser };
+    let mut response = match sign_in::begin(service, shared, &caller.ctx, connection, begin).await {
+        Ok((to, _)) => pages::go(&to)?,
+        Err(failed) => pages::failed(failed)?,
+    };
+    Jar::Browser.set(service, &mut response, &browser, BROWSER_SECONDS);
+    Ok(response)
+}
+
+fn login_form(
+    service: &Service,
+    request: &HttpRequest,
+    waiting: Option<Uuid>,
+    email: Option<&str>,
+    told: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+    let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
+    let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
+    pages::html(StatusCode::OK, "login", &values)
+}
+
+/// A request that waits, with what was asked.
+async fn waited(
+    service: &Service,
+    parameters: &Parameters,
+) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
+    let Some(id) = parameters.get("request") else { return Ok(None) };
+    let over = || Problem::new(Code::SsoStateUnknown);
+    let id = Uuid::try_parse(id).map_err(|_| over())?;
+    let (client_id, kept) = authorize::kept(service, id, false).await?.ok_or_else(over)?;
+    let issuer = kept.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());
+    let client = client(service, &kept).await?;
+    match authorize::authorization(&client, &kept, &issuer) {
+        Ok(asked) => Ok(Some((kept, asked, client_id))),
+        Err(_) => Err(over()),
+    }
+}
+
+async fn login_page(caller: Caller, request: HttpRequest, shared: Shared) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let parameters = match authorize::parameters(request.query_string()) {
+        Ok(parameters) => parameters,
+        Err(problem) => return pages::refusal(problem),
+    };
+    let mut hints = Hints::of(&parameters);
+    let waited = match waited(service, &parameters).await {
+        Ok(waited) => waited,
+        Err(problem) if problem.code.status().is_client_error() => return pages::refusal(problem),
+        Err(problem) => return Err(problem),
+    };
+    let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
+    if !hinted {
+        let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
+        if waiting.is_none()
+            && let Some(session) = session(service, &request).await?
+        {
+            return super::callback::signed_in(service, &session).await;
+        }
+        return login_form(service, &request, waiting, hints.login.as_deref(), None);
+    }
+    match waited {
+        Some((kept, asked, client_id)) => {
+            // A realm's request stays in its realm, whatever the page's links say.
+            if let Some(tenant) = kept.get("tenant") {
+                hints.tenant = Some(tenant.clone());
+            }
+            let wishes = wishes(&kept, &asked);
+            let continues = Continues::Authorize(Box::new(asked));
+            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
+            leave(&caller, &request, &shared, to).await
+        }
+        None => {
+            let wishes = Wishes { login_hint: hints.login.clone(), ..Wishes::default() };
+            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
+            leave(&caller, &request, &shared, to).await
+        }
+    }
+}
+
+async fn login(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let parameters = authorize::parameters(&form)?;
+    let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
+    let email =
+        parameters.get("email").map(|email| email.trim().to_owned()).filter(|email| web::is_email(email));
+    let Some(email) = email else {
+        let told = "That isn't an e-mail address.";
+        return login_form(service, &request, waiting, None, Some(told));
+    };
+    let hints = Hints { login: Some(email.clone()), ..Hints::default() };
+    if discovery::tenant(service, &hints).await?.is_none() {
+        // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
+        super::links::send(&caller, &email, waiting).await?;
+        let values = json!({"email": email});
+        return pages::html(StatusCode::OK, "links_sent", &values);
+    }
+    let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
+    match waited(service, &parameters).await {
+        Ok(Some((kept, asked, client_id))) => {
+            let continues = Continues::Authorize(Box::new(asked));
+            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
+            leave(&caller, &request, &shared, to).await
+        }
+        Ok(None) => {
+            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
+            leave(&caller, &request, &shared, to).await
+        }
+        Err(problem) if problem.code.status().is_client_error() => pages::refusal(problem),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn push(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let mut parameters =
+        authorize::parameters(&form).map_err(|problem| problem.dialect("invalid_request"))?;
+    let secret = parameters.remove("client_secret");
+    let id = parameters.get("client_id").cloned();
+    let client = oauth::known_client(&caller, &request, id.as_deref(), secret.as_deref()).await?;
+    parameters.insert("client_id".to_owned(), client.client_id.clone());
+    let refused = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalid_request");
+    if parameters.contains_key("request_uri") {
+        return Err(refused("A pushed request holds no request_uri."));
+    }
+    match authorize::authorization(&client, &parameters, &service.config.public_url()) {
+        Ok(_) => {}
+        Err(NotAuthorized::Page(problem)) => return Err(problem.dialect("invalid_request")),
+        Err(NotAuthorized::Client { error, description, .. }) => {
+            return Err(Problem::detailed(Code::ValidationFailed, description).dialect(error));
+        }
+    }
+    let id = authorize::keep(service, &client.client_id, &parameters, true).await?;
+    Ok(HttpResponse::Created().json(json!({
+        "request_uri": format!("{}{id}", authorize::REQUEST_URI_PREFIX), "expires_in": PUSHED_LIFETIME.num_seconds(),
+    })))
+}
+
+/// The connection of a path.
+pub(super) async fn connection(service: &Service, ids: &Ids) -> Result<Connection, Problem> {
+    let id = ids.id("connection")?;
+    let tenant = connections::tenant_of(service, id).await?;
+    service.db.read(tenant, async |view| connections::find(view, id).await).await
+}

@@ -1,0 +1,565 @@
+//! What comes back from identity providers: `/sso/oidc/{connection}/…` and `/sso/saml/{connection}/…`.
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use entity::sessions::browser_session;
+use entity::sso::sign_in as row;
+use platform::View;
+use saml_core::{Direction, LogoutMessage, Reason as SamlReason, Refusal};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
+
+use super::authorize::connection;
+use super::pages::{self, Jar};
+use crate::ops::authorize::{self, Continues, Parameters};
+use crate::ops::connections::{Connection, Kind};
+use crate::ops::sign_in::{self, Came, Failed, Secrets, Shared};
+use crate::ops::{logout, oidc, proof, saml};
+use crate::refusal::{Reason, Refused};
+use crate::settings::{OidcSettings, Profile};
+
+/// Bytes of a response in a form: 256 KB in base64, percent-encoded at worst.
+const RESPONSE_BYTES_MAX: usize = 512 << 10;
+
+pub(super) fn routes() -> Routes {
+    let provider = Access::Public("an identity provider answers through the browser; its answer is verified");
+    let proof = Access::Public("the browser that began the sign-in proves an account with a mailed code");
+    let sp = Access::Public("identity providers read it before they know anything");
+    let answer = |route: web::Route| route.counts_failures().body_bytes_max(RESPONSE_BYTES_MAX);
+    Routes::new()
+        .add_with(
+            Method::GET,
+            "/sso/oidc/{connection}/callback",
+            provider,
+            "oidc_callback: Take an OpenID Provider's answer.",
+            oidc_callback,
+            answer,
+        )
+        .add_with(
+            Method::POST,
+            "/sso/oidc/{connection}/backchannel-logout",
+            provider,
+            "oidc_backchannel_logout: Take an OpenID Provider's logout token.",
+            oidc_backchannel_logout,
+            |route| answer(route).speaks(Dialect::OAuth),
+        )
+        .add(
+            Method::GET,
+            "/sso/oidc/{connection}/frontchannel-logout",
+            provider,
+            "oidc_frontchannel_logout: Take an OpenID Provider's front-channel logout.",
+            oidc_frontchannel_logout,
+        )
+        .add(
+            Method::GET,
+            "/sso/saml/{connection}/metadata",
+            sp,
+            "saml_metadata: The service provider's metadata of this connection.",
+            saml_metadata,
+        )
+        .add_with(
+            Method::POST,
+            "/sso/saml/{connection}/acs",
+            provider,
+            "saml_acs: Take a SAML response (assertion consumer service).",
+            saml_acs,
+            answer,
+        )
+        .add_with(
+            Method::GET,
+            "/sso/saml/{connection}/continue",
+            provider,
+            "saml_continue: Go on after a SAML response, in the browser that began.",
+            saml_continue,
+            answer,
+        )
+        .add_with(
+            Method::GET,
+            "/sso/saml/{connection}/slo",
+            provider,
+            "saml_slo: Take a SAML logout message by redirect.",
+            saml_slo,
+            answer,
+        )
+        .add_with(
+            Method::POST,
+            "/sso/saml/{connection}/slo",
+            provider,
+            "saml_slo_by_form: Take a SAML logout message by a form.",
+            saml_slo_by_form,
+            answer,
+        )
+        .add_with(
+            Method::POST,
+            "/sso/proof",
+            proof,
+            "prove_account: Prove with a mailed code that an account is one's own.",
+            prove_account,
+            |route| route.counts_failures().body_bytes_max(16 << 10),
+        )
+}
+
+fn page(result: Result<HttpResponse, Failed>) -> Result<HttpResponse, Problem> {
+    match result {
+        Ok(response) => Ok(response),
+        Err(failed) => pages::failed(failed),
+    }
+}
+
+async fn oidc_callback(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    page(take_oidc(&caller, &ids, &request, &shared).await)
+}
+
+async fn take_oidc(
+    caller: &Caller,
+    ids: &Ids,
+    request: &HttpRequest,
+    shared: &Shared,
+) -> Result<HttpResponse, Failed> {
+    let service = &caller.service;
+    let connection = connection(service, ids).await?;
+    let Kind::Oidc(settings) = connection.kind.clone() else {
+        return Err(Problem::new(Code::NotFound).into());
+    };
+    let parameters = authorize::parameters(request.query_string())?;
+    let state = parameters.get("state").ok_or_else(|| Problem::new(Code::SsoStateUnknown))?;
+    let row = own_row(caller, request, &connection, state).await?;
+    match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
+        Ok(profile) => complete(caller, request, &connection, &row, profile).await,
+        Err(refused) => Err(sign_in::fail(service, &caller.ctx, &row, refused).await),
+    }
+}
+
+/// The row that an answer names, if this browser began it. It is used up either way: whoever sends somebody else's answer
+/// doesn't leave it to be tried again.
+async fn own_row(
+    caller: &Caller,
+    request: &HttpRequest,
+    connection: &Connection,
+    state: &str,
+) -> Result<row::Model, Failed> {
+    let service = &caller.service;
+    let row = sign_in::take(service, connection.row.tenant_id, connection.row.id, state).await?;
+    if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
+        return Ok(row);
+    }
+    let mut failed = sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
+    failed.problem = Problem::new(Code::SsoBrowserOther);
+    Err(failed)
+}
+
+async fn oidc_profile(
+    service: &Service,
+    shared: &Shared,
+    connection: &Connection,
+    settings: &OidcSettings,
+    row: &row::Model,
+    parameters: &Parameters,
+) -> Result<Profile, Refused> {
+    // Whose answer it is comes before what it says (RFC 9207, section 2.4).
+    let iss = parameters.get("iss").map(String::as_str);
+    shared.providers.check_iss(service, connection, settings, iss).await?;
+    if let Some(error) = parameters.get("error") {
+        let description = parameters.get("error_description").cloned().unwrap_or_default();
+        return Err(Refused::new(Reason::ProviderError).got(format!("{error} {description}")));
+    }
+    let code = parameters.get("code").ok_or_else(|| Refused::new(Reason::CodeMissing))?;
+    let internal = |_| Refused::new(Reason::Internal);
+    let secrets = sign_in::open(service, row).map_err(internal)?;
+    let secrets = secrets.oidc.ok_or_else(|| Refused::new(Reason::Internal))?;
+    let secret = super::connections::client_secret(service, connection).map_err(internal)?;
+    shared.providers.finish(service, connection, settings, secret.as_deref(), code.clone(), secrets).await
+}
+
+async fn complete(
+    caller: &Caller,
+    request: &HttpRequest,
+    connection: &Connection,
+    row: &row::Model,
+    profile: Profile,
+) -> Result<HttpResponse, Failed> {
+    let agent = pages::agent(request);
+    let came = sign_in::complete(&caller.service, &caller.ctx, connection, row, profile, agent).await?;
+    arrive(caller, request, row, came).await
+}
+
+/// Where the browser goes now that it is known who is there.
+async fn arrive(
+    caller: &Caller,
+    request: &HttpRequest,
+    row: &row::Model,
+    came: Came,
+) -> Result<HttpResponse, Failed> {
+    let service = &caller.service;
+    match came {
+        Came::Tested(profile) => {
+            let values = json!({"profile": *profile, "code": row.code});
+            Ok(pages::html(StatusCode::OK, "test_result", &values)?)
+        }
+        Came::MustProve(id) => {
+            let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
+            Ok(pages::html(StatusCode::OK, "proof", &values)?)
+        }
+        Came::In(session, cookie) => {
+            let continues: Continues =
+                serde_json::from_value(row.continues.clone()).map_err(Problem::internal)?;
+            let mut response = match continues {
+                Continues::Authorize(asked) => {
+                    let code = authorize::issue_code(service, &caller.ctx, &session, &asked).await?;
+                    let fields = asked.success(code);
+                    if asked.form_post {
+                        pages::post(&asked.redirect_uri, &fields)?
+                    } else {
+                        pages::redirect(&asked.url(&fields))
+                    }
+                }
+                Continues::Home | Continues::Test => signed_in(service, &session).await?,
+            };
+            let seconds = pages::seconds_until(service, session.expires_at);
+            Jar::Session.set(service, &mut response, &cookie, seconds);
+            remember_tenant(service, request, &mut response, session.tenant_id).await?;
+            Ok(response)
+        }
+    }
+}
+
+/// Puts the tenant in front of those that this browser's chooser shows.
+async fn remember_tenant(
+    service: &Service,
+    request: &HttpRequest,
+    response: &mut HttpResponse,
+    tenant: Uuid,
+) -> Result<(), Problem> {
+    let slug = service.db.read(tenant, async |view: &View| tenancy::get(view).await).await?.slug;
+    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+    let others = known.split('.').filter(|other| web::is_slug(other) && **other != slug).take(4);
+    let all: Vec<&str> = std::iter::once(slug.as_str()).chain(others).collect();
+    Jar::Tenants.set(service, response, &all.join("."), 180 * 86_400);
+    Ok(())
+}
+
+/// Who is signed in here.
+pub(super) async fn signed_in(
+    service: &Service,
+    session: &browser_session::Model,
+) -> Result<HttpResponse, Problem> {
+    let find = async |view: &View| {
+        let user = directory::user(view, session.organization_id, session.user_id).await?;
+        Ok::<_, Problem>((tenancy::get(view).await?, user))
+    };
+    let (tenant, user) = service.db.read(session.tenant_id, find).await?;
+    let name = user.map(|user| user.display_name.unwrap_or(user.user_name)).unwrap_or_default();
+    pages::html(StatusCode::OK, "signed_in", &json!({"tenant": tenant.name, "name": name}))
+}
+
+async fn saml_metadata(caller: Caller, ids: Ids, shared: Shared) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    if !matches!(connection.kind, Kind::Saml(..)) {
+        return Err(Problem::new(Code::NotFound));
+    }
+    let xml = saml::metadata(&caller.service, &shared.saml, &connection.row).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/samlmetadata+xml")
+        .insert_header((header::CONTENT_DISPOSITION, "inline; filename=\"metadata.xml\""))
+        .body(xml))
+}
+
+async fn saml_acs(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    page(take_saml(&caller, &ids, &request, &form, &shared).await)
+}
+
+/// One parameter of a form that may be long; twice is never.
+fn long_parameter(form: &str, name: &str) -> Result<Option<String>, Problem> {
+    let mut found = url::form_urlencoded::parse(form.as_bytes()).filter(|(one, _)| one == name);
+    match (found.next(), found.next()) {
+        (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
+        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice.")),
+    }
+}
+
+async fn take_saml(
+    caller: &Caller,
+    ids: &Ids,
+    request: &HttpRequest,
+    form: &str,
+    shared: &Shared,
+) -> Result<HttpResponse, Failed> {
+    let service = &caller.service;
+    let connection = connection(service, ids).await?;
+    let Kind::Saml(settings, known) = &connection.kind else {
+        return Err(Problem::new(Code::NotFound).into());
+    };
+    let encoded = long_parameter(form, "SAMLResponse")?
+        .ok_or_else(|| Problem::detailed(Code::ValidationFailed, "SAMLResponse is missing."))?;
+    let untraced = |refusal: Refusal| -> Failed {
+        let refused = Refused::from(refusal);
+        let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
+        Failed {
+            code: None,
+            problem: problem.fact("reason", refused.reason.as_str()),
+            refused: Some(refused),
+        }
+    };
+    let xml = saml_core::from_post(&encoded).map_err(untraced)?;
+    // Which request it claims to answer is read without trust, only to find the attempt in whose trace the rest is written.
+    let claimed = saml_core::claimed_request(&xml).map_err(untraced)?;
+    let (row, fresh_browser) = match &claimed {
+        Some(request_id) => {
+            let row = sign_in::take(service, connection.row.tenant_id, connection.row.id, request_id).await?;
+            (row, None)
+        }
+        None => unsolicited(caller, request, &connection, settings.allow_idp_initiated).await?,
+    };
+    let provider = (settings, known.as_ref());
+    let accepted = saml::accept(service, &shared.saml, &connection, provider, &xml, claimed.as_deref()).await;
+    let profile = match &accepted {
+        Ok(accepted) => saml::profile(&settings.attribute_mapping, accepted),
+        Err(refused) => Err(refused.clone()),
+    };
+    let (accepted, profile) = match (accepted, profile) {
+        (Ok(accepted), Ok(profile)) => (accepted, profile),
+        (Err(refused), _) | (_, Err(refused)) => {
+            return Err(sign_in::fail(service, &caller.ctx, &row, refused).await);
+        }
+    };
+    let kept = async |tx: &mut platform::Tx| {
+        platform::Work::housekeeping(tx);
+        // The index decides, not a cache: of two replicas that get the same assertion, one takes it.
+        if !logout::take_once(tx, connection.row.id, &accepted.assertion_id, accepted.replay_until).await? {
+            return Ok(false);
+        }
+        let mut row = sign_in::find(tx, row.id).await?;
+        let secrets = Secrets { profile: Some(profile.clone()), ..Secrets::default() };
+        row.secrets = sign_in::seal(service, row.id, &secrets)?;
+        tx.update(row).await?;
+        Ok::<_, Problem>(true)
+    };
+    if !service.db.write(&caller.ctx, row.tenant_id, kept).await? {
+        return Err(sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::ReplayedAssertion)).await);
+    }
+    // The provider's form came from another site, without our cookies; the browser's next step has them.
+    let mut response =
+        pages::redirect(&format!("/sso/saml/{}/continue?sign_in={}", connection.row.id, row.id));
+    if let Some(cookie) = fresh_browser {
+        Jar::Browser.set(service, &mut response, &cookie, 600);
+    }
+    Ok(response)
+}
+
+/// A row for an answer to no request, where the connection allows one.
+async fn unsolicited(
+    caller: &Caller,
+    request: &HttpRequest,
+    connection: &Connection,
+    allowed: bool,
+) -> Result<(row::Model, Option<String>), Failed> {
+    let service = &caller.service;
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let row = sign_in::unsolicited(service, &caller.ctx, connection, &browser).await?;
+    if !allowed {
+        let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
+        return Err(sign_in::fail(service, &caller.ctx, &row, refused).await);
+    }
+    Ok((row, Some(browser)))
+}
+
+async fn saml_continue(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    _: Shared,
+) -> Result<HttpResponse, Problem> {
+    page(go_on(&caller, &ids, &request).await)
+}
+
+async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
+    let service = &caller.service;
+    let connection = connection(service, ids).await?;
+    let unknown = || Problem::new(Code::SsoStateUnknown);
+    let parameters = authorize::parameters(request.query_string())?;
+    let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
+    let find = async |view: &View| sign_in::find(view, id).await;
+    let row = service.db.read(connection.row.tenant_id, find).await?;
+    let now = service.db.clock().now();
+    let fits = row.connection_id == connection.row.id && row.status == "answered" && row.expires_at > now;
+    if !fits {
+        return Err(unknown().into());
+    }
+    if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
+        let mut failed = sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
+        failed.problem = Problem::new(Code::SsoBrowserOther);
+        return Err(failed);
+    }
+    let profile = sign_in::open(service, &row)?.profile.ok_or_else(unknown)?;
+    complete(caller, request, &connection, &row, profile).await
+}
+
+async fn prove_account(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+    _: Shared,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let parameters = authorize::parameters(&form)?;
+    let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
+    let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {
+        return pages::refusal(Problem::new(Code::SsoStateUnknown));
+    };
+    let row = match service.db.read(tenant, async |view: &View| sign_in::find(view, id).await).await {
+        Ok(row) => row,
+        Err(problem) => return pages::refusal(problem),
+    };
+    if !sign_in::same_browser(&row, Jar::Browser.get(service, &request).as_deref()) {
+        return pages::refusal(Problem::new(Code::SsoBrowserOther));
+    }
+    let connection = sign_in::connection_of(service, &row).await?;
+    let code = parameters.get("code").map(String::as_str).unwrap_or_default();
+    let agent = pages::agent(&request);
+    match proof::answer(service, &caller.ctx, &connection, &row, code, agent).await {
+        Ok(came) => page(arrive(&caller, &request, &row, came).await),
+        Err(failed) if failed.problem.code == Code::SsoProofWrong && failed.refused.is_none() => {
+            let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
+            pages::html(StatusCode::FORBIDDEN, "proof", &values)
+        }
+        Err(failed) => pages::failed(failed),
+    }
+}
+
+async fn oidc_backchannel_logout(
+    caller: Caller,
+    ids: Ids,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    let token = long_parameter(&form, "logout_token")?;
+    let token = token.ok_or_else(|| {
+        Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
+    })?;
+    logout::by_token(&caller.service, &shared, &caller.ctx, &connection, &token).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Front-Channel Logout 1.0: an unsigned hint, so it ends only what this browser itself has.
+async fn oidc_frontchannel_logout(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let connection = connection(service, &ids).await?;
+    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
+    let parameters = authorize::parameters(request.query_string())?;
+    let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
+    let sid = parameters.get("sid");
+    let mut response = pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?;
+    // The provider shows this page in a frame of its own.
+    response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
+    if let Some(session) = super::authorize::session(service, &request).await?
+        && named
+        && session.connection_id == Some(connection.row.id)
+        && sid.is_none_or(|sid| session.upstream_sid.as_ref() == Some(sid))
+    {
+        let work = async |tx: &mut platform::Tx| {
+            sessions::end_browser(tx, &session, sessions::Ended::ProviderSignedOut).await
+        };
+        service.db.write(&caller.ctx, session.tenant_id, work).await?;
+        Jar::Session.clear(service, &mut response);
+    }
+    Ok(response)
+}
+
+async fn saml_slo(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let query = request.query_string().to_owned();
+    let is_request = query.split('&').any(|pair| pair.starts_with("SAMLRequest="));
+    let direction = if is_request { Direction::Request } else { Direction::Response };
+    let encoded = long_parameter(&query, direction.parameter())?;
+    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let relay_state = long_parameter(&query, "RelayState")?;
+    let message = saml_core::from_redirect(&encoded);
+    let connection = connection(&caller.service, &ids).await?;
+    let read = message.map_err(Refused::from).and_then(|xml| {
+        let signed = Some((query.as_str(), direction));
+        saml::read_logout(&caller.service, &shared.saml, &connection, &xml, signed)
+    });
+    log_out(&caller, &request, &shared, &connection, read, relay_state).await
+}
+
+async fn saml_slo_by_form(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    let encoded = match long_parameter(&form, "SAMLRequest")? {
+        Some(encoded) => Some(encoded),
+        None => long_parameter(&form, "SAMLResponse")?,
+    };
+    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let relay_state = long_parameter(&form, "RelayState")?;
+    let read = saml_core::from_post(&encoded)
+        .map_err(Refused::from)
+        .and_then(|xml| saml::read_logout(&caller.service, &shared.saml, &connection, &xml, None));
+    log_out(&caller, &request, &shared, &connection, read, relay_state).await
+}
+
+async fn log_out(
+    caller: &Caller,
+    _: &HttpRequest,
+    shared: &Shared,
+    connection: &Connection,
+    read: Result<LogoutMessage, Refused>,
+    relay_state: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    match read {
+        Err(refused) => {
+            let target = platform::Target::new("connection", connection.row.id);
+            let target = target.with(json!({"reason": refused.reason}));
+            let tenant = Some(connection.row.tenant_id);
+            service.db.record_denied(&caller.ctx, tenant, "sso.logout", target).await?;
+            let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
+            pages::failed(Failed { code: None, problem, refused: Some(refused) })
+        }
+        Ok(LogoutMessage::Response { .. }) => {
+            pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))
+        }
+        Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
+            let until = service.db.clock().now() + chrono::TimeDelta::minutes(15);
+            let message = format!("logout:{id}");
+            let sid = session_indexes.first().map(String::as_str);
+            let once = (message.as_str(), until);
+            logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
+            let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
+            match saml::logout_response(service, &shared.saml, connection, &id, relay).await? {
+                Some(url) => Ok(pages::redirect(&url)),
+                None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
+            }
+        }
+    }
+}
+
+/// Where an OIDC connection's provider answers.
+pub(super) fn redirect_uri(service: &Service, connection: Uuid) -> String {
+    oidc::callback(service, connection)
+}

@@ -1,0 +1,637 @@
+//! `/api/v1/tenants/{tenant}/organizations/{organization}/connections`
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::sso::connection;
+use platform::{Tx, View, ids};
+use policy_core::Permission;
+use saml_core::Certificate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem,
+    Query, Routes, Service, Tagged, TenantCaller,
+};
+
+use super::callback::redirect_uri;
+use crate::ops::connections::{self as ops, Connection, Kind};
+use crate::ops::saml::{self, addresses};
+use crate::ops::sign_in::Shared;
+use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
+
+const READ: Access = Access::Key(Permission::SignInRead);
+const WRITE: Access = Access::Key(Permission::SignInWrite);
+const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/connections";
+const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}";
+
+pub(super) fn routes() -> Routes {
+    let large = |route: web::Route| route.body_bytes_max(2 << 20);
+    Routes::new()
+        .add_with(Method::POST, LIST, WRITE, "create_connection: Connect an identity provider.", create_connection, large)
+        .add(Method::GET, LIST, READ, "list_connections: List connections.", list_connections)
+        .add(Method::GET, ONE, READ, "get_connection: Get a connection.", get_connection)
+        .add_with(Method::PATCH, ONE, WRITE, "update_connection: Change a connection.", update_connection, large)
+        .add(Method::DELETE, ONE, WRITE, "delete_connection: Remove a connection.", delete_connection)
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/test",
+            WRITE,
+            "test_connection: Ask the provider for its metadata, and get a link that walks a real sign-in without a session.",
+            test_connection,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/rotate-key",
+            WRITE,
+            "rotate_connection_key: Give a SAML connection a new key pair; the last one still opens responses.",
+            rotate_connection_key,
+        )
+}
+
+/// A connection to be made. `type` decides which of the rest counts.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ConnectionInput {
+    /// `oidc` or `saml`
+    #[serde(rename = "type")]
+    #[schema(rename = "type")]
+    kind: Option<String>,
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    enabled: Option<bool>,
+    /// OIDC: the issuer, exactly as the provider's metadata says it.
+    issuer: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    /// When the provider lets the secret expire: told 30, 14, 7 and 1 days before.
+    client_secret_expires_at: Option<DateTime<Utc>>,
+    scopes: Option<Vec<String>>,
+    /// Google: only people of this Workspace domain.
+    hosted_domain: Option<String>,
+    /// SAML: where the provider's metadata is; asked again every day, and when an unknown key signs.
+    metadata_url: Option<String>,
+    metadata_xml: Option<String>,
+    /// SAML: the provider's entity id.
+    entity_id: Option<String>,
+    sso_url: Option<String>,
+    slo_url: Option<String>,
+    /// SAML: what the provider signs with, PEM; several during a change.
+    certificates: Option<Vec<String>>,
+    #[schema(value_type = Option<String>)]
+    request_binding: Option<Binding>,
+    allow_idp_initiated: Option<bool>,
+    force_authn: Option<bool>,
+    authn_context: Option<String>,
+    name_id_format: Option<String>,
+    attribute_mapping: Option<AttributeMapping>,
+    /// Whether signing out here signs out at the provider.
+    sign_out_upstream: Option<bool>,
+}
+
+impl Input for ConnectionInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        if let Some(name) = &self.name {
+            errors.text("/name", name, 200);
+        }
+        for (pointer, text, max) in [
+            ("/issuer", &self.issuer, 1024),
+            ("/clientId", &self.client_id, 255),
+            ("/clientSecret", &self.client_secret, 1024),
+            ("/hostedDomain", &self.hosted_domain, 253),
+            ("/metadataUrl", &self.metadata_url, 2048),
+            ("/entityId", &self.entity_id, 1024),
+            ("/ssoUrl", &self.sso_url, 2048),
+            ("/sloUrl", &self.slo_url, 2048),
+            ("/authnContext", &self.authn_context, 255),
+            ("/nameIdFormat", &self.name_id_format, 255),
+        ] {
+            if let Some(text) = text {
+                errors.text(pointer, text, max);
+            }
+        }
+        if let Some(mapping) = &self.attribute_mapping {
+            for (name, value) in mapping.names() {
+                if let Some(value) = value {
+                    errors.text(&format!("/attributeMapping/{name}"), value, 255);
+                }
+            }
+        }
+        let scopes = self.scopes.as_deref().unwrap_or_default();
+        errors.require(scopes.len() <= 20, "/scopes", "at most 20");
+        for (at, scope) in scopes.iter().enumerate() {
+            // RFC 6749, section 3.3.
+            let fits = !scope.is_empty()
+                && scope.len() <= 100
+                && scope.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'));
+            errors.require(fits, &format!("/scopes/{at}"), "must be a scope");
+        }
+        let certificates = self.certificates.as_deref().unwrap_or_default();
+        let fits = certificates.len() <= saml_core::CERTIFICATES_MAX;
+        errors.require(fits, "/certificates", "at most 10");
+    }
+}
+
+/// A certificate, for people.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CertificateView {
+    subject: String,
+    key: String,
+    not_before: DateTime<Utc>,
+    not_after: DateTime<Utc>,
+    /// SHA-256 of the DER, hexadecimal.
+    fingerprint: String,
+}
+
+impl From<Certificate> for CertificateView {
+    fn from(one: Certificate) -> Self {
+        let digest = platform::crypto::sha256(&one.der);
+        Self {
+            subject: one.subject,
+            key: one.key,
+            not_before: one.not_before,
+            not_after: one.not_after,
+            fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+}
+
+/// The identity provider of a SAML connection, as far as it is known.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProviderView {
+    entity_id: String,
+    sso_url: Option<String>,
+    slo_url: Option<String>,
+    certificates: Vec<CertificateView>,
+    fetched_at: Option<DateTime<Utc>>,
+}
+
+/// A connection, with what is to be pasted at the provider.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConnectionView {
+    id: Uuid,
+    organization_id: Uuid,
+    #[serde(rename = "type")]
+    #[schema(rename = "type")]
+    kind: String,
+    name: String,
+    enabled: bool,
+    /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nobody can come in
+    status: String,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    settings: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<ProviderView>,
+    client_secret_expires_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backchannel_logout_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acs_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slo_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata_url: Option<String>,
+    tested_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+fn view(service: &Service, one: Connection) -> ConnectionView {
+    let status = one.status().to_owned();
+    let row = one.row;
+    let mut settings = row.settings;
+    let mut made = ConnectionView {
+        id: row.id,
+        organization_id: row.organization_id,
+        kind: row.kind,
+        name: row.name,
+        enabled: row.enabled,
+        status,
+        settings: Value::Null,
+        provider: None,
+        client_secret_expires_at: row.secret_expires_at,
+        redirect_uri: None,
+        backchannel_logout_uri: None,
+        entity_id: None,
+        acs_url: None,
+        slo_url: None,
+        metadata_url: None,
+        tested_at: row.tested_at,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    match one.kind {
+        Kind::Oidc(_) => {
+            made.redirect_uri = Some(redirect_uri(service, row.id));
+            let base = format!("{}/sso/oidc/{}", service.config.public_url(), row.id);
+            made.backchannel_logout_uri = Some(format!("{base}/backchannel-logout"));
+        }
+        Kind::Saml(_, provider) => {
+            // Two addresses of metadata, the provider's and ours: ours is what has to be pasted.
+            if let Value::Object(settings) = &mut settings
+                && let Some(theirs) = settings.remove("metadataUrl")
+            {
+                settings.insert("providerMetadataUrl".to_owned(), theirs);
+            }
+            let ours = addresses(service, row.id);
+            made.metadata_url = Some(ours.entity_id.clone());
+            made.entity_id = Some(ours.entity_id);
+            made.acs_url = Some(ours.acs);
+            made.slo_url = Some(ours.slo);
+            made.provider = provider.map(|provider| ProviderView {
+                certificates: provider.usable().into_iter().map(Into::into).collect(),
+                entity_id: provider.entity_id,
+                sso_url: provider.sso_redirect.or(provider.sso_post),
+                slo_url: provider.slo_redirect.or(provider.slo_post),
+                fetched_at: row.provider_at,
+            });
+        }
+    }
+    made.settings = settings;
+    made
+}
+
+/// A URL to which browsers are sent or that is fetched: refused where the service doesn't go.
+fn check_url(service: &Service, pointer: &str, text: &str) -> Result<(), Problem> {
+    let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
+    service.http.check(&url).map_err(|error| {
+        let error = web::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
+        Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) }
+    })
+}
+
+fn oidc(
+    service: &Service,
+    input: &ConnectionInput,
+    before: Option<OidcSettings>,
+) -> Result<OidcSettings, Problem> {
+    let required = |pointer: &str| Problem::invalid(pointer, "is required");
+    let issuer = input.issuer.clone().or_else(|| before.as_ref().map(|before| before.issuer.clone()));
+    let issuer = issuer.ok_or_else(|| required("/issuer"))?;
+    check_url(service, "/issuer", &issuer)?;
+    if Url::parse(&issuer).is_ok_and(|url| url.query().is_some() || url.fragment().is_some()) {
+        return Err(Problem::invalid("/issuer", "must have neither query nor fragment"));
+    }
+    let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.contains(path));
+    if issuer.contains("login.microsoftonline.") && shared {
+        return Err(Problem::invalid("/issuer", "must name your own Entra tenant, not all of them"));
+    }
+    let client_id =
+        input.client_id.clone().or_else(|| before.as_ref().map(|before| before.client_id.clone()));
+    let usual = || ["openid", "email", "profile"].map(ToOwned::to_owned).to_vec();
+    Ok(OidcSettings {
+        issuer,
+        client_id: client_id.ok_or_else(|| required("/clientId"))?,
+        scopes: input
+            .scopes
+            .clone()
+            .or_else(|| before.as_ref().map(|before| before.scopes.clone()))
+            .unwrap_or_else(usual),
+        attribute_mapping: input
+            .attribute_mapping
+            .clone()
+            .or_else(|| before.as_ref().map(|before| before.attribute_mapping.clone()))
+            .unwrap_or_default(),
+        hosted_domain: input.hosted_domain.clone().or_else(|| before.as_ref()?.hosted_domain.clone()),
+        sign_out_upstream: input
+            .sign_out_upstream
+            .unwrap_or_else(|| before.as_ref().is_some_and(|before| before.sign_out_upstream)),
+    })
+}
+
+fn saml(service: &Service, input: &ConnectionInput, before: SamlSettings) -> Result<SamlSettings, Problem> {
+    if let Some(url) = &input.metadata_url {
+        check_url(service, "/metadataUrl", url)?;
+    }
+    let by_hand = input.entity_id.is_some() || input.metadata_xml.is_some();
+    Ok(SamlSettings {
+        metadata_url: input.metadata_url.clone().or(before.metadata_url).filter(|_| !by_hand),
+        attribute_mapping: input.attribute_mapping.clone().unwrap_or(before.attribute_mapping),
+        request_binding: input.request_binding.unwrap_or(before.request_binding),
+        allow_idp_initiated: input.allow_idp_initiated.unwrap_or(before.allow_idp_initiated),
+        force_authn: input.force_authn.unwrap_or(before.force_authn),
+        authn_context: input.authn_context.clone().or(before.authn_context),
+        name_id_format: input.name_id_format.clone().or(before.name_id_format),
+        sign_out_upstream: input.sign_out_upstream.unwrap_or(before.sign_out_upstream),
+    })
+}
+
+/// The provider, as the admin described it; `None` where its metadata is to be fetched.
+fn provider(
+    service: &Service,
+    input: &ConnectionInput,
+    before: Option<SamlProvider>,
+) -> Result<Option<SamlProvider>, Problem> {
+    if let Some(xml) = &input.metadata_xml {
+        return ops::read_metadata(service, "/metadataXml", xml).map(Some);
+    }
+    if input.metadata_url.is_some() {
+        return Ok(None);
+    }
+    let changes = input.entity_id.is_some()
+        || input.sso_url.is_some()
+        || input.slo_url.is_some()
+        || input.certificates.is_some();
+    if !changes {
+        return Ok(before);
+    }
+    let required = |pointer: &str| Problem::invalid(pointer, "is required");
+    for (pointer, url) in [("/ssoUrl", &input.sso_url), ("/sloUrl", &input.slo_url)] {
+        if let Some(url) = url {
+            check_url(service, pointer, url)?;
+        }
+    }
+    let before = before.unwrap_or_else(|| SamlProvider {
+        entity_id: String::new(),
+        sso_redirect: None,
+        sso_post: None,
+        slo_redirect: None,
+        slo_post: None,
+        certificates: Vec::new(),
+        valid_until: None,
+    });
+    let entity_id = input.entity_id.clone().unwrap_or(before.entity_id);
+    if entity_id.is_empty() {
+        return Err(required("/entityId"));
+    }
+    let post = input.request_binding == Some(Binding::Post);
+    let sso = input.sso_url.clone();
+    let sso_redirect = sso.clone().filter(|_| !post).or(before.sso_redirect);
+    let sso_post = sso.filter(|_| post).or(before.sso_post);
+    if sso_redirect.is_none() && sso_post.is_none() {
+        return Err(required("/ssoUrl"));
+    }
+    let certificates = match &input.certificates {
+        Some(texts) => ops::read_certificates(texts)?,
+        None => before.certificates,
+    };
+    Ok(Some(SamlProvider {
+        entity_id,
+        sso_redirect,
+        sso_post,
+        slo_redirect: input.slo_url.clone().or(before.slo_redirect),
+        slo_post: before.slo_post,
+        certificates,
+        valid_until: None,
+    }))
+}
+
+/// Settings, provider and issuer of a connection as the input makes it.
+struct Made {
+    settings: Value,
+    provider: Option<Value>,
+    issuer: Option<String>,
+}
+
+fn make(
+    service: &Service,
+    kind: &str,
+    input: &ConnectionInput,
+    before: Option<Kind>,
+) -> Result<Made, Problem> {
+    let json = |value: serde_json::Result<Value>| value.map_err(Problem::internal);
+    match (kind, before) {
+        ("oidc", before) => {
+            let before = match before {
+                Some(Kind::Oidc(before)) => Some(before),
+                _ => None,
+            };
+            let settings = oidc(service, input, before)?;
+            let issuer = Some(settings.issuer.clone());
+            Ok(Made { settings: json(serde_json::to_value(settings))?, provider: None, issuer })
+        }
+        ("saml", before) => {
+            let (settings, known) = match before {
+                Some(Kind::Saml(settings, known)) => (settings, known),
+                _ => (SamlSettings::default(), None),
+            };
+            let settings = saml(service, input, settings)?;
+            let provider = provider(service, input, known)?;
+            if provider.is_none() && settings.metadata_url.is_none() {
+                return Err(Problem::invalid(
+                    "",
+                    "needs metadataUrl, metadataXml, or entityId, ssoUrl and certificates",
+                ));
+            }
+            let issuer = provider.as_ref().map(|provider| provider.entity_id.clone());
+            let provider = provider.map(|provider| json(serde_json::to_value(provider))).transpose()?;
+            Ok(Made { settings: json(serde_json::to_value(settings))?, provider, issuer })
+        }
+        _ => Err(Problem::invalid("/type", "must be oidc or saml")),
+    }
+}
+
+fn sealed(service: &Service, id: Uuid, secret: Option<&String>) -> Result<Option<Vec<u8>>, Problem> {
+    let seal = |secret: &String| service.envelope.seal("connection", id.as_bytes(), secret.as_bytes());
+    Ok(secret.map(seal).transpose()?)
+}
+
+/// The secret that was registered at the provider.
+pub(super) fn client_secret(service: &Service, connection: &Connection) -> Result<Option<String>, Problem> {
+    let Some(sealed) = &connection.row.client_secret else { return Ok(None) };
+    let plain = service.envelope.open("connection", connection.row.id.as_bytes(), sealed)?;
+    String::from_utf8(plain.to_vec()).map(Some).map_err(Problem::internal)
+}
+
+async fn create_connection(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<ConnectionInput>,
+) -> Result<Created<ConnectionView>, Problem> {
+    let service = caller.service.clone();
+    let kind = input.kind.clone().ok_or_else(|| Problem::invalid("/type", "is required"))?;
+    let name = input.name.clone().ok_or_else(|| Problem::invalid("/name", "is required"))?;
+    let organization = ids.key("organization")?;
+    let find = async |view: &View| tenancy::organization_named(view, organization).await;
+    let organization_id = caller.read(find).await?.id;
+    let made = make(&service, &kind, &input, None)?;
+    let id = ids::new();
+    let now = service.db.clock().now();
+    let row = connection::Model {
+        tenant_id: caller.tenant(),
+        organization_id,
+        id,
+        name,
+        enabled: input.enabled.unwrap_or(true),
+        issuer: made.issuer,
+        settings: made.settings,
+        provider_at: made.provider.is_some().then_some(now),
+        provider: made.provider,
+        client_secret: sealed(&service, id, input.client_secret.as_ref())?,
+        secret_expires_at: input.client_secret_expires_at,
+        tested_at: None,
+        warned_days: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        kind,
+    };
+    let key = match row.kind.as_str() {
+        "saml" => Some(ops::make_key(&service, caller.tenant(), id).await?),
+        _ => None,
+    };
+    let kept = row.clone();
+    caller.write(async |tx: &mut Tx| ops::create(tx, kept, key).await).await?;
+    let location =
+        format!("/api/v1/tenants/{}/organizations/{organization_id}/connections/{id}", caller.tenant());
+    Ok(Created(location, view(&service, Connection::of(row)?)))
+}
+
+async fn list_connections(
+    caller: TenantCaller,
+    ids: Ids,
+    Query(_): Query<ListQuery>,
+) -> Result<Page<ConnectionView>, Problem> {
+    let organization = ids.key("organization")?;
+    let find = async |view: &View| {
+        let organization = tenancy::organization_named(view, organization).await?;
+        ops::of_organization(view, organization.id).await
+    };
+    let all = caller.read(find).await?;
+    let items = all.into_iter().map(|one| view(&caller.service, one)).collect();
+    Ok(Page { items, next_cursor: None })
+}
+
+async fn found(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> {
+    let (organization, id) = (ids.key("organization")?, ids.id("connection_id")?);
+    let find = async |view: &View| {
+        let organization = tenancy::organization_named(view, organization).await?;
+        let one = ops::find(view, id).await?;
+        if one.row.organization_id == organization.id { Ok(one) } else { Err(Problem::new(Code::NotFound)) }
+    };
+    caller.read(find).await
+}
+
+async fn get_connection(caller: TenantCaller, ids: Ids) -> Result<Tagged<ConnectionView>, Problem> {
+    let one = found(&caller, &ids).await?;
+    Ok(Tagged(one.row.version, view(&caller.service, one)))
+}
+
+async fn update_connection(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<ConnectionInput>,
+) -> Result<Tagged<ConnectionView>, Problem> {
+    let service = caller.service.clone();
+    let organization = found(&caller, &ids).await?.row.organization_id;
+    let id = ids.id("connection_id")?;
+    let work = async |tx: &mut Tx| {
+        let before = ops::locked(tx, organization, id).await?;
+        seen.require(before.row.version)?;
+        if input.kind.as_ref().is_some_and(|kind| *kind != before.row.kind) {
+            return Err(Problem::invalid("/type", "can't be changed"));
+        }
+        let made = make(&service, &before.row.kind, &input, Some(before.kind.clone()))?;
+        let mut row = before.row;
+        row.name = input.name.clone().unwrap_or(row.name);
+        row.enabled = input.enabled.unwrap_or(row.enabled);
+        if made.provider != row.provider {
+            row.provider_at = made.provider.as_ref().map(|_| tx.now());
+        }
+        // Who the provider is must not change under the identities that it named.
+        row.issuer = made.issuer.or(row.issuer);
+        row.settings = made.settings;
+        row.provider = made.provider;
+        if let Some(secret) = &input.client_secret {
+            row.client_secret = sealed(&service, id, Some(secret))?;
+            row.warned_days = None;
+        }
+        row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
+        ops::update(tx, row).await
+    };
+    let row = caller.write(work).await?;
+    Ok(Tagged(row.version, view(&service, Connection::of(row)?)))
+}
+
+async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Result<NoContent, Problem> {
+    let organization = found(&caller, &ids).await?.row.organization_id;
+    let id = ids.id("connection_id")?;
+    let work = async |tx: &mut Tx| {
+        let before = ops::locked(tx, organization, id).await?;
+        seen.require(before.row.version)?;
+        ops::delete(tx, before.row).await
+    };
+    caller.write(work).await?;
+    Ok(NoContent)
+}
+
+/// What a test found, and where it goes on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TestResult {
+    /// Whether the provider answered as it should.
+    ok: bool,
+    /// `active`, `disabled` or `incomplete`
+    status: String,
+    /// Why not, if it didn't.
+    reason: Option<String>,
+    detail: Option<String>,
+    /// Opened in a browser, it walks a real sign-in and shows what came, without a session.
+    test_url: String,
+}
+
+async fn test_connection(
+    caller: TenantCaller,
+    ids: Ids,
+    shared: Shared,
+) -> Result<actix_web::web::Json<TestResult>, Problem> {
+    let one = found(&caller, &ids).await?;
+    let service = &caller.service;
+    let asked = match &one.kind {
+        Kind::Oidc(settings) => shared
+            .providers
+            .probe(service, &one, settings)
+            .await
+            .map_err(|refused| (refused.reason.clone(), refused.got.unwrap_or(refused.how))),
+        Kind::Saml(settings, known) => {
+            saml::provider(service, &one, settings, known.as_ref(), true).await.map(drop).map_err(|problem| {
+                let detail =
+                    problem.errors.first().map_or(problem.detail.clone(), |error| error.detail.clone());
+                (problem.code.name().to_owned(), detail)
+            })
+        }
+    };
+    // What was fetched may have changed what the connection is.
+    let one = found(&caller, &ids).await?;
+    let (reason, detail) = asked.err().unzip();
+    let test_url = super::tests::link(service, &one)?;
+    Ok(actix_web::web::Json(TestResult {
+        ok: reason.is_none() && one.status() == "active",
+        status: one.status().to_owned(),
+        reason,
+        detail,
+        test_url,
+    }))
+}
+
+async fn rotate_connection_key(
+    caller: TenantCaller,
+    ids: Ids,
+    shared: Shared,
+) -> Result<Tagged<ConnectionView>, Problem> {
+    let one = found(&caller, &ids).await?;
+    if one.row.kind != "saml" {
+        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
+    }
+    let id = one.row.id;
+    let key = ops::make_key(&caller.service, caller.tenant(), id).await?;
+    let work = async |tx: &mut Tx| {
+        tx.insert(key).await?;
+        platform::Work::record(tx, "connection.rotate_key", platform::Target::new("connection", id));
+        Ok::<_, platform::DbError>(())
+    };
+    caller.write(work).await?;
+    shared.saml.forget(id);
+    Ok(Tagged(one.row.version, view(&caller.service, one)))
+}

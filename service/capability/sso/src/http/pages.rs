@@ -1,0 +1,143 @@
+//! What people see: pages, cookies, and the two ways to send a browser on.
+
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use platform::Timestamp;
+use platform::crypto::sha256;
+use serde::Serialize;
+use serde_json::json;
+use web::{Problem, Service};
+
+use crate::ops::saml::Go;
+use crate::ops::sign_in::Failed;
+use crate::refusal::Mender;
+
+/// The one script of the pages: sends a form that a person would send by its button.
+const SUBMIT: &str = "document.forms[0].submit()";
+
+/// Forms lead on to identity providers and modules, by redirects that browsers hold against `form-action`.
+fn policy(script: Option<&str>) -> String {
+    let script = script.map_or(String::new(), |script| {
+        format!("script-src 'sha256-{}'; ", STANDARD.encode(sha256(script.as_bytes())))
+    });
+    format!(
+        "default-src 'none'; {script}style-src 'unsafe-inline'; form-action *; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// A page.
+pub(super) fn html(status: StatusCode, name: &str, values: &impl Serialize) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(None)))
+        .body(mail::page(name, values)?))
+}
+
+/// A form that posts itself; without scripts, by a button.
+pub(super) fn post(action: &str, fields: &[(&'static str, String)]) -> Result<HttpResponse, Problem> {
+    let values = json!({"action": action, "fields": fields, "script": SUBMIT});
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy(Some(SUBMIT))))
+        .body(mail::page("post", &values)?))
+}
+
+/// 303, so that a form's POST isn't repeated elsewhere.
+pub(super) fn redirect(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+}
+
+/// Sends the browser on.
+pub(super) fn go(to: &Go) -> Result<HttpResponse, Problem> {
+    match to {
+        Go::Redirect(url) => Ok(redirect(url)),
+        Go::Post { action, fields } => post(action, fields),
+    }
+}
+
+/// The page of a sign-in that failed: what the person can do, and the code under which support finds the rest.
+pub(super) fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
+    let problem = failed.problem;
+    let status = problem.code.status();
+    if status.is_server_error() && failed.refused.is_none() {
+        return Err(problem);
+    }
+    let by_person = failed.refused.as_ref().is_some_and(|refused| refused.mender == Mender::Person);
+    let advice = match &failed.refused {
+        Some(refused) if by_person => refused.how.clone(),
+        Some(_) => {
+            "Tell your administrator this code: it leads to what went wrong, and how to mend it.".to_owned()
+        }
+        None => problem.detail.clone(),
+    };
+    let values = json!({
+        "title": problem.code.title(), "detail": advice, "problem": problem.code.name(), "code": failed.code,
+    });
+    html(status, "sign_in_failed", &values)
+}
+
+/// The same, for what has no trace.
+pub(super) fn refusal(problem: Problem) -> Result<HttpResponse, Problem> {
+    failed(problem.into())
+}
+
+/// Which cookies there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Jar {
+    /// The browser that begins sign-ins.
+    Browser,
+    /// The browser's session.
+    Session,
+    /// Tenants that this browser's people signed in to: for the chooser. No secret.
+    Tenants,
+}
+
+impl Jar {
+    /// With `__Host-` a cookie belongs to this host alone: no neighbour can plant one (RFC 6265bis, section 4.1.3.2).
+    fn name(self, service: &Service) -> String {
+        let name = match self {
+            Jar::Browser => "tnt_browser",
+            Jar::Session => "tnt_session",
+            Jar::Tenants => "tnt_tenants",
+        };
+        if secure(service) { format!("__Host-{name}") } else { name.to_owned() }
+    }
+
+    pub(super) fn get(self, service: &Service, request: &HttpRequest) -> Option<String> {
+        request.cookie(&self.name(service)).map(|cookie| cookie.value().to_owned())
+    }
+
+    pub(super) fn set(self, service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
+        let cookie = Cookie::build(self.name(service), value.to_owned())
+            .path("/")
+            .http_only(true)
+            .secure(secure(service))
+            // Lax: it comes with the identity provider's redirect, and with no form of anybody else's.
+            .same_site(SameSite::Lax)
+            .max_age(Duration::seconds(seconds))
+            .finish();
+        // Only a cookie that can't be written fails, and these can.
+        let _ = response.add_cookie(&cookie);
+    }
+
+    pub(super) fn clear(self, service: &Service, response: &mut HttpResponse) {
+        self.set(service, response, "", 0);
+    }
+}
+
+fn secure(service: &Service) -> bool {
+    service.config.public_url().starts_with("https://")
+}
+
+/// Seconds from now until then.
+pub(super) fn seconds_until(service: &Service, then: Timestamp) -> i64 {
+    (then - service.db.clock().now()).num_seconds().max(0)
+}
+
+/// What the browser calls itself.
+pub(super) fn agent(request: &HttpRequest) -> Option<String> {
+    request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+}

@@ -1,0 +1,332 @@
+//! `/api/v1/tenants/{tenant}/organizations/{organization}/sso-policy` and `…/domains`.
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use entity::sso::{domain, policy};
+use platform::{Tx, View};
+use policy_core::{Permission, Role};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem, Query,
+    Routes, Tagged, TenantCaller,
+};
+
+use crate::ops::domains;
+use crate::ops::policy::{self as ops, GroupRole, Policy};
+use crate::settings;
+
+const READ: Access = Access::Key(Permission::SignInRead);
+const WRITE: Access = Access::Key(Permission::SignInWrite);
+const POLICY: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/sso-policy";
+const DOMAINS: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/domains";
+const DOMAIN: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/domains/{domain_id}";
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::GET, POLICY, READ, "get_sso_policy: Get the sign-in policy.", get_sso_policy)
+        .add(Method::PUT, POLICY, WRITE, "put_sso_policy: Set the sign-in policy.", put_sso_policy)
+        .add(Method::PATCH, POLICY, WRITE, "update_sso_policy: Change the sign-in policy.", update_sso_policy)
+        .add(
+            Method::POST,
+            DOMAINS,
+            WRITE,
+            "create_domain: Claim an e-mail domain, to be proven.",
+            create_domain,
+        )
+        .add(Method::GET, DOMAINS, READ, "list_domains: List domains.", list_domains)
+        .add(Method::GET, DOMAIN, READ, "get_domain: Get a domain.", get_domain)
+        .add(Method::DELETE, DOMAIN, WRITE, "delete_domain: Give up a domain.", delete_domain)
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/organizations/{organization}/domains/{domain_id}/verify",
+            WRITE,
+            "verify_domain: Look for the domain's TXT record now.",
+            verify_domain,
+        )
+}
+
+/// What of a policy is set. What is left out: with PUT, what holds without a policy; with PATCH, what it says already.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct PolicyInput {
+    /// Whether people of this organization come in by its own connections only.
+    enforced: Option<bool>,
+    /// The connection that people are sent to, and under enforcement the only one.
+    #[serde(with = "twice")]
+    #[schema(value_type = Option<Uuid>)]
+    connection_id: Option<Option<Uuid>>,
+    /// Domains of addresses that may come in; none: all.
+    allowed_domains: Option<Vec<String>>,
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    default_role: Option<String>,
+    /// Whether a first sign-in makes an account.
+    jit_provisioning: Option<bool>,
+    /// Roles that the provider's groups give; the first that fits.
+    group_roles: Option<Vec<GroupRole>>,
+    /// Seconds after which a person signs in again; null: the service's.
+    #[serde(with = "twice")]
+    #[schema(value_type = Option<i64>)]
+    session_seconds: Option<Option<i64>>,
+    /// Seconds without use after which a person signs in again.
+    #[serde(with = "twice")]
+    #[schema(value_type = Option<i64>)]
+    idle_seconds: Option<Option<i64>>,
+}
+
+/// Absent and null are two things: leave it, and take it away.
+mod twice {
+    use serde::{Deserialize, Deserializer};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+}
+
+impl Input for PolicyInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let role = |role: &str| Role::parse(role).is_some_and(|role| !role.is_platform());
+        const ROLES: &str = "must be admin, contributor, viewer, guest or service";
+        if let Some(wanted) = &self.default_role {
+            errors.require(role(wanted), "/defaultRole", ROLES);
+        }
+        let domains = self.allowed_domains.as_deref().unwrap_or_default();
+        errors.require(domains.len() <= 200, "/allowedDomains", "at most 200");
+        for (at, one) in domains.iter().enumerate() {
+            let fits = settings::domain_of(&format!("x@{one}")).is_some_and(|name| name.contains('.'));
+            errors.require(fits, &format!("/allowedDomains/{at}"), "must be a domain");
+        }
+        let mappings = self.group_roles.as_deref().unwrap_or_default();
+        errors.require(mappings.len() <= 200, "/groupRoles", "at most 200");
+        for (at, mapping) in mappings.iter().enumerate() {
+            errors.text(&format!("/groupRoles/{at}/group"), &mapping.group, 255);
+            errors.require(role(&mapping.role), &format!("/groupRoles/{at}/role"), ROLES);
+        }
+        for (pointer, seconds) in
+            [("/sessionSeconds", self.session_seconds), ("/idleSeconds", self.idle_seconds)]
+        {
+            let fits = seconds.flatten().is_none_or(|seconds| (60..=31_536_000).contains(&seconds));
+            errors.require(fits, pointer, "must be from 60 to 31536000");
+        }
+    }
+}
+
+/// The sign-in policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PolicyView {
+    organization_id: Uuid,
+    enforced: bool,
+    connection_id: Option<Uuid>,
+    allowed_domains: Vec<String>,
+    default_role: String,
+    jit_provisioning: bool,
+    group_roles: Vec<GroupRole>,
+    session_seconds: Option<i64>,
+    idle_seconds: Option<i64>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Policy> for PolicyView {
+    fn from(policy: Policy) -> Self {
+        Self {
+            organization_id: policy.row.organization_id,
+            enforced: policy.row.enforced,
+            connection_id: policy.row.connection_id,
+            allowed_domains: policy.allowed_domains,
+            default_role: policy.row.default_role,
+            jit_provisioning: policy.row.jit_provisioning,
+            group_roles: policy.group_roles,
+            session_seconds: policy.row.session_seconds,
+            idle_seconds: policy.row.idle_seconds,
+            updated_at: policy.row.updated_at,
+        }
+    }
+}
+
+async fn get_sso_policy(caller: TenantCaller, ids: Ids) -> Result<Tagged<PolicyView>, Problem> {
+    let name = ids.key("organization")?;
+    let find = async |view: &View| {
+        let organization = tenancy::organization_named(view, name).await?;
+        ops::policy(view, organization.id).await
+    };
+    let policy = caller.read(find).await?;
+    Ok(Tagged(policy.row.version, policy.into()))
+}
+
+async fn write(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    input: PolicyInput,
+    whole: bool,
+) -> Result<Tagged<PolicyView>, Problem> {
+    let name = ids.key("organization")?;
+    let work = async |tx: &mut Tx| {
+        let organization = tenancy::organization_named(tx, name).await?.id;
+        let before = ops::policy(tx, organization).await?;
+        seen.require(before.row.version)?;
+        let row = changed(before, &input, whole)?;
+        ops::put(tx, row).await?;
+        ops::policy(tx, organization).await
+    };
+    let policy = caller.write(work).await?;
+    Ok(Tagged(policy.row.version, policy.into()))
+}
+
+fn changed(before: Policy, input: &PolicyInput, whole: bool) -> Result<policy::Model, Problem> {
+    let row = before.row;
+    let json = |value: serde_json::Result<serde_json::Value>| value.map_err(Problem::internal);
+    let domains = |texts: &Vec<String>| -> Vec<String> {
+        texts.iter().filter_map(|text| settings::domain_of(&format!("x@{text}"))).collect()
+    };
+    let allowed = input.allowed_domains.as_ref().map(domains);
+    let allowed = allowed.unwrap_or(if whole { Vec::new() } else { before.allowed_domains });
+    let groups = input.group_roles.clone();
+    let groups = groups.unwrap_or(if whole { Vec::new() } else { before.group_roles });
+    let keep = |given: Option<Option<i64>>, had: Option<i64>| given.unwrap_or(if whole { None } else { had });
+    let connection = input.connection_id.unwrap_or(if whole { None } else { row.connection_id });
+    let usual = |had: String| if whole { "viewer".to_owned() } else { had };
+    Ok(policy::Model {
+        enforced: input.enforced.unwrap_or(!whole && row.enforced),
+        connection_id: connection,
+        allowed_domains: json(serde_json::to_value(allowed))?,
+        group_roles: json(serde_json::to_value(groups))?,
+        jit_provisioning: input.jit_provisioning.unwrap_or(whole || row.jit_provisioning),
+        default_role: input.default_role.clone().unwrap_or_else(|| usual(row.default_role.clone())),
+        session_seconds: keep(input.session_seconds, row.session_seconds),
+        idle_seconds: keep(input.idle_seconds, row.idle_seconds),
+        ..row
+    })
+}
+
+async fn put_sso_policy(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<PolicyInput>,
+) -> Result<Tagged<PolicyView>, Problem> {
+    write(caller, ids, seen, input, true).await
+}
+
+async fn update_sso_policy(
+    caller: TenantCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(input): Body<PolicyInput>,
+) -> Result<Tagged<PolicyView>, Problem> {
+    write(caller, ids, seen, input, false).await
+}
+
+/// A domain to be proven.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DomainInput {
+    domain: String,
+}
+
+impl Input for DomainInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("/domain", &self.domain, 253);
+    }
+}
+
+/// A domain, and the record that proves it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DomainView {
+    id: Uuid,
+    organization_id: Uuid,
+    domain: String,
+    /// `pending` or `verified`
+    status: String,
+    /// The TXT record's name.
+    record_name: String,
+    /// What it must say.
+    record_value: String,
+    verified_at: Option<DateTime<Utc>>,
+    checked_at: Option<DateTime<Utc>>,
+    check_error: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<domain::Model> for DomainView {
+    fn from(row: domain::Model) -> Self {
+        let (record_name, record_value) = domains::record(&row);
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            domain: row.name,
+            status: if row.verified_at.is_some() { "verified" } else { "pending" }.to_owned(),
+            record_name,
+            record_value,
+            verified_at: row.verified_at,
+            checked_at: row.checked_at,
+            check_error: row.check_error,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+async fn create_domain(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<DomainInput>,
+) -> Result<Created<DomainView>, Problem> {
+    let name = ids.key("organization")?;
+    let work = async |tx: &mut Tx| {
+        let organization = tenancy::organization_named(tx, name).await?.id;
+        domains::create(tx, organization, &input.domain).await
+    };
+    let row = caller.write(work).await?;
+    let tenant = caller.tenant();
+    let location =
+        format!("/api/v1/tenants/{tenant}/organizations/{}/domains/{}", row.organization_id, row.id);
+    Ok(Created(location, row.into()))
+}
+
+async fn list_domains(
+    caller: TenantCaller,
+    ids: Ids,
+    Query(_): Query<ListQuery>,
+) -> Result<Page<DomainView>, Problem> {
+    let name = ids.key("organization")?;
+    let find = async |view: &View| {
+        let organization = tenancy::organization_named(view, name).await?.id;
+        Ok::<_, Problem>(domains::list(view, organization).await?)
+    };
+    let rows = caller.read(find).await?;
+    Ok(Page { items: rows.into_iter().map(Into::into).collect(), next_cursor: None })
+}
+
+async fn one(caller: &TenantCaller, ids: &Ids) -> Result<domain::Model, Problem> {
+    let (name, id) = (ids.key("organization")?, ids.id("domain_id")?);
+    let find = async |view: &View| {
+        let organization = tenancy::organization_named(view, name).await?.id;
+        domains::find(view, organization, id).await
+    };
+    caller.read(find).await
+}
+
+async fn get_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {
+    let row = one(&caller, &ids).await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_domain(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let row = one(&caller, &ids).await?;
+    caller.write(async |tx: &mut Tx| domains::delete(tx, row).await).await?;
+    Ok(NoContent)
+}
+
+async fn verify_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {
+    let row = one(&caller, &ids).await?;
+    let (tenant, organization) = (caller.tenant(), row.organization_id);
+    let row = domains::verify(&caller.service, &caller.ctx, tenant, organization, row.id).await?;
+    Ok(Tagged(row.version, row.into()))
+}

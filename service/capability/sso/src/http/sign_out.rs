@@ -1,0 +1,266 @@
+//! `/oauth2/logout` (OpenID Connect RP-Initiated Logout 1.0) and `/oauth2/userinfo`.
+
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use entity::sessions::browser_session;
+use entity::webhooks::module;
+use platform::{Tx, View};
+use serde_json::json;
+use sessions::{Ended, IdTokenHint, Keyring};
+use url::Url;
+use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service};
+
+use super::authorize::session;
+use super::pages::{self, Jar};
+use crate::ops::authorize::{self, Parameters};
+use crate::ops::connections::{self, Kind};
+use crate::ops::sign_in::{self, Shared};
+use crate::ops::{saml, tokens};
+
+pub(super) fn routes() -> Routes {
+    let browser = Access::Public("a browser comes to sign out");
+    let bearer = Access::Public("the access token is the credential (RFC 6750)");
+    Routes::new()
+        .add(Method::GET, "/oauth2/logout", browser, "logout: Sign out of all modules.", logout)
+        .add_with(
+            Method::POST,
+            "/oauth2/logout",
+            browser,
+            "logout_by_form: The same, by a form.",
+            logout_by_form,
+            |route| route.body_bytes_max(64 << 10),
+        )
+        .add_with(
+            Method::GET,
+            "/oauth2/userinfo",
+            bearer,
+            "userinfo: Who an access token is about (OpenID Connect Core, section 5.3).",
+            userinfo,
+            |route| route.speaks(Dialect::OAuth).counts_failures(),
+        )
+        .add_with(
+            Method::POST,
+            "/oauth2/userinfo",
+            bearer,
+            "userinfo_by_post: The same, by POST.",
+            userinfo_by_post,
+            |route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(16 << 10),
+        )
+}
+
+type Keys = web::Shared<Arc<Keyring>>;
+
+async fn logout(
+    caller: Caller,
+    request: HttpRequest,
+    keys: Keys,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    match authorize::parameters(request.query_string()) {
+        Ok(parameters) => sign_out(&caller, &request, &keys, &shared, parameters, false).await,
+        Err(problem) => pages::refusal(problem),
+    }
+}
+
+async fn logout_by_form(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+    keys: Keys,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    match authorize::parameters(&form) {
+        Ok(parameters) => {
+            let confirmed = parameters.contains_key("confirmed");
+            sign_out(&caller, &request, &keys, &shared, parameters, confirmed).await
+        }
+        Err(problem) => pages::refusal(problem),
+    }
+}
+
+/// Where the browser may go afterwards: a registered address of the client whose ID token or id came, and nowhere else.
+async fn afterwards(
+    service: &Service,
+    parameters: &Parameters,
+    hint: Option<&IdTokenHint>,
+) -> Result<(Option<module::Model>, Option<String>), Problem> {
+    let id = match (hint, parameters.get("client_id")) {
+        (Some(hint), Some(id)) if hint.aud != *id => {
+            return Err(Problem::detailed(Code::ValidationFailed, "The ID token is another client's."));
+        }
+        (Some(hint), _) => Some(&hint.aud),
+        (None, id) => id,
+    };
+    let client = match id {
+        Some(id) => webhooks::client(service, id).await?,
+        None => None,
+    };
+    let Some(wanted) = parameters.get("post_logout_redirect_uri") else { return Ok((client, None)) };
+    let allowed = client.as_ref().map(|client| authorize::list(&client.post_logout_redirect_uris));
+    if !allowed.is_some_and(|allowed| allowed.contains(wanted)) {
+        return Err(Problem::new(Code::RedirectRefused));
+    }
+    let mut url = Url::parse(wanted).map_err(|_| Problem::new(Code::RedirectRefused))?;
+    if let Some(state) = parameters.get("state") {
+        url.query_pairs_mut().append_pair("state", state);
+    }
+    Ok((client, Some(url.into())))
+}
+
+async fn sign_out(
+    caller: &Caller,
+    request: &HttpRequest,
+    keys: &Keyring,
+    shared: &Shared,
+    parameters: Parameters,
+    confirmed: bool,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let hint = match parameters.get("id_token_hint") {
+        Some(token) => match sessions::verify_id_token(service, keys, token).await? {
+            Some(hint) => Some(hint),
+            None => {
+                return pages::refusal(Problem::detailed(Code::ValidationFailed, "The ID token is not ours."));
+            }
+        },
+        None => None,
+    };
+    let to = match afterwards(service, &parameters, hint.as_ref()).await {
+        Ok((_, to)) => to,
+        Err(problem) => return pages::refusal(problem),
+    };
+    let own = session(service, request).await?;
+    // The hint says whose session the module means; the browser's cookie, whether it is here.
+    let named = match &hint {
+        Some(hint) => {
+            let find = async |view: &View| match sessions::find(view, hint.sid).await? {
+                Some(found) => match found.browser_session_id {
+                    Some(id) => sessions::browser(view, id).await,
+                    None => Ok(None),
+                },
+                None => Ok(None),
+            };
+            service.db.read(hint.tenant_id, find).await?
+        }
+        None => None,
+    };
+    let ending = match (named, own) {
+        (Some(named), _) => Some(named),
+        // Without a token nobody but the person at the browser may end their session: they are asked.
+        (None, Some(own)) if confirmed && hint.is_none() => Some(own),
+        (None, Some(_)) if hint.is_none() => {
+            let values = json!({"fields": parameters});
+            return pages::html(StatusCode::OK, "sign_out", &values);
+        }
+        _ => None,
+    };
+    let mut response = match ending {
+        Some(ending) => end(caller, shared, &ending, to).await?,
+        None => match to {
+            Some(to) => pages::redirect(&to),
+            None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?,
+        },
+    };
+    Jar::Session.clear(service, &mut response);
+    Ok(response)
+}
+
+/// Ends the session with all its modules; then the provider's, if the connection says so.
+async fn end(
+    caller: &Caller,
+    shared: &Shared,
+    ending: &browser_session::Model,
+    to: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let mut frames = Vec::new();
+    let find = async |view: &View| sessions::sessions_of_browser(view, ending.id).await;
+    for one in service.db.read(ending.tenant_id, find).await? {
+        let Some(client) = webhooks::client(service, &one.client_id).await? else { continue };
+        if let Some(uri) = client.frontchannel_logout_uri.and_then(|uri| Url::parse(&uri).ok()) {
+            let mut uri = uri;
+            let issuer = one.token_issuer.clone().unwrap_or_else(|| service.config.public_url());
+            uri.query_pairs_mut().append_pair("iss", &issuer).append_pair("sid", &one.id.to_string());
+            frames.push(uri.to_string());
+        }
+    }
+    let work = async |tx: &mut Tx| sessions::end_browser(tx, ending, Ended::SignedOut).await;
+    service.db.write(&caller.ctx, ending.tenant_id, work).await?;
+    if let Some(url) = upstream(service, shared, ending).await? {
+        return Ok(pages::redirect(&url));
+    }
+    match to {
+        Some(to) if frames.is_empty() => Ok(pages::redirect(&to)),
+        to => {
+            let mut response =
+                pages::html(StatusCode::OK, "signed_out", &json!({"frames": frames, "to": to}))?;
+            let policy = "default-src 'none'; frame-src http: https:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+            let value = header::HeaderValue::from_static(policy);
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
+            Ok(response)
+        }
+    }
+}
+
+/// The way to the provider's own logout, if the connection goes there.
+async fn upstream(
+    service: &Service,
+    shared: &Shared,
+    ending: &browser_session::Model,
+) -> Result<Option<String>, Problem> {
+    let (Some(id), Some(kept)) = (ending.connection_id, sign_in::upstream_of(service, ending)) else {
+        return Ok(None);
+    };
+    let find = async |view: &View| connections::find(view, id).await;
+    let connection = match service.db.read(ending.tenant_id, find).await {
+        Ok(connection) => connection,
+        Err(problem) if problem.code == Code::NotFound => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    match &connection.kind {
+        Kind::Oidc(settings) if settings.sign_out_upstream => {
+            let Some(mut url) = shared.providers.end_session(service, &connection, settings).await else {
+                return Ok(None);
+            };
+            url.query_pairs_mut()
+                .append_pair("id_token_hint", &kept)
+                .append_pair("client_id", &settings.client_id);
+            Ok(Some(url.into()))
+        }
+        Kind::Saml(settings, _) if settings.sign_out_upstream => {
+            saml::logout_request(service, &shared.saml, &connection, &kept, ending.upstream_sid.as_deref())
+                .await
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn userinfo(caller: Caller, request: HttpRequest, keys: Keys) -> Result<HttpResponse, Problem> {
+    about(&caller, &request, &keys).await
+}
+
+async fn userinfo_by_post(caller: Caller, request: HttpRequest, keys: Keys) -> Result<HttpResponse, Problem> {
+    about(&caller, &request, &keys).await
+}
+
+async fn about(caller: &Caller, request: &HttpRequest, keys: &Keyring) -> Result<HttpResponse, Problem> {
+    let invalid = || Problem::new(Code::AuthInvalid).dialect("invalid_token");
+    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, token) = bearer.and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid());
+    }
+    let found = tokens::person(&caller.service, keys, token.trim()).await?;
+    let (claims, user, verified) = found.ok_or_else(invalid)?;
+    if !claims.scope.split(' ').any(|scope| scope == "openid") {
+        return Err(Problem::new(Code::AuthInsufficient).dialect("insufficient_scope"));
+    }
+    let mut body = tokens::user_claims(&user, &claims.scope, verified);
+    body.insert("sub".to_owned(), claims.sub.into());
+    body.insert("tenant_id".to_owned(), claims.tenant_id.to_string().into());
+    body.insert("org_id".to_owned(), claims.org_id.to_string().into());
+    body.insert("roles".to_owned(), json!([user.role]));
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}

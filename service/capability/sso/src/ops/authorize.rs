@@ -1,0 +1,478 @@
+//! The authorization endpoint's decisions (RFC 6749, section 4.1; RFC 7636; OpenID Connect Core, section 3.1.2): is this a
+//! request of that client, and may this browser's session answer it?
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use entity::sessions::browser_session;
+use entity::sso::{authorization_code, authorization_request};
+use entity::webhooks::module;
+use platform::crypto::one_time_secret;
+use platform::{Ctx, PlatformTx, PlatformView, Target, Tx, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use super::connections::identity_issuer;
+use super::policy;
+
+/// What a code begins with.
+const CODE_PREFIX: &str = "tnt_ac_";
+/// A code is changed at once.
+const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
+/// A pushed request is used soon (RFC 9126, section 2.2).
+pub(crate) const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
+/// A request that waits on the sign-in page.
+const WAITING_LIFETIME: TimeDelta = TimeDelta::minutes(30);
+/// RFC 9126
+pub(crate) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+/// Characters of one parameter.
+const PARAMETER_MAX: usize = 2048;
+/// Scopes that mean something here; others are let go by (RFC 6749, section 3.3).
+pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+
+/// What a module asked for, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Authorization {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) scope: String,
+    pub(crate) state: Option<String>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) code_challenge: String,
+    /// The issuer at which the module asked.
+    pub(crate) issuer: String,
+    pub(crate) prompt: Vec<String>,
+    pub(crate) max_age: Option<i64>,
+    pub(crate) form_post: bool,
+}
+
+/// Where a sign-in goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Continues {
+    /// Back to a module, with a code.
+    Authorize(Box<Authorization>),
+    /// To the page that shows what a test brought.
+    Test,
+    /// To the page that says who is signed in.
+    Home,
+}
+
+/// Parameters, each once (RFC 6749, section 3.1).
+pub(crate) type Parameters = BTreeMap<String, String>;
+
+/// Reads a query or form. A parameter that comes twice, or is too long, makes the request none.
+pub(crate) fn parameters(text: &str) -> Result<Parameters, Problem> {
+    let mut all = Parameters::new();
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        if value.len() > PARAMETER_MAX || value.contains('\0') {
+            return Err(Problem::detailed(Code::ValidationFailed, "A parameter is too long or not text."));
+        }
+        if value.is_empty() {
+            continue;
+        }
+        if all.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice."));
+        }
+    }
+    Ok(all)
+}
+
+/// Why a request isn't one: told on a page as long as nobody knows where to send the browser, else to the client.
+#[derive(Debug)]
+pub(crate) enum NotAuthorized {
+    Page(Problem),
+    Client { to: Box<Authorization>, error: &'static str, description: &'static str },
+}
+
+impl From<Problem> for NotAuthorized {
+    fn from(problem: Problem) -> Self {
+        Self::Page(problem)
+    }
+}
+
+/// The client, and the redirect URI if it is one of the client's: equal to the letter (RFC 9700, section 2.1), but for the port of
+/// a loopback address of a native app (RFC 8252, section 7.3).
+pub(crate) fn redirect_uri(client: &module::Model, parameters: &Parameters) -> Result<String, Problem> {
+    let registered: Vec<String> = serde_json::from_value(client.redirect_uris.clone()).unwrap_or_default();
+    let wanted = match parameters.get("redirect_uri") {
+        Some(wanted) => wanted.clone(),
+        None => return Err(Problem::detailed(Code::RedirectRefused, "The redirect URI is missing.")),
+    };
+    let fits = |uri: &String| *uri == wanted || client.public && same_but_port(uri, &wanted);
+    if registered.iter().any(fits) { Ok(wanted) } else { Err(Problem::new(Code::RedirectRefused)) }
+}
+
+fn same_but_port(registered: &str, wanted: &str) -> bool {
+    let (Ok(mut one), Ok(mut other)) = (Url::parse(registered), Url::parse(wanted)) else { return false };
+    // What a parser would read differently from how it is written isn't compared by its reading.
+    let plain = |url: &Url, text: &str| url.as_str() == text;
+    let loopback =
+        |url: &Url| url.scheme() == "http" && matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
+    plain(&other, wanted)
+        && loopback(&one)
+        && loopback(&other)
+        && one.set_port(None).is_ok()
+        && other.set_port(None).is_ok()
+        && one == other
+}
+
+/// Checks a request of this client.
+pub(crate) fn authorization(
+    client: &module::Model,
+    parameters: &Parameters,
+    issuer: &str,
+) -> Result<Authorization, NotAuthorized> {
+    let get = |name: &str| parameters.get(name).cloned();
+    let scope: Vec<String> = get("scope")
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .filter(|scope| SCOPES.contains(scope))
+        .map(ToOwned::to_owned)
+        .collect();
+    let asked = Authorization {
+        client_id: client.client_id.clone(),
+        redirect_uri: redirect_uri(client, parameters)?,
+        scope: scope.join(" "),
+        state: get("state"),
+        nonce: get("nonce"),
+        code_challenge: get("code_challenge").unwrap_or_default(),
+        issuer: issuer.to_owned(),
+        prompt: get("prompt").unwrap_or_default().split_ascii_whitespace().map(ToOwned::to_owned).collect(),
+        max_age: get("max_age").and_then(|age| age.parse().ok()).filter(|age| *age >= 0),
+        form_post: get("response_mode").as_deref() == Some("form_post"),
+    };
+    let refuse =
+        |error, description| Err(NotAuthorized::Client { to: Box::new(asked.clone()), error, description });
+    if parameters.contains_key("request") {
+        return refuse(
+            "request_not_supported",
+            "Request objects are not taken: push the request (RFC 9126).",
+        );
+    }
+    match get("response_type").as_deref() {
+        Some("code") => {}
+        _ => return refuse("unsupported_response_type", "Only code."),
+    }
+    if !matches!(get("response_mode").as_deref(), None | Some("query" | "form_post")) {
+        return refuse("invalid_request", "response_mode must be query or form_post.");
+    }
+    if get("code_challenge_method").as_deref() != Some("S256") || !is_challenge(&asked.code_challenge) {
+        return refuse(
+            "invalid_request",
+            "PKCE is required: code_challenge with code_challenge_method=S256.",
+        );
+    }
+    if parameters.contains_key("max_age") && asked.max_age.is_none() {
+        return refuse("invalid_request", "max_age must be a number of seconds.");
+    }
+    if asked.prompt.iter().any(|one| one == "none") && asked.prompt.len() > 1 {
+        return refuse("invalid_request", "prompt=none stands alone.");
+    }
+    Ok(asked)
+}
+
+/// A SHA-256 in base64url without padding.
+fn is_challenge(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+impl Authorization {
+    pub(crate) fn wants(&self, prompt: &str) -> bool {
+        self.prompt.iter().any(|one| one == prompt)
+    }
+
+    /// What the browser carries back.
+    fn answer(&self, mut fields: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+        fields.extend(self.state.clone().map(|state| ("state", state)));
+        // RFC 9207: whose answer it is.
+        fields.push(("iss", self.issuer.clone()));
+        fields
+    }
+
+    pub(crate) fn success(&self, code: String) -> Vec<(&'static str, String)> {
+        self.answer(vec![("code", code)])
+    }
+
+    pub(crate) fn error(&self, error: &str, description: &str) -> Vec<(&'static str, String)> {
+        self.answer(vec![("error", error.to_owned()), ("error_description", description.to_owned())])
+    }
+
+    /// The redirect URI with these fields in its query.
+    pub(crate) fn url(&self, fields: &[(&'static str, String)]) -> String {
+        match Url::parse(&self.redirect_uri) {
+            Ok(mut url) => {
+                url.query_pairs_mut().extend_pairs(fields);
+                url.into()
+            }
+            Err(_) => self.redirect_uri.clone(),
+        }
+    }
+
+    /// Whether a session that signed in then is fresh enough.
+    pub(crate) fn accepts(&self, session: &browser_session::Model, now: platform::Timestamp) -> bool {
+        let age = self.max_age.and_then(TimeDelta::try_seconds);
+        !self.wants("login") && age.is_none_or(|age| session.authenticated_at + age > now)
+    }
+}
+
+/// Keeps a request: pushed, or waiting on the sign-in page.
+pub(crate) async fn keep(
+    service: &Service,
+    client_id: &str,
+    parameters: &Parameters,
+    pushed: bool,
+) -> Result<Uuid, Problem> {
+    let id = ids::new();
+    let parameters = serde_json::to_value(parameters).map_err(Problem::internal)?;
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let lifetime = if pushed { PUSHED_LIFETIME } else { WAITING_LIFETIME };
+        let row = authorization_request::Model {
+            id,
+            client_id: client_id.to_owned(),
+            pushed,
+            parameters,
+            created_at: tx.now(),
+            expires_at: tx.now() + lifetime,
+        };
+        tx.insert(row).await
+    };
+    service.db.write_platform(&Ctx::system("authorization"), work).await?;
+    Ok(id)
+}
+
+/// A kept request; a pushed one is used up.
+pub(crate) async fn kept(
+    service: &Service,
+    id: Uuid,
+    pushed: bool,
+) -> Result<Option<(String, Parameters)>, Problem> {
+    let select = move |view: &PlatformView| {
+        view.platform::<authorization_request::Entity>().filter(authorization_request::Column::Id.eq(id))
+    };
+    let fits = |row: &authorization_request::Model, now| row.pushed == pushed && row.expires_at > now;
+    let read = |row: authorization_request::Model| -> Result<_, Problem> {
+        let parameters = serde_json::from_value(row.parameters).map_err(Problem::internal)?;
+        Ok((row.client_id, parameters))
+    };
+    if !pushed {
+        let find = async |view: &PlatformView| view.one(select(view)).await.map(|row| (row, view.now()));
+        let (row, now) = service.db.read_platform(find).await?;
+        return row.filter(|row| fits(row, now)).map(read).transpose();
+    }
+    let take = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let row = tx.lock(select(tx)).await?;
+        if let Some(row) = &row {
+            tx.delete(row.clone()).await?;
+        }
+        Ok::<_, platform::DbError>((row, tx.now()))
+    };
+    let (row, now) = service.db.write_platform(&Ctx::system("authorization"), take).await?;
+    row.filter(|row| fits(row, now)).map(read).transpose()
+}
+
+/// A code for the person of a browser's session, if tenant, person and policy still allow it.
+pub(crate) async fn issue_code(
+    service: &Service,
+    ctx: &Ctx,
+    session: &browser_session::Model,
+    asked: &Authorization,
+) -> Result<String, Problem> {
+    let (code, digest) = one_time_secret(CODE_PREFIX);
+    let work = async |tx: &mut Tx| {
+        tenancy::active(tx).await?;
+        let live = sessions::browser(tx, session.id).await?;
+        let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
+        let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
+        let user = directory::user(tx, session.organization_id, session.user_id).await?;
+        if !user.is_some_and(|user| user.active) {
+            return Err(Problem::new(Code::UserDeactivated));
+        }
+        if let Some(connection) = session.connection_id {
+            policy::policy(tx, session.organization_id).await?.require(&identity_issuer(connection))?;
+        }
+        let row = authorization_code::Model {
+            tenant_id: tx.tenant(),
+            digest: digest.to_vec(),
+            organization_id: session.organization_id,
+            user_id: session.user_id,
+            browser_session_id: session.id,
+            client_id: asked.client_id.clone(),
+            redirect_uri: asked.redirect_uri.clone(),
+            code_challenge: asked.code_challenge.clone(),
+            nonce: asked.nonce.clone(),
+            scope: asked.scope.clone(),
+            audience: asked.client_id.clone(),
+            issuer: asked.issuer.clone(),
+            session_id: None,
+            created_at: tx.now(),
+            expires_at: tx.now() + CODE_LIFETIME,
+            used_at: None,
+        };
+        tx.insert(row).await?;
+        sessions::seen_browser(tx, &session).await?;
+        let details = serde_json::json!({"clientId": asked.client_id, "userId": session.user_id});
+        tx.record("authorization.grant", Target::new("browser_session", session.id).with(details));
+        Ok::<_, Problem>(())
+    };
+    service.db.write(ctx, session.tenant_id, work).await?;
+    Ok(code.to_string())
+}
+
+/// What of a client's settings is a list of texts.
+pub(crate) fn list(value: &Value) -> Vec<String> {
+    serde_json::from_value(value.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(uris: &[&str], public: bool) -> module::Model {
+        let now = chrono::DateTime::UNIX_EPOCH;
+        module::Model {
+            id: Uuid::nil(),
+            name: String::new(),
+            base_url: String::new(),
+            redirect_uris: serde_json::json!(uris),
+            profile: String::new(),
+            client_id: "c".to_owned(),
+            client_secret_hash: String::new(),
+            webhook_secret: Vec::new(),
+            public,
+            post_logout_redirect_uris: serde_json::json!([]),
+            backchannel_logout_uri: None,
+            frontchannel_logout_uri: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    fn asked(pairs: &[(&str, &str)]) -> Parameters {
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        let usual = [
+            ("client_id", "c"),
+            ("redirect_uri", "https://app.example/cb"),
+            ("response_type", "code"),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        usual.iter().chain(pairs).map(own).filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    #[test]
+    fn a_redirect_goes_to_the_letter_or_nowhere() {
+        let registered = client(&["https://app.example/cb"], false);
+        assert!(authorization(&registered, &asked(&[]), "i").is_ok());
+        for trick in [
+            "https://app.example/cb/",
+            "https://app.example/cb?",
+            "https://app.example/cb?x=1",
+            "https://app.example/cb#",
+            "https://app.example/cb#f",
+            "https://app.example/CB",
+            "https://APP.example/cb",
+            "HTTPS://app.example/cb",
+            "http://app.example/cb",
+            "https://app.example:443/cb",
+            "https://app.example:8443/cb",
+            "https://app.example./cb",
+            "https://user@app.example/cb",
+            "https://app.example@evil.example/cb",
+            "https://app.example.evil.example/cb",
+            "https://evil.example/https://app.example/cb",
+            "https://evil.example?https://app.example/cb",
+            "https://evil.example#https://app.example/cb",
+            "https://app.example/cb/../evil",
+            "https://app.example/./cb",
+            "https://app.example//cb",
+            "https://app.example/%63b",
+            "https://app.example/cb%00",
+            "https://app.example/cb%0d%0aLocation:evil",
+            "https://app.example/cb ",
+            " https://app.example/cb",
+            "https://app.example\\@evil.example/cb",
+            "https:\\\\app.example\\cb",
+            "//app.example/cb",
+            "/cb",
+            "javascript:alert(1)//https://app.example/cb",
+            "data:text/html,https://app.example/cb",
+            "https://app.example/cb;evil",
+            "https://app.example/cb,https://evil.example",
+            "https://аpp.example/cb",
+            "https://xn--pp-6kc.example/cb",
+            "https://[::1]/cb",
+            "https://app.example/*",
+            "https://*.example/cb",
+            "ftp://app.example/cb",
+        ] {
+            let refused = authorization(&registered, &asked(&[("redirect_uri", trick)]), "i");
+            assert!(matches!(refused, Err(NotAuthorized::Page(_))), "{trick}");
+        }
+        assert!(matches!(
+            authorization(&registered, &asked(&[("redirect_uri", "")]), "i"),
+            Err(NotAuthorized::Page(_))
+        ));
+    }
+
+    #[test]
+    fn a_native_app_chooses_its_port_and_nothing_else() {
+        let native = client(&["http://127.0.0.1/cb"], true);
+        assert!(
+            authorization(&native, &asked(&[("redirect_uri", "http://127.0.0.1:49152/cb")]), "i").is_ok()
+        );
+        for trick in [
+            "http://127.0.0.1:1/other",
+            "http://localhost:1/cb",
+            "http://127.0.0.1:1@evil/cb",
+            "https://127.0.0.1:1/cb",
+        ] {
+            assert!(authorization(&native, &asked(&[("redirect_uri", trick)]), "i").is_err(), "{trick}");
+        }
+        let confidential = client(&["http://127.0.0.1/cb"], false);
+        assert!(
+            authorization(&confidential, &asked(&[("redirect_uri", "http://127.0.0.1:1/cb")]), "i").is_err()
+        );
+    }
+
+    #[test]
+    fn what_the_client_did_wrong_is_told_to_the_client() {
+        let registered = client(&["https://app.example/cb"], false);
+        for (pairs, wanted) in [
+            ([("response_type", "token")], "unsupported_response_type"),
+            ([("response_type", "code id_token")], "unsupported_response_type"),
+            ([("code_challenge_method", "plain")], "invalid_request"),
+            ([("code_challenge_method", "")], "invalid_request"),
+            ([("code_challenge", "")], "invalid_request"),
+            ([("code_challenge", "short")], "invalid_request"),
+            ([("response_mode", "fragment")], "invalid_request"),
+            ([("max_age", "soon")], "invalid_request"),
+            ([("prompt", "none login")], "invalid_request"),
+            ([("request", "e30.e30.")], "request_not_supported"),
+        ] {
+            match authorization(&registered, &asked(&pairs), "i") {
+                Err(NotAuthorized::Client { error, to, .. }) => {
+                    assert_eq!(error, wanted, "{pairs:?}");
+                    assert!(to.url(&to.error(error, "")).starts_with("https://app.example/cb?error="));
+                }
+                other => panic!("{pairs:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_comes_once() {
+        assert!(parameters("a=1&b=2").is_ok());
+        assert!(parameters("a=1&a=1").is_err());
+        assert!(parameters("a=%00").is_err());
+        assert_eq!(parameters("a=").unwrap().len(), 0);
+    }
+}

@@ -1,0 +1,276 @@
+//! Connections: made, changed, found; the keys with which we speak to SAML providers.
+
+use aws_lc_rs::encoding::AsDer as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{TimeDelta, Utc};
+use entity::sso::{connection, connection_key};
+use platform::db::Lookup;
+use platform::tx::Event;
+use platform::{DbError, Target, Tx, View, Work, ids};
+use saml_core::{Certificate, IdentityProvider};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
+
+/// Connections of one organization.
+const CONNECTIONS_MAX: u64 = 50;
+/// How long a key of ours is meant to last.
+const KEY_LIFETIME: TimeDelta = TimeDelta::days(3 * 365);
+
+/// What happened to a connection.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConnectionChanged {
+    organization_id: Uuid,
+    connection_id: Uuid,
+    change: &'static str,
+}
+
+impl Event for ConnectionChanged {
+    const TYPE: &'static str = "connection.changed";
+}
+
+/// A connection with its settings read.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) row: connection::Model,
+    pub(crate) kind: Kind,
+}
+
+/// What kind of connection, with what belongs to it.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Oidc(OidcSettings),
+    Saml(SamlSettings, Option<SamlProvider>),
+}
+
+fn parsed<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> {
+    serde_json::from_value(value.clone()).map_err(Problem::internal)
+}
+
+impl Connection {
+    pub(crate) fn of(row: connection::Model) -> Result<Self, Problem> {
+        let kind = if row.kind == "oidc" {
+            Kind::Oidc(parsed(&row.settings)?)
+        } else {
+            Kind::Saml(parsed(&row.settings)?, row.provider.as_ref().map(parsed).transpose()?)
+        };
+        Ok(Self { row, kind })
+    }
+
+    /// What an identity of this connection's people is filed under: nobody else's issuer can be called so.
+    pub(crate) fn identity_issuer(&self) -> String {
+        identity_issuer(self.row.id)
+    }
+
+    /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nothing could be verified.
+    pub(crate) fn status(&self) -> &'static str {
+        let complete = match &self.kind {
+            Kind::Oidc(_) => true,
+            Kind::Saml(settings, Some(provider)) => {
+                !provider.usable().is_empty()
+                    || settings.metadata_url.is_some() && provider.certificates.is_empty()
+            }
+            // Not asked yet: it is asked at the first sign-in or test.
+            Kind::Saml(settings, None) => settings.metadata_url.is_some(),
+        };
+        match (self.row.enabled, complete) {
+            (false, _) => "disabled",
+            (true, true) => "active",
+            (true, false) => "incomplete",
+        }
+    }
+}
+
+/// The issuer under which identities of a connection are filed.
+pub(crate) fn identity_issuer(connection: Uuid) -> String {
+    format!("connection:{connection}")
+}
+
+/// The connection of an identity's issuer.
+pub(crate) fn connection_of_issuer(issuer: &str) -> Option<Uuid> {
+    Uuid::parse_str(issuer.strip_prefix("connection:")?).ok()
+}
+
+/// The tenant of a connection.
+pub(crate) async fn tenant_of(service: &Service, id: Uuid) -> Result<Uuid, Problem> {
+    service.db.tenant_of(Lookup::Connection(id)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// A connection of the tenant.
+pub(crate) async fn find(view: &View, id: Uuid) -> Result<Connection, Problem> {
+    let row = view.one(view.select::<connection::Entity>().filter(connection::Column::Id.eq(id))).await?;
+    Connection::of(row.ok_or_else(|| Problem::new(Code::NotFound))?)
+}
+
+/// A connection of the organization, locked.
+pub(crate) async fn locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Connection, Problem> {
+    let select = tx.select::<connection::Entity>().filter(connection::Column::Id.eq(id));
+    let row = tx.lock(select.filter(connection::Column::OrganizationId.eq(organization))).await?;
+    Connection::of(row.ok_or_else(|| Problem::new(Code::NotFound))?)
+}
+
+/// The connections of an organization.
+pub(crate) async fn of_organization(view: &View, organization: Uuid) -> Result<Vec<Connection>, Problem> {
+    let select =
+        view.select::<connection::Entity>().filter(connection::Column::OrganizationId.eq(organization));
+    let rows = view.all(select.order_by_asc(connection::Column::Id).limit(CONNECTIONS_MAX + 1)).await?;
+    rows.into_iter().map(Connection::of).collect()
+}
+
+/// Writes a new connection, with its keys if it is SAML's.
+pub(crate) async fn create(
+    tx: &mut Tx,
+    row: connection::Model,
+    key: Option<connection_key::Model>,
+) -> Result<(), Problem> {
+    let there = of_organization(tx, row.organization_id).await?;
+    if there.len() as u64 >= CONNECTIONS_MAX {
+        return Err(Problem::invalid("", "the organization has 50 connections already"));
+    }
+    let (id, organization_id) = (row.id, row.organization_id);
+    tx.insert(row).await?;
+    if let Some(key) = key {
+        tx.insert(key).await?;
+    }
+    tx.record("connection.create", Target::new("connection", id));
+    tx.emit(&ConnectionChanged { organization_id, connection_id: id, change: "created" });
+    Ok(())
+}
+
+/// Writes a changed connection.
+pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<connection::Model, Problem> {
+    let row = connection::Model { version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    tx.record("connection.update", Target::new("connection", row.id));
+    tx.emit(&ConnectionChanged {
+        organization_id: row.organization_id,
+        connection_id: row.id,
+        change: "updated",
+    });
+    Ok(row)
+}
+
+/// Removes a connection. The people who came in by it keep their accounts; their identities name nobody any more.
+pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Problem> {
+    let in_use = |error: DbError| match error {
+        DbError::Conflict(_) => {
+            Problem::detailed(Code::Conflict, "The organization's sign-in policy names this connection.")
+        }
+        other => other.into(),
+    };
+    let removal = tx.remove::<connection::Entity>().filter(connection::Column::Id.eq(row.id));
+    tx.purge(removal).await.map_err(in_use)?;
+    directory::unlink_issuer(tx, &identity_issuer(row.id)).await?;
+    tx.record("connection.delete", Target::new("connection", row.id));
+    tx.emit(&ConnectionChanged {
+        organization_id: row.organization_id,
+        connection_id: row.id,
+        change: "deleted",
+    });
+    Ok(())
+}
+
+/// Keys of a connection, newest first.
+pub(crate) async fn keys(view: &View, connection: Uuid) -> Result<Vec<connection_key::Model>, DbError> {
+    let select =
+        view.select::<connection_key::Entity>().filter(connection_key::Column::ConnectionId.eq(connection));
+    view.all(select.order_by_desc(connection_key::Column::Id).limit(4)).await
+}
+
+/// Makes a key pair with a certificate of its own: RSA, because responses are encrypted for it.
+///
+/// # Errors
+/// `internal`.
+pub(crate) async fn make_key(
+    service: &Service,
+    tenant: Uuid,
+    connection: Uuid,
+) -> Result<connection_key::Model, Problem> {
+    let name = format!("{} {connection}", service.config.public_url());
+    let made = tokio::task::spawn_blocking(move || self_signed(&name)).await.map_err(Problem::internal)?;
+    let (pem, der) = made?;
+    let id = ids::new();
+    let now = service.db.clock().now();
+    Ok(connection_key::Model {
+        tenant_id: tenant,
+        connection_id: connection,
+        id,
+        private_key: service.envelope.seal("connection_key", id.as_bytes(), pem.as_bytes())?,
+        certificate: STANDARD.encode(der),
+        created_at: now,
+        expires_at: now + KEY_LIFETIME,
+    })
+}
+
+/// A new RSA key in PKCS#8 PEM and its certificate in DER.
+fn self_signed(name: &str) -> Result<(String, Vec<u8>), Problem> {
+    let failed = |_| Problem::internal("no key could be made");
+    let key = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(failed)?;
+    let document = key.as_der().map_err(failed)?;
+    let pem = pem(document.as_ref());
+    let pair =
+        rcgen::KeyPair::from_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).map_err(Problem::internal)?;
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let now = Utc::now();
+    let year = |at: chrono::DateTime<Utc>| chrono::Datelike::year(&at);
+    parameters.not_before = rcgen::date_time_ymd(year(now) - 1, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(year(now + KEY_LIFETIME) + 1, 1, 1);
+    let certificate = parameters.self_signed(&pair).map_err(Problem::internal)?;
+    Ok((pem, certificate.der().to_vec()))
+}
+
+fn pem(der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        (0..body.len()).step_by(64).filter_map(|at| body.get(at..(at + 64).min(body.len()))).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+/// The private key of a row, in PEM.
+pub(crate) fn open_key(service: &Service, row: &connection_key::Model) -> Result<String, Problem> {
+    let plain = service.envelope.open("connection_key", row.id.as_bytes(), &row.private_key)?;
+    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+}
+
+/// Reads metadata that an admin pasted.
+pub(crate) fn read_metadata(service: &Service, pointer: &str, xml: &str) -> Result<SamlProvider, Problem> {
+    IdentityProvider::parse(xml, service.db.clock().now())
+        .map(Into::into)
+        .map_err(|refusal| refused(pointer, &refusal))
+}
+
+/// What a refusal of pasted metadata or certificates says.
+pub(crate) fn refused(pointer: &str, refusal: &saml_core::Refusal) -> Problem {
+    let got = refusal.got.as_ref().map(|got| format!(" ({got})")).unwrap_or_default();
+    Problem::invalid(pointer, format!("{refusal}{got}"))
+}
+
+/// Reads certificates that an admin pasted.
+pub(crate) fn read_certificates(texts: &[String]) -> Result<Vec<String>, Problem> {
+    let read = |(at, text): (usize, &String)| {
+        Certificate::parse(text)
+            .map(|one| one.base64())
+            .map_err(|refusal| refused(&format!("/certificates/{at}"), &refusal))
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+/// Fetches metadata from where the admin said, through the guard.
+pub(crate) async fn fetch_metadata(service: &Service, url: &str) -> Result<SamlProvider, Problem> {
+    let url = Url::parse(url).map_err(|_| Problem::new(Code::UrlRefused))?;
+    let text = service.http.get_text(&url).await.map_err(|error| match error {
+        platform::http::HttpError::Refused(why) => {
+            Problem::detailed(Code::UrlRefused, format!("The metadata URL is refused: {why}."))
+        }
+        other => Problem::detailed(Code::ProviderUnreachable, format!("The metadata can't be had: {other}.")),
+    })?;
+    read_metadata(service, "/metadataUrl", &text)
+}

@@ -1,0 +1,157 @@
+//! Home-realm discovery: which connection a person is sent to, by what the request says.
+
+use platform::db::Lookup;
+use platform::{PlatformView, View};
+use serde::Serialize;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use super::authorize::Parameters;
+use super::connections::{self, Connection};
+use super::{domains, policy};
+use crate::settings;
+
+/// What a request says about where somebody belongs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hints {
+    pub(crate) tenant: Option<String>,
+    pub(crate) organization: Option<String>,
+    pub(crate) connection: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) login: Option<String>,
+}
+
+impl Hints {
+    pub(crate) fn of(parameters: &Parameters) -> Self {
+        let get = |name: &str| parameters.get(name).cloned();
+        Self {
+            tenant: get("tenant"),
+            organization: get("organization"),
+            connection: get("connection"),
+            domain: get("domain_hint"),
+            login: get("login_hint"),
+        }
+    }
+}
+
+/// Where somebody belongs, as far as it is known.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// Nobody can say.
+    Unknown,
+    /// One connection.
+    Connection(Box<Connection>),
+    /// Several, of one tenant.
+    Choice { tenant: Uuid, connections: Vec<Connection> },
+}
+
+/// A way in, as a page shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Way {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound)
+}
+
+/// The tenant that the hints name: all that name one must agree.
+pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uuid>, Problem> {
+    let mut found: Option<Uuid> = None;
+    let mut agree = |one: Uuid| match found {
+        Some(other) if other != one => Err(not_found()),
+        _ => {
+            found = Some(one);
+            Ok(())
+        }
+    };
+    if let Some(name) = &hints.tenant {
+        let id = match Uuid::try_parse(name) {
+            Ok(id) if name.len() == 36 => Some(id),
+            _ if web::is_slug(name) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
+            _ => None,
+        };
+        agree(id.ok_or_else(not_found)?)?;
+    }
+    if let Some(text) = &hints.connection {
+        let id = Uuid::try_parse(text).map_err(|_| not_found())?;
+        agree(connections::tenant_of(service, id).await?)?;
+    }
+    if found.is_some() {
+        return Ok(found);
+    }
+    let by_login = hints.login.as_deref().and_then(settings::domain_of);
+    for domain in hints.domain.iter().map(String::as_str).filter_map(settings::domain).chain(by_login) {
+        if let Some(tenant) = service.db.tenant_of(Lookup::Domain(&domain)).await? {
+            return Ok(Some(tenant));
+        }
+    }
+    Ok(None)
+}
+
+/// The way in that the hints lead to.
+pub(crate) async fn home(service: &Service, hints: &Hints) -> Result<Home, Problem> {
+    let Some(tenant) = tenant(service, hints).await? else { return Ok(Home::Unknown) };
+    service.db.read(tenant, async |view| within(view, hints).await).await
+}
+
+async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
+    tenancy::active(view).await?;
+    let organization = match &hints.organization {
+        Some(name) => Some(tenancy::organization_named(view, name).await?.id),
+        None => organization_by_domain(view, hints).await?,
+    };
+    if let Some(text) = &hints.connection {
+        let id = Uuid::try_parse(text).map_err(|_| not_found())?;
+        // Asked again within the tenant: an id that another hint didn't choose must not choose past it.
+        let connection = connections::find(view, id).await?;
+        if organization.is_some_and(|organization| organization != connection.row.organization_id) {
+            return Err(not_found());
+        }
+        return Ok(Home::Connection(Box::new(connection)));
+    }
+    let organization = match organization {
+        Some(organization) => organization,
+        None => tenancy::organization_named(view, "default").await?.id,
+    };
+    let all = connections::of_organization(view, organization).await?;
+    let mut usable: Vec<Connection> = all.into_iter().filter(|one| one.status() == "active").collect();
+    if let Some(only) = policy::policy(view, organization).await?.row.connection_id {
+        usable.retain(|one| one.row.id == only);
+    }
+    match usable.pop() {
+        Some(only) if usable.is_empty() => Ok(Home::Connection(Box::new(only))),
+        Some(last) => {
+            usable.push(last);
+            Ok(Home::Choice { tenant: view.tenant(), connections: usable })
+        }
+        None => Err(Problem::detailed(
+            Code::ConnectionIncomplete,
+            "The organization has no active connection to an identity provider.",
+        )),
+    }
+}
+
+async fn organization_by_domain(view: &View, hints: &Hints) -> Result<Option<Uuid>, Problem> {
+    let by_login = hints.login.as_deref().and_then(settings::domain_of);
+    for domain in hints.domain.iter().map(String::as_str).filter_map(settings::domain).chain(by_login) {
+        if let Some(organization) = domains::organization_of(view, &domain).await? {
+            return Ok(Some(organization));
+        }
+    }
+    Ok(None)
+}
+
+/// Tenants in which an active user has this address: those that a mail may tell of.
+pub(crate) async fn tenants_of_address(service: &Service, email: &str) -> Result<Vec<Uuid>, Problem> {
+    let find = async |view: &PlatformView| {
+        let sql = "SELECT DISTINCT e.tenant_id FROM directory_user_email e \
+                   JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
+                   JOIN tenant t ON t.id = e.tenant_id \
+                   WHERE e.value_key = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 10";
+        view.query(sql, vec![directory::fold(email).into()]).await
+    };
+    let rows = service.db.read_platform(find).await?;
+    rows.iter().map(|row| row.try_get("", "tenant_id").map_err(Problem::internal)).collect()
+}

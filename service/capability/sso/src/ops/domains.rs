@@ -1,0 +1,237 @@
+//! E-mail domains that organizations prove to be theirs, by a TXT record.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use entity::sso::domain::{Column, Entity, Model};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use platform::crypto::random;
+use platform::tx::Event;
+use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use crate::settings;
+
+/// Domains of one organization.
+const DOMAINS_MAX: u64 = 200;
+/// The label under which the record stands, so that the domain's own records stay as they are.
+const LABEL: &str = "_tenantry-challenge";
+/// A proof is looked at again after this long.
+const RECHECKED_EVERY: chrono::TimeDelta = chrono::TimeDelta::days(7);
+/// Domains that are looked at again in one round.
+const RECHECKED_AT_ONCE: u64 = 50;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DomainEvent<'a> {
+    organization_id: Uuid,
+    domain: &'a str,
+    verified: bool,
+}
+
+impl Event for DomainEvent<'_> {
+    const TYPE: &'static str = "domain.changed";
+}
+
+/// Where the record stands and what it says.
+pub(crate) fn record(row: &Model) -> (String, String) {
+    (format!("{LABEL}.{}", row.name), format!("tenantry-domain-verification={}", row.token))
+}
+
+/// An organization's domain, unproven.
+pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Result<Model, Problem> {
+    let name = settings::domain(text)
+        .ok_or_else(|| Problem::invalid("/domain", "must be a domain of your own, like example.com"))?;
+    let there = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    if tx.count(there).await? >= DOMAINS_MAX {
+        return Err(Problem::invalid("/domain", "the organization has 200 domains already"));
+    }
+    let row = Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        id: ids::new(),
+        name,
+        token: random::<16>().iter().map(|byte| format!("{byte:02x}")).collect(),
+        verified_name: None,
+        verified_at: None,
+        checked_at: None,
+        check_error: None,
+        version: 1,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    let taken = |error: DbError| match error {
+        DbError::Conflict(_) => Problem::new(Code::DomainExists),
+        other => other.into(),
+    };
+    tx.insert(row.clone()).await.map_err(taken)?;
+    tx.record("domain.create", Target::new("domain", row.id));
+    Ok(row)
+}
+
+/// One domain of the organization.
+pub(crate) async fn find(view: &View, organization: Uuid, id: Uuid) -> Result<Model, Problem> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let found = view.one(select.filter(Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The domains of an organization.
+pub(crate) async fn list(view: &View, organization: Uuid) -> Result<Vec<Model>, DbError> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    view.all(select.order_by_asc(Column::Name).limit(DOMAINS_MAX)).await
+}
+
+/// Removes a domain: addresses in it prove nothing any more.
+pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), Problem> {
+    tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(row.id))).await?;
+    tx.record("domain.delete", Target::new("domain", row.id));
+    tx.emit(&DomainEvent { organization_id: row.organization_id, domain: &row.name, verified: false });
+    Ok(())
+}
+
+/// Asks for the record and writes down what came of it.
+///
+/// # Errors
+/// `domain.taken` if another tenant has proven the domain; `domain.unproven` if the record isn't there.
+pub(crate) async fn verify(
+    service: &Service,
+    ctx: &Ctx,
+    tenant: Uuid,
+    organization: Uuid,
+    id: Uuid,
+) -> Result<Model, Problem> {
+    let row = service.db.read(tenant, async |view| find(view, organization, id).await).await?;
+    let (name, wanted) = record(&row);
+    let outcome = texts(service, &name).await.map(|texts| texts.contains(&wanted));
+    let work = async |tx: &mut Tx| settle(tx, organization, id, &outcome).await;
+    let row = match service.db.write(ctx, tenant, work).await {
+        Err(problem) if problem.code == Code::Conflict => return Err(Problem::new(Code::DomainTaken)),
+        other => other?,
+    };
+    match (&row.verified_at, outcome) {
+        (_, Ok(true)) => Ok(row),
+        (_, Ok(false)) => Err(unproven(&name, &wanted, "the record is not there")),
+        (_, Err(why)) => Err(unproven(&name, &wanted, &why)),
+    }
+}
+
+fn unproven(name: &str, wanted: &str, why: &str) -> Problem {
+    Problem::detailed(Code::DomainUnproven, format!("The domain is not proven: {why}."))
+        .fact("recordName", name)
+        .fact("recordValue", wanted)
+}
+
+async fn settle(
+    tx: &mut Tx,
+    organization: Uuid,
+    id: Uuid,
+    outcome: &Result<bool, String>,
+) -> Result<Model, Problem> {
+    let before = find(tx, organization, id).await?;
+    let was = before.verified_at;
+    let mut row =
+        Model { checked_at: Some(tx.now()), updated_at: tx.now(), version: before.version + 1, ..before };
+    match outcome {
+        Ok(true) => {
+            row.verified_at = Some(was.unwrap_or(tx.now()));
+            row.verified_name = Some(row.name.clone());
+            row.check_error = None;
+        }
+        Ok(false) => {
+            row.verified_at = None;
+            row.verified_name = None;
+            row.check_error = Some("the record is not there".to_owned());
+        }
+        // A resolver that doesn't answer proves nothing, neither way.
+        Err(why) => row.check_error = Some(why.clone()),
+    }
+    tx.update(row.clone()).await?;
+    if was.is_some() != row.verified_at.is_some() {
+        let action = if row.verified_at.is_some() { "domain.verify" } else { "domain.lapse" };
+        tx.record(action, Target::new("domain", row.id));
+        let verified = row.verified_at.is_some();
+        tx.emit(&DomainEvent { organization_id: organization, domain: &row.name, verified });
+    } else {
+        tx.housekeeping();
+    }
+    Ok(row)
+}
+
+/// Looks again at proofs that are old: a record that is gone proves nothing any more.
+///
+/// # Errors
+/// `internal`.
+pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
+    let before = service.db.clock().now() - RECHECKED_EVERY;
+    let find = async |view: &PlatformView| {
+        let select = view.across::<Entity>().filter(Column::VerifiedAt.is_not_null());
+        let select = select.filter(Column::CheckedAt.lt(before)).order_by_asc(Column::CheckedAt);
+        view.all(select.limit(RECHECKED_AT_ONCE)).await
+    };
+    let rows = service.db.read_platform(find).await?;
+    let ctx = Ctx::system("domains");
+    for row in &rows {
+        match verify(service, &ctx, row.tenant_id, row.organization_id, row.id).await {
+            Ok(_) => {}
+            Err(problem) if problem.code.status().is_client_error() => {}
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(rows.len())
+}
+
+/// Whether the tenant has proven the domain of this address.
+pub(crate) async fn owns(view: &View, email: &str) -> Result<bool, DbError> {
+    let Some(domain) = settings::domain_of(email) else { return Ok(false) };
+    Ok(view.one(view.select::<Entity>().filter(Column::VerifiedName.eq(domain))).await?.is_some())
+}
+
+/// The organization that has proven this domain.
+pub(crate) async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, DbError> {
+    let found = view.one(view.select::<Entity>().filter(Column::VerifiedName.eq(domain))).await?;
+    Ok(found.map(|row| row.organization_id))
+}
+
+/// The TXT records of a name; none is an answer too.
+async fn texts(service: &Service, name: &str) -> Result<Vec<String>, String> {
+    let resolver = resolver(&service.config.sso.dns_server).map_err(|_| "no resolver".to_owned())?;
+    match resolver.txt_lookup(format!("{name}.")).await {
+        Ok(found) => Ok(found.answers().iter().filter_map(|record| text(&record.data)).collect()),
+        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+        Err(_) => Err("the domain's name servers don't answer".to_owned()),
+    }
+}
+
+fn text(data: &hickory_resolver::proto::rr::RData) -> Option<String> {
+    match data {
+        hickory_resolver::proto::rr::RData::TXT(txt) => {
+            let bytes: Vec<u8> = txt.txt_data.iter().flat_map(|part| part.iter().copied()).collect();
+            String::from_utf8(bytes).ok()
+        }
+        _ => None,
+    }
+}
+
+/// The configured name server, or the system's.
+fn resolver(server: &str) -> Result<TokioResolver, hickory_resolver::net::NetError> {
+    let mut builder = match server.parse::<SocketAddr>() {
+        Ok(address) => {
+            let mut udp = ConnectionConfig::udp();
+            udp.port = address.port();
+            let server = NameServerConfig::new(address.ip(), true, vec![udp]);
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+        Err(_) => TokioResolver::builder_tokio()?,
+    };
+    builder.options_mut().timeout = Duration::from_secs(3);
+    builder.options_mut().attempts = 2;
+    builder.options_mut().cache_size = 0;
+    builder.build()
+}

@@ -1,0 +1,564 @@
+//! OpenID Connect towards identity providers: discovery, the way there, the code's exchange, the ID token's claims.
+//!
+//! The protocol is openidconnect's; its requests go through the guarded client. What it leaves open is closed here: the
+//! cache of keys and their rotation, RFC 9207, `azp`, Entra's and Google's own claims.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::sync::Cache;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+    CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
+    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthorizationCode,
+    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, IssuerUrl, LoginHint,
+    LogoutProviderMetadata, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
+    ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, SubjectIdentifier, TokenResponse as _,
+    UserInfoClaims,
+};
+use platform::http::HttpError;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use url::Url;
+use uuid::Uuid;
+use web::Service;
+
+use super::connections::Connection;
+use crate::refusal::{Reason, Refused};
+use crate::settings::{OidcSettings, Profile};
+
+/// How long a provider's metadata and keys are used.
+const KEPT: Duration = Duration::from_secs(600);
+/// Unknown keys make them be fetched again at most this often.
+const REFETCH_MIN: Duration = Duration::from_secs(60);
+/// Providers remembered at once.
+const PROVIDERS_MAX: u64 = 10_000;
+
+/// What of RFC 9207 a provider promises.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Promises {
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+impl AdditionalProviderMetadata for Promises {}
+
+type Metadata = ProviderMetadata<
+    LogoutProviderMetadata<Promises>,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// A provider as it described itself.
+struct Known {
+    at: Instant,
+    issuer: String,
+    metadata: Metadata,
+}
+
+/// What this process knows of identity providers.
+pub(crate) struct Providers {
+    known: Cache<Uuid, Arc<Known>>,
+    fetching: Cache<Uuid, Arc<Mutex<()>>>,
+}
+
+impl std::fmt::Debug for Providers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Providers").field("known", &self.known.entry_count()).finish()
+    }
+}
+
+impl Default for Providers {
+    fn default() -> Self {
+        Self {
+            known: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(KEPT).build(),
+            fetching: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(KEPT).build(),
+        }
+    }
+}
+
+/// Extra claims of any name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Extra(Map<String, Value>);
+impl openidconnect::AdditionalClaims for Extra {}
+
+/// What a sign-in keeps secret until the answer comes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OidcSecrets {
+    pub(crate) nonce: String,
+    pub(crate) verifier: String,
+}
+
+/// What the sign-in asks the provider for, beside the usual.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) login_hint: Option<String>,
+    pub(crate) prompt: Option<String>,
+    pub(crate) max_age: Option<i64>,
+}
+
+fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
+    let client = service.http.clone();
+    move |request| {
+        let client = client.clone();
+        Box::pin(async move { client.exchange(request).await })
+    }
+}
+
+type HttpFuture = std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, HttpError>>>>;
+
+impl Providers {
+    /// The provider of a connection, discovered or remembered. `anew`: a key wasn't among those that are remembered.
+    async fn provider(
+        &self,
+        service: &Service,
+        connection: Uuid,
+        settings: &OidcSettings,
+        anew: bool,
+    ) -> Result<Arc<Known>, Refused> {
+        let fresh = |known: &Arc<Known>| {
+            known.issuer == settings.issuer && (!anew || known.at.elapsed() < REFETCH_MIN)
+        };
+        if let Some(known) = self.known.get(&connection).filter(fresh) {
+            return Ok(known);
+        }
+        let lock = self.fetching.get_with(connection, Arc::default);
+        let _one_at_a_time = lock.lock().await;
+        if let Some(known) = self.known.get(&connection).filter(fresh) {
+            return Ok(known);
+        }
+        let metadata = discover(service, &settings.issuer).await?;
+        let known = Arc::new(Known { at: Instant::now(), issuer: settings.issuer.clone(), metadata });
+        self.known.insert(connection, known.clone());
+        Ok(known)
+    }
+
+    /// The URL to which the browser is sent, and what is to be remembered until it comes back.
+    pub(crate) async fn begin(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+        state: &str,
+        wishes: &Wishes,
+    ) -> Result<(Url, OidcSecrets), Refused> {
+        let known = self.provider(service, connection.row.id, settings, false).await?;
+        let client = client(&known.metadata, settings, None, &callback(service, connection.row.id))?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let state = CsrfToken::new(state.to_owned());
+        let mut request =
+            client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, Nonce::new_random);
+        request = request.set_pkce_challenge(challenge);
+        for scope in settings.scopes.iter().filter(|scope| *scope != "openid") {
+            request = request.add_scope(Scope::new(scope.clone()));
+        }
+        if let Some(hint) = &wishes.login_hint {
+            request = request.set_login_hint(LoginHint::new(hint.clone()));
+        }
+        if let Some(domain) = &settings.hosted_domain {
+            request = request.add_extra_param("hd", domain.clone());
+        }
+        if let Some(prompt) = &wishes.prompt {
+            request = request.add_extra_param("prompt", prompt.clone());
+        }
+        if let Some(age) = wishes.max_age {
+            request = request.add_extra_param("max_age", age.to_string());
+        }
+        let (url, _, nonce) = request.url();
+        service.http.check(&url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
+        let secrets = OidcSecrets { nonce: nonce.secret().clone(), verifier: verifier.secret().clone() };
+        Ok((url, secrets))
+    }
+
+    /// Whether the answer's `iss` is the provider's (RFC 9207).
+    pub(crate) async fn check_iss(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+        iss: Option<&str>,
+    ) -> Result<(), Refused> {
+        let known = self.provider(service, connection.row.id, settings, false).await?;
+        let promises = &known.metadata.additional_metadata().additional_metadata;
+        match iss {
+            Some(iss) if iss == settings.issuer => Ok(()),
+            Some(iss) => Err(Refused::new(Reason::IssWrong).expected(settings.issuer.as_str()).got(iss)),
+            None if promises.authorization_response_iss_parameter_supported => {
+                Err(Refused::new(Reason::IssMissing).expected(settings.issuer.as_str()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Changes the code into the person's claims.
+    pub(crate) async fn finish(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+        secret: Option<&str>,
+        code: String,
+        secrets: OidcSecrets,
+    ) -> Result<Profile, Refused> {
+        let known = self.provider(service, connection.row.id, settings, false).await?;
+        let client = client(&known.metadata, settings, secret, &callback(service, connection.row.id))?;
+        let http = http(service);
+        let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|_| no_token_endpoint())?;
+        let request = request.set_pkce_verifier(PkceCodeVerifier::new(secrets.verifier));
+        let answer = request.request_async(&http).await.map_err(|error| token_error(&error))?;
+        let id_token = answer.id_token().ok_or_else(|| Refused::new(Reason::IdTokenMissing))?;
+        let nonce = Nonce::new(secrets.nonce);
+        let verified = match self.verify(service, &known.metadata, settings, id_token, &nonce) {
+            Err((refused, true)) => {
+                let again = self.provider(service, connection.row.id, settings, true).await?;
+                if Arc::ptr_eq(&again, &known) {
+                    return Err(refused);
+                }
+                self.verify(service, &again.metadata, settings, id_token, &nonce)
+                    .map_err(|(refused, _)| refused)?
+            }
+            other => other.map_err(|(refused, _)| refused)?,
+        };
+        if let Some(expected) = verified.access_token_hash {
+            check_at_hash(&known.metadata, id_token, answer.access_token(), &expected)?;
+        }
+        let mut claims = verified.claims;
+        if known.metadata.userinfo_endpoint().is_some() && lacks(&claims, settings) {
+            let subject = SubjectIdentifier::new(verified.subject);
+            let request = client
+                .user_info(answer.access_token().clone(), Some(subject))
+                .map_err(|_| Refused::new(Reason::UserinfoFailed))?;
+            let info: UserInfoClaims<Extra, CoreGenderClaim> = request
+                .request_async(&http)
+                .await
+                .map_err(|error| Refused::new(Reason::UserinfoFailed).got(error.to_string()))?;
+            if let Ok(Value::Object(more)) = serde_json::to_value(&info) {
+                // The ID token is signed; what it says stays.
+                for (name, value) in more {
+                    claims.entry(name).or_insert(value);
+                }
+            }
+        }
+        let mut profile = profile(settings, &claims)?;
+        profile.logout = Some(id_token.to_string());
+        Ok(profile)
+    }
+
+    /// The claims of an ID token that verifies; else the refusal, and whether other keys might help.
+    fn verify(
+        &self,
+        service: &Service,
+        metadata: &Metadata,
+        settings: &OidcSettings,
+        id_token: &CoreIdToken,
+        nonce: &Nonce,
+    ) -> Result<Verified, (Refused, bool)> {
+        let now = service.db.clock().now();
+        let skew = TimeDelta::from_std(service.config.sso.clock_skew).unwrap_or(TimeDelta::seconds(30));
+        let issuer = IssuerUrl::new(settings.issuer.clone())
+            .map_err(|_| (Refused::new(Reason::DiscoveryFailed), false))?;
+        let keys: CoreJsonWebKeySet = metadata.jwks().clone();
+        let client = ClientId::new(settings.client_id.clone());
+        let latest = now + skew;
+        let verifier = openidconnect::core::CoreIdTokenVerifier::new_public_client(client, issuer, keys)
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(move || now - skew)
+            .set_issue_time_verifier_fn(move |issued: DateTime<Utc>| {
+                if issued <= latest { Ok(()) } else { Err("it was issued in the future".to_owned()) }
+            });
+        let claims = id_token.claims(&verifier, nonce).map_err(|error| verification_error(&error))?;
+        let payload =
+            payload(&id_token.to_string()).ok_or_else(|| (Refused::new(Reason::ClaimsUnusable), false))?;
+        if let Some(azp) = payload.get("azp")
+            && azp.as_str() != Some(settings.client_id.as_str())
+        {
+            let refused = Refused::new(Reason::AudienceWrong).expected(settings.client_id.as_str());
+            return Err((refused.got(azp.to_string()), false));
+        }
+        Ok(Verified {
+            subject: claims.subject().to_string(),
+            access_token_hash: claims.access_token_hash().cloned(),
+            claims: payload,
+        })
+    }
+
+    /// Whether the provider describes itself as it should, asked anew.
+    pub(crate) async fn probe(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+    ) -> Result<(), Refused> {
+        let metadata = discover(service, &settings.issuer).await?;
+        let endpoints = [
+            Some(metadata.authorization_endpoint().url()),
+            metadata.token_endpoint().map(|token| token.url()),
+        ];
+        for url in endpoints.into_iter().flatten() {
+            service.http.check(url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
+        }
+        metadata.token_endpoint().ok_or_else(no_token_endpoint)?;
+        let known = Known { at: Instant::now(), issuer: settings.issuer.clone(), metadata };
+        self.known.insert(connection.row.id, Arc::new(known));
+        Ok(())
+    }
+
+    /// Where the provider ends its own session, if it says.
+    pub(crate) async fn end_session(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+    ) -> Option<Url> {
+        let known = self.provider(service, connection.row.id, settings, false).await.ok()?;
+        let endpoint = known.metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
+        service.http.check(&endpoint).ok().map(|()| endpoint)
+    }
+
+    /// The provider's keys as other readers take them: for logout tokens, and for ID tokens that are exchanged.
+    pub(crate) async fn key(
+        &self,
+        service: &Service,
+        connection: &Connection,
+        settings: &OidcSettings,
+        kid: Option<&str>,
+    ) -> Result<Option<jsonwebtoken::jwk::Jwk>, Refused> {
+        let find = |known: &Known| -> Option<jsonwebtoken::jwk::Jwk> {
+            let keys: Vec<Value> = match serde_json::to_value(known.metadata.jwks()) {
+                Ok(Value::Object(mut set)) => match set.remove("keys") {
+                    Some(Value::Array(keys)) => keys,
+                    _ => Vec::new(),
+                },
+                _ => Vec::new(),
+            };
+            super::jwks::choose_value(keys, kid)
+        };
+        let known = self.provider(service, connection.row.id, settings, false).await?;
+        if let Some(found) = find(&known) {
+            return Ok(Some(found));
+        }
+        let again = self.provider(service, connection.row.id, settings, true).await?;
+        Ok(find(&again))
+    }
+}
+
+struct Verified {
+    subject: String,
+    access_token_hash: Option<AccessTokenHash>,
+    claims: Map<String, Value>,
+}
+
+/// Asymmetric, and none of SHA-1.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// Where the provider's answer comes: its own per connection, so that no provider can answer for another.
+pub(crate) fn callback(service: &Service, connection: Uuid) -> String {
+    format!("{}/sso/oidc/{connection}/callback", service.config.public_url())
+}
+
+async fn discover(service: &Service, issuer: &str) -> Result<Metadata, Refused> {
+    let failed = |got: String| Refused::new(Reason::DiscoveryFailed).expected(issuer).got(got);
+    let url = IssuerUrl::new(issuer.to_owned()).map_err(|error| failed(error.to_string()))?;
+    let http = http(service);
+    Metadata::discover_async(url, &http).await.map_err(|error| match error {
+        openidconnect::DiscoveryError::Request(HttpError::Refused(why)) => {
+            Refused::new(Reason::UrlRefused).got(why)
+        }
+        openidconnect::DiscoveryError::Request(error) => failed(error.to_string()),
+        openidconnect::DiscoveryError::Response(status, ..) => failed(format!("it answered {status}")),
+        openidconnect::DiscoveryError::Validation(why) => failed(why),
+        _ => failed("the document can't be read".to_owned()),
+    })
+}
+
+type Client = CoreClient<
+    openidconnect::EndpointSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointMaybeSet,
+    openidconnect::EndpointMaybeSet,
+>;
+
+fn client(
+    metadata: &Metadata,
+    settings: &OidcSettings,
+    secret: Option<&str>,
+    callback: &str,
+) -> Result<Client, Refused> {
+    let redirect =
+        RedirectUrl::new(callback.to_owned()).map_err(|_| Refused::new(Reason::Internal).got(callback))?;
+    let methods = metadata.token_endpoint_auth_methods_supported();
+    let basic = methods.is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
+    Ok(CoreClient::from_provider_metadata(
+        metadata.clone(),
+        ClientId::new(settings.client_id.clone()),
+        secret.map(|secret| ClientSecret::new(secret.to_owned())),
+    )
+    .set_redirect_uri(redirect)
+    .set_auth_type(if basic { AuthType::BasicAuth } else { AuthType::RequestBody }))
+}
+
+fn no_token_endpoint() -> Refused {
+    Refused::new(Reason::DiscoveryFailed).expected("token_endpoint")
+}
+
+fn token_error<E: std::error::Error + 'static, T: openidconnect::ErrorResponse + 'static>(
+    error: &openidconnect::RequestTokenError<E, T>,
+) -> Refused {
+    let refused = Refused::new(Reason::TokenRequestFailed);
+    match error {
+        openidconnect::RequestTokenError::ServerResponse(answer) => {
+            refused.got(serde_json::to_string(answer).unwrap_or_default())
+        }
+        openidconnect::RequestTokenError::Request(error) => refused.got(error.to_string()),
+        _ => refused.got("the answer can't be read"),
+    }
+}
+
+fn verification_error(error: &ClaimsVerificationError) -> (Refused, bool) {
+    use ClaimsVerificationError as E;
+    let (reason, other_keys) = match error {
+        E::Expired(_) => (Reason::Expired, false),
+        E::InvalidAudience(_) => (Reason::AudienceWrong, false),
+        E::InvalidIssuer(_) => (Reason::IssuerWrong, false),
+        E::InvalidNonce(_) => (Reason::NonceWrong, false),
+        E::SignatureVerification(
+            SignatureVerificationError::DisallowedAlg(_)
+            | SignatureVerificationError::UnsupportedAlg(_)
+            | SignatureVerificationError::NoSignature,
+        ) => (Reason::AlgorithmRefused, false),
+        E::SignatureVerification(_) => (Reason::SignatureWrong, true),
+        _ => (Reason::ClaimsUnusable, false),
+    };
+    (Refused::new(reason).got(error.to_string()), other_keys)
+}
+
+fn check_at_hash(
+    metadata: &Metadata,
+    id_token: &CoreIdToken,
+    token: &AccessToken,
+    expected: &AccessTokenHash,
+) -> Result<(), Refused> {
+    let wrong = || Refused::new(Reason::ClaimsUnusable).got("at_hash");
+    let algorithm = id_token.signing_alg().map_err(|_| wrong())?;
+    let verifier = openidconnect::core::CoreIdTokenVerifier::new_public_client(
+        ClientId::new(String::new()),
+        metadata.issuer().clone(),
+        metadata.jwks().clone(),
+    );
+    let key = id_token.signing_key(&verifier).map_err(|_| wrong())?;
+    let made = AccessTokenHash::from_token(token, algorithm, key).map_err(|_| wrong())?;
+    if made == *expected { Ok(()) } else { Err(wrong()) }
+}
+
+/// A JWT's claims, unverified.
+pub(crate) fn payload(token: &str) -> Option<Map<String, Value>> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice(&payload).ok()
+}
+
+fn lacks(claims: &Map<String, Value>, settings: &OidcSettings) -> bool {
+    let mapped =
+        settings.attribute_mapping.names().into_iter().filter_map(|(_, name)| name.map(String::as_str));
+    mapped.chain(["email", "name"]).any(|name| !claims.contains_key(name))
+}
+
+/// What of the claims is taken.
+pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> Result<Profile, Refused> {
+    let mapping = &settings.attribute_mapping;
+    let text =
+        |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    if let Some(domain) = &settings.hosted_domain
+        && text("hd") != Some(domain.as_str())
+    {
+        let got = text("hd").unwrap_or_default();
+        return Err(Refused::new(Reason::HostedDomainWrong).expected(domain.as_str()).got(got));
+    }
+    let entra = entra_tenant(&settings.issuer);
+    if let Some(tenant) = &entra
+        && text("tid").is_some_and(|tid| tid != tenant)
+    {
+        return Err(Refused::new(Reason::TenantIdWrong)
+            .expected(tenant.as_str())
+            .got(text("tid").unwrap_or_default()));
+    }
+    // Entra's `sub` differs from client to client; `oid` is the person in their tenant, which the issuer names.
+    let by_default = if entra.is_some() && text("oid").is_some() { "oid" } else { "sub" };
+    let subject = text(mapping.subject.as_deref().unwrap_or(by_default)).unwrap_or_default().to_owned();
+    let fits =
+        !subject.is_empty() && subject.chars().count() <= 255 && !subject.chars().any(char::is_control);
+    if !fits {
+        return Err(Refused::new(Reason::SubjectUnusable).got(subject));
+    }
+    let email_verified = match claims.get("email_verified").or_else(|| claims.get("xms_edov")) {
+        Some(Value::Bool(said)) => Some(*said),
+        // Some providers say it as a text or a number; only a clear yes is one.
+        Some(Value::String(said)) => Some(said == "true" || said == "1"),
+        Some(Value::Number(said)) => Some(said.as_i64() == Some(1)),
+        _ => None,
+    };
+    let groups = claims.get(mapping.groups.as_deref().unwrap_or("groups"));
+    Ok(Profile {
+        subject,
+        email: text(mapping.email.as_deref().unwrap_or("email"))
+            .filter(|email| web::is_email(email))
+            .map(ToOwned::to_owned),
+        email_verified,
+        name: text(mapping.display_name.as_deref().unwrap_or("name")).map(ToOwned::to_owned),
+        groups: texts(groups),
+        upstream_sid: text("sid").map(ToOwned::to_owned),
+        session_ends: None,
+        logout: None,
+    })
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(list)) => list
+            .iter()
+            .filter_map(|item| item.as_str().map(ToOwned::to_owned))
+            .take(crate::settings::GROUPS_MAX)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The tenant id in an issuer of Entra's.
+fn entra_tenant(issuer: &str) -> Option<String> {
+    let url = Url::parse(issuer).ok()?;
+    let host = url.host_str()?;
+    let ours = matches!(
+        host,
+        "login.microsoftonline.com" | "login.microsoftonline.us" | "login.partner.microsoftonline.cn"
+    );
+    let tenant = url.path_segments()?.next()?.to_owned();
+    ours.then_some(tenant)
+}

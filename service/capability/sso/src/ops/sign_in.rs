@@ -1,0 +1,568 @@
+//! One attempt to sign in, from the way there to the session, with every step written down.
+//!
+//! The row is state and trace in one: what comes back must name a row that this browser began, of this connection, and is
+//! taken once. Nothing of another tenant's connection can find it.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use entity::sessions::browser_session;
+use entity::sso::sign_in::{Column, Entity, Model};
+use platform::crypto::{one_time_secret, random, sha256};
+use platform::tx::Event;
+use platform::{Ctx, Target, Tx, View, Work, ids};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sessions::NewBrowserSession;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use super::admission::{self, Admitted};
+use super::authorize::Continues;
+use super::connections::{self, Connection, Kind};
+use super::oidc::{OidcSecrets, Providers, Wishes};
+use super::policy;
+use super::saml::{self, Go, SamlKeys, SamlWishes};
+use crate::refusal::{Mender, Reason, Refused};
+use crate::settings::Profile;
+
+/// A sign-in that takes longer is over.
+const LIFETIME: TimeDelta = TimeDelta::minutes(10);
+/// Wrong codes before a proof is over.
+const PROOFS_MAX: i64 = 5;
+/// What a browser's cookie begins with.
+pub(crate) const BROWSER_PREFIX: &str = "tnt_br_";
+
+/// What sign-ins of this process share.
+#[derive(Debug, Default)]
+pub struct SignIns {
+    pub(crate) providers: Providers,
+    pub(crate) saml: SamlKeys,
+}
+
+/// What sign-ins share, as handlers take it.
+pub(crate) type Shared = web::Shared<Arc<SignIns>>;
+
+/// One step, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) at: platform::Timestamp,
+    pub(crate) ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) expected: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) got: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) detail: Option<Value>,
+}
+
+/// What is sealed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Secrets {
+    pub(crate) oidc: Option<OidcSecrets>,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) proof_digest: Option<Vec<u8>>,
+    pub(crate) proof_user: Option<Uuid>,
+}
+
+/// A refused sign-in is told, so that an admin hears of it before the people complain.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignInFailed<'a> {
+    sign_in_id: Uuid,
+    organization_id: Uuid,
+    connection_id: Uuid,
+    reason: &'a str,
+}
+
+impl Event for SignInFailed<'_> {
+    const TYPE: &'static str = "sign_in.failed";
+}
+
+/// What begins a sign-in.
+#[derive(Clone, Debug)]
+pub(crate) struct Begin<'a> {
+    pub(crate) purpose: &'static str,
+    pub(crate) continues: Continues,
+    pub(crate) wishes: Wishes,
+    /// The browser's cookie.
+    pub(crate) browser: &'a str,
+}
+
+/// The code under which support finds an attempt: 8 letters that can't be mistaken for each other, 40 bits.
+fn short_code() -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).map_or('A', |letter| char::from(*letter));
+    let letters: Vec<char> = random::<8>().into_iter().map(letter).collect();
+    let (left, right) = letters.split_at(4);
+    format!("{}-{}", left.iter().collect::<String>(), right.iter().collect::<String>())
+}
+
+/// A browser's cookie: the one that came, if it can be ours, or a new one.
+pub(crate) fn browser_cookie(came: Option<&str>) -> (String, bool) {
+    let ours =
+        came.filter(|text| text.starts_with(BROWSER_PREFIX) && text.len() == BROWSER_PREFIX.len() + 43);
+    match ours {
+        Some(text) => (text.to_owned(), false),
+        None => (one_time_secret(BROWSER_PREFIX).0.to_string(), true),
+    }
+}
+
+/// Begins: writes the row and answers where the browser goes. A provider that can't be reached leaves its trace too.
+pub(crate) async fn begin(
+    service: &Service,
+    shared: &SignIns,
+    ctx: &Ctx,
+    connection: &Connection,
+    begin: Begin<'_>,
+) -> Result<(Go, Uuid), Failed> {
+    // 160 bits, and an XML name: SAML's request ID and OIDC's state alike.
+    let state = format!("_{}", random::<20>().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let mut row = new_row(service, ctx, connection, &begin, &state)?;
+    let (went, oidc) = leave(service, shared, connection, &begin, &state).await;
+    let secrets = Secrets { oidc, ..Secrets::default() };
+    row.secrets = seal(service, row.id, &secrets)?;
+    let now = service.db.clock().now();
+    let to = match &went {
+        Ok(Go::Redirect(url)) | Ok(Go::Post { action: url, .. }) => {
+            Some(url.split('?').next().unwrap_or(url).to_owned())
+        }
+        Err(_) => None,
+    };
+    let mut steps = vec![Step {
+        name: "begin".to_owned(),
+        at: now,
+        ok: went.is_ok(),
+        expected: None,
+        got: to,
+        detail: Some(json!({"type": connection.row.kind, "purpose": begin.purpose})),
+    }];
+    if let Err(refused) = &went {
+        steps.push(failed_step(now, refused));
+        row.status = "failed".to_owned();
+        row.reason = Some(refused.reason.clone());
+        row.finished_at = Some(now);
+    }
+    row.steps = serde_json::to_value(&steps).map_err(Problem::internal)?;
+    let (id, code) = (row.id, row.code.clone());
+    let work = async |tx: &mut Tx| {
+        tx.housekeeping();
+        tx.insert(row).await
+    };
+    service.db.write(ctx, connection.row.tenant_id, work).await.map_err(Problem::from)?;
+    match went {
+        Ok(go) => Ok((go, id)),
+        Err(refused) => {
+            Err(Failed { code: Some(code), problem: problem_of(&refused), refused: Some(refused) })
+        }
+    }
+}
+
+fn new_row(
+    service: &Service,
+    ctx: &Ctx,
+    connection: &Connection,
+    begin: &Begin<'_>,
+    state: &str,
+) -> Result<Model, Problem> {
+    let now = service.db.clock().now();
+    Ok(Model {
+        tenant_id: connection.row.tenant_id,
+        organization_id: connection.row.organization_id,
+        id: ids::new(),
+        connection_id: connection.row.id,
+        code: short_code(),
+        purpose: begin.purpose.to_owned(),
+        status: "started".to_owned(),
+        state_digest: sha256(state.as_bytes()).to_vec(),
+        browser_digest: sha256(begin.browser.as_bytes()).to_vec(),
+        secrets: Vec::new(),
+        continues: serde_json::to_value(&begin.continues).map_err(Problem::internal)?,
+        steps: json!([]),
+        reason: None,
+        user_id: None,
+        proof_attempts: 0,
+        request_id: ctx.request_id.clone(),
+        ip_address: ctx.ip_address.map(|address| address.to_string()),
+        started_at: now,
+        expires_at: now + LIFETIME,
+        finished_at: None,
+    })
+}
+
+/// A row for an answer to no request.
+pub(crate) async fn unsolicited(
+    service: &Service,
+    ctx: &Ctx,
+    connection: &Connection,
+    browser: &str,
+) -> Result<Model, Problem> {
+    let begin = Begin { purpose: "sign_in", continues: Continues::Home, wishes: Wishes::default(), browser };
+    let state = format!("_{}", ids::new().simple());
+    let mut row = new_row(service, ctx, connection, &begin, &state)?;
+    row.status = "answered".to_owned();
+    row.secrets = seal(service, row.id, &Secrets::default())?;
+    let kept = row.clone();
+    let work = async |tx: &mut Tx| {
+        tx.housekeeping();
+        tx.insert(kept).await
+    };
+    service.db.write(ctx, connection.row.tenant_id, work).await?;
+    Ok(row)
+}
+
+async fn leave(
+    service: &Service,
+    shared: &SignIns,
+    connection: &Connection,
+    begin: &Begin<'_>,
+    state: &str,
+) -> (Result<Go, Refused>, Option<OidcSecrets>) {
+    if !connection.row.enabled {
+        return (Err(Refused::new(Reason::ConnectionDisabled)), None);
+    }
+    match &connection.kind {
+        Kind::Oidc(settings) => {
+            match shared.providers.begin(service, connection, settings, state, &begin.wishes).await {
+                Ok((url, secrets)) => (Ok(Go::Redirect(url.into())), Some(secrets)),
+                Err(refused) => (Err(refused), None),
+            }
+        }
+        Kind::Saml(settings, known) => {
+            let wishes = SamlWishes {
+                login_hint: begin.wishes.login_hint.as_deref(),
+                again: begin.wishes.prompt.as_deref() == Some("login") || begin.wishes.max_age == Some(0),
+            };
+            let provider = (settings, known.as_ref());
+            let went = saml::begin(service, &shared.saml, connection, provider, state, &wishes).await;
+            (went.map_err(|problem| saml_refused(&problem)), None)
+        }
+    }
+}
+
+fn saml_refused(problem: &Problem) -> Refused {
+    use saml_core::{Reason as R, Refusal};
+    match problem.code {
+        Code::ConnectionIncomplete => Refusal::new(R::CertificateMissing).into(),
+        Code::UrlRefused => Refused::new(Reason::UrlRefused).got(problem.detail.as_str()),
+        Code::ProviderUnreachable | Code::ValidationFailed => {
+            let place = problem.errors.first().map_or(problem.detail.clone(), |error| error.detail.clone());
+            Refusal::new(R::MetadataUnusable).got(place).into()
+        }
+        _ => Refused::new(Reason::Internal),
+    }
+}
+
+pub(crate) fn seal(service: &Service, id: Uuid, secrets: &Secrets) -> Result<Vec<u8>, Problem> {
+    let plain = serde_json::to_vec(secrets).map_err(Problem::internal)?;
+    Ok(service.envelope.seal("sign_in", id.as_bytes(), &plain)?)
+}
+
+pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Problem> {
+    let plain = service.envelope.open("sign_in", row.id.as_bytes(), &row.secrets)?;
+    serde_json::from_slice(&plain).map_err(Problem::internal)
+}
+
+fn failed_step(at: platform::Timestamp, refused: &Refused) -> Step {
+    Step {
+        name: refused.reason.clone(),
+        at,
+        ok: false,
+        expected: refused.expected.clone(),
+        got: refused.got.clone(),
+        detail: None,
+    }
+}
+
+/// A sign-in that failed: what its page says.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// For support.
+    pub(crate) code: Option<String>,
+    pub(crate) problem: Problem,
+    pub(crate) refused: Option<Refused>,
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self { code: None, problem, refused: None }
+    }
+}
+
+/// The problem that a refusal is to the outside.
+fn problem_of(refused: &Refused) -> Problem {
+    let code = match refused.reason.as_str() {
+        "sign_in.user_deactivated" => Code::UserDeactivated,
+        "sign_in.domain_refused" => Code::SsoDomainRefused,
+        "sign_in.not_provisioned" => Code::SsoNotProvisioned,
+        "sign_in.quota_exceeded" => Code::QuotaExceeded,
+        "sign_in.tenant_not_active" => Code::TenantSuspended,
+        "sign_in.connection_disabled" => Code::ConnectionDisabled,
+        "sign_in.enforced" => Code::SsoEnforced,
+        "sign_in.proof_wrong" => Code::SsoProofWrong,
+        "saml.certificate_missing" => Code::ConnectionIncomplete,
+        "oidc.url_refused" => Code::UrlRefused,
+        "sign_in.internal" => Code::Internal,
+        _ => Code::SsoRefused,
+    };
+    Problem::detailed(code, refused.how.clone()).fact("reason", refused.reason.as_str())
+}
+
+/// The refusal behind a problem of admission.
+fn refused_by(problem: &Problem) -> Option<Refused> {
+    let reason = match problem.code {
+        Code::UserDeactivated => Reason::UserDeactivated,
+        Code::SsoDomainRefused => Reason::DomainRefused,
+        Code::SsoNotProvisioned => Reason::NotProvisioned,
+        Code::QuotaExceeded => Reason::QuotaExceeded,
+        Code::TenantSuspended | Code::TenantNotActive | Code::NotFound => Reason::TenantNotActive,
+        Code::ConnectionDisabled => Reason::ConnectionDisabled,
+        Code::SsoEnforced => Reason::Enforced,
+        _ => return None,
+    };
+    let refused = Refused::new(reason);
+    Some(match problem.facts.get("domain").and_then(Value::as_str) {
+        Some(domain) => refused.got(domain),
+        None => refused,
+    })
+}
+
+/// Takes the row that an answer names: once, in time, of this connection.
+pub(crate) async fn take(
+    service: &Service,
+    tenant: Uuid,
+    connection: Uuid,
+    state: &str,
+) -> Result<Model, Problem> {
+    let digest = sha256(state.as_bytes()).to_vec();
+    let unknown = || Problem::new(Code::SsoStateUnknown);
+    let work = async |tx: &mut Tx| {
+        tx.housekeeping();
+        let change = tx
+            .change::<Entity>()
+            .col_expr(Column::Status, Expr::value("answered"))
+            .filter(Column::ConnectionId.eq(connection))
+            .filter(Column::StateDigest.eq(digest.clone()))
+            .filter(Column::Status.eq("started"))
+            .filter(Column::ExpiresAt.gt(tx.now()));
+        if tx.apply(change).await? != 1 {
+            return Err(unknown());
+        }
+        let select = tx.select::<Entity>().filter(Column::ConnectionId.eq(connection));
+        tx.one(select.filter(Column::StateDigest.eq(digest.clone()))).await?.ok_or_else(unknown)
+    };
+    service.db.write(&Ctx::system("sign-in"), tenant, work).await
+}
+
+/// A row of the tenant.
+pub(crate) async fn find(view: &View, id: Uuid) -> Result<Model, Problem> {
+    let found = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::SsoStateUnknown))
+}
+
+/// Whether the browser is the one that began.
+pub(crate) fn same_browser(row: &Model, cookie: Option<&str>) -> bool {
+    cookie.is_some_and(|cookie| platform::crypto::same(&sha256(cookie.as_bytes()), &row.browser_digest))
+}
+
+/// Writes down that the sign-in failed, and why.
+pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
+    let work = async |tx: &mut Tx| {
+        let mut row = find(tx, row.id).await?;
+        push(&mut row, failed_step(tx.now(), &refused))?;
+        row.status = "failed".to_owned();
+        row.reason = Some(refused.reason.clone());
+        row.finished_at = Some(tx.now());
+        row.secrets = seal(service, row.id, &Secrets::default())?;
+        let details = json!({"reason": refused.reason, "connectionId": row.connection_id, "code": row.code});
+        tx.record("sign_in.fail", Target::new("sign_in", row.id).with(details));
+        tx.emit(&SignInFailed {
+            sign_in_id: row.id,
+            organization_id: row.organization_id,
+            connection_id: row.connection_id,
+            reason: &refused.reason,
+        });
+        tx.update(row).await?;
+        Ok::<_, Problem>(())
+    };
+    let problem = match service.db.write(ctx, row.tenant_id, work).await {
+        Ok(()) => problem_of(&refused),
+        Err(problem) => problem,
+    };
+    Failed { code: Some(row.code.clone()), problem, refused: Some(refused) }
+}
+
+/// Adds a step.
+pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Problem> {
+    let step = serde_json::to_value(step).map_err(Problem::internal)?;
+    if let Value::Array(steps) = &mut row.steps {
+        steps.push(step);
+    }
+    Ok(())
+}
+
+/// How a sign-in went on after the provider was believed.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// Signed in: the browser's session and its cookie.
+    In(Box<browser_session::Model>, String),
+    /// A test: what came, and no session.
+    Tested(Box<Profile>),
+    /// The person must prove that an account is theirs.
+    MustProve(Uuid),
+}
+
+/// What of a profile the trace keeps: that something came, not what.
+fn outline(profile: &Profile) -> Value {
+    json!({
+        "subject": profile.subject.chars().count(),
+        "emailDomain": profile.email.as_deref().and_then(crate::settings::domain_of),
+        "emailVerified": profile.email_verified,
+        "name": profile.name.is_some(),
+        "groups": profile.groups.len(),
+    })
+}
+
+/// The provider is believed: admits the person and opens the browser's session, in one transaction.
+pub(crate) async fn complete(
+    service: &Service,
+    ctx: &Ctx,
+    connection: &Connection,
+    row: &Model,
+    profile: Profile,
+    agent: Option<String>,
+) -> Result<Came, Failed> {
+    let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
+    let mut came = service.db.write(ctx, row.tenant_id, work).await;
+    if came.as_ref().is_err_and(|problem| matches!(problem.code, Code::Conflict | Code::UserExists)) {
+        // Two first sign-ins of one person at once: the other one made the user, who is found now.
+        came = service.db.write(ctx, row.tenant_id, work).await;
+    }
+    match came {
+        Ok(came) => Ok(came),
+        Err(problem) => match refused_by(&problem) {
+            Some(refused) => Err(fail(service, ctx, row, refused).await),
+            None => Err(Failed { code: Some(row.code.clone()), problem, refused: None }),
+        },
+    }
+}
+
+async fn settle(
+    tx: &mut Tx,
+    service: &Service,
+    connection: &Connection,
+    id: Uuid,
+    profile: &Profile,
+    agent: Option<String>,
+) -> Result<Came, Problem> {
+    let mut row = find(tx, id).await?;
+    push(
+        &mut row,
+        Step {
+            name: "provider.believed".to_owned(),
+            at: tx.now(),
+            ok: true,
+            expected: None,
+            got: None,
+            detail: Some(outline(profile)),
+        },
+    )?;
+    if row.purpose == "test" {
+        row.status = "succeeded".to_owned();
+        row.finished_at = Some(tx.now());
+        row.secrets = seal(service, row.id, &Secrets::default())?;
+        tx.update(row).await?;
+        let change = tx
+            .change::<entity::sso::connection::Entity>()
+            .col_expr(entity::sso::connection::Column::TestedAt, Expr::value(tx.now()))
+            .filter(entity::sso::connection::Column::Id.eq(connection.row.id));
+        tx.apply(change).await?;
+        tx.record("connection.test", Target::new("connection", connection.row.id));
+        return Ok(Came::Tested(Box::new(profile.clone())));
+    }
+    match admission::admit(tx, connection, profile).await? {
+        Admitted::User(user) => open_session(tx, service, row, &user, profile, agent).await,
+        Admitted::MustProve(user) => super::proof::ask(tx, service, row, &user, profile).await,
+    }
+}
+
+pub(crate) async fn open_session(
+    tx: &mut Tx,
+    service: &Service,
+    mut row: Model,
+    user: &entity::directory::user::Model,
+    profile: &Profile,
+    agent: Option<String>,
+) -> Result<Came, Problem> {
+    let policy = policy::policy(tx, user.organization_id).await?;
+    let longest = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
+    let mut expires_at = tx.now() + wanted.min(longest);
+    if let Some(end) = profile.session_ends {
+        expires_at = expires_at.min(end);
+    }
+    let upstream = match &profile.logout {
+        Some(text) => Some(service.envelope.seal("browser_session", row.id.as_bytes(), text.as_bytes())?),
+        None => None,
+    };
+    let upstream = upstream.map(|sealed| [row.id.as_bytes().as_slice(), &sealed].concat());
+    let new = NewBrowserSession {
+        organization: user.organization_id,
+        user: user.id,
+        connection: Some(row.connection_id),
+        subject: profile.subject.clone(),
+        upstream_sid: profile.upstream_sid.clone(),
+        upstream,
+        address: row.ip_address.clone(),
+        user_agent: agent,
+        expires_at,
+        idle_seconds: policy.row.idle_seconds,
+    };
+    let (session, cookie) = sessions::open_browser(tx, new).await?;
+    push(
+        &mut row,
+        Step {
+            name: "session.opened".to_owned(),
+            at: tx.now(),
+            ok: true,
+            expected: None,
+            got: None,
+            detail: Some(json!({"userId": user.id, "source": user.source})),
+        },
+    )?;
+    row.status = "succeeded".to_owned();
+    row.user_id = Some(user.id);
+    row.finished_at = Some(tx.now());
+    row.secrets = seal(service, row.id, &Secrets::default())?;
+    let details = json!({"connectionId": row.connection_id, "userId": user.id});
+    tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
+    tx.update(row).await?;
+    Ok(Came::In(Box::new(session), cookie))
+}
+
+/// What the provider needs to end its own session, as it was sealed.
+pub(crate) fn upstream_of(service: &Service, session: &browser_session::Model) -> Option<String> {
+    let (id, sealed) = session.upstream.as_ref()?.split_at_checked(16)?;
+    let plain = service.envelope.open("browser_session", id, sealed).ok()?;
+    String::from_utf8(plain.to_vec()).ok()
+}
+
+/// How many wrong proofs are left.
+pub(crate) fn proofs_left(row: &Model) -> i64 {
+    (PROOFS_MAX - row.proof_attempts).max(0)
+}
+
+/// The connection of a row.
+pub(crate) async fn connection_of(service: &Service, row: &Model) -> Result<Connection, Problem> {
+    let find = async |view: &View| connections::find(view, row.connection_id).await;
+    service.db.read(row.tenant_id, find).await
+}
+
+/// Who can mend a stored reason, and how.
+pub(crate) fn advice(row: &Model) -> Option<(Mender, String)> {
+    Refused::advice(row.reason.as_deref()?)
+}

@@ -1,0 +1,246 @@
+//! What an admin says about a connection, and what its provider says about itself. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use saml_core::{Certificate, IdentityProvider};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Which claims or attributes say what. Without one, the names that providers use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct AttributeMapping {
+    /// What names the person for good; without it `sub`, or the `NameID`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) groups: Option<String>,
+}
+
+impl AttributeMapping {
+    pub(crate) fn names(&self) -> [(&'static str, Option<&String>); 4] {
+        [
+            ("subject", self.subject.as_ref()),
+            ("email", self.email.as_ref()),
+            ("displayName", self.display_name.as_ref()),
+            ("groups", self.groups.as_ref()),
+        ]
+    }
+}
+
+/// An OIDC connection (OpenID Connect Core).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OidcSettings {
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) scopes: Vec<String>,
+    #[serde(default)]
+    pub(crate) attribute_mapping: AttributeMapping,
+    /// Google's `hd`: only people of this Workspace domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hosted_domain: Option<String>,
+    /// Whether signing out here signs out there.
+    #[serde(default)]
+    pub(crate) sign_out_upstream: bool,
+}
+
+/// How a sign-in request travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Binding {
+    #[default]
+    Redirect,
+    Post,
+}
+
+/// A SAML connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct SamlSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata_url: Option<String>,
+    pub(crate) attribute_mapping: AttributeMapping,
+    pub(crate) request_binding: Binding,
+    pub(crate) allow_idp_initiated: bool,
+    pub(crate) force_authn: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authn_context: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name_id_format: Option<String>,
+    pub(crate) sign_out_upstream: bool,
+}
+
+/// A SAML identity provider, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SamlProvider {
+    pub(crate) entity_id: String,
+    pub(crate) sso_redirect: Option<String>,
+    pub(crate) sso_post: Option<String>,
+    pub(crate) slo_redirect: Option<String>,
+    pub(crate) slo_post: Option<String>,
+    /// Base64 of DER, the one that was seen first in front.
+    pub(crate) certificates: Vec<String>,
+    pub(crate) valid_until: Option<DateTime<Utc>>,
+}
+
+impl From<IdentityProvider> for SamlProvider {
+    fn from(provider: IdentityProvider) -> Self {
+        Self {
+            entity_id: provider.entity_id,
+            sso_redirect: provider.sso.redirect,
+            sso_post: provider.sso.post,
+            slo_redirect: provider.slo.redirect,
+            slo_post: provider.slo.post,
+            certificates: provider.certificates.iter().map(Certificate::base64).collect(),
+            valid_until: provider.valid_until,
+        }
+    }
+}
+
+impl SamlProvider {
+    /// The certificates that can verify.
+    pub(crate) fn usable(&self) -> Vec<Certificate> {
+        self.certificates.iter().filter_map(|text| Certificate::parse(text).ok()).collect()
+    }
+
+    /// Where a request goes by this binding; by the other, if the provider has only that.
+    pub(crate) fn sso(&self, wanted: Binding) -> Option<(Binding, &str)> {
+        let redirect = self.sso_redirect.as_deref().map(|url| (Binding::Redirect, url));
+        let post = self.sso_post.as_deref().map(|url| (Binding::Post, url));
+        match wanted {
+            Binding::Redirect => redirect.or(post),
+            Binding::Post => post.or(redirect),
+        }
+    }
+}
+
+/// Which claims an identity provider's people have, after mapping.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) subject: String,
+    pub(crate) email: Option<String>,
+    /// `None`: the provider doesn't say.
+    pub(crate) email_verified: Option<bool>,
+    pub(crate) name: Option<String>,
+    pub(crate) groups: Vec<String>,
+    /// The session at the provider.
+    pub(crate) upstream_sid: Option<String>,
+    /// When that session ends.
+    pub(crate) session_ends: Option<DateTime<Utc>>,
+    /// What a logout there needs: the ID token, or the `NameID` and its format.
+    pub(crate) logout: Option<String>,
+}
+
+/// Days before an end at which it is told.
+pub(crate) const WARNINGS: [i64; 4] = [1, 7, 14, 30];
+
+/// The smallest warning that is due.
+pub(crate) fn due(left: TimeDelta) -> Option<i64> {
+    WARNINGS.into_iter().find(|days| left <= TimeDelta::days(*days))
+}
+
+/// Groups that are looked at, of all that a provider says.
+pub(crate) const GROUPS_MAX: usize = 1000;
+/// Domains in which anybody may have an address: nobody's own.
+const PUBLIC_MAIL: [&str; 24] = [
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "msn.com",
+    "yahoo.com",
+    "ymail.com",
+    "icloud.com",
+    "me.com",
+    "mac.com",
+    "aol.com",
+    "proton.me",
+    "protonmail.com",
+    "gmx.com",
+    "gmx.net",
+    "gmx.de",
+    "web.de",
+    "mail.com",
+    "mail.ru",
+    "yandex.ru",
+    "yandex.com",
+    "qq.com",
+    "163.com",
+];
+
+/// A domain in the one form in which it is kept: lower case, A-labels. `None` for what isn't one, for a name without a dot, and
+/// for domains in which anybody may have an address.
+pub(crate) fn domain(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('.');
+    let url = url::Url::parse(&format!("https://{text}/")).ok()?;
+    let name = match url.host()? {
+        url::Host::Domain(name) => name.to_ascii_lowercase(),
+        _ => return None,
+    };
+    let whole =
+        url.path() == "/" && url.port().is_none() && url.username().is_empty() && url.query().is_none();
+    let labels = name.split('.').all(web::is_slug) && name.split('.').count() >= 2 && name.len() <= 253;
+    (whole && labels && !PUBLIC_MAIL.contains(&name.as_str())).then_some(name)
+}
+
+/// The domain of an address, in the same form; public ones too.
+pub(crate) fn domain_of(email: &str) -> Option<String> {
+    let (_, host) = email.rsplit_once('@')?;
+    let url = url::Url::parse(&format!("https://{}/", host.trim_end_matches('.'))).ok()?;
+    match url.host()? {
+        url::Host::Domain(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_has_one_form() {
+        for (text, kept) in [
+            ("Acme.Example", "acme.example"),
+            ("acme.example.", "acme.example"),
+            ("bücher.example", "xn--bcher-kva.example"),
+            ("  a.b.co ", "a.b.co"),
+        ] {
+            assert_eq!(domain(text).as_deref(), Some(kept));
+        }
+        for text in [
+            "",
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "a_b.example",
+            "gmail.com",
+            "a.b/c",
+            "a.b:1",
+            "u@a.b",
+            "a..b",
+            "-a.b",
+        ] {
+            assert_eq!(domain(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_the_domain_behind_its_last_at() {
+        assert_eq!(domain_of("\"a@b\"@Acme.Example").as_deref(), Some("acme.example"));
+        assert_eq!(domain_of("a@gmail.com").as_deref(), Some("gmail.com"));
+        assert_eq!(domain_of("nobody"), None);
+    }
+
+    #[test]
+    fn the_nearest_warning_is_due() {
+        assert_eq!(due(TimeDelta::days(31)), None);
+        assert_eq!(due(TimeDelta::days(13)), Some(14));
+        assert_eq!(due(TimeDelta::zero()), Some(1));
+    }
+}

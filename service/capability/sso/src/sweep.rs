@@ -1,0 +1,141 @@
+//! What is over is removed; what ends soon is told.
+
+use chrono::TimeDelta;
+use entity::sso::connection;
+use mail::NewMail;
+use platform::tx::Event;
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::ops::connections::{self, Connection, Kind};
+use crate::settings::due;
+
+/// Connections that are looked at in one round.
+const BATCH: u64 = 500;
+
+/// Removes attempts that are kept long enough, and everything else whose time is over.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbError> {
+    let kept = TimeDelta::from_std(service.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
+    let (now, old) = (tx.now(), tx.now() - kept);
+    let mut removed = 0;
+    for (sql, before) in [
+        ("DELETE FROM sign_in WHERE started_at < $1", old),
+        ("DELETE FROM assertion_use WHERE expires_at < $1", now),
+        ("DELETE FROM authorization_code WHERE expires_at < $1", now - TimeDelta::hours(1)),
+        ("DELETE FROM authorization_request WHERE expires_at < $1", now),
+    ] {
+        removed += tx.execute(sql, vec![before.into()]).await?;
+    }
+    Ok(removed)
+}
+
+/// Something of a connection ends soon.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Expiring {
+    organization_id: Uuid,
+    connection_id: Uuid,
+    what: &'static str,
+    expires_at: Timestamp,
+    days_until_expiry: i64,
+}
+
+impl Event for Expiring {
+    const TYPE: &'static str = "connection.expiring";
+}
+
+/// What of a connection ends first.
+fn first_end(one: &Connection) -> Option<(&'static str, Timestamp)> {
+    let secret = one.row.secret_expires_at.map(|at| ("client secret", at));
+    let certificate = match &one.kind {
+        // The last certificate that still counts: one that ends while its successor is known already is no trouble.
+        Kind::Saml(_, Some(provider)) => {
+            provider.usable().into_iter().map(|one| one.not_after).max().map(|at| ("signing certificate", at))
+        }
+        _ => None,
+    };
+    secret.into_iter().chain(certificate).min_by_key(|(_, at)| *at)
+}
+
+/// Warns of certificates and secrets that end in 30, 14, 7 and 1 days, once each; tells how many warnings went out.
+///
+/// # Errors
+/// `internal`.
+pub async fn warn(service: &Service) -> Result<usize, Problem> {
+    let now = service.db.clock().now();
+    let (mut warned, mut after) = (0, None);
+    loop {
+        let find = async |view: &PlatformView| {
+            let mut select = view.across::<connection::Entity>().filter(connection::Column::Enabled.eq(true));
+            if let Some(after) = after {
+                select = select.filter(connection::Column::Id.gt(after));
+            }
+            view.all(select.order_by_asc(connection::Column::Id).limit(BATCH)).await
+        };
+        let rows = service.db.read_platform(find).await?;
+        let Some(last) = rows.last().map(|row| row.id) else { return Ok(warned) };
+        for row in rows {
+            let one = Connection::of(row)?;
+            let Some((what, at)) = first_end(&one) else { continue };
+            let fresh = |days: &i64| one.row.warned_days.is_none_or(|last| *days < last);
+            if let Some(days) = due(at - now).filter(fresh) {
+                let tell = async |tx: &mut Tx| tell(tx, service, &one, (what, at), days).await;
+                service.db.write(&Ctx::system("connections"), one.row.tenant_id, tell).await?;
+                warned += 1;
+            } else if at - now > TimeDelta::days(30) && one.row.warned_days.is_some() {
+                // Renewed: its next end is told anew.
+                let forget = async |tx: &mut Tx| {
+                    tx.housekeeping();
+                    tx.update(connection::Model { warned_days: None, ..one.row.clone() }).await
+                };
+                service.db.write(&Ctx::system("connections"), one.row.tenant_id, forget).await?;
+            }
+        }
+        after = Some(last);
+    }
+}
+
+async fn tell(
+    tx: &mut Tx,
+    service: &Service,
+    one: &Connection,
+    (what, at): (&'static str, Timestamp),
+    days: i64,
+) -> Result<(), Problem> {
+    let current = connections::find(tx, one.row.id).await?;
+    tx.update(connection::Model { warned_days: Some(days), ..current.row }).await?;
+    let left = (at - tx.now()).num_days();
+    let details = json!({"what": what, "daysUntilExpiry": left});
+    tx.record("connection.warn", Target::new("connection", one.row.id).with(details));
+    tx.emit(&Expiring {
+        organization_id: one.row.organization_id,
+        connection_id: one.row.id,
+        what,
+        expires_at: at,
+        days_until_expiry: left,
+    });
+    let tenant = tenancy::get(tx).await?;
+    let values = json!({
+        "tenant": tenant.name, "connection": one.row.name, "what": what,
+        "expires_at": at.format("%-d %B %Y").to_string(),
+    });
+    for address in directory::admin_addresses(tx, &tenant).await? {
+        let dedupe_key =
+            format!("connection-expiring:{}:{what}:{days}:{}:{address}", one.row.id, at.timestamp());
+        let mail = NewMail {
+            template: "connection-expiring",
+            recipient: &address,
+            dedupe_key,
+            values: values.clone(),
+        };
+        mail::enqueue(tx, service, mail).await?;
+    }
+    Ok(())
+}
