@@ -11,4 +11,5 @@ mod hostile;
 mod invitations;
 mod platform_api;
 mod scim;
+mod sso;
 mod tenants;

@@ -21,6 +21,8 @@ pub struct TestApp {
     pub clock: Clock,
     pub operator: Client,
     pub running: Running,
+    /// The name server that it asks.
+    pub dns: crate::Dns,
 }
 
 /// A tenant and its callers.
@@ -62,12 +64,14 @@ impl TestApp {
         config.jobs.poll = std::time::Duration::from_millis(50);
         config.jobs.provisioning_retry_base_ms = 50;
         config.log.filter = "warn".to_owned();
+        let dns = crate::Dns::start().await;
+        config.sso.dns_server = dns.address.to_string();
         adjust(&mut config);
         platform::telemetry::logs(&config.log);
         let running = start(config, clock.clone()).await.expect("the service starts");
         let base = format!("http://{}", running.address);
         let operator = Client { base, bearer: Some(OPERATOR_KEY.to_owned()), http: http() };
-        Self { store, clock, operator, running }
+        Self { store, clock, operator, running, dns }
     }
 
     pub fn anyone(&self) -> Client {

@@ -1,7 +1,8 @@
 //! An upstream issuer whose tokens can be wrong in every way.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::dev::ServerHandle;
@@ -21,7 +22,94 @@ pub struct Issuer {
     pub key: EncodingKey,
     /// How often its keys were asked for.
     pub fetches: Arc<AtomicUsize>,
+    /// How it misbehaves when somebody signs in.
+    pub mischief: Arc<Mutex<Mischief>>,
     server: ServerHandle,
+}
+
+type Edit = Box<dyn Fn(&mut Value) + Send>;
+
+/// How a sign-in at the issuer goes wrong; as it stands by default, it doesn't.
+#[derive(Default)]
+pub struct Mischief {
+    /// Changes the ID token's claims.
+    pub claims: Option<Edit>,
+    /// Makes the whole ID token.
+    pub token: Option<Box<dyn Fn(&Value) -> String + Send>>,
+    /// Changes the discovery document.
+    pub discovery: Option<Edit>,
+    /// Changes what goes back by the browser.
+    pub answer: Option<Box<dyn Fn(&mut Vec<(String, String)>) + Send>>,
+    /// Keys that are published instead.
+    pub keys: Option<Value>,
+}
+
+#[derive(Clone)]
+struct State {
+    url: String,
+    keys: Value,
+    key: EncodingKey,
+    fetches: Arc<AtomicUsize>,
+    mischief: Arc<Mutex<Mischief>>,
+    /// What each code was asked with: client id and nonce.
+    codes: Arc<Mutex<BTreeMap<String, (String, String)>>>,
+}
+
+impl State {
+    fn discovery(&self) -> Value {
+        let url = &self.url;
+        let mut document = json!({
+            "issuer": url, "jwks_uri": format!("{url}/jwks"), "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"), "response_types_supported": ["code"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
+        });
+        if let Some(edit) = &self.mischief.lock().expect("a lock").discovery {
+            edit(&mut document);
+        }
+        document
+    }
+
+    fn keys(&self) -> Value {
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        self.mischief.lock().expect("a lock").keys.clone().unwrap_or_else(|| self.keys.clone())
+    }
+
+    fn authorize(&self, query: &BTreeMap<String, String>) -> HttpResponse {
+        let get = |name: &str| query.get(name).cloned().unwrap_or_default();
+        let code = uuid::Uuid::now_v7().to_string();
+        self.codes.lock().expect("a lock").insert(code.clone(), (get("client_id"), get("nonce")));
+        let mut answer = vec![("code".to_owned(), code), ("state".to_owned(), get("state"))];
+        if let Some(edit) = &self.mischief.lock().expect("a lock").answer {
+            edit(&mut answer);
+        }
+        let to = url::Url::parse_with_params(&get("redirect_uri"), answer).expect("a URL");
+        HttpResponse::Found().insert_header(("location", to.as_str())).finish()
+    }
+
+    fn token(&self, form: &BTreeMap<String, String>) -> HttpResponse {
+        let code = form.get("code").cloned().unwrap_or_default();
+        let Some((client, nonce)) = self.codes.lock().expect("a lock").remove(&code) else {
+            return HttpResponse::BadRequest().json(json!({"error": "invalid_grant"}));
+        };
+        let now = platform::clock::Clock::default().now().timestamp();
+        let mut claims = json!({
+            "iss": self.url, "sub": "alice", "aud": client, "iat": now, "exp": now + 300, "nonce": nonce,
+            "email": "alice@corp.example", "email_verified": true, "name": "Alice",
+        });
+        let mischief = self.mischief.lock().expect("a lock");
+        if let Some(edit) = &mischief.claims {
+            edit(&mut claims);
+        }
+        let id_token = match &mischief.token {
+            Some(make) => make(&claims),
+            None => {
+                let mut header = Header::new(Algorithm::ES256);
+                header.kid = Some("k1".to_owned());
+                encode(&header, &claims, &self.key).expect("a token")
+            }
+        };
+        HttpResponse::Ok().json(json!({"access_token": "at", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}))
+    }
 }
 
 pub fn make_key(kid: &str) -> (EncodingKey, Value) {
@@ -39,23 +127,30 @@ impl Issuer {
         let (key, jwk) = make_key("k1");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
         let keys = json!({"keys": [jwk, {"kty": "oct", "kid": "sym", "k": "c2VjcmV0"}]});
-        let fetches = Arc::new(AtomicUsize::new(0));
-        let counter = fetches.clone();
+        let (fetches, mischief): (Arc<AtomicUsize>, Arc<Mutex<Mischief>>) = Default::default();
+        let state = State {
+            url: url.clone(),
+            keys,
+            key: key.clone(),
+            fetches: fetches.clone(),
+            mischief: mischief.clone(),
+            codes: Arc::default(),
+        };
+        type Pairs = web::Query<BTreeMap<String, String>>;
         let server = HttpServer::new(move || {
-            let (discovery, keys, counter) = (discovery.clone(), keys.clone(), counter.clone());
+            let [one, two, three, four] = std::array::from_fn(|_| state.clone());
+            let ready = std::future::ready::<HttpResponse>;
             App::new()
                 .route(
                     "/.well-known/openid-configuration",
-                    web::get().to(move || std::future::ready(HttpResponse::Ok().json(&discovery))),
+                    web::get().to(move || ready(HttpResponse::Ok().json(one.discovery()))),
                 )
+                .route("/jwks", web::get().to(move || ready(HttpResponse::Ok().json(two.keys()))))
+                .route("/authorize", web::get().to(move |query: Pairs| ready(three.authorize(&query))))
                 .route(
-                    "/jwks",
-                    web::get().to(move || {
-                        counter.fetch_add(1, Ordering::Relaxed);
-                        std::future::ready(HttpResponse::Ok().json(&keys))
-                    }),
+                    "/token",
+                    web::post().to(move |form: web::Form<BTreeMap<String, String>>| ready(four.token(&form))),
                 )
         })
         .workers(1)
@@ -65,7 +160,14 @@ impl Issuer {
         .run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { url, key, fetches, server: handle }
+        Self { url, key, fetches, mischief, server: handle }
+    }
+
+    /// Changes how it misbehaves.
+    pub fn misbehave(&self, change: impl FnOnce(&mut Mischief)) {
+        let mut mischief = self.mischief.lock().expect("a lock");
+        *mischief = Mischief::default();
+        change(&mut mischief);
     }
 
     /// Claims that are right.

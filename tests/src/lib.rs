@@ -5,7 +5,9 @@
 #![allow(clippy::disallowed_methods, reason = "tests play the outside world")]
 
 mod app;
+mod browser;
 mod client;
+mod dns;
 mod issuer;
 mod parts;
 mod process;
@@ -13,8 +15,10 @@ mod receiver;
 mod store;
 
 pub use app::{Tenant, TestApp};
+pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
-pub use issuer::Issuer;
+pub use dns::Dns;
+pub use issuer::{Issuer, make_key};
 pub use parts::{OidcProvider, Part, SmtpServer};
 pub use process::Process;
 pub use receiver::{Received, Receiver};

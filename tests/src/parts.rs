@@ -61,4 +61,12 @@ impl OidcProvider {
     pub fn issuer(&self) -> String {
         format!("http://127.0.0.1:{}", self.0.port)
     }
+
+    /// Registers a client (RFC 7591); answers its id and secret.
+    pub async fn register(&self, metadata: Value) -> (String, String) {
+        let request = crate::app::http().post(format!("{}/reg", self.issuer())).json(&metadata);
+        let made = crate::Reply::read(request).await.expect(201);
+        let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
+        (text("client_id"), text("client_secret"))
+    }
 }

@@ -3,12 +3,11 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use directory::GuardLimits;
-use entity::directory::{guard, user};
+use entity::directory::guard;
 use entity::tenancy::tenant;
 use mail::NewMail;
-use platform::{DbError, Tx};
+use platform::Tx;
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;

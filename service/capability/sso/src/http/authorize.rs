@@ -226,8 +226,8 @@ async fn answer(
     let now = service.db.clock().now();
     let session =
         session(service, request).await?.filter(|session| fits(session, tenant, &hints, organization));
-    if let Some(session) = session.filter(|session| asked.accepts(session, now)) {
-        match authorize::issue_code(service, &caller.ctx, &session, &asked).await {
+    if let Some(session) = session.as_ref().filter(|session| asked.accepts(session, now)) {
+        match authorize::issue_code(service, &caller.ctx, session, &asked).await {
             Ok(code) => {
                 let fields = asked.success(code);
                 return send_back(&asked, fields);
@@ -244,6 +244,13 @@ async fn answer(
     }
     let wishes = wishes(parameters, &asked);
     let continues = Continues::Authorize(Box::new(asked.clone()));
+    // Who was here and is to prove it again is sent where they came from.
+    let hints = match session.and_then(|session| session.connection_id) {
+        Some(connection) if !asked.wants("select_account") && hints.connection.is_none() => {
+            Hints { connection: Some(connection.to_string()), ..hints }
+        }
+        _ => hints,
+    };
     let to = Leave { hints: &hints, continues, wishes, kept: Some((asked.client_id.as_str(), parameters)) };
     leave(caller, request, shared, to).await
 }

@@ -1,0 +1,157 @@
+//! Single sign-on: customers' identity providers on one side, modules on the other.
+
+mod mischief;
+mod oidc;
+mod provider;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tests::{Browser, OidcProvider, Page, Reply, Tenant, TestApp};
+
+pub(crate) const CALLBACK: &str = "https://app.example/cb";
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// A module: an OpenID client of ours.
+#[derive(Clone)]
+pub(crate) struct Module {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) row: String,
+}
+
+pub(crate) async fn module(app: &TestApp, name: &str, more: Value) -> Module {
+    let mut body = json!({"name": name, "baseUrl": "https://app.example", "redirectUris": [CALLBACK]});
+    body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    let made = app.operator.post("/api/v1/modules", body).await.expect(201);
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    Module { id: text("clientId"), secret: text("clientSecret"), row: text("id") }
+}
+
+pub(crate) fn challenge() -> String {
+    URL_SAFE_NO_PAD.encode(platform::crypto::sha256(VERIFIER.as_bytes()))
+}
+
+impl Module {
+    /// The URL to which the module sends a browser.
+    pub(crate) fn authorize(&self, app: &TestApp, more: &[(&str, &str)]) -> String {
+        self.authorize_at(&format!("{}/oauth2/authorize", app.operator.base), more)
+    }
+
+    pub(crate) fn authorize_at(&self, endpoint: &str, more: &[(&str, &str)]) -> String {
+        let challenge = challenge();
+        let mut all: Vec<(&str, &str)> = vec![
+            ("client_id", &self.id),
+            ("redirect_uri", CALLBACK),
+            ("response_type", "code"),
+            ("scope", "openid email profile offline_access"),
+            ("state", "st4te"),
+            ("nonce", "n0nce"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        all.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
+        all.extend(more.iter().filter(|(_, value)| !value.is_empty()));
+        url::Url::parse_with_params(endpoint, all).unwrap().into()
+    }
+
+    pub(crate) async fn redeem(&self, app: &TestApp, code: &str) -> Reply {
+        self.redeem_with(app, &[("code", code)]).await
+    }
+
+    pub(crate) async fn redeem_with(&self, app: &TestApp, more: &[(&str, &str)]) -> Reply {
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+            ("client_id", self.id.as_str()),
+            ("client_secret", self.secret.as_str()),
+        ];
+        form.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
+        form.extend(more.iter().filter(|(_, value)| !value.is_empty()));
+        app.anyone().form("/oauth2/token", &form).await
+    }
+
+    pub(crate) async fn refresh(&self, app: &TestApp, token: &str) -> Reply {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+            ("client_id", self.id.as_str()),
+            ("client_secret", self.secret.as_str()),
+        ];
+        app.anyone().form("/oauth2/token", &form).await
+    }
+
+    pub(crate) async fn active(&self, app: &TestApp, token: &str) -> bool {
+        let form = [("token", token), ("client_id", &self.id), ("client_secret", &self.secret)];
+        app.anyone().form("/oauth2/introspect", &form).await.expect(200)["active"] == true
+    }
+}
+
+/// The claims of a JWT, unverified.
+pub(crate) fn claims(token: &str) -> Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a JWT")).expect("base64");
+    serde_json::from_slice(&payload).expect("claims")
+}
+
+pub(crate) fn path(tenant: &Tenant, rest: &str) -> String {
+    format!("/api/v1/tenants/{}/organizations/default/{rest}", tenant.slug)
+}
+
+pub(crate) async fn connect(tenant: &Tenant, body: Value) -> Value {
+    tenant.admin.post(&path(tenant, "connections"), body).await.expect(201)
+}
+
+pub(crate) fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}
+
+/// A connection to a real OpenID Provider, at which it is registered.
+pub(crate) async fn oidc_connection(op: &OidcProvider, tenant: &Tenant, more: Value) -> Value {
+    let mut body = json!({"type": "oidc", "name": "Corp", "issuer": op.issuer(), "clientId": "later"});
+    body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    let made = connect(tenant, body).await;
+    let (id, secret) = op
+        .register(json!({
+            "redirect_uris": [made["redirectUri"]], "grant_types": ["authorization_code"], "response_types": ["code"],
+            "backchannel_logout_uri": made["backchannelLogoutUri"], "backchannel_logout_session_required": true,
+        }))
+        .await;
+    let one = path(tenant, &format!("connections/{}", text(&made, "id")));
+    tenant.admin.patch(&one, json!({"clientId": id, "clientSecret": secret})).await.expect(200)
+}
+
+/// Signs a person in through a tenant's OpenID Provider for a module, up to the module's redirect URI.
+pub(crate) async fn sign_in(
+    app: &TestApp,
+    browser: &mut Browser,
+    module: &Module,
+    tenant: &Tenant,
+    person: &str,
+) -> Page {
+    let page = browser.open(module.authorize(app, &[("tenant", &tenant.slug)])).await;
+    browser.at_oidc_provider(page, person).await
+}
+
+/// The same, up to tokens.
+pub(crate) async fn tokens(
+    app: &TestApp,
+    browser: &mut Browser,
+    module: &Module,
+    tenant: &Tenant,
+    person: &str,
+) -> Value {
+    let page = sign_in(app, browser, module, tenant, person).await;
+    let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
+    module.redeem(app, &code).await.expect(200)
+}
+
+/// Claims a domain and proves it by its record.
+pub(crate) async fn prove_domain(app: &TestApp, tenant: &Tenant, name: &str) -> Value {
+    let made = tenant.admin.post(&path(tenant, "domains"), json!({"domain": name})).await.expect(201);
+    app.dns.set(&text(&made, "recordName"), &text(&made, "recordValue"));
+    let verify = path(tenant, &format!("domains/{}/verify", text(&made, "id")));
+    let proven = tenant.admin.post(&verify, json!({})).await.expect(200);
+    assert_eq!(proven["status"], "verified");
+    proven
+}

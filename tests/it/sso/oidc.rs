@@ -1,0 +1,282 @@
+//! Customers' OpenID Providers: npm oidc-provider, unmodified.
+
+use serde_json::{Value, json};
+use tests::{Browser, OidcProvider, TestApp};
+
+use super::*;
+
+#[actix_web::test]
+async fn a_person_signs_in_for_a_module_through_their_own_provider() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    let connection = oidc_connection(&op, &acme, json!({})).await;
+    let mut browser = Browser::default();
+    let page = sign_in(&app, &mut browser, &module, &acme, "alice").await;
+    assert_eq!(page.parameter("state").as_deref(), Some("st4te"));
+    assert_eq!(page.parameter("iss").as_deref(), Some(app.operator.base.as_str()));
+    let tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.expect(200);
+    let (id, access) = (claims(&text(&tokens, "id_token")), claims(&text(&tokens, "access_token")));
+    assert_eq!((&id["nonce"], &id["aud"]), (&json!("n0nce"), &json!(module.id)));
+    assert_eq!((&id["tenant_id"], &id["email"]), (&json!(acme.id), &json!("alice@corp.example")));
+    // Nobody has proven that the address is Acme's.
+    assert_eq!(id["email_verified"], false);
+    assert_eq!((&access["sub"], &access["sid"]), (&id["sub"], &id["sid"]));
+    let info = app.anyone().with(text(&tokens, "access_token")).get("/oauth2/userinfo").await.expect(200);
+    assert_eq!((&info["sub"], &info["name"]), (&id["sub"], &json!("alice")));
+    assert!(module.active(&app, &text(&tokens, "access_token")).await);
+
+    // The person is a user of the tenant, by (connection, subject); the second time it is the same one.
+    let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
+    assert_eq!(users["items"].as_array().unwrap().len(), 1);
+    assert_eq!((&users["items"][0]["source"], &users["items"][0]["role"]), (&json!("jit"), &json!("viewer")));
+    let again = super::tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    assert_eq!(claims(&text(&again, "id_token"))["sub"], id["sub"]);
+    // In the same browser nobody is asked again, for this module or another one.
+    let other = super::module(&app, "other", json!({})).await;
+    let page = browser.open(other.authorize(&app, &[])).await;
+    assert!(page.parameter("code").is_some(), "{}", page.url);
+    let page = browser.open(other.authorize(&app, &[("prompt", "login")])).await;
+    assert!(page.url.as_str().starts_with(CALLBACK) || page.url.as_str().starts_with(&op.issuer()), "{}", page.url);
+
+    // The trace tells it, without saying what the person is called.
+    let trace = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.expect(200);
+    let first = trace["items"].as_array().unwrap().last().unwrap();
+    assert_eq!((&first["status"], &first["connectionId"]), (&json!("succeeded"), &connection["id"]));
+    let steps: Vec<&str> = first["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["begin", "provider.believed", "session.opened"]);
+    assert!(!first.to_string().contains("alice"));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn refresh_rotates_and_a_code_is_used_once() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    oidc_connection(&op, &acme, json!({})).await;
+    let mut browser = Browser::default();
+    let page = sign_in(&app, &mut browser, &module, &acme, "alice").await;
+    let code = page.parameter("code").unwrap();
+    // Wrong in one thing: refused, and the code is used up with it.
+    let wrong: [&[(&str, &str)]; 3] = [
+        &[("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXX")],
+        &[("redirect_uri", "https://app.example/cb2")],
+        &[("code_verifier", "")],
+    ];
+    for change in wrong {
+        let page = browser.open(module.authorize(&app, &[])).await;
+        let code = page.parameter("code").unwrap();
+        let with: Vec<(&str, &str)> = change.iter().copied().chain([("code", code.as_str())]).collect();
+        let refused = module.redeem_with(&app, &with).await.expect(400);
+        assert!(matches!(refused["error"].as_str(), Some("invalid_grant" | "invalid_request")), "{refused}");
+    }
+    // Another client's code.
+    let other = super::module(&app, "other", json!({})).await;
+    let page = browser.open(module.authorize(&app, &[])).await;
+    assert_eq!(other.redeem(&app, &page.parameter("code").unwrap()).await.expect(400)["error"], "invalid_grant");
+
+    let tokens = module.redeem(&app, &code).await.expect(200);
+    let first = text(&tokens, "refresh_token");
+    let second = module.refresh(&app, &first).await.expect(200);
+    assert!(second["id_token"].is_string());
+    assert_ne!(text(&second, "refresh_token"), first);
+    // Somebody has a copy: the family dies, the access token with it.
+    assert_eq!(module.refresh(&app, &first).await.expect(400)["error"], "invalid_grant");
+    assert_eq!(module.refresh(&app, &text(&second, "refresh_token")).await.expect(400)["error"], "invalid_grant");
+    assert!(!module.active(&app, &text(&second, "access_token")).await);
+
+    // A code that comes twice ends what its first use began.
+    let page = browser.open(module.authorize(&app, &[])).await;
+    let code = page.parameter("code").unwrap();
+    let tokens = module.redeem(&app, &code).await.expect(200);
+    assert_eq!(module.redeem(&app, &code).await.expect(400)["error"], "invalid_grant");
+    assert!(!module.active(&app, &text(&tokens, "access_token")).await);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_account_is_joined_only_with_proof() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    oidc_connection(&op, &acme, json!({})).await;
+    // Alice was invited before her company had a connection.
+    let invite = json!({"email": "alice@corp.example", "role": "admin"});
+    acme.admin.post("/api/v1/tenants/acme/invitations", invite).await.expect(201);
+    let token = app.invitation_token("alice@corp.example").await;
+    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
+    let alice = users["items"][0]["id"].clone();
+
+    // Somebody at the provider says Alice's address: without her mail that leads nowhere.
+    let mut mallory = Browser::default();
+    let page = sign_in(&app, &mut mallory, &module, &acme, "alice!unverified").await;
+    assert!(page.text.contains("Is this account yours?"), "{}", page.text);
+    for _ in 0..4 {
+        let wrong = mallory.submit(&page, &[("code", "000000")]).await;
+        assert_eq!(wrong.status, 403);
+    }
+    mallory.submit(&page, &[("code", "000000")]).await.refused("sso.proof_wrong");
+    mallory.submit(&page, &[("code", "000000")]).await.refused("sso.state_unknown");
+
+    // Alice reads her mail.
+    let mut browser = Browser::default();
+    let page = sign_in(&app, &mut browser, &module, &acme, "alice").await;
+    let code = tests::eventually("the proof's mail", async || {
+        let mails = app.mails().await;
+        let mail = mails.iter().find(|mail| mail["template"] == "account-proof")?;
+        mail["subject"].as_str()?.rsplit(' ').next().map(ToOwned::to_owned)
+    })
+    .await;
+    // Her code counts in her browser only.
+    let mut thief = Browser::default();
+    thief.submit(&page, &[("code", &code)]).await.refused("sso.browser_other");
+    let page = browser.submit(&page, &[("code", &code)]).await;
+    let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
+    let id = claims(&text(&tokens, "id_token"));
+    assert_eq!((&id["sub"], &id["roles"]), (&alice, &json!(["admin"])));
+    // From now on she is known.
+    let again = super::tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    assert_eq!(claims(&text(&again, "id_token"))["sub"], alice);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_address_in_a_proven_domain_finds_its_account() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let (acme, evil) = (app.tenant("acme").await, app.tenant("evil").await);
+    let module = module(&app, "app", json!({})).await;
+    for tenant in [&acme, &evil] {
+        oidc_connection(&op, tenant, json!({})).await;
+        let body = json!({"userName": "alice@corp.example", "emails": [{"value": "alice@corp.example"}]});
+        tenant.scim.post("/scim/v2/Users", body).await.expect(201);
+    }
+    prove_domain(&app, &acme, "corp.example").await;
+    let tokens = super::tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    let id = claims(&text(&tokens, "id_token"));
+    assert_eq!((&id["email_verified"], &id["tenant_id"]), (&json!(true), &json!(acme.id)));
+    assert_eq!(acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    // The provider itself says that it never checked: no domain makes up for that.
+    let page = sign_in(&app, &mut Browser::default(), &module, &acme, "alice!unverified").await;
+    assert!(page.text.contains("Is this account yours?"), "{}", page.text);
+    // Evil's provider says an address of Acme's domain: Evil has proven nothing.
+    let page = sign_in(&app, &mut Browser::default(), &module, &evil, "alice").await;
+    assert!(page.text.contains("Is this account yours?"), "{}", page.text);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_policy_decides_who_comes_in() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    let connection = oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
+    let policy = path(&acme, "sso-policy");
+    let defaults = acme.admin.get(&policy).await.expect(200);
+    assert_eq!((&defaults["enforced"], &defaults["jitProvisioning"]), (&json!(false), &json!(true)));
+
+    acme.admin.put(&policy, json!({"jitProvisioning": false})).await.expect(200);
+    let page = sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await.refused("sso.not_provisioned");
+    // The code on the page leads support to the reason.
+    let code = page.code().expect("a code");
+    let found = app.operator.get(&format!("/api/v1/sign-ins?code={code}")).await.expect(200);
+    assert_eq!(found["items"][0]["reason"], "sign_in.not_provisioned");
+    assert_eq!(found["items"][0]["mender"], "tenant_admin");
+    assert!(found["items"][0]["advice"].as_str().unwrap().contains("jitProvisioning"));
+
+    acme.admin.put(&policy, json!({"allowedDomains": ["other.example"]})).await.expect(200);
+    sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await.refused("sso.domain_refused");
+
+    let roles = json!({"allowedDomains": ["Corp.Example"], "defaultRole": "guest", "groupRoles": [{"group": "admins", "role": "admin"}]});
+    acme.admin.put(&policy, roles).await.expect(200);
+    let alice = super::tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    assert_eq!(claims(&text(&alice, "id_token"))["roles"], json!(["guest"]));
+    let boss = super::tokens(&app, &mut Browser::default(), &module, &acme, "boss").await;
+    assert_eq!(claims(&text(&boss, "id_token"))["roles"], json!(["admin"]));
+
+    // Enforcement reaches what began before it.
+    acme.admin.patch(&policy, json!({"enforced": true, "connectionId": connection["id"]})).await.expect(200);
+    assert!(module.active(&app, &text(&alice, "access_token")).await);
+    let issuer = tests::Issuer::start();
+    issuer.register(&app.operator).await;
+    let gateway = app.key("gateway", None).await;
+    let exchange = json!({"subjectToken": issuer.token("carol", "org_acme")});
+    gateway.post("/api/internal/sso/exchange", exchange.clone()).await.refused(403, "sso.enforced");
+    acme.admin.patch(&policy, json!({"enforced": false, "allowedDomains": []})).await.expect(200);
+    let carol = gateway.post("/api/internal/sso/exchange", exchange).await.expect(200);
+    acme.admin.patch(&policy, json!({"enforced": true})).await.expect(200);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", carol["refreshToken"].as_str().unwrap())];
+    assert_eq!(app.anyone().form("/oauth2/token", &form).await.expect(400)["error"], "invalid_grant");
+    assert!(!module.active(&app, carol["token"].as_str().unwrap()).await);
+
+    // A disabled connection is over everywhere.
+    acme.admin.patch(&policy, json!({"enforced": false, "connectionId": null})).await.expect(200);
+    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
+    assert!(!module.active(&app, &text(&alice, "access_token")).await);
+    assert_eq!(module.refresh(&app, &text(&alice, "refresh_token")).await.expect(400)["error"], "invalid_grant");
+    app.stop().await;
+    issuer.stop().await;
+}
+
+#[actix_web::test]
+async fn an_id_token_of_a_connection_is_exchanged_for_its_own_tenant() {
+    let app = TestApp::start().await;
+    let (acme, evil) = (app.tenant("acme").await, app.tenant("evil").await);
+    let issuer = tests::Issuer::start();
+    let body = json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "acme-client"});
+    let connection = connect(&acme, body.clone()).await;
+    let gateway = app.key("gateway", None).await;
+    let token = |audience: &str| {
+        let mut claims = issuer.claims("alice", "org_evil");
+        claims["aud"] = json!(audience);
+        json!({"subjectToken": issuer.sign(&claims)})
+    };
+    // What the token says about organizations counts for nothing: whose connection it is decides.
+    let done = gateway.post("/api/internal/sso/exchange", token("acme-client")).await.expect(200);
+    assert_eq!(done["tenantId"], acme.id.as_str());
+    gateway.post("/api/internal/sso/exchange", token("another")).await.refused(401, "sso.token_refused");
+    // Evil copies Acme's issuer and client id: then nobody can say whose token it is, and nobody gets in by it.
+    let copy = connect(&evil, body).await;
+    gateway.post("/api/internal/sso/exchange", token("acme-client")).await.refused(401, "sso.token_refused");
+    evil.admin.delete(&path(&evil, &format!("connections/{}", text(&copy, "id")))).await;
+    let again = gateway.post("/api/internal/sso/exchange", token("acme-client")).await.expect(200);
+    assert_eq!(again["user"]["id"], done["user"]["id"]);
+    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
+    gateway.post("/api/internal/sso/exchange", token("acme-client")).await.refused(403, "connection.disabled");
+    app.stop().await;
+    issuer.stop().await;
+}
+
+#[actix_web::test]
+async fn a_test_walks_a_real_sign_in_and_keeps_nothing() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let connection = oidc_connection(&op, &acme, json!({})).await;
+    let test = path(&acme, &format!("connections/{}/test", text(&connection, "id")));
+    let result = acme.admin.post(&test, json!({})).await.expect(200);
+    assert_eq!((&result["ok"], &result["status"]), (&json!(true), &json!("active")));
+    let mut browser = Browser::default();
+    let page = browser.open(text(&result, "testUrl")).await;
+    let page = browser.at_oidc_provider(page, "alice").await.expect(200);
+    assert!(page.text.contains("The test went through") && page.text.contains("alice@corp.example"));
+    assert!(browser.cookie(&app.operator.base, "tnt_session").is_none());
+    assert_eq!(acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"], json!([]));
+    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    assert!(acme.admin.get(&one).await.expect(200)["testedAt"].is_string());
+    // The link is for this connection, and can't be made up.
+    let forged = text(&result, "testUrl").replace("key=", "key=AAAA");
+    Browser::default().open(forged).await.refused("not_found");
+
+    // A provider that isn't there is told, here and in the trace.
+    let dead = json!({"issuer": "http://127.0.0.1:9"});
+    acme.admin.patch(&one, dead).await.expect(200);
+    let result = acme.admin.post(&test, json!({})).await.expect(200);
+    assert_eq!((&result["ok"], &result["reason"]), (&json!(false), &json!("oidc.discovery_failed")));
+    let page = Browser::default().open(text(&result, "testUrl")).await.refused("sso.refused");
+    let found = acme.admin.get(&format!("/api/v1/tenants/acme/sign-ins?code={}", page.code().unwrap())).await;
+    assert_eq!(found.expect(200)["items"][0]["reason"], Value::from("oidc.discovery_failed"));
+    app.stop().await;
+}
