@@ -1,5 +1,6 @@
 //! Single sign-on: customers' identity providers on one side, modules on the other.
 
+mod corpus;
 mod mischief;
 mod oidc;
 mod provider;

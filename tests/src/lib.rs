@@ -12,6 +12,7 @@ mod issuer;
 mod parts;
 mod process;
 mod receiver;
+pub mod saml;
 mod store;
 
 pub use app::{Tenant, TestApp};

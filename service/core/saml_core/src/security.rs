@@ -134,6 +134,12 @@ fn from_list(list: &[&str], algorithm: &str) -> Result<(), Refusal> {
 pub(crate) fn check_shape(xml: &Xml<'_>, signature: NodeId) -> Result<(), Refusal> {
     let shape = |what: &str| Refusal::new(Reason::SignatureShape).got(what);
     let parent = xml.document.parent(signature).ok_or_else(|| shape("no parent"))?;
+    // Comments are outside of what is signed: within a digest they would make one text for the verifier and another for the
+    // reader (CVE-2025-29775).
+    let all = xml.document.descendants(signature);
+    if all.into_iter().any(|node| matches!(xml.document.node_kind(node), Some(uppsala::NodeKind::Comment(_)))) {
+        return Err(shape("a comment"));
+    }
     for child in xml.document.children_iter(signature) {
         let known = ["SignedInfo", "SignatureValue", "KeyInfo"].iter().any(|name| xml.is(child, DSIG, name));
         if xml.element(child).is_some() && !known {
@@ -173,7 +179,8 @@ pub(crate) fn check_shape(xml: &Xml<'_>, signature: NodeId) -> Result<(), Refusa
 
 /// Private keys of the service provider, newest first: what was encrypted for the one before the last change still opens.
 pub struct Decryptor {
-    context: EncContext,
+    /// One a key: the library takes the first that fits by kind, and all of these are RSA's.
+    contexts: Vec<EncContext>,
 }
 
 impl std::fmt::Debug for Decryptor {
@@ -201,21 +208,21 @@ impl Decryptor {
     /// # Errors
     /// [`Reason::DecryptionFailed`] if one can't be read.
     pub fn new(keys: &[&str]) -> Result<Self, Refusal> {
-        let mut manager = KeysManager::new();
-        for pem in keys {
-            let key =
-                load_pem_auto(pem.as_bytes(), None).map_err(|_| Refusal::new(Reason::DecryptionFailed))?;
+        let context = |pem: &&str| {
+            let key = load_pem_auto(pem.as_bytes(), None).map_err(|_| Refusal::new(Reason::DecryptionFailed))?;
+            let mut manager = KeysManager::new();
             manager.add_key(key);
-        }
-        Ok(Self { context: EncContext::new(manager).with_disable_cipher_reference(true) })
+            Ok(EncContext::new(manager).with_disable_cipher_reference(true))
+        };
+        Ok(Self { contexts: keys.iter().map(context).collect::<Result<_, _>>()? })
     }
 
     /// The document with its one encrypted assertion opened in its place. Every failure to decrypt is answered alike: a
     /// difference would be an oracle.
     pub(crate) fn open(&self, xml: &Xml<'_>, encrypted: NodeId, signed: bool) -> Result<String, Refusal> {
         check_encryption(xml, encrypted, signed)?;
-        bergshamra::enc::decrypt::decrypt(&self.context, xml.text)
-            .map_err(|_| Refusal::new(Reason::DecryptionFailed))
+        let open = |context| bergshamra::enc::decrypt::decrypt(context, xml.text).ok();
+        self.contexts.iter().find_map(open).ok_or_else(|| Refusal::new(Reason::DecryptionFailed))
     }
 }
 
