@@ -4,6 +4,7 @@ mod corpus;
 mod mischief;
 mod oidc;
 mod provider;
+mod saml;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

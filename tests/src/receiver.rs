@@ -26,6 +26,7 @@ pub struct Receiver {
     pub received: Arc<Mutex<Vec<Received>>>,
     /// What it answers; 0: it hangs.
     pub answers: Arc<AtomicU16>,
+    body: Arc<Mutex<String>>,
     server: ServerHandle,
 }
 
@@ -35,9 +36,10 @@ impl Receiver {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let answers = Arc::new(AtomicU16::new(204));
-        let (log, status) = (received.clone(), answers.clone());
+        let body: Arc<Mutex<String>> = Arc::default();
+        let (log, status, said) = (received.clone(), answers.clone(), body.clone());
         let server = HttpServer::new(move || {
-            let (log, status) = (log.clone(), status.clone());
+            let (log, status, said) = (log.clone(), status.clone(), said.clone());
             App::new().default_service(web::to(move |request: HttpRequest, raw: web::Bytes| {
                 let header = |name: &str| {
                     request
@@ -57,13 +59,14 @@ impl Receiver {
                     media_type: header("content-type"),
                 });
                 let answer = status.load(Ordering::Relaxed);
+                let body = said.lock().expect("a lock").clone();
                 async move {
                     if answer == 0 {
                         tokio::time::sleep(std::time::Duration::from_secs(60)).await;
                     }
                     let status = actix_web::http::StatusCode::from_u16(answer)
                         .unwrap_or(actix_web::http::StatusCode::OK);
-                    HttpResponse::build(status).finish()
+                    HttpResponse::build(status).body(body)
                 }
             }))
         })
@@ -74,11 +77,17 @@ impl Receiver {
         .run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { url, received, answers, server: handle }
+        Self { url, received, answers, body, server: handle }
     }
 
     pub fn all(&self) -> Vec<Received> {
         self.received.lock().expect("a lock").clone()
+    }
+
+    /// Answers with this body from now on.
+    pub fn say(&self, body: String) {
+        *self.body.lock().expect("a lock") = body;
+        self.answer(200);
     }
 
     pub fn answer(&self, status: u16) {
