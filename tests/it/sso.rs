@@ -19,7 +19,6 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) struct Module {
     pub(crate) id: String,
     pub(crate) secret: String,
-    pub(crate) row: String,
 }
 
 pub(crate) async fn module(app: &TestApp, name: &str, more: Value) -> Module {
@@ -27,7 +26,7 @@ pub(crate) async fn module(app: &TestApp, name: &str, more: Value) -> Module {
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
     let made = app.operator.post("/api/v1/modules", body).await.expect(201);
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
-    Module { id: text("clientId"), secret: text("clientSecret"), row: text("id") }
+    Module { id: text("clientId"), secret: text("clientSecret") }
 }
 
 pub(crate) fn challenge() -> String {

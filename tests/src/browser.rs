@@ -25,12 +25,28 @@ pub struct Browser {
 
 impl Default for Browser {
     fn default() -> Self {
-        Self { http: crate::app::http(), cookies: BTreeMap::new(), stops: vec!["https://app.example/".to_owned()] }
+        Self {
+            http: crate::app::http(),
+            cookies: BTreeMap::new(),
+            stops: vec!["https://app.example/".to_owned()],
+        }
     }
 }
 
 fn unescape(text: &str) -> String {
-    let plain = [("&quot;", "\""), ("&#x27;", "'"), ("&#39;", "'"), ("&#x2f;", "/"), ("&#x2F;", "/"), ("&lt;", "<"), ("&gt;", ">"), ("&#43;", "+"), ("&#61;", "="), ("&#x3d;", "="), ("&amp;", "&")];
+    let plain = [
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&#x2f;", "/"),
+        ("&#x2F;", "/"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#43;", "+"),
+        ("&#61;", "="),
+        ("&#x3d;", "="),
+        ("&amp;", "&"),
+    ];
     plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
@@ -44,7 +60,8 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 impl Page {
     /// The first form: where it goes, and what it holds already.
     pub fn form(&self) -> (Url, Vec<(String, String)>) {
-        let start = self.text.find("<form").unwrap_or_else(|| panic!("no form at {}: {}", self.url, self.text));
+        let start =
+            self.text.find("<form").unwrap_or_else(|| panic!("no form at {}: {}", self.url, self.text));
         let body = &self.text[start..];
         let body = &body[..body.find("</form>").unwrap_or(body.len())];
         let tag = &body[..body.find('>').expect("a tag")];
@@ -54,6 +71,11 @@ impl Page {
             Some((attribute(input, "name")?, attribute(input, "value").unwrap_or_default()))
         });
         (self.url.join(&action).expect("a URL"), fields.collect())
+    }
+
+    /// The text with its character references resolved.
+    pub fn plain(&self) -> String {
+        unescape(&self.text)
     }
 
     /// A parameter of the page's own URL.
@@ -76,7 +98,12 @@ impl Page {
     /// A refusal's page: its problem code.
     #[track_caller]
     pub fn refused(self, code: &str) -> Self {
-        assert!(self.status.is_client_error() || self.status.is_server_error(), "{} {}", self.url, self.status);
+        assert!(
+            self.status.is_client_error() || self.status.is_server_error(),
+            "{} {}",
+            self.url,
+            self.status
+        );
         assert!(self.text.contains(code), "not {code}: {} {}", self.url, self.text);
         self
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -28,6 +28,9 @@ pub struct Issuer {
 }
 
 type Edit = Box<dyn Fn(&mut Value) + Send>;
+type Forge = Box<dyn Fn(&Value) -> String + Send>;
+type Pairs = Vec<(String, String)>;
+type EditPairs = Box<dyn Fn(&mut Pairs) + Send>;
 
 /// How a sign-in at the issuer goes wrong; as it stands by default, it doesn't.
 #[derive(Default)]
@@ -35,11 +38,11 @@ pub struct Mischief {
     /// Changes the ID token's claims.
     pub claims: Option<Edit>,
     /// Makes the whole ID token.
-    pub token: Option<Box<dyn Fn(&Value) -> String + Send>>,
+    pub token: Option<Forge>,
     /// Changes the discovery document.
     pub discovery: Option<Edit>,
     /// Changes what goes back by the browser.
-    pub answer: Option<Box<dyn Fn(&mut Vec<(String, String)>) + Send>>,
+    pub answer: Option<EditPairs>,
     /// Keys that are published instead.
     pub keys: Option<Value>,
 }
@@ -108,7 +111,9 @@ impl State {
                 encode(&header, &claims, &self.key).expect("a token")
             }
         };
-        HttpResponse::Ok().json(json!({"access_token": "at", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}))
+        HttpResponse::Ok().json(
+            json!({"access_token": "at", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}),
+        )
     }
 }
 
@@ -137,7 +142,7 @@ impl Issuer {
             mischief: mischief.clone(),
             codes: Arc::default(),
         };
-        type Pairs = web::Query<BTreeMap<String, String>>;
+        type Parameters = web::Query<BTreeMap<String, String>>;
         let server = HttpServer::new(move || {
             let [one, two, three, four] = std::array::from_fn(|_| state.clone());
             let ready = std::future::ready::<HttpResponse>;
@@ -147,7 +152,7 @@ impl Issuer {
                     web::get().to(move || ready(HttpResponse::Ok().json(one.discovery()))),
                 )
                 .route("/jwks", web::get().to(move || ready(HttpResponse::Ok().json(two.keys()))))
-                .route("/authorize", web::get().to(move |query: Pairs| ready(three.authorize(&query))))
+                .route("/authorize", web::get().to(move |query: Parameters| ready(three.authorize(&query))))
                 .route(
                     "/token",
                     web::post().to(move |form: web::Form<BTreeMap<String, String>>| ready(four.token(&form))),

@@ -28,7 +28,8 @@ impl Pair {
         let key = KeyPair::generate(size).expect("a key");
         let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = key.as_der().expect("DER");
         let body = STANDARD.encode(der.as_ref());
-        let lines: Vec<&str> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("text")).collect();
+        let lines: Vec<&str> =
+            body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("text")).collect();
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
         let pair = rcgen::KeyPair::from_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).expect("a key");
         let mut parameters = rcgen::CertificateParams::default();
@@ -93,7 +94,13 @@ fn instant(moment: DateTime<Utc>) -> String {
 }
 
 impl Mint {
-    pub fn new(issuer: &str, audience: &str, acs: &str, in_response_to: Option<&str>, now: DateTime<Utc>) -> Self {
+    pub fn new(
+        issuer: &str,
+        audience: &str,
+        acs: &str,
+        in_response_to: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
             now,
             issuer: issuer.to_owned(),
@@ -186,7 +193,8 @@ impl Mint {
 
     /// The response.
     pub fn xml(&self, pair: &Pair) -> String {
-        let inner = if self.sign_assertion { self.signature(&self.assertion_id, pair) } else { String::new() };
+        let inner =
+            if self.sign_assertion { self.signature(&self.assertion_id, pair) } else { String::new() };
         let outer = if self.sign_response { self.signature(&self.response_id, pair) } else { String::new() };
         let Some((certificate, data, transport)) = &self.encrypt else {
             return pair.sign(&self.replaced(self.envelope(&outer, &self.assertion(&inner))));
@@ -195,7 +203,8 @@ impl Mint {
         if self.sign_assertion {
             assertion = pair.sign(&assertion);
         }
-        let plain = assertion.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").trim().to_owned();
+        let plain =
+            assertion.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").trim().to_owned();
         let sealed = encrypted(certificate, data, transport, &plain);
         let inside = format!("<saml:EncryptedAssertion>{sealed}</saml:EncryptedAssertion>");
         let response = self.envelope(&outer, &inside);

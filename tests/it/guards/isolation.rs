@@ -55,6 +55,17 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         tenant.admin.get(&path).await.expect(200)["items"][0]["id"].as_str().map(ToOwned::to_owned)
     })
     .await;
+    let connection =
+        json!({"type": "oidc", "name": marker, "issuer": "https://idp.example", "clientId": marker});
+    let connection =
+        tenant.admin.post(&format!("{base}/organizations/default/connections"), connection).await.expect(201);
+    let domain = json!({"domain": format!("{marker}.example")});
+    let domain =
+        tenant.admin.post(&format!("{base}/organizations/default/domains"), domain).await.expect(201);
+    let test = format!("{base}/organizations/default/connections/{}/test", text(&connection["id"]));
+    let test = tenant.admin.post(&test, json!({})).await.expect(200);
+    tests::Browser::default().open(test["testUrl"].as_str().expect("a URL")).await;
+    let sign_ins = tenant.admin.get(&format!("{base}/sign-ins")).await.expect(200);
     app.operator.put(&format!("{base}/flags/beta"), json!({"variant": "on"})).await.expect(200);
     Ids::from([
         ("tenant", tenant.id.clone()),
@@ -67,6 +78,10 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         ("schema_id", text(&schema["schemaId"])),
         ("request_id", request),
         ("key", "beta".to_owned()),
+        ("connection_id", text(&connection["id"])),
+        ("domain_id", text(&domain["id"])),
+        ("sign_in_id", text(&sign_ins["items"][0]["id"])),
+        ("session_id", text(&user["id"])),
     ])
 }
 
@@ -85,6 +100,11 @@ async fn seen(app: &TestApp, tenant: &Tenant) -> String {
         "/organizations/default/role-mappings",
         "/scim-schemas",
         "/provisioning",
+        "/organizations/default/connections",
+        "/organizations/default/domains",
+        "/organizations/default/sso-policy",
+        "/sign-ins",
+        "/sessions",
     ] {
         let reply = app.operator.get(&format!("/api/v1/tenants/{}{what}", tenant.id)).await;
         assert_eq!(reply.status, 200);
@@ -111,10 +131,15 @@ fn fill(pattern: &str, ids: &Ids, tenant: &str) -> Option<String> {
 async fn call(client: &Client, method: &str, path: &str, ids: &Ids) -> Reply {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let body = match path {
+        path if path.ends_with("/sso-policy") => json!({"defaultRole": "admin"}),
         path if path.contains("/organizations/") && method == Method::PATCH => json!({"name": "taken"}),
         path if path.ends_with("/organizations") => json!({"slug": "taken", "name": "taken"}),
         path if path.ends_with("/scim-tokens") => json!({"name": "taken"}),
         path if path.ends_with("/rotate") => json!({}),
+        path if path.ends_with("/connections") => {
+            json!({"type": "oidc", "name": "taken", "issuer": "https://idp.example", "clientId": "taken"})
+        }
+        path if path.ends_with("/domains") => json!({"domain": "taken.example"}),
         path if path.ends_with("/directory-guard") => json!({"usersMax": 1}),
         path if path.contains("/directory-restores") => json!({"moment": "2026-01-01T00:00:00Z"}),
         path if path.ends_with("/role-mappings") => json!({"groupId": ids["group_id"], "role": "admin"}),

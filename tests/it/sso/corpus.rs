@@ -97,7 +97,10 @@ fn honest_responses_of_every_layout_are_taken() {
     let mint = stage.mint();
     let idp = &stage.idp;
     stage.taken("the assertion signed", &mint.xml(idp));
-    stage.taken("the response signed", &Mint { sign_assertion: false, sign_response: true, ..mint.clone() }.xml(idp));
+    stage.taken(
+        "the response signed",
+        &Mint { sign_assertion: false, sign_response: true, ..mint.clone() }.xml(idp),
+    );
     stage.taken("both signed", &Mint { sign_response: true, ..mint.clone() }.xml(idp));
     stage.taken("by the next certificate", &mint.xml(&shared_pair("next")));
     stage.taken("without KeyInfo", &Mint { key_info: false, ..mint.clone() }.xml(idp));
@@ -113,19 +116,22 @@ fn honest_responses_of_every_layout_are_taken() {
     }
     let pretty = mint.clone().with("><saml:", ">\n    <saml:").with("><samlp:", ">\n  <samlp:");
     stage.taken("pretty-printed", &pretty.xml(idp));
-    let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", mint.xml(idp).trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"));
+    let declared = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}",
+        mint.xml(idp).trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+    );
     stage.taken("with a declaration", &declared);
-    stage.taken("another prefix", &{
-        let renamed = mint.clone().with("saml:", "a:").with("xmlns:a", "xmlns:a").with("samlp:Response xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" xmlns:a", "samlp:Response xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\" xmlns:a");
-        let mut renamed = renamed;
-        renamed.replace = vec![("saml:".to_owned(), "a:".to_owned()), ("?xmlns:saml=".to_owned(), "xmlns:a=".to_owned())];
-        renamed.xml(idp)
-    });
+    let renamed = [("saml:", "a:"), ("?xmlns:saml=", "xmlns:a=")];
+    let replace = renamed.map(|(from, to)| (from.to_owned(), to.to_owned())).to_vec();
+    stage.taken("another prefix", &Mint { replace, ..mint.clone() }.xml(idp));
     for (what, seconds) in [("30 s early", -29), ("at once", 0), ("30 s late", 5 * 60 + 29)] {
         let at = now() + TimeDelta::seconds(seconds);
-        assert!(stage.read_at(&mint.clone().with("?", "").xml(idp), at, Some(REQUEST)).is_ok(), "{what}");
+        assert!(stage.read_at(&mint.xml(idp), at, Some(REQUEST)).is_ok(), "{what}");
     }
-    let several = Mint { attributes: vec![("groups".to_owned(), vec!["a".to_owned(), "b".to_owned()])], ..mint.clone() };
+    let several = Mint {
+        attributes: vec![("groups".to_owned(), vec!["a".to_owned(), "b".to_owned()])],
+        ..mint.clone()
+    };
     assert_eq!(stage.read(&several.xml(idp)).unwrap().attributes["groups"], ["a", "b"]);
     let unsolicited = Mint { in_response_to: None, ..mint.clone() };
     assert!(stage.read_at(&unsolicited.xml(idp), now(), None).is_ok());
@@ -161,15 +167,30 @@ fn wrapped_signatures_are_refused() {
     let evil_open = evil.trim_end_matches("</saml:Assertion>").to_owned();
     let within = |at: &str, what: &str| evil.replacen(at, &format!("{at}{what}"), 1);
     let response_as_object = {
-        let outer = signed_response.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").to_owned();
+        let outer =
+            signed_response.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").to_owned();
         let own = self::signature(&outer).to_owned();
         let evil_outer = outer.replace("alice@corp.example", "admin@corp.example").replace(&own, "");
         let id = cut(&evil_outer, " ID=\"_r", "\" ").to_owned();
         let evil_outer = evil_outer.replace(&id, " ID=\"_evilr\" ");
         [
             // XSW1 and 2: the honest response within, or beside, the signature of the evil one.
-            evil_outer.replacen("</saml:Issuer>", &format!("</saml:Issuer>{}", own.replace("</ds:Signature>", &format!("<ds:Object>{}</ds:Object></ds:Signature>", outer.replace(&own, "")))), 1),
-            evil_outer.replacen("</saml:Issuer>", &format!("</saml:Issuer>{own}{}", outer.replace(&own, "")), 1),
+            evil_outer.replacen(
+                "</saml:Issuer>",
+                &format!(
+                    "</saml:Issuer>{}",
+                    own.replace(
+                        "</ds:Signature>",
+                        &format!("<ds:Object>{}</ds:Object></ds:Signature>", outer.replace(&own, ""))
+                    )
+                ),
+                1,
+            ),
+            evil_outer.replacen(
+                "</saml:Issuer>",
+                &format!("</saml:Issuer>{own}{}", outer.replace(&own, "")),
+                1,
+            ),
         ]
     };
     let any = Reason::ALL;
@@ -180,30 +201,136 @@ fn wrapped_signatures_are_refused() {
         ("XSW3: evil before honest", put(&format!("{evil}{honest}"))),
         ("XSW3b: evil after honest", put(&format!("{honest}{evil}"))),
         ("XSW4: honest within evil", put(&format!("{evil_open}{honest}</saml:Assertion>"))),
-        ("XSW5: the signature in evil, honest unsigned after it", put(&format!("{}{unsigned}", within("</saml:Issuer>", &signature)))),
-        ("XSW6: honest within the signature in evil", put(&within("</saml:Issuer>", &signature.replace("</ds:Signature>", &format!("{unsigned}</ds:Signature>"))))),
-        ("XSW7: evil within Extensions", xml.replacen("<samlp:Status>", &format!("<samlp:Extensions>{evil}</samlp:Extensions><samlp:Status>"), 1)),
-        ("XSW7b: honest within Extensions", put(&evil).replacen("<samlp:Status>", &format!("<samlp:Extensions>{honest}</samlp:Extensions><samlp:Status>"), 1)),
-        ("XSW8: honest within an Object", put(&within("</saml:Issuer>", &signature.replace("</ds:Signature>", &format!("<ds:Object>{unsigned}</ds:Object></ds:Signature>"))))),
-        ("XSW9: evil alone, honest in the status", put(&evil).replacen("</samlp:Status>", &format!("<samlp:StatusDetail>{honest}</samlp:StatusDetail></samlp:Status>"), 1)),
+        (
+            "XSW5: the signature in evil, honest unsigned after it",
+            put(&format!("{}{unsigned}", within("</saml:Issuer>", &signature))),
+        ),
+        (
+            "XSW6: honest within the signature in evil",
+            put(&within(
+                "</saml:Issuer>",
+                &signature.replace("</ds:Signature>", &format!("{unsigned}</ds:Signature>")),
+            )),
+        ),
+        (
+            "XSW7: evil within Extensions",
+            xml.replacen(
+                "<samlp:Status>",
+                &format!("<samlp:Extensions>{evil}</samlp:Extensions><samlp:Status>"),
+                1,
+            ),
+        ),
+        (
+            "XSW7b: honest within Extensions",
+            put(&evil).replacen(
+                "<samlp:Status>",
+                &format!("<samlp:Extensions>{honest}</samlp:Extensions><samlp:Status>"),
+                1,
+            ),
+        ),
+        (
+            "XSW8: honest within an Object",
+            put(&within(
+                "</saml:Issuer>",
+                &signature
+                    .replace("</ds:Signature>", &format!("<ds:Object>{unsigned}</ds:Object></ds:Signature>")),
+            )),
+        ),
+        (
+            "XSW9: evil alone, honest in the status",
+            put(&evil).replacen(
+                "</samlp:Status>",
+                &format!("<samlp:StatusDetail>{honest}</samlp:StatusDetail></samlp:Status>"),
+                1,
+            ),
+        ),
         ("evil alone", put(&evil)),
-        ("evil with the honest id", put(&evil.replace("_evil", &cut(&honest, " ID=\"", "\" ")[5..].trim_end_matches(['"', ' '])))),
-        ("both with the honest id", put(&format!("{}{honest}", evil.replace("_evil", &cut(&honest, " ID=\"", "\" ")[5..].trim_end_matches(['"', ' ']))))),
-        ("honest within the subject's confirmation", put(&evil.replacen("<saml:SubjectConfirmation ", &format!("{honest}<saml:SubjectConfirmation "), 1))),
-        ("honest within an attribute", put(&evil.replacen("<saml:AttributeValue>", &format!("<saml:AttributeValue>{honest}"), 1))),
-        ("honest within Advice", put(&evil.replacen("</saml:Conditions>", &format!("</saml:Conditions><saml:Advice>{honest}</saml:Advice>"), 1))),
+        (
+            "evil with the honest id",
+            put(&evil.replace("_evil", cut(&honest, " ID=\"", "\" ")[5..].trim_end_matches(['"', ' ']))),
+        ),
+        (
+            "both with the honest id",
+            put(&format!(
+                "{}{honest}",
+                evil.replace("_evil", cut(&honest, " ID=\"", "\" ")[5..].trim_end_matches(['"', ' ']))
+            )),
+        ),
+        (
+            "honest within the subject's confirmation",
+            put(&evil.replacen(
+                "<saml:SubjectConfirmation ",
+                &format!("{honest}<saml:SubjectConfirmation "),
+                1,
+            )),
+        ),
+        (
+            "honest within an attribute",
+            put(&evil.replacen("<saml:AttributeValue>", &format!("<saml:AttributeValue>{honest}"), 1)),
+        ),
+        (
+            "honest within Advice",
+            put(&evil.replacen(
+                "</saml:Conditions>",
+                &format!("</saml:Conditions><saml:Advice>{honest}</saml:Advice>"),
+                1,
+            )),
+        ),
         ("two signatures in one assertion", xml.replacen(&signature, &format!("{signature}{signature}"), 1)),
-        ("the signature of the assertion in the response", xml.replacen(&signature, "", 1).replacen("</saml:Issuer>", &format!("</saml:Issuer>{signature}"), 1)),
-        ("the signature at the end of the response", xml.replacen(&signature, "", 1).replace("</samlp:Response>", &format!("{signature}</samlp:Response>"))),
+        (
+            "the signature of the assertion in the response",
+            xml.replacen(&signature, "", 1).replacen(
+                "</saml:Issuer>",
+                &format!("</saml:Issuer>{signature}"),
+                1,
+            ),
+        ),
+        (
+            "the signature at the end of the response",
+            xml.replacen(&signature, "", 1)
+                .replace("</samlp:Response>", &format!("{signature}</samlp:Response>")),
+        ),
         ("the signature taken off", xml.replacen(&signature, "", 1)),
-        ("the response's signature taken off a response with none else", signed_response.replacen(self::signature(&signed_response), "", 1)),
-        ("the assertion's signature broken under a good one", both.replace(self::signature(assertion(&both)), &self::signature(assertion(&both)).replacen("<ds:SignatureValue>", "<ds:SignatureValue>AAAA", 1))),
-        ("two roots", format!("{xml}{}", xml.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"))),
-        ("a response within a response", xml.replacen("<samlp:Status>", &format!("{}<samlp:Status>", xml.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")), 1)),
+        (
+            "the response's signature taken off a response with none else",
+            signed_response.replacen(self::signature(&signed_response), "", 1),
+        ),
+        (
+            "the assertion's signature broken under a good one",
+            both.replace(
+                self::signature(assertion(&both)),
+                &self::signature(assertion(&both)).replacen(
+                    "<ds:SignatureValue>",
+                    "<ds:SignatureValue>AAAA",
+                    1,
+                ),
+            ),
+        ),
+        (
+            "two roots",
+            format!("{xml}{}", xml.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")),
+        ),
+        (
+            "a response within a response",
+            xml.replacen(
+                "<samlp:Status>",
+                &format!(
+                    "{}<samlp:Status>",
+                    xml.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+                ),
+                1,
+            ),
+        ),
         ("the assertion as root", honest.clone()),
         ("a foreign Response", xml.replace("urn:oasis:names:tc:SAML:2.0:protocol", "urn:x:protocol")),
         ("a foreign Assertion", put(&evil.replacen("urn:oasis:names:tc:SAML:2.0:assertion", "urn:x", 1))),
-        ("evil in a foreign namespace with the same id", put(&format!("{honest}<x:Assertion xmlns:x=\"urn:x\" ID={}/>", &cut(&honest, " ID=\"", "\" ")[4..].trim()))),
+        (
+            "evil in a foreign namespace with the same id",
+            put(&format!(
+                "{honest}<x:Assertion xmlns:x=\"urn:x\" ID={}/>",
+                &cut(&honest, " ID=\"", "\" ")[4..].trim()
+            )),
+        ),
     ];
     for (what, forged) in &cases {
         assert_ne!(forged, xml, "{what}: nothing was forged");
@@ -217,9 +344,17 @@ fn what_is_signed_by_others_or_otherwise_is_refused() {
     let (mint, idp) = (stage.mint(), &stage.idp);
     let stranger = shared_pair("stranger");
     stage.refused("a stranger's key in KeyInfo", &mint.xml(&stranger), &[Reason::SignatureInvalid]);
-    stage.refused("a stranger's without KeyInfo", &Mint { key_info: false, ..mint.clone() }.xml(&stranger), &[Reason::SignatureInvalid]);
+    stage.refused(
+        "a stranger's without KeyInfo",
+        &Mint { key_info: false, ..mint.clone() }.xml(&stranger),
+        &[Reason::SignatureInvalid],
+    );
     let honest = mint.xml(idp);
-    stage.refused("another name", &honest.replace("alice@corp.example", "admin@corp.example"), &[Reason::SignatureInvalid]);
+    stage.refused(
+        "another name",
+        &honest.replace("alice@corp.example", "admin@corp.example"),
+        &[Reason::SignatureInvalid],
+    );
     stage.refused("another attribute", &honest.replace(">Alice<", ">Boss<"), &[Reason::SignatureInvalid]);
     for (algorithm, with) in [
         (tests::saml::RSA_SHA256, "http://www.w3.org/2000/09/xmldsig#rsa-sha1"),
@@ -232,10 +367,20 @@ fn what_is_signed_by_others_or_otherwise_is_refused() {
         (tests::saml::EXCLUSIVE, "http://www.w3.org/2001/10/xml-exc-c14n#WithComments"),
         (tests::saml::EXCLUSIVE, "http://www.w3.org/TR/1999/REC-xslt-19991116"),
         (tests::saml::EXCLUSIVE, "http://www.w3.org/2000/09/xmldsig#base64"),
-        ("http://www.w3.org/2000/09/xmldsig#enveloped-signature", "http://www.w3.org/2002/06/xmldsig-filter2"),
-        ("http://www.w3.org/2000/09/xmldsig#enveloped-signature", "http://www.w3.org/TR/1999/REC-xpath-19991116"),
+        (
+            "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
+            "http://www.w3.org/2002/06/xmldsig-filter2",
+        ),
+        (
+            "http://www.w3.org/2000/09/xmldsig#enveloped-signature",
+            "http://www.w3.org/TR/1999/REC-xpath-19991116",
+        ),
     ] {
-        stage.refused(with, &honest.replace(algorithm, with), &[Reason::AlgorithmRefused, Reason::SignatureShape]);
+        stage.refused(
+            with,
+            &honest.replace(algorithm, with),
+            &[Reason::AlgorithmRefused, Reason::SignatureShape],
+        );
     }
     let id = format!("#{}", mint.assertion_id);
     for (what, uri) in [
@@ -248,25 +393,75 @@ fn what_is_signed_by_others_or_otherwise_is_refused() {
         ("an attachment", "cid:x"),
         ("nothing", "#"),
     ] {
-        stage.refused(what, &honest.replace(&format!("URI=\"{id}\""), &format!("URI=\"{uri}\"")), &[Reason::SignatureShape]);
+        stage.refused(
+            what,
+            &honest.replace(&format!("URI=\"{id}\""), &format!("URI=\"{uri}\"")),
+            &[Reason::SignatureShape],
+        );
     }
     let reference = cut(&honest, "<ds:Reference", "</ds:Reference>").to_owned();
     for (what, from, to) in [
         ("two references", reference.clone(), format!("{reference}{reference}")),
         ("no reference", reference.clone(), String::new()),
-        ("an HMAC length", format!("<ds:SignatureMethod Algorithm=\"{}\"/>", mint.signature_method), format!("<ds:SignatureMethod Algorithm=\"{}\"><ds:HMACOutputLength>0</ds:HMACOutputLength></ds:SignatureMethod>", mint.signature_method)),
-        ("an Object", "</ds:KeyInfo></ds:Signature>".to_owned(), "</ds:KeyInfo><ds:Object/></ds:Signature>".to_owned()),
-        ("two SignedInfo", cut(&honest, "<ds:SignedInfo>", "</ds:SignedInfo>").to_owned(), cut(&honest, "<ds:SignedInfo>", "</ds:SignedInfo>").repeat(2)),
-        ("two values", cut(&honest, "<ds:SignatureValue>", "</ds:SignatureValue>").to_owned(), cut(&honest, "<ds:SignatureValue>", "</ds:SignatureValue>").repeat(2)),
-        ("a third transform", "</ds:Transforms>".to_owned(), format!("<ds:Transform Algorithm=\"{}\"/></ds:Transforms>", tests::saml::EXCLUSIVE)),
-        ("an empty digest", cut(&honest, "<ds:DigestValue>", "</ds:DigestValue>").to_owned(), "<ds:DigestValue></ds:DigestValue>".to_owned()),
+        (
+            "an HMAC length",
+            format!("<ds:SignatureMethod Algorithm=\"{}\"/>", mint.signature_method),
+            format!(
+                "<ds:SignatureMethod Algorithm=\"{}\"><ds:HMACOutputLength>0</ds:HMACOutputLength></ds:SignatureMethod>",
+                mint.signature_method
+            ),
+        ),
+        (
+            "an Object",
+            "</ds:KeyInfo></ds:Signature>".to_owned(),
+            "</ds:KeyInfo><ds:Object/></ds:Signature>".to_owned(),
+        ),
+        (
+            "two SignedInfo",
+            cut(&honest, "<ds:SignedInfo>", "</ds:SignedInfo>").to_owned(),
+            cut(&honest, "<ds:SignedInfo>", "</ds:SignedInfo>").repeat(2),
+        ),
+        (
+            "two values",
+            cut(&honest, "<ds:SignatureValue>", "</ds:SignatureValue>").to_owned(),
+            cut(&honest, "<ds:SignatureValue>", "</ds:SignatureValue>").repeat(2),
+        ),
+        (
+            "a third transform",
+            "</ds:Transforms>".to_owned(),
+            format!("<ds:Transform Algorithm=\"{}\"/></ds:Transforms>", tests::saml::EXCLUSIVE),
+        ),
+        (
+            "an empty digest",
+            cut(&honest, "<ds:DigestValue>", "</ds:DigestValue>").to_owned(),
+            "<ds:DigestValue></ds:DigestValue>".to_owned(),
+        ),
         ("a digest with a comment", "<ds:DigestValue>".to_owned(), "<ds:DigestValue><!--x-->".to_owned()),
-        ("a namespaced Algorithm", "<ds:SignatureMethod Algorithm".to_owned(), "<ds:SignatureMethod xmlns:x=\"urn:x\" x:Algorithm=\"urn:y\" Algorithm".to_owned()),
-        ("a namespaced ID", "<saml:Subject>".to_owned(), format!("<saml:Subject xmlns:x=\"urn:x\" x:ID=\"{}\">", mint.assertion_id)),
+        (
+            "a namespaced Algorithm",
+            "<ds:SignatureMethod Algorithm".to_owned(),
+            "<ds:SignatureMethod xmlns:x=\"urn:x\" x:Algorithm=\"urn:y\" Algorithm".to_owned(),
+        ),
+        (
+            "a namespaced ID",
+            "<saml:Subject>".to_owned(),
+            format!("<saml:Subject xmlns:x=\"urn:x\" x:ID=\"{}\">", mint.assertion_id),
+        ),
     ] {
         let forged = honest.replacen(&from, &to, 1);
         assert_ne!(forged, honest, "{what}");
-        stage.refused(what, &forged, &[Reason::SignatureShape, Reason::SignatureInvalid, Reason::XmlRefused, Reason::Missing, Reason::DuplicateId, Reason::AlgorithmRefused]);
+        stage.refused(
+            what,
+            &forged,
+            &[
+                Reason::SignatureShape,
+                Reason::SignatureInvalid,
+                Reason::XmlRefused,
+                Reason::Missing,
+                Reason::DuplicateId,
+                Reason::AlgorithmRefused,
+            ],
+        );
     }
 }
 
@@ -281,19 +476,40 @@ fn documents_that_saml_has_no_use_for_are_refused() {
     let wide: String = (0..5000).map(|n| format!(" a{n}=\"\"")).collect();
     let cases: Vec<(&str, String)> = vec![
         ("a document type", format!("<!DOCTYPE x>{body}")),
-        ("an entity", format!("<!DOCTYPE x [<!ENTITY e \"admin\">]>{}", body.replace("alice@corp.example", "&e;"))),
-        ("an external entity", format!("<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>{}", body.replace("alice@corp.example", "&e;"))),
+        (
+            "an entity",
+            format!("<!DOCTYPE x [<!ENTITY e \"admin\">]>{}", body.replace("alice@corp.example", "&e;")),
+        ),
+        (
+            "an external entity",
+            format!(
+                "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>{}",
+                body.replace("alice@corp.example", "&e;")
+            ),
+        ),
         ("a billion laughs", format!("<!DOCTYPE x [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;\">]>{body}")),
         ("a processing instruction before the root", format!("<?x y?>{body}")),
         ("a stylesheet", format!("<?xml-stylesheet href=\"x\"?>{body}")),
         ("a comment in the name", comment.xml(&stage.idp)),
         ("an instruction in the name", pi.xml(&stage.idp)),
-        ("a comment put into the name afterwards", body.replace("alice@corp.example", "alice<!--x-->@corp.example")),
-        ("an element in the name", stage.mint().with("alice@corp.example", "alice<b/>@corp.example").xml(&stage.idp)),
+        (
+            "a comment put into the name afterwards",
+            body.replace("alice@corp.example", "alice<!--x-->@corp.example"),
+        ),
+        (
+            "an element in the name",
+            stage.mint().with("alice@corp.example", "alice<b/>@corp.example").xml(&stage.idp),
+        ),
         ("depth", body.replacen("<samlp:Status>", &format!("{deep}<samlp:Status>"), 1)),
         ("width", body.replacen("<samlp:Status>", &format!("<samlp:Status{wide}>"), 1)),
-        ("too much", body.replacen("<samlp:Status>", &format!("<!--{}--><samlp:Status>", "x".repeat(300_000)), 1)),
-        ("many elements", body.replacen("<samlp:Status>", &format!("{}<samlp:Status>", "<a/>".repeat(9000)), 1)),
+        (
+            "too much",
+            body.replacen("<samlp:Status>", &format!("<!--{}--><samlp:Status>", "x".repeat(300_000)), 1),
+        ),
+        (
+            "many elements",
+            body.replacen("<samlp:Status>", &format!("{}<samlp:Status>", "<a/>".repeat(9000)), 1),
+        ),
         ("broken off", body[..body.len() - 20].to_owned()),
         ("nothing", String::new()),
         ("no XML", "SAML".to_owned()),
@@ -303,7 +519,11 @@ fn documents_that_saml_has_no_use_for_are_refused() {
         ("a logout response", body.replace("samlp:Response", "samlp:LogoutResponse")),
     ];
     for (what, forged) in &cases {
-        stage.refused(what, forged, &[Reason::XmlRefused, Reason::NotAResponse, Reason::SignatureInvalid, Reason::Missing]);
+        stage.refused(
+            what,
+            forged,
+            &[Reason::XmlRefused, Reason::NotAResponse, Reason::SignatureInvalid, Reason::Missing],
+        );
     }
 }
 
@@ -315,49 +535,164 @@ fn every_condition_alone_decides() {
     };
     let (until, from) = (format!("NotOnOrAfter=\"{}\"", at(5)), format!("NotBefore=\"{}\"", at(-1)));
     let conditions = |to: &str| (format!("{from} {until}>"), format!("{to}>"));
-    let data = |to: &str| (format!(" {until} InResponseTo=\"{REQUEST}\"/></saml:SubjectC"), format!("{to}/></saml:SubjectC"));
+    let data = |to: &str| {
+        (format!(" {until} InResponseTo=\"{REQUEST}\"/></saml:SubjectC"), format!("{to}/></saml:SubjectC"))
+    };
     let answered = format!(" InResponseTo=\"{REQUEST}\"");
     let s = |text: &str| text.to_owned();
     let cases: Vec<(&str, (String, String), Reason)> = vec![
-        ("another issuer", (s("<saml:Issuer>https://idp.example/entity"), s("<saml:Issuer>https://evil.example")), Reason::IssuerWrong),
-        ("a slash more in the issuer", (s("entity</saml:Issuer>"), s("entity/</saml:Issuer>")), Reason::IssuerWrong),
-        ("another audience", (s("<saml:Audience>https://sp"), s("<saml:Audience>https://other")), Reason::AudienceWrong),
-        ("no audience", (s("<saml:AudienceRestriction><saml:Audience>https://sp.example/sso/saml/1/metadata</saml:Audience></saml:AudienceRestriction>"), s("")), Reason::AudienceWrong),
-        ("a second restriction that excludes us", (s("</saml:AudienceRestriction>"), s("</saml:AudienceRestriction><saml:AudienceRestriction><saml:Audience>x</saml:Audience></saml:AudienceRestriction>")), Reason::AudienceWrong),
-        ("no conditions", (cut(&stage.mint().xml(&stage.idp), "<saml:Conditions", "</saml:Conditions>").to_owned(), s("")), Reason::Missing),
-        ("a condition nobody knows", (s("</saml:AudienceRestriction>"), s("</saml:AudienceRestriction><saml:Condition/>")), Reason::ConditionUnknown),
-        ("another recipient", (s("Recipient=\"https://sp"), s("Recipient=\"https://other")), Reason::RecipientWrong),
+        (
+            "another issuer",
+            (s("<saml:Issuer>https://idp.example/entity"), s("<saml:Issuer>https://evil.example")),
+            Reason::IssuerWrong,
+        ),
+        (
+            "a slash more in the issuer",
+            (s("entity</saml:Issuer>"), s("entity/</saml:Issuer>")),
+            Reason::IssuerWrong,
+        ),
+        (
+            "another audience",
+            (s("<saml:Audience>https://sp"), s("<saml:Audience>https://other")),
+            Reason::AudienceWrong,
+        ),
+        (
+            "no audience",
+            (
+                s(
+                    "<saml:AudienceRestriction><saml:Audience>https://sp.example/sso/saml/1/metadata</saml:Audience></saml:AudienceRestriction>",
+                ),
+                s(""),
+            ),
+            Reason::AudienceWrong,
+        ),
+        (
+            "a second restriction that excludes us",
+            (
+                s("</saml:AudienceRestriction>"),
+                s(
+                    "</saml:AudienceRestriction><saml:AudienceRestriction><saml:Audience>x</saml:Audience></saml:AudienceRestriction>",
+                ),
+            ),
+            Reason::AudienceWrong,
+        ),
+        (
+            "no conditions",
+            (cut(&stage.mint().xml(&stage.idp), "<saml:Conditions", "</saml:Conditions>").to_owned(), s("")),
+            Reason::Missing,
+        ),
+        (
+            "a condition nobody knows",
+            (s("</saml:AudienceRestriction>"), s("</saml:AudienceRestriction><saml:Condition/>")),
+            Reason::ConditionUnknown,
+        ),
+        (
+            "another recipient",
+            (s("Recipient=\"https://sp"), s("Recipient=\"https://other")),
+            Reason::RecipientWrong,
+        ),
         ("no recipient", (format!("Recipient=\"{ACS}\""), s("")), Reason::RecipientWrong),
-        ("another destination", (s("Destination=\"https://sp"), s("Destination=\"https://other")), Reason::DestinationWrong),
-        ("the assertion not yet valid", conditions(&format!("NotBefore=\"{}\" {until}", at(2))), Reason::NotYetValid),
+        (
+            "another destination",
+            (s("Destination=\"https://sp"), s("Destination=\"https://other")),
+            Reason::DestinationWrong,
+        ),
+        (
+            "the assertion not yet valid",
+            conditions(&format!("NotBefore=\"{}\" {until}", at(2))),
+            Reason::NotYetValid,
+        ),
         ("the assertion over", conditions(&format!("{from} NotOnOrAfter=\"{}\"", at(-1))), Reason::Expired),
         ("the confirmation over", data(&format!(" NotOnOrAfter=\"{}\"{answered}", at(-1))), Reason::Expired),
         ("the confirmation without end", data(&answered), Reason::Missing),
-        ("the confirmation for another request", data(&format!(" {until} InResponseTo=\"_other\"")), Reason::InResponseToWrong),
+        (
+            "the confirmation for another request",
+            data(&format!(" {until} InResponseTo=\"_other\"")),
+            Reason::InResponseToWrong,
+        ),
         ("the confirmation for no request", data(&format!(" {until}")), Reason::InResponseToWrong),
-        ("the response for another request", (format!("Destination=\"{ACS}\"{answered}"), format!("Destination=\"{ACS}\" InResponseTo=\"_other\"")), Reason::InResponseToWrong),
+        (
+            "the response for another request",
+            (
+                format!("Destination=\"{ACS}\"{answered}"),
+                format!("Destination=\"{ACS}\" InResponseTo=\"_other\""),
+            ),
+            Reason::InResponseToWrong,
+        ),
         ("holder of key", (s("cm:bearer"), s("cm:holder-of-key")), Reason::ConfirmationMissing),
-        ("no confirmation", (cut(&stage.mint().xml(&stage.idp), "<saml:SubjectConfirmation ", "</saml:SubjectConfirmation>").to_owned(), s("")), Reason::ConfirmationMissing),
-        ("no confirmation data", (cut(&stage.mint().xml(&stage.idp), "<saml:SubjectConfirmationData", "/>").to_owned(), s("")), Reason::Missing),
-        ("no subject", (cut(&stage.mint().xml(&stage.idp), "<saml:Subject>", "</saml:Subject>").to_owned(), s("")), Reason::Missing),
+        (
+            "no confirmation",
+            (
+                cut(
+                    &stage.mint().xml(&stage.idp),
+                    "<saml:SubjectConfirmation ",
+                    "</saml:SubjectConfirmation>",
+                )
+                .to_owned(),
+                s(""),
+            ),
+            Reason::ConfirmationMissing,
+        ),
+        (
+            "no confirmation data",
+            (cut(&stage.mint().xml(&stage.idp), "<saml:SubjectConfirmationData", "/>").to_owned(), s("")),
+            Reason::Missing,
+        ),
+        (
+            "no subject",
+            (cut(&stage.mint().xml(&stage.idp), "<saml:Subject>", "</saml:Subject>").to_owned(), s("")),
+            Reason::Missing,
+        ),
         ("an empty name", (s("alice@corp.example"), s(" ")), Reason::SubjectUnusable),
         ("a name that is too long", (s("alice@corp.example"), "x".repeat(256)), Reason::SubjectUnusable),
-        ("no sign-in", (cut(&stage.mint().xml(&stage.idp), "<saml:AuthnStatement", "</saml:AuthnStatement>").to_owned(), s("")), Reason::Missing),
-        ("the session over", (s("SessionIndex=\"_s1\""), format!("SessionIndex=\"_s1\" SessionNotOnOrAfter=\"{}\"", at(-1))), Reason::Expired),
+        (
+            "no sign-in",
+            (
+                cut(&stage.mint().xml(&stage.idp), "<saml:AuthnStatement", "</saml:AuthnStatement>")
+                    .to_owned(),
+                s(""),
+            ),
+            Reason::Missing,
+        ),
+        (
+            "the session over",
+            (s("SessionIndex=\"_s1\""), format!("SessionIndex=\"_s1\" SessionNotOnOrAfter=\"{}\"", at(-1))),
+            Reason::Expired,
+        ),
         ("SAML 1.1", (s("Version=\"2.0\""), s("Version=\"1.1\"")), Reason::VersionWrong),
         ("no version", (s("Version=\"2.0\" "), s("")), Reason::VersionWrong),
         ("refused by the provider", (s("status:Success"), s("status:Responder")), Reason::StatusFailed),
-        ("no status", (cut(&stage.mint().xml(&stage.idp), "<samlp:Status>", "</samlp:Status>").to_owned(), s("")), Reason::Missing),
-        ("made in the future", (format!("IssueInstant=\"{}\"", at(0)), format!("IssueInstant=\"{}\"", at(2))), Reason::NotYetValid),
-        ("made long ago", (format!("IssueInstant=\"{}\"", at(0)), format!("IssueInstant=\"{}\"", at(-62))), Reason::Expired),
-        ("a time that is none", (format!("IssueInstant=\"{}\"", at(0)), s("IssueInstant=\"yesterday\"")), Reason::TimeUnreadable),
+        (
+            "no status",
+            (cut(&stage.mint().xml(&stage.idp), "<samlp:Status>", "</samlp:Status>").to_owned(), s("")),
+            Reason::Missing,
+        ),
+        (
+            "made in the future",
+            (format!("IssueInstant=\"{}\"", at(0)), format!("IssueInstant=\"{}\"", at(2))),
+            Reason::NotYetValid,
+        ),
+        (
+            "made long ago",
+            (format!("IssueInstant=\"{}\"", at(0)), format!("IssueInstant=\"{}\"", at(-62))),
+            Reason::Expired,
+        ),
+        (
+            "a time that is none",
+            (format!("IssueInstant=\"{}\"", at(0)), s("IssueInstant=\"yesterday\"")),
+            Reason::TimeUnreadable,
+        ),
     ];
     for layout in [true, false] {
         for (what, (from, to), reason) in &cases {
             let mint = Mint { sign_assertion: layout, sign_response: !layout, ..stage.mint() };
             // With a signature inside, what is cut out of a signed text has to be found in an unsigned one.
             let mut mint = mint;
-            let from = if from.contains("<ds:Signature") { cut(from, "<saml:Subject>", "</saml:Subject>").to_owned() } else { from.clone() };
+            let from = if from.contains("<ds:Signature") {
+                cut(from, "<saml:Subject>", "</saml:Subject>").to_owned()
+            } else {
+                from.clone()
+            };
             mint.replace = vec![(from, to.clone())];
             stage.refused(what, &mint.xml(&stage.idp), &[*reason]);
         }
@@ -380,9 +715,17 @@ fn encryption_hides_nothing() {
     let cbc = Mint { encrypt: encrypt(&aes("aes256-cbc"), OAEP), ..mint.clone() };
     stage.refused("CBC without a signature around it", &cbc.xml(idp), &[Reason::EncryptionUnsigned]);
     let strange = Mint { encrypt: encrypt(AES_GCM, OAEP), ..mint.clone() };
-    stage.refused("a stranger's, encrypted", &strange.xml(&shared_pair("stranger")), &[Reason::SignatureInvalid]);
+    stage.refused(
+        "a stranger's, encrypted",
+        &strange.xml(&shared_pair("stranger")),
+        &[Reason::SignatureInvalid],
+    );
     let other = Some((shared_pair("stranger").certificate, AES_GCM.to_owned(), OAEP.to_owned()));
-    stage.refused("for another", &Mint { encrypt: other, ..mint.clone() }.xml(idp), &[Reason::DecryptionFailed]);
+    stage.refused(
+        "for another",
+        &Mint { encrypt: other, ..mint.clone() }.xml(idp),
+        &[Reason::DecryptionFailed],
+    );
     let honest = Mint { encrypt: encrypt(AES_GCM, OAEP), ..mint.clone() }.xml(idp);
     for (what, from, to) in [
         ("RSA 1.5", OAEP, "http://www.w3.org/2001/04/xmlenc#rsa-1_5"),
@@ -402,21 +745,59 @@ fn encryption_hides_nothing() {
         ("two encrypted", honest.replace(&sealed, &format!("{sealed}{sealed}"))),
         ("evil encrypted", wrapped(&plain_evil)),
         ("evil and honest encrypted together", wrapped(&format!("{plain_evil}{}", assertion(&signed)))),
-        ("honest within evil, encrypted", wrapped(&plain_evil.replace("</saml:Assertion>", &format!("{}</saml:Assertion>", assertion(&signed))))),
-        ("a whole response encrypted", wrapped(signed.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"))),
+        (
+            "honest within evil, encrypted",
+            wrapped(
+                &plain_evil.replace("</saml:Assertion>", &format!("{}</saml:Assertion>", assertion(&signed))),
+            ),
+        ),
+        (
+            "a whole response encrypted",
+            wrapped(signed.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")),
+        ),
         ("a document type encrypted", wrapped(&format!("<!DOCTYPE x>{}", assertion(&signed)))),
         ("no XML encrypted", wrapped("x")),
         ("encrypted twice", wrapped(&sealed)),
-        ("a bit changed", honest.replacen("</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>", "AAAA</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>", 1)),
-        ("a reference instead of a value", honest.replacen("<xenc:CipherValue>", "<xenc:CipherReference URI=\"file:///etc/passwd\"/><xenc:CipherValue>", 1)),
-        ("a name encrypted", mint.clone().with("<saml:NameID ", "<saml:EncryptedID/><saml:NameID2 ").with("</saml:NameID>", "</saml:NameID2>").xml(idp)),
+        (
+            "a bit changed",
+            honest.replacen(
+                "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>",
+                "AAAA</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>",
+                1,
+            ),
+        ),
+        (
+            "a reference instead of a value",
+            honest.replacen(
+                "<xenc:CipherValue>",
+                "<xenc:CipherReference URI=\"file:///etc/passwd\"/><xenc:CipherValue>",
+                1,
+            ),
+        ),
+        (
+            "a name encrypted",
+            mint.clone()
+                .with("<saml:NameID ", "<saml:EncryptedID/><saml:NameID2 ")
+                .with("</saml:NameID>", "</saml:NameID2>")
+                .xml(idp),
+        ),
     ] {
         stage.refused(what, &forged, Reason::ALL);
     }
     // Whatever is wrong with the key or the padding, the answer is one.
     let reasons: Vec<Reason> = [
-        honest.replacen("</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>", "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey><!---->", 1).replacen("<xenc:CipherValue>", "<xenc:CipherValue>AAAA", 1),
-        honest.replacen("</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>", "AAAA</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>", 1),
+        honest
+            .replacen(
+                "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>",
+                "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey><!---->",
+                1,
+            )
+            .replacen("<xenc:CipherValue>", "<xenc:CipherValue>AAAA", 1),
+        honest.replacen(
+            "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>",
+            "AAAA</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>",
+            1,
+        ),
     ]
     .iter()
     .map(|forged| stage.read(forged).unwrap_err().reason)
@@ -439,12 +820,19 @@ fn without_a_usable_certificate_nothing_is_believed() {
     assert_eq!(parse(&broken).unwrap_err().reason, Reason::CertificateUnusable);
     let pairs: Vec<Pair> = ["idp", "next", "sp", "old sp", "stranger"].map(shared_pair).to_vec();
     let all: Vec<&Pair> = pairs.iter().collect();
-    assert_eq!(parse(&tests::saml::idp_metadata(IDP, "https://idp.example/sso", &all)).unwrap().certificates.len(), 5);
+    assert_eq!(
+        parse(&tests::saml::idp_metadata(IDP, "https://idp.example/sso", &all)).unwrap().certificates.len(),
+        5
+    );
     let over = metadata.replacen(" entityID", " validUntil=\"2020-01-01T00:00:00Z\" entityID", 1);
     assert_eq!(parse(&over).unwrap_err().reason, Reason::MetadataUnusable);
-    let several = format!("<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{metadata}{metadata}</md:EntitiesDescriptor>");
+    let several = format!(
+        "<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{metadata}{metadata}</md:EntitiesDescriptor>"
+    );
     assert_eq!(parse(&several).unwrap_err().reason, Reason::MetadataUnusable);
-    let one = format!("<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{metadata}</md:EntitiesDescriptor>");
+    let one = format!(
+        "<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">{metadata}</md:EntitiesDescriptor>"
+    );
     assert!(parse(&one).is_ok());
     assert!(parse(&format!("<!DOCTYPE x>{metadata}")).is_err());
 }

@@ -68,7 +68,9 @@ async fn each_wrong_claim_alone_is_refused_with_its_reason() {
         ("an empty subject", "sign_in.subject_unusable", |claims| claims["sub"] = json!("")),
         ("a long subject", "sign_in.subject_unusable", |claims| claims["sub"] = json!("x".repeat(256))),
         ("a subject with a NUL", "sign_in.subject_unusable", |claims| claims["sub"] = json!("a\u{0}b")),
-        ("a wrong at_hash", "oidc.claims_unusable", |claims| claims["at_hash"] = json!("AAAAAAAAAAAAAAAAAAAAAA")),
+        ("a wrong at_hash", "oidc.claims_unusable", |claims| {
+            claims["at_hash"] = json!("AAAAAAAAAAAAAAAAAAAAAA")
+        }),
     ];
     for (what, reason, change) in wrong {
         stage.issuer.misbehave(|mischief| mischief.claims = Some(Box::new(change)));
@@ -104,15 +106,24 @@ async fn signatures_and_keys_are_confused_in_vain() {
         header.kid = Some(kid.to_owned());
         header
     };
-    let unsigned: Box<dyn Fn(&Value) -> String + Send> =
-        Box::new(move |claims: &Value| format!("{}.{}.", b64(&json!({"alg": "none", "typ": "JWT"})), b64(claims)));
+    let unsigned: Box<dyn Fn(&Value) -> String + Send> = Box::new(move |claims: &Value| {
+        format!("{}.{}.", b64(&json!({"alg": "none", "typ": "JWT"})), b64(claims))
+    });
     let mut jku = with(Algorithm::ES256, "k1");
     jku.jku = Some("https://evil.example/jwks".to_owned());
     let cases = [
         ("none", unsigned, "oidc.algorithm_refused"),
-        ("a stranger's key under the right kid", signed(with(Algorithm::ES256, "k1"), stranger.clone()), "oidc.signature_wrong"),
+        (
+            "a stranger's key under the right kid",
+            signed(with(Algorithm::ES256, "k1"), stranger.clone()),
+            "oidc.signature_wrong",
+        ),
         ("an unknown kid", signed(with(Algorithm::ES256, "k9"), stranger.clone()), "oidc.signature_wrong"),
-        ("a kid that is a path", signed(with(Algorithm::ES256, "../../k1'--"), stranger.clone()), "oidc.signature_wrong"),
+        (
+            "a kid that is a path",
+            signed(with(Algorithm::ES256, "../../k1'--"), stranger.clone()),
+            "oidc.signature_wrong",
+        ),
         ("a key's address in the header", signed(jku, stranger.clone()), "oidc.signature_wrong"),
         (
             "the public key as an HMAC secret",
@@ -177,14 +188,18 @@ async fn answers_count_once_in_their_browser_of_their_connection() {
     let body = json!({"type": "oidc", "name": "Corp", "issuer": stage.issuer.url, "clientId": "c1", "clientSecret": "s"});
     let other = connect(&other, body).await;
     browser.stops.push(format!("{base}/sso/oidc/"));
-    let mut answer = browser.open(stage.module.authorize(&stage.app, &[("tenant", "acme"), ("prompt", "login")])).await.url;
+    let mut answer = browser
+        .open(stage.module.authorize(&stage.app, &[("tenant", "acme"), ("prompt", "login")]))
+        .await
+        .url;
     browser.stops.pop();
     answer.set_path(&format!("/sso/oidc/{}/callback", text(&other, "id")));
     browser.open(&answer).await.refused("sso.state_unknown");
     answer.set_path("/sso/oidc/01890a5d-ac96-774b-bcce-b302099a8057/callback");
     browser.open(&answer).await.refused("not_found");
     // An identifier of another tenant chooses nothing past the tenant that was named.
-    let mixed = stage.module.authorize(&stage.app, &[("tenant", "acme"), ("connection", &text(&other, "id"))]);
+    let mixed =
+        stage.module.authorize(&stage.app, &[("tenant", "acme"), ("connection", &text(&other, "id"))]);
     Browser::default().open(mixed).await.refused("not_found");
     stage.app.stop().await;
     stage.issuer.stop().await;
@@ -193,10 +208,11 @@ async fn answers_count_once_in_their_browser_of_their_connection() {
 #[actix_web::test]
 async fn whose_answer_it_is_must_be_clear() {
     let stage = Stage::set().await;
-    let promise: fn(&mut Value) = |document| document["authorization_response_iss_parameter_supported"] = json!(true);
-    let add = |iss: &str| -> Box<dyn Fn(&mut Vec<(String, String)>) + Send> {
+    let promise: fn(&mut Value) =
+        |document| document["authorization_response_iss_parameter_supported"] = json!(true);
+    let add = |iss: &str| {
         let iss = iss.to_owned();
-        Box::new(move |answer| answer.push(("iss".to_owned(), iss.clone())))
+        Box::new(move |answer: &mut Vec<(String, String)>| answer.push(("iss".to_owned(), iss.clone())))
     };
     stage.issuer.misbehave(|mischief| mischief.discovery = Some(Box::new(promise)));
     let page = stage.go().await;
@@ -262,14 +278,20 @@ async fn a_provider_that_points_inside_is_not_followed() {
     // What a discovery document names is guarded like what the admin typed.
     let stage = Stage::set().await;
     stage.issuer.misbehave(|mischief| {
-        mischief.discovery = Some(Box::new(|document| document["authorization_endpoint"] = json!("ftp://inside/")));
+        mischief.discovery =
+            Some(Box::new(|document| document["authorization_endpoint"] = json!("ftp://inside/")));
     });
     let page = stage.go().await;
     assert_eq!(stage.reason(&page).await, "oidc.url_refused");
     stage.issuer.misbehave(|mischief| {
-        mischief.discovery = Some(Box::new(|document| document["issuer"] = json!("https://elsewhere.example")));
+        mischief.discovery =
+            Some(Box::new(|document| document["issuer"] = json!("https://elsewhere.example")));
     });
-    let again = connect(&stage.tenant, json!({"type": "oidc", "name": "2", "issuer": stage.issuer.url, "clientId": "c1"})).await;
+    let again = connect(
+        &stage.tenant,
+        json!({"type": "oidc", "name": "2", "issuer": stage.issuer.url, "clientId": "c1"}),
+    )
+    .await;
     let url = stage.module.authorize(&stage.app, &[("connection", &text(&again, "id"))]);
     let page = Browser::default().open(url).await;
     assert_eq!(stage.reason(&page).await, "oidc.discovery_failed");

@@ -37,13 +37,18 @@ async fn a_person_signs_in_for_a_module_through_their_own_provider() {
     let page = browser.open(other.authorize(&app, &[])).await;
     assert!(page.parameter("code").is_some(), "{}", page.url);
     let page = browser.open(other.authorize(&app, &[("prompt", "login")])).await;
-    assert!(page.url.as_str().starts_with(CALLBACK) || page.url.as_str().starts_with(&op.issuer()), "{}", page.url);
+    assert!(
+        page.url.as_str().starts_with(CALLBACK) || page.url.as_str().starts_with(&op.issuer()),
+        "{}",
+        page.url
+    );
 
     // The trace tells it, without saying what the person is called.
     let trace = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.expect(200);
     let first = trace["items"].as_array().unwrap().last().unwrap();
     assert_eq!((&first["status"], &first["connectionId"]), (&json!("succeeded"), &connection["id"]));
-    let steps: Vec<&str> = first["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    let steps: Vec<&str> =
+        first["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(steps, ["begin", "provider.believed", "session.opened"]);
     assert!(!first.to_string().contains("alice"));
     app.stop().await;
@@ -74,7 +79,10 @@ async fn refresh_rotates_and_a_code_is_used_once() {
     // Another client's code.
     let other = super::module(&app, "other", json!({})).await;
     let page = browser.open(module.authorize(&app, &[])).await;
-    assert_eq!(other.redeem(&app, &page.parameter("code").unwrap()).await.expect(400)["error"], "invalid_grant");
+    assert_eq!(
+        other.redeem(&app, &page.parameter("code").unwrap()).await.expect(400)["error"],
+        "invalid_grant"
+    );
 
     let tokens = module.redeem(&app, &code).await.expect(200);
     let first = text(&tokens, "refresh_token");
@@ -83,7 +91,10 @@ async fn refresh_rotates_and_a_code_is_used_once() {
     assert_ne!(text(&second, "refresh_token"), first);
     // Somebody has a copy: the family dies, the access token with it.
     assert_eq!(module.refresh(&app, &first).await.expect(400)["error"], "invalid_grant");
-    assert_eq!(module.refresh(&app, &text(&second, "refresh_token")).await.expect(400)["error"], "invalid_grant");
+    assert_eq!(
+        module.refresh(&app, &text(&second, "refresh_token")).await.expect(400)["error"],
+        "invalid_grant"
+    );
     assert!(!module.active(&app, &text(&second, "access_token")).await);
 
     // A code that comes twice ends what its first use began.
@@ -156,7 +167,10 @@ async fn an_address_in_a_proven_domain_finds_its_account() {
     let tokens = super::tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
     let id = claims(&text(&tokens, "id_token"));
     assert_eq!((&id["email_verified"], &id["tenant_id"]), (&json!(true), &json!(acme.id)));
-    assert_eq!(acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        acme.admin.get("/api/v1/tenants/acme/users").await.expect(200)["items"].as_array().unwrap().len(),
+        1
+    );
     // The provider itself says that it never checked: no domain makes up for that.
     let page = sign_in(&app, &mut Browser::default(), &module, &acme, "alice!unverified").await;
     assert!(page.text.contains("Is this account yours?"), "{}", page.text);
@@ -171,13 +185,15 @@ async fn the_policy_decides_who_comes_in() {
     let (app, op) = (TestApp::start().await, OidcProvider::start().await);
     let acme = app.tenant("acme").await;
     let module = module(&app, "app", json!({})).await;
-    let connection = oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
+    let connection =
+        oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
     let policy = path(&acme, "sso-policy");
     let defaults = acme.admin.get(&policy).await.expect(200);
     assert_eq!((&defaults["enforced"], &defaults["jitProvisioning"]), (&json!(false), &json!(true)));
 
     acme.admin.put(&policy, json!({"jitProvisioning": false})).await.expect(200);
-    let page = sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await.refused("sso.not_provisioned");
+    let page =
+        sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await.refused("sso.not_provisioned");
     // The code on the page leads support to the reason.
     let code = page.code().expect("a code");
     let found = app.operator.get(&format!("/api/v1/sign-ins?code={code}")).await.expect(200);
@@ -215,7 +231,10 @@ async fn the_policy_decides_who_comes_in() {
     let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
     assert!(!module.active(&app, &text(&alice, "access_token")).await);
-    assert_eq!(module.refresh(&app, &text(&alice, "refresh_token")).await.expect(400)["error"], "invalid_grant");
+    assert_eq!(
+        module.refresh(&app, &text(&alice, "refresh_token")).await.expect(400)["error"],
+        "invalid_grant"
+    );
     app.stop().await;
     issuer.stop().await;
 }
@@ -245,7 +264,10 @@ async fn an_id_token_of_a_connection_is_exchanged_for_its_own_tenant() {
     assert_eq!(again["user"]["id"], done["user"]["id"]);
     let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
     acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
-    gateway.post("/api/internal/sso/exchange", token("acme-client")).await.refused(403, "connection.disabled");
+    gateway
+        .post("/api/internal/sso/exchange", token("acme-client"))
+        .await
+        .refused(403, "connection.disabled");
     app.stop().await;
     issuer.stop().await;
 }

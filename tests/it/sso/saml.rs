@@ -37,8 +37,10 @@ impl Corp {
     /// Begins in a browser, up to the provider; answers the request's ID.
     async fn begin(&self, app: &TestApp, browser: &mut Browser, module: &Module) -> String {
         browser.stops.push("https://idp.example/".to_owned());
-        let page = browser.open(module.authorize(app, &[("connection", &self.id()), ("prompt", "login")])).await;
-        let request = page.parameter("SAMLRequest").unwrap_or_else(|| panic!("no request: {} {}", page.url, page.text));
+        let page =
+            browser.open(module.authorize(app, &[("connection", &self.id()), ("prompt", "login")])).await;
+        let request =
+            page.parameter("SAMLRequest").unwrap_or_else(|| panic!("no request: {} {}", page.url, page.text));
         assert!(page.parameter("Signature").is_some(), "requests are signed");
         let xml = saml_core::from_redirect(&request).unwrap();
         let at = xml.find(" ID=\"").unwrap() + 5;
@@ -74,7 +76,10 @@ async fn a_person_signs_in_by_saml() {
     let page = corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&corp.idp)).await;
     let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
     let id = claims(&text(&tokens, "id_token"));
-    assert_eq!((&id["email"], &id["name"], &id["tenant_id"]), (&json!("alice@corp.example"), &json!("Alice"), &json!(acme.id)));
+    assert_eq!(
+        (&id["email"], &id["name"], &id["tenant_id"]),
+        (&json!("alice@corp.example"), &json!("Alice"), &json!(acme.id))
+    );
 
     // Encrypted for the key of our metadata.
     let metadata = app.anyone().get(&text(&corp.connection, "metadataUrl")).await;
@@ -202,16 +207,23 @@ async fn metadata_is_fetched_when_it_is_needed_and_again_when_the_key_changes() 
     assert!(page.parameter("code").is_some(), "{}", page.text);
     assert_eq!(site.all().len(), 2);
     let request = corp.begin(&app, &mut browser, &module).await;
-    let page = corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&shared_pair("stranger"))).await;
+    let page =
+        corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&shared_pair("stranger"))).await;
     page.refused("sso.refused");
     assert_eq!(site.all().len(), 2, "strangers make nobody fetch");
     // Metadata without a signing certificate: nobody comes in.
     let broken = idp_metadata(IDP, SSO, &[]);
-    acme.admin.post(&path(&acme, "connections"), json!({"type": "saml", "name": "x", "metadataXml": broken})).await.refused(400, "validation.failed");
+    acme.admin
+        .post(&path(&acme, "connections"), json!({"type": "saml", "name": "x", "metadataXml": broken}))
+        .await
+        .refused(400, "validation.failed");
     let bare = json!({"type": "saml", "name": "x", "entityId": IDP, "ssoUrl": SSO, "certificates": []});
     let bare = connect(&acme, bare).await;
     assert_eq!(bare["status"], "incomplete");
-    Browser::default().open(module.authorize(&app, &[("connection", &text(&bare, "id"))])).await.refused("connection.incomplete");
+    Browser::default()
+        .open(module.authorize(&app, &[("connection", &text(&bare, "id"))]))
+        .await
+        .refused("connection.incomplete");
     app.stop().await;
     site.stop().await;
 }
@@ -237,7 +249,10 @@ async fn the_provider_signs_people_out() {
     // Unsigned, by a stranger, altered: nobody is signed out.
     browser.open(send(&message("_l1"), None)).await.refused("sso.refused");
     browser.open(send(&message("_l2"), Some(&shared_pair("stranger")))).await.refused("sso.refused");
-    browser.open(send(&message("_l3"), Some(&corp.idp)).replace("RelayState=relay", "RelayState=other")).await.refused("sso.refused");
+    browser
+        .open(send(&message("_l3"), Some(&corp.idp)).replace("RelayState=relay", "RelayState=other"))
+        .await
+        .refused("sso.refused");
     assert!(module.active(&app, &access).await);
     let page = browser.open(send(&message("_l4"), Some(&corp.idp))).await;
     assert!(page.url.as_str().starts_with("https://idp.example/sso/slo?SAMLResponse="), "{}", page.url);

@@ -2,13 +2,16 @@
 
 mod authorize;
 mod callback;
+mod connection_input;
 mod connections;
 mod exchange;
 mod issuers;
 mod links;
+mod login;
 mod oauth;
 mod pages;
 mod policy;
+mod provider_logout;
 mod sign_ins;
 mod sign_out;
 mod tests;
@@ -22,6 +25,7 @@ pub fn routes() -> Routes {
         .and(oauth::routes())
         .and(authorize::routes())
         .and(callback::routes())
+        .and(provider_logout::routes())
         .and(sign_out::routes())
         .and(tests::routes())
         .and(connections::routes())

@@ -137,7 +137,8 @@ pub(crate) fn check_shape(xml: &Xml<'_>, signature: NodeId) -> Result<(), Refusa
     // Comments are outside of what is signed: within a digest they would make one text for the verifier and another for the
     // reader (CVE-2025-29775).
     let all = xml.document.descendants(signature);
-    if all.into_iter().any(|node| matches!(xml.document.node_kind(node), Some(uppsala::NodeKind::Comment(_)))) {
+    if all.into_iter().any(|node| matches!(xml.document.node_kind(node), Some(uppsala::NodeKind::Comment(_))))
+    {
         return Err(shape("a comment"));
     }
     for child in xml.document.children_iter(signature) {
@@ -209,7 +210,8 @@ impl Decryptor {
     /// [`Reason::DecryptionFailed`] if one can't be read.
     pub fn new(keys: &[&str]) -> Result<Self, Refusal> {
         let context = |pem: &&str| {
-            let key = load_pem_auto(pem.as_bytes(), None).map_err(|_| Refusal::new(Reason::DecryptionFailed))?;
+            let key =
+                load_pem_auto(pem.as_bytes(), None).map_err(|_| Refusal::new(Reason::DecryptionFailed))?;
             let mut manager = KeysManager::new();
             manager.add_key(key);
             Ok(EncContext::new(manager).with_disable_cipher_reference(true))

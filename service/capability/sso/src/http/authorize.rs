@@ -9,11 +9,13 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
 
+use super::login::{login, login_form, login_page, waiting};
 use super::oauth;
 use super::pages::{self, Jar};
-use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized, PUSHED_LIFETIME, Parameters};
+use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized, Parameters};
 use crate::ops::connections::{self, Connection};
 use crate::ops::discovery::{self, Hints, Home, Way};
+use crate::ops::kept;
 use crate::ops::oidc::Wishes;
 use crate::ops::sign_in::{self, Begin, Shared};
 
@@ -85,7 +87,11 @@ async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
     Ok(Door { issuer, realm: Some(ids.key("realm")?.to_owned()) })
 }
 
-async fn authorize(caller: Caller, request: HttpRequest, shared: Shared) -> Result<HttpResponse, Problem> {
+pub(super) async fn authorize(
+    caller: Caller,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
     let door = front(&caller);
     come_in(&caller, &request, &shared, door, request.query_string()).await
 }
@@ -122,18 +128,17 @@ async fn realm_authorize_by_form(
 }
 
 /// What a request asks for: of its own, or as it was pushed.
-async fn parameters(service: &Service, text: &str) -> Result<Parameters, Problem> {
+pub(super) async fn parameters(service: &Service, text: &str) -> Result<Parameters, Problem> {
     let own = authorize::parameters(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok(own) };
     let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
-    let (client, pushed) =
-        authorize::kept(service, id.ok_or_else(unknown)?, true).await?.ok_or_else(unknown)?;
+    let (client, pushed) = kept::kept(service, id.ok_or_else(unknown)?, true).await?.ok_or_else(unknown)?;
     // RFC 9126, section 4: pushed by this client; what else stands in the URL counts for nothing.
     if own.get("client_id") == Some(&client) { Ok(pushed) } else { Err(unknown()) }
 }
 
-async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Problem> {
+pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Problem> {
     let unknown = || Problem::new(Code::ClientUnknown);
     let id = parameters.get("client_id").ok_or_else(unknown)?;
     webhooks::client(service, id).await?.ok_or_else(unknown)
@@ -263,7 +268,7 @@ async fn refuse(caller: &Caller, asked: &Authorization, problem: Problem) -> Res
     send_back(asked, asked.error("access_denied", problem.code.title()))
 }
 
-fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
+pub(super) fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
     Wishes {
         login_hint: parameters.get("login_hint").filter(|hint| hint.len() <= 254).cloned(),
         prompt: ["login", "select_account", "consent"]
@@ -312,20 +317,6 @@ pub(super) async fn leave(
     }
 }
 
-async fn waiting(service: &Service, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
-    match to.kept {
-        Some((client_id, parameters)) => {
-            // The door is part of what was asked; the page's form comes back by another path.
-            let mut parameters = parameters.clone();
-            if let Continues::Authorize(asked) = &to.continues {
-                parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
-            }
-            authorize::keep(service, client_id, &parameters, false).await.map(Some)
-        }
-        None => Ok(None),
-    }
-}
-
 /// Writes the attempt down and sends the browser to the provider.
 pub(super) async fn begin(
     caller: &Caller,
@@ -345,115 +336,6 @@ pub(super) async fn begin(
     };
     Jar::Browser.set(service, &mut response, &browser, BROWSER_SECONDS);
     Ok(response)
-}
-
-fn login_form(
-    service: &Service,
-    request: &HttpRequest,
-    waiting: Option<Uuid>,
-    email: Option<&str>,
-    told: Option<&str>,
-) -> Result<HttpResponse, Problem> {
-    let known = Jar::Tenants.get(service, request).unwrap_or_default();
-    let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
-    let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
-    pages::html(StatusCode::OK, "login", &values)
-}
-
-/// A request that waits, with what was asked.
-async fn waited(
-    service: &Service,
-    parameters: &Parameters,
-) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
-    let Some(id) = parameters.get("request") else { return Ok(None) };
-    let over = || Problem::new(Code::SsoStateUnknown);
-    let id = Uuid::try_parse(id).map_err(|_| over())?;
-    let (client_id, kept) = authorize::kept(service, id, false).await?.ok_or_else(over)?;
-    let issuer = kept.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());
-    let client = client(service, &kept).await?;
-    match authorize::authorization(&client, &kept, &issuer) {
-        Ok(asked) => Ok(Some((kept, asked, client_id))),
-        Err(_) => Err(over()),
-    }
-}
-
-async fn login_page(caller: Caller, request: HttpRequest, shared: Shared) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    let parameters = match authorize::parameters(request.query_string()) {
-        Ok(parameters) => parameters,
-        Err(problem) => return pages::refusal(problem),
-    };
-    let mut hints = Hints::of(&parameters);
-    let waited = match waited(service, &parameters).await {
-        Ok(waited) => waited,
-        Err(problem) if problem.code.status().is_client_error() => return pages::refusal(problem),
-        Err(problem) => return Err(problem),
-    };
-    let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
-    if !hinted {
-        let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
-        if waiting.is_none()
-            && let Some(session) = session(service, &request).await?
-        {
-            return super::callback::signed_in(service, &session).await;
-        }
-        return login_form(service, &request, waiting, hints.login.as_deref(), None);
-    }
-    match waited {
-        Some((kept, asked, client_id)) => {
-            // A realm's request stays in its realm, whatever the page's links say.
-            if let Some(tenant) = kept.get("tenant") {
-                hints.tenant = Some(tenant.clone());
-            }
-            let wishes = wishes(&kept, &asked);
-            let continues = Continues::Authorize(Box::new(asked));
-            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
-            leave(&caller, &request, &shared, to).await
-        }
-        None => {
-            let wishes = Wishes { login_hint: hints.login.clone(), ..Wishes::default() };
-            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
-            leave(&caller, &request, &shared, to).await
-        }
-    }
-}
-
-async fn login(
-    caller: Caller,
-    request: HttpRequest,
-    FormText(form): FormText,
-    shared: Shared,
-) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    let parameters = authorize::parameters(&form)?;
-    let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
-    let email =
-        parameters.get("email").map(|email| email.trim().to_owned()).filter(|email| web::is_email(email));
-    let Some(email) = email else {
-        let told = "That isn't an e-mail address.";
-        return login_form(service, &request, waiting, None, Some(told));
-    };
-    let hints = Hints { login: Some(email.clone()), ..Hints::default() };
-    if discovery::tenant(service, &hints).await?.is_none() {
-        // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
-        super::links::send(&caller, &email, waiting).await?;
-        let values = json!({"email": email});
-        return pages::html(StatusCode::OK, "links_sent", &values);
-    }
-    let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
-    match waited(service, &parameters).await {
-        Ok(Some((kept, asked, client_id))) => {
-            let continues = Continues::Authorize(Box::new(asked));
-            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
-            leave(&caller, &request, &shared, to).await
-        }
-        Ok(None) => {
-            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
-            leave(&caller, &request, &shared, to).await
-        }
-        Err(problem) if problem.code.status().is_client_error() => pages::refusal(problem),
-        Err(problem) => Err(problem),
-    }
 }
 
 async fn push(
@@ -479,9 +361,9 @@ async fn push(
             return Err(Problem::detailed(Code::ValidationFailed, description).dialect(error));
         }
     }
-    let id = authorize::keep(service, &client.client_id, &parameters, true).await?;
+    let id = kept::keep(service, &client.client_id, &parameters, true).await?;
     Ok(HttpResponse::Created().json(json!({
-        "request_uri": format!("{}{id}", authorize::REQUEST_URI_PREFIX), "expires_in": PUSHED_LIFETIME.num_seconds(),
+        "request_uri": format!("{}{id}", authorize::REQUEST_URI_PREFIX), "expires_in": kept::PUSHED_LIFETIME.num_seconds(),
     })))
 }
 

@@ -5,22 +5,23 @@ use actix_web::{HttpRequest, HttpResponse};
 use entity::sessions::browser_session;
 use entity::sso::sign_in as row;
 use platform::View;
-use saml_core::{Direction, LogoutMessage, Reason as SamlReason, Refusal};
+use saml_core::{Reason as SamlReason, Refusal};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
+use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service};
 
 use super::authorize::connection;
 use super::pages::{self, Jar};
+use crate::ops::arrival::{self, Came, Failed};
 use crate::ops::authorize::{self, Continues, Parameters};
 use crate::ops::connections::{Connection, Kind};
-use crate::ops::sign_in::{self, Came, Failed, Secrets, Shared};
-use crate::ops::{logout, oidc, proof, saml};
+use crate::ops::sign_in::{self, Secrets, Shared};
+use crate::ops::{attributes, logout, oidc, proof, saml};
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
 
 /// Bytes of a response in a form: 256 KB in base64, percent-encoded at worst.
-const RESPONSE_BYTES_MAX: usize = 512 << 10;
+pub(super) const RESPONSE_BYTES_MAX: usize = 512 << 10;
 
 pub(super) fn routes() -> Routes {
     let provider = Access::Public("an identity provider answers through the browser; its answer is verified");
@@ -35,21 +36,6 @@ pub(super) fn routes() -> Routes {
             "oidc_callback: Take an OpenID Provider's answer.",
             oidc_callback,
             answer,
-        )
-        .add_with(
-            Method::POST,
-            "/sso/oidc/{connection}/backchannel-logout",
-            provider,
-            "oidc_backchannel_logout: Take an OpenID Provider's logout token.",
-            oidc_backchannel_logout,
-            |route| answer(route).speaks(Dialect::OAuth),
-        )
-        .add(
-            Method::GET,
-            "/sso/oidc/{connection}/frontchannel-logout",
-            provider,
-            "oidc_frontchannel_logout: Take an OpenID Provider's front-channel logout.",
-            oidc_frontchannel_logout,
         )
         .add(
             Method::GET,
@@ -75,22 +61,6 @@ pub(super) fn routes() -> Routes {
             answer,
         )
         .add_with(
-            Method::GET,
-            "/sso/saml/{connection}/slo",
-            provider,
-            "saml_slo: Take a SAML logout message by redirect.",
-            saml_slo,
-            answer,
-        )
-        .add_with(
-            Method::POST,
-            "/sso/saml/{connection}/slo",
-            provider,
-            "saml_slo_by_form: Take a SAML logout message by a form.",
-            saml_slo_by_form,
-            answer,
-        )
-        .add_with(
             Method::POST,
             "/sso/proof",
             proof,
@@ -100,7 +70,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-fn page(result: Result<HttpResponse, Failed>) -> Result<HttpResponse, Problem> {
+pub(super) fn page(result: Result<HttpResponse, Failed>) -> Result<HttpResponse, Problem> {
     match result {
         Ok(response) => Ok(response),
         Err(failed) => pages::failed(failed),
@@ -132,7 +102,7 @@ async fn take_oidc(
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
         Ok(profile) => complete(caller, request, &connection, &row, profile).await,
-        Err(refused) => Err(sign_in::fail(service, &caller.ctx, &row, refused).await),
+        Err(refused) => Err(arrival::fail(service, &caller.ctx, &row, refused).await),
     }
 }
 
@@ -149,7 +119,7 @@ async fn own_row(
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
-    let mut failed = sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
+    let mut failed = arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
     failed.problem = Problem::new(Code::SsoBrowserOther);
     Err(failed)
 }
@@ -185,7 +155,7 @@ async fn complete(
     profile: Profile,
 ) -> Result<HttpResponse, Failed> {
     let agent = pages::agent(request);
-    let came = sign_in::complete(&caller.service, &caller.ctx, connection, row, profile, agent).await?;
+    let came = arrival::complete(&caller.service, &caller.ctx, connection, row, profile, agent).await?;
     arrive(caller, request, row, came).await
 }
 
@@ -281,7 +251,7 @@ async fn saml_acs(
 }
 
 /// One parameter of a form that may be long; twice is never.
-fn long_parameter(form: &str, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn long_parameter(form: &str, name: &str) -> Result<Option<String>, Problem> {
     let mut found = url::form_urlencoded::parse(form.as_bytes()).filter(|(one, _)| one == name);
     match (found.next(), found.next()) {
         (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
@@ -325,13 +295,13 @@ async fn take_saml(
     let provider = (settings, known.as_ref());
     let accepted = saml::accept(service, &shared.saml, &connection, provider, &xml, claimed.as_deref()).await;
     let profile = match &accepted {
-        Ok(accepted) => saml::profile(&settings.attribute_mapping, accepted),
+        Ok(accepted) => attributes::profile(&settings.attribute_mapping, accepted),
         Err(refused) => Err(refused.clone()),
     };
     let (accepted, profile) = match (accepted, profile) {
         (Ok(accepted), Ok(profile)) => (accepted, profile),
         (Err(refused), _) | (_, Err(refused)) => {
-            return Err(sign_in::fail(service, &caller.ctx, &row, refused).await);
+            return Err(arrival::fail(service, &caller.ctx, &row, refused).await);
         }
     };
     let kept = async |tx: &mut platform::Tx| {
@@ -347,7 +317,7 @@ async fn take_saml(
         Ok::<_, Problem>(true)
     };
     if !service.db.write(&caller.ctx, row.tenant_id, kept).await? {
-        return Err(sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::ReplayedAssertion)).await);
+        return Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::ReplayedAssertion)).await);
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
@@ -370,7 +340,7 @@ async fn unsolicited(
     let row = sign_in::unsolicited(service, &caller.ctx, connection, &browser).await?;
     if !allowed {
         let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
-        return Err(sign_in::fail(service, &caller.ctx, &row, refused).await);
+        return Err(arrival::fail(service, &caller.ctx, &row, refused).await);
     }
     Ok((row, Some(browser)))
 }
@@ -398,7 +368,7 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
         return Err(unknown().into());
     }
     if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
-        let mut failed = sign_in::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
+        let mut failed = arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
         failed.problem = Problem::new(Code::SsoBrowserOther);
         return Err(failed);
     }
@@ -435,127 +405,6 @@ async fn prove_account(
             pages::html(StatusCode::FORBIDDEN, "proof", &values)
         }
         Err(failed) => pages::failed(failed),
-    }
-}
-
-async fn oidc_backchannel_logout(
-    caller: Caller,
-    ids: Ids,
-    FormText(form): FormText,
-    shared: Shared,
-) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
-    let token = long_parameter(&form, "logout_token")?;
-    let token = token.ok_or_else(|| {
-        Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
-    })?;
-    logout::by_token(&caller.service, &shared, &caller.ctx, &connection, &token).await?;
-    Ok(HttpResponse::Ok().finish())
-}
-
-/// Front-Channel Logout 1.0: an unsigned hint, so it ends only what this browser itself has.
-async fn oidc_frontchannel_logout(
-    caller: Caller,
-    ids: Ids,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    let connection = connection(service, &ids).await?;
-    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
-    let parameters = authorize::parameters(request.query_string())?;
-    let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
-    let sid = parameters.get("sid");
-    let mut response = pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?;
-    // The provider shows this page in a frame of its own.
-    response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
-    if let Some(session) = super::authorize::session(service, &request).await?
-        && named
-        && session.connection_id == Some(connection.row.id)
-        && sid.is_none_or(|sid| session.upstream_sid.as_ref() == Some(sid))
-    {
-        let work = async |tx: &mut platform::Tx| {
-            sessions::end_browser(tx, &session, sessions::Ended::ProviderSignedOut).await
-        };
-        service.db.write(&caller.ctx, session.tenant_id, work).await?;
-        Jar::Session.clear(service, &mut response);
-    }
-    Ok(response)
-}
-
-async fn saml_slo(
-    caller: Caller,
-    ids: Ids,
-    request: HttpRequest,
-    shared: Shared,
-) -> Result<HttpResponse, Problem> {
-    let query = request.query_string().to_owned();
-    let is_request = query.split('&').any(|pair| pair.starts_with("SAMLRequest="));
-    let direction = if is_request { Direction::Request } else { Direction::Response };
-    let encoded = long_parameter(&query, direction.parameter())?;
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
-    let relay_state = long_parameter(&query, "RelayState")?;
-    let message = saml_core::from_redirect(&encoded);
-    let connection = connection(&caller.service, &ids).await?;
-    let read = message.map_err(Refused::from).and_then(|xml| {
-        let signed = Some((query.as_str(), direction));
-        saml::read_logout(&caller.service, &shared.saml, &connection, &xml, signed)
-    });
-    log_out(&caller, &request, &shared, &connection, read, relay_state).await
-}
-
-async fn saml_slo_by_form(
-    caller: Caller,
-    ids: Ids,
-    request: HttpRequest,
-    FormText(form): FormText,
-    shared: Shared,
-) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
-    let encoded = match long_parameter(&form, "SAMLRequest")? {
-        Some(encoded) => Some(encoded),
-        None => long_parameter(&form, "SAMLResponse")?,
-    };
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
-    let relay_state = long_parameter(&form, "RelayState")?;
-    let read = saml_core::from_post(&encoded)
-        .map_err(Refused::from)
-        .and_then(|xml| saml::read_logout(&caller.service, &shared.saml, &connection, &xml, None));
-    log_out(&caller, &request, &shared, &connection, read, relay_state).await
-}
-
-async fn log_out(
-    caller: &Caller,
-    _: &HttpRequest,
-    shared: &Shared,
-    connection: &Connection,
-    read: Result<LogoutMessage, Refused>,
-    relay_state: Option<String>,
-) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    match read {
-        Err(refused) => {
-            let target = platform::Target::new("connection", connection.row.id);
-            let target = target.with(json!({"reason": refused.reason}));
-            let tenant = Some(connection.row.tenant_id);
-            service.db.record_denied(&caller.ctx, tenant, "sso.logout", target).await?;
-            let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
-            pages::failed(Failed { code: None, problem, refused: Some(refused) })
-        }
-        Ok(LogoutMessage::Response { .. }) => {
-            pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))
-        }
-        Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
-            let until = service.db.clock().now() + chrono::TimeDelta::minutes(15);
-            let message = format!("logout:{id}");
-            let sid = session_indexes.first().map(String::as_str);
-            let once = (message.as_str(), until);
-            logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
-            let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
-            match saml::logout_response(service, &shared.saml, connection, &id, relay).await? {
-                Some(url) => Ok(pages::redirect(&url)),
-                None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
-            }
-        }
     }
 }
 

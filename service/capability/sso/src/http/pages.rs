@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::json;
 use web::{Problem, Service};
 
+use crate::ops::arrival::Failed;
 use crate::ops::saml::Go;
-use crate::ops::sign_in::Failed;
 use crate::refusal::Mender;
 
 /// The one script of the pages: sends a form that a person would send by its button.

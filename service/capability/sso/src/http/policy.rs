@@ -127,7 +127,8 @@ pub(crate) struct PolicyView {
     group_roles: Vec<GroupRole>,
     session_seconds: Option<i64>,
     idle_seconds: Option<i64>,
-    updated_at: DateTime<Utc>,
+    /// Null as long as nobody set a policy.
+    updated_at: Option<DateTime<Utc>>,
 }
 
 impl From<Policy> for PolicyView {
@@ -142,7 +143,7 @@ impl From<Policy> for PolicyView {
             group_roles: policy.group_roles,
             session_seconds: policy.row.session_seconds,
             idle_seconds: policy.row.idle_seconds,
-            updated_at: policy.row.updated_at,
+            updated_at: (policy.row.version > 0).then_some(policy.row.updated_at),
         }
     }
 }

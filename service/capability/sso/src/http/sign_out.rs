@@ -16,8 +16,8 @@ use super::authorize::session;
 use super::pages::{self, Jar};
 use crate::ops::authorize::{self, Parameters};
 use crate::ops::connections::{self, Kind};
-use crate::ops::sign_in::{self, Shared};
-use crate::ops::{saml, tokens};
+use crate::ops::sign_in::Shared;
+use crate::ops::{arrival, saml, tokens};
 
 pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign out");
@@ -122,7 +122,10 @@ async fn sign_out(
         Some(token) => match sessions::verify_id_token(service, keys, token).await? {
             Some(hint) => Some(hint),
             None => {
-                return pages::refusal(Problem::detailed(Code::ValidationFailed, "The ID token is not ours."));
+                return pages::refusal(Problem::detailed(
+                    Code::ValidationFailed,
+                    "The ID token is not ours.",
+                ));
             }
         },
         None => None,
@@ -210,7 +213,7 @@ async fn upstream(
     shared: &Shared,
     ending: &browser_session::Model,
 ) -> Result<Option<String>, Problem> {
-    let (Some(id), Some(kept)) = (ending.connection_id, sign_in::upstream_of(service, ending)) else {
+    let (Some(id), Some(kept)) = (ending.connection_id, arrival::upstream_of(service, ending)) else {
         return Ok(None);
     };
     let find = async |view: &View| connections::find(view, id).await;

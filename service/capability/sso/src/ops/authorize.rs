@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use entity::sessions::browser_session;
-use entity::sso::{authorization_code, authorization_request};
+use entity::sso::authorization_code;
 use entity::webhooks::module;
 use platform::crypto::one_time_secret;
-use platform::{Ctx, PlatformTx, PlatformView, Target, Tx, Work, ids};
-use sea_orm::{ColumnTrait, QueryFilter};
+use platform::{Ctx, Target, Tx, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
-use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::connections::identity_issuer;
@@ -23,10 +21,6 @@ use super::policy;
 const CODE_PREFIX: &str = "tnt_ac_";
 /// A code is changed at once.
 const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
-/// A pushed request is used soon (RFC 9126, section 2.2).
-pub(crate) const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
-/// A request that waits on the sign-in page.
-const WAITING_LIFETIME: TimeDelta = TimeDelta::minutes(30);
 /// RFC 9126
 pub(crate) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// Characters of one parameter.
@@ -220,63 +214,6 @@ impl Authorization {
     }
 }
 
-/// Keeps a request: pushed, or waiting on the sign-in page.
-pub(crate) async fn keep(
-    service: &Service,
-    client_id: &str,
-    parameters: &Parameters,
-    pushed: bool,
-) -> Result<Uuid, Problem> {
-    let id = ids::new();
-    let parameters = serde_json::to_value(parameters).map_err(Problem::internal)?;
-    let work = async |tx: &mut PlatformTx| {
-        tx.housekeeping();
-        let lifetime = if pushed { PUSHED_LIFETIME } else { WAITING_LIFETIME };
-        let row = authorization_request::Model {
-            id,
-            client_id: client_id.to_owned(),
-            pushed,
-            parameters,
-            created_at: tx.now(),
-            expires_at: tx.now() + lifetime,
-        };
-        tx.insert(row).await
-    };
-    service.db.write_platform(&Ctx::system("authorization"), work).await?;
-    Ok(id)
-}
-
-/// A kept request; a pushed one is used up.
-pub(crate) async fn kept(
-    service: &Service,
-    id: Uuid,
-    pushed: bool,
-) -> Result<Option<(String, Parameters)>, Problem> {
-    let select = move |view: &PlatformView| {
-        view.platform::<authorization_request::Entity>().filter(authorization_request::Column::Id.eq(id))
-    };
-    let fits = |row: &authorization_request::Model, now| row.pushed == pushed && row.expires_at > now;
-    let read = |row: authorization_request::Model| -> Result<_, Problem> {
-        let parameters = serde_json::from_value(row.parameters).map_err(Problem::internal)?;
-        Ok((row.client_id, parameters))
-    };
-    if !pushed {
-        let find = async |view: &PlatformView| view.one(select(view)).await.map(|row| (row, view.now()));
-        let (row, now) = service.db.read_platform(find).await?;
-        return row.filter(|row| fits(row, now)).map(read).transpose();
-    }
-    let take = async |tx: &mut PlatformTx| {
-        tx.housekeeping();
-        let row = tx.lock(select(tx)).await?;
-        if let Some(row) = &row {
-            tx.delete(row.clone()).await?;
-        }
-        Ok::<_, platform::DbError>((row, tx.now()))
-    };
-    let (row, now) = service.db.write_platform(&Ctx::system("authorization"), take).await?;
-    row.filter(|row| fits(row, now)).map(read).transpose()
-}
-
 /// A code for the person of a browser's session, if tenant, person and policy still allow it.
 pub(crate) async fn issue_code(
     service: &Service,
@@ -332,6 +269,8 @@ pub(crate) fn list(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn client(uris: &[&str], public: bool) -> module::Model {
@@ -364,8 +303,13 @@ mod tests {
             ("code_challenge", challenge),
             ("code_challenge_method", "S256"),
         ];
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        usual.iter().chain(pairs).map(own).filter(|(_, value)| !value.is_empty()).collect()
+        let mut all: Parameters = usual
+            .iter()
+            .chain(pairs)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        all.retain(|_, value| !value.is_empty());
+        all
     }
 
     #[test]

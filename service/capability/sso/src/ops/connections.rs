@@ -3,7 +3,7 @@
 use aws_lc_rs::encoding::AsDer as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use entity::sso::{connection, connection_key};
 use platform::db::Lookup;
 use platform::tx::Event;
@@ -194,10 +194,11 @@ pub(crate) async fn make_key(
     connection: Uuid,
 ) -> Result<connection_key::Model, Problem> {
     let name = format!("{} {connection}", service.config.public_url());
-    let made = tokio::task::spawn_blocking(move || self_signed(&name)).await.map_err(Problem::internal)?;
+    let now = service.db.clock().now();
+    let made =
+        tokio::task::spawn_blocking(move || self_signed(&name, now)).await.map_err(Problem::internal)?;
     let (pem, der) = made?;
     let id = ids::new();
-    let now = service.db.clock().now();
     Ok(connection_key::Model {
         tenant_id: tenant,
         connection_id: connection,
@@ -210,7 +211,7 @@ pub(crate) async fn make_key(
 }
 
 /// A new RSA key in PKCS#8 PEM and its certificate in DER.
-fn self_signed(name: &str) -> Result<(String, Vec<u8>), Problem> {
+fn self_signed(name: &str, now: platform::Timestamp) -> Result<(String, Vec<u8>), Problem> {
     let failed = |_| Problem::internal("no key could be made");
     let key = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(failed)?;
     let document = key.as_der().map_err(failed)?;
@@ -219,8 +220,7 @@ fn self_signed(name: &str) -> Result<(String, Vec<u8>), Problem> {
         rcgen::KeyPair::from_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).map_err(Problem::internal)?;
     let mut parameters = rcgen::CertificateParams::default();
     parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
-    let now = Utc::now();
-    let year = |at: chrono::DateTime<Utc>| chrono::Datelike::year(&at);
+    let year = |at: platform::Timestamp| chrono::Datelike::year(&at);
     parameters.not_before = rcgen::date_time_ymd(year(now) - 1, 1, 1);
     parameters.not_after = rcgen::date_time_ymd(year(now + KEY_LIFETIME) + 1, 1, 1);
     let certificate = parameters.self_signed(&pair).map_err(Problem::internal)?;

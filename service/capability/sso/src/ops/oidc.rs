@@ -6,22 +6,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
     CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
     CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
     CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
 };
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthorizationCode,
-    ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, IssuerUrl, LoginHint,
-    LogoutProviderMetadata, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    ProviderMetadata, RedirectUrl, Scope, SignatureVerificationError, SubjectIdentifier, TokenResponse as _,
-    UserInfoClaims,
+    AccessTokenHash, AdditionalProviderMetadata, AuthorizationCode, ClientId, CsrfToken, HttpRequest,
+    IssuerUrl, LoginHint, LogoutProviderMetadata, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, Scope, SubjectIdentifier, TokenResponse as _, UserInfoClaims,
 };
 use platform::http::HttpError;
 use serde::{Deserialize, Serialize};
@@ -31,7 +27,11 @@ use url::Url;
 use uuid::Uuid;
 use web::Service;
 
+use super::claims::{lacks, payload, profile};
 use super::connections::Connection;
+use super::relying_party::{
+    check_at_hash, client, discover, no_token_endpoint, token_error, verification_error,
+};
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
 
@@ -44,13 +44,13 @@ const PROVIDERS_MAX: u64 = 10_000;
 
 /// What of RFC 9207 a provider promises.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Promises {
+pub(super) struct Promises {
     #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
+    pub(super) authorization_response_iss_parameter_supported: bool,
 }
 impl AdditionalProviderMetadata for Promises {}
 
-type Metadata = ProviderMetadata<
+pub(super) type Metadata = ProviderMetadata<
     LogoutProviderMetadata<Promises>,
     CoreAuthDisplay,
     CoreClientAuthMethod,
@@ -95,7 +95,7 @@ impl Default for Providers {
 
 /// Extra claims of any name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Extra(Map<String, Value>);
+pub(super) struct Extra(Map<String, Value>);
 impl openidconnect::AdditionalClaims for Extra {}
 
 /// What a sign-in keeps secret until the answer comes.
@@ -113,7 +113,7 @@ pub(crate) struct Wishes {
     pub(crate) max_age: Option<i64>,
 }
 
-fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
+pub(super) fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
     let client = service.http.clone();
     move |request| {
         let client = client.clone();
@@ -380,185 +380,4 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 /// Where the provider's answer comes: its own per connection, so that no provider can answer for another.
 pub(crate) fn callback(service: &Service, connection: Uuid) -> String {
     format!("{}/sso/oidc/{connection}/callback", service.config.public_url())
-}
-
-async fn discover(service: &Service, issuer: &str) -> Result<Metadata, Refused> {
-    let failed = |got: String| Refused::new(Reason::DiscoveryFailed).expected(issuer).got(got);
-    let url = IssuerUrl::new(issuer.to_owned()).map_err(|error| failed(error.to_string()))?;
-    let http = http(service);
-    Metadata::discover_async(url, &http).await.map_err(|error| match error {
-        openidconnect::DiscoveryError::Request(HttpError::Refused(why)) => {
-            Refused::new(Reason::UrlRefused).got(why)
-        }
-        openidconnect::DiscoveryError::Request(error) => failed(error.to_string()),
-        openidconnect::DiscoveryError::Response(status, ..) => failed(format!("it answered {status}")),
-        openidconnect::DiscoveryError::Validation(why) => failed(why),
-        _ => failed("the document can't be read".to_owned()),
-    })
-}
-
-type Client = CoreClient<
-    openidconnect::EndpointSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointNotSet,
-    openidconnect::EndpointMaybeSet,
-    openidconnect::EndpointMaybeSet,
->;
-
-fn client(
-    metadata: &Metadata,
-    settings: &OidcSettings,
-    secret: Option<&str>,
-    callback: &str,
-) -> Result<Client, Refused> {
-    let redirect =
-        RedirectUrl::new(callback.to_owned()).map_err(|_| Refused::new(Reason::Internal).got(callback))?;
-    let methods = metadata.token_endpoint_auth_methods_supported();
-    let basic = methods.is_none_or(|methods| methods.contains(&CoreClientAuthMethod::ClientSecretBasic));
-    Ok(CoreClient::from_provider_metadata(
-        metadata.clone(),
-        ClientId::new(settings.client_id.clone()),
-        secret.map(|secret| ClientSecret::new(secret.to_owned())),
-    )
-    .set_redirect_uri(redirect)
-    .set_auth_type(if basic { AuthType::BasicAuth } else { AuthType::RequestBody }))
-}
-
-fn no_token_endpoint() -> Refused {
-    Refused::new(Reason::DiscoveryFailed).expected("token_endpoint")
-}
-
-fn token_error<E: std::error::Error + 'static, T: openidconnect::ErrorResponse + 'static>(
-    error: &openidconnect::RequestTokenError<E, T>,
-) -> Refused {
-    let refused = Refused::new(Reason::TokenRequestFailed);
-    match error {
-        openidconnect::RequestTokenError::ServerResponse(answer) => {
-            refused.got(serde_json::to_string(answer).unwrap_or_default())
-        }
-        openidconnect::RequestTokenError::Request(error) => refused.got(error.to_string()),
-        _ => refused.got("the answer can't be read"),
-    }
-}
-
-fn verification_error(error: &ClaimsVerificationError) -> (Refused, bool) {
-    use ClaimsVerificationError as E;
-    let (reason, other_keys) = match error {
-        E::Expired(_) => (Reason::Expired, false),
-        E::InvalidAudience(_) => (Reason::AudienceWrong, false),
-        E::InvalidIssuer(_) => (Reason::IssuerWrong, false),
-        E::InvalidNonce(_) => (Reason::NonceWrong, false),
-        E::SignatureVerification(
-            SignatureVerificationError::DisallowedAlg(_)
-            | SignatureVerificationError::UnsupportedAlg(_)
-            | SignatureVerificationError::NoSignature,
-        ) => (Reason::AlgorithmRefused, false),
-        E::SignatureVerification(_) => (Reason::SignatureWrong, true),
-        _ => (Reason::ClaimsUnusable, false),
-    };
-    (Refused::new(reason).got(error.to_string()), other_keys)
-}
-
-fn check_at_hash(
-    metadata: &Metadata,
-    id_token: &CoreIdToken,
-    token: &AccessToken,
-    expected: &AccessTokenHash,
-) -> Result<(), Refused> {
-    let wrong = || Refused::new(Reason::ClaimsUnusable).got("at_hash");
-    let algorithm = id_token.signing_alg().map_err(|_| wrong())?;
-    let verifier = openidconnect::core::CoreIdTokenVerifier::new_public_client(
-        ClientId::new(String::new()),
-        metadata.issuer().clone(),
-        metadata.jwks().clone(),
-    );
-    let key = id_token.signing_key(&verifier).map_err(|_| wrong())?;
-    let made = AccessTokenHash::from_token(token, algorithm, key).map_err(|_| wrong())?;
-    if made == *expected { Ok(()) } else { Err(wrong()) }
-}
-
-/// A JWT's claims, unverified.
-pub(crate) fn payload(token: &str) -> Option<Map<String, Value>> {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok()
-}
-
-fn lacks(claims: &Map<String, Value>, settings: &OidcSettings) -> bool {
-    let mapped =
-        settings.attribute_mapping.names().into_iter().filter_map(|(_, name)| name.map(String::as_str));
-    mapped.chain(["email", "name"]).any(|name| !claims.contains_key(name))
-}
-
-/// What of the claims is taken.
-pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> Result<Profile, Refused> {
-    let mapping = &settings.attribute_mapping;
-    let text =
-        |name: &str| claims.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-    if let Some(domain) = &settings.hosted_domain
-        && text("hd") != Some(domain.as_str())
-    {
-        let got = text("hd").unwrap_or_default();
-        return Err(Refused::new(Reason::HostedDomainWrong).expected(domain.as_str()).got(got));
-    }
-    let entra = entra_tenant(&settings.issuer);
-    if let Some(tenant) = &entra
-        && text("tid").is_some_and(|tid| tid != tenant)
-    {
-        return Err(Refused::new(Reason::TenantIdWrong)
-            .expected(tenant.as_str())
-            .got(text("tid").unwrap_or_default()));
-    }
-    // Entra's `sub` differs from client to client; `oid` is the person in their tenant, which the issuer names.
-    let by_default = if entra.is_some() && text("oid").is_some() { "oid" } else { "sub" };
-    let subject = text(mapping.subject.as_deref().unwrap_or(by_default)).unwrap_or_default().to_owned();
-    let fits =
-        !subject.is_empty() && subject.chars().count() <= 255 && !subject.chars().any(char::is_control);
-    if !fits {
-        return Err(Refused::new(Reason::SubjectUnusable).got(subject));
-    }
-    let email_verified = match claims.get("email_verified").or_else(|| claims.get("xms_edov")) {
-        Some(Value::Bool(said)) => Some(*said),
-        // Some providers say it as a text or a number; only a clear yes is one.
-        Some(Value::String(said)) => Some(said == "true" || said == "1"),
-        Some(Value::Number(said)) => Some(said.as_i64() == Some(1)),
-        _ => None,
-    };
-    let groups = claims.get(mapping.groups.as_deref().unwrap_or("groups"));
-    Ok(Profile {
-        subject,
-        email: text(mapping.email.as_deref().unwrap_or("email"))
-            .filter(|email| web::is_email(email))
-            .map(ToOwned::to_owned),
-        email_verified,
-        name: text(mapping.display_name.as_deref().unwrap_or("name")).map(ToOwned::to_owned),
-        groups: texts(groups),
-        upstream_sid: text("sid").map(ToOwned::to_owned),
-        session_ends: None,
-        logout: None,
-    })
-}
-
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(|item| item.as_str().map(ToOwned::to_owned))
-            .take(crate::settings::GROUPS_MAX)
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The tenant id in an issuer of Entra's.
-fn entra_tenant(issuer: &str) -> Option<String> {
-    let url = Url::parse(issuer).ok()?;
-    let host = url.host_str()?;
-    let ours = matches!(
-        host,
-        "login.microsoftonline.com" | "login.microsoftonline.us" | "login.partner.microsoftonline.cn"
-    );
-    let tenant = url.path_segments()?.next()?.to_owned();
-    ours.then_some(tenant)
 }

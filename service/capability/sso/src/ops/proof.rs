@@ -11,8 +11,9 @@ use serde_json::json;
 use web::{Code, Problem, Service};
 
 use super::admission;
+use super::arrival::{self, Came, Failed};
 use super::connections::Connection;
-use super::sign_in::{self, Came, Failed, Secrets, Step};
+use super::sign_in::{self, Secrets, Step};
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -97,7 +98,7 @@ pub(crate) async fn answer(
         };
         if same(&digest(&row, code.trim()), &wanted) {
             let user = admission::link_proven(tx, connection, user, &profile).await?;
-            return sign_in::open_session(tx, service, row, &user, &profile, agent.clone()).await.map(Some);
+            return arrival::open_session(tx, service, row, &user, &profile, agent.clone()).await.map(Some);
         }
         let row = Model { proof_attempts: row.proof_attempts + 1, ..row };
         tx.record("sign_in.wrong_proof", Target::new("sign_in", row.id));
@@ -111,7 +112,7 @@ pub(crate) async fn answer(
             problem: Problem::new(Code::SsoProofWrong).fact("left", sign_in::proofs_left(row) - 1),
             refused: None,
         }),
-        Ok(None) => Err(sign_in::fail(service, ctx, row, Refused::new(Reason::ProofWrong)).await),
+        Ok(None) => Err(arrival::fail(service, ctx, row, Refused::new(Reason::ProofWrong)).await),
         Err(problem) => Err(Failed { code: Some(row.code.clone()), problem, refused: None }),
     }
 }

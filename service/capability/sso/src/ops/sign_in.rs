@@ -6,24 +6,20 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use entity::sessions::browser_session;
 use entity::sso::sign_in::{Column, Entity, Model};
 use platform::crypto::{one_time_secret, random, sha256};
-use platform::tx::Event;
-use platform::{Ctx, Target, Tx, View, Work, ids};
+use platform::{Ctx, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sessions::NewBrowserSession;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::admission::{self, Admitted};
+use super::arrival::{Failed, failed_step, problem_of};
 use super::authorize::Continues;
 use super::connections::{self, Connection, Kind};
 use super::oidc::{OidcSecrets, Providers, Wishes};
-use super::policy;
 use super::saml::{self, Go, SamlKeys, SamlWishes};
 use crate::refusal::{Mender, Reason, Refused};
 use crate::settings::Profile;
@@ -67,20 +63,6 @@ pub(crate) struct Secrets {
     pub(crate) profile: Option<Profile>,
     pub(crate) proof_digest: Option<Vec<u8>>,
     pub(crate) proof_user: Option<Uuid>,
-}
-
-/// A refused sign-in is told, so that an admin hears of it before the people complain.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SignInFailed<'a> {
-    sign_in_id: Uuid,
-    organization_id: Uuid,
-    connection_id: Uuid,
-    reason: &'a str,
-}
-
-impl Event for SignInFailed<'_> {
-    const TYPE: &'static str = "sign_in.failed";
 }
 
 /// What begins a sign-in.
@@ -267,70 +249,6 @@ pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Problem> {
     serde_json::from_slice(&plain).map_err(Problem::internal)
 }
 
-fn failed_step(at: platform::Timestamp, refused: &Refused) -> Step {
-    Step {
-        name: refused.reason.clone(),
-        at,
-        ok: false,
-        expected: refused.expected.clone(),
-        got: refused.got.clone(),
-        detail: None,
-    }
-}
-
-/// A sign-in that failed: what its page says.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    /// For support.
-    pub(crate) code: Option<String>,
-    pub(crate) problem: Problem,
-    pub(crate) refused: Option<Refused>,
-}
-
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self { code: None, problem, refused: None }
-    }
-}
-
-/// The problem that a refusal is to the outside.
-fn problem_of(refused: &Refused) -> Problem {
-    let code = match refused.reason.as_str() {
-        "sign_in.user_deactivated" => Code::UserDeactivated,
-        "sign_in.domain_refused" => Code::SsoDomainRefused,
-        "sign_in.not_provisioned" => Code::SsoNotProvisioned,
-        "sign_in.quota_exceeded" => Code::QuotaExceeded,
-        "sign_in.tenant_not_active" => Code::TenantSuspended,
-        "sign_in.connection_disabled" => Code::ConnectionDisabled,
-        "sign_in.enforced" => Code::SsoEnforced,
-        "sign_in.proof_wrong" => Code::SsoProofWrong,
-        "saml.certificate_missing" => Code::ConnectionIncomplete,
-        "oidc.url_refused" => Code::UrlRefused,
-        "sign_in.internal" => Code::Internal,
-        _ => Code::SsoRefused,
-    };
-    Problem::detailed(code, refused.how.clone()).fact("reason", refused.reason.as_str())
-}
-
-/// The refusal behind a problem of admission.
-fn refused_by(problem: &Problem) -> Option<Refused> {
-    let reason = match problem.code {
-        Code::UserDeactivated => Reason::UserDeactivated,
-        Code::SsoDomainRefused => Reason::DomainRefused,
-        Code::SsoNotProvisioned => Reason::NotProvisioned,
-        Code::QuotaExceeded => Reason::QuotaExceeded,
-        Code::TenantSuspended | Code::TenantNotActive | Code::NotFound => Reason::TenantNotActive,
-        Code::ConnectionDisabled => Reason::ConnectionDisabled,
-        Code::SsoEnforced => Reason::Enforced,
-        _ => return None,
-    };
-    let refused = Refused::new(reason);
-    Some(match problem.facts.get("domain").and_then(Value::as_str) {
-        Some(domain) => refused.got(domain),
-        None => refused,
-    })
-}
-
 /// Takes the row that an answer names: once, in time, of this connection.
 pub(crate) async fn take(
     service: &Service,
@@ -369,33 +287,6 @@ pub(crate) fn same_browser(row: &Model, cookie: Option<&str>) -> bool {
     cookie.is_some_and(|cookie| platform::crypto::same(&sha256(cookie.as_bytes()), &row.browser_digest))
 }
 
-/// Writes down that the sign-in failed, and why.
-pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
-    let work = async |tx: &mut Tx| {
-        let mut row = find(tx, row.id).await?;
-        push(&mut row, failed_step(tx.now(), &refused))?;
-        row.status = "failed".to_owned();
-        row.reason = Some(refused.reason.clone());
-        row.finished_at = Some(tx.now());
-        row.secrets = seal(service, row.id, &Secrets::default())?;
-        let details = json!({"reason": refused.reason, "connectionId": row.connection_id, "code": row.code});
-        tx.record("sign_in.fail", Target::new("sign_in", row.id).with(details));
-        tx.emit(&SignInFailed {
-            sign_in_id: row.id,
-            organization_id: row.organization_id,
-            connection_id: row.connection_id,
-            reason: &refused.reason,
-        });
-        tx.update(row).await?;
-        Ok::<_, Problem>(())
-    };
-    let problem = match service.db.write(ctx, row.tenant_id, work).await {
-        Ok(()) => problem_of(&refused),
-        Err(problem) => problem,
-    };
-    Failed { code: Some(row.code.clone()), problem, refused: Some(refused) }
-}
-
 /// Adds a step.
 pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Problem> {
     let step = serde_json::to_value(step).map_err(Problem::internal)?;
@@ -403,152 +294,6 @@ pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Problem> {
         steps.push(step);
     }
     Ok(())
-}
-
-/// How a sign-in went on after the provider was believed.
-#[derive(Debug)]
-pub(crate) enum Came {
-    /// Signed in: the browser's session and its cookie.
-    In(Box<browser_session::Model>, String),
-    /// A test: what came, and no session.
-    Tested(Box<Profile>),
-    /// The person must prove that an account is theirs.
-    MustProve(Uuid),
-}
-
-/// What of a profile the trace keeps: that something came, not what.
-fn outline(profile: &Profile) -> Value {
-    json!({
-        "subject": profile.subject.chars().count(),
-        "emailDomain": profile.email.as_deref().and_then(crate::settings::domain_of),
-        "emailVerified": profile.email_verified,
-        "name": profile.name.is_some(),
-        "groups": profile.groups.len(),
-    })
-}
-
-/// The provider is believed: admits the person and opens the browser's session, in one transaction.
-pub(crate) async fn complete(
-    service: &Service,
-    ctx: &Ctx,
-    connection: &Connection,
-    row: &Model,
-    profile: Profile,
-    agent: Option<String>,
-) -> Result<Came, Failed> {
-    let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
-    let mut came = service.db.write(ctx, row.tenant_id, work).await;
-    if came.as_ref().is_err_and(|problem| matches!(problem.code, Code::Conflict | Code::UserExists)) {
-        // Two first sign-ins of one person at once: the other one made the user, who is found now.
-        came = service.db.write(ctx, row.tenant_id, work).await;
-    }
-    match came {
-        Ok(came) => Ok(came),
-        Err(problem) => match refused_by(&problem) {
-            Some(refused) => Err(fail(service, ctx, row, refused).await),
-            None => Err(Failed { code: Some(row.code.clone()), problem, refused: None }),
-        },
-    }
-}
-
-async fn settle(
-    tx: &mut Tx,
-    service: &Service,
-    connection: &Connection,
-    id: Uuid,
-    profile: &Profile,
-    agent: Option<String>,
-) -> Result<Came, Problem> {
-    let mut row = find(tx, id).await?;
-    push(
-        &mut row,
-        Step {
-            name: "provider.believed".to_owned(),
-            at: tx.now(),
-            ok: true,
-            expected: None,
-            got: None,
-            detail: Some(outline(profile)),
-        },
-    )?;
-    if row.purpose == "test" {
-        row.status = "succeeded".to_owned();
-        row.finished_at = Some(tx.now());
-        row.secrets = seal(service, row.id, &Secrets::default())?;
-        tx.update(row).await?;
-        let change = tx
-            .change::<entity::sso::connection::Entity>()
-            .col_expr(entity::sso::connection::Column::TestedAt, Expr::value(tx.now()))
-            .filter(entity::sso::connection::Column::Id.eq(connection.row.id));
-        tx.apply(change).await?;
-        tx.record("connection.test", Target::new("connection", connection.row.id));
-        return Ok(Came::Tested(Box::new(profile.clone())));
-    }
-    match admission::admit(tx, connection, profile).await? {
-        Admitted::User(user) => open_session(tx, service, row, &user, profile, agent).await,
-        Admitted::MustProve(user) => super::proof::ask(tx, service, row, &user, profile).await,
-    }
-}
-
-pub(crate) async fn open_session(
-    tx: &mut Tx,
-    service: &Service,
-    mut row: Model,
-    user: &entity::directory::user::Model,
-    profile: &Profile,
-    agent: Option<String>,
-) -> Result<Came, Problem> {
-    let policy = policy::policy(tx, user.organization_id).await?;
-    let longest = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
-    let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
-    let mut expires_at = tx.now() + wanted.min(longest);
-    if let Some(end) = profile.session_ends {
-        expires_at = expires_at.min(end);
-    }
-    let upstream = match &profile.logout {
-        Some(text) => Some(service.envelope.seal("browser_session", row.id.as_bytes(), text.as_bytes())?),
-        None => None,
-    };
-    let upstream = upstream.map(|sealed| [row.id.as_bytes().as_slice(), &sealed].concat());
-    let new = NewBrowserSession {
-        organization: user.organization_id,
-        user: user.id,
-        connection: Some(row.connection_id),
-        subject: profile.subject.clone(),
-        upstream_sid: profile.upstream_sid.clone(),
-        upstream,
-        address: row.ip_address.clone(),
-        user_agent: agent,
-        expires_at,
-        idle_seconds: policy.row.idle_seconds,
-    };
-    let (session, cookie) = sessions::open_browser(tx, new).await?;
-    push(
-        &mut row,
-        Step {
-            name: "session.opened".to_owned(),
-            at: tx.now(),
-            ok: true,
-            expected: None,
-            got: None,
-            detail: Some(json!({"userId": user.id, "source": user.source})),
-        },
-    )?;
-    row.status = "succeeded".to_owned();
-    row.user_id = Some(user.id);
-    row.finished_at = Some(tx.now());
-    row.secrets = seal(service, row.id, &Secrets::default())?;
-    let details = json!({"connectionId": row.connection_id, "userId": user.id});
-    tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
-    tx.update(row).await?;
-    Ok(Came::In(Box::new(session), cookie))
-}
-
-/// What the provider needs to end its own session, as it was sealed.
-pub(crate) fn upstream_of(service: &Service, session: &browser_session::Model) -> Option<String> {
-    let (id, sealed) = session.upstream.as_ref()?.split_at_checked(16)?;
-    let plain = service.envelope.open("browser_session", id, sealed).ok()?;
-    String::from_utf8(plain.to_vec()).ok()
 }
 
 /// How many wrong proofs are left.

@@ -11,9 +11,10 @@ use platform::config::GatewayHeaders;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use web::{Code, Problem, Service};
 
+use super::claims;
 use super::connections::{Connection, Kind};
 use super::jwks::JwksCache;
-use super::oidc::{self, Providers};
+use super::oidc::Providers;
 use crate::model::SubjectClaims;
 use crate::settings::Profile;
 
@@ -170,8 +171,8 @@ async fn of_connection(
         .map_err(|_| Problem::new(Code::IssuerUnreachable))?
         .ok_or_else(|| refused("its key is unknown"))?;
     decoded(service, token, header, &key, (&settings.issuer, &settings.client_id))?;
-    let claims = oidc::payload(token).ok_or_else(|| refused("its claims can't be read"))?;
-    let profile = oidc::profile(&settings, &claims).map_err(|refused| self::refused(&refused.how))?;
+    let claims = claims::payload(token).ok_or_else(|| refused("its claims can't be read"))?;
+    let profile = claims::profile(&settings, &claims).map_err(|refused| self::refused(&refused.how))?;
     Ok(Identity {
         issuer: connection.identity_issuer(),
         subject: profile.subject.clone(),

@@ -1,0 +1,142 @@
+//! `/login`: where somebody belongs is asked, chosen, or found by an address.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Caller, Code, FormText, Problem, Service};
+
+use super::authorize::{Leave, client, leave, session, wishes};
+use super::pages::{self, Jar};
+use crate::ops::authorize::{self, Authorization, Continues, Parameters};
+use crate::ops::discovery::{self, Hints};
+use crate::ops::kept;
+use crate::ops::oidc::Wishes;
+use crate::ops::sign_in::Shared;
+
+pub(super) async fn waiting(service: &Service, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
+    match to.kept {
+        Some((client_id, parameters)) => {
+            // The door is part of what was asked; the page's form comes back by another path.
+            let mut parameters = parameters.clone();
+            if let Continues::Authorize(asked) = &to.continues {
+                parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
+            }
+            kept::keep(service, client_id, &parameters, false).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+pub(super) fn login_form(
+    service: &Service,
+    request: &HttpRequest,
+    waiting: Option<Uuid>,
+    email: Option<&str>,
+    told: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+    let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
+    let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
+    pages::html(StatusCode::OK, "login", &values)
+}
+
+/// A request that waits, with what was asked.
+async fn waited(
+    service: &Service,
+    parameters: &Parameters,
+) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
+    let Some(id) = parameters.get("request") else { return Ok(None) };
+    let over = || Problem::new(Code::SsoStateUnknown);
+    let id = Uuid::try_parse(id).map_err(|_| over())?;
+    let (client_id, kept) = kept::kept(service, id, false).await?.ok_or_else(over)?;
+    let issuer = kept.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());
+    let client = client(service, &kept).await?;
+    match authorize::authorization(&client, &kept, &issuer) {
+        Ok(asked) => Ok(Some((kept, asked, client_id))),
+        Err(_) => Err(over()),
+    }
+}
+
+pub(super) async fn login_page(
+    caller: Caller,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let parameters = match authorize::parameters(request.query_string()) {
+        Ok(parameters) => parameters,
+        Err(problem) => return pages::refusal(problem),
+    };
+    let mut hints = Hints::of(&parameters);
+    let waited = match waited(service, &parameters).await {
+        Ok(waited) => waited,
+        Err(problem) if problem.code.status().is_client_error() => return pages::refusal(problem),
+        Err(problem) => return Err(problem),
+    };
+    let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
+    if !hinted {
+        let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
+        if waiting.is_none()
+            && let Some(session) = session(service, &request).await?
+        {
+            return super::callback::signed_in(service, &session).await;
+        }
+        return login_form(service, &request, waiting, hints.login.as_deref(), None);
+    }
+    match waited {
+        Some((kept, asked, client_id)) => {
+            // A realm's request stays in its realm, whatever the page's links say.
+            if let Some(tenant) = kept.get("tenant") {
+                hints.tenant = Some(tenant.clone());
+            }
+            let wishes = wishes(&kept, &asked);
+            let continues = Continues::Authorize(Box::new(asked));
+            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
+            leave(&caller, &request, &shared, to).await
+        }
+        None => {
+            let wishes = Wishes { login_hint: hints.login.clone(), ..Wishes::default() };
+            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
+            leave(&caller, &request, &shared, to).await
+        }
+    }
+}
+
+pub(super) async fn login(
+    caller: Caller,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let parameters = authorize::parameters(&form)?;
+    let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
+    let email =
+        parameters.get("email").map(|email| email.trim().to_owned()).filter(|email| web::is_email(email));
+    let Some(email) = email else {
+        let told = "That isn't an e-mail address.";
+        return login_form(service, &request, waiting, None, Some(told));
+    };
+    let hints = Hints { login: Some(email.clone()), ..Hints::default() };
+    if discovery::tenant(service, &hints).await?.is_none() {
+        // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
+        super::links::send(&caller, &email, waiting).await?;
+        let values = json!({"email": email});
+        return pages::html(StatusCode::OK, "links_sent", &values);
+    }
+    let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
+    match waited(service, &parameters).await {
+        Ok(Some((kept, asked, client_id))) => {
+            let continues = Continues::Authorize(Box::new(asked));
+            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
+            leave(&caller, &request, &shared, to).await
+        }
+        Ok(None) => {
+            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
+            leave(&caller, &request, &shared, to).await
+        }
+        Err(problem) if problem.code.status().is_client_error() => pages::refusal(problem),
+        Err(problem) => Err(problem),
+    }
+}

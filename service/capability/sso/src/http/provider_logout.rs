@@ -1,0 +1,175 @@
+//! Identity providers that sign people out.
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use saml_core::{Direction, LogoutMessage};
+use serde_json::json;
+use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes};
+
+use super::authorize::connection;
+use super::callback::{RESPONSE_BYTES_MAX, long_parameter};
+use super::pages::{self, Jar};
+use crate::ops::arrival::Failed;
+use crate::ops::authorize;
+use crate::ops::connections::{Connection, Kind};
+use crate::ops::sign_in::Shared;
+use crate::ops::{logout, saml};
+use crate::refusal::Refused;
+
+pub(super) fn routes() -> Routes {
+    let provider = Access::Public("an identity provider signs somebody out; its message is verified");
+    let answer = |route: web::Route| route.counts_failures().body_bytes_max(RESPONSE_BYTES_MAX);
+    Routes::new()
+        .add_with(
+            Method::POST,
+            "/sso/oidc/{connection}/backchannel-logout",
+            provider,
+            "oidc_backchannel_logout: Take an OpenID Provider's logout token.",
+            oidc_backchannel_logout,
+            |route| answer(route).speaks(Dialect::OAuth),
+        )
+        .add(
+            Method::GET,
+            "/sso/oidc/{connection}/frontchannel-logout",
+            provider,
+            "oidc_frontchannel_logout: Take an OpenID Provider's front-channel logout.",
+            oidc_frontchannel_logout,
+        )
+        .add_with(
+            Method::GET,
+            "/sso/saml/{connection}/slo",
+            provider,
+            "saml_slo: Take a SAML logout message by redirect.",
+            saml_slo,
+            answer,
+        )
+        .add_with(
+            Method::POST,
+            "/sso/saml/{connection}/slo",
+            provider,
+            "saml_slo_by_form: Take a SAML logout message by a form.",
+            saml_slo_by_form,
+            answer,
+        )
+}
+
+async fn oidc_backchannel_logout(
+    caller: Caller,
+    ids: Ids,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    let token = long_parameter(&form, "logout_token")?;
+    let token = token.ok_or_else(|| {
+        Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
+    })?;
+    logout::by_token(&caller.service, &shared, &caller.ctx, &connection, &token).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// Front-Channel Logout 1.0: an unsigned hint, so it ends only what this browser itself has.
+async fn oidc_frontchannel_logout(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let connection = connection(service, &ids).await?;
+    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
+    let parameters = authorize::parameters(request.query_string())?;
+    let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
+    let sid = parameters.get("sid");
+    let mut response = pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?;
+    // The provider shows this page in a frame of its own.
+    response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
+    if let Some(session) = super::authorize::session(service, &request).await?
+        && named
+        && session.connection_id == Some(connection.row.id)
+        && sid.is_none_or(|sid| session.upstream_sid.as_ref() == Some(sid))
+    {
+        let work = async |tx: &mut platform::Tx| {
+            sessions::end_browser(tx, &session, sessions::Ended::ProviderSignedOut).await
+        };
+        service.db.write(&caller.ctx, session.tenant_id, work).await?;
+        Jar::Session.clear(service, &mut response);
+    }
+    Ok(response)
+}
+
+async fn saml_slo(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let query = request.query_string().to_owned();
+    let is_request = query.split('&').any(|pair| pair.starts_with("SAMLRequest="));
+    let direction = if is_request { Direction::Request } else { Direction::Response };
+    let encoded = long_parameter(&query, direction.parameter())?;
+    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let relay_state = long_parameter(&query, "RelayState")?;
+    let message = saml_core::from_redirect(&encoded);
+    let connection = connection(&caller.service, &ids).await?;
+    let read = message.map_err(Refused::from).and_then(|xml| {
+        let signed = Some((query.as_str(), direction));
+        saml::read_logout(&caller.service, &shared.saml, &connection, &xml, signed)
+    });
+    log_out(&caller, &request, &shared, &connection, read, relay_state).await
+}
+
+async fn saml_slo_by_form(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    FormText(form): FormText,
+    shared: Shared,
+) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    let encoded = match long_parameter(&form, "SAMLRequest")? {
+        Some(encoded) => Some(encoded),
+        None => long_parameter(&form, "SAMLResponse")?,
+    };
+    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let relay_state = long_parameter(&form, "RelayState")?;
+    let read = saml_core::from_post(&encoded)
+        .map_err(Refused::from)
+        .and_then(|xml| saml::read_logout(&caller.service, &shared.saml, &connection, &xml, None));
+    log_out(&caller, &request, &shared, &connection, read, relay_state).await
+}
+
+async fn log_out(
+    caller: &Caller,
+    _: &HttpRequest,
+    shared: &Shared,
+    connection: &Connection,
+    read: Result<LogoutMessage, Refused>,
+    relay_state: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    match read {
+        Err(refused) => {
+            let target = platform::Target::new("connection", connection.row.id);
+            let target = target.with(json!({"reason": refused.reason}));
+            let tenant = Some(connection.row.tenant_id);
+            service.db.record_denied(&caller.ctx, tenant, "sso.logout", target).await?;
+            let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
+            pages::failed(Failed { code: None, problem, refused: Some(refused) })
+        }
+        Ok(LogoutMessage::Response { .. }) => {
+            pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))
+        }
+        Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
+            let until = service.db.clock().now() + chrono::TimeDelta::minutes(15);
+            let message = format!("logout:{id}");
+            let sid = session_indexes.first().map(String::as_str);
+            let once = (message.as_str(), until);
+            logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
+            let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
+            match saml::logout_response(service, &shared.saml, connection, &id, relay).await? {
+                Some(url) => Ok(pages::redirect(&url)),
+                None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
+            }
+        }
+    }
+}
