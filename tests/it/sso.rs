@@ -2,6 +2,7 @@
 
 mod corpus;
 mod mischief;
+mod modules;
 mod oidc;
 mod provider;
 mod saml;

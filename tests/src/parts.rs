@@ -3,27 +3,44 @@
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 /// A Node program that prints one JSON object a line; the first one tells its port.
 pub struct Part {
     pub port: u64,
+    /// Its first line.
+    pub said: Value,
     lines: Lines<BufReader<ChildStdout>>,
+    input: ChildStdin,
     _child: Child,
 }
 
 impl Part {
     pub async fn start(script: &str, arguments: &[&str]) -> Self {
+        Self::run("node", &[&[script], arguments].concat(), &[]).await
+    }
+
+    /// Starts any program of the fixtures, with settings in its environment.
+    pub async fn run(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-        let mut command = Command::new("node");
-        command.arg(script).args(arguments).current_dir(fixtures).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().expect("node is there: tests/run installs it");
+        let mut command = Command::new(program);
+        command.args(arguments).envs(settings.iter().copied()).current_dir(fixtures);
+        command.stdout(Stdio::piped()).stdin(Stdio::piped()).kill_on_drop(true);
+        let mut child =
+            command.spawn().unwrap_or_else(|_| panic!("{program} is there: tests/run installs it"));
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut part = Self { port: 0, lines, _child: child };
+        let input = child.stdin.take().expect("its input");
+        let mut part = Self { port: 0, said: Value::Null, lines, input, _child: child };
         let first = part.next().await;
         part.port = first["port"].as_u64().expect("a port");
+        part.said = first;
         part
+    }
+
+    /// Tells it something.
+    pub async fn tell(&mut self, value: &Value) {
+        self.input.write_all(format!("{value}\n").as_bytes()).await.expect("it listens");
     }
 
     /// The next line.

@@ -101,8 +101,15 @@ impl Problem {
             response.insert_header(("Retry-After", seconds.to_string()));
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
-            let scheme = if dialect == Dialect::OAuth { "Basic" } else { "Bearer" };
-            response.insert_header(("WWW-Authenticate", format!("{scheme} realm=\"tenantry\"")));
+            // RFC 6749, section 5.2, for clients; RFC 6750, section 3, for access tokens.
+            let challenge = match (dialect, self.dialect_code) {
+                (Dialect::OAuth, Some("invalid_token")) => {
+                    "Bearer realm=\"tenantry\", error=\"invalid_token\""
+                }
+                (Dialect::OAuth, _) => "Basic realm=\"tenantry\"",
+                _ => "Bearer realm=\"tenantry\"",
+            };
+            response.insert_header(("WWW-Authenticate", challenge));
         }
         match dialect {
             Dialect::Problem => self.problem(&mut response, request_id, now),

@@ -122,7 +122,15 @@ fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Problem> {
     let pair = STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = pair.ok_or_else(unauthenticated)?;
     let (id, secret) = pair.split_once(':').ok_or_else(unauthenticated)?;
-    Ok(Some((id.to_owned(), secret.to_owned())))
+    // RFC 6749, section 2.3.1: both are form-encoded before they are joined. Ours hold nothing that encoding would change, so
+    // a client that leaves it out is understood too.
+    Ok(Some((form_decoded(id), form_decoded(secret))))
+}
+
+fn form_decoded(text: &str) -> String {
+    let encoded = format!("v={text}");
+    let value = url::form_urlencoded::parse(encoded.as_bytes()).next();
+    value.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 /// A client asks for a token of its own: an identity provider, for SCIM.
@@ -160,6 +168,8 @@ async fn client(
 ) -> Result<Option<String>, Problem> {
     let (id, secret) = match (basic(request)?, id, secret) {
         (Some(pair), None, None) => pair,
+        // Some say their id in the body too; it must be the same.
+        (Some(pair), Some(id), None) if pair.0 == id => pair,
         (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
         (Some(_), _, Some(_)) => {
             return Err(refuse("invalid_request", "One way of authentication, not two."));

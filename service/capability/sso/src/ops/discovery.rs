@@ -149,7 +149,7 @@ pub(crate) async fn tenants_of_address(service: &Service, email: &str) -> Result
         let sql = "SELECT DISTINCT e.tenant_id FROM directory_user_email e \
                    JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
                    JOIN tenant t ON t.id = e.tenant_id \
-                   WHERE e.value_key = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 10";
+                   WHERE (e.value_key || '') = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 10";
         view.query(sql, vec![directory::fold(email).into()]).await
     };
     let rows = service.db.read_platform(find).await?;
