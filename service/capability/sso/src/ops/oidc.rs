@@ -67,7 +67,8 @@ pub(super) type Metadata = ProviderMetadata<
 
 /// A provider as it described itself.
 struct Known {
-    at: Instant,
+    /// When it was asked again because of an unknown key.
+    asked_again: Option<Instant>,
     issuer: String,
     metadata: Metadata,
 }
@@ -133,7 +134,8 @@ impl Providers {
         anew: bool,
     ) -> Result<Arc<Known>, Refused> {
         let fresh = |known: &Arc<Known>| {
-            known.issuer == settings.issuer && (!anew || known.at.elapsed() < REFETCH_MIN)
+            let lately = known.asked_again.is_some_and(|at| at.elapsed() < REFETCH_MIN);
+            known.issuer == settings.issuer && (!anew || lately)
         };
         if let Some(known) = self.known.get(&connection).filter(fresh) {
             return Ok(known);
@@ -144,7 +146,8 @@ impl Providers {
             return Ok(known);
         }
         let metadata = discover(service, &settings.issuer).await?;
-        let known = Arc::new(Known { at: Instant::now(), issuer: settings.issuer.clone(), metadata });
+        let asked_again = anew.then(Instant::now);
+        let known = Arc::new(Known { asked_again, issuer: settings.issuer.clone(), metadata });
         self.known.insert(connection, known.clone());
         Ok(known)
     }
@@ -314,7 +317,7 @@ impl Providers {
             service.http.check(url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
         }
         metadata.token_endpoint().ok_or_else(no_token_endpoint)?;
-        let known = Known { at: Instant::now(), issuer: settings.issuer.clone(), metadata };
+        let known = Known { asked_again: None, issuer: settings.issuer.clone(), metadata };
         self.known.insert(connection.row.id, Arc::new(known));
         Ok(())
     }

@@ -1,0 +1,95 @@
+//! A real Keycloak, started by `tests/keycloak` and shared by all tests; each makes a realm of its own.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{Browser, Client, Page, Reply};
+
+/// A realm of its own in Keycloak, with one person: alice, whose password is "alice".
+pub struct Keycloak {
+    pub url: String,
+    pub realm: String,
+    admin: Client,
+}
+
+impl Keycloak {
+    pub async fn start() -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/keycloak");
+        let output = tokio::process::Command::new(script).output().await.expect("tests/keycloak runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let url = String::from_utf8(output.stdout).expect("text").trim().to_owned();
+        let anyone = Client { base: url.clone(), bearer: None, http: crate::app::http() };
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "admin-cli"),
+            ("username", "admin"),
+            ("password", "admin"),
+        ];
+        let token = anyone.form("/realms/master/protocol/openid-connect/token", &form).await.expect(200);
+        let admin = anyone.with(token["access_token"].as_str().expect("a token"));
+        let realm = format!("corp-{}", uuid::Uuid::now_v7().simple());
+        let body = json!({"realm": realm, "enabled": true, "sslRequired": "none"});
+        admin.post("/admin/realms", body).await.expect(201);
+        let made = Self { url, realm, admin };
+        let alice = json!({
+            "username": "alice", "enabled": true, "email": "alice@corp.example", "emailVerified": true, "firstName": "Alice",
+            "lastName": "Doe", "credentials": [{"type": "password", "value": "alice", "temporary": false}],
+        });
+        made.post("users", alice).await.expect(201);
+        made
+    }
+
+    pub fn issuer(&self) -> String {
+        format!("{}/realms/{}", self.url, self.realm)
+    }
+
+    pub async fn post(&self, what: &str, body: Value) -> Reply {
+        self.admin.post(&format!("/admin/realms/{}/{what}", self.realm), body).await
+    }
+
+    /// A client as Keycloak reads it out of a service provider's metadata.
+    pub async fn read_metadata(&self, xml: &str) -> Value {
+        let path = format!("/admin/realms/{}/client-description-converter", self.realm);
+        let request = self
+            .admin
+            .request(Method::POST, &path)
+            .header("content-type", "application/xml")
+            .body(xml.to_owned());
+        Reply::read(request).await.expect(200)
+    }
+
+    /// Changes what has this address.
+    pub async fn update(&self, location: &str, body: Value) {
+        let reply = self.admin.put(location, body).await;
+        assert!(reply.status.is_success(), "{}", reply.text);
+    }
+
+    /// Ends Alice's sessions, as an admin would: clients are told by back-channel.
+    pub async fn log_alice_out(&self) {
+        let users =
+            self.admin.get(&format!("/admin/realms/{}/users?username=alice", self.realm)).await.expect(200);
+        let id = users[0]["id"].as_str().expect("an id");
+        self.post(&format!("users/{id}/logout"), json!({})).await.expect(204);
+    }
+
+    /// Goes through the login page as alice, and on by whatever form comes back.
+    pub async fn sign_in(&self, browser: &mut Browser, page: Page) -> Page {
+        assert!(page.text.contains("kc-form-login"), "{}: {}", page.url, page.text);
+        let page = browser.submit(&page, &[("username", "alice"), ("password", "alice")]).await;
+        if page.text.contains("name=\"SAMLResponse\"") || page.text.contains("NAME=\"SAMLResponse\"") {
+            let page = Page {
+                text: page
+                    .text
+                    .replace("NAME=", "name=")
+                    .replace("VALUE=", "value=")
+                    .replace("<FORM", "<form")
+                    .replace("</FORM>", "</form>")
+                    .replace("ACTION=", "action=")
+                    .replace("<INPUT", "<input"),
+                ..page
+            };
+            return browser.submit(&page, &[]).await;
+        }
+        page
+    }
+}
