@@ -5,6 +5,7 @@ pub mod cli;
 mod demo;
 mod operations;
 mod router;
+mod security_events;
 mod worker;
 
 pub use router::routes;

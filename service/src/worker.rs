@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use web::{Limits, Problem, Service};
 
+use crate::security_events::SignedEvents;
+
 /// How often what is over is removed, and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
 /// How often rate limits forget, and gauges are set.
@@ -21,7 +23,7 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     let mut all = flags::handlers(service);
     all.push(mail::handler(service, transport));
     all.push(provisioning::handler(service));
-    all.push(webhooks::handler(service, Rc::new(scim::SignedEvents::default())));
+    all.push(webhooks::handler(service, Rc::new(SignedEvents::default())));
     all.extend(scim::handlers(service));
     all.extend(sso::handlers(service));
     all

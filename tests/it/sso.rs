@@ -7,6 +7,7 @@ mod modules;
 mod oidc;
 mod provider;
 mod saml;
+mod simplesamlphp;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

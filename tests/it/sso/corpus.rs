@@ -1,16 +1,29 @@
 //! Forged SAML responses, made here: every one is refused, with its reason. Honest ones of every layout are taken.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::sync::{Mutex, OnceLock};
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use saml_core::{Accepted, Decryptor, Expected, Reason, Refusal, Trust, accept};
-use tests::saml::{AES_GCM, Mint, OAEP, Pair, certificate, encrypted, shared_pair};
+use serde_json::json;
+use tests::Part;
+use tests::saml::{AES_GCM, Mint, OAEP, Pair, certificate, encrypted, idp_metadata, shared_pair};
 
 const IDP: &str = "https://idp.example/entity";
 const SP: &str = "https://sp.example/sso/saml/1/metadata";
 const ACS: &str = "https://sp.example/sso/saml/1/acs";
 const REQUEST: &str = "_req1";
 
+/// One moment for all, a present one: the second opinion has a clock of its own.
 fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+    static NOW: OnceLock<DateTime<Utc>> = OnceLock::new();
+    *NOW.get_or_init(|| platform::clock::Clock::default().now().trunc_subsecs(0))
+}
+
+/// Everything that was judged here, and how: what the second opinion is asked about.
+static JUDGED: Mutex<Vec<(String, String, bool)>> = Mutex::new(Vec::new());
+
+fn note(what: &str, xml: &str, taken: bool) {
+    JUDGED.lock().unwrap().push((what.to_owned(), xml.to_owned(), taken));
 }
 
 struct Stage {
@@ -54,6 +67,7 @@ impl Stage {
 
     #[track_caller]
     fn refused(&self, what: &str, xml: &str, reasons: &[Reason]) {
+        note(what, xml, false);
         match self.read(xml) {
             Ok(accepted) => panic!("{what} was taken, as {}", accepted.name_id),
             Err(refusal) => assert!(reasons.contains(&refusal.reason), "{what}: {refusal:?}"),
@@ -62,6 +76,7 @@ impl Stage {
 
     #[track_caller]
     fn taken(&self, what: &str, xml: &str) {
+        note(what, xml, true);
         match self.read(xml) {
             Ok(accepted) => assert_eq!(accepted.name_id, "alice@corp.example", "{what}"),
             Err(refusal) => panic!("{what}: {refusal:?}"),
@@ -809,21 +824,18 @@ fn encryption_hides_nothing() {
 fn without_a_usable_certificate_nothing_is_believed() {
     assert_eq!(Trust::new(&[]).unwrap_err().reason, Reason::CertificateMissing);
     let idp = shared_pair("idp");
-    let metadata = tests::saml::idp_metadata(IDP, "https://idp.example/sso", &[&idp]);
+    let metadata = idp_metadata(IDP, "https://idp.example/sso", &[&idp]);
     let parse = |text: &str| saml_core::IdentityProvider::parse(text, now());
     assert_eq!(parse(&metadata).unwrap().certificates.len(), 1);
     let encryption_only = metadata.replace("use=\"signing\"", "use=\"encryption\"");
     assert_eq!(parse(&encryption_only).unwrap_err().reason, Reason::CertificateMissing);
-    let none = tests::saml::idp_metadata(IDP, "https://idp.example/sso", &[]);
+    let none = idp_metadata(IDP, "https://idp.example/sso", &[]);
     assert_eq!(parse(&none).unwrap_err().reason, Reason::CertificateMissing);
     let broken = metadata.replace(&idp.certificate, "AAAA");
     assert_eq!(parse(&broken).unwrap_err().reason, Reason::CertificateUnusable);
     let pairs: Vec<Pair> = ["idp", "next", "sp", "old sp", "stranger"].map(shared_pair).to_vec();
     let all: Vec<&Pair> = pairs.iter().collect();
-    assert_eq!(
-        parse(&tests::saml::idp_metadata(IDP, "https://idp.example/sso", &all)).unwrap().certificates.len(),
-        5
-    );
+    assert_eq!(parse(&idp_metadata(IDP, "https://idp.example/sso", &all)).unwrap().certificates.len(), 5);
     let over = metadata.replacen(" entityID", " validUntil=\"2020-01-01T00:00:00Z\" entityID", 1);
     assert_eq!(parse(&over).unwrap_err().reason, Reason::MetadataUnusable);
     let several = format!(
@@ -835,4 +847,62 @@ fn without_a_usable_certificate_nothing_is_believed() {
     );
     assert!(parse(&one).is_ok());
     assert!(parse(&format!("<!DOCTYPE x>{metadata}")).is_err());
+}
+
+/// samael 0.0.22 reads the same corpus by other code (libxml2, xmlsec1). Neither of us may ever name somebody whom the provider
+/// didn't; and what samael's own identity provider signs is taken here.
+#[actix_web::test]
+async fn a_second_opinion_names_nobody_else() {
+    wrapped_signatures_are_refused();
+    what_is_signed_by_others_or_otherwise_is_refused();
+    documents_that_saml_has_no_use_for_are_refused();
+    every_condition_alone_decides();
+    encryption_hides_nothing();
+    honest_responses_of_every_layout_are_taken();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/samael/target/debug/samael-oracle");
+    let mut samael = Part::run(program, &[], &[]).await;
+    let metadata = idp_metadata(IDP, "https://idp.example/sso", &[&shared_pair("idp"), &shared_pair("next")]);
+    let judged = JUDGED.lock().unwrap().clone();
+    let (mut honest, mut both, mut laxer) = (0, 0, Vec::new());
+    for (what, xml, taken) in &judged {
+        let asked =
+            json!({"metadata": metadata, "audience": SP, "acs": ACS, "requestId": REQUEST, "xml": xml});
+        samael.tell(&json!({"judge": asked})).await;
+        let verdict = samael.next().await;
+        honest += usize::from(*taken);
+        if verdict["taken"] == true {
+            let name = verdict["nameId"].as_str().unwrap_or_default();
+            assert!(!name.starts_with("admin@"), "{what}: samael is taken in");
+            both += usize::from(*taken);
+            if !taken {
+                laxer.push(what.clone());
+            }
+        }
+    }
+    laxer.sort();
+    laxer.dedup();
+    println!(
+        "{} judged, {honest} honest, samael takes {both} of these, and besides: {laxer:?}",
+        judged.len()
+    );
+    assert!(both >= 8, "samael takes only {both} honest ones: is it asked rightly?");
+
+    let asked = json!({"issuer": IDP, "audience": SP, "acs": ACS, "requestId": REQUEST, "nameId": "alice@corp.example"});
+    samael.tell(&json!({"mint": asked})).await;
+    let minted = samael.next().await;
+    let trust =
+        Trust::new(&[saml_core::Certificate::parse(minted["certificate"].as_str().unwrap()).unwrap()])
+            .unwrap();
+    let expected = Expected {
+        issuer: IDP,
+        audience: SP,
+        acs: ACS,
+        request_id: Some(REQUEST),
+        now: platform::clock::Clock::default().now(),
+        skew: TimeDelta::seconds(30),
+        trust: &trust,
+        decryptor: None,
+    };
+    let read = accept(minted["xml"].as_str().unwrap(), &expected);
+    assert_eq!(read.map(|accepted| accepted.name_id).as_deref(), Ok("alice@corp.example"));
 }

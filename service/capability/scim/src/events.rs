@@ -1,15 +1,7 @@
 //! Events of the directory as security event tokens (RFC 9967, RFC 8417): what happened, as a signed JWT. The `notice`
 //! form: names of attributes, never their values.
 
-use std::sync::Arc;
-
-use entity::platform::outbox_event;
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value, json};
-use sessions::Keyring;
-use web::{Problem, Service};
-use webhooks::SecurityEvents;
 
 /// The events that are told, as `ServiceProviderConfig` says.
 pub(crate) const EVENT_URIS: [&str; 6] = [
@@ -23,7 +15,7 @@ pub(crate) const EVENT_URIS: [&str; 6] = [
 
 /// What a security event token says about an event; `None` for events that are none of SCIM's. `type` and `data` are the
 /// outbox'.
-pub(crate) fn security_event(kind: &str, data: &Value) -> Option<Map<String, Value>> {
+pub fn security_event(kind: &str, data: &Value) -> Option<Map<String, Value>> {
     let (noun, verb) = kind.split_once('.')?;
     let (endpoint, id) = match noun {
         "user" => ("/Users", data.get("userId")?),
@@ -50,32 +42,6 @@ pub(crate) fn security_event(kind: &str, data: &Value) -> Option<Map<String, Val
         _ => json!({}),
     };
     Some(Map::from_iter([("sub_id".to_owned(), subject), ("events".to_owned(), json!({uri: payload}))]))
-}
-
-/// Signs security event tokens with the platform's key, which `/oauth2/jwks` shows.
-#[derive(Debug, Default)]
-pub struct SignedEvents {
-    keys: Arc<Keyring>,
-}
-
-impl SecurityEvents for SignedEvents {
-    fn token<'a>(
-        &'a self,
-        service: &'a Service,
-        event: &'a outbox_event::Model,
-        audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, Problem>> {
-        async move {
-            let Some(mut claims) = security_event(&event.r#type, &event.data) else { return Ok(None) };
-            claims.insert("iss".to_owned(), service.config.public_url().into());
-            claims.insert("aud".to_owned(), audience.into());
-            claims.insert("jti".to_owned(), event.id.to_string().into());
-            claims.insert("iat".to_owned(), event.occurred_at.timestamp().into());
-            claims.insert("txn".to_owned(), event.request_id.clone().unwrap_or_default().into());
-            sessions::sign(service, &self.keys, "secevent+jwt", &claims).await.map(Some)
-        }
-        .boxed_local()
-    }
 }
 
 #[cfg(test)]

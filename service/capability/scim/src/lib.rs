@@ -26,7 +26,7 @@ mod tokens;
 
 pub use auth::Tokens;
 pub use cursor::Walks;
-pub use events::SignedEvents;
+pub use events::security_event;
 pub use expiry::warn;
 pub use log::{RequestLog, Writer, request_log};
 pub use oauth::ScimClients;

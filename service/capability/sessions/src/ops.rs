@@ -43,8 +43,18 @@ pub struct NewSession {
 #[serde(rename_all = "camelCase")]
 struct SessionsEnded {
     user_id: Option<Uuid>,
+    /// The one that ended, if it was one.
+    session_id: Option<Uuid>,
+    /// The organization whose sessions ended, if it was all of them.
+    organization_id: Option<Uuid>,
     reason: &'static str,
     count: u64,
+}
+
+impl SessionsEnded {
+    fn of(why: Ended, count: u64) -> Self {
+        Self { user_id: None, session_id: None, organization_id: None, reason: why.name(), count }
+    }
 }
 
 impl Event for SessionsEnded {
@@ -171,10 +181,11 @@ pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
 /// # Errors
 /// [`DbError`].
 pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
+    let user_id = find(tx, id).await?.map(|session| session.user_id);
     let ended = end_where(tx, session::Column::Id.eq(id), why).await?;
     tx.record("session.end", Target::new("session", id).with(serde_json::json!({"reason": why.name()})));
     if ended > 0 {
-        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+        tx.emit(&SessionsEnded { user_id, session_id: Some(id), ..SessionsEnded::of(why, ended) });
     }
     Ok(())
 }
@@ -188,7 +199,7 @@ pub async fn end_all_of_user(tx: &mut Tx, user: Uuid, why: Ended) -> Result<u64,
     let ended = end_where(tx, session::Column::UserId.eq(user), why).await?;
     if ended > 0 {
         tx.record("session.end", Target::new("user", user).with(ended_details(why, ended)));
-        tx.emit(&SessionsEnded { user_id: Some(user), reason: why.name(), count: ended });
+        tx.emit(&SessionsEnded { user_id: Some(user), ..SessionsEnded::of(why, ended) });
     }
     Ok(ended)
 }
@@ -201,7 +212,7 @@ pub async fn end_all_of_tenant(tx: &mut Tx, why: Ended) -> Result<u64, DbError> 
     browser::end_where(tx, browser_session::Column::EndedAt.is_null(), why).await?;
     let ended = end_where(tx, session::Column::EndedAt.is_null(), why).await?;
     if ended > 0 {
-        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+        tx.emit(&SessionsEnded::of(why, ended));
     }
     Ok(ended)
 }
@@ -215,7 +226,8 @@ pub async fn end_all_of_organization(tx: &mut Tx, organization: Uuid, why: Ended
     let ended = end_where(tx, session::Column::OrganizationId.eq(organization), why).await?;
     tx.record("session.end", Target::new("organization", organization).with(ended_details(why, ended)));
     if ended > 0 {
-        tx.emit(&SessionsEnded { user_id: None, reason: why.name(), count: ended });
+        let organization_id = Some(organization);
+        tx.emit(&SessionsEnded { organization_id, ..SessionsEnded::of(why, ended) });
     }
     Ok(ended)
 }
@@ -230,7 +242,7 @@ pub async fn end_browser(tx: &mut Tx, browser: &browser_session::Model, why: End
     let details = ended_details(why, ended);
     tx.record("session.end", Target::new("browser_session", browser.id).with(details));
     if ended > 0 {
-        tx.emit(&SessionsEnded { user_id: Some(browser.user_id), reason: why.name(), count: ended });
+        tx.emit(&SessionsEnded { user_id: Some(browser.user_id), ..SessionsEnded::of(why, ended) });
     }
     Ok(())
 }

@@ -66,8 +66,9 @@ async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<
 }
 
 fn wants(endpoint: &endpoint::Model, kind: &str) -> bool {
-    // A security event token says what happened to a resource of SCIM, and nothing else.
-    if endpoint.format == "set" && !kind.starts_with("user.") && !kind.starts_with("group.") {
+    // A security event token says what happened to a resource of SCIM or to a session, and nothing else.
+    let security = ["user.", "group.", "session.ended"].iter().any(|prefix| kind.starts_with(prefix));
+    if endpoint.format == "set" && !security {
         return false;
     }
     let Value::Array(types) = &endpoint.event_types else { return false };

@@ -1,0 +1,40 @@
+//! Security event tokens (RFC 8417), signed with the platform's key, which `/oauth2/jwks` shows: what an event means is said by
+//! the capability whose event it is.
+
+use std::sync::Arc;
+
+use entity::platform::outbox_event;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use sessions::Keyring;
+use web::{Problem, Service};
+use webhooks::SecurityEvents;
+
+/// Signs them.
+#[derive(Debug, Default)]
+pub(crate) struct SignedEvents {
+    keys: Arc<Keyring>,
+}
+
+impl SecurityEvents for SignedEvents {
+    fn token<'a>(
+        &'a self,
+        service: &'a Service,
+        event: &'a outbox_event::Model,
+        audience: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<String>, Problem>> {
+        async move {
+            let (kind, data, issuer) = (&event.r#type, &event.data, service.config.public_url());
+            let said = scim::security_event(kind, data)
+                .or_else(|| sso::security_event(kind, data, &issuer, event.tenant_id, event.occurred_at));
+            let Some(mut claims) = said else { return Ok(None) };
+            claims.insert("iss".to_owned(), issuer.into());
+            claims.insert("aud".to_owned(), audience.into());
+            claims.insert("jti".to_owned(), event.id.to_string().into());
+            claims.insert("iat".to_owned(), event.occurred_at.timestamp().into());
+            claims.insert("txn".to_owned(), event.request_id.clone().unwrap_or_default().into());
+            sessions::sign(service, &self.keys, "secevent+jwt", &claims).await.map(Some)
+        }
+        .boxed_local()
+    }
+}
