@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer, rt};
 use anyhow::{Context as _, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::LocalBoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::clock::Clock;
 use platform::config::Config;
@@ -21,7 +22,7 @@ use secrecy::ExposeSecret as _;
 use sessions::ClientGrant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use web::{Authenticator, Journal, Limits, Service};
+use web::{Authenticator, Journal, Limits, Principal, Problem, Service};
 
 use crate::{routes, worker};
 
@@ -143,7 +144,7 @@ fn serve(
 ) -> anyhow::Result<actix_web::dev::Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
-    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (keys.clone(), tokens.clone());
+    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators }), tokens.clone());
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
     let sign_ins = Data::new(Arc::new(sso::SignIns::default()));
@@ -174,6 +175,25 @@ fn serve(
         http = http.workers(server.workers);
     }
     Ok(http.listen(listener)?.run())
+}
+
+/// Management keys, and operators' sessions: what each is begins differently.
+struct Credentials {
+    keys: Arc<authz::Keys>,
+    operators: operators::Operators,
+}
+
+impl Authenticator for Credentials {
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+        if bearer.starts_with(operators::PREFIX) {
+            return self.operators.authenticate(service, bearer);
+        }
+        self.keys.authenticate(service, bearer)
+    }
 }
 
 impl Running {

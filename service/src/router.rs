@@ -11,6 +11,7 @@ pub fn routes() -> Routes {
         .and(flags::routes())
         .and(invitations::routes())
         .and(mail::routes())
+        .and(operators::routes())
         .and(provisioning::routes())
         .and(quota::routes())
         .and(scim::routes())

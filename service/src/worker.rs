@@ -88,6 +88,7 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
         .write_platform(&ctx, async |tx: &mut PlatformTx| {
             tx.housekeeping();
             let own = sweep(tx).await? + scim::sweep(tx).await?;
+            let own = own + operators::sweep(tx).await?;
             Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;

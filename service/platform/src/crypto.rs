@@ -5,7 +5,7 @@ use std::sync::Arc;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use moka::sync::Cache;
@@ -50,6 +50,7 @@ pub fn same(left: &[u8], right: &[u8]) -> bool {
 #[derive(Clone)]
 pub struct Envelope {
     key: Arc<RandomizedNonceKey>,
+    marks: Arc<hmac::Key>,
 }
 
 impl std::fmt::Debug for Envelope {
@@ -65,7 +66,10 @@ impl Envelope {
         if bytes.len() != 32 {
             return None;
         }
-        Some(Self { key: Arc::new(RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?) })
+        // A key of its own for marks: one key, one use.
+        let marks = hmac::Key::new(hmac::HMAC_SHA256, &sha256(&[b"tenantry marks".as_slice(), &bytes].concat()));
+        let key = Arc::new(RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?);
+        Some(Self { key, marks: Arc::new(marks) })
     }
 
     /// Seals `plain` for `(purpose, id)`.
@@ -110,6 +114,15 @@ impl Envelope {
             .len();
         body.truncate(length);
         Ok(body)
+    }
+}
+
+impl Envelope {
+    /// 32 bytes that only the holder of the master key can make of `(purpose, text)`, always the same.
+    pub fn mark(&self, purpose: &str, text: &[u8]) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(hmac::sign(&self.marks, &binding(purpose, text)).as_ref());
+        out
     }
 }
 

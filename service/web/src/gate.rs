@@ -275,6 +275,16 @@ async fn authenticate(
         Access::Scim => &keeper.scim,
     };
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    if let (Access::Key(_), false) = (rules.access, request.headers().contains_key(header::AUTHORIZATION))
+        && let Some(cookie) = request.cookie(&operator_cookie(&keeper.service))
+    {
+        // A cookie comes by itself: only from our own pages may it change anything.
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads && !is_own_origin(&keeper.service, request) {
+            return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
+        }
+        return authenticator.authenticate(&keeper.service, cookie.value()).await.map(Some);
+    }
     let (Some(value), None) = (headers.next(), headers.next()) else {
         return Err(Problem::new(Code::AuthRequired));
     };
@@ -292,6 +302,18 @@ async fn authenticate(
         return Err(Problem::new(Code::AuthInvalid));
     }
     Ok(Some(principal))
+}
+
+/// Whether a browser sent the request from one of our own pages.
+fn is_own_origin(service: &Service, request: &ServiceRequest) -> bool {
+    let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    origin.is_some_and(|origin| origin == service.config.public_url())
+}
+
+/// The name of operators' cookie; with `__Host-` it belongs to this host alone.
+pub fn operator_cookie(service: &Service) -> String {
+    let prefix = if service.config.public_url().starts_with("https://") { "__Host-" } else { "" };
+    format!("{prefix}tnt_operator")
 }
 
 /// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.

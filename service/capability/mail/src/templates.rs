@@ -6,7 +6,7 @@ use minijinja::Environment;
 use serde::Serialize;
 use web::Problem;
 
-const SOURCES: [(&str, &str); 33] = [
+const SOURCES: [(&str, &str); 36] = [
     ("invitation/subject.txt", include_str!("../../../../templates/mail/invitation/subject.txt")),
     ("invitation/text.txt", include_str!("../../../../templates/mail/invitation/text.txt")),
     ("invitation/body.html", include_str!("../../../../templates/mail/invitation/body.html")),
@@ -41,6 +41,9 @@ const SOURCES: [(&str, &str); 33] = [
     ("signed_out.html", include_str!("../../../../templates/pages/signed_out.html")),
     ("sign_in_failed.html", include_str!("../../../../templates/pages/sign_in_failed.html")),
     ("test_result.html", include_str!("../../../../templates/pages/test_result.html")),
+    ("operator.html", include_str!("../../../../templates/pages/operator.html")),
+    ("operator_login.html", include_str!("../../../../templates/pages/operator_login.html")),
+    ("operator_enroll.html", include_str!("../../../../templates/pages/operator_enroll.html")),
     ("layout.html", include_str!("../../../../templates/pages/layout.html")),
     ("invitation.html", include_str!("../../../../templates/pages/invitation.html")),
     ("invitation_accepted.html", include_str!("../../../../templates/pages/invitation_accepted.html")),

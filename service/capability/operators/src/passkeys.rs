@@ -1,0 +1,169 @@
+//! Passkeys: WebAuthn's two ceremonies. Their state is kept sealed in the store, so that whichever replica gets the answer can
+//! finish, once.
+
+use chrono::TimeDelta;
+use entity::authz::{ceremony, operator, passkey};
+use platform::{PlatformTx, PlatformView, Target, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+use webauthn_rs::prelude::{
+    Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
+};
+use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+/// A ceremony that takes longer is over.
+const LIFETIME: TimeDelta = TimeDelta::minutes(5);
+/// Passkeys of one operator.
+const PASSKEYS_MAX: u64 = 20;
+
+/// The relying party that we are: our public host, and no other origin.
+fn relying_party(service: &Service) -> Result<Webauthn, Problem> {
+    let origin = Url::parse(&service.config.public_url()).map_err(Problem::internal)?;
+    let host = origin.host_str().unwrap_or_default().to_owned();
+    let builder = WebauthnBuilder::new(&host, &origin).map_err(Problem::internal)?;
+    builder.rp_name("tenantry").build().map_err(Problem::internal)
+}
+
+fn refused() -> Problem {
+    Problem::detailed(Code::AuthInvalid, "The passkey is not accepted.")
+}
+
+async fn keep(
+    tx: &PlatformTx,
+    service: &Service,
+    kind: &'static str,
+    operator: Option<Uuid>,
+    state: &impl Serialize,
+) -> Result<Uuid, Problem> {
+    let id = ids::new();
+    let plain = serde_json::to_vec(state).map_err(Problem::internal)?;
+    let row = ceremony::Model {
+        id,
+        operator_id: operator,
+        kind: kind.to_owned(),
+        state: service.envelope.seal("ceremony", id.as_bytes(), &plain)?,
+        expires_at: tx.now() + LIFETIME,
+    };
+    tx.insert(row).await?;
+    Ok(id)
+}
+
+/// Takes a ceremony's state, once.
+async fn take<T: DeserializeOwned>(
+    tx: &PlatformTx,
+    service: &Service,
+    id: Uuid,
+    kind: &str,
+) -> Result<(Option<Uuid>, T), Problem> {
+    let select = tx.platform::<ceremony::Entity>().filter(ceremony::Column::Id.eq(id));
+    let row = tx.lock(select).await?.ok_or_else(refused)?;
+    tx.delete(row.clone()).await?;
+    if row.kind != kind || row.expires_at <= tx.now() {
+        return Err(refused());
+    }
+    let plain = service.envelope.open("ceremony", id.as_bytes(), &row.state)?;
+    Ok((row.operator_id, serde_json::from_slice(&plain).map_err(Problem::internal)?))
+}
+
+async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
+    let select = view.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
+    Ok(view.all(select.limit(PASSKEYS_MAX)).await?)
+}
+
+fn read(row: &passkey::Model) -> Result<Passkey, Problem> {
+    serde_json::from_value(row.credential.clone()).map_err(Problem::internal)
+}
+
+/// Begins to make a passkey; answers the ceremony's id and what the browser is asked.
+pub(crate) async fn begin_registration(
+    tx: &mut PlatformTx,
+    service: &Service,
+    who: &operator::Model,
+) -> Result<(Uuid, Value), Problem> {
+    tx.housekeeping();
+    let there = rows_of(tx, who.id).await?;
+    if there.len() as u64 >= PASSKEYS_MAX {
+        return Err(Problem::detailed(Code::Conflict, "There are 20 passkeys already."));
+    }
+    let known = there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
+    let (options, state) = relying_party(service)?
+        .start_passkey_registration(who.id, &who.email, &who.name, Some(known))
+        .map_err(Problem::internal)?;
+    let id = keep(tx, service, "register", Some(who.id), &state).await?;
+    Ok((id, serde_json::to_value(options).map_err(Problem::internal)?))
+}
+
+/// Finishes making a passkey.
+pub(crate) async fn finish_registration(
+    tx: &mut PlatformTx,
+    service: &Service,
+    who: &operator::Model,
+    ceremony: Uuid,
+    credential: &RegisterPublicKeyCredential,
+    name: &str,
+) -> Result<(), Problem> {
+    let (operator, state): (_, PasskeyRegistration) = take(tx, service, ceremony, "register").await?;
+    if operator != Some(who.id) {
+        return Err(refused());
+    }
+    let made = relying_party(service)?.finish_passkey_registration(credential, &state).map_err(|_| refused())?;
+    let row = passkey::Model {
+        id: ids::new(),
+        operator_id: who.id,
+        credential_id: made.cred_id().to_vec(),
+        credential: serde_json::to_value(&made).map_err(Problem::internal)?,
+        name: name.to_owned(),
+        created_at: tx.now(),
+        last_used_at: None,
+    };
+    tx.record("passkey.create", Target::new("operator", who.id));
+    Ok(tx.insert(row).await?)
+}
+
+/// Begins a sign-in; `None` for one who has no passkey.
+pub(crate) async fn begin_authentication(
+    tx: &mut PlatformTx,
+    service: &Service,
+    who: &operator::Model,
+) -> Result<Option<(Uuid, Value)>, Problem> {
+    tx.housekeeping();
+    let keys = rows_of(tx, who.id).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let (options, state) =
+        relying_party(service)?.start_passkey_authentication(&keys).map_err(Problem::internal)?;
+    let id = keep(tx, service, "authenticate", Some(who.id), &state).await?;
+    Ok(Some((id, serde_json::to_value(options).map_err(Problem::internal)?)))
+}
+
+/// Finishes a sign-in: who it is.
+pub(crate) async fn finish_authentication(
+    tx: &mut PlatformTx,
+    service: &Service,
+    ceremony: Uuid,
+    credential: &PublicKeyCredential,
+) -> Result<Uuid, Problem> {
+    tx.housekeeping();
+    let (operator, state): (_, PasskeyAuthentication) = take(tx, service, ceremony, "authenticate").await?;
+    let operator = operator.ok_or_else(refused)?;
+    let result =
+        relying_party(service)?.finish_passkey_authentication(credential, &state).map_err(|_| refused())?;
+    if !result.user_verified() {
+        return Err(refused());
+    }
+    for row in rows_of(tx, operator).await? {
+        let mut key = read(&row)?;
+        // A counter that went back was copied: the library refuses it above; here what it counts now is kept.
+        if key.update_credential(&result).is_some() {
+            let credential = serde_json::to_value(&key).map_err(Problem::internal)?;
+            tx.update(passkey::Model { credential, last_used_at: Some(tx.now()), ..row }).await?;
+        }
+    }
+    Ok(operator)
+}

@@ -1,0 +1,106 @@
+//! Operators' sessions: a cookie of our own pages, recognised by the gate as management keys are.
+
+use chrono::TimeDelta;
+use entity::authz::operator_session::{Column, Entity, Model};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::crypto::{one_time_secret, sha256};
+use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Authenticator, Code, Principal, Problem, Service};
+
+use crate::ops;
+
+/// What an operator's cookie begins with.
+pub const PREFIX: &str = "tnt_os_";
+/// How long an operator stays signed in.
+const LIFETIME: TimeDelta = TimeDelta::hours(8);
+/// How long one who came in by a recovery code does: long enough to enrol a passkey and mend what is broken.
+const RECOVERED_LIFETIME: TimeDelta = TimeDelta::hours(1);
+
+/// Opens a session; answers its cookie's value and the seconds that it counts.
+pub(crate) async fn open(
+    tx: &mut PlatformTx,
+    operator: Uuid,
+    method: &'static str,
+) -> Result<(String, i64), DbError> {
+    let (secret, digest) = one_time_secret(PREFIX);
+    let lifetime = if method == "passkey" { LIFETIME } else { RECOVERED_LIFETIME };
+    let row = Model {
+        id: ids::new(),
+        operator_id: operator,
+        digest: digest.to_vec(),
+        method: method.to_owned(),
+        created_at: tx.now(),
+        expires_at: tx.now() + lifetime,
+        ended_at: None,
+    };
+    tx.record("operator.sign_in", Target::new("operator", operator).with(json!({"method": method})));
+    tx.insert(row).await?;
+    Ok((secret.to_string(), lifetime.num_seconds()))
+}
+
+/// The living session of a cookie.
+pub(crate) async fn find(view: &PlatformView, cookie: &str) -> Result<Option<Model>, DbError> {
+    let digest = sha256(cookie.as_bytes()).to_vec();
+    let found = view.one(view.platform::<Entity>().filter(Column::Digest.eq(digest))).await?;
+    Ok(found.filter(|row| row.ended_at.is_none() && row.expires_at > view.now()))
+}
+
+/// Ends a session.
+pub(crate) async fn end(tx: &mut PlatformTx, cookie: &str) -> Result<(), DbError> {
+    tx.housekeeping();
+    if let Some(row) = find(tx, cookie).await? {
+        tx.record("operator.sign_out", Target::new("operator", row.operator_id));
+        tx.update(Model { ended_at: Some(tx.now()), ..row }).await?;
+    }
+    Ok(())
+}
+
+/// Removes what is over.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    let now = tx.now();
+    let sessions = tx.execute("DELETE FROM operator_session WHERE expires_at < $1", vec![now.into()]).await?;
+    Ok(sessions + tx.execute("DELETE FROM ceremony WHERE expires_at < $1", vec![now.into()]).await?)
+}
+
+/// Recognises operators by their sessions. Asked of the store each time: an ended session is over at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Operators;
+
+impl Authenticator for Operators {
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+        async move {
+            let invalid = || Problem::new(Code::AuthInvalid);
+            let look = async |view: &PlatformView| {
+                let session = find(view, bearer).await?.ok_or_else(invalid)?;
+                let operator = ops::find(view, session.operator_id).await.map_err(|_| invalid())?;
+                if operator.disabled_at.is_none() { Ok(operator) } else { Err(invalid()) }
+            };
+            let operator = service.db.read_platform(look).await?;
+            let role = Role::parse(&operator.role).filter(|role| role.is_platform()).ok_or_else(invalid)?;
+            Ok(Principal {
+                kind: "operator",
+                id: operator.id,
+                role,
+                tenant: None,
+                organization: None,
+                rate_multiplier: None,
+                compat: false,
+                addresses: std::sync::Arc::default(),
+                rehearsal: None,
+            })
+        }
+        .boxed_local()
+    }
+}
