@@ -144,7 +144,8 @@ fn serve(
 ) -> anyhow::Result<actix_web::dev::Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
-    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators }), tokens.clone());
+    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) =
+        (Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators }), tokens.clone());
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
     let sign_ins = Data::new(Arc::new(sso::SignIns::default()));

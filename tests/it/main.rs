@@ -9,6 +9,7 @@ mod flags;
 mod guards;
 mod hostile;
 mod invitations;
+mod operators;
 mod platform_api;
 mod scim;
 mod sso;

@@ -6,6 +6,7 @@ mod mischief;
 mod modules;
 mod oidc;
 mod provider;
+mod replicas;
 mod saml;
 mod simplesamlphp;
 

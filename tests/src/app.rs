@@ -46,6 +46,15 @@ impl TestApp {
         Self::with(|_| ()).await
     }
 
+    /// Another replica on the same store, known by the same name; its own address is in its client.
+    pub async fn replica(&self) -> (Client, Running) {
+        let mut config = (*self.running.service.config).clone();
+        config.server.public_url = self.running.service.config.public_url();
+        config.server.listen = "127.0.0.1:0".parse().expect("an address");
+        let running = start(config, self.clock.clone()).await.expect("the replica starts");
+        (Client { base: format!("http://{}", running.address), ..self.operator.clone() }, running)
+    }
+
     /// Starts with settings of its own.
     pub async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
         let store = Store::new().await;

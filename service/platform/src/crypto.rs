@@ -67,7 +67,8 @@ impl Envelope {
             return None;
         }
         // A key of its own for marks: one key, one use.
-        let marks = hmac::Key::new(hmac::HMAC_SHA256, &sha256(&[b"tenantry marks".as_slice(), &bytes].concat()));
+        let marks =
+            hmac::Key::new(hmac::HMAC_SHA256, &sha256(&[b"tenantry marks".as_slice(), &bytes].concat()));
         let key = Arc::new(RandomizedNonceKey::new(&AES_256_GCM, &bytes).ok()?);
         Some(Self { key, marks: Arc::new(marks) })
     }

@@ -297,7 +297,8 @@ async fn a_test_walks_a_real_sign_in_and_keeps_nothing() {
     acme.admin.patch(&one, dead).await.expect(200);
     let result = acme.admin.post(&test, json!({})).await.expect(200);
     assert_eq!((&result["ok"], &result["reason"]), (&json!(false), &json!("oidc.discovery_failed")));
-    let page = Browser::default().open(text(&result, "testUrl")).await.refused("sso.refused");
+    let page =
+        Browser::default().open(text(&result, "testUrl")).await.refused("connection.provider_unreachable");
     let found = acme.admin.get(&format!("/api/v1/tenants/acme/sign-ins?code={}", page.code().unwrap())).await;
     assert_eq!(found.expect(200)["items"][0]["reason"], Value::from("oidc.discovery_failed"));
     app.stop().await;

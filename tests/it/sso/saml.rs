@@ -12,12 +12,12 @@ const IDP: &str = "https://idp.example/entity";
 const SSO: &str = "https://idp.example/sso";
 
 /// A SAML connection whose provider is played here.
-struct Corp {
-    connection: Value,
-    idp: Pair,
+pub(super) struct Corp {
+    pub(super) connection: Value,
+    pub(super) idp: Pair,
 }
 
-async fn corp(tenant: &Tenant, more: Value) -> Corp {
+pub(super) async fn corp(tenant: &Tenant, more: Value) -> Corp {
     let idp = shared_pair("idp");
     let mut body = json!({"type": "saml", "name": "Corp", "metadataXml": idp_metadata(IDP, SSO, &[&idp])});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
@@ -29,7 +29,7 @@ impl Corp {
         text(&self.connection, "id")
     }
 
-    fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
+    pub(super) fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
         let (audience, acs) = (text(&self.connection, "entityId"), text(&self.connection, "acsUrl"));
         Mint::new(IDP, &audience, &acs, request_id, app.clock.now())
     }

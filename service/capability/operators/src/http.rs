@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Caller, Code, Created, FieldErrors, Form, Ids, Input, ListQuery, NoContent, Page, PlatformCaller,
-    Problem, Query, Routes, Service,
+    Access, Body, Caller, Code, Created, FieldErrors, Form, Ids, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Problem, Query, Routes, Service,
 };
 
 use crate::{ops, passkeys, sessions};
@@ -32,18 +32,92 @@ pub fn routes() -> Routes {
     let passkey = Access::Public("the passkey, or a recovery code, is the credential");
     let guarded = |route: web::Route| route.counts_failures().body_bytes_max(64 << 10);
     Routes::new()
-        .add(Method::POST, LIST, write, "create_operator: Invite an operator to enrol a passkey.", create_operator)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_operator: Invite an operator to enrol a passkey.",
+            create_operator,
+        )
         .add(Method::GET, LIST, read, "list_operators: List operators.", list_operators)
-        .add(Method::DELETE, "/api/v1/operators/{operator_id}", write, "disable_operator: Disable an operator, at once.", disable_operator)
-        .add(Method::POST, "/api/v1/operators/{operator_id}/enroll", write, "enroll_operator: Make a new enrolment link.", enroll_operator)
-        .add_with(Method::GET, "/operator/enroll", link, "enroll_page: Show the enrolment of a passkey.", enroll_page, guarded)
-        .add_with(Method::POST, "/operator/enroll/begin", link, "begin_enrollment: Begin to make a passkey.", begin_enrollment, guarded)
-        .add_with(Method::POST, "/operator/enroll/finish", link, "finish_enrollment: Finish making a passkey.", finish_enrollment, guarded)
-        .add_with(Method::GET, "/operator/login", passkey, "operator_page: Sign an operator in, or show who is.", operator_page, guarded)
-        .add_with(Method::POST, "/operator/login/begin", passkey, "begin_operator_login: Begin a sign-in by passkey.", begin_login, guarded)
-        .add_with(Method::POST, "/operator/login/finish", passkey, "finish_operator_login: Finish a sign-in by passkey.", finish_login, guarded)
-        .add_with(Method::POST, "/operator/recover", passkey, "recover_operator: Sign in by a recovery code.", recover, guarded)
-        .add_with(Method::POST, "/operator/logout", passkey, "operator_logout: Sign an operator out.", logout, guarded)
+        .add(
+            Method::DELETE,
+            "/api/v1/operators/{operator_id}",
+            write,
+            "disable_operator: Disable an operator, at once.",
+            disable_operator,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/operators/{operator_id}/enroll",
+            write,
+            "enroll_operator: Make a new enrolment link.",
+            enroll_operator,
+        )
+        .add_with(
+            Method::GET,
+            "/operator/enroll",
+            link,
+            "enroll_page: Show the enrolment of a passkey.",
+            enroll_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/enroll/begin",
+            link,
+            "begin_enrollment: Begin to make a passkey.",
+            begin_enrollment,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/enroll/finish",
+            link,
+            "finish_enrollment: Finish making a passkey.",
+            finish_enrollment,
+            guarded,
+        )
+        .add_with(
+            Method::GET,
+            "/operator/login",
+            passkey,
+            "operator_page: Sign an operator in, or show who is.",
+            operator_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/login/begin",
+            passkey,
+            "begin_operator_login: Begin a sign-in by passkey.",
+            begin_login,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/login/finish",
+            passkey,
+            "finish_operator_login: Finish a sign-in by passkey.",
+            finish_login,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/recover",
+            passkey,
+            "recover_operator: Sign in by a recovery code.",
+            recover,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/logout",
+            passkey,
+            "operator_logout: Sign an operator out.",
+            logout,
+            guarded,
+        )
 }
 
 /// An operator to be invited.
@@ -112,7 +186,10 @@ async fn create_operator(
     Ok(Created(format!("{LIST}/{}", row.id), view(row, 0, Some(url))))
 }
 
-async fn list_operators(caller: PlatformCaller, Query(_): Query<ListQuery>) -> Result<Page<OperatorView>, Problem> {
+async fn list_operators(
+    caller: PlatformCaller,
+    Query(_): Query<ListQuery>,
+) -> Result<Page<OperatorView>, Problem> {
     let read = async |on: &PlatformView| {
         let mut items = Vec::new();
         for row in ops::list(on).await? {
@@ -130,7 +207,10 @@ async fn disable_operator(caller: PlatformCaller, ids: Ids) -> Result<NoContent,
     Ok(NoContent)
 }
 
-async fn enroll_operator(caller: PlatformCaller, ids: Ids) -> Result<actix_web::web::Json<OperatorView>, Problem> {
+async fn enroll_operator(
+    caller: PlatformCaller,
+    ids: Ids,
+) -> Result<actix_web::web::Json<OperatorView>, Problem> {
     let id = ids.id("operator_id")?;
     let work = async |tx: &mut PlatformTx| ops::enroll_again(tx, id).await;
     let (row, token) = caller.write(work).await?;
@@ -182,9 +262,14 @@ async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
 
 async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<HttpResponse, Problem> {
     match enrolling(&caller.service, &query.token).await {
-        Ok(row) => page(StatusCode::OK, "operator_enroll", json!({"name": row.name, "email": row.email, "token": query.token})),
+        Ok(row) => page(
+            StatusCode::OK,
+            "operator_enroll",
+            json!({"name": row.name, "email": row.email, "token": query.token}),
+        ),
         Err(problem) => {
-            let values = json!({"title": problem.code.title(), "detail": problem.detail, "code": problem.code.name()});
+            let values =
+                json!({"title": problem.code.title(), "detail": problem.detail, "code": problem.code.name()});
             page(problem.code.status(), "refusal", values)
         }
     }
@@ -219,7 +304,8 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 200);
     let work = async |tx: &mut PlatformTx| {
         let who = ops::by_enrollment(tx, &input.token).await?.ok_or_else(gone)?;
-        passkeys::finish_registration(tx, service, &who, ceremony, &credential, name.unwrap_or("Passkey")).await?;
+        passkeys::finish_registration(tx, service, &who, ceremony, &credential, name.unwrap_or("Passkey"))
+            .await?;
         let (codes, digests) = ops::recovery_codes(who.id);
         let id = who.id;
         let used = Model {
@@ -331,7 +417,8 @@ async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResp
     };
     match service.db.write_platform(&caller.ctx, work).await? {
         Some((cookie, seconds)) => {
-            let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
+            let mut response =
+                HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
             set_cookie(service, &mut response, &cookie, seconds);
             Ok(response)
         }

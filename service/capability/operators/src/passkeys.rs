@@ -90,7 +90,8 @@ pub(crate) async fn begin_registration(
     if there.len() as u64 >= PASSKEYS_MAX {
         return Err(Problem::detailed(Code::Conflict, "There are 20 passkeys already."));
     }
-    let known = there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
+    let known =
+        there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
     let (options, state) = relying_party(service)?
         .start_passkey_registration(who.id, &who.email, &who.name, Some(known))
         .map_err(Problem::internal)?;
@@ -111,7 +112,8 @@ pub(crate) async fn finish_registration(
     if operator != Some(who.id) {
         return Err(refused());
     }
-    let made = relying_party(service)?.finish_passkey_registration(credential, &state).map_err(|_| refused())?;
+    let made =
+        relying_party(service)?.finish_passkey_registration(credential, &state).map_err(|_| refused())?;
     let row = passkey::Model {
         id: ids::new(),
         operator_id: who.id,
