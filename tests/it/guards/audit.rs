@@ -174,3 +174,51 @@ async fn every_write_leaves_its_record() {
     assert_eq!(denied["items"][0]["tenantId"], acme.id.as_str());
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn every_write_of_sign_in_leaves_its_record() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let op = &app.operator;
+    let id = |value: Value| value["id"].as_str().expect("an id").to_owned();
+    let base = "/api/v1/tenants/acme/organizations/default";
+    let oidc = json!({"type": "oidc", "name": "c", "issuer": "http://127.0.0.1:9", "clientId": "c"});
+    let connection = id(op.post(&format!("{base}/connections"), oidc).await.expect(201));
+    op.patch(&format!("{base}/connections/{connection}"), json!({"name": "d"})).await.expect(200);
+    let saml = json!({"type": "saml", "name": "s", "metadataUrl": "http://127.0.0.1:9/"});
+    let saml = id(op.post(&format!("{base}/connections"), saml).await.expect(201));
+    op.post(&format!("{base}/connections/{saml}/rotate-key"), json!({})).await.expect(200);
+    assert_eq!(op.delete(&format!("{base}/connections/{saml}")).await.status, 204);
+    op.put(&format!("{base}/sso-policy"), json!({"connectionId": connection})).await.expect(200);
+    op.delete(&format!("{base}/connections/{connection}")).await.refused(409, "conflict");
+    let domain = op.post(&format!("{base}/domains"), json!({"domain": "acme.example"})).await.expect(201);
+    let text = |name: &str| domain[name].as_str().expect("text").to_owned();
+    app.dns.set(&text("recordName"), &text("recordValue"));
+    op.post(&format!("{base}/domains/{}/verify", text("id")), json!({})).await.expect(200);
+    assert_eq!(op.delete(&format!("{base}/domains/{}", text("id"))).await.status, 204);
+    let user = id(acme.scim.post("/scim/v2/Users", json!({"userName": "u"})).await.expect(201));
+    assert_eq!(op.delete(&format!("/api/v1/tenants/acme/users/{user}/sessions")).await.status, 204);
+    assert_eq!(op.delete(&format!("{base}/sessions")).await.status, 204);
+    let operator = json!({"email": "o@example.com", "name": "O"});
+    let operator = id(op.post("/api/v1/operators", operator).await.expect(201));
+    op.post(&format!("/api/v1/operators/{operator}/enroll"), json!({})).await.expect(200);
+    assert_eq!(op.delete(&format!("/api/v1/operators/{operator}")).await.status, 204);
+    for action in [
+        "connection.create",
+        "connection.update",
+        "connection.rotate_key",
+        "connection.delete",
+        "sso_policy.update",
+        "domain.create",
+        "domain.verify",
+        "domain.delete",
+        "session.end_all",
+        "session.end",
+        "operator.create",
+        "operator.enroll",
+        "operator.disable",
+    ] {
+        assert!(!app.audit(action).await.is_empty(), "{action} left no record");
+    }
+    app.stop().await;
+}

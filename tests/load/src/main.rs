@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `service [users]` | creation, look-ups, members, sign-in, beside a bare actix handler |
 //! | `rivals [users]` | the same sync against tenantry, npm `scimmy-routers` and PyPI `scim2-server` |
+//! | `sso [requests]` | what a SAML response and an exchange cost; codes, tokens and refreshes; npm oidc-provider beside it; hostile requests |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
 //! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
@@ -14,6 +15,7 @@ mod growth;
 mod measure;
 mod rivals;
 mod scim;
+mod sso;
 
 use std::time::Instant;
 
@@ -61,6 +63,8 @@ async fn running(store: &Store) -> anyhow::Result<Running> {
         ("TENANTRY__RATE_LIMIT__ENABLED", "false"),
         ("TENANTRY__SERVER__WORKERS", "2"),
         ("TENANTRY_LOG", "warn"),
+        // The identity provider is on loopback too.
+        ("TENANTRY__OUTBOUND__ALLOW_PRIVATE", "true"),
     ];
     let first = Process::start(&program, store, None, &settings).await;
     first.kill().await;
@@ -153,6 +157,20 @@ async fn main() -> anyhow::Result<()> {
         "service" => service(&store, users.unwrap_or(20_000)).await,
         "rivals" => rivals(&store, users.unwrap_or(2_000)).await,
         "growth" => growing(&store, users.unwrap_or(200_000)).await,
-        other => anyhow::bail!("{other} is not one of service, rivals, growth"),
+        "sso" => {
+            sso::pure();
+            let running = running(&store).await?;
+            let count = users.unwrap_or(5_000);
+            head(&format!("{CONNECTIONS} connections, {count} requests"));
+            sso::over_http(&running, count).await?;
+            println!(
+                "\nmemory idle {:.1} MiB, at the end {:.1} MiB",
+                running.idle,
+                memory(running.process.id())
+            );
+            running.process.kill().await;
+            Ok(())
+        }
+        other => anyhow::bail!("{other} is not one of service, rivals, growth, sso"),
     }
 }
