@@ -144,8 +144,10 @@ fn serve(
 ) -> anyhow::Result<actix_web::dev::Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
-    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) =
-        (Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators }), tokens.clone());
+    let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (
+        Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators, people: sso::People }),
+        tokens.clone(),
+    );
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
     let sign_ins = Data::new(Arc::new(sso::SignIns::default()));
@@ -178,10 +180,11 @@ fn serve(
     Ok(http.listen(listener)?.run())
 }
 
-/// Management keys, and operators' sessions: what each is begins differently.
+/// Management keys, operators' sessions, people's sessions: what each is begins differently.
 struct Credentials {
     keys: Arc<authz::Keys>,
     operators: operators::Operators,
+    people: sso::People,
 }
 
 impl Authenticator for Credentials {
@@ -192,6 +195,9 @@ impl Authenticator for Credentials {
     ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
         if bearer.starts_with(operators::PREFIX) {
             return self.operators.authenticate(service, bearer);
+        }
+        if bearer.starts_with(sessions::BROWSER_PREFIX) {
+            return self.people.authenticate(service, bearer);
         }
         self.keys.authenticate(service, bearer)
     }

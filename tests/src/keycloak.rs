@@ -76,19 +76,22 @@ impl Keycloak {
     pub async fn sign_in(&self, browser: &mut Browser, page: Page) -> Page {
         assert!(page.text.contains("kc-form-login"), "{}: {}", page.url, page.text);
         let page = browser.submit(&page, &[("username", "alice"), ("password", "alice")]).await;
-        if page.text.contains("name=\"SAMLResponse\"") || page.text.contains("NAME=\"SAMLResponse\"") {
-            let page = Page {
-                text: page
-                    .text
-                    .replace("NAME=", "name=")
-                    .replace("VALUE=", "value=")
-                    .replace("<FORM", "<form")
-                    .replace("</FORM>", "</form>")
-                    .replace("ACTION=", "action=")
-                    .replace("<INPUT", "<input"),
-                ..page
-            };
-            return browser.submit(&page, &[]).await;
+        self.go_on(browser, page).await
+    }
+
+    /// Sends on whatever SAML message a page of Keycloak's holds.
+    pub async fn go_on(&self, browser: &mut Browser, page: Page) -> Page {
+        let capitals = [
+            ("NAME=", "name="),
+            ("VALUE=", "value="),
+            ("<FORM", "<form"),
+            ("</FORM>", "</form>"),
+            ("ACTION=", "action="),
+            ("<INPUT", "<input"),
+        ];
+        let text = capitals.iter().fold(page.text.clone(), |text, (from, to)| text.replace(from, to));
+        if page.url.as_str().starts_with(&self.url) && text.contains("name=\"SAML") {
+            return browser.submit(&Page { text, ..page }, &[]).await;
         }
         page
     }

@@ -276,7 +276,9 @@ async fn authenticate(
     };
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     if let (Access::Key(_), false) = (rules.access, request.headers().contains_key(header::AUTHORIZATION))
-        && let Some(cookie) = request.cookie(&operator_cookie(&keeper.service))
+        && let Some(cookie) = request
+            .cookie(&operator_cookie(&keeper.service))
+            .or_else(|| request.cookie(&session_cookie(&keeper.service)))
     {
         // A cookie comes by itself: only from our own pages may it change anything.
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -310,10 +312,20 @@ fn is_own_origin(service: &Service, request: &ServiceRequest) -> bool {
     origin.is_some_and(|origin| origin == service.config.public_url())
 }
 
-/// The name of operators' cookie; with `__Host-` it belongs to this host alone.
+/// The name of operators' cookie.
 pub fn operator_cookie(service: &Service) -> String {
+    cookie_name(service, "tnt_operator")
+}
+
+/// The name of the cookie of people whom an identity provider signed in.
+pub fn session_cookie(service: &Service) -> String {
+    cookie_name(service, "tnt_session")
+}
+
+/// With `__Host-` a cookie belongs to this host alone: no neighbour can plant one (RFC 6265bis, section 4.1.3.2).
+pub fn cookie_name(service: &Service, name: &str) -> String {
     let prefix = if service.config.public_url().starts_with("https://") { "__Host-" } else { "" };
-    format!("{prefix}tnt_operator")
+    format!("{prefix}{name}")
 }
 
 /// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.

@@ -117,5 +117,22 @@ async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
     }
     seen.dedup();
     assert_eq!(seen.len(), 1, "one person, however the assertion was packed");
+    // Requests by POST, signed within; and signing out here signs out there.
+    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    acme.admin.patch(&one, json!({"requestBinding": "post", "signOutUpstream": true})).await.expect(200);
+    let mut browser = Browser::default();
+    let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await.expect(200);
+    assert!(page.text.contains("name=\"SAMLRequest\""), "{}", page.text);
+    let page = browser.submit(&page, &[]).await;
+    let page = keycloak.sign_in(&mut browser, page).await;
+    let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
+    let hint = text(&tokens, "id_token");
+    let end = format!("{}/oauth2/logout?id_token_hint={hint}", app.operator.base);
+    let page = browser.open(end).await;
+    let page = keycloak.go_on(&mut browser, page).await.expect(200);
+    assert!(page.text.contains("You are signed out"), "{} {}", page.url, page.text);
+    let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await.expect(200);
+    let page = browser.submit(&page, &[]).await;
+    assert!(page.text.contains("kc-form-login"), "Keycloak asks again: {}", page.url);
     app.stop().await;
 }

@@ -303,3 +303,38 @@ async fn a_test_walks_a_real_sign_in_and_keeps_nothing() {
     assert_eq!(found.expect(200)["items"][0]["reason"], Value::from("oidc.discovery_failed"));
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn an_admin_who_signed_in_manages_their_own_tenant() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    oidc_connection(&op, &acme, json!({"scopes": ["openid", "email", "profile", "groups"]})).await;
+    let roles = json!({"groupRoles": [{"group": "admins", "role": "admin"}]});
+    acme.admin.put(&path(&acme, "sso-policy"), roles).await.expect(200);
+    let come_in = async |person: &str| {
+        let mut browser = Browser::default();
+        let page = browser.open(format!("{}/login?tenant=acme", app.operator.base)).await;
+        browser.at_oidc_provider(page, person).await.expect(200);
+        browser.cookie(&app.operator.base, "tnt_session").unwrap()
+    };
+    let call = |cookie: &str, method: reqwest::Method, path: &str, origin: &str| {
+        let request = app.anyone().request(method, path).header("cookie", format!("tnt_session={cookie}"));
+        tests::Reply::read(request.header("origin", origin).json(&json!({"name": "Renamed"})))
+    };
+    let (get, patch) = (reqwest::Method::GET, reqwest::Method::PATCH);
+    let (ours, base) = ("/api/v1/tenants/acme", app.operator.base.clone());
+    let (boss, alice) = (come_in("boss").await, come_in("alice").await);
+    call(&boss, get.clone(), ours, "").await.expect(200);
+    call(&boss, patch.clone(), ours, &base).await.expect(200);
+    call(&boss, patch.clone(), ours, "https://evil.example").await.refused(403, "auth.insufficient");
+    call(&boss, get.clone(), &format!("/api/v1/tenants/{}", other.slug), "").await.refused(404, "not_found");
+    call(&boss, get.clone(), "/api/v1/plans", "").await.refused(403, "auth.insufficient");
+    call(&alice, get.clone(), ours, "").await.expect(200);
+    call(&alice, patch.clone(), ours, &base).await.refused(403, "auth.insufficient");
+    let renamed = app.audit("tenant.update").await;
+    assert_eq!(renamed[0]["actor"]["kind"], "user");
+    // Signed out everywhere: out here too.
+    acme.admin.delete(&path(&acme, "sessions")).await;
+    call(&boss, get, ours, "").await.refused(401, "auth.invalid");
+    app.stop().await;
+}

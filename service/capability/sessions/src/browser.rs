@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::model::Ended;
 
 /// What a browser session's cookie begins with.
-const PREFIX: &str = "tnt_bs_";
+pub const BROWSER_PREFIX: &str = "tnt_bs_";
 /// How often a use moves `last_seen_at`.
 const SEEN_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// Sessions of one person that are listed.
@@ -47,7 +47,7 @@ pub struct NewBrowserSession {
 /// # Errors
 /// [`DbError`].
 pub async fn open_browser(tx: &mut Tx, new: NewBrowserSession) -> Result<(row::Model, String), DbError> {
-    let (secret, digest) = one_time_secret(PREFIX);
+    let (secret, digest) = one_time_secret(BROWSER_PREFIX);
     let opened = row::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
@@ -75,7 +75,7 @@ pub async fn open_browser(tx: &mut Tx, new: NewBrowserSession) -> Result<(row::M
 
 /// The digest by which a cookie's session is found; `None` for what can't be one.
 pub fn browser_digest(cookie: &str) -> Option<[u8; 32]> {
-    (cookie.starts_with(PREFIX) && cookie.len() < 100).then(|| sha256(cookie.as_bytes()))
+    (cookie.starts_with(BROWSER_PREFIX) && cookie.len() < 100).then(|| sha256(cookie.as_bytes()))
 }
 
 /// The living browser session of this digest.

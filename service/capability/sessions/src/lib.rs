@@ -13,8 +13,8 @@ mod model;
 mod ops;
 
 pub use browser::{
-    NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject, find_browser,
-    open_browser, seen_browser, sessions_of_browser,
+    BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject,
+    find_browser, open_browser, seen_browser, sessions_of_browser,
 };
 pub use grant::{ClientCredentials, ClientGrant, Granted};
 pub use jwt::{Claims, IdTokenHint, Minted, mint, sign, sign_for, verify, verify_id_token};

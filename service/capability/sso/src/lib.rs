@@ -7,6 +7,7 @@
 //! connection that was asked; nothing of one tenant's provider can name a user of another; what the policy says counts at
 //! sign-in, refresh, exchange and introspection alike; every attempt leaves its steps for 30 days.
 
+mod console;
 mod events;
 mod http;
 mod model;
@@ -15,6 +16,7 @@ mod refusal;
 mod settings;
 mod sweep;
 
+pub use console::People;
 pub use events::security_event;
 pub use http::routes;
 pub use ops::domains::recheck_domains;

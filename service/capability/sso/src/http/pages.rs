@@ -96,14 +96,12 @@ pub(super) enum Jar {
 }
 
 impl Jar {
-    /// With `__Host-` a cookie belongs to this host alone: no neighbour can plant one (RFC 6265bis, section 4.1.3.2).
     fn name(self, service: &Service) -> String {
-        let name = match self {
-            Jar::Browser => "tnt_browser",
-            Jar::Session => "tnt_session",
-            Jar::Tenants => "tnt_tenants",
-        };
-        if secure(service) { format!("__Host-{name}") } else { name.to_owned() }
+        match self {
+            Jar::Browser => web::cookie_name(service, "tnt_browser"),
+            Jar::Session => web::session_cookie(service),
+            Jar::Tenants => web::cookie_name(service, "tnt_tenants"),
+        }
     }
 
     pub(super) fn get(self, service: &Service, request: &HttpRequest) -> Option<String> {

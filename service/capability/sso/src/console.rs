@@ -1,0 +1,61 @@
+//! People whom their identity provider signed in, as callers of the management API: each with their own role, in their own
+//! tenant. Asked of the store each time: who is deactivated, or may not come in any more, is out at once.
+
+use std::sync::Arc;
+
+use entity::tenancy::plan;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::View;
+use platform::db::Lookup;
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter};
+use web::{Authenticator, Code, Principal, Problem, Service};
+
+use crate::ops::connections::identity_issuer;
+use crate::ops::policy;
+
+/// Recognises people by their browser's session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct People;
+
+impl Authenticator for People {
+    fn authenticate<'a>(
+        &'a self,
+        service: &'a Service,
+        bearer: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+        async move {
+            let invalid = || Problem::new(Code::AuthInvalid);
+            let digest = sessions::browser_digest(bearer).ok_or_else(invalid)?;
+            let tenant = service.db.tenant_of(Lookup::BrowserSession(&digest)).await?.ok_or_else(invalid)?;
+            service.db.read(tenant, async |view: &View| person(view, &digest).await).await
+        }
+        .boxed_local()
+    }
+}
+
+async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
+    let invalid = || Problem::new(Code::AuthInvalid);
+    let session = sessions::find_browser(view, digest).await?.ok_or_else(invalid)?;
+    let tenant = tenancy::active(view).await?;
+    let user = directory::user(view, session.organization_id, session.user_id).await?;
+    let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+    if let Some(connection) = session.connection_id {
+        policy::policy(view, session.organization_id).await?.require(&identity_issuer(connection))?;
+    }
+    let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
+    let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
+    let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
+    Ok(Principal {
+        kind: "user",
+        id: user.id,
+        role,
+        tenant: Some(tenant.id),
+        organization: None,
+        rate_multiplier: Some(multiplier),
+        compat: false,
+        addresses: Arc::default(),
+        rehearsal: None,
+    })
+}
