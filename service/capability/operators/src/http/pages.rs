@@ -1,0 +1,313 @@
+//! The pages on which operators enrol a passkey, sign in by it or by a recovery code, and sign out.
+
+use crate::{ops, passkeys, sessions};
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use entity::authz::operator::Model;
+use platform::crypto::{random, sha256};
+use platform::{PlatformTx, PlatformView};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Service};
+
+/// The pages' one script: WebAuthn has no form.
+const SCRIPT: &str = include_str!("../../../../../templates/pages/passkey.js");
+
+pub(super) fn routes() -> Routes {
+    let link = Access::Public("the enrolment link's token is the credential");
+    let passkey = Access::Public("the passkey, or a recovery code, is the credential");
+    let guarded = |route: web::Route| route.counts_failures().body_bytes_max(64 << 10);
+    Routes::new()
+        .add_with(
+            Method::GET,
+            "/operator/enroll",
+            link,
+            "enroll_page: Show the enrolment of a passkey.",
+            enroll_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/enroll/begin",
+            link,
+            "begin_enrollment: Begin to make a passkey.",
+            begin_enrollment,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/enroll/finish",
+            link,
+            "finish_enrollment: Finish making a passkey.",
+            finish_enrollment,
+            guarded,
+        )
+        .add_with(
+            Method::GET,
+            "/operator/login",
+            passkey,
+            "operator_page: Sign an operator in, or show who is.",
+            operator_page,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/login/begin",
+            passkey,
+            "begin_operator_login: Begin a sign-in by passkey.",
+            begin_login,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/login/finish",
+            passkey,
+            "finish_operator_login: Finish a sign-in by passkey.",
+            finish_login,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/recover",
+            passkey,
+            "recover_operator: Sign in by a recovery code.",
+            recover,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/logout",
+            passkey,
+            "operator_logout: Sign an operator out.",
+            logout,
+            guarded,
+        )
+}
+
+fn page(status: StatusCode, name: &str, mut values: Value) -> Result<HttpResponse, Problem> {
+    values.as_object_mut().map(|values| values.insert("script".to_owned(), SCRIPT.into()));
+    let hash = STANDARD.encode(sha256(SCRIPT.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
+    Ok(HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .body(mail::page(name, &values)?))
+}
+
+fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
+    let cookie = Cookie::build(web::operator_cookie(service), value.to_owned())
+        .path("/")
+        .http_only(true)
+        .secure(service.config.public_url().starts_with("https://"))
+        .same_site(SameSite::Strict)
+        .max_age(Duration::seconds(seconds))
+        .finish();
+    // Only a cookie that can't be written fails, and these can.
+    let _ = response.add_cookie(&cookie);
+}
+
+/// Which enrolment.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WithToken {
+    #[serde(default)]
+    token: String,
+}
+
+impl Input for WithToken {}
+
+fn gone() -> Problem {
+    Problem::detailed(Code::InvitationGone, "The link was used, or is over: ask for a new one.")
+}
+
+async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
+    let find = async |view: &PlatformView| ops::by_enrollment(view, token).await;
+    service.db.read_platform(find).await?.ok_or_else(gone)
+}
+
+async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<HttpResponse, Problem> {
+    match enrolling(&caller.service, &query.token).await {
+        Ok(row) => page(
+            StatusCode::OK,
+            "operator_enroll",
+            json!({"name": row.name, "email": row.email, "token": query.token}),
+        ),
+        Err(problem) => {
+            let values =
+                json!({"title": problem.code.title(), "detail": problem.detail, "code": problem.code.name()});
+            page(problem.code.status(), "refusal", values)
+        }
+    }
+}
+
+/// Begins an enrolment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Enrollment {
+    token: String,
+    ceremony: Option<Uuid>,
+    #[schema(value_type = Option<Object>)]
+    credential: Option<Value>,
+    name: Option<String>,
+}
+
+impl Input for Enrollment {}
+
+async fn begin_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let who = enrolling(service, &input.token).await?;
+    let work = async |tx: &mut PlatformTx| passkeys::begin_registration(tx, service, &who).await;
+    let (ceremony, options) = service.db.write_platform(&caller.ctx, work).await?;
+    Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
+}
+
+async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let credential = serde_json::from_value(input.credential.unwrap_or_default())
+        .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
+    let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
+    let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 200);
+    let work = async |tx: &mut PlatformTx| {
+        let who = ops::by_enrollment(tx, &input.token).await?.ok_or_else(gone)?;
+        passkeys::finish_registration(tx, service, &who, ceremony, &credential, name.unwrap_or("Passkey"))
+            .await?;
+        let (codes, digests) = ops::recovery_codes(who.id);
+        let id = who.id;
+        let used = Model {
+            enrollment_digest: None,
+            enrollment_expires_at: None,
+            recovery_codes: digests,
+            version: who.version + 1,
+            ..who
+        };
+        tx.update(used).await?;
+        let (cookie, seconds) = sessions::open(tx, id, "passkey").await?;
+        Ok::<_, Problem>((codes, cookie, seconds))
+    };
+    let (codes, cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
+    let mut response = HttpResponse::Ok().json(json!({"recoveryCodes": codes}));
+    set_cookie(service, &mut response, &cookie, seconds);
+    Ok(response)
+}
+
+/// The operator of the request's cookie.
+async fn signed_in(service: &Service, request: &HttpRequest) -> Result<Option<Model>, Problem> {
+    let Some(cookie) = request.cookie(&web::operator_cookie(service)) else { return Ok(None) };
+    let look = async |view: &PlatformView| match sessions::find(view, cookie.value()).await? {
+        Some(session) => ops::find(view, session.operator_id).await.map(Some),
+        None => Ok(None),
+    };
+    service.db.read_platform(look).await
+}
+
+async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    match signed_in(&caller.service, &request).await? {
+        Some(who) => page(StatusCode::OK, "operator", json!({"name": who.name, "role": who.role})),
+        None => page(StatusCode::OK, "operator_login", json!({"wrong": false})),
+    }
+}
+
+/// A sign-in by passkey.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Login {
+    email: Option<String>,
+    ceremony: Option<Uuid>,
+    #[schema(value_type = Option<Object>)]
+    credential: Option<Value>,
+}
+
+impl Input for Login {}
+
+async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let email = input.email.unwrap_or_default();
+    let work = async |tx: &mut PlatformTx| match ops::by_email(tx, &email).await? {
+        Some(who) => passkeys::begin_authentication(tx, service, &who).await,
+        None => {
+            platform::Work::housekeeping(tx);
+            Ok(None)
+        }
+    };
+    let (ceremony, options) = match service.db.write_platform(&caller.ctx, work).await? {
+        Some(begun) => begun,
+        // Whose address isn't an operator's gets a challenge of the same shape, which nothing answers.
+        None => (platform::ids::new(), decoy(service, &email)?),
+    };
+    Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
+}
+
+fn decoy(service: &Service, email: &str) -> Result<Value, Problem> {
+    let url = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let origin = url::Url::parse(&service.config.public_url()).map_err(Problem::internal)?;
+    // The same address, the same credential id, or asking twice would tell.
+    let secret = service.envelope.mark("operator decoy", email.trim().to_lowercase().as_bytes());
+    Ok(json!({"publicKey": {
+        "challenge": url(&random::<32>()), "timeout": 300_000, "rpId": origin.host_str(),
+        "allowCredentials": [{"type": "public-key", "id": url(&secret)}], "userVerification": "required",
+    }}))
+}
+
+async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let credential = serde_json::from_value(input.credential.unwrap_or_default())
+        .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
+    let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
+    let work = async |tx: &mut PlatformTx| {
+        let operator = passkeys::finish_authentication(tx, service, ceremony, &credential).await?;
+        let who = ops::find(tx, operator).await?;
+        if who.disabled_at.is_some() {
+            return Err(Problem::new(Code::AuthInvalid));
+        }
+        Ok::<_, Problem>(sessions::open(tx, operator, "passkey").await?)
+    };
+    let (cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
+    let mut response = HttpResponse::NoContent().finish();
+    set_cookie(service, &mut response, &cookie, seconds);
+    Ok(response)
+}
+
+/// A sign-in by a recovery code.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Recovery {
+    email: String,
+    code: String,
+}
+
+async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let work = async |tx: &mut PlatformTx| match ops::recover(tx, &input.email, &input.code).await? {
+        Some(who) => Ok(Some(sessions::open(tx, who.id, "recovery_code").await?)),
+        None => Ok::<_, Problem>(None),
+    };
+    match service.db.write_platform(&caller.ctx, work).await? {
+        Some((cookie, seconds)) => {
+            let mut response =
+                HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
+            set_cookie(service, &mut response, &cookie, seconds);
+            Ok(response)
+        }
+        None => {
+            let target = platform::Target::new("operator", "recovery");
+            service.db.record_denied(&caller.ctx, None, "operator.recover", target).await?;
+            page(StatusCode::UNAUTHORIZED, "operator_login", json!({"wrong": true}))
+        }
+    }
+}
+
+async fn logout(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    if let Some(cookie) = request.cookie(&web::operator_cookie(service)) {
+        let work = async |tx: &mut PlatformTx| sessions::end(tx, cookie.value()).await;
+        service.db.write_platform(&caller.ctx, work).await?;
+    }
+    let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
+    set_cookie(service, &mut response, "", 0);
+    Ok(response)
+}
