@@ -106,13 +106,21 @@ async fn prompt_none_asks_nobody_and_public_clients_have_no_secret() {
         ("client_id", &spa.id),
         ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
     ];
-    app.anyone().form("/oauth2/token", &form).await.expect(200);
+    let renewed = app.anyone().form("/oauth2/token", &form).await.expect(200);
     let page = browser.open(spa.authorize(&app, &[("prompt", "none"), ("tenant", "acme")])).await;
     assert!(page.parameter("code").is_some());
     let page = browser.open(spa.authorize(&app, &[("response_mode", "form_post")])).await.expect(200);
     let (action, fields) = page.form();
     assert_eq!(action.as_str(), CALLBACK);
     assert!(fields.iter().any(|(name, _)| name == "code"));
+    // It ends its own tokens, by its id.
+    let access = text(&renewed, "access_token");
+    assert_eq!(
+        app.anyone().form("/oauth2/revoke", &[("token", &access), ("client_id", &spa.id)]).await.status,
+        200
+    );
+    let info = app.anyone().with(access).get("/oauth2/userinfo").await;
+    assert_eq!(info.status, 401);
     // A confidential client can't leave its secret out.
     let confidential = module(&app, "app", json!({})).await;
     let page = browser.open(confidential.authorize(&app, &[])).await;

@@ -42,7 +42,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     let user = directory::user(view, session.organization_id, session.user_id).await?;
     let user = user.filter(|user| user.active).ok_or_else(invalid)?;
     if let Some(connection) = session.connection_id {
-        policy::policy(view, session.organization_id).await?.require(&identity_issuer(connection))?;
+        policy::still_holds(view, session.organization_id, &identity_issuer(connection)).await?;
     }
     let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
     let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;

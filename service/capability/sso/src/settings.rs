@@ -177,24 +177,24 @@ const PUBLIC_MAIL: [&str; 24] = [
 /// A domain in the one form in which it is kept: lower case, A-labels. `None` for what isn't one, for a name without a dot, and
 /// for domains in which anybody may have an address.
 pub(crate) fn domain(text: &str) -> Option<String> {
-    let text = text.trim().trim_end_matches('.');
-    let url = url::Url::parse(&format!("https://{text}/")).ok()?;
-    let name = match url.host()? {
-        url::Host::Domain(name) => name.to_ascii_lowercase(),
-        _ => return None,
-    };
-    let whole =
-        url.path() == "/" && url.port().is_none() && url.username().is_empty() && url.query().is_none();
-    let labels = name.split('.').all(web::is_slug) && name.split('.').count() >= 2 && name.len() <= 253;
-    (whole && labels && !PUBLIC_MAIL.contains(&name.as_str())).then_some(name)
+    let name = host_name(text.trim().trim_end_matches('.'))?;
+    let fits = name.split('.').count() >= 2 && name.len() <= 253 && !PUBLIC_MAIL.contains(&name.as_str());
+    fits.then_some(name)
 }
 
-/// The domain of an address, in the same form; public ones too.
+/// The domain of an address, in the same form; public ones too. `None` for what is no host and nothing else: an address must not
+/// have one domain for the reader and another one for the mail server.
 pub(crate) fn domain_of(email: &str) -> Option<String> {
     let (_, host) = email.rsplit_once('@')?;
-    let url = url::Url::parse(&format!("https://{}/", host.trim_end_matches('.'))).ok()?;
+    host_name(host.trim_end_matches('.'))
+}
+
+fn host_name(text: &str) -> Option<String> {
+    // A URL's parser forgives and skips (ports that are the default, tabs, backslashes); a name is nothing but its labels.
+    let letters = text.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    let url = letters.then(|| url::Url::parse(&format!("https://{text}/")).ok())??;
     match url.host()? {
-        url::Host::Domain(name) => Some(name.to_ascii_lowercase()),
+        url::Host::Domain(name) if name.split('.').all(web::is_slug) => Some(name.to_ascii_lowercase()),
         _ => None,
     }
 }
@@ -234,7 +234,18 @@ mod tests {
     fn an_address_has_the_domain_behind_its_last_at() {
         assert_eq!(domain_of("\"a@b\"@Acme.Example").as_deref(), Some("acme.example"));
         assert_eq!(domain_of("a@gmail.com").as_deref(), Some("gmail.com"));
-        assert_eq!(domain_of("nobody"), None);
+        for none in [
+            "nobody",
+            "x@corp.example/ü.evil.example",
+            "x@corp.example?ü",
+            "x@corp.example#ü",
+            "x@corp.example:443",
+            "x@corp.ex\tample",
+            "x@corp.example\\evil.example",
+            "x@127.0.0.1",
+        ] {
+            assert_eq!(domain_of(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -181,6 +181,22 @@ async fn client(
     Ok(Some(module.client_id))
 }
 
+/// Who acts: an authenticated client, a public one by its id alone (its tokens are its proof), or nobody who said.
+async fn acting_client(
+    caller: &Caller,
+    request: &HttpRequest,
+    id: Option<&str>,
+    secret: Option<&str>,
+) -> Result<Option<String>, Problem> {
+    match (client(caller, request, id, secret).await?, id) {
+        (None, Some(id)) => {
+            let found = webhooks::client(&caller.service, id).await?.filter(|client| client.public);
+            Ok(found.map(|client| client.client_id))
+        }
+        (client, _) => Ok(client),
+    }
+}
+
 /// The client, authenticated; a public one by its id alone (RFC 6749, section 2.3).
 pub(super) async fn known_client(
     caller: &Caller,
@@ -188,15 +204,10 @@ pub(super) async fn known_client(
     id: Option<&str>,
     secret: Option<&str>,
 ) -> Result<module::Model, Problem> {
-    let service = &caller.service;
-    if let Some(client_id) = client(caller, request, id, secret).await? {
-        return webhooks::client(service, &client_id).await?.ok_or_else(unauthenticated);
+    match acting_client(caller, request, id, secret).await? {
+        Some(id) => webhooks::client(&caller.service, &id).await?.ok_or_else(unauthenticated),
+        None => Err(unauthenticated()),
     }
-    let found = match id {
-        Some(id) => webhooks::client(service, id).await?,
-        None => None,
-    };
-    found.filter(|client| client.public).ok_or_else(unauthenticated)
 }
 
 /// A session that a client opened is that client's; one that a key opened needs only its refresh token.
@@ -257,14 +268,7 @@ async fn token(
         return authorization_code(&caller, &request, input, &keys).await;
     }
     let client =
-        client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
-    let client = match (client, &input.client_id) {
-        // A public client has nothing but its id; its refresh tokens are used once, which is its proof.
-        (None, Some(id)) => {
-            webhooks::client(&caller.service, id).await?.filter(|one| one.public).map(|one| one.client_id)
-        }
-        (client, _) => client,
-    };
+        acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let service = &caller.service;
     match input.grant_type.as_str() {
         "refresh_token" => {
@@ -338,7 +342,7 @@ async fn revoke(
     keys: Shared<Arc<Keyring>>,
 ) -> Result<HttpResponse, Problem> {
     let client =
-        client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+        acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let may = |session: &session::Model| may_use(session, client.as_deref());
     tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())

@@ -232,7 +232,7 @@ pub(crate) async fn issue_code(
             return Err(Problem::new(Code::UserDeactivated));
         }
         if let Some(connection) = session.connection_id {
-            policy::policy(tx, session.organization_id).await?.require(&identity_issuer(connection))?;
+            policy::still_holds(tx, session.organization_id, &identity_issuer(connection)).await?;
         }
         let row = authorization_code::Model {
             tenant_id: tx.tenant(),

@@ -1,6 +1,5 @@
 //! The sign-in policy of an organization: who may come in, by what, as what.
 
-use entity::sessions::session;
 use entity::sso::policy::{Column, Entity, Model};
 use platform::{Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -118,18 +117,18 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
     Ok(row)
 }
 
-/// Whether a session may go on under the policy as it is now: enforcement reaches sessions that began before it.
-pub(crate) async fn still_holds(view: &View, session: &session::Model) -> Result<(), Problem> {
-    policy(view, session.organization_id).await?.require(&session.issuer)?;
-    if let Some(connection) = connections::connection_of_issuer(&session.issuer) {
-        match connections::find(view, connection).await {
-            Ok(connection) if connection.row.enabled => {}
-            Ok(_) => return Err(Problem::new(Code::ConnectionDisabled)),
-            Err(problem) if problem.code == Code::NotFound => {
-                return Err(Problem::new(Code::ConnectionDisabled));
-            }
-            Err(problem) => return Err(problem),
-        }
+/// Whether somebody whom this issuer vouched for may go on, under the policy and by the connection as they are now: both reach
+/// what began before they changed.
+///
+/// # Errors
+/// `sso.enforced`, `connection.disabled`.
+pub(crate) async fn still_holds(view: &View, organization: Uuid, issuer: &str) -> Result<(), Problem> {
+    policy(view, organization).await?.require(issuer)?;
+    let Some(connection) = connections::connection_of_issuer(issuer) else { return Ok(()) };
+    match connections::find(view, connection).await {
+        Ok(connection) if connection.row.enabled => Ok(()),
+        Ok(_) => Err(Problem::new(Code::ConnectionDisabled)),
+        Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::ConnectionDisabled)),
+        Err(problem) => Err(problem),
     }
-    Ok(())
 }

@@ -51,7 +51,7 @@ pub(crate) async fn refresh(
             let user = directory::user(tx, session.organization_id, session.user_id).await?;
             let user = user.filter(|user| user.active).ok_or_else(invalid)?;
             // What the policy says now counts, not what it said when the session began.
-            policy::still_holds(tx, &session).await.map_err(|_| invalid())?;
+            policy::still_holds(tx, session.organization_id, &session.issuer).await.map_err(|_| invalid())?;
             let verified = email_verified(tx, &user).await?;
             let subject = subject(service, &tenant, &user, &session);
             Ok(Some(Minting { session: *session, refresh_token, subject, user, nonce: None, verified }))
@@ -246,7 +246,7 @@ pub(crate) async fn introspect(
             let session = session.filter(|session| sessions::is_live(session, view.now()));
             let Some(session) = session.filter(|_| tenant.status == "active") else { return Ok(false) };
             let user = directory::user(view, session.organization_id, session.user_id).await?;
-            let holds = policy::still_holds(view, &session).await.is_ok();
+            let holds = policy::still_holds(view, session.organization_id, &session.issuer).await.is_ok();
             Ok::<_, Problem>(holds && user.is_some_and(|user| user.active))
         })
         .await;
