@@ -1,9 +1,14 @@
 //! Operators: passkeys in a real Chromium, recovery codes without one.
 
+use platform::PlatformView;
 use serde_json::{Value, json};
 use tests::{Browser, Part, Reply, TestApp};
 
 async fn stage() -> (TestApp, String) {
+    stage_with(false).await
+}
+
+async fn stage_with(passwords: bool) -> (TestApp, String) {
     // WebAuthn's relying parties have names, not addresses.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let origin = format!("http://localhost:{port}");
@@ -11,6 +16,7 @@ async fn stage() -> (TestApp, String) {
     let app = TestApp::with(move |config| {
         config.server.listen = format!("127.0.0.1:{port}").parse().unwrap();
         config.server.public_url = public;
+        config.sso.operator_passwords = passwords;
     })
     .await;
     (app, origin)
@@ -90,5 +96,72 @@ async fn a_recovery_code_lets_in_once() {
         (ask("ops@example.com").await, ask("x@example.com").await, ask("x@example.com").await);
     assert!(stranger.0.iter().all(|name| known.0.contains(name)), "{known:?} {stranger:?}");
     assert_eq!((&stranger.1, &known.2), (&again.1, &stranger.2));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn passwords_count_only_where_they_are_switched_on() {
+    const PASSWORD: &str = "a horse, correct; and a battery";
+    let (app, origin) = stage_with(true).await;
+    let made = invite(&app).await;
+    let url = made["enrollmentUrl"].as_str().unwrap().to_owned();
+    let shots = std::env::var("TENANTRY_TEST_SHOTS").unwrap_or_default();
+    let mut chromium = Part::start("passkey.mjs", &[&url, &origin, "ops@example.com", &shots]).await;
+    let seen = chromium.next().await;
+    let passkey = seen["cookie"]["value"].as_str().unwrap_or_else(|| panic!("{seen}")).to_owned();
+    let set = async |cookie: &str, from: &str, password: &str| {
+        let request = app.anyone().request(reqwest::Method::POST, "/operator/password");
+        let request = request.header("cookie", format!("tnt_operator={cookie}")).header("origin", from);
+        Reply::read(request.form(&[("password", password)])).await
+    };
+    let login = async |email: &str, password: &str| {
+        let fields = [("email", email), ("password", password)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let mut browser = Browser::default();
+        let page = browser.post(&format!("{origin}/operator/login"), &fields).await;
+        (page, browser.cookie(&origin, "tnt_operator"))
+    };
+    // By the password alone, which Chromium has set by the page's form.
+    let (page, cookie) = login("OPS@example.com", PASSWORD).await;
+    let (page, cookie) = (page.expect(200), cookie.expect("a session"));
+    assert!(page.text.contains("You are signed in, Olga"), "{}", page.text);
+    assert!(!page.text.contains("/operator/password"), "offered to one without a passkey");
+    for (email, password) in [
+        ("ops@example.com", "a horse, correct; and a batterY"),
+        ("stranger@example.com", PASSWORD),
+        ("ops@example.com", ""),
+    ] {
+        let (page, cookie) = login(email, password).await;
+        assert!(page.expect(401).text.contains("not the address and the password") && cookie.is_none());
+    }
+    // Nobody sets one who hasn't come in by a passkey, nor another site's page, nor a short one.
+    set(&cookie, &origin, "an even longer password").await.refused(403, "auth.insufficient");
+    set(&passkey, "https://evil.example", "an even longer password").await.refused(403, "auth.insufficient");
+    set("tnt_os_none", &origin, "an even longer password").await.refused(401, "auth.required");
+    assert_eq!(set(&passkey, &origin, "fourteen chars").await.status, 400);
+    login("ops@example.com", PASSWORD).await.0.expect(200);
+    // Kept as Argon2id; a change takes the old one away, and so does nothing in its place.
+    let read = async |view: &PlatformView| {
+        view.query("SELECT password_hash FROM operator WHERE email = 'ops@example.com'", Vec::new()).await
+    };
+    let rows = app.running.service.db.read_platform(read).await.expect("rows");
+    let kept: String = rows[0].try_get("", "password_hash").expect("a hash");
+    assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+    set(&passkey, &origin, "an even longer password").await;
+    login("ops@example.com", PASSWORD).await.0.expect(401);
+    login("ops@example.com", "an even longer password").await.0.expect(200);
+    set(&passkey, &origin, "").await;
+    login("ops@example.com", "an even longer password").await.0.expect(401);
+    for action in ["operator.password_set", "operator.password_removed"] {
+        assert!(app.audit(action).await.iter().any(|event| event["outcome"] == "success"), "{action}");
+    }
+    app.stop().await;
+
+    let (app, origin) = stage().await;
+    let page = Browser::default().open(format!("{origin}/operator/login")).await.expect(200);
+    assert!(!page.text.contains("password"), "{}", page.text);
+    for (path, field) in [("/operator/login", "email"), ("/operator/password", "unused")] {
+        let reply = app.anyone().form(path, &[(field, "x"), ("password", PASSWORD)]).await;
+        assert_eq!(reply.status, 404, "{path}");
+    }
     app.stop().await;
 }

@@ -17,6 +17,8 @@ pub struct Model {
     pub enrollment_expires_at: Option<DateTimeUtc>,
     /// Digests of those that are left.
     pub recovery_codes: Json,
+    /// Argon2id, as a PHC string; counts only where `sso.operator_passwords` is on.
+    pub password_hash: Option<String>,
     pub disabled_at: Option<DateTimeUtc>,
     pub version: i64,
     pub created_at: DateTimeUtc,

@@ -197,6 +197,7 @@ CREATE TABLE operator (
     enrollment_digest {bytes},                  -- SHA-256 of the one-time link that lets a passkey be made
     enrollment_expires_at {time},
     recovery_codes  {json}  NOT NULL,           -- digests of those that are left
+    password_hash   TEXT,                       -- Argon2id (PHC); counts only where sso.operator_passwords is on
     disabled_at     {time},
     version         {int}   NOT NULL,
     created_at      {time}  NOT NULL,
@@ -220,7 +221,7 @@ CREATE TABLE operator_session (
     id              {id}    NOT NULL PRIMARY KEY,
     operator_id     {id}    NOT NULL REFERENCES operator (id) ON DELETE CASCADE,
     digest          {bytes} NOT NULL,           -- SHA-256 of the cookie
-    method          TEXT    NOT NULL CHECK (method IN ('passkey','recovery_code')),
+    method          TEXT    NOT NULL CHECK (method IN ('passkey','recovery_code','password')),
     created_at      {time}  NOT NULL,
     expires_at      {time}  NOT NULL,
     ended_at        {time}

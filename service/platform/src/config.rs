@@ -215,6 +215,8 @@ pub struct Sso {
     /// How long attempts to sign in are kept.
     #[serde(with = "humantime_serde")]
     pub sign_ins_kept: Duration,
+    /// Whether operators may come in by a password too.
+    pub operator_passwords: bool,
     /// Names of the gateway's headers.
     pub gateway_headers: GatewayHeaders,
 }

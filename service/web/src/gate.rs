@@ -282,7 +282,7 @@ async fn authenticate(
     {
         // A cookie comes by itself: only from our own pages may it change anything.
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        if !reads && !is_own_origin(&keeper.service, request) {
+        if !reads && !is_from_own_page(&keeper.service, request.request()) {
             return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
         }
         return authenticator.authenticate(&keeper.service, cookie.value()).await.map(Some);
@@ -306,10 +306,12 @@ async fn authenticate(
     Ok(Some(principal))
 }
 
-/// Whether a browser sent the request from one of our own pages.
-fn is_own_origin(service: &Service, request: &ServiceRequest) -> bool {
-    let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    origin.is_some_and(|origin| origin == service.config.public_url())
+/// Whether a browser sent the request from one of our own pages. A form on a page that sends no referrer has the origin `null`;
+/// there `Sec-Fetch-Site` says it, which no script can set (Fetch Metadata, section 2.4).
+pub fn is_from_own_page(service: &Service, request: &HttpRequest) -> bool {
+    let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    value("sec-fetch-site") == Some("same-origin")
+        || value("origin").is_some_and(|origin| origin == service.config.public_url())
 }
 
 /// The name of operators' cookie.

@@ -1,6 +1,7 @@
 //! `/api/v1/operators`, and the pages on which operators enrol and sign in.
 
 mod pages;
+mod passwords;
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};

@@ -52,6 +52,7 @@ pub(crate) async fn create(
         enrollment_digest: Some(digest.to_vec()),
         enrollment_expires_at: Some(tx.now() + ENROLLMENT_LIFETIME),
         recovery_codes: json!([]),
+        password_hash: None,
         disabled_at: None,
         version: 1,
         created_at: tx.now(),
@@ -109,7 +110,14 @@ pub(crate) async fn list(view: &PlatformView) -> Result<Vec<Model>, DbError> {
 pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
     let row = find(tx, id).await?;
     let disabled_at = Some(row.disabled_at.unwrap_or(tx.now()));
-    tx.update(Model { disabled_at, enrollment_digest: None, version: row.version + 1, ..row }).await?;
+    tx.update(Model {
+        disabled_at,
+        enrollment_digest: None,
+        password_hash: None,
+        version: row.version + 1,
+        ..row
+    })
+    .await?;
     let sql = "UPDATE operator_session SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL";
     tx.execute(sql, vec![id.into(), tx.now().into()]).await?;
     tx.record("operator.disable", Target::new("operator", id));
@@ -155,6 +163,19 @@ pub(crate) async fn recover(tx: &mut PlatformTx, email: &str, code: &str) -> Res
     tx.record("operator.recover", Target::new("operator", row.id).with(json!({"codesLeft": codes_left})));
     tx.emit(&Recovered { operator_id: row.id, codes_left });
     Ok(Some(row))
+}
+
+/// Sets an operator's password, or with `None` removes it.
+pub(crate) async fn set_password(
+    tx: &mut PlatformTx,
+    id: Uuid,
+    password_hash: Option<String>,
+) -> Result<(), Problem> {
+    let row = find(tx, id).await?;
+    let action = if password_hash.is_some() { "operator.password_set" } else { "operator.password_removed" };
+    tx.update(Model { password_hash, updated_at: tx.now(), version: row.version + 1, ..row }).await?;
+    tx.record(action, Target::new("operator", id));
+    Ok(())
 }
 
 /// How many sessions of an operator live.

@@ -28,7 +28,7 @@ pub(crate) async fn open(
     method: &'static str,
 ) -> Result<(String, i64), DbError> {
     let (secret, digest) = one_time_secret(PREFIX);
-    let lifetime = if method == "passkey" { LIFETIME } else { RECOVERED_LIFETIME };
+    let lifetime = if method == "recovery_code" { RECOVERED_LIFETIME } else { LIFETIME };
     let row = Model {
         id: ids::new(),
         operator_id: operator,

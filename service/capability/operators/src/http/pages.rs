@@ -1,5 +1,6 @@
 //! The pages on which operators enrol a passkey, sign in by it or by a recovery code, and sign out.
 
+use super::passwords;
 use crate::{ops, passkeys, sessions};
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::{Method, StatusCode, header};
@@ -7,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entity::authz::operator::Model;
+use entity::authz::operator_session;
 use platform::crypto::{random, sha256};
 use platform::{PlatformTx, PlatformView};
 use serde::Deserialize;
@@ -87,6 +89,7 @@ pub(super) fn routes() -> Routes {
             logout,
             guarded,
         )
+        .and(passwords::routes())
 }
 
 fn page(status: StatusCode, name: &str, mut values: Value) -> Result<HttpResponse, Problem> {
@@ -101,7 +104,7 @@ fn page(status: StatusCode, name: &str, mut values: Value) -> Result<HttpRespons
         .body(mail::page(name, &values)?))
 }
 
-fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
+pub(super) fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
     let cookie = Cookie::build(web::operator_cookie(service), value.to_owned())
         .path("/")
         .http_only(true)
@@ -196,21 +199,49 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
     Ok(response)
 }
 
-/// The operator of the request's cookie.
-async fn signed_in(service: &Service, request: &HttpRequest) -> Result<Option<Model>, Problem> {
+/// The operator of the request's cookie, and the session.
+pub(super) async fn signed_in(
+    service: &Service,
+    request: &HttpRequest,
+) -> Result<Option<(operator_session::Model, Model)>, Problem> {
     let Some(cookie) = request.cookie(&web::operator_cookie(service)) else { return Ok(None) };
     let look = async |view: &PlatformView| match sessions::find(view, cookie.value()).await? {
-        Some(session) => ops::find(view, session.operator_id).await.map(Some),
+        Some(session) => {
+            let who = ops::find(view, session.operator_id).await?;
+            Ok(who.disabled_at.is_none().then_some((session, who)))
+        }
         None => Ok(None),
     };
     service.db.read_platform(look).await
 }
 
 async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    match signed_in(&caller.service, &request).await? {
-        Some(who) => page(StatusCode::OK, "operator", json!({"name": who.name, "role": who.role})),
-        None => page(StatusCode::OK, "operator_login", json!({"wrong": false})),
+    let service = &caller.service;
+    match signed_in(service, &request).await? {
+        Some((session, who)) => operator_page_of(service, StatusCode::OK, &session, &who, false),
+        None => login_page(service, ""),
     }
+}
+
+/// The page of one who is signed in.
+pub(super) fn operator_page_of(
+    service: &Service,
+    status: StatusCode,
+    session: &operator_session::Model,
+    who: &Model,
+    wrong: bool,
+) -> Result<HttpResponse, Problem> {
+    let may_set = service.config.sso.operator_passwords && session.method == "passkey";
+    let values = json!({"name": who.name, "role": who.role, "email": who.email, "wrong": wrong,
+        "may_set_password": may_set, "has_password": who.password_hash.is_some()});
+    page(status, "operator", values)
+}
+
+/// The page on which operators sign in; `wrong` is what wasn't taken.
+pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse, Problem> {
+    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+    let passwords = service.config.sso.operator_passwords;
+    page(status, "operator_login", json!({"wrong": wrong, "passwords": passwords}))
 }
 
 /// A sign-in by passkey.
@@ -296,7 +327,7 @@ async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResp
         None => {
             let target = platform::Target::new("operator", "recovery");
             service.db.record_denied(&caller.ctx, None, "operator.recover", target).await?;
-            page(StatusCode::UNAUTHORIZED, "operator_login", json!({"wrong": true}))
+            login_page(service, "recovery code")
         }
     }
 }

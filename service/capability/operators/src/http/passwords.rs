@@ -1,0 +1,123 @@
+//! Passwords of operators, where `sso.operator_passwords` is on: set by one who came in by a passkey, and good for a sign-in alone.
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use platform::{PlatformTx, PlatformView, Target};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use web::{Access, Caller, Code, Form, Problem, Routes, Service};
+
+use super::pages::{login_page, operator_page_of, set_cookie, signed_in};
+use crate::{ops, sessions};
+
+/// NIST SP 800-63B-4, section 3.1.1.2: what is used alone has at least 15 characters.
+const CHARACTERS_MIN: usize = 15;
+/// Bytes at most.
+const BYTES_MAX: usize = 256;
+/// A password that nobody has: an address that isn't an operator's takes as long as one that is.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdC4uLg$3mTqMVIj0bQk0JY7cV0c7bq3n6p3P8T5vXrQm9g8l2E";
+
+pub(super) fn routes() -> Routes {
+    let guarded = |route: web::Route| route.counts_failures().body_bytes_max(4 << 10);
+    Routes::new()
+        .add_with(
+            Method::POST,
+            "/operator/login",
+            Access::Public("the password is the credential"),
+            "operator_password_login: Sign in by a password, where those are switched on.",
+            password_login,
+            guarded,
+        )
+        .add_with(
+            Method::POST,
+            "/operator/password",
+            Access::Public("the session's cookie is the credential"),
+            "set_operator_password: Set one's password, or remove it.",
+            set_password,
+            guarded,
+        )
+}
+
+fn switched_on(service: &Service) -> Result<(), Problem> {
+    if service.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
+}
+
+/// A password to be set; nothing removes it.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewPassword {
+    #[serde(default)]
+    password: String,
+}
+
+async fn set_password(
+    caller: Caller,
+    request: HttpRequest,
+    Form(input): Form<NewPassword>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    switched_on(service)?;
+    let (session, who) =
+        signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AuthRequired))?;
+    if session.method != "passkey" || !web::is_from_own_page(service, &request) {
+        let target = Target::new("operator", who.id);
+        service.db.record_denied(&caller.ctx, None, "operator.password_set", target).await?;
+        return Err(Problem::detailed(
+            Code::AuthInsufficient,
+            "Only one who came in by a passkey, on our own page.",
+        ));
+    }
+    let fits = input.password.chars().count() >= CHARACTERS_MIN && input.password.len() <= BYTES_MAX;
+    let hash = match input.password.as_str() {
+        "" => None,
+        _ if !fits => return operator_page_of(service, StatusCode::BAD_REQUEST, &session, &who, true),
+        password => Some(service.hasher.hash(password).await.map_err(Problem::internal)?),
+    };
+    let work = async |tx: &mut PlatformTx| ops::set_password(tx, who.id, hash.clone()).await;
+    service.db.write_platform(&caller.ctx, work).await?;
+    Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish())
+}
+
+/// A sign-in by password.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct PasswordLogin {
+    email: String,
+    password: String,
+}
+
+async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    switched_on(service)?;
+    let find = async |view: &PlatformView| ops::by_email(view, &input.email).await;
+    let who = service.db.read_platform(find).await?;
+    let hash = who.as_ref().and_then(|who| who.password_hash.as_deref());
+    let fits = input.password.len() <= BYTES_MAX
+        && service
+            .hasher
+            .verify(&input.password, hash.unwrap_or(NOBODYS))
+            .await
+            .map_err(Problem::internal)?;
+    let opened = match who.filter(|who| fits && who.password_hash.is_some()) {
+        Some(who) => {
+            let work = async |tx: &mut PlatformTx| {
+                // Disabled, or changed, while the hash was computed.
+                let now = ops::find(tx, who.id).await?;
+                if now.disabled_at.is_some() || now.password_hash != who.password_hash {
+                    platform::Work::housekeeping(tx);
+                    return Ok(None);
+                }
+                Ok::<_, Problem>(Some(sessions::open(tx, who.id, "password").await?))
+            };
+            service.db.write_platform(&caller.ctx, work).await?
+        }
+        None => None,
+    };
+    let Some((cookie, seconds)) = opened else {
+        let target = Target::new("operator", "password");
+        service.db.record_denied(&caller.ctx, None, "operator.sign_in", target).await?;
+        return login_page(service, "password");
+    };
+    let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
+    set_cookie(service, &mut response, &cookie, seconds);
+    Ok(response)
+}
