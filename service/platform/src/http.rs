@@ -198,7 +198,7 @@ impl Resolve for Guard {
         let allow_private = self.allow_private;
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.is_empty() || (!allow_private && found.iter().any(|address| !is_public(address.ip()))) {
+            if found.is_empty() || (found.iter().any(|address| !may_be_asked(address.ip(), allow_private))) {
                 return Err("the name leads to an address that is refused".into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -221,7 +221,16 @@ fn check_url(url: &Url, allow_private: bool) -> Result<(), &'static str> {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
     };
-    if allow_private || is_public(address) { Ok(()) } else { Err("it points to a private address") }
+    if may_be_asked(address, allow_private) { Ok(()) } else { Err("it points to a private address") }
+}
+
+/// Link-local addresses are nobody's private network but the clouds' metadata services: never, whatever the setting.
+fn may_be_asked(address: IpAddr, allow_private: bool) -> bool {
+    let is_link_local = match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    is_public(address) || (allow_private && !is_link_local)
 }
 
 /// Whether the address is one that the public internet routes. Addresses that carry an IPv4 address inside (mapped,
@@ -298,6 +307,9 @@ mod tests {
             assert!(check_url(&Url::parse(allowed).unwrap(), false).is_ok(), "{allowed}");
         }
         assert!(check_url(&Url::parse("http://127.0.0.1:1/").unwrap(), true).is_ok());
+        for metadata in ["http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"] {
+            assert!(check_url(&Url::parse(metadata).unwrap(), true).is_err(), "{metadata}");
+        }
     }
 
     #[tokio::test]
