@@ -20,6 +20,24 @@ pub struct Received {
     pub media_type: String,
 }
 
+impl Received {
+    /// The claims of the security event token that came, verified with the platform's published keys (RFC 8417).
+    pub fn security_event(&self, keys: &Value, audience: &str) -> Value {
+        assert_eq!(self.media_type, "application/secevent+jwt");
+        let token = std::str::from_utf8(&self.raw).expect("a JWT");
+        let header = jsonwebtoken::decode_header(token).expect("a JWT");
+        assert_eq!(header.typ.as_deref(), Some("secevent+jwt"));
+        let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys.clone()).expect("keys");
+        let key = keys.find(&header.kid.expect("a key's id")).expect("a published key");
+        let key = jsonwebtoken::DecodingKey::from_jwk(key).expect("a key");
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+        validation.validate_exp = false;
+        validation.required_spec_claims.clear();
+        validation.set_audience(&[audience]);
+        jsonwebtoken::decode(token, &key, &validation).expect("a signature of ours").claims
+    }
+}
+
 /// Takes whatever is posted.
 pub struct Receiver {
     pub url: String,

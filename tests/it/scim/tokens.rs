@@ -231,28 +231,7 @@ async fn changes_are_told_as_security_event_tokens() {
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
     let mut events = Vec::new();
     for request in &sent {
-        assert_eq!(request.media_type, "application/secevent+jwt");
-        let token = std::str::from_utf8(&request.raw).unwrap();
-        let header = jsonwebtoken::decode_header(token).unwrap();
-        assert_eq!(header.typ.as_deref(), Some("secevent+jwt"));
-        let key = keys["keys"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|key| key["kid"] == header.kid.as_deref().unwrap())
-            .unwrap();
-        let key: jsonwebtoken::jwk::Jwk = serde_json::from_value(key.clone()).unwrap();
-        let mut validation = jsonwebtoken::Validation::new(Algorithm::ES256);
-        validation.validate_exp = false;
-        validation.required_spec_claims.clear();
-        validation.set_audience(&[endpoint["id"].as_str().unwrap()]);
-        let claims = jsonwebtoken::decode::<Value>(
-            token,
-            &jsonwebtoken::DecodingKey::from_jwk(&key).unwrap(),
-            &validation,
-        )
-        .unwrap()
-        .claims;
+        let claims = request.security_event(&keys, endpoint["id"].as_str().unwrap());
         assert_eq!(claims["sub_id"]["uri"], format!("/Users/{ann}"));
         assert!(
             claims["jti"].is_string()

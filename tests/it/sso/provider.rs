@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use tests::{Browser, OidcProvider, Receiver, Reply, TestApp};
+use serde_json::{Value, json};
+use tests::{Browser, OidcProvider, Receiver, Reply, TestApp, eventually};
 
 use super::*;
 
@@ -231,6 +231,9 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
     let acme = app.tenant("acme").await;
     let module = module(&app, "app", json!({})).await;
     oidc_connection(&op, &acme, json!({})).await;
+    let receiver = Receiver::start();
+    let endpoint = json!({"url": format!("{}/caep", receiver.url), "format": "set"});
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", endpoint).await.expect(201);
     let mut all = Vec::new();
     for person in ["alice", "alice", "bob", "carol"] {
         all.push(tokens(&app, &mut Browser::default(), &module, &acme, person).await);
@@ -261,6 +264,26 @@ async fn sessions_are_listed_and_ended_one_by_one_or_all() {
             .iter()
             .all(|one| one["live"] == false && one["endedReason"] == "revoked")
     );
+    // Receivers of security events hear it as CAEP's session-revoked: of one session, of a person, of an organization.
+    let caep = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+    let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
+    let told = eventually("three tokens", async || {
+        let told: Vec<Value> = receiver
+            .all()
+            .iter()
+            .map(|one| one.security_event(&keys, endpoint["id"].as_str().unwrap()))
+            .filter(|claims| !claims["events"][caep].is_null())
+            .collect();
+        (told.len() >= 3).then_some(told)
+    })
+    .await;
+    let person = json!({"format": "iss_sub", "iss": app.operator.base, "sub": alice});
+    let named = |name: &str| told.iter().filter(|claims| !claims["sub_id"][name].is_null()).count();
+    assert!(told.iter().all(|claims| claims["sub_id"]["tenant"]["id"] == acme.id.as_str()
+        && claims["events"][caep]["initiating_entity"] == "admin"));
+    assert_eq!(told.iter().filter(|claims| claims["sub_id"]["user"] == person).count(), 2, "{told:?}");
+    assert_eq!(named("session"), 1, "{told:?}");
+    receiver.stop().await;
     app.stop().await;
 }
 

@@ -140,12 +140,15 @@ pub async fn browsers_of_subject(
     view.all(select.limit(LISTED_MAX)).await
 }
 
-/// Sessions with clients that were opened in one browser's session.
+/// Sessions with clients that were opened in one browser's session and didn't end yet.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn sessions_of_browser(view: &View, browser: Uuid) -> Result<Vec<session::Model>, DbError> {
-    let select = view.select::<session::Entity>().filter(session::Column::BrowserSessionId.eq(browser));
+    let select = view
+        .select::<session::Entity>()
+        .filter(session::Column::BrowserSessionId.eq(browser))
+        .filter(session::Column::EndedAt.is_null());
     view.all(select.order_by_asc(session::Column::Id).limit(LISTED_MAX)).await
 }
 

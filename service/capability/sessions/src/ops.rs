@@ -232,17 +232,24 @@ pub async fn end_all_of_organization(tx: &mut Tx, organization: Uuid, why: Ended
     Ok(ended)
 }
 
-/// Ends all sessions that were opened in one browser's session, and that one.
+/// Ends all sessions that were opened in one browser's session, and that one. Each is told by itself: who hears that a person's
+/// session ended, and not which one, has to end all of them.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn end_browser(tx: &mut Tx, browser: &browser_session::Model, why: Ended) -> Result<(), DbError> {
+    let sessions = browser::sessions_of_browser(tx, browser.id).await?;
     browser::end_where(tx, browser_session::Column::Id.eq(browser.id), why).await?;
     let ended = end_where(tx, session::Column::BrowserSessionId.eq(browser.id), why).await?;
     let details = ended_details(why, ended);
     tx.record("session.end", Target::new("browser_session", browser.id).with(details));
-    if ended > 0 {
-        tx.emit(&SessionsEnded { user_id: Some(browser.user_id), ..SessionsEnded::of(why, ended) });
+    let user_id = Some(browser.user_id);
+    if ended > sessions.len() as u64 {
+        tx.emit(&SessionsEnded { user_id, ..SessionsEnded::of(why, ended) });
+        return Ok(());
+    }
+    for session in &sessions {
+        tx.emit(&SessionsEnded { user_id, session_id: Some(session.id), ..SessionsEnded::of(why, 1) });
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The end of sessions: asked for by the browser, by a module, by the identity provider; and told to modules.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use entity::platform::outbox_event;
@@ -44,7 +45,8 @@ impl Subscriber for SessionsEnded {
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         async move {
             let ended = events.iter().filter(|event| event.r#type == "session.ended");
-            let told: Vec<_> =
+            // One change ends several sessions, at one instant.
+            let told: BTreeSet<_> =
                 ended.filter_map(|event| Some((event.tenant_id?, event.occurred_at))).collect();
             if told.is_empty() || clients(tx).await?.is_empty() {
                 return Ok(());
