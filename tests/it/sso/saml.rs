@@ -111,7 +111,11 @@ async fn a_response_counts_once_in_the_browser_that_asked() {
     // A victim's browser into which an attacker puts their own response.
     let page = corp.answer(&mut Browser::default(), &xml).await.refused("sso.browser_other");
     assert_eq!(reason(&app, &page).await, "sign_in.browser_other");
-    corp.answer(&mut browser, &xml).await.refused("sso.state_unknown");
+    let page = corp.answer(&mut browser, &xml).await.refused("sso.state_unknown");
+    // What answers nothing has a trace too, and so has what is no response.
+    assert_eq!(reason(&app, &page).await, "sign_in.state_unknown");
+    let page = corp.answer(&mut browser, "<!DOCTYPE x><x/>").await.refused("sso.refused");
+    assert_eq!(reason(&app, &page).await, "saml.xml_refused");
     // The same assertion for another request of the same browser: refused for its request, before it is looked up.
     let request = corp.begin(&app, &mut browser, &module).await;
     let mint = corp.mint(&app, Some(&request));

@@ -71,6 +71,7 @@ reasons! {
     ConnectionDisabled = "sign_in.connection_disabled" TenantAdmin "The connection is disabled.";
     Enforced = "sign_in.enforced" TenantAdmin "The policy admits only another connection.";
     BrowserOther = "sign_in.browser_other" Person "Start again in this browser, with cookies allowed.";
+    StateUnknown = "sign_in.state_unknown" Person "This answers no sign-in that is under way: it was finished before, took too long, or began elsewhere. Begin again.";
     Abandoned = "sign_in.abandoned" Person "Nothing came back from the identity provider.";
     ProofNeeded = "sign_in.proof_needed" Person "Enter the code that was mailed to you: an account with your address exists already.";
     ProofWrong = "sign_in.proof_wrong" Person "The code was wrong too often: start again.";

@@ -98,7 +98,7 @@ async fn take_oidc(
         return Err(Problem::new(Code::NotFound).into());
     };
     let parameters = authorize::parameters(request.query_string())?;
-    let state = parameters.get("state").ok_or_else(|| Problem::new(Code::SsoStateUnknown))?;
+    let state = parameters.get("state").map_or("", String::as_str);
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
         Ok(profile) => complete(caller, request, &connection, &row, profile).await,
@@ -115,13 +115,38 @@ async fn own_row(
     state: &str,
 ) -> Result<row::Model, Failed> {
     let service = &caller.service;
-    let row = sign_in::take(service, connection.row.tenant_id, connection.row.id, state).await?;
+    let row = answered(caller, request, connection, state).await?;
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
     let mut failed = arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
     failed.problem = Problem::new(Code::SsoBrowserOther);
     Err(failed)
+}
+
+/// The row that an answer names, used up by it.
+async fn answered(
+    caller: &Caller,
+    request: &HttpRequest,
+    connection: &Connection,
+    state: &str,
+) -> Result<row::Model, Failed> {
+    match sign_in::take(&caller.service, connection.row.tenant_id, connection.row.id, state).await {
+        Err(problem) if problem.code == Code::SsoStateUnknown => {
+            Err(stray(caller, request, connection, Refused::new(Reason::StateUnknown)).await)
+        }
+        taken => Ok(taken?),
+    }
+}
+
+/// Refuses what answers no sign-in under way, with a trace of its own: support is asked about these too.
+async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, refused: Refused) -> Failed {
+    let service = &caller.service;
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    match sign_in::unsolicited(service, &caller.ctx, connection, &browser).await {
+        Ok(row) => arrival::fail(service, &caller.ctx, &row, refused).await,
+        Err(problem) => problem.into(),
+    }
 }
 
 async fn oidc_profile(
@@ -273,23 +298,15 @@ async fn take_saml(
     };
     let encoded = long_parameter(form, "SAMLResponse")?
         .ok_or_else(|| Problem::detailed(Code::ValidationFailed, "SAMLResponse is missing."))?;
-    let untraced = |refusal: Refusal| -> Failed {
-        let refused = Refused::from(refusal);
-        let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
-        Failed {
-            code: None,
-            problem: problem.fact("reason", refused.reason.as_str()),
-            refused: Some(refused),
-        }
-    };
-    let xml = saml_core::from_post(&encoded).map_err(untraced)?;
     // Which request it claims to answer is read without trust, only to find the attempt in whose trace the rest is written.
-    let claimed = saml_core::claimed_request(&xml).map_err(untraced)?;
+    let read = saml_core::from_post(&encoded)
+        .and_then(|xml| saml_core::claimed_request(&xml).map(|claimed| (xml, claimed)));
+    let (xml, claimed) = match read {
+        Ok(read) => read,
+        Err(refusal) => return Err(stray(caller, request, &connection, refusal.into()).await),
+    };
     let (row, fresh_browser) = match &claimed {
-        Some(request_id) => {
-            let row = sign_in::take(service, connection.row.tenant_id, connection.row.id, request_id).await?;
-            (row, None)
-        }
+        Some(request_id) => (answered(caller, request, &connection, request_id).await?, None),
         None => unsolicited(caller, request, &connection, settings.allow_idp_initiated).await?,
     };
     let provider = (settings, known.as_ref());
@@ -336,12 +353,12 @@ async fn unsolicited(
     allowed: bool,
 ) -> Result<(row::Model, Option<String>), Failed> {
     let service = &caller.service;
-    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
-    let row = sign_in::unsolicited(service, &caller.ctx, connection, &browser).await?;
     if !allowed {
         let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
-        return Err(arrival::fail(service, &caller.ctx, &row, refused).await);
+        return Err(stray(caller, request, connection, refused).await);
     }
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let row = sign_in::unsolicited(service, &caller.ctx, connection, &browser).await?;
     Ok((row, Some(browser)))
 }
 
