@@ -119,6 +119,7 @@ pub(crate) async fn oidc_connection(op: &OidcProvider, tenant: &Tenant, more: Va
     let (id, secret) = op
         .register(json!({
             "redirect_uris": [made["redirectUri"]], "grant_types": ["authorization_code"], "response_types": ["code"],
+            "post_logout_redirect_uris": [made["postLogoutRedirectUri"]],
             "backchannel_logout_uri": made["backchannelLogoutUri"], "backchannel_logout_session_required": true,
         }))
         .await;

@@ -51,7 +51,7 @@ async fn keycloak_signs_in_by_openid_connect_and_ends_sessions() {
 async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
     let (app, keycloak) = (TestApp::start().await, Keycloak::start().await);
     let acme = app.tenant("acme").await;
-    let module = module(&app, "app", json!({})).await;
+    let module = module(&app, "app", json!({"postLogoutRedirectUris": ["https://app.example/bye"]})).await;
     let metadata = format!("{}/protocol/saml/descriptor", keycloak.issuer());
     let body = json!({"type": "saml", "name": "Keycloak", "metadataUrl": metadata});
     let connection = connect(&acme, body).await;
@@ -127,10 +127,12 @@ async fn keycloak_signs_in_by_saml_signed_and_encrypted() {
     let page = keycloak.sign_in(&mut browser, page).await;
     let tokens = module.redeem(&app, &page.parameter("code").expect("a code")).await.expect(200);
     let hint = text(&tokens, "id_token");
-    let end = format!("{}/oauth2/logout?id_token_hint={hint}", app.operator.base);
+    let bye = "https://app.example/bye";
+    let end =
+        format!("{}/oauth2/logout?id_token_hint={hint}&post_logout_redirect_uri={bye}", app.operator.base);
     let page = browser.open(end).await;
-    let page = keycloak.go_on(&mut browser, page).await.expect(200);
-    assert!(page.text.contains("You are signed out"), "{} {}", page.url, page.text);
+    let page = keycloak.go_on(&mut browser, page).await;
+    assert_eq!(page.url.as_str(), bye, "{}", page.text);
     let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await.expect(200);
     let page = browser.submit(&page, &[]).await;
     assert!(page.text.contains("kc-form-login"), "Keycloak asks again: {}", page.url);

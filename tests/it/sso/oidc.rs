@@ -338,3 +338,35 @@ async fn an_admin_who_signed_in_manages_their_own_tenant() {
     call(&boss, get, ours, "").await.refused(401, "auth.invalid");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn signing_out_goes_on_to_the_provider_and_comes_back() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({"postLogoutRedirectUris": ["https://app.example/bye"]})).await;
+    let connection = oidc_connection(&op, &acme, json!({"signOutUpstream": true})).await;
+    let mut browser = Browser::default();
+    let tokens = tokens(&app, &mut browser, &module, &acme, "alice").await;
+    let hint = text(&tokens, "id_token");
+    let more = [
+        ("id_token_hint", hint.as_str()),
+        ("post_logout_redirect_uri", "https://app.example/bye"),
+        ("state", "x"),
+    ];
+    let end = url::Url::parse_with_params(&format!("{}/oauth2/logout", app.operator.base), more).unwrap();
+    let page = browser.open(&end).await.expect(200);
+    assert!(page.url.as_str().starts_with(&op.issuer()), "{}", page.url);
+    let page = browser.submit(&page, &[("logout", "yes")]).await;
+    assert_eq!(page.url.as_str(), "https://app.example/bye?state=x", "{}", page.text);
+    // Once; and a cookie that isn't ours leads nowhere.
+    let back = text(&connection, "postLogoutRedirectUri");
+    let page = browser.open(&back).await.expect(200);
+    assert!(page.text.contains("You can close this page"), "{}", page.text);
+    let forged = app.anyone().request(reqwest::Method::GET, &back.replace(&app.operator.base, ""));
+    let forged = forged.header("cookie", "tnt_afterwards=aHR0cHM6Ly9ldmlsLmV4YW1wbGUv");
+    assert!(tests::Reply::read(forged).await.text.contains("You can close this page"));
+    // The provider asks again.
+    let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
+    assert!(page.text.contains("value=\"login\""), "{} {}", page.url, page.text);
+    app.stop().await;
+}

@@ -17,6 +17,7 @@ use web::{
 
 use super::callback::redirect_uri;
 use super::connection_input::{ConnectionInput, make};
+use super::sign_out::post_logout_redirect_uri;
 use crate::ops::connections::{self as ops, Connection, Kind};
 use crate::ops::saml::{self, addresses};
 use crate::ops::sign_in::Shared;
@@ -109,6 +110,9 @@ pub(crate) struct ConnectionView {
     redirect_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<String>,
+    /// For `signOutUpstream`: where the provider sends people back to
+    #[serde(skip_serializing_if = "Option::is_none")]
+    post_logout_redirect_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +142,7 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
         client_secret_expires_at: row.secret_expires_at,
         redirect_uri: None,
         backchannel_logout_uri: None,
+        post_logout_redirect_uri: None,
         entity_id: None,
         acs_url: None,
         slo_url: None,
@@ -151,6 +156,7 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
             made.redirect_uri = Some(redirect_uri(service, row.id));
             let base = format!("{}/sso/oidc/{}", service.config.public_url(), row.id);
             made.backchannel_logout_uri = Some(format!("{base}/backchannel-logout"));
+            made.post_logout_redirect_uri = Some(post_logout_redirect_uri(service, row.id));
         }
         Kind::Saml(_, provider) => {
             // Two addresses of metadata, the provider's and ours: ours is what has to be pasted.

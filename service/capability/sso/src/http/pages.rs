@@ -93,6 +93,8 @@ pub(super) enum Jar {
     Session,
     /// Tenants that this browser's people signed in to: for the chooser. No secret.
     Tenants,
+    /// Where the person goes when the provider has signed them out too; sealed.
+    Afterwards,
 }
 
 impl Jar {
@@ -101,6 +103,7 @@ impl Jar {
             Jar::Browser => web::cookie_name(service, "tnt_browser"),
             Jar::Session => web::session_cookie(service),
             Jar::Tenants => web::cookie_name(service, "tnt_tenants"),
+            Jar::Afterwards => web::cookie_name(service, "tnt_afterwards"),
         }
     }
 

@@ -9,6 +9,7 @@ use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes};
 use super::authorize::connection;
 use super::callback::{RESPONSE_BYTES_MAX, long_parameter};
 use super::pages::{self, Jar};
+use super::sign_out::come_back;
 use crate::ops::arrival::Failed;
 use crate::ops::authorize;
 use crate::ops::connections::{Connection, Kind};
@@ -34,6 +35,13 @@ pub(super) fn routes() -> Routes {
             provider,
             "oidc_frontchannel_logout: Take an OpenID Provider's front-channel logout.",
             oidc_frontchannel_logout,
+        )
+        .add(
+            Method::GET,
+            "/sso/oidc/{connection}/signed-out",
+            Access::Public("a browser comes back from a provider's logout"),
+            "oidc_signed_out: Come back from an OpenID Provider's logout.",
+            oidc_signed_out,
         )
         .add_with(
             Method::GET,
@@ -97,6 +105,11 @@ async fn oidc_frontchannel_logout(
     Ok(response)
 }
 
+async fn oidc_signed_out(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let connection = connection(&caller.service, &ids).await?;
+    come_back(&caller.service, &request, connection.row.id)
+}
+
 async fn saml_slo(
     caller: Caller,
     ids: Ids,
@@ -140,7 +153,7 @@ async fn saml_slo_by_form(
 
 async fn log_out(
     caller: &Caller,
-    _: &HttpRequest,
+    request: &HttpRequest,
     shared: &Shared,
     connection: &Connection,
     read: Result<LogoutMessage, Refused>,
@@ -156,9 +169,7 @@ async fn log_out(
             let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
             pages::failed(Failed { code: None, problem, refused: Some(refused) })
         }
-        Ok(LogoutMessage::Response { .. }) => {
-            pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))
-        }
+        Ok(LogoutMessage::Response { .. }) => come_back(service, request, connection.row.id),
         Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
             let until = service.db.clock().now() + chrono::TimeDelta::minutes(15);
             let message = format!("logout:{id}");

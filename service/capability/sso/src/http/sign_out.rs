@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::sessions::browser_session;
 use entity::webhooks::module;
 use platform::{Tx, View};
 use serde_json::json;
 use sessions::{Ended, IdTokenHint, Keyring};
 use url::Url;
+use uuid::Uuid;
 use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service};
 
 use super::authorize::session;
@@ -48,6 +51,16 @@ pub(super) fn routes() -> Routes {
             userinfo_by_post,
             |route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(16 << 10),
         )
+}
+
+/// How long the provider may take to sign somebody out before they are forgotten here.
+const AFTERWARDS_SECONDS: i64 = 600;
+/// Browsers keep cookies of 4 KiB.
+const AFTERWARDS_BYTES_MAX: usize = 2000;
+
+/// Where a provider sends browsers back to, when it has signed them out.
+pub(super) fn post_logout_redirect_uri(service: &Service, connection: Uuid) -> String {
+    format!("{}/sso/oidc/{connection}/signed-out", service.config.public_url())
 }
 
 type Keys = web::Shared<Arc<Keyring>>;
@@ -191,9 +204,34 @@ async fn end(
     }
     let work = async |tx: &mut Tx| sessions::end_browser(tx, ending, Ended::SignedOut).await;
     service.db.write(&caller.ctx, ending.tenant_id, work).await?;
-    if let Some(url) = upstream(service, shared, ending).await? {
-        return Ok(pages::redirect(&url));
+    let (to, back) = match upstream(service, shared, ending).await? {
+        Some((connection, url)) => (Some(url), to.map(|to| (connection, to))),
+        None => (to, None),
+    };
+    let mut response = leave(&frames, to)?;
+    if let Some((connection, to)) = back.filter(|(_, to)| to.len() <= AFTERWARDS_BYTES_MAX) {
+        let sealed = service.envelope.seal("afterwards", connection.as_bytes(), to.as_bytes())?;
+        Jar::Afterwards.set(service, &mut response, &URL_SAFE_NO_PAD.encode(sealed), AFTERWARDS_SECONDS);
     }
+    Ok(response)
+}
+
+/// The person comes back from the provider's logout: on to where their module wanted them.
+pub(super) fn come_back(
+    service: &Service,
+    request: &HttpRequest,
+    connection: Uuid,
+) -> Result<HttpResponse, Problem> {
+    let kept = Jar::Afterwards.get(service, request).and_then(|kept| URL_SAFE_NO_PAD.decode(kept).ok());
+    // Opened only if it was sealed here, for this connection: nobody else's cookie leads anywhere.
+    let to = kept.and_then(|kept| service.envelope.open("afterwards", connection.as_bytes(), &kept).ok());
+    let mut response = leave(&[], to.and_then(|to| String::from_utf8(to.to_vec()).ok()))?;
+    Jar::Afterwards.clear(service, &mut response);
+    Ok(response)
+}
+
+/// Sends the browser on, once it has loaded the modules' own logouts.
+fn leave(frames: &[String], to: Option<String>) -> Result<HttpResponse, Problem> {
     match to {
         Some(to) if frames.is_empty() => Ok(pages::redirect(&to)),
         to => {
@@ -207,12 +245,12 @@ async fn end(
     }
 }
 
-/// The way to the provider's own logout, if the connection goes there.
+/// The way to the provider's own logout, if the connection goes there; and the connection.
 async fn upstream(
     service: &Service,
     shared: &Shared,
     ending: &browser_session::Model,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<(Uuid, String)>, Problem> {
     let (Some(id), Some(kept)) = (ending.connection_id, arrival::upstream_of(service, ending)) else {
         return Ok(None);
     };
@@ -229,12 +267,14 @@ async fn upstream(
             };
             url.query_pairs_mut()
                 .append_pair("id_token_hint", &kept)
-                .append_pair("client_id", &settings.client_id);
-            Ok(Some(url.into()))
+                .append_pair("client_id", &settings.client_id)
+                .append_pair("post_logout_redirect_uri", &post_logout_redirect_uri(service, id));
+            Ok(Some((id, url.into())))
         }
         Kind::Saml(settings, _) if settings.sign_out_upstream => {
-            saml::logout_request(service, &shared.saml, &connection, &kept, ending.upstream_sid.as_deref())
-                .await
+            let sid = ending.upstream_sid.as_deref();
+            let url = saml::logout_request(service, &shared.saml, &connection, &kept, sid).await?;
+            Ok(url.map(|url| (id, url)))
         }
         _ => Ok(None),
     }
