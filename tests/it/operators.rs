@@ -17,6 +17,7 @@ async fn stage_with(passwords: bool) -> (TestApp, String) {
         config.server.listen = format!("127.0.0.1:{port}").parse().unwrap();
         config.server.public_url = public;
         config.sso.operator_passwords = passwords;
+        config.rate_limit.enabled = !passwords;
     })
     .await;
     (app, origin)
@@ -148,6 +149,18 @@ async fn passwords_count_only_where_they_are_switched_on() {
     assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
     set(&passkey, &origin, "an even longer password").await;
     login("ops@example.com", PASSWORD).await.0.expect(401);
+    login("ops@example.com", "an even longer password").await.0.expect(200);
+    // A hundred wrong ones in a row, and it counts no more, until it is set anew.
+    let wrong = async |times: usize| {
+        for _ in 0..times {
+            login("ops@example.com", "wrong").await.0.expect(401);
+        }
+    };
+    wrong(99).await;
+    login("ops@example.com", "an even longer password").await.0.expect(200);
+    wrong(100).await;
+    login("ops@example.com", "an even longer password").await.0.expect(401);
+    set(&passkey, &origin, "an even longer password").await;
     login("ops@example.com", "an even longer password").await.0.expect(200);
     set(&passkey, &origin, "").await;
     login("ops@example.com", "an even longer password").await.0.expect(401);

@@ -19,6 +19,8 @@ pub struct Model {
     pub recovery_codes: Json,
     /// Argon2id, as a PHC string; counts only where `sso.operator_passwords` is on.
     pub password_hash: Option<String>,
+    /// Wrong passwords in a row.
+    pub password_failures: i64,
     pub disabled_at: Option<DateTimeUtc>,
     pub version: i64,
     pub created_at: DateTimeUtc,

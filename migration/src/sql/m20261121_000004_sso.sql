@@ -198,6 +198,7 @@ CREATE TABLE operator (
     enrollment_expires_at {time},
     recovery_codes  {json}  NOT NULL,           -- digests of those that are left
     password_hash   TEXT,                       -- Argon2id (PHC); counts only where sso.operator_passwords is on
+    password_failures {int} NOT NULL DEFAULT 0, -- wrong passwords in a row
     disabled_at     {time},
     version         {int}   NOT NULL,
     created_at      {time}  NOT NULL,

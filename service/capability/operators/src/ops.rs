@@ -12,6 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Code, Problem};
 
+use crate::sessions;
+
 /// What an enrolment link's token begins with.
 const ENROLLMENT_PREFIX: &str = "tnt_enroll_";
 /// How long an enrolment link counts.
@@ -53,6 +55,7 @@ pub(crate) async fn create(
         enrollment_expires_at: Some(tx.now() + ENROLLMENT_LIFETIME),
         recovery_codes: json!([]),
         password_hash: None,
+        password_failures: 0,
         disabled_at: None,
         version: 1,
         created_at: tx.now(),
@@ -173,9 +176,31 @@ pub(crate) async fn set_password(
 ) -> Result<(), Problem> {
     let row = find(tx, id).await?;
     let action = if password_hash.is_some() { "operator.password_set" } else { "operator.password_removed" };
-    tx.update(Model { password_hash, updated_at: tx.now(), version: row.version + 1, ..row }).await?;
+    let (updated_at, version) = (tx.now(), row.version + 1);
+    tx.update(Model { password_hash, password_failures: 0, updated_at, version, ..row }).await?;
     tx.record(action, Target::new("operator", id));
     Ok(())
+}
+
+/// Opens a session by a password that was right a moment ago; `None` if the operator was disabled or changed it meanwhile.
+pub(crate) async fn enter_by_password(
+    tx: &mut PlatformTx,
+    who: &Model,
+) -> Result<Option<(String, i64)>, Problem> {
+    let row = find(tx, who.id).await?;
+    if row.disabled_at.is_some() || row.password_hash != who.password_hash {
+        tx.housekeeping();
+        return Ok(None);
+    }
+    tx.update(Model { password_failures: 0, version: row.version + 1, ..row }).await?;
+    Ok(Some(sessions::open(tx, who.id, "password").await?))
+}
+
+/// Counts a wrong password.
+pub(crate) async fn count_failure(tx: &mut PlatformTx, id: Uuid) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let sql = "UPDATE operator SET password_failures = password_failures + 1 WHERE id = $1";
+    tx.execute(sql, vec![id.into()]).await
 }
 
 /// How many sessions of an operator live.

@@ -8,12 +8,14 @@ use utoipa::ToSchema;
 use web::{Access, Caller, Code, Form, Problem, Routes, Service};
 
 use super::pages::{login_page, operator_page_of, set_cookie, signed_in};
-use crate::{ops, sessions};
+use crate::ops;
 
 /// NIST SP 800-63B-4, section 3.1.1.2: what is used alone has at least 15 characters.
 const CHARACTERS_MIN: usize = 15;
 /// Bytes at most.
 const BYTES_MAX: usize = 256;
+/// NIST SP 800-63B-4, section 3.2.2: after a hundred wrong ones in a row a password counts no more, until it is set anew.
+const FAILURES_MAX: i64 = 100;
 /// A password that nobody has: an address that isn't an operator's takes as long as one that is.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdC4uLg$3mTqMVIj0bQk0JY7cV0c7bq3n6p3P8T5vXrQm9g8l2E";
@@ -90,28 +92,19 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
     switched_on(service)?;
     let find = async |view: &PlatformView| ops::by_email(view, &input.email).await;
     let who = service.db.read_platform(find).await?;
-    let hash = who.as_ref().and_then(|who| who.password_hash.as_deref());
+    let who = who.filter(|who| who.password_hash.is_some() && who.password_failures < FAILURES_MAX);
+    let hash = who.as_ref().and_then(|who| who.password_hash.as_deref()).unwrap_or(NOBODYS);
     let fits = input.password.len() <= BYTES_MAX
-        && service
-            .hasher
-            .verify(&input.password, hash.unwrap_or(NOBODYS))
-            .await
-            .map_err(Problem::internal)?;
-    let opened = match who.filter(|who| fits && who.password_hash.is_some()) {
-        Some(who) => {
-            let work = async |tx: &mut PlatformTx| {
-                // Disabled, or changed, while the hash was computed.
-                let now = ops::find(tx, who.id).await?;
-                if now.disabled_at.is_some() || now.password_hash != who.password_hash {
-                    platform::Work::housekeeping(tx);
-                    return Ok(None);
-                }
-                Ok::<_, Problem>(Some(sessions::open(tx, who.id, "password").await?))
-            };
-            service.db.write_platform(&caller.ctx, work).await?
+        && service.hasher.verify(&input.password, hash).await.map_err(Problem::internal)?;
+    let work = async |tx: &mut PlatformTx| match &who {
+        Some(who) if fits => ops::enter_by_password(tx, who).await,
+        Some(who) => Ok(ops::count_failure(tx, who.id).await.map(|_| None)?),
+        None => {
+            platform::Work::housekeeping(tx);
+            Ok(None)
         }
-        None => None,
     };
+    let opened = service.db.write_platform(&caller.ctx, work).await?;
     let Some((cookie, seconds)) = opened else {
         let target = Target::new("operator", "password");
         service.db.record_denied(&caller.ctx, None, "operator.sign_in", target).await?;
