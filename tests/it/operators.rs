@@ -10,7 +10,7 @@ async fn stage() -> (TestApp, String) {
 
 async fn stage_with(passwords: bool) -> (TestApp, String) {
     // WebAuthn's relying parties have names, not addresses.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = tests::free_port();
     let origin = format!("http://localhost:{port}");
     let public = origin.clone();
     let app = TestApp::with(move |config| {

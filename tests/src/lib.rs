@@ -23,7 +23,7 @@ pub use dns::Dns;
 pub use issuer::{Issuer, make_key};
 pub use keycloak::Keycloak;
 pub use parts::{OidcProvider, Part, SmtpServer};
-pub use process::Process;
+pub use process::{Process, free_port};
 pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};
 

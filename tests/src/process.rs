@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -9,6 +10,22 @@ use tokio::process::{Child, Command};
 use crate::app::{MASTER_KEY, OPERATOR_KEY, http};
 use crate::client::Client;
 use crate::store::Store;
+
+/// A port for a program that binds it itself, later. Below those that the system hands out, and handed out once: between asking for
+/// it and binding it nobody else gets it, and a test never talks to another test's program.
+///
+/// # Panics
+/// Where no port is free.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..COUNT)
+        .map(|_| (std::process::id().wrapping_mul(97) + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|offset| u16::try_from(offset).ok().map(|offset| FIRST + offset))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
 
 /// A running process.
 pub struct Process {
@@ -24,7 +41,7 @@ impl Process {
         kill_at: Option<&str>,
         settings: &[(&str, &str)],
     ) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let port = free_port();
         let mut command = Command::new(program);
         command
             .arg("serve")

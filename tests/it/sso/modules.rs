@@ -40,7 +40,7 @@ async fn openid_client_goes_through_everything() {
 async fn mod_auth_openidc_lets_people_in() {
     let (app, op) = (TestApp::start().await, OidcProvider::start().await);
     let acme = app.tenant("acme").await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = tests::free_port().to_string();
     let callback = format!("http://127.0.0.1:{port}/cb");
     let module = module(&app, "site", json!({"redirectUris": [callback]})).await;
     oidc_connection(&op, &acme, json!({})).await;

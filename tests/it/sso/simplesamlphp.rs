@@ -11,8 +11,7 @@ async fn simplesamlphp_signs_people_in_plain_and_encrypted() {
     let acme = app.tenant("acme").await;
     let module = module(&app, "app", json!({})).await;
     for encrypted in [false, true] {
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+        let port = tests::free_port().to_string();
         let metadata = format!("http://127.0.0.1:{port}/saml2/idp/metadata.php");
         let body = json!({"type": "saml", "name": "PHP", "metadataUrl": metadata, "attributeMapping": {"groups": "groups"}});
         let connection = connect(&acme, body).await;
