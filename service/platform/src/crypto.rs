@@ -40,6 +40,19 @@ pub fn random<const N: usize>() -> [u8; N] {
     out
 }
 
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `GROUPS` groups of four random letters, of those that can't be mistaken for each other: 20 bits a group.
+pub fn readable_code<const GROUPS: usize>() -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).map_or('A', |letter| char::from(*letter));
+    let groups: [String; GROUPS] = std::array::from_fn(|_| random::<4>().into_iter().map(letter).collect());
+    groups.join("-")
+}
+
 /// Equality that takes the same time wherever the difference is.
 pub fn same(left: &[u8], right: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
@@ -328,6 +329,25 @@ pub fn session_cookie(service: &Service) -> String {
 pub fn cookie_name(service: &Service, name: &str) -> String {
     let prefix = if service.config.public_url().starts_with("https://") { "__Host-" } else { "" };
     format!("{prefix}{name}")
+}
+
+/// Sets a cookie of our own pages, out of scripts' reach; with 0 seconds the browser forgets it.
+pub fn set_cookie(
+    service: &Service,
+    response: &mut HttpResponse,
+    (name, value): (String, &str),
+    same_site: SameSite,
+    seconds: i64,
+) {
+    let cookie = Cookie::build(name, value.to_owned())
+        .path("/")
+        .http_only(true)
+        .secure(service.config.public_url().starts_with("https://"))
+        .same_site(same_site)
+        .max_age(Duration::seconds(seconds))
+        .finish();
+    // Only a cookie that can't be written fails, and these can.
+    let _ = response.add_cookie(&cookie);
 }
 
 /// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.

@@ -23,7 +23,7 @@ mod routes;
 pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
-pub use gate::{cookie_name, is_from_own_page, operator_cookie, session_cookie};
+pub use gate::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use input::{Body, FieldErrors, Form, FormText, Input, Query, RawBody, is_email, is_slug};
 pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;

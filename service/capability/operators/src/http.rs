@@ -120,12 +120,12 @@ async fn list_operators(
     Query(_): Query<ListQuery>,
 ) -> Result<Page<OperatorView>, Problem> {
     let read = async |on: &PlatformView| {
-        let mut items = Vec::new();
-        for row in ops::list(on).await? {
-            let live = ops::live_sessions(on, row.id).await?;
-            items.push(view(row, live, None));
-        }
-        Ok::<_, Problem>(items)
+        let live = ops::live_sessions(on).await?;
+        let item = |row: Model| {
+            let live = live.get(&row.id).copied().unwrap_or_default();
+            view(row, live, None)
+        };
+        Ok::<_, Problem>(ops::list(on).await?.into_iter().map(item).collect())
     };
     Ok(Page { items: caller.read(read).await?, next_cursor: None })
 }

@@ -1,9 +1,10 @@
 //! Operators: made, listed, disabled; their enrolment links and recovery codes.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use entity::authz::operator::{Column, Entity, Model};
-use entity::authz::operator_session;
-use platform::crypto::{one_time_secret, random, same, sha256};
+use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -130,19 +131,12 @@ pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem
 fn code_digest(operator: Uuid, code: &str) -> String {
     let letters: String = code.to_ascii_uppercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let digest = sha256(&[operator.as_bytes().as_slice(), letters.as_bytes()].concat());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest)
 }
 
 /// New recovery codes in place of all before, shown this once: 80 random bits each, kept as digests.
 pub(crate) fn recovery_codes(operator: Uuid) -> (Vec<String>, serde_json::Value) {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).map_or('A', |letter| char::from(*letter));
-    let code = || {
-        let letters: String = random::<16>().into_iter().map(letter).collect();
-        let parts: Vec<&str> = (0..16).step_by(4).filter_map(|at| letters.get(at..at + 4)).collect();
-        parts.join("-")
-    };
-    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| code()).collect();
+    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| readable_code::<4>()).collect();
     let digests = codes.iter().map(|code| code_digest(operator, code)).collect();
     (codes, digests)
 }
@@ -203,12 +197,14 @@ pub(crate) async fn count_failure(tx: &mut PlatformTx, id: Uuid) -> Result<u64, 
     tx.execute(sql, vec![id.into()]).await
 }
 
-/// How many sessions of an operator live.
-pub(crate) async fn live_sessions(view: &PlatformView, id: Uuid) -> Result<u64, DbError> {
-    let select = view
-        .platform::<operator_session::Entity>()
-        .filter(operator_session::Column::OperatorId.eq(id))
-        .filter(operator_session::Column::EndedAt.is_null())
-        .filter(operator_session::Column::ExpiresAt.gt(view.now()));
-    view.count(select).await
+/// How many sessions live, by operator.
+pub(crate) async fn live_sessions(view: &PlatformView) -> Result<HashMap<Uuid, u64>, Problem> {
+    let sql = "SELECT operator_id, COUNT(*) AS live FROM operator_session \
+               WHERE ended_at IS NULL AND expires_at > $1 GROUP BY operator_id";
+    let mut live = HashMap::new();
+    for row in view.query(sql, vec![view.now().into()]).await? {
+        let count: i64 = row.try_get("", "live").map_err(Problem::internal)?;
+        live.insert(row.try_get("", "operator_id").map_err(Problem::internal)?, count.unsigned_abs());
+    }
+    Ok(live)
 }

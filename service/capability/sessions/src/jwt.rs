@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::sessions::session;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
 use platform::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::{Problem, Service};
@@ -129,9 +130,7 @@ pub async fn verify_id_token(
     else {
         return Ok(None);
     };
-    let payload = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claimed = payload.and_then(|bytes| serde_json::from_slice::<IdTokenHint>(&bytes).ok());
-    let Some(claimed) = claimed else { return Ok(None) };
+    let Some(claimed) = unverified::<IdTokenHint>(token) else { return Ok(None) };
     let realm = (claimed.iss != service.config.public_url()).then_some(claimed.tenant_id);
     let Some(key) = keys.verifying(service, realm, kid).await? else { return Ok(None) };
     let mut validation = Validation::new(Algorithm::ES256);
@@ -186,7 +185,7 @@ pub async fn verify(
         return Ok(None);
     };
     // Which realm's keys to ask is read from the unverified claims; those keys then decide.
-    let Some(claimed) = unverified(token) else { return Ok(None) };
+    let Some(claimed) = unverified::<Claims>(token) else { return Ok(None) };
     let platform = service.config.public_url();
     let realm = (claimed.iss != platform).then_some(claimed.tenant_id);
     let Some(key) = keys.verifying(service, realm, kid).await? else { return Ok(None) };
@@ -201,7 +200,8 @@ pub async fn verify(
     Ok(Some(verified.claims).filter(|claims| same_realm && claims.exp > now.timestamp()))
 }
 
-fn unverified(token: &str) -> Option<Claims> {
+/// What a JWT claims, before anybody has looked at its signature: only good for finding the key that it should verify with.
+pub fn unverified<T: DeserializeOwned>(token: &str) -> Option<T> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice(&payload).ok()
 }

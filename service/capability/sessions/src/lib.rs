@@ -17,7 +17,7 @@ pub use browser::{
     find_browser, open_browser, seen_browser, sessions_of_browser,
 };
 pub use grant::{ClientCredentials, ClientGrant, Granted};
-pub use jwt::{Claims, IdTokenHint, Minted, mint, sign, sign_for, verify, verify_id_token};
+pub use jwt::{Claims, IdTokenHint, Minted, mint, sign, sign_for, unverified, verify, verify_id_token};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
 pub use model::{Ended, Subject};
 pub use ops::{

@@ -20,3 +20,8 @@ pub(crate) mod saml;
 pub(crate) mod sign_in;
 pub(crate) mod subject;
 pub(crate) mod tokens;
+
+/// The difference between clocks that is tolerated.
+pub(crate) fn skew(service: &web::Service) -> chrono::TimeDelta {
+    chrono::TimeDelta::from_std(service.config.sso.clock_skew).unwrap_or(chrono::TimeDelta::seconds(30))
+}

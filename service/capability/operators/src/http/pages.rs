@@ -2,7 +2,7 @@
 
 use super::passwords;
 use crate::{ops, passkeys, sessions};
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::cookie::SameSite;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
@@ -105,15 +105,8 @@ fn page(status: StatusCode, name: &str, mut values: Value) -> Result<HttpRespons
 }
 
 pub(super) fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
-    let cookie = Cookie::build(web::operator_cookie(service), value.to_owned())
-        .path("/")
-        .http_only(true)
-        .secure(service.config.public_url().starts_with("https://"))
-        .same_site(SameSite::Strict)
-        .max_age(Duration::seconds(seconds))
-        .finish();
-    // Only a cookie that can't be written fails, and these can.
-    let _ = response.add_cookie(&cookie);
+    let cookie = (web::operator_cookie(service), value);
+    web::set_cookie(service, response, cookie, SameSite::Strict, seconds);
 }
 
 /// Which enrolment.

@@ -16,7 +16,7 @@ use crate::ops::arrival::{self, Came, Failed};
 use crate::ops::authorize::{self, Continues, Parameters};
 use crate::ops::connections::{Connection, Kind};
 use crate::ops::sign_in::{self, Secrets, Shared};
-use crate::ops::{attributes, logout, oidc, proof, saml};
+use crate::ops::{attributes, logout, proof, saml};
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
 
@@ -119,9 +119,7 @@ async fn own_row(
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
-    let mut failed = arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
-    failed.problem = Problem::new(Code::SsoBrowserOther);
-    Err(failed)
+    Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await)
 }
 
 /// The row that an answer names, used up by it.
@@ -362,12 +360,7 @@ async fn unsolicited(
     Ok((row, Some(browser)))
 }
 
-async fn saml_continue(
-    caller: Caller,
-    ids: Ids,
-    request: HttpRequest,
-    _: Shared,
-) -> Result<HttpResponse, Problem> {
+async fn saml_continue(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
     page(go_on(&caller, &ids, &request).await)
 }
 
@@ -385,9 +378,7 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
         return Err(unknown().into());
     }
     if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
-        let mut failed = arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await;
-        failed.problem = Problem::new(Code::SsoBrowserOther);
-        return Err(failed);
+        return Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await);
     }
     let profile = sign_in::open(service, &row)?.profile.ok_or_else(unknown)?;
     complete(caller, request, &connection, &row, profile).await
@@ -397,7 +388,6 @@ async fn prove_account(
     caller: Caller,
     request: HttpRequest,
     FormText(form): FormText,
-    _: Shared,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
     let parameters = authorize::parameters(&form)?;
@@ -423,9 +413,4 @@ async fn prove_account(
         }
         Err(failed) => pages::failed(failed),
     }
-}
-
-/// Where an OIDC connection's provider answers.
-pub(super) fn redirect_uri(service: &Service, connection: Uuid) -> String {
-    oidc::callback(service, connection)
 }

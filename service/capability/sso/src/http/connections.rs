@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::sso::connection;
+use platform::crypto::{hex, sha256};
 use platform::{Tx, View, ids};
 use policy_core::Permission;
 use saml_core::Certificate;
@@ -15,10 +16,10 @@ use web::{
     Tagged, TenantCaller,
 };
 
-use super::callback::redirect_uri;
 use super::connection_input::{ConnectionInput, make};
 use super::sign_out::post_logout_redirect_uri;
 use crate::ops::connections::{self as ops, Connection, Kind};
+use crate::ops::oidc;
 use crate::ops::saml::{self, addresses};
 use crate::ops::sign_in::Shared;
 
@@ -65,13 +66,12 @@ pub(crate) struct CertificateView {
 
 impl From<Certificate> for CertificateView {
     fn from(one: Certificate) -> Self {
-        let digest = platform::crypto::sha256(&one.der);
         Self {
             subject: one.subject,
             key: one.key,
             not_before: one.not_before,
             not_after: one.not_after,
-            fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: hex(&sha256(&one.der)),
         }
     }
 }
@@ -153,7 +153,7 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
     };
     match one.kind {
         Kind::Oidc(_) => {
-            made.redirect_uri = Some(redirect_uri(service, row.id));
+            made.redirect_uri = Some(oidc::callback(service, row.id));
             let base = format!("{}/sso/oidc/{}", service.config.public_url(), row.id);
             made.backchannel_logout_uri = Some(format!("{base}/backchannel-logout"));
             made.post_logout_redirect_uri = Some(post_logout_redirect_uri(service, row.id));

@@ -2,7 +2,7 @@
 
 use mail::NewMail;
 use platform::Tx;
-use platform::crypto::sha256;
+use platform::crypto::{hex, sha256};
 use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, Problem};
@@ -23,7 +23,7 @@ pub(super) async fn send(caller: &Caller, email: &str, waiting: Option<Uuid>) ->
                 url::form_urlencoded::byte_serialize(email.as_bytes()).collect::<String>(),
             );
             let minute = tx.now().timestamp() / 60;
-            let digest: String = sha256(email.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex(&sha256(email.as_bytes()));
             let mail = NewMail {
                 template: "sign-in-link",
                 recipient: email,

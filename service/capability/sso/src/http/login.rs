@@ -58,6 +58,22 @@ async fn waited(
     }
 }
 
+/// On to where the hints lead; with the request that waits, if one does.
+async fn go_on(
+    (caller, request, shared): (&Caller, &HttpRequest, &Shared),
+    hints: &Hints,
+    wishes: Wishes,
+    waited: Option<&(Parameters, Authorization, String)>,
+) -> Result<HttpResponse, Problem> {
+    let (continues, kept) = match waited {
+        Some((kept, asked, client_id)) => {
+            (Continues::Authorize(Box::new(asked.clone())), Some((client_id.as_str(), kept)))
+        }
+        None => (Continues::Home, None),
+    };
+    leave(caller, request, shared, Leave { hints, continues, wishes, kept }).await
+}
+
 pub(super) async fn login_page(
     caller: Caller,
     request: HttpRequest,
@@ -84,23 +100,17 @@ pub(super) async fn login_page(
         }
         return login_form(service, &request, waiting, hints.login.as_deref(), None);
     }
-    match waited {
-        Some((kept, asked, client_id)) => {
+    let wishes = match &waited {
+        Some((kept, asked, _)) => {
             // A realm's request stays in its realm, whatever the page's links say.
             if let Some(tenant) = kept.get("tenant") {
                 hints.tenant = Some(tenant.clone());
             }
-            let wishes = wishes(&kept, &asked);
-            let continues = Continues::Authorize(Box::new(asked));
-            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
-            leave(&caller, &request, &shared, to).await
+            wishes(kept, asked)
         }
-        None => {
-            let wishes = Wishes { login_hint: hints.login.clone(), ..Wishes::default() };
-            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
-            leave(&caller, &request, &shared, to).await
-        }
-    }
+        None => Wishes { login_hint: hints.login.clone(), ..Wishes::default() },
+    };
+    go_on((&caller, &request, &shared), &hints, wishes, waited.as_ref()).await
 }
 
 pub(super) async fn login(
@@ -127,15 +137,7 @@ pub(super) async fn login(
     }
     let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
     match waited(service, &parameters).await {
-        Ok(Some((kept, asked, client_id))) => {
-            let continues = Continues::Authorize(Box::new(asked));
-            let to = Leave { hints: &hints, continues, wishes, kept: Some((&client_id, &kept)) };
-            leave(&caller, &request, &shared, to).await
-        }
-        Ok(None) => {
-            let to = Leave { hints: &hints, continues: Continues::Home, wishes, kept: None };
-            leave(&caller, &request, &shared, to).await
-        }
+        Ok(waited) => go_on((&caller, &request, &shared), &hints, wishes, waited.as_ref()).await,
         Err(problem) if problem.code.status().is_client_error() => pages::refusal(problem),
         Err(problem) => Err(problem),
     }

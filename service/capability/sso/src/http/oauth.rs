@@ -159,13 +159,13 @@ async fn client_credentials(
     })))
 }
 
-/// The client's id, if it authenticated; `None` if it didn't try.
+/// The client, if it authenticated; `None` if it didn't try.
 async fn client(
     caller: &Caller,
     request: &HttpRequest,
     id: Option<&str>,
     secret: Option<&str>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<module::Model>, Problem> {
     let (id, secret) = match (basic(request)?, id, secret) {
         (Some(pair), None, None) => pair,
         // Some say their id in the body too; it must be the same.
@@ -176,9 +176,8 @@ async fn client(
         }
         _ => return Ok(None),
     };
-    let module =
-        webhooks::authenticate_client(&caller.service, &id, &secret).await?.ok_or_else(unauthenticated)?;
-    Ok(Some(module.client_id))
+    let found = webhooks::authenticate_client(&caller.service, &id, &secret).await?;
+    found.map(Some).ok_or_else(unauthenticated)
 }
 
 /// Who acts: an authenticated client, a public one by its id alone (its tokens are its proof), or nobody who said.
@@ -187,12 +186,9 @@ async fn acting_client(
     request: &HttpRequest,
     id: Option<&str>,
     secret: Option<&str>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<module::Model>, Problem> {
     match (client(caller, request, id, secret).await?, id) {
-        (None, Some(id)) => {
-            let found = webhooks::client(&caller.service, id).await?.filter(|client| client.public);
-            Ok(found.map(|client| client.client_id))
-        }
+        (None, Some(id)) => Ok(webhooks::client(&caller.service, id).await?.filter(|client| client.public)),
         (client, _) => Ok(client),
     }
 }
@@ -204,15 +200,13 @@ pub(super) async fn known_client(
     id: Option<&str>,
     secret: Option<&str>,
 ) -> Result<module::Model, Problem> {
-    match acting_client(caller, request, id, secret).await? {
-        Some(id) => webhooks::client(&caller.service, &id).await?.ok_or_else(unauthenticated),
-        None => Err(unauthenticated()),
-    }
+    acting_client(caller, request, id, secret).await?.ok_or_else(unauthenticated)
 }
 
 /// A session that a client opened is that client's; one that a key opened needs only its refresh token.
-fn may_use(session: &session::Model, client: Option<&str>) -> bool {
-    session.client_id.starts_with("key:") || client == Some(session.client_id.as_str())
+fn may_use(session: &session::Model, client: Option<&module::Model>) -> bool {
+    session.client_id.starts_with("key:")
+        || client.is_some_and(|client| client.client_id == session.client_id)
 }
 
 fn answer(body: &Value) -> HttpResponse {
@@ -275,12 +269,12 @@ async fn token(
             let token = input
                 .refresh_token
                 .ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
-            let may = |session: &session::Model| may_use(session, client.as_deref());
+            let may = |session: &session::Model| may_use(session, client.as_ref());
             let pair = tokens::refresh(service, &keys, &caller.ctx, &token, may).await?;
             Ok(handed_out(pair))
         }
         TOKEN_EXCHANGE => {
-            let client_id = client.ok_or_else(unauthenticated)?;
+            let client_id = client.ok_or_else(unauthenticated)?.client_id;
             let token = input
                 .subject_token
                 .ok_or_else(|| refuse("invalid_request", "`subject_token` is missing."))?;
@@ -343,7 +337,7 @@ async fn revoke(
 ) -> Result<HttpResponse, Problem> {
     let client =
         acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
-    let may = |session: &session::Model| may_use(session, client.as_deref());
+    let may = |session: &session::Model| may_use(session, client.as_ref());
     tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())
 }

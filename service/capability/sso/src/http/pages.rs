@@ -1,6 +1,6 @@
 //! What people see: pages, cookies, and the two ways to send a browser on.
 
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::cookie::SameSite;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
@@ -112,25 +112,13 @@ impl Jar {
     }
 
     pub(super) fn set(self, service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
-        let cookie = Cookie::build(self.name(service), value.to_owned())
-            .path("/")
-            .http_only(true)
-            .secure(secure(service))
-            // Lax: it comes with the identity provider's redirect, and with no form of anybody else's.
-            .same_site(SameSite::Lax)
-            .max_age(Duration::seconds(seconds))
-            .finish();
-        // Only a cookie that can't be written fails, and these can.
-        let _ = response.add_cookie(&cookie);
+        // Lax: it comes with the identity provider's redirect, and with no form of anybody else's.
+        web::set_cookie(service, response, (self.name(service), value), SameSite::Lax, seconds);
     }
 
     pub(super) fn clear(self, service: &Service, response: &mut HttpResponse) {
         self.set(service, response, "", 0);
     }
-}
-
-fn secure(service: &Service) -> bool {
-    service.config.public_url().starts_with("https://")
 }
 
 /// Seconds from now until then.

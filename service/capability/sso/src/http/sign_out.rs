@@ -1,5 +1,6 @@
 //! `/oauth2/logout` (OpenID Connect RP-Initiated Logout 1.0) and `/oauth2/userinfo`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode, header};
@@ -193,10 +194,13 @@ async fn end(
     let service = &caller.service;
     let mut frames = Vec::new();
     let find = async |view: &View| sessions::sessions_of_browser(view, ending.id).await;
-    for one in service.db.read(ending.tenant_id, find).await? {
-        let Some(client) = webhooks::client(service, &one.client_id).await? else { continue };
-        if let Some(uri) = client.frontchannel_logout_uri.and_then(|uri| Url::parse(&uri).ok()) {
-            let mut uri = uri;
+    let opened = service.db.read(ending.tenant_id, find).await?;
+    let clients: BTreeSet<&str> = opened.iter().map(|one| one.client_id.as_str()).collect();
+    for id in clients {
+        let uri = webhooks::client(service, id).await?.and_then(|client| client.frontchannel_logout_uri);
+        let Some(uri) = uri.and_then(|uri| Url::parse(&uri).ok()) else { continue };
+        for one in opened.iter().filter(|one| one.client_id == id) {
+            let mut uri = uri.clone();
             let issuer = one.token_issuer.clone().unwrap_or_else(|| service.config.public_url());
             uri.query_pairs_mut().append_pair("iss", &issuer).append_pair("sid", &one.id.to_string());
             frames.push(uri.to_string());

@@ -70,6 +70,7 @@ pub(super) fn problem_of(refused: &Refused) -> Problem {
         "sign_in.tenant_not_active" => Code::TenantSuspended,
         "sign_in.connection_disabled" => Code::ConnectionDisabled,
         "sign_in.enforced" => Code::SsoEnforced,
+        "sign_in.browser_other" => Code::SsoBrowserOther,
         "sign_in.state_unknown" => Code::SsoStateUnknown,
         "sign_in.proof_wrong" => Code::SsoProofWrong,
         "saml.certificate_missing" => Code::ConnectionIncomplete,

@@ -1,18 +1,10 @@
 //! What of an OpenID Provider's claims is taken.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
-
-/// A JWT's claims, unverified.
-pub(crate) fn payload(token: &str) -> Option<Map<String, Value>> {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok()
-}
 
 pub(super) fn lacks(claims: &Map<String, Value>, settings: &OidcSettings) -> bool {
     let mapped =

@@ -32,6 +32,12 @@ impl Hints {
             login: get("login_hint"),
         }
     }
+
+    /// The domains that are hinted at, the surer first.
+    fn domains(&self) -> impl Iterator<Item = String> + '_ {
+        let by_login = self.login.as_deref().and_then(settings::domain_of);
+        self.domain.as_deref().and_then(settings::domain).into_iter().chain(by_login)
+    }
 }
 
 /// Where somebody belongs, as far as it is known.
@@ -81,8 +87,7 @@ pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uu
     if found.is_some() {
         return Ok(found);
     }
-    let by_login = hints.login.as_deref().and_then(settings::domain_of);
-    for domain in hints.domain.iter().map(String::as_str).filter_map(settings::domain).chain(by_login) {
+    for domain in hints.domains() {
         if let Some(tenant) = service.db.tenant_of(Lookup::Domain(&domain)).await? {
             return Ok(Some(tenant));
         }
@@ -134,8 +139,7 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
 }
 
 async fn organization_by_domain(view: &View, hints: &Hints) -> Result<Option<Uuid>, Problem> {
-    let by_login = hints.login.as_deref().and_then(settings::domain_of);
-    for domain in hints.domain.iter().map(String::as_str).filter_map(settings::domain).chain(by_login) {
+    for domain in hints.domains() {
         if let Some(organization) = domains::organization_of(view, &domain).await? {
             return Ok(Some(organization));
         }

@@ -7,7 +7,7 @@ use entity::sso::domain::{Column, Entity, Model};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use platform::crypto::random;
+use platform::crypto::{hex, random};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -56,7 +56,7 @@ pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Resul
         organization_id: organization,
         id: ids::new(),
         name,
-        token: random::<16>().iter().map(|byte| format!("{byte:02x}")).collect(),
+        token: hex(&random::<16>()),
         verified_name: None,
         verified_at: None,
         checked_at: None,
@@ -189,7 +189,7 @@ pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
 /// Whether the tenant has proven the domain of this address.
 pub(crate) async fn owns(view: &View, email: &str) -> Result<bool, DbError> {
     let Some(domain) = settings::domain_of(email) else { return Ok(false) };
-    Ok(view.one(view.select::<Entity>().filter(Column::VerifiedName.eq(domain))).await?.is_some())
+    Ok(organization_of(view, &domain).await?.is_some())
 }
 
 /// The organization that has proven this domain.

@@ -9,7 +9,7 @@ use entity::webhooks::module;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
-use platform::crypto::sha256;
+use platform::crypto::{hex, sha256};
 use platform::jobs::{Backoff, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _, ids};
@@ -48,11 +48,12 @@ impl Subscriber for SessionsEnded {
             // One change ends several sessions, at one instant.
             let told: BTreeSet<_> =
                 ended.filter_map(|event| Some((event.tenant_id?, event.occurred_at))).collect();
-            if told.is_empty() || clients(tx).await?.is_empty() {
+            if told.is_empty() {
                 return Ok(());
             }
+            let wanted = clients(tx).await?;
             for (tenant, at) in told {
-                tell(tx, tenant, at, None).await?;
+                tell(tx, &wanted, tenant, at, None).await?;
             }
             Ok(())
         }
@@ -70,16 +71,19 @@ async fn clients(view: &PlatformView) -> Result<Vec<String>, DbError> {
 /// job of its own.
 async fn tell(
     tx: &mut PlatformTx,
+    wanted: &[String],
     tenant: Uuid,
     at: platform::Timestamp,
     after: Option<Uuid>,
 ) -> Result<(), DbError> {
-    let wanted = clients(tx).await?;
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let mut select = tx
         .across::<session::Entity>()
         .filter(session::Column::TenantId.eq(tenant))
         .filter(session::Column::EndedAt.eq(at))
-        .filter(session::Column::ClientId.is_in(wanted));
+        .filter(session::Column::ClientId.is_in(wanted.iter().map(String::as_str)));
     if let Some(after) = after {
         select = select.filter(session::Column::Id.gt(after));
     }
@@ -147,7 +151,8 @@ pub fn handlers(service: &Service) -> Vec<Handler> {
             async move {
                 let work = async |tx: &mut PlatformTx| {
                     tx.housekeeping();
-                    tell(tx, job.tenant, job.at, Some(job.after)).await
+                    let wanted = clients(tx).await?;
+                    tell(tx, &wanted, job.tenant, job.at, Some(job.after)).await
                 };
                 Ok(service.db.write_platform(&Ctx::system("logout notices"), work).await?)
             }
@@ -156,11 +161,7 @@ pub fn handlers(service: &Service) -> Vec<Handler> {
 }
 
 async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Result<(), JobError> {
-    let find = async |view: &PlatformView| {
-        let client = view.platform::<module::Entity>().filter(module::Column::ClientId.eq(&job.client_id));
-        view.one(client).await
-    };
-    let client = service.db.read_platform(find).await?;
+    let client = webhooks::client(&service, &job.client_id).await?;
     let Some(uri) = client.and_then(|client| client.backchannel_logout_uri) else { return Ok(()) };
     let url = Url::parse(&uri).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
     let read = async |view: &platform::View| {
@@ -241,7 +242,7 @@ pub(crate) async fn by_token(
         .map_err(|_| refused("its signature or claims are wrong"))?
         .claims;
     let now = service.db.clock().now();
-    let skew = super::saml::skew(service).num_seconds();
+    let skew = super::skew(service).num_seconds();
     let wrong = if claims.iss != settings.issuer {
         Some("its issuer is another")
     } else if !claims.aud.list().contains(&settings.client_id) {
@@ -301,11 +302,7 @@ pub(crate) async fn take_once(
     until: platform::Timestamp,
 ) -> Result<bool, DbError> {
     // What a provider calls things may be long; its digest isn't.
-    let assertion_id = if name.len() <= 255 {
-        name.to_owned()
-    } else {
-        sha256(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-    };
+    let assertion_id = if name.len() <= 255 { name.to_owned() } else { hex(&sha256(name.as_bytes())) };
     let row = entity::sso::assertion_use::Model {
         tenant_id: tx.tenant(),
         connection_id: connection,

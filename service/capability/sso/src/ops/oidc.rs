@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
@@ -27,7 +27,7 @@ use url::Url;
 use uuid::Uuid;
 use web::Service;
 
-use super::claims::{lacks, payload, profile};
+use super::claims::{lacks, profile};
 use super::connections::Connection;
 use super::relying_party::{
     check_at_hash, client, discover, no_token_endpoint, token_error, verification_error,
@@ -273,7 +273,7 @@ impl Providers {
         nonce: &Nonce,
     ) -> Result<Verified, (Refused, bool)> {
         let now = service.db.clock().now();
-        let skew = TimeDelta::from_std(service.config.sso.clock_skew).unwrap_or(TimeDelta::seconds(30));
+        let skew = super::skew(service);
         let issuer = IssuerUrl::new(settings.issuer.clone())
             .map_err(|_| (Refused::new(Reason::DiscoveryFailed), false))?;
         let keys: CoreJsonWebKeySet = metadata.jwks().clone();
@@ -286,8 +286,8 @@ impl Providers {
                 if issued <= latest { Ok(()) } else { Err("it was issued in the future".to_owned()) }
             });
         let claims = id_token.claims(&verifier, nonce).map_err(|error| verification_error(&error))?;
-        let payload =
-            payload(&id_token.to_string()).ok_or_else(|| (Refused::new(Reason::ClaimsUnusable), false))?;
+        let payload = sessions::unverified::<Map<String, Value>>(&id_token.to_string())
+            .ok_or_else(|| (Refused::new(Reason::ClaimsUnusable), false))?;
         if let Some(azp) = payload.get("azp")
             && azp.as_str() != Some(settings.client_id.as_str())
         {

@@ -305,15 +305,11 @@ fn check(
             acs: &addresses.acs,
             request_id,
             now: service.db.clock().now(),
-            skew: skew(service),
+            skew: super::skew(service),
             trust: &trust,
             decryptor: Some(&ours.decryptor),
         },
     )
-}
-
-pub(crate) fn skew(service: &Service) -> TimeDelta {
-    TimeDelta::from_std(service.config.sso.clock_skew).unwrap_or(TimeDelta::seconds(30))
 }
 
 /// The signed request that asks the provider to end its session; `None` if it takes none.
@@ -385,7 +381,7 @@ pub(crate) fn read_logout(
         issuer: &provider.entity_id,
         slo: &slo,
         now: service.db.clock().now(),
-        skew: skew(service),
+        skew: super::skew(service),
         trust: &trust,
         query_verified: signed_query.is_some(),
     };

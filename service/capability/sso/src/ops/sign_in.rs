@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use entity::sso::sign_in::{Column, Entity, Model};
-use platform::crypto::{one_time_secret, random, sha256};
+use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
 use platform::{Ctx, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -75,15 +75,6 @@ pub(crate) struct Begin<'a> {
     pub(crate) browser: &'a str,
 }
 
-/// The code under which support finds an attempt: 8 letters that can't be mistaken for each other, 40 bits.
-fn short_code() -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).map_or('A', |letter| char::from(*letter));
-    let letters: Vec<char> = random::<8>().into_iter().map(letter).collect();
-    let (left, right) = letters.split_at(4);
-    format!("{}-{}", left.iter().collect::<String>(), right.iter().collect::<String>())
-}
-
 /// A browser's cookie: the one that came, if it can be ours, or a new one.
 pub(crate) fn browser_cookie(came: Option<&str>) -> (String, bool) {
     let ours =
@@ -103,7 +94,7 @@ pub(crate) async fn begin(
     begin: Begin<'_>,
 ) -> Result<(Go, Uuid), Failed> {
     // 160 bits, and an XML name: SAML's request ID and OIDC's state alike.
-    let state = format!("_{}", random::<20>().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let state = format!("_{}", hex(&random::<20>()));
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
     let (went, oidc) = leave(service, shared, connection, &begin, &state).await;
     let secrets = Secrets { oidc, ..Secrets::default() };
@@ -157,7 +148,8 @@ fn new_row(
         organization_id: connection.row.organization_id,
         id: ids::new(),
         connection_id: connection.row.id,
-        code: short_code(),
+        // 40 bits: the code under which support finds the attempt.
+        code: readable_code::<2>(),
         purpose: begin.purpose.to_owned(),
         status: "started".to_owned(),
         state_digest: sha256(state.as_bytes()).to_vec(),

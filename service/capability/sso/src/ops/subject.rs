@@ -1,7 +1,5 @@
 //! A subject token is verified; a gateway's assertion is read.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::sso::connection;
 use entity::sso::issuer::{Column, Entity, Model};
 use jsonwebtoken::jwk::Jwk;
@@ -75,7 +73,8 @@ pub(crate) async fn verify(
     if !ALGORITHMS.contains(&header.alg) {
         return Err(refused("its algorithm is not one that is taken"));
     }
-    let claimed = unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
+    let claimed: SubjectClaims =
+        sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
     let Some(issuer) = registered(service, &claimed).await? else {
         return of_connection(service, providers, token, &header, &claimed).await;
     };
@@ -121,7 +120,7 @@ fn decoded(
     let verified = decode::<SubjectClaims>(token, &decoding, &validation)
         .map_err(|_| refused("its signature is wrong"))?;
     let claims = verified.claims;
-    let skew = i64::try_from(service.config.sso.clock_skew.as_secs()).unwrap_or(30);
+    let skew = super::skew(service).num_seconds();
     match claims.refuse(issuer, audience, service.db.clock().now(), skew) {
         Some(why) => Err(refused(why)),
         None => Ok(claims),
@@ -171,7 +170,7 @@ async fn of_connection(
         .map_err(|_| Problem::new(Code::IssuerUnreachable))?
         .ok_or_else(|| refused("its key is unknown"))?;
     decoded(service, token, header, &key, (&settings.issuer, &settings.client_id))?;
-    let claims = claims::payload(token).ok_or_else(|| refused("its claims can't be read"))?;
+    let claims = sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
     let profile = claims::profile(&settings, &claims).map_err(|refused| self::refused(&refused.how))?;
     Ok(Identity {
         issuer: connection.identity_issuer(),
@@ -182,11 +181,6 @@ async fn of_connection(
         role: None,
         via: Via::Connection(Box::new(connection), Box::new(profile)),
     })
-}
-
-fn unverified(token: &str) -> Option<SubjectClaims> {
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice(&payload).ok()
 }
 
 /// The registration that takes the token; `None` if its issuer isn't registered at all.
