@@ -7,6 +7,7 @@
 pub mod authz;
 pub mod directory;
 pub mod flags;
+pub mod inbox;
 pub mod invitations;
 pub mod mail;
 pub mod platform;

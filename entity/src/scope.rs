@@ -10,3 +10,42 @@ pub trait TenantOwned: EntityTrait {
 
 /// A table of the platform itself: catalogues, keys.
 pub trait PlatformOwned: EntityTrait {}
+
+/// Tables whose rows are a tenant's own, children before parents: what is exported, and what goes with the tenant. What stays is
+/// its history: runs, audit records, events, deliveries, jobs.
+pub const OWNED_BY_TENANT: [&str; 34] = [
+    "authorization_code",
+    "browser_session",
+    "assertion_use",
+    "sign_in",
+    "domain",
+    "sso_policy",
+    "connection_key",
+    "connection",
+    "scim_assertion",
+    "scim_request",
+    "scim_rehearsal",
+    "scim_schema",
+    "directory_role_mapping",
+    "directory_restore",
+    "directory_guard",
+    "directory_change",
+    "refresh_token",
+    "session",
+    "scim_token",
+    "user_identity",
+    "directory_group_child",
+    "directory_group_member",
+    "directory_user_email",
+    "directory_group",
+    "directory_user",
+    "invitation",
+    "mail_message",
+    "flag_override",
+    "flag_push",
+    "quota_reservation",
+    "quota_sample",
+    "quota",
+    "subscription",
+    "organization",
+];

@@ -11,6 +11,7 @@ mod m20261121_000001_platform;
 mod m20261121_000002_tenants;
 mod m20261121_000003_directory;
 mod m20261121_000004_sso;
+mod m20261121_000005_provisioning;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_tenants::Migration),
             Box::new(m20261121_000003_directory::Migration),
             Box::new(m20261121_000004_sso::Migration),
+            Box::new(m20261121_000005_provisioning::Migration),
         ]
     }
 }

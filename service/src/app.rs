@@ -17,7 +17,6 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::{Envelope, random};
 use platform::db::{Db, migrate};
-use platform::http::Client;
 use secrecy::ExposeSecret as _;
 use sessions::ClientGrant;
 use tokio::sync::watch;
@@ -106,8 +105,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
     if !pending.is_empty() {
         bail!("the schema is behind by {}: run `tenantry migrate up`", pending.join(", "));
     }
-    let http = Client::new(&config.outbound)?;
-    Ok(Service::new(Arc::new(config), db, envelope, http))
+    Ok(Service::new(Arc::new(config), db, envelope)?)
 }
 
 /// Starts the service in this actix system.

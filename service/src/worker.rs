@@ -22,7 +22,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Handler> {
     let mut all = flags::handlers(service);
     all.push(mail::handler(service, transport));
-    all.push(provisioning::handler(service));
+    all.extend(provisioning::handlers(service));
     all.push(webhooks::handler(service, Rc::new(SignedEvents::default())));
     all.extend(scim::handlers(service));
     all.extend(sso::handlers(service));
@@ -31,7 +31,13 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
 
 /// Who hears events.
 pub(crate) fn subscribers() -> Vec<Box<dyn Subscriber>> {
-    vec![Box::new(flags::FlagsChanged), Box::new(webhooks::Fanout), Box::new(sso::SessionsEnded)]
+    vec![
+        Box::new(flags::FlagsChanged),
+        Box::new(webhooks::Fanout),
+        Box::new(sso::SessionsEnded),
+        Box::new(provisioning::RoomCame),
+        Box::new(provisioning::BackendFollows),
+    ]
 }
 
 /// Resolves once the process is asked to stop.
@@ -60,25 +66,45 @@ pub(crate) async fn run(
 }
 
 async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
-    let (mut long, mut short) = (interval(HOUSEKEEPING), interval(MINUTE));
-    long.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    short.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = |period: Duration| {
+        let mut ticks = interval(period.max(Duration::from_secs(1)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    };
+    let (mut long, mut short) = (every(HOUSEKEEPING), every(MINUTE));
+    let mut health = every(service.config.instances.health_check);
+    let mut drift = every(service.config.provisioning.drift_check);
+    // The first comes at once; backends need not be compared whenever a process starts.
+    drift.tick().await;
     let end = stopped(stop);
     tokio::pin!(end);
     loop {
         tokio::select! {
             () = &mut end => return,
             _ = long.tick() => {
-                if let Err(problem) = housekeeping(&service).await {
-                    tracing::warn!(%problem, cause = problem.cause, "housekeeping failed");
-                }
+                log("housekeeping", housekeeping(&service).await);
             }
             _ = short.tick() => {
                 limits.tidy();
                 gauges(&service).await;
+                log("reservations", minutely(&service).await);
             }
+            _ = health.tick() => log("health checks", provisioning::check_instances(&service).await),
+            _ = drift.tick() => log("drift checks", provisioning::check_drift(&service).await),
         }
     }
+}
+
+fn log(what: &str, result: Result<(), Problem>) {
+    if let Err(problem) = result {
+        tracing::warn!(%problem, cause = problem.cause, "{what} failed");
+    }
+}
+
+async fn minutely(service: &Service) -> Result<(), Problem> {
+    let work = async |tx: &mut PlatformTx| quota::sweep(tx).await;
+    service.db.write_platform(&Ctx::system("quota"), work).await?;
+    Ok(())
 }
 
 async fn housekeeping(service: &Service) -> Result<(), Problem> {
@@ -89,6 +115,7 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
             tx.housekeeping();
             let own = sweep(tx).await? + scim::sweep(tx).await?;
             let own = own + operators::sweep(tx).await?;
+            quota::sample(tx, service).await?;
             Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;

@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 use tests::{Process, Receiver, SmtpServer, Store, eventually};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
-const STEPS: [&str; 8] =
-    ["reserve_slug", "identity", "organization", "quotas", "instance", "flags", "invite_owner", "activate"];
-
 /// Asks for a tenant. The process may die before it answers: the run begins with the commit, not with the reply.
 async fn post(process: &Process, body: Value) {
     if let Ok(answer) =
@@ -19,21 +16,14 @@ async fn post(process: &Process, body: Value) {
     }
 }
 
-async fn settled(process: &Process, slug: &str, status: &str) -> Value {
-    eventually(&format!("{slug} to be {status}"), async || {
-        let reply = process.operator.get(&format!("/api/v1/tenants/{slug}")).await;
-        Some(reply.json()).filter(|tenant| tenant["status"] == status)
-    })
-    .await
-}
-
 async fn items(process: &Process, path: &str) -> Vec<Value> {
     process.operator.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
 }
 
 #[actix_web::test]
 async fn a_tenant_ends_active_wherever_the_process_dies() {
-    let places = STEPS
+    let places = provisioning::Kind::Provision
+        .steps()
         .iter()
         .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
     // Each on a store of its own, so that only this tenant's run can reach the place; mostly they wait for a lease to end.
@@ -53,7 +43,7 @@ async fn dies_at(place: &str) {
     post(&dying, json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}})).await;
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
-    settled(&process, "acme", "active").await;
+    tests::status(&process.operator, "acme", "active").await;
     let of = |what: &str| format!("/api/v1/tenants/acme/{what}");
     assert_eq!(items(&process, &of("organizations")).await.len(), 1, "{place}");
     assert_eq!(items(&process, &of("invitations")).await.len(), 1, "{place}");
@@ -92,20 +82,21 @@ async fn mails(process: &Process) -> Vec<Value> {
 
 #[actix_web::test]
 async fn a_run_that_is_unwound_ends_clean_wherever_the_process_dies() {
-    let steps = ["instance", "quotas", "organization", "identity", "reserve_slug"];
-    futures_util::stream::iter(steps).for_each_concurrent(5, dies_unwinding).await;
+    futures_util::stream::iter(provisioning::Kind::Provision.steps().iter().copied())
+        .for_each_concurrent(6, dies_unwinding)
+        .await;
 }
 
 async fn dies_unwinding(step: &str) {
     let store = Store::new().await;
-    let settings = [("TENANTRY__JOBS__PROVISIONING_ATTEMPTS_MAX", "1")];
+    // The run is given up at `activate`.
+    let settings = [("TENANTRY_TEST_FAIL_AT", "provisioning.acme.activate.before")];
     let mut dying =
         Process::start(PROGRAM, &store, Some(&format!("provisioning.{step}.undo")), &settings).await;
-    // No dedicated instance has room: the run is given up at `instance`.
-    post(&dying, json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "instance": {"mode": "dedicated"}})).await;
+    post(&dying, json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}})).await;
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &settings).await;
-    settled(&process, "acme", "failed").await;
+    tests::status(&process.operator, "acme", "failed").await;
     assert!(items(&process, "/api/v1/tenants/acme/organizations").await.is_empty(), "{step}");
     assert!(items(&process, "/api/v1/tenants/acme/quotas").await.is_empty(), "{step}");
     assert_eq!(process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.status, 404, "{step}");
@@ -118,7 +109,7 @@ async fn dies_unwinding(step: &str) {
 
 #[actix_web::test]
 async fn a_deprovisioning_ends_wherever_the_process_dies() {
-    let steps = ["cut_off", "invitations", "directory", "instance", "quotas", "identity", "finish"];
+    let steps = provisioning::Kind::Deprovision.steps();
     let places = steps
         .iter()
         .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
@@ -132,14 +123,14 @@ async fn dies_deprovisioning(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     let body = json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}});
     process.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = settled(&process, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    let id = tests::status(&process.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
     // The process may die before it answers: the run begins with the commit, not with the reply.
     let _ = dying.operator.request(reqwest::Method::DELETE, &format!("/api/v1/tenants/{id}")).send().await;
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
-    settled(&process, &id, "deleted").await;
+    tests::status(&process.operator, &id, "deleted").await;
     for what in ["organizations", "quotas", "invitations", "users"] {
         assert!(items(&process, &format!("/api/v1/tenants/{id}/{what}")).await.is_empty(), "{place}: {what}");
     }
@@ -164,7 +155,7 @@ async fn nothing_is_lost_or_doubled_around_each_delivery() {
         .post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme", "plan": "pro"}))
         .await
         .expect(202);
-    settled(&process, "acme", "active").await;
+    tests::status(&process.operator, "acme", "active").await;
     process.kill().await;
     let places = [
         "outbox.dispatched",
@@ -274,7 +265,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
         process.operator.post("/api/v1/tenants", body).await.expect(202);
     }
     for slug in &slugs {
-        settled(&two, slug, "active").await;
+        tests::status(&two.operator, slug, "active").await;
         module.until("the tenant's flags", |push| push.body["tenantSlug"] == slug.as_str()).await;
     }
     assert_eq!(items(&one, "/api/v1/instances").await[0]["tenantCount"], slugs.len());

@@ -23,7 +23,10 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
     }
     let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
     let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
-    assert_eq!(users, &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 7}));
+    assert_eq!(
+        users,
+        &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 7, "reserved": 0, "softLimit": 4, "own": true})
+    );
     assert_eq!(
         app.operator.get("/api/v1/tenants/acme/organizations/default").await.expect(200)["slug"],
         "default"
@@ -43,57 +46,51 @@ async fn prefer_wait_answers_201_when_the_tenant_is_active() {
 }
 
 #[actix_web::test]
-async fn a_run_that_gives_up_is_unwound_and_can_be_retried() {
-    let app = TestApp::with(|config| config.jobs.provisioning_attempts_max = 2).await;
+async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_up() {
+    let app = TestApp::start().await;
     let body = json!({"slug": "acme", "name": "Acme", "instance": {"mode": "dedicated"}, "owner": {"email": "o@acme.example"}});
-    let made = app.operator.post("/api/v1/tenants", body).await.expect(202);
-    let id = made["id"].as_str().unwrap();
-    eventually("the tenant to fail", async || {
-        let tenant = app.operator.get(&format!("/api/v1/tenants/{id}")).await.expect(200);
-        (tenant["status"] == "failed").then_some(())
-    })
-    .await;
+    app.operator.post("/api/v1/tenants", body).await.expect(202);
+    let waiting = async || {
+        eventually("the tenant to wait", async || {
+            let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+            (timeline["steps"][4]["waitsFor"] == "room on an instance of driver pool and mode dedicated")
+                .then_some(timeline)
+        })
+        .await
+    };
+    let timeline = waiting().await;
+    assert_eq!(
+        (timeline["status"].as_str(), timeline["steps"][4]["status"].as_str()),
+        (Some("running"), Some("running"))
+    );
+    assert_eq!(timeline["steps"][4]["attempts"], 1, "waiting is no attempt");
+    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    tests::status(&app.operator, "acme", "failed").await;
     let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
     let states: Vec<&str> =
         timeline["steps"].as_array().unwrap().iter().map(|step| step["status"].as_str().unwrap()).collect();
-    assert_eq!(
-        states,
-        [
-            "compensated",
-            "compensated",
-            "compensated",
-            "compensated",
-            "compensated",
-            "pending",
-            "pending",
-            "pending"
-        ]
-    );
-    assert_eq!(timeline["steps"][4]["error"], "No instance of this driver and mode has room.");
-    assert!(
-        app.operator.get("/api/v1/tenants/acme/organizations").await.expect(200)["items"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200)["items"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
-    app.operator.post("/api/v1/instances", json!({"name": "own", "mode": "dedicated"})).await.expect(201);
+    assert_eq!(states[..5], ["compensated"; 5]);
+    assert_eq!(states[5..], ["pending"; 3]);
+    for what in ["organizations", "quotas", "invitations"] {
+        let left = app.operator.get(&format!("/api/v1/tenants/acme/{what}")).await.expect(200);
+        assert!(left["items"].as_array().unwrap().is_empty(), "{what}");
+    }
+    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.refused(409, "tenant.run_not_open");
     app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
-    eventually("the tenant to be active", async || {
-        (app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"] == "active").then_some(())
-    })
-    .await;
+    waiting().await;
+    // Nobody has to ask again: room is what it waited for.
+    app.operator.post("/api/v1/instances", json!({"name": "own", "mode": "dedicated"})).await.expect(201);
+    tests::status(&app.operator, "acme", "active").await;
+    let runs = app.operator.get("/api/v1/tenants/acme/runs").await.expect(200);
+    let statuses: Vec<&str> =
+        runs["items"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["done", "failed"]);
     app.stop().await;
 }
 
 #[actix_web::test]
 async fn tenants_go_to_the_least_loaded_instance_with_room() {
-    let app = TestApp::with(|config| config.jobs.provisioning_attempts_max = 1).await;
+    let app = TestApp::start().await;
     app.operator
         .patch("/api/v1/instances/019c0000-0000-7000-8000-000000000001", json!({"status": "draining"}))
         .await
@@ -117,7 +114,8 @@ async fn tenants_go_to_the_least_loaded_instance_with_room() {
     assert_eq!(counts, [0, 2, 2]);
     app.operator.post("/api/v1/tenants", json!({"slug": "t5", "name": "5"})).await.expect(202);
     eventually("the fifth to find no room", async || {
-        (app.operator.get("/api/v1/tenants/t5").await.expect(200)["status"] == "failed").then_some(())
+        let timeline = app.operator.get("/api/v1/tenants/t5/provisioning").await.expect(200);
+        timeline["steps"][4]["waitsFor"].as_str().map(drop)
     })
     .await;
     app.stop().await;
@@ -230,7 +228,10 @@ async fn a_change_of_plan_changes_the_limits_and_keeps_what_is_used() {
     assert_eq!(refused.status, 403);
     let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
     let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
-    assert_eq!(users, &json!({"resource": "users", "limit": 5, "used": 6, "remaining": 0}));
+    assert_eq!(
+        users,
+        &json!({"resource": "users", "limit": 5, "used": 6, "remaining": 0, "reserved": 0, "softLimit": 4, "own": false})
+    );
     acme.admin.patch("/api/v1/tenants/acme", json!({"plan": "pro"})).await.refused(403, "auth.insufficient");
     acme.admin.patch("/api/v1/tenants/acme", json!({"name": "Acme 2"})).await.expect(200);
     app.stop().await;

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{Browser, Client, Page, Reply};
 
+/// The secret of the client that makes realms.
+const SECRET: &str = "a-secret-for-tests";
+
 /// A realm of its own in Keycloak, with one person: alice, whose password is "alice".
 pub struct Keycloak {
     pub url: String,
@@ -31,12 +34,56 @@ impl Keycloak {
         let body = json!({"realm": realm, "enabled": true, "sslRequired": "none"});
         admin.post("/admin/realms", body).await.expect(201);
         let made = Self { url, realm, admin };
+        made.service_account().await;
         let alice = json!({
             "username": "alice", "enabled": true, "email": "alice@corp.example", "emailVerified": true, "firstName": "Alice",
             "lastName": "Doe", "credentials": [{"type": "password", "value": "alice", "temporary": false}],
         });
         made.post("users", alice).await.expect(201);
         made
+    }
+
+    /// The client whose service account may make realms, and nothing else; made once for all tests.
+    async fn service_account(&self) {
+        let client = json!({
+            "clientId": "tenantry", "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
+            "standardFlowEnabled": false,
+        });
+        if self.admin.post("/admin/realms/master/clients", client).await.status != 201 {
+            return;
+        }
+        let found = self.admin.get("/admin/realms/master/clients?clientId=tenantry").await.expect(200);
+        let path = format!(
+            "/admin/realms/master/clients/{}/service-account-user",
+            found[0]["id"].as_str().expect("an id")
+        );
+        let user = self.admin.get(&path).await.expect(200);
+        let role = self.admin.get("/admin/realms/master/roles/create-realm").await.expect(200);
+        let path =
+            format!("/admin/realms/master/users/{}/role-mappings/realm", user["id"].as_str().expect("an id"));
+        self.admin.post(&path, json!([role])).await.expect(204);
+    }
+
+    /// Points a configuration at this Keycloak, or at what stands before it.
+    pub fn configure(&self, config: &mut platform::config::Config, url: &str) {
+        let settings = &mut config.identity.keycloak;
+        settings.url = url.to_owned();
+        settings.client_secret = secrecy::SecretString::from(SECRET);
+        settings.shared_realm = format!("shared-{}", self.realm);
+        settings.redirect_uris = vec!["https://app.example/callback".to_owned()];
+    }
+
+    /// As an admin sees it; the token is asked anew, for it lives a minute.
+    pub async fn admin(&self) -> Client {
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", "admin-cli"),
+            ("username", "admin"),
+            ("password", "admin"),
+        ];
+        let anyone = self.admin.anonymous();
+        let token = anyone.form("/realms/master/protocol/openid-connect/token", &form).await.expect(200);
+        anyone.with(token["access_token"].as_str().expect("a token"))
     }
 
     pub fn issuer(&self) -> String {

@@ -12,6 +12,7 @@ mod issuer;
 mod keycloak;
 mod parts;
 mod process;
+mod proxy;
 mod receiver;
 pub mod saml;
 mod store;
@@ -24,6 +25,7 @@ pub use issuer::{Issuer, make_key};
 pub use keycloak::Keycloak;
 pub use parts::{OidcProvider, Part, SmtpServer};
 pub use process::{Process, free_port};
+pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};
 
@@ -36,4 +38,17 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("waited ten seconds for {what}");
+}
+
+/// Waits until a tenant has a status, and answers the tenant; panics after a minute with its latest run.
+pub async fn status(operator: &Client, tenant: &str, status: &str) -> serde_json::Value {
+    for _ in 0..3000 {
+        let reply = operator.get(&format!("/api/v1/tenants/{tenant}")).await.json();
+        if reply["status"] == status {
+            return reply;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let run = operator.get(&format!("/api/v1/tenants/{tenant}/provisioning")).await;
+    panic!("waited a minute for {tenant} to be {status}: {}", run.text);
 }

@@ -1,4 +1,5 @@
 //! Rows of `provisioning`.
 
+pub mod deployment;
 pub mod run;
 pub mod step;

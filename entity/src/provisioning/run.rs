@@ -1,11 +1,11 @@
-//! One run of the provisioning saga.
+//! One run of the saga that makes, unmakes, moves or mends a tenant.
 
 use sea_orm::entity::prelude::*;
 
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "provisioning_run")]
+#[sea_orm(table_name = "tenant_run")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
@@ -13,8 +13,8 @@ pub struct Model {
     pub id: Uuid,
     pub kind: String,
     pub status: String,
-    /// What the caller asked for over the plan's.
-    pub quotas: Json,
+    /// What the caller asked for, by kind.
+    pub parameters: Json,
     pub created_at: DateTimeUtc,
     pub finished_at: Option<DateTimeUtc>,
 }

@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-#[sea_orm(table_name = "provisioning_step")]
+#[sea_orm(table_name = "tenant_run_step")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
@@ -19,6 +19,10 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     pub finished_at: Option<DateTimeUtc>,
     pub error: Option<String>,
+    /// In words; attempts don't grow meanwhile.
+    pub waits_for: Option<String>,
+    /// The last requests to the outside, with their ids there.
+    pub calls: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

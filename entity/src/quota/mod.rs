@@ -1,3 +1,6 @@
 //! Rows of `quota`.
 
+pub mod reservation;
+pub mod resource;
+pub mod sample;
 pub mod usage;

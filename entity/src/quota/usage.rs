@@ -11,12 +11,14 @@ pub struct Model {
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub resource: String,
-    /// Over the plan's; NULL: the plan's.
-    pub limit_override: Option<i64>,
     /// NULL: unlimited.
     pub limit_value: Option<i64>,
     pub used: i64,
     pub updated_at: DateTimeUtc,
+    /// Whether the limit is the tenant's own, not the plan's.
+    pub limit_own: bool,
+    pub limit_soft: Option<i64>,
+    pub reserved: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

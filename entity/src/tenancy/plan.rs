@@ -16,6 +16,9 @@ pub struct Model {
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// Crossing one is told, not refused.
+    pub soft_quotas: Json,
+    pub entitlements: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

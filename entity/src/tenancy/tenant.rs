@@ -30,6 +30,14 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
     /// A hidden tenant that holds the copy on which a token of this one rehearses.
     pub rehearses: Option<Uuid>,
+    /// As the backend's discovery says.
+    pub identity_issuer: Option<String>,
+    pub identity_idp_alias: Option<String>,
+    /// Until then a deletion can be taken back.
+    pub recycle_until: Option<DateTimeUtc>,
+    pub suspended_by: Option<String>,
+    pub billing_state: String,
+    pub billing_customer: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

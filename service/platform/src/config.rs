@@ -4,6 +4,7 @@
 //! come from files: `TENANTRY__SECRETS__MASTER_KEY_FILE`.
 
 mod load;
+mod outside;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use load::{ConfigError, DEFAULTS, load};
+pub use outside::{Azure, Billing, Identity, Instances, Keycloak, Provisioning, Quota, Zitadel};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +39,18 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// Durable work.
     pub jobs: Jobs,
+    /// Runs that make and unmake tenants.
+    pub provisioning: Provisioning,
+    /// Identity backends.
+    pub identity: Identity,
+    /// Where tenants run.
+    pub instances: Instances,
+    /// The Azure Resource Manager.
+    pub azure: Azure,
+    /// Quotas.
+    pub quota: Quota,
+    /// What the payment provider's word does.
+    pub billing: Billing,
     /// Rate limits.
     pub rate_limit: RateLimit,
     /// Sign-in and exchange.
@@ -334,6 +348,9 @@ impl Config {
         }
         if self.database.connections_max < 4 {
             return invalid("database.connections_max", "must be at least 4");
+        }
+        if let Err((key, problem)) = outside::check(self) {
+            return invalid(key, &problem);
         }
         if self.tokens.access_lifetime < Duration::from_secs(10) {
             return invalid("tokens.access_lifetime", "must be at least 10s");

@@ -46,6 +46,14 @@ pub enum Lookup<'a> {
     TenantSlug(&'a str),
     /// A tenant by its id at the identity backend.
     TenantExternalId(&'a str),
+    /// A tenant by the issuer of its own realm.
+    TenantIssuer(&'a str),
+    /// A tenant by the alias of its identity provider at a shared realm.
+    TenantIdpAlias(&'a str),
+    /// A tenant by its customer's id at the payment provider.
+    TenantCustomer(&'a str),
+    /// A reservation of a quota by its id.
+    Reservation(Uuid),
     /// An organization's SCIM token by its id.
     ScimToken(Uuid),
     /// A refresh token by the digest of its text.
@@ -68,6 +76,10 @@ impl Lookup<'_> {
         match self {
             Lookup::TenantSlug(slug) => ("tenant", "slug", "id", live, slug.into()),
             Lookup::TenantExternalId(id) => ("tenant", "identity_external_id", "id", live, id.into()),
+            Lookup::TenantIssuer(issuer) => ("tenant", "identity_issuer", "id", live, issuer.into()),
+            Lookup::TenantIdpAlias(alias) => ("tenant", "identity_idp_alias", "id", live, alias.into()),
+            Lookup::TenantCustomer(id) => ("tenant", "billing_customer", "id", live, id.into()),
+            Lookup::Reservation(id) => ("quota_reservation", "id", "tenant_id", "", id.into()),
             Lookup::ScimToken(id) => ("scim_token", "id", "tenant_id", "", id.into()),
             Lookup::RefreshToken(digest) => {
                 ("refresh_token", "digest", "tenant_id", "", digest.to_vec().into())

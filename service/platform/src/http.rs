@@ -4,6 +4,10 @@
 //! resolution to rebind. No redirects, no proxy from the environment, bounded time and bounded bodies. Plain `http` and
 //! private addresses only where the configuration allows them.
 
+mod calls;
+mod failure;
+pub mod tokens;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +17,9 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::config::Outbound;
+
+pub use calls::{Call, Outside, retry_after};
+pub use failure::Failure;
 
 /// Bytes of an answer that are read.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -54,7 +61,18 @@ pub enum HttpError {
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
-    allow_private: bool,
+    reach: Reach,
+}
+
+/// Where a client goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Public addresses by https.
+    Public,
+    /// Private ones and plain http too: development.
+    Private,
+    /// Wherever the configuration says, a cloud's metadata service included: only an operator writes it.
+    Configured,
 }
 
 impl Client {
@@ -62,8 +80,20 @@ impl Client {
     ///
     /// # Errors
     /// [`HttpError::Refused`] if TLS can't be set up.
-    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
     pub fn new(config: &Outbound) -> Result<Self, HttpError> {
+        Self::reaching(config, if config.allow_private { Reach::Private } else { Reach::Public })
+    }
+
+    /// Builds the client for URLs of the configuration: identity backends, the Azure Resource Manager.
+    ///
+    /// # Errors
+    /// [`HttpError::Refused`] if TLS can't be set up.
+    pub fn for_configured(config: &Outbound) -> Result<Self, HttpError> {
+        Self::reaching(config, Reach::Configured)
+    }
+
+    #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the door")]
+    fn reaching(config: &Outbound, reach: Reach) -> Result<Self, HttpError> {
         let inner = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -71,10 +101,10 @@ impl Client {
             .timeout(config.timeout)
             .pool_max_idle_per_host(8)
             .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Guard { allow_private: config.allow_private }))
+            .dns_resolver(Arc::new(Guard { reach }))
             .build()
             .map_err(|_| HttpError::Refused("TLS can't be set up"))?;
-        Ok(Self { inner, allow_private: config.allow_private })
+        Ok(Self { inner, reach })
     }
 
     /// Whether `url` may be asked at all: scheme, user information, literal addresses. Names are checked when resolved.
@@ -82,7 +112,7 @@ impl Client {
     /// # Errors
     /// [`HttpError::Refused`] with the reason.
     pub fn check(&self, url: &Url) -> Result<(), HttpError> {
-        check_url(url, self.allow_private).map_err(HttpError::Refused)
+        check_url(url, self.reach).map_err(HttpError::Refused)
     }
 
     /// Gets a JSON document.
@@ -190,15 +220,15 @@ async fn body(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, Htt
 }
 
 struct Guard {
-    allow_private: bool,
+    reach: Reach,
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
+        let reach = self.reach;
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.is_empty() || (found.iter().any(|address| !may_be_asked(address.ip(), allow_private))) {
+            if found.is_empty() || found.iter().any(|address| !may_be_asked(address.ip(), reach)) {
                 return Err("the name leads to an address that is refused".into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -206,13 +236,13 @@ impl Resolve for Guard {
     }
 }
 
-fn check_url(url: &Url, allow_private: bool) -> Result<(), &'static str> {
+fn check_url(url: &Url, reach: Reach) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it carries user information");
     }
     match url.scheme() {
         "https" => {}
-        "http" if allow_private => {}
+        "http" if reach != Reach::Public => {}
         _ => return Err("only https is allowed"),
     }
     let address = match url.host() {
@@ -221,16 +251,21 @@ fn check_url(url: &Url, allow_private: bool) -> Result<(), &'static str> {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
     };
-    if may_be_asked(address, allow_private) { Ok(()) } else { Err("it points to a private address") }
+    if may_be_asked(address, reach) { Ok(()) } else { Err("it points to a private address") }
 }
 
-/// Link-local addresses are nobody's private network but the clouds' metadata services: never, whatever the setting.
-fn may_be_asked(address: IpAddr, allow_private: bool) -> bool {
+/// Link-local addresses are nobody's private network but the clouds' metadata services: never for a URL that somebody chose,
+/// whatever the setting.
+fn may_be_asked(address: IpAddr, reach: Reach) -> bool {
     let is_link_local = match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),
     };
-    is_public(address) || (allow_private && !is_link_local)
+    match reach {
+        Reach::Public => is_public(address),
+        Reach::Private => is_public(address) || !is_link_local,
+        Reach::Configured => true,
+    }
 }
 
 /// Whether the address is one that the public internet routes. Addresses that carry an IPv4 address inside (mapped,
@@ -301,22 +336,23 @@ mod tests {
             "https://[2002:7f00:1::]/",
             "https://[2001:db8::1]/",
         ] {
-            assert!(check_url(&Url::parse(refused).unwrap(), false).is_err(), "{refused}");
+            assert!(check_url(&Url::parse(refused).unwrap(), Reach::Public).is_err(), "{refused}");
         }
         for allowed in ["https://example.com/", "https://93.184.216.34/", "https://[2606:4700::1111]/"] {
-            assert!(check_url(&Url::parse(allowed).unwrap(), false).is_ok(), "{allowed}");
+            assert!(check_url(&Url::parse(allowed).unwrap(), Reach::Public).is_ok(), "{allowed}");
         }
-        assert!(check_url(&Url::parse("http://127.0.0.1:1/").unwrap(), true).is_ok());
+        assert!(check_url(&Url::parse("http://127.0.0.1:1/").unwrap(), Reach::Private).is_ok());
         for metadata in ["http://169.254.169.254/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"] {
-            assert!(check_url(&Url::parse(metadata).unwrap(), true).is_err(), "{metadata}");
+            assert!(check_url(&Url::parse(metadata).unwrap(), Reach::Private).is_err(), "{metadata}");
+            assert!(check_url(&Url::parse(metadata).unwrap(), Reach::Configured).is_ok(), "{metadata}");
         }
     }
 
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused_when_resolved() {
-        let guard = Guard { allow_private: false };
+        let guard = Guard { reach: Reach::Public };
         assert!(guard.resolve("localhost".parse().unwrap()).await.is_err());
-        let guard = Guard { allow_private: true };
+        let guard = Guard { reach: Reach::Private };
         assert!(guard.resolve("localhost".parse().unwrap()).await.is_ok());
     }
 }

@@ -39,6 +39,14 @@ macro_rules! crash_point {
     };
 }
 
+/// A place at which a test may make the work fail, with what it says; never in a build without the feature `failpoints`.
+#[inline]
+pub fn injected(name: &str) -> Option<String> {
+    let _ = name;
+    fail::fail_point!(name, |text| Some(text.unwrap_or_else(|| "injected".to_owned())));
+    None
+}
+
 /// What [`crash_point!`] calls.
 #[doc(hidden)]
 #[inline]

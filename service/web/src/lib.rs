@@ -39,7 +39,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use platform::config::Config;
 use platform::crypto::{Envelope, Hasher};
 use platform::db::Db;
-use platform::http::Client;
+use platform::http::{Client, HttpError, Outside};
 
 /// What every handler may need, shared by all threads.
 #[derive(Clone, Debug)]
@@ -54,13 +54,26 @@ pub struct Service {
     pub hasher: Hasher,
     /// The guarded HTTP client.
     pub http: Client,
+    /// The client for URLs that the configuration names.
+    pub configured_http: Client,
     draining: Arc<AtomicBool>,
 }
 
 impl Service {
     /// Puts the parts together.
-    pub fn new(config: Arc<Config>, db: Db, envelope: Envelope, http: Client) -> Self {
-        Self { config, db, envelope, hasher: Hasher::default(), http, draining: Arc::default() }
+    ///
+    /// # Errors
+    /// [`HttpError`] if TLS can't be set up.
+    pub fn new(config: Arc<Config>, db: Db, envelope: Envelope) -> Result<Self, HttpError> {
+        let http = Client::new(&config.outbound)?;
+        let configured_http = Client::for_configured(&config.outbound)?;
+        let (hasher, draining) = (Hasher::default(), Arc::default());
+        Ok(Self { config, db, envelope, hasher, http, configured_http, draining })
+    }
+
+    /// A way to what the configuration names, which notes what is asked.
+    pub fn outside(&self) -> Outside {
+        Outside::new(self.configured_http.clone(), self.db.clock().clone())
     }
 
     /// Whether the process is on its way out.

@@ -1,4 +1,5 @@
-//! `tenantry`, which a test can have killed at a named place: `TENANTRY_TEST_KILL_AT=provisioning.quotas.before`.
+//! `tenantry`, which a test can have killed at a named place, `TENANTRY_TEST_KILL_AT=provisioning.quotas.before`, or have fail at one,
+//! `TENANTRY_TEST_FAIL_AT=provisioning.acme.quotas.before`.
 //! The kill is a real SIGKILL; nothing is flushed or unwound.
 
 #![allow(clippy::disallowed_methods, reason = "a test tells the process where to die")]
@@ -13,6 +14,9 @@ fn main() -> ExitCode {
             std::thread::sleep(Duration::from_secs(60));
         };
         fail::cfg_callback(place, kill).expect("a fail point can be set");
+    }
+    if let Ok(place) = std::env::var("TENANTRY_TEST_FAIL_AT") {
+        fail::cfg(place, "return(injected)").expect("a fail point can be set");
     }
     tenantry::cli::main()
 }

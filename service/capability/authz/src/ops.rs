@@ -99,6 +99,19 @@ pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Removes the keys of a tenant that is no more.
+///
+/// # Errors
+/// `internal`.
+pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), Problem> {
+    tx.housekeeping();
+    for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(tenant))).await? {
+        tx.record_for(tenant, "key.delete", Target::new("key", key.id));
+        tx.delete(key).await?;
+    }
+    Ok(())
+}
+
 /// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key.
 fn bootstrap_id(secret: &str) -> Uuid {
     let mut bytes = [0; 16];

@@ -1,251 +1,110 @@
-//! `POST /api/v1/tenants`, `DELETE /api/v1/tenants/{tenant}`, the timeline and the retry.
+//! `POST /api/v1/tenants`, `DELETE /api/v1/tenants/{tenant}`, and the runs of a tenant.
 
-use std::collections::BTreeMap;
+mod new_tenant;
+mod timeline;
+
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse, Responder as _};
-use chrono::{DateTime, Utc};
-use entity::provisioning::{run, step};
-use entity::tenancy::tenant;
-use platform::ids;
+use chrono::TimeDelta;
+use entity::provisioning::run;
+use platform::{Target, View, Work as _};
 use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use tenancy::Tenant;
+use serde_json::json;
+use tenancy::{Status, Tenant, TenantEvent};
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Accepted, Access, Body, Code, Created, FieldErrors, Input, PlatformCaller, Problem, Routes, TenantCaller,
+    Accepted, Access, Body, Code, Created, FieldErrors, Input, ListQuery, Page, PlatformCaller, Position,
+    Problem, Query, Routes, TenantCaller,
 };
 
-use crate::ops;
+use crate::model::Kind;
+use crate::{converge, ops};
+
+pub use new_tenant::NewTenant;
+pub use timeline::{Provisioning, TimelineStep};
 
 const ONE: &str = "/api/v1/tenants/{tenant}";
 /// `Prefer: wait` is honoured up to this.
 const WAIT_MAX: Duration = Duration::from_secs(25);
 /// How often a waiting request looks.
 const LOOK: Duration = Duration::from_millis(25);
-/// Slugs that would be mistaken for something else.
-const RESERVED: [&str; 8] = ["admin", "api", "default", "platform", "realms", "scim", "system", "www"];
 
 /// The routes.
 pub fn routes() -> Routes {
-    let manage = Access::Key(Permission::TenantsManage);
+    let (manage, read) = (Access::Key(Permission::TenantsManage), Access::Key(Permission::TenantRead));
+    let create = Access::Key(Permission::TenantsCreate);
     Routes::new()
+        .add(Method::POST, "/api/v1/tenants", create, "create_tenant: Provision a tenant.", create_tenant)
+        .add(
+            Method::DELETE,
+            ONE,
+            manage,
+            "delete_tenant: Deprovision a tenant; with ?purge=true without the recycle period.",
+            delete_tenant,
+        )
         .add(
             Method::POST,
-            "/api/v1/tenants",
-            Access::Key(Permission::TenantsCreate),
-            "create_tenant: Provision a tenant.",
-            create_tenant,
+            "/api/v1/tenants/{tenant}/resume",
+            manage,
+            "resume_tenant: Let a tenant in again, or take its deletion back.",
+            resume_tenant,
         )
-        .add(Method::DELETE, ONE, manage, "delete_tenant: Deprovision a tenant.", delete_tenant)
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/retry",
             manage,
-            "retry_tenant: Provision a failed tenant again, or a waiting one now.",
+            "retry_tenant: Provision a failed tenant again, or try a run's step now.",
             retry_tenant,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/unwind",
+            manage,
+            "unwind_tenant: Give the open run up; what was done is undone.",
+            unwind_tenant,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/move",
+            manage,
+            "move_tenant: Take a tenant to another instance.",
+            move_tenant,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/tenants/{tenant}/drift",
+            manage,
+            "get_drift: Compare a tenant's realm or org with what it should be.",
+            get_drift,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/tenants/{tenant}/repair",
+            manage,
+            "repair_tenant: Mend a tenant's realm or org, quotas and flags.",
+            repair_tenant,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/provisioning",
-            Access::Key(Permission::TenantRead),
-            "get_provisioning: Get a tenant's timeline.",
+            read,
+            "get_provisioning: Get a tenant's latest run, step by step.",
             get_provisioning,
         )
-}
-
-/// A tenant to be provisioned.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct TenantInput {
-    /// A DNS label.
-    #[schema(max_length = 63)]
-    slug: String,
-    #[schema(max_length = 200)]
-    name: String,
-    /// A plan's key; absent: `free`.
-    plan: Option<String>,
-    /// `shared`, `namespace` or `private`; absent: `shared`.
-    isolation: Option<String>,
-    region: Option<String>,
-    identity: Option<IdentityInput>,
-    instance: Option<InstanceInput>,
-    owner: Option<OwnerInput>,
-    /// Over the plan's; null: unlimited.
-    #[serde(default)]
-    quotas: BTreeMap<String, Option<i64>>,
-}
-
-/// A tenant's realm or org.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct IdentityInput {
-    /// `builtin`
-    backend: Option<String>,
-    /// `realm` (own issuer and keys) or `org` (the platform's); absent: `org`.
-    kind: Option<String>,
-    /// Its id at the backend; subject tokens name it. Absent: the tenant's id.
-    external_id: Option<String>,
-}
-
-/// Where a tenant runs.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct InstanceInput {
-    /// `pool`
-    driver: Option<String>,
-    /// `shared` or `dedicated`; absent: `shared`.
-    mode: Option<String>,
-}
-
-/// Who is invited as its first admin.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct OwnerInput {
-    email: String,
-    name: Option<String>,
-}
-
-impl Input for TenantInput {
-    fn check(&self, errors: &mut FieldErrors) {
-        let fits = web::is_slug(&self.slug) && Uuid::try_parse(&self.slug).is_err();
-        errors.require(fits, "/slug", "must be a DNS label and not a UUID");
-        errors.require(!RESERVED.contains(&self.slug.as_str()), "/slug", "is reserved");
-        errors.text("/name", &self.name, 200);
-        let one_of = |errors: &mut FieldErrors, pointer: &str, value: Option<&String>, known: &[&str]| {
-            let fits = value.is_none_or(|value| known.contains(&value.as_str()));
-            errors.require(fits, pointer, &format!("must be one of {}", known.join(", ")));
-        };
-        one_of(errors, "/isolation", self.isolation.as_ref(), &["shared", "namespace", "private"]);
-        if let Some(region) = &self.region {
-            errors.text("/region", region, 100);
-        }
-        if let Some(identity) = &self.identity {
-            one_of(
-                errors,
-                "/identity/backend",
-                identity.backend.as_ref(),
-                &["builtin", "keycloak", "zitadel"],
-            );
-            one_of(errors, "/identity/kind", identity.kind.as_ref(), &["realm", "org"]);
-            if let Some(id) = &identity.external_id {
-                errors.text("/identity/externalId", id, 255);
-            }
-        }
-        if let Some(instance) = &self.instance {
-            one_of(errors, "/instance/driver", instance.driver.as_ref(), &["pool", "azure"]);
-            one_of(errors, "/instance/mode", instance.mode.as_ref(), &["shared", "dedicated"]);
-        }
-        if let Some(owner) = &self.owner {
-            errors.require(web::is_email(&owner.email), "/owner/email", "must be an e-mail address");
-            if let Some(name) = &owner.name {
-                errors.text("/owner/name", name, 200);
-            }
-        }
-        errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
-        for (resource, limit) in &self.quotas {
-            let fits =
-                web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
-            errors.require(
-                fits,
-                &format!("/quotas/{resource}"),
-                "a name in lower case, a limit from 0 to 1,000,000,000, or null",
-            );
-        }
-    }
-}
-
-impl TenantInput {
-    fn row(
-        self,
-        now: platform::Timestamp,
-    ) -> Result<(tenant::Model, BTreeMap<String, Option<i64>>), Problem> {
-        let id = ids::new();
-        let identity = self.identity.unwrap_or_default();
-        let instance = self.instance.unwrap_or_default();
-        let backend = identity.backend.unwrap_or_else(|| "builtin".to_owned());
-        let driver = instance.driver.unwrap_or_else(|| "pool".to_owned());
-        if backend != "builtin" || driver != "pool" {
-            let problem = Problem::new(Code::BackendUnavailable);
-            return Err(problem.fact("backend", backend).fact("driver", driver));
-        }
-        let (owner_email, owner_name) =
-            self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
-        let row = tenant::Model {
-            id,
-            slug: self.slug,
-            name: self.name,
-            plan: self.plan.unwrap_or_else(|| "free".to_owned()),
-            isolation: self.isolation.unwrap_or_else(|| "shared".to_owned()),
-            region: self.region,
-            status: "provisioning".to_owned(),
-            identity_backend: backend,
-            identity_kind: identity.kind.unwrap_or_else(|| "org".to_owned()),
-            identity_external_id: Some(identity.external_id.unwrap_or_else(|| id.to_string())),
-            instance_driver: driver,
-            instance_mode: instance.mode.unwrap_or_else(|| "shared".to_owned()),
-            instance_id: None,
-            owner_email,
-            owner_name,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-            suspended_at: None,
-            deleted_at: None,
-            rehearses: None,
-        };
-        Ok((row, self.quotas))
-    }
-}
-
-/// A tenant's timeline.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Provisioning {
-    /// `provision` or `deprovision`
-    kind: String,
-    /// `running`, `compensating`, `done` or `failed`
-    status: String,
-    steps: Vec<TimelineStep>,
-    created_at: DateTime<Utc>,
-    finished_at: Option<DateTime<Utc>>,
-}
-
-/// One step of it.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TimelineStep {
-    name: String,
-    /// `pending`, `running`, `done`, `failed` or `compensated`
-    status: String,
-    attempts: i64,
-    started_at: Option<DateTime<Utc>>,
-    finished_at: Option<DateTime<Utc>>,
-    error: Option<String>,
-}
-
-impl From<(run::Model, Vec<step::Model>)> for Provisioning {
-    fn from((run, steps): (run::Model, Vec<step::Model>)) -> Self {
-        let step = |step: step::Model| TimelineStep {
-            name: step.name,
-            status: step.status,
-            attempts: step.attempts,
-            started_at: step.started_at,
-            finished_at: step.finished_at,
-            error: step.error,
-        };
-        Self {
-            kind: run.kind,
-            status: run.status,
-            steps: steps.into_iter().map(step).collect(),
-            created_at: run.created_at,
-            finished_at: run.finished_at,
-        }
-    }
+        .add(
+            Method::GET,
+            "/api/v1/tenants/{tenant}/runs",
+            read,
+            "list_runs: List a tenant's runs, newest first.",
+            list_runs,
+        )
 }
 
 /// Seconds of `Prefer: wait=N` (RFC 7240).
@@ -259,12 +118,12 @@ fn wait(request: &HttpRequest) -> Option<Duration> {
 async fn create_tenant(
     caller: PlatformCaller,
     request: HttpRequest,
-    Body(input): Body<TenantInput>,
+    Body(input): Body<NewTenant>,
 ) -> Result<HttpResponse, Problem> {
     let db = &caller.service.db;
-    let (row, quotas) = input.row(db.clock().now())?;
+    let (row, parameters) = input.into_row(&caller.service).await?;
     let id = row.id;
-    let mut row = db.write(&caller.ctx, id, async |tx| ops::create(tx, row, &quotas).await).await?;
+    let mut row = db.write(&caller.ctx, id, async |tx| ops::create(tx, row, parameters).await).await?;
     if let Some(wait) = wait(&request) {
         let until = Instant::now() + wait;
         while row.status == "provisioning" && Instant::now() < until {
@@ -283,16 +142,139 @@ async fn create_tenant(
     Ok(response)
 }
 
-async fn delete_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
-    let row = caller.write(async |tx| ops::delete(tx).await).await?;
-    Ok(Accepted(format!("/api/v1/tenants/{}", row.id), row.into()))
+fn accepted(row: entity::tenancy::tenant::Model) -> Accepted<Tenant> {
+    Accepted(format!("/api/v1/tenants/{}", row.id), row.into())
+}
+
+/// How a tenant is deleted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deletion {
+    purge: Option<bool>,
+}
+
+impl Input for Deletion {
+    fn check(&self, _: &mut FieldErrors) {}
+}
+
+async fn delete_tenant(
+    caller: TenantCaller,
+    Query(how): Query<Deletion>,
+) -> Result<Accepted<Tenant>, Problem> {
+    let period = if how.purge == Some(true) {
+        TimeDelta::zero()
+    } else {
+        TimeDelta::from_std(caller.service.config.provisioning.recycle_period).unwrap_or_default()
+    };
+    Ok(accepted(caller.write(async |tx| ops::delete(tx, period).await).await?))
+}
+
+async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
+    let work = async |tx: &mut platform::Tx| {
+        let status = Status::of(&tenancy::get(tx).await?)?;
+        if status == Status::Deprovisioning { ops::restore(tx).await } else { tenancy::resume(tx).await }
+    };
+    Ok(Json(caller.write(work).await?.into()))
 }
 
 async fn retry_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
-    let row = caller.write(async |tx| ops::retry(tx).await).await?;
-    Ok(Accepted(format!("/api/v1/tenants/{}", row.id), row.into()))
+    Ok(accepted(caller.write(async |tx| ops::retry(tx).await).await?))
+}
+
+async fn unwind_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
+    Ok(accepted(caller.write(async |tx| ops::unwind(tx).await).await?))
+}
+
+/// Where a tenant goes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MoveInput {
+    /// An active instance of the same driver with room.
+    instance_id: Uuid,
+}
+
+impl Input for MoveInput {
+    fn check(&self, _: &mut FieldErrors) {}
+}
+
+async fn move_tenant(
+    caller: TenantCaller,
+    Body(input): Body<MoveInput>,
+) -> Result<Accepted<Tenant>, Problem> {
+    let row = caller
+        .write(async |tx| {
+            let tenant = tenancy::active(tx).await?;
+            let refused = |why: &str| Problem::detailed(Code::MoveRefused, why);
+            let to =
+                tenancy::instance(tx, input.instance_id).await.map_err(|problem| match problem.code {
+                    Code::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
+                    _ => problem,
+                })?;
+            let from = tenant.instance_id.ok_or_else(|| refused("The tenant is on no instance."))?;
+            if from == to.id {
+                return Err(refused("The tenant is on this instance."));
+            }
+            if to.driver != tenant.instance_driver || to.mode != tenant.instance_mode {
+                return Err(refused("The instance is of another driver or mode."));
+            }
+            if to.status != "active" || to.tenant_count >= to.capacity {
+                return Err(refused("The instance has no room, or isn't active."));
+            }
+            let ends = json!({"from": from, "to": to.id});
+            ops::begin(tx, Kind::Move, ends.clone()).await?;
+            tx.record("tenant.move_begin", Target::new("tenant", tenant.id).with(ends));
+            tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
+            Ok::<_, Problem>(tenant)
+        })
+        .await?;
+    Ok(accepted(row))
+}
+
+/// How a tenant's realm or org differs from what it should be.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Drift {
+    backend: String,
+    differences: Vec<backends::Difference>,
+}
+
+async fn get_drift(caller: TenantCaller) -> Result<Json<Drift>, Problem> {
+    let tenant = caller.read(async |view| tenancy::get(view).await).await?;
+    let outside = caller.service.outside();
+    let differences = converge::compare(&caller.service, &outside, &tenant).await?;
+    Ok(Json(Drift { backend: tenant.identity_backend, differences }))
+}
+
+async fn repair_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
+    let row = caller
+        .write(async |tx| {
+            let tenant = tenancy::get(tx).await?;
+            if !matches!(Status::of(&tenant)?, Status::Active | Status::Suspended) {
+                return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status));
+            }
+            ops::begin(tx, Kind::Repair, json!({})).await?;
+            tx.record("tenant.repair", Target::new("tenant", tenant.id));
+            Ok::<_, Problem>(tenant)
+        })
+        .await?;
+    Ok(accepted(row))
 }
 
 async fn get_provisioning(caller: TenantCaller) -> Result<Json<Provisioning>, Problem> {
     Ok(Json(caller.read(async |view| ops::latest(view).await).await?.into()))
+}
+
+async fn list_runs(
+    caller: TenantCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Provisioning>, Problem> {
+    let position = Position::of(&query, "runs")?;
+    let before = position.after_id()?.unwrap_or(Uuid::max());
+    let read = async |view: &View| {
+        let select = view.select::<run::Entity>().filter(run::Column::Id.lt(before));
+        let rows = view.all(select.order_by_desc(run::Column::Id).limit(position.limit + 1)).await?;
+        ops::with_steps(view, rows).await
+    };
+    let rows = caller.read(read).await?;
+    Ok(position.page(rows, |(run, _)| run.id.to_string(), Provisioning::from))
 }

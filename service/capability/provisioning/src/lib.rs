@@ -1,14 +1,34 @@
-//! Provisioning: the durable run that makes a tenant, and the one that unmakes it.
+//! The durable runs that make, unmake, move and mend tenants, and the instances under them.
 //!
-//! Owns `provisioning_run` and `provisioning_step`. Promise: whatever dies in between, a tenant ends active or cleanly
-//! failed, and its timeline shows why. Each step commits together with its own "done" before the next begins; a step that
-//! can't be done is retried, and when that is given up everything done is undone in reverse.
+//! Owns `tenant_run`, `tenant_run_step` and, with `azure`, `deployment`. Promise: whatever dies in between, a tenant ends active
+//! or cleanly absent. Each step is idempotent, its effect in the store is committed with its note, and what it does outside is
+//! found again by a name that only this tenant has. A step that fails too often unwinds the run, undoing what was begun in
+//! reverse; a step that waits (for room, for Azure, for the end of a recycle period) waits as long as it takes and says for what.
+//!
+//! Events: `tenant.created`, `.activated`, `.failed`, `.deleted`, `.moving`, `.moved`, `.move_failed`, `.restored`,
+//! `tenant.drifted`, `instance.capacity_low`.
 
+mod converge;
+mod deployments;
+mod engine;
+mod grow;
+mod health;
 mod http;
-mod jobs;
 mod model;
 mod ops;
 mod steps;
 
-pub use http::routes;
-pub use jobs::handler;
+use platform::jobs::Handler;
+use web::Service;
+
+pub use converge::{BackendFollows, check_drift, wanted};
+pub use grow::RoomCame;
+pub use health::check as check_instances;
+pub use http::{NewTenant, Provisioning, TimelineStep, routes};
+pub use model::Kind;
+pub use ops::{create, delete, latest, owned_tables};
+
+/// The handlers of this capability's jobs.
+pub fn handlers(service: &Service) -> Vec<Handler> {
+    vec![engine::handler(service), grow::handler(service), converge::handler(service)]
+}

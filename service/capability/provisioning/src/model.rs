@@ -1,24 +1,46 @@
-//! The run as a table of steps, and what comes next. Pure.
+//! A run as a table of steps, and what comes next. Pure.
+
+use std::time::Duration;
 
 use entity::provisioning::{run, step};
+use platform::DbError;
+use platform::http::Failure;
+use web::{Code, Problem};
 
 /// A run's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Makes a tenant.
     Provision,
+    /// Unmakes it.
     Deprovision,
+    /// Takes it to another instance.
+    Move,
+    /// Makes what drifted as it should be.
+    Repair,
 }
 
 impl Kind {
-    pub(crate) fn name(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Provision, Kind::Deprovision, Kind::Move, Kind::Repair];
+
+    /// Its name, as stored and shown.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Provision => "provision",
             Kind::Deprovision => "deprovision",
+            Kind::Move => "move",
+            Kind::Repair => "repair",
         }
     }
 
+    /// The kind of a row.
+    pub(crate) fn of(row: &run::Model) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == row.kind)
+    }
+
     /// Its steps, in order. A name, once released, stays: runs in the store refer to it.
-    pub(crate) fn steps(self) -> &'static [&'static str] {
+    pub fn steps(self) -> &'static [&'static str] {
         match self {
             Kind::Provision => &[
                 "reserve_slug",
@@ -30,10 +52,62 @@ impl Kind {
                 "invite_owner",
                 "activate",
             ],
-            Kind::Deprovision => {
-                &["cut_off", "invitations", "directory", "instance", "quotas", "identity", "finish"]
-            }
+            Kind::Deprovision => &[
+                "cut_off",
+                "recycle",
+                "invitations",
+                "directory",
+                "instance",
+                "quotas",
+                "identity",
+                "finish",
+            ],
+            Kind::Move => &["reserve", "drain", "copy", "switch", "verify", "release"],
+            Kind::Repair => &["identity", "quotas", "flags"],
         }
+    }
+
+    /// Whether a run of this kind is given up when a step fails too often. What unmakes a tenant is tried until it is through.
+    pub(crate) fn gives_up(self) -> bool {
+        self != Kind::Deprovision
+    }
+}
+
+/// Why a step is not through.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something is waited for; attempts don't grow.
+    Wait { after: Duration, why: String },
+    /// Trying again may help.
+    Again { after: Option<Duration>, why: String },
+    /// Trying again can't help.
+    Never { why: String },
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        if failure.permanent {
+            Stop::Never { why: failure.reason }
+        } else {
+            Stop::Again { after: failure.after, why: failure.reason }
+        }
+    }
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        let passes = problem.code.status().is_server_error() || problem.code == Code::Conflict;
+        let why = match &problem.cause {
+            Some(cause) => format!("{} ({cause})", problem.detail),
+            None => problem.detail.clone(),
+        };
+        if passes { Stop::Again { after: None, why } } else { Stop::Never { why } }
+    }
+}
+
+impl From<DbError> for Stop {
+    fn from(error: DbError) -> Self {
+        Problem::from(error).into()
     }
 }
 
@@ -74,7 +148,7 @@ pub(crate) fn next(run: &run::Model, steps: &[step::Model]) -> Next {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
@@ -86,7 +160,7 @@ mod tests {
             id: Uuid::nil(),
             kind: "provision".to_owned(),
             status: run.to_owned(),
-            quotas: Value::Null,
+            parameters: Value::Null,
             created_at: at,
             finished_at: None,
         };
@@ -94,32 +168,43 @@ mod tests {
             tenant_id: Uuid::nil(),
             run_id: Uuid::nil(),
             ordinal,
-            name: String::new(),
+            name: ordinal.to_string(),
             status: (*status).to_owned(),
             attempts: 0,
             started_at: None,
             finished_at: None,
             error: None,
+            waits_for: None,
+            calls: json!([]),
         };
-        let steps = (0..).zip(steps).map(step).collect();
-        (run, steps)
+        (run, (0..).zip(steps).map(step).collect())
     }
 
     #[test]
-    fn a_run_goes_forward_and_an_abandoned_one_backward() {
+    fn a_run_goes_forward_or_back_and_ends() {
         for (run, steps, expected) in [
             ("running", vec!["pending", "pending"], Next::Do(0)),
             ("running", vec!["done", "running"], Next::Do(1)),
-            ("running", vec!["done", "failed"], Next::Do(1)),
+            ("running", vec!["done", "failed", "pending"], Next::Do(1)),
             ("running", vec!["done", "done"], Next::Done),
             ("compensating", vec!["done", "failed", "pending"], Next::Undo(1)),
             ("compensating", vec!["done", "compensated", "pending"], Next::Undo(0)),
             ("compensating", vec!["compensated", "compensated", "pending"], Next::Unwound),
             ("done", vec!["done"], Next::Nothing),
             ("failed", vec!["compensated"], Next::Nothing),
+            ("cancelled", vec!["done", "running"], Next::Nothing),
         ] {
             let (run, steps) = world(run, &steps);
             assert_eq!(next(&run, &steps), expected);
+        }
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in Kind::ALL {
+            let (mut run, _) = world("running", &[]);
+            run.kind = kind.name().to_owned();
+            assert_eq!(Kind::of(&run), Some(kind));
         }
     }
 }

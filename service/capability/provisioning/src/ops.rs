@@ -1,60 +1,66 @@
-//! Runs: begun, looked at, noted.
+//! Runs: begun, looked at, noted, given up.
 
-use std::collections::BTreeMap;
-
+use chrono::TimeDelta;
 use entity::provisioning::{run, step};
 use entity::tenancy::tenant;
+use platform::http::Call;
 use platform::{DbError, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
-use serde_json::json;
+use serde_json::{Value, json};
 use tenancy::{Status, TenantEvent};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::jobs::Advance;
-use crate::model::Kind;
+use crate::engine::Advance;
+use crate::model::{Kind, Stop};
 
 /// Characters of an error that the timeline shows.
-const ERROR_MAX: usize = 500;
+const ERROR_MAX: usize = 1000;
+/// Requests to the outside that a step keeps: the last ones.
+const CALLS_MAX: usize = 30;
+
+/// Tables whose rows are a tenant's own, children before parents: what is exported, and what goes with the tenant. Its runs, its
+/// audit records, events and deliveries stay: they are the proof.
+pub fn owned_tables() -> &'static [&'static str] {
+    &entity::scope::OWNED_BY_TENANT
+}
 
 /// Makes the tenant's row and begins the run that provisions it.
-pub(crate) async fn create(
-    tx: &mut Tx,
-    row: tenant::Model,
-    quotas: &BTreeMap<String, Option<i64>>,
-) -> Result<tenant::Model, Problem> {
+///
+/// # Errors
+/// `tenant.plan_unknown`, `tenant.slug_taken`, `tenant.external_id_taken`.
+pub async fn create(tx: &mut Tx, row: tenant::Model, parameters: Value) -> Result<tenant::Model, Problem> {
     tenancy::plan(tx, &row.plan).await?;
     tx.insert(row.clone()).await.map_err(|error| {
         if error.conflicts_on("slug") {
             Problem::new(Code::TenantSlugTaken)
-        } else if error.conflicts_on("external_id") {
+        } else if error.conflicts_on("external_id") || error.conflicts_on("idp_alias") {
             Problem::new(Code::TenantExternalIdTaken)
         } else {
             error.into()
         }
     })?;
     tenancy::record_event(tx, &row, TenantEvent::Created, "tenant.create");
-    begin(tx, Kind::Provision, quotas).await?;
+    begin(tx, Kind::Provision, parameters).await?;
     Ok(row)
 }
 
 /// Begins a run and leaves the job that takes it on.
-pub(crate) async fn begin(
-    tx: &mut Tx,
-    kind: Kind,
-    quotas: &BTreeMap<String, Option<i64>>,
-) -> Result<Uuid, DbError> {
+pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<Uuid, Problem> {
     let id = ids::new();
     let run = run::Model {
         tenant_id: tx.tenant(),
         id,
         kind: kind.name().to_owned(),
         status: "running".to_owned(),
-        quotas: json!(quotas),
+        parameters,
         created_at: tx.now(),
         finished_at: None,
     };
-    tx.insert(run).await?;
+    tx.insert(run).await.map_err(|error| match error {
+        DbError::Conflict(_) => Problem::new(Code::RunOpen),
+        other => other.into(),
+    })?;
     let steps = (0..).zip(kind.steps()).map(|(ordinal, name)| step::Model {
         tenant_id: tx.tenant(),
         run_id: id,
@@ -65,14 +71,19 @@ pub(crate) async fn begin(
         started_at: None,
         finished_at: None,
         error: None,
+        waits_for: None,
+        calls: json!([]),
     });
     tx.insert_all(steps.collect()).await?;
     tx.enqueue(&Advance { tenant: tx.tenant(), run: id });
     Ok(id)
 }
 
-/// Begins the run that unmakes the tenant.
-pub(crate) async fn delete(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// Begins the run that unmakes the tenant, `recycle` from now; until then it can be taken back.
+///
+/// # Errors
+/// `not_found` if it is gone, `tenant.not_active`, `tenant.run_open`.
+pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     match Status::of(&before)? {
         Status::Deleted => return Err(Problem::new(Code::NotFound)),
@@ -82,39 +93,99 @@ pub(crate) async fn delete(tx: &mut Tx) -> Result<tenant::Model, Problem> {
         }
         _ => {}
     }
-    let row = tenancy::set_status(tx, Status::Deprovisioning).await?;
+    let mut row = tenancy::set_status(tx, Status::Deprovisioning).await?;
+    row.recycle_until = Some(tx.now() + recycle);
+    tx.update(row.clone()).await?;
     tx.record("tenant.deprovision", Target::new("tenant", row.id));
-    begin(tx, Kind::Deprovision, &BTreeMap::new()).await?;
+    begin(tx, Kind::Deprovision, json!({"status": before.status})).await?;
+    Ok(row)
+}
+
+/// Takes a deletion back while it can be.
+///
+/// # Errors
+/// `tenant.not_active` once it is too late.
+pub(crate) async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+    let (run, steps) = latest(tx).await?;
+    let run = locked(tx, run.id).await?;
+    let waits = steps
+        .iter()
+        .find(|step| step.status != "done")
+        .is_some_and(|step| step.name == "cut_off" || (step.name == "recycle" && step.status != "done"));
+    let row = tenancy::get(tx).await?;
+    if run.kind != "deprovision" || run.status != "running" || !waits {
+        return Err(Problem::new(Code::TenantNotActive).fact("status", row.status));
+    }
+    note_run(tx, &run, "cancelled").await?;
+    let was = run.parameters.get("status").and_then(Value::as_str);
+    let next = match was {
+        Some("suspended") => Status::Suspended,
+        Some("failed") => Status::Failed,
+        _ => Status::Active,
+    };
+    let mut row = tenancy::set_status(tx, next).await?;
+    row.recycle_until = None;
+    tx.update(row.clone()).await?;
+    tenancy::record_event(tx, &row, TenantEvent::Restored, "tenant.restore");
     Ok(row)
 }
 
 /// Takes a failed tenant on again, or a waiting run now.
 pub(crate) async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
+    let (run, _) = latest(tx).await?;
+    let open = matches!(run.status.as_str(), "running" | "compensating");
+    if open {
+        wake(tx, run.id).await?;
+        tx.record("tenant.retry", Target::new("tenant", before.id));
+        return Ok(before);
+    }
     match Status::of(&before)? {
         Status::Failed => {
-            let (last, _) = latest(tx).await?;
-            let quotas = serde_json::from_value(last.quotas).unwrap_or_default();
             let row = tenancy::set_status(tx, Status::Provisioning).await?;
             tx.record("tenant.retry", Target::new("tenant", row.id));
-            begin(tx, Kind::Provision, &quotas).await?;
+            begin(tx, Kind::Provision, run.parameters).await?;
             Ok(row)
-        }
-        Status::Provisioning | Status::Deprovisioning => {
-            let (run, _) = latest(tx).await?;
-            let job = Advance { tenant: tx.tenant(), run: run.id };
-            let sql = "UPDATE job SET next_run_at = $3 WHERE tenant_id = $1 AND dedupe_key = $2 AND status = 'pending'";
-            tx.execute(sql, vec![job.stored_key().into(), tx.now().into()]).await?;
-            tx.enqueue(&job);
-            tx.record("tenant.retry", Target::new("tenant", before.id));
-            Ok(before)
         }
         other => Err(Problem::new(Code::TenantNotActive).fact("status", other.name())),
     }
 }
 
+/// Gives an open run up: what was done is undone.
+pub(crate) async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+    let before = tenancy::get(tx).await?;
+    let (run, _) = latest(tx).await?;
+    let run = locked(tx, run.id).await?;
+    let gives_up = Kind::of(&run).is_some_and(Kind::gives_up);
+    match run.status.as_str() {
+        "compensating" => {
+            tx.housekeeping();
+            return Ok(before);
+        }
+        "running" if gives_up => {}
+        _ => return Err(Problem::new(Code::RunNotOpen).fact("run", run.kind).fact("status", run.status)),
+    }
+    note_run(tx, &run, "compensating").await?;
+    wake(tx, run.id).await?;
+    tx.record("tenant.unwind", Target::new("tenant", before.id));
+    Ok(before)
+}
+
+/// Has a run taken on now.
+async fn wake(tx: &mut Tx, run: Uuid) -> Result<(), DbError> {
+    let job = Advance { tenant: tx.tenant(), run };
+    let sql =
+        "UPDATE job SET next_run_at = $3 WHERE tenant_id = $1 AND dedupe_key = $2 AND status = 'pending'";
+    tx.execute(sql, vec![job.stored_key().into(), tx.now().into()]).await?;
+    tx.enqueue(&job);
+    Ok(())
+}
+
 /// The latest run and its steps.
-pub(crate) async fn latest(view: &View) -> Result<(run::Model, Vec<step::Model>), Problem> {
+///
+/// # Errors
+/// `not_found`.
+pub async fn latest(view: &View) -> Result<(run::Model, Vec<step::Model>), Problem> {
     let found = view.one(view.select::<run::Entity>().order_by_desc(run::Column::Id)).await?;
     let run = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     let steps = steps(view, run.id).await?;
@@ -130,28 +201,106 @@ pub(crate) async fn load(view: &View, id: Uuid) -> Result<Option<(run::Model, Ve
     Ok(Some((run, steps)))
 }
 
+/// Runs with their steps, in one question.
+pub(crate) async fn with_steps(
+    view: &View,
+    runs: Vec<run::Model>,
+) -> Result<Vec<(run::Model, Vec<step::Model>)>, DbError> {
+    let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+    let select = view.select::<step::Entity>().filter(step::Column::RunId.is_in(ids));
+    let mut steps = view.all(select.order_by_asc(step::Column::Ordinal)).await?;
+    let of = |run: run::Model| {
+        let own = steps.extract_if(.., |step| step.run_id == run.id).collect();
+        (run, own)
+    };
+    Ok(runs.into_iter().map(of).collect())
+}
+
 async fn steps(view: &View, run: Uuid) -> Result<Vec<step::Model>, DbError> {
     let select = view.select::<step::Entity>().filter(step::Column::RunId.eq(run));
     view.all(select.order_by_asc(step::Column::Ordinal)).await
 }
 
+async fn locked(tx: &Tx, id: Uuid) -> Result<run::Model, Problem> {
+    let found = tx.lock(tx.select::<run::Entity>().filter(run::Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Refuses to go on with a run that somebody gave up, or ended, meanwhile.
+pub(crate) async fn require_running(tx: &Tx, run: &run::Model) -> Result<(), Stop> {
+    if locked(tx, run.id).await?.status == "running" {
+        return Ok(());
+    }
+    Err(Stop::Wait { after: std::time::Duration::ZERO, why: "the run was given up".to_owned() })
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Note<'a> {
+    /// An attempt begins, or goes on after a wait.
+    Begun { again: bool },
+    /// Something is waited for.
+    Waits { why: &'a str, calls: &'a [Call] },
+    /// Through.
+    Done { calls: &'a [Call] },
+    /// An attempt failed.
+    Failed { why: &'a str, calls: &'a [Call] },
+    /// Being undone, and not through with that.
+    Undoes { why: &'a str, calls: &'a [Call] },
+    /// Undone.
+    Compensated { calls: &'a [Call] },
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(ERROR_MAX).collect()
+}
+
 /// Notes where a step stands.
-pub(crate) async fn note(
-    tx: &mut Tx,
-    before: &step::Model,
-    status: &str,
-    error: Option<&str>,
-) -> Result<step::Model, DbError> {
+pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> Result<step::Model, DbError> {
     tx.housekeeping();
-    let begins = status == "running";
-    let row = step::Model {
-        status: status.to_owned(),
-        attempts: before.attempts + i64::from(begins),
-        started_at: if begins { before.started_at.or(Some(tx.now())) } else { before.started_at },
-        finished_at: (!begins).then(|| tx.now()),
-        error: error.map(|text| text.chars().take(ERROR_MAX).collect()),
-        ..before.clone()
+    let mut row = step::Model { waits_for: None, ..before.clone() };
+    let calls = match note {
+        Note::Begun { again } => {
+            row.status = "running".to_owned();
+            row.attempts += i64::from(!again);
+            row.started_at = row.started_at.or(Some(tx.now()));
+            row.finished_at = None;
+            // Kept while it is looked again, so that nobody looks in the one moment in which it isn't there.
+            row.waits_for = before.waits_for.clone().filter(|_| again);
+            &[]
+        }
+        Note::Waits { why, calls } => {
+            row.waits_for = Some(short(why));
+            calls
+        }
+        Note::Done { calls } => {
+            row.status = "done".to_owned();
+            row.error = None;
+            row.finished_at = Some(tx.now());
+            calls
+        }
+        Note::Failed { why, calls } => {
+            row.status = "failed".to_owned();
+            row.error = Some(short(why));
+            row.finished_at = Some(tx.now());
+            calls
+        }
+        Note::Undoes { why, calls } => {
+            row.waits_for = Some(format!("undoing: {}", short(why)));
+            calls
+        }
+        Note::Compensated { calls } => {
+            row.status = "compensated".to_owned();
+            row.finished_at = Some(tx.now());
+            calls
+        }
     };
+    if !calls.is_empty() {
+        let mut kept: Vec<Value> = serde_json::from_value(row.calls).unwrap_or_default();
+        kept.extend(calls.iter().map(|call| json!(call)));
+        let surplus = kept.len().saturating_sub(CALLS_MAX);
+        row.calls = Value::Array(kept.split_off(surplus));
+    }
     tx.update(row.clone()).await?;
     Ok(row)
 }
@@ -159,6 +308,6 @@ pub(crate) async fn note(
 /// Notes how a run ends, or that it is being unwound.
 pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: &str) -> Result<(), DbError> {
     tx.housekeeping();
-    let finished_at = matches!(status, "done" | "failed").then(|| tx.now());
+    let finished_at = matches!(status, "done" | "failed" | "cancelled").then(|| tx.now());
     tx.update(run::Model { status: status.to_owned(), finished_at, ..before.clone() }).await
 }

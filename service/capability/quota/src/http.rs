@@ -1,5 +1,9 @@
 //! `/api/v1/tenants/{tenant}/quotas`
 
+mod history;
+mod reservations;
+mod resources;
+
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
@@ -35,6 +39,9 @@ pub fn routes() -> Routes {
             "set_quotas: Set a tenant's own limits.",
             set_quotas,
         )
+        .and(history::routes())
+        .and(reservations::routes())
+        .and(resources::routes())
 }
 
 /// Writes `X-Quota-*`: what an answer tells about the quota that its request used.
@@ -45,7 +52,11 @@ pub fn write_headers(usage: &Usage, headers: &mut HeaderMap) {
         ("x-quota-limit", shown(usage.limit)),
         ("x-quota-used", usage.used.to_string()),
         ("x-quota-remaining", shown(usage.remaining())),
+        ("x-quota-soft-limit", shown(usage.soft_limit)),
     ] {
+        if name == "x-quota-soft-limit" && usage.soft_limit.is_none() {
+            continue;
+        }
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
         }
@@ -54,11 +65,18 @@ pub fn write_headers(usage: &Usage, headers: &mut HeaderMap) {
 
 /// Limit and usage of one resource; null: unlimited.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Quota {
     resource: String,
     limit: Option<i64>,
     used: i64,
     remaining: Option<i64>,
+    /// Held by reservations.
+    reserved: i64,
+    /// Crossing it is told, not refused.
+    soft_limit: Option<i64>,
+    /// Whether the limit is the tenant's own, not the plan's.
+    own: bool,
 }
 
 /// A tenant's quotas.
@@ -101,7 +119,15 @@ impl From<Vec<Usage>> for Quotas {
     fn from(list: Vec<Usage>) -> Self {
         let quota = |usage: Usage| {
             let remaining = usage.remaining();
-            Quota { resource: usage.resource, limit: usage.limit, used: usage.used, remaining }
+            Quota {
+                resource: usage.resource,
+                limit: usage.limit,
+                used: usage.used,
+                remaining,
+                reserved: usage.reserved,
+                soft_limit: usage.soft_limit,
+                own: usage.own,
+            }
         };
         Self { items: list.into_iter().map(quota).collect() }
     }

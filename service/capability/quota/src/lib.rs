@@ -1,11 +1,18 @@
 //! Quotas: limit and usage of each resource of a tenant, exact under concurrency.
 //!
-//! Owns the table `quota`. Usage is taken by one conditional update in the transaction of the work itself, so that it
-//! commits or rolls back with it, and two takers of the last unit can't both have it. A limit below what is used keeps
-//! the old and refuses the new.
+//! Owns `quota`, `quota_reservation`, `quota_sample` and `quota_resource`. Usage is taken by one conditional update in the
+//! transaction of the work itself, so that it commits or rolls back with it, and two takers of the last unit can't both have it.
+//! Modules hold some first and commit or release it later; a hold counts like usage until it expires. A plan's limit below what
+//! is used keeps the old and refuses the new.
+//!
+//! Events: `quota.soft_limit_reached`.
 
+mod history;
 mod http;
 mod ops;
+mod reservations;
 
+pub use history::sample;
 pub use http::{routes, write_headers};
-pub use ops::{Usage, apply_plan, give_back, list, set, take};
+pub use ops::{OWN_RESOURCES, Usage, apply_plan, give_back, list, set, take};
+pub use reservations::{commit, release, reserve, sweep};

@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use entity::quota::resource;
 use entity::quota::usage::{Column, Entity, Model};
+use entity::tenancy::{plan, tenant};
+use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
+use serde::Serialize;
 use serde_json::Value;
 use web::{Code, Problem};
+
+/// What is counted here, without any module.
+pub const OWN_RESOURCES: [&str; 5] = ["users", "admins", "nodes", "groups", "connections"];
 
 /// Limit and usage of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,40 +24,116 @@ pub struct Usage {
     pub limit: Option<i64>,
     /// How much there is.
     pub used: i64,
+    /// How much is held by reservations.
+    pub reserved: i64,
+    /// Crossing it is told, not refused.
+    pub soft_limit: Option<i64>,
+    /// Whether the limit is the tenant's own, not the plan's.
+    pub own: bool,
 }
 
 impl Usage {
     /// What is left; `None`: as much as you like.
     pub fn remaining(&self) -> Option<i64> {
-        self.limit.map(|limit| (limit - self.used).max(0))
+        self.limit.map(|limit| (limit - self.used - self.reserved).max(0))
     }
 }
 
 impl From<Model> for Usage {
     fn from(row: Model) -> Self {
-        Self { resource: row.resource, limit: row.limit_value, used: row.used }
+        Self {
+            resource: row.resource,
+            limit: row.limit_value,
+            used: row.used,
+            reserved: row.reserved,
+            soft_limit: row.limit_soft,
+            own: row.limit_own,
+        }
     }
 }
 
-/// Takes `amount` of `resource` and answers the usage after it.
+/// A soft limit was reached.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SoftLimitReached<'a> {
+    resource: &'a str,
+    soft_limit: i64,
+    used: i64,
+    limit: Option<i64>,
+}
+
+impl Event for SoftLimitReached<'_> {
+    const TYPE: &'static str = "quota.soft_limit_reached";
+}
+
+/// What a statement of this module returns of the row that it changed.
+fn changed(rows: &[QueryResult]) -> Result<Option<Usage>, DbError> {
+    let row = rows.first().map(|row| Model::from_query_result(row, "")).transpose()?;
+    Ok(row.map(Usage::from))
+}
+
+/// Takes `amount` of `resource` and answers the usage after it. One statement decides and counts, so that two takers of the last
+/// unit can't both have it.
 ///
 /// # Errors
-/// `quota.exceeded` with resource, limit and usage as facts.
-pub async fn take(tx: &Tx, resource: &str, amount: i64) -> Result<Usage, Problem> {
-    let sql = "UPDATE quota SET used = used + $3, updated_at = $4 \
-               WHERE tenant_id = $1 AND resource = $2 AND (limit_value IS NULL OR used + $3 <= limit_value)";
-    let values = vec![resource.into(), amount.into(), tx.now().into()];
-    let taken = tx.execute(sql, values).await? == 1;
-    let usage = find(tx, resource).await?;
-    match (taken, usage) {
-        (true, Some(usage)) => Ok(usage),
-        (false, Some(usage)) => Err(Problem::new(Code::QuotaExceeded)
-            .fact("resource", resource)
-            .fact("limit", usage.limit)
-            .fact("used", usage.used)),
-        // What has no quota isn't limited: a resource that the plan doesn't name.
-        (_, None) => Ok(Usage { resource: resource.to_owned(), limit: None, used: 0 }),
+/// `quota.exceeded` with resource, limit and usage as facts; `billing.seat_blocked` for seats while a payment is overdue.
+pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Problem> {
+    let sql = "UPDATE quota SET used = used + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
+               AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) \
+               AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
+                    (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace')) RETURNING *";
+    let values = || vec![resource.into(), amount.into(), tx.now().into()];
+    let mut taken = changed(&tx.execute_returning(sql, values()).await?)?;
+    if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
+        taken = changed(&tx.execute_returning(sql, values()).await?)?;
     }
+    match taken {
+        Some(usage) => {
+            tell(tx, &usage, amount);
+            Ok(usage)
+        }
+        None => refused(tx, resource).await,
+    }
+}
+
+/// Why nothing could be taken. What has no quota isn't limited: a resource that the plan doesn't name.
+async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
+    let Some(usage) = find(tx, resource).await? else {
+        return Ok(Usage {
+            resource: resource.to_owned(),
+            limit: None,
+            used: 0,
+            reserved: 0,
+            soft_limit: None,
+            own: false,
+        });
+    };
+    let row = tx.one(tx.select::<tenant::Entity>()).await?;
+    if matches!(resource, "users" | "admins") && row.is_some_and(|row| row.billing_state == "grace") {
+        return Err(Problem::new(Code::SeatBlocked).fact("resource", resource));
+    }
+    Err(exceeded(&usage))
+}
+
+pub(crate) fn exceeded(usage: &Usage) -> Problem {
+    Problem::new(Code::QuotaExceeded)
+        .fact("resource", usage.resource.as_str())
+        .fact("limit", usage.limit)
+        .fact("used", usage.used)
+        .fact("reserved", usage.reserved)
+}
+
+/// Tells that a soft limit was crossed by this amount.
+pub(crate) fn tell(tx: &mut Tx, usage: &Usage, amount: i64) {
+    let held = usage.used + usage.reserved;
+    let Some(soft) = usage.soft_limit.filter(|soft| held >= *soft && held - amount < *soft) else { return };
+    tx.record("quota.soft_limit", Target::new("quota", &usage.resource));
+    tx.emit(&SoftLimitReached {
+        resource: &usage.resource,
+        soft_limit: soft,
+        used: usage.used,
+        limit: usage.limit,
+    });
 }
 
 /// Gives back `amount` of `resource`.
@@ -64,7 +147,7 @@ pub async fn give_back(tx: &Tx, resource: &str, amount: i64) -> Result<(), DbErr
     Ok(())
 }
 
-async fn find(view: &View, resource: &str) -> Result<Option<Usage>, DbError> {
+pub(crate) async fn find(view: &View, resource: &str) -> Result<Option<Usage>, DbError> {
     Ok(view.one(view.select::<Entity>().filter(Column::Resource.eq(resource))).await?.map(Usage::from))
 }
 
@@ -77,53 +160,108 @@ pub async fn list(view: &View) -> Result<Vec<Usage>, DbError> {
     Ok(rows.into_iter().map(Usage::from).collect())
 }
 
-/// Sets the limits of a plan (`{"users": 5, "nodes": null}`, null: unlimited), keeping usage and the tenant's own limits.
+fn limits(value: &Value) -> BTreeMap<String, Option<i64>> {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs.map(|(name, limit)| (name.clone(), limit.as_i64())).collect()
+}
+
+/// What a resource's row looks like before anything is used.
+pub(crate) fn fresh(tx: &Tx, resource: &str, limit: Option<i64>, own: bool) -> Model {
+    Model {
+        tenant_id: tx.tenant(),
+        resource: resource.to_owned(),
+        limit_value: limit,
+        used: 0,
+        updated_at: tx.now(),
+        limit_own: own,
+        limit_soft: None,
+        reserved: 0,
+    }
+}
+
+/// Sets the limits of a plan (`{"users": 5, "nodes": null}`, null: unlimited) and of what modules declared for it, keeping usage and
+/// the tenant's own limits. A limit below what is used keeps the old and refuses the new.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn apply_plan(
     tx: &Tx,
-    limits: &Value,
-    overrides: &BTreeMap<String, Option<i64>>,
+    plan: &plan::Model,
+    own: &BTreeMap<String, Option<i64>>,
 ) -> Result<(), DbError> {
-    let planned =
-        limits.as_object().into_iter().flatten().map(|(name, limit)| (name.clone(), limit.as_i64()));
-    let mut wanted: BTreeMap<String, (Option<i64>, bool)> =
-        planned.map(|(name, limit)| (name, (limit, false))).collect();
-    for (name, limit) in overrides {
-        wanted.insert(name.clone(), (*limit, true));
-    }
-    for (resource, (limit, own)) in wanted {
-        match tx.lock(tx.select::<Entity>().filter(Column::Resource.eq(&resource))).await? {
-            Some(row) => {
-                let limit_override = if own { limit } else { row.limit_override };
-                let limit_value = limit_override.or(limit);
-                tx.update(Model { limit_override, limit_value, updated_at: tx.now(), ..row }).await?;
-            }
-            None => {
-                let limit_override = limit.filter(|_| own);
-                let row = Model {
-                    tenant_id: tx.tenant(),
-                    resource,
-                    limit_override,
-                    limit_value: limit,
-                    used: 0,
-                    updated_at: tx.now(),
-                };
-                tx.insert(row).await?;
-            }
+    let mut planned = limits(&plan.quotas);
+    for declared in tx.all(tx.platform::<resource::Entity>()).await? {
+        if let Some(limit) = limits(&declared.limits).get(&plan.key) {
+            planned.entry(declared.key).or_insert(*limit);
         }
     }
+    let soft = limits(&plan.soft_quotas);
+    let rows = tx.all(tx.select::<Entity>().order_by_asc(Column::Resource)).await?;
+    let mut there: BTreeMap<String, Model> =
+        rows.into_iter().map(|row| (row.resource.clone(), row)).collect();
+    let mut made = Vec::new();
+    for name in planned.keys().chain(own.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let before = there.remove(name);
+        let is_new = before.is_none();
+        let mut row = before.unwrap_or_else(|| fresh(tx, name, None, false));
+        match own.get(name) {
+            Some(limit) => (row.limit_value, row.limit_own) = (*limit, true),
+            None if row.limit_own => {}
+            None => row.limit_value = planned.get(name).copied().flatten(),
+        }
+        row.limit_soft = soft.get(name).copied().flatten();
+        row.updated_at = tx.now();
+        if is_new {
+            made.push(row);
+        } else {
+            set_limits(tx, &row).await?;
+        }
+    }
+    // What the new plan doesn't name isn't limited by it any more.
+    for row in there.into_values().filter(|row| !row.limit_own && row.limit_value.is_some()) {
+        set_limits(tx, &Model { limit_value: None, limit_soft: None, ..row }).await?;
+    }
+    tx.insert_all(made).await
+}
+
+/// Writes the limits of a row and leaves alone what is counted: others count meanwhile.
+async fn set_limits(tx: &Tx, row: &Model) -> Result<(), DbError> {
+    let sql = "UPDATE quota SET limit_value = $3, limit_own = $4, limit_soft = $5, updated_at = $6 \
+               WHERE tenant_id = $1 AND resource = $2";
+    let values = vec![
+        row.resource.clone().into(),
+        row.limit_value.into(),
+        row.limit_own.into(),
+        row.limit_soft.into(),
+        tx.now().into(),
+    ];
+    tx.execute(sql, values).await?;
     Ok(())
 }
 
 /// Sets the tenant's own limits.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<Vec<Usage>, DbError> {
-    apply_plan(tx, &Value::Null, limits).await?;
+/// `quota.below_usage`: a limit that somebody sets by hand below what is used is a mistake. (A plan's may be: a downgrade keeps what
+/// is there and refuses what is new.)
+pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<Vec<Usage>, Problem> {
+    for (resource, limit) in limits {
+        let row = tx.lock(tx.select::<Entity>().filter(Column::Resource.eq(resource))).await?;
+        let Some(row) = row else {
+            tx.insert(fresh(tx, resource, *limit, true)).await?;
+            continue;
+        };
+        let held = row.used + row.reserved;
+        if limit.is_some_and(|limit| limit < held) {
+            return Err(Problem::new(Code::QuotaBelowUsage)
+                .fact("resource", resource.as_str())
+                .fact("limit", *limit)
+                .fact("used", row.used)
+                .fact("reserved", row.reserved));
+        }
+        set_limits(tx, &Model { limit_value: *limit, limit_own: true, ..row }).await?;
+    }
     let details = serde_json::to_value(limits).unwrap_or_default();
     tx.record("quota.set", Target::new("tenant", tx.tenant()).with(details));
-    list(tx).await
+    Ok(list(tx).await?)
 }

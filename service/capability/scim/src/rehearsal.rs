@@ -48,7 +48,7 @@ const COPIED: [(&str, &str); 9] = [
         "organization_id, users_max, percent_max, window_seconds, state, state_until, held_at, held_count, version, created_at, \
          updated_at",
     ),
-    ("quota", "resource, limit_override, limit_value, used, updated_at"),
+    ("quota", "resource, limit_value, used, updated_at, limit_own, limit_soft"),
 ];
 
 pub(crate) fn routes() -> Routes {

@@ -85,6 +85,11 @@ impl SubjectClaims {
         self.rest.get(name).and_then(Value::as_bool)
     }
 
+    /// A claim that isn't one of the standard ones.
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
+        self.rest.get(name)
+    }
+
     /// A text claim by its name.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match name {

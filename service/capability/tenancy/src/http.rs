@@ -7,7 +7,7 @@ mod tenants;
 
 use web::Routes;
 
-pub use instances::Instance;
+pub use instances::{Instance, InstanceAvailable};
 pub use organizations::Organization;
 pub use plans::Plan;
 pub use tenants::Tenant;

@@ -7,9 +7,9 @@ mod http;
 mod model;
 mod ops;
 
-pub use http::{Instance, Organization, Plan, Tenant, routes};
+pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
 pub use model::{Status, issuer_of};
 pub use ops::{
-    TenantEvent, active, get, organization, organization_named, place, plan, record_event, release, resume,
-    set_status, suspend,
+    TenantEvent, active, assign, get, give_place, has_room, instance, organization, organization_named,
+    place, place_on, plan, record_event, release, resume, set_status, suspend, take_place,
 };

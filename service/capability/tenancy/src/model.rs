@@ -62,7 +62,7 @@ impl Status {
                 | (Active, Suspended | Deprovisioning)
                 | (Suspended, Active | Deprovisioning)
                 | (Failed, Provisioning | Deprovisioning)
-                | (Deprovisioning, Deleted)
+                | (Deprovisioning, Deleted | Active | Suspended | Failed)
         )
     }
 
@@ -107,7 +107,10 @@ mod tests {
             "active>deprovisioning",
             "suspended>active",
             "suspended>deprovisioning",
+            "deprovisioning>active",
+            "deprovisioning>suspended",
             "deprovisioning>deleted",
+            "deprovisioning>failed",
             "failed>provisioning",
             "failed>deprovisioning",
         ];

@@ -4,7 +4,7 @@ use entity::tenancy::{instance, organization, plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, QueryFilter};
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
@@ -59,6 +59,11 @@ tenant_events! {
     Resumed = "tenant.resumed";
     Failed = "tenant.failed";
     Deleted = "tenant.deleted";
+    Restored = "tenant.restored";
+    Moving = "tenant.moving";
+    Moved = "tenant.moved";
+    MoveFailed = "tenant.move_failed";
+    Drifted = "tenant.drifted";
 }
 
 /// The tenant.
@@ -111,12 +116,16 @@ pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem>
     Ok(row)
 }
 
-/// Cuts the tenant off: its sessions end with this.
+/// Cuts the tenant off: its sessions end with this. `by`: `operator`, `billing` or `backend`; the first one counts.
 ///
 /// # Errors
 /// `tenant.not_active`.
-pub async fn suspend(tx: &mut Tx) -> Result<tenant::Model, Problem> {
-    let row = set_status(tx, Status::Suspended).await?;
+pub async fn suspend(tx: &mut Tx, by: &str) -> Result<tenant::Model, Problem> {
+    let mut row = set_status(tx, Status::Suspended).await?;
+    if row.suspended_by.is_none() {
+        row.suspended_by = Some(by.to_owned());
+        tx.update(row.clone()).await?;
+    }
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
     record_event(tx, &row, TenantEvent::Suspended, "tenant.suspend");
     Ok(row)
@@ -131,7 +140,9 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     if !matches!(status, Status::Suspended | Status::Active) {
         return Err(Problem::new(Code::TenantNotActive).fact("status", status.name()));
     }
-    let row = set_status(tx, Status::Active).await?;
+    let mut row = set_status(tx, Status::Active).await?;
+    row.suspended_by = None;
+    tx.update(row.clone()).await?;
     record_event(tx, &row, TenantEvent::Resumed, "tenant.resume");
     Ok(row)
 }
@@ -184,18 +195,92 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError
         .filter(instance::Column::Status.eq("active"))
         .filter(instance::Column::Driver.eq(&row.instance_driver))
         .filter(instance::Column::Mode.eq(&row.instance_mode))
+        .filter(in_region(row.region.as_deref()))
         .filter(free);
     let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::TenantCount);
     let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::Id);
     let Some(chosen) = tx.lock(sea_orm::QuerySelect::limit(candidates, 1)).await? else { return Ok(None) };
-    let sql = "UPDATE instance SET tenant_count = tenant_count + 1 WHERE id = $1 AND tenant_count < capacity";
-    if tx.execute_shared::<instance::Entity>(sql, vec![chosen.id.into()]).await? == 0 {
-        return Ok(None);
+    Ok(place_on(tx, row, chosen.id).await?.then_some(chosen.id))
+}
+
+/// Instances of a region, and those that say none; all, where the tenant says none.
+fn in_region(region: Option<&str>) -> Condition {
+    match region {
+        None => Condition::all(),
+        Some(region) => {
+            Condition::any().add(instance::Column::Region.eq(region)).add(instance::Column::Region.is_null())
+        }
     }
-    let change =
-        tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(chosen.id)));
+}
+
+/// Places the tenant on this instance, unless it has a place; false: there is no room.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, DbError> {
+    if let Some(has) = row.instance_id {
+        return Ok(has == id);
+    }
+    if !take_place(tx, id).await? {
+        return Ok(false);
+    }
+    assign(tx, id).await?;
+    Ok(true)
+}
+
+/// Takes a place on an instance without moving there; false: there is no room.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
+    let sql = "UPDATE instance SET tenant_count = tenant_count + 1 \
+               WHERE id = $1 AND tenant_count < capacity AND status = 'active'";
+    Ok(tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await? == 1)
+}
+
+/// Gives a place on an instance back.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
+    let sql = "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0";
+    tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;
+    Ok(())
+}
+
+/// Says on which instance the tenant is; its place there was taken before.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn assign(tx: &Tx, id: Uuid) -> Result<(), DbError> {
+    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(id)));
     tx.apply(change).await?;
-    Ok(Some(chosen.id))
+    Ok(())
+}
+
+/// Whether an active instance has room for the tenant.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn has_room(view: &View, row: &tenant::Model) -> Result<bool, DbError> {
+    let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
+    let select = view
+        .platform::<instance::Entity>()
+        .filter(instance::Column::Status.eq("active"))
+        .filter(instance::Column::Driver.eq(&row.instance_driver))
+        .filter(instance::Column::Mode.eq(&row.instance_mode))
+        .filter(in_region(row.region.as_deref()))
+        .filter(free);
+    Ok(view.one(select).await?.is_some())
+}
+
+/// The instance of this id.
+///
+/// # Errors
+/// `not_found`.
+pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Problem> {
+    let found = view.one(view.platform::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// Takes the tenant off its instance, if it has one.
@@ -208,7 +293,5 @@ pub async fn release(tx: &Tx) -> Result<(), Problem> {
     let change =
         tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(None::<Uuid>));
     tx.apply(change).await?;
-    let sql = "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0";
-    tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;
-    Ok(())
+    Ok(give_place(tx, id).await?)
 }

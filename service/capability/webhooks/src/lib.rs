@@ -13,3 +13,4 @@ mod signature;
 pub use http::routes;
 pub use jobs::{Fanout, SecurityEvents, handler, post};
 pub use ops::{authenticate_client, client, module, modules, takes_security_events, webhook_secret};
+pub use signature::sign;

@@ -14,7 +14,7 @@ pub(crate) fn new_secret() -> String {
 }
 
 /// The signature of a body; `None` if the secret isn't one.
-pub(crate) fn sign(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
+pub fn sign(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
     let key = STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?;
     let content = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), &content);

@@ -132,6 +132,8 @@ permissions! {
     QuotasRead = "quotas.read" => Auditor Admin Contributor Viewer Service Module;
     /// Set quotas.
     QuotasWrite = "quotas.write" => ;
+    /// Hold some of a tenant's quota, and see what its plan entitles it to.
+    QuotasReserve = "quotas.reserve" => Gateway Module;
     /// See which variant of each flag a tenant gets.
     TenantFlagsRead = "tenant_flags.read" => Auditor Admin Contributor Viewer Service Module;
     /// Override a flag for a tenant.

@@ -49,6 +49,14 @@ codes! {
     VersionMismatch = "conflict.version" 412 "The resource has changed since it was read.";
     NotModified = "not_modified" 304 "The resource has not changed.";
     QuotaExceeded = "quota.exceeded" 403 "The quota is used up.";
+    QuotaBelowUsage = "quota.below_usage" 409 "The limit is below what is used.";
+    QuotaResourceUnknown = "quota.resource_unknown" 400 "Nobody counts this resource.";
+    QuotaResourceExists = "quota.resource_exists" 409 "A resource of this name exists.";
+    ReservationSettled = "quota.reservation_settled" 409 "The reservation was committed, released or has expired.";
+    SeatBlocked = "billing.seat_blocked" 403 "A payment is overdue: no new seats until it arrives.";
+    InboxSignatureWrong = "inbox.signature_wrong" 401 "The webhook's signature is wrong.";
+    InboxTimestampRefused = "inbox.timestamp_refused" 400 "The webhook's timestamp is too far from now.";
+    InboxUnconfigured = "inbox.unconfigured" 503 "No secret is configured for this webhook.";
     RateLimited = "rate.limited" 429 "Too many requests.";
     Internal = "internal" 500 "Something went wrong on our side.";
     Unavailable = "unavailable" 503 "The service can't answer right now.";
@@ -62,6 +70,10 @@ codes! {
     TenantExternalIdTaken = "tenant.external_id_taken" 409 "The external id belongs to another tenant.";
     PlanUnknown = "tenant.plan_unknown" 400 "There is no such plan.";
     BackendUnavailable = "tenant.backend_unavailable" 400 "This identity backend or instance driver is not available.";
+    RegionUnknown = "tenant.region_unknown" 400 "There is no such region.";
+    RunOpen = "tenant.run_open" 409 "Another run of this tenant is not through yet.";
+    RunNotOpen = "tenant.run_not_open" 409 "There is no run that could be given up.";
+    MoveRefused = "tenant.move_refused" 409 "The tenant can't go to this instance.";
     OrganizationSlugTaken = "organization.slug_taken" 409 "The slug is taken.";
     OrganizationNotEmpty = "organization.not_empty" 409 "The organization still has users, groups or tokens.";
     OrganizationDefault = "organization.default" 409 "The default organization can't be deleted.";

@@ -21,6 +21,8 @@ use web::{
 use crate::ops::jwks::JwksCache;
 
 const LIST: &str = "/api/v1/issuers";
+/// How a token may name its tenant.
+const RESOLVE_BY: [&str; 4] = ["claim", "issuer", "idp_alias", "organization"];
 const ONE: &str = "/api/v1/issuers/{issuer_id}";
 
 pub(super) fn routes() -> Routes {
@@ -45,6 +47,9 @@ pub(crate) struct IssuerInput {
     tenant_claim: Option<String>,
     /// Where its keys are; absent: discovered.
     jwks_uri: Option<String>,
+    /// How a token names its tenant: `claim` (by the organization's id in `tenantClaim`), `issuer` (the realm is the tenant's own),
+    /// `idp_alias` (by the identity provider's alias) or `organization` (Keycloak's claim). Absent: `claim`.
+    resolve_by: Option<String>,
 }
 
 impl Input for IssuerInput {
@@ -54,6 +59,8 @@ impl Input for IssuerInput {
         if let Some(claim) = &self.tenant_claim {
             errors.text("/tenantClaim", claim, 200);
         }
+        let known = self.resolve_by.as_deref().is_none_or(|by| RESOLVE_BY.contains(&by));
+        errors.require(known, "/resolveBy", "must be claim, issuer, idp_alias or organization");
     }
 }
 
@@ -66,6 +73,7 @@ pub(crate) struct Issuer {
     audience: String,
     tenant_claim: String,
     jwks_uri: Option<String>,
+    resolve_by: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -78,6 +86,7 @@ impl From<Model> for Issuer {
             audience: row.audience,
             tenant_claim: row.tenant_claim,
             jwks_uri: row.jwks_uri,
+            resolve_by: row.resolve_by,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -120,6 +129,7 @@ async fn create_issuer(
                 version: 1,
                 created_at: tx.now(),
                 updated_at: tx.now(),
+                resolve_by: input.resolve_by.unwrap_or_else(|| "claim".to_owned()),
             };
             tx.insert(row.clone()).await.map_err(exists)?;
             tx.record("issuer.create", Target::new("issuer", row.id));
@@ -165,6 +175,7 @@ async fn replace_issuer(
                 audience: input.audience,
                 tenant_claim: input.tenant_claim.unwrap_or(row.tenant_claim),
                 jwks_uri: input.jwks_uri,
+                resolve_by: input.resolve_by.unwrap_or(row.resolve_by),
                 version: row.version + 1,
                 updated_at: tx.now(),
                 ..row

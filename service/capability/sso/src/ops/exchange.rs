@@ -4,7 +4,6 @@ use directory::{NewUser, Source};
 use entity::directory::user;
 use entity::sessions::session;
 use entity::tenancy::{organization, tenant};
-use platform::db::Lookup;
 use platform::{Ctx, Tx};
 use quota::Usage;
 use serde_json::{Map, Value, json};
@@ -40,10 +39,7 @@ pub(crate) async fn exchange(
     asked: &Asked,
 ) -> Result<Exchanged, Problem> {
     let tenant = match &identity.via {
-        Via::ExternalId(id) => {
-            let found = service.db.tenant_of(Lookup::TenantExternalId(id)).await?;
-            found.ok_or_else(|| Problem::new(Code::TenantUnknown))?
-        }
+        Via::Tenant(named) => named.tenant(service).await?,
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
     let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
@@ -112,12 +108,10 @@ async fn sign_in(
             // There is no page here on which to prove anything.
             Admitted::MustProve(_) => return Err(Problem::new(Code::LinkRequired)),
         },
-        Via::ExternalId(_) => {
-            match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
-                Some(user) => (user, None),
-                None => first_sign_in(tx, identity).await?,
-            }
-        }
+        Via::Tenant(_) => match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
+            Some(user) => (user, None),
+            None => first_sign_in(tx, identity).await?,
+        },
     };
     if !user.active {
         return Err(Problem::new(Code::UserDeactivated));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use entity::sso::issuer;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use moka::sync::Cache;
+use platform::http::Client;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -113,12 +114,13 @@ fn unreachable(cause: impl ToString) -> Problem {
 }
 
 async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Problem> {
+    let client = client_for(service, &issuer.issuer);
     let uri = match &issuer.jwks_uri {
         Some(uri) => Url::parse(uri).map_err(unreachable)?,
         None => {
             let place = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
             let place = Url::parse(&place).map_err(unreachable)?;
-            let found: Discovery = service.http.get_json(&place).await.map_err(unreachable)?;
+            let found: Discovery = client.get_json(&place).await.map_err(unreachable)?;
             // OpenID Connect Discovery, section 4.3: exactly the same.
             if found.issuer != issuer.issuer {
                 return Err(unreachable("its discovery document names another issuer"));
@@ -126,9 +128,19 @@ async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Pr
             found.jwks_uri
         }
     };
-    let set: KeySet = service.http.get_json(&uri).await.map_err(unreachable)?;
+    let set: KeySet = client_for(service, uri.as_str()).get_json(&uri).await.map_err(unreachable)?;
     // A key that we can't read spoils itself, not the set.
     Ok(set.keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok()).collect())
+}
+
+/// A backend that the configuration names may be on our own network; an issuer that somebody registered may not.
+fn client_for<'a>(service: &'a Service, url: &str) -> &'a Client {
+    let identity = &service.config.identity;
+    let is_under = |base: &String| {
+        !base.is_empty() && url.starts_with(&format!("{}/", base.trim_end_matches('/'))) || url == base
+    };
+    let ours = [&identity.keycloak.url, &identity.zitadel.url].into_iter().any(is_under);
+    if ours { &service.configured_http } else { &service.http }
 }
 
 /// The same, of keys as JSON.

@@ -1,12 +1,17 @@
 //! A subject token is verified; a gateway's assertion is read.
 
+use std::collections::BTreeMap;
+
 use entity::sso::connection;
 use entity::sso::issuer::{Column, Entity, Model};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
+use platform::db::Lookup;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde_json::Value;
+use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::claims;
@@ -36,10 +41,98 @@ pub(crate) const ALGORITHMS: [Algorithm; 9] = [
 /// How the tenant is found.
 #[derive(Clone, Debug)]
 pub(crate) enum Via {
-    /// By the organization's id at the identity backend.
-    ExternalId(String),
+    /// By what the token, or a gateway, says.
+    Tenant(Named),
     /// By the connection whose provider signed the token.
     Connection(Box<Connection>, Box<Profile>),
+}
+
+/// How a token names its tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// By the organization's id at the identity backend.
+    ExternalId(String),
+    /// The realm that signed it is the tenant's own.
+    Issuer(String),
+    /// By the alias of the person's identity provider.
+    IdpAlias(String),
+    /// By Keycloak's `organization` claim: the alias, and the id where the mapper is told to add it.
+    Organization { alias: String, id: Option<String> },
+}
+
+impl Named {
+    /// What `claims` of a token of this issuer say.
+    fn of(service: &Service, issuer: &Model, claims: &SubjectClaims) -> Result<Self, Problem> {
+        let text = |name: &str| {
+            let found = claims.text(name).filter(|id| !id.is_empty() && id.len() <= 255);
+            found.map(ToOwned::to_owned).ok_or_else(|| unnamed(name))
+        };
+        match issuer.resolve_by.as_str() {
+            "issuer" => Ok(Self::Issuer(issuer.issuer.clone())),
+            "idp_alias" => text(&service.config.identity.idp_alias_claim).map(Self::IdpAlias),
+            "organization" => organization(claims.value(&issuer.tenant_claim), &issuer.tenant_claim),
+            _ => text(&issuer.tenant_claim).map(Self::ExternalId),
+        }
+    }
+
+    /// The tenant that is meant.
+    pub(crate) async fn tenant(&self, service: &Service) -> Result<Uuid, Problem> {
+        let db = &service.db;
+        let found = match self {
+            Self::ExternalId(id) => db.tenant_of(Lookup::TenantExternalId(id)).await?,
+            Self::Issuer(issuer) => db.tenant_of(Lookup::TenantIssuer(issuer)).await?,
+            Self::IdpAlias(alias) => db.tenant_of(Lookup::TenantIdpAlias(alias)).await?,
+            Self::Organization { id: Some(id), .. } => db.tenant_of(Lookup::TenantExternalId(id)).await?,
+            Self::Organization { alias, id: None } => {
+                let found = db.tenant_of(Lookup::TenantSlug(alias)).await?;
+                match found {
+                    Some(id) if is_organization(service, id).await? => Some(id),
+                    _ => None,
+                }
+            }
+        };
+        found.ok_or_else(|| Problem::new(Code::TenantUnknown))
+    }
+}
+
+/// An alias is only ours where the tenant is an organization of Keycloak's: there it is made from the slug.
+async fn is_organization(service: &Service, tenant: Uuid) -> Result<bool, Problem> {
+    let row = service.db.read(tenant, async |view| tenancy::get(view).await).await?;
+    Ok(row.identity_backend == "keycloak" && row.identity_kind == "org")
+}
+
+fn unnamed(claim: &str) -> Problem {
+    Problem::detailed(Code::TenantUnknown, "The subject token names no organization.").fact("claim", claim)
+}
+
+/// `{"acme": {"id": …}}`, `["acme"]`, or what two mappers make of both: `["acme", {"acme": {"id": …}}]`. Of several organizations
+/// none is meant more than the others.
+fn organization(claim: Option<&Value>, name: &str) -> Result<Named, Problem> {
+    let mut found: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let parts = match claim {
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    for part in parts {
+        match part {
+            Value::String(alias) => {
+                found.entry(alias.clone()).or_default();
+            }
+            Value::Object(map) => {
+                for (alias, about) in map {
+                    let id = about.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
+                    let known = found.entry(alias.clone()).or_default();
+                    *known = id.or(known.take());
+                }
+            }
+            _ => return Err(unnamed(name)),
+        }
+    }
+    match (found.pop_first(), found.is_empty()) {
+        (Some((alias, id)), true) => Ok(Named::Organization { alias, id }),
+        _ => Err(unnamed(name)),
+    }
 }
 
 /// Somebody, as vouched for.
@@ -83,13 +176,8 @@ pub(crate) async fn verify(
         .await?
         .ok_or_else(|| refused("its key is unknown"))?;
     let claims = decoded(service, token, &header, &key, (&issuer.issuer, &issuer.audience))?;
-    let external_id = claims.text(&issuer.tenant_claim).filter(|id| !id.is_empty() && id.len() <= 255);
-    let external_id = external_id.ok_or_else(|| {
-        Problem::detailed(Code::TenantUnknown, "The subject token names no organization.")
-            .fact("claim", issuer.tenant_claim.as_str())
-    })?;
     Ok(Identity {
-        via: Via::ExternalId(external_id.to_owned()),
+        via: Via::Tenant(Named::of(service, &issuer, &claims)?),
         issuer: issuer.issuer,
         subject: claims.sub.clone(),
         email: claims.email.clone().filter(|email| web::is_email(email)),
@@ -224,7 +312,7 @@ pub(crate) fn asserted(
     let role =
         roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
     Ok(Some(Identity {
-        via: Via::ExternalId(external_id),
+        via: Via::Tenant(Named::ExternalId(external_id)),
         issuer: "gateway".to_owned(),
         subject,
         email: read(&names.user_email)?.filter(|email| web::is_email(email)),
@@ -232,4 +320,34 @@ pub(crate) fn asserted(
         name: read(&names.user_name)?,
         role: role.map(|role| role.name().to_owned()),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keycloaks_claim_names_one_organization_or_none() {
+        let named = |alias: &str, id: Option<&str>| Named::Organization {
+            alias: alias.to_owned(),
+            id: id.map(ToOwned::to_owned),
+        };
+        for (claim, expected) in [
+            (json!({"acme": {"id": "1"}}), Some(named("acme", Some("1")))),
+            (json!(["acme", {"acme": {"id": "1"}}]), Some(named("acme", Some("1")))),
+            (json!(["other", {"acme": {"id": "1"}}]), None),
+            (json!({"acme": {}}), Some(named("acme", None))),
+            (json!(["acme"]), Some(named("acme", None))),
+            (json!("acme"), Some(named("acme", None))),
+            (json!({"acme": {"id": "1"}, "other": {"id": "2"}}), None),
+            (json!(["acme", "other"]), None),
+            (json!([]), None),
+            (json!(7), None),
+        ] {
+            assert_eq!(organization(Some(&claim), "organization").ok(), expected, "{claim}");
+        }
+        assert!(organization(None, "organization").is_err());
+    }
 }

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::instance::{Column, Entity, Model};
+use platform::tx::Event;
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -13,6 +14,18 @@ use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
+
+/// An instance takes tenants now.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceAvailable {
+    /// The instance.
+    pub instance_id: Uuid,
+}
+
+impl Event for InstanceAvailable {
+    const TYPE: &'static str = "instance.available";
+}
 
 const LIST: &str = "/api/v1/instances";
 const ONE: &str = "/api/v1/instances/{instance_id}";
@@ -115,6 +128,12 @@ pub struct Instance {
     pub created_at: DateTime<Utc>,
     /// Last change.
     pub updated_at: DateTime<Utc>,
+    /// `unknown`, `healthy` or `unhealthy`
+    pub health: String,
+    /// When its health was asked last.
+    pub health_checked_at: Option<DateTime<Utc>>,
+    /// Why it isn't well.
+    pub health_error: Option<String>,
 }
 
 impl From<Model> for Instance {
@@ -131,6 +150,9 @@ impl From<Model> for Instance {
             tenant_count: row.tenant_count,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            health: row.health,
+            health_checked_at: row.health_checked_at,
+            health_error: row.health_error,
         }
     }
 }
@@ -155,9 +177,13 @@ async fn create_instance(
                 version: 1,
                 created_at: tx.now(),
                 updated_at: tx.now(),
+                health: "unknown".to_owned(),
+                health_checked_at: None,
+                health_error: None,
             };
             tx.insert(row.clone()).await?;
             tx.record("instance.create", Target::new("instance", row.id));
+            tx.emit(&InstanceAvailable { instance_id: row.id });
             Ok::<_, Problem>(row)
         })
         .await?;
@@ -200,6 +226,9 @@ async fn update_instance(
             };
             tx.update(row.clone()).await?;
             tx.record("instance.update", Target::new("instance", id));
+            if row.status == "active" {
+                tx.emit(&InstanceAvailable { instance_id: id });
+            }
             Ok::<_, Problem>(row)
         })
         .await?;

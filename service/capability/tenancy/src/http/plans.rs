@@ -16,6 +16,8 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
+/// Bytes of a plan's entitlements.
+const ENTITLEMENTS_BYTES_MAX: usize = 16 * 1024;
 const LIST: &str = "/api/v1/plans";
 const ONE: &str = "/api/v1/plans/{key}";
 const READ: Access = Access::Key(Permission::CatalogueRead);
@@ -47,6 +49,13 @@ pub(crate) struct PlanInput {
     quotas: BTreeMap<String, Option<i64>>,
     /// By how much the plan multiplies rate limits.
     rate_multiplier: i64,
+    /// Crossing one is told, not refused.
+    #[serde(default)]
+    soft_quotas: BTreeMap<String, Option<i64>>,
+    /// What modules may ask for by name: `{"kombiStack": "read-only"}`. Any JSON.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    entitlements: BTreeMap<String, Value>,
 }
 
 impl Input for PlanInput {
@@ -55,12 +64,16 @@ impl Input for PlanInput {
             errors.require(web::is_slug(key), "/key", "must be a name in lower case");
         }
         errors.text("/name", &self.name, 200);
-        errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
-        for (resource, limit) in &self.quotas {
-            let fits =
-                web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
-            errors.require(fits, "/quotas", "names in lower case, limits from 0 to 1,000,000,000, or null");
+        for (pointer, limits) in [("/quotas", &self.quotas), ("/softQuotas", &self.soft_quotas)] {
+            errors.require(limits.len() <= 100, pointer, "at most 100 resources");
+            for (resource, limit) in limits {
+                let fits =
+                    web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
+                errors.require(fits, pointer, "names in lower case, limits from 0 to 1,000,000,000, or null");
+            }
         }
+        let size = self.entitlements.iter().map(|(key, value)| key.len() + value.to_string().len());
+        errors.require(size.sum::<usize>() <= ENTITLEMENTS_BYTES_MAX, "/entitlements", "at most 16 KB");
         errors.require(
             (1..=1000).contains(&self.rate_multiplier),
             "/rateMultiplier",
@@ -84,6 +97,12 @@ pub struct Plan {
     pub rate_multiplier: i64,
     /// Last change.
     pub updated_at: DateTime<Utc>,
+    /// Crossing one is told, not refused.
+    #[schema(value_type = Object)]
+    pub soft_quotas: Value,
+    /// What modules may ask for by name.
+    #[schema(value_type = Object)]
+    pub entitlements: Value,
 }
 
 impl From<Model> for Plan {
@@ -94,6 +113,8 @@ impl From<Model> for Plan {
             quotas: row.quotas,
             rate_multiplier: row.rate_multiplier,
             updated_at: row.updated_at,
+            soft_quotas: row.soft_quotas,
+            entitlements: row.entitlements,
         }
     }
 }
@@ -110,6 +131,8 @@ async fn create_plan(caller: PlatformCaller, Body(input): Body<PlanInput>) -> Re
                 version: 1,
                 created_at: tx.now(),
                 updated_at: tx.now(),
+                soft_quotas: json!(input.soft_quotas),
+                entitlements: json!(input.entitlements),
             };
             tx.insert(row.clone()).await.map_err(|error| match error {
                 platform::DbError::Conflict(_) => Problem::new(Code::PlanExists),
@@ -153,6 +176,8 @@ async fn replace_plan(
                 rate_multiplier: input.rate_multiplier,
                 version: row.version + 1,
                 updated_at: tx.now(),
+                soft_quotas: json!(input.soft_quotas),
+                entitlements: json!(input.entitlements),
                 ..row
             };
             tx.update(row.clone()).await?;

@@ -45,13 +45,6 @@ pub(super) fn routes() -> Routes {
             "suspend_tenant: Cut a tenant off.",
             suspend_tenant,
         )
-        .add(
-            Method::POST,
-            "/api/v1/tenants/{tenant}/resume",
-            MANAGE,
-            "resume_tenant: Let a tenant in again.",
-            resume_tenant,
-        )
 }
 
 /// A tenant.
@@ -82,6 +75,12 @@ pub struct Tenant {
     pub updated_at: DateTime<Utc>,
     /// Cut off since.
     pub suspended_at: Option<DateTime<Utc>>,
+    /// By whom: `operator`, `billing` or `backend`.
+    pub suspended_by: Option<String>,
+    /// While it is being deleted: until then `/resume` takes the deletion back.
+    pub recycle_until: Option<DateTime<Utc>>,
+    /// `full`, `grace` (no new seats) or `suspended`, by what the payment provider says.
+    pub billing: String,
 }
 
 /// A tenant's realm or org.
@@ -94,6 +93,10 @@ pub struct Identity {
     pub kind: String,
     /// Its id there.
     pub external_id: Option<String>,
+    /// The issuer of its realm, learnt from discovery.
+    pub issuer: Option<String>,
+    /// The alias of its identity provider at a shared realm.
+    pub idp_alias: Option<String>,
 }
 
 /// Where a tenant runs.
@@ -122,11 +125,16 @@ impl From<Model> for Tenant {
                 backend: row.identity_backend,
                 kind: row.identity_kind,
                 external_id: row.identity_external_id,
+                issuer: row.identity_issuer,
+                idp_alias: row.identity_idp_alias,
             },
             instance: Placement { driver: row.instance_driver, mode: row.instance_mode, id: row.instance_id },
             created_at: row.created_at,
             updated_at: row.updated_at,
             suspended_at: row.suspended_at,
+            suspended_by: row.suspended_by,
+            recycle_until: row.recycle_until,
+            billing: row.billing_state,
         }
     }
 }
@@ -208,7 +216,7 @@ async fn update_tenant(
             }
             if let Some(key) = change.plan {
                 let plan = ops::plan(tx, &key).await?;
-                quota::apply_plan(tx, &plan.quotas, &BTreeMap::new()).await?;
+                quota::apply_plan(tx, &plan, &BTreeMap::new()).await?;
                 row.plan = key;
             }
             row.name = change.name.unwrap_or(row.name);
@@ -223,9 +231,5 @@ async fn update_tenant(
 }
 
 async fn suspend_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
-    Ok(Json(caller.write(async |tx| ops::suspend(tx).await).await?.into()))
-}
-
-async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
-    Ok(Json(caller.write(async |tx| ops::resume(tx).await).await?.into()))
+    Ok(Json(caller.write(async |tx| ops::suspend(tx, "operator").await).await?.into()))
 }

@@ -1,0 +1,4 @@
+//! Rows of `inbox`.
+
+pub mod event;
+pub mod subscription;

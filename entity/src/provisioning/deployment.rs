@@ -1,0 +1,35 @@
+//! What stands behind an instance at Azure.
+
+use sea_orm::entity::prelude::*;
+
+use crate::scope::PlatformOwned;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "deployment")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub purpose: String,
+    pub sku: String,
+    pub driver: String,
+    pub region: String,
+    pub resource_group: String,
+    pub name: String,
+    pub status: String,
+    pub operation: Option<Json>,
+    pub outputs: Json,
+    pub error: Option<String>,
+    pub instance_id: Option<Uuid>,
+    pub template_version: String,
+    pub calls: Json,
+    pub version: i64,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl PlatformOwned for Entity {}

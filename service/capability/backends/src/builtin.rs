@@ -1,0 +1,74 @@
+//! The platform itself: a realm is an issuer with keys of its own, an org uses the platform's.
+
+use entity::sessions::signing_key;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::http::{Failure, Outside};
+use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use web::{Problem, Service};
+
+use crate::{Difference, IdentityBackend, Made, Wanted};
+
+pub(crate) struct Builtin<'a> {
+    pub(crate) service: &'a Service,
+}
+
+fn failed(problem: Problem) -> Failure {
+    Failure::later(problem)
+}
+
+impl IdentityBackend for Builtin<'_> {
+    fn ensure<'a>(&'a self, _: &'a Outside, wanted: &'a Wanted) -> LocalBoxFuture<'a, Result<Made, Failure>> {
+        async move {
+            if wanted.kind == "realm" {
+                let envelope = &self.service.envelope;
+                let work =
+                    async |tx: &mut PlatformTx| sessions::ensure_key(tx, envelope, Some(wanted.tenant)).await;
+                let ctx = Ctx::system("provisioning");
+                self.service.db.write_platform(&ctx, work).await.map_err(failed)?;
+            }
+            Ok(Made { external_id: wanted.external_id.clone(), issuer: None })
+        }
+        .boxed_local()
+    }
+
+    fn compare<'a>(
+        &'a self,
+        _: &'a Outside,
+        wanted: &'a Wanted,
+    ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
+        async move {
+            if wanted.kind != "realm" {
+                return Ok(Vec::new());
+            }
+            let work = async |view: &PlatformView| {
+                let keys = view.platform::<signing_key::Entity>();
+                view.count(keys.filter(signing_key::Column::TenantId.eq(wanted.tenant))).await
+            };
+            let keys = self.service.db.read_platform(work).await.map_err(|error| failed(error.into()))?;
+            Ok(if keys == 0 { vec![Difference::missing("signing_key")] } else { Vec::new() })
+        }
+        .boxed_local()
+    }
+
+    fn remove<'a>(&'a self, _: &'a Outside, wanted: &'a Wanted) -> LocalBoxFuture<'a, Result<(), Failure>> {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            let keys = tx.platform::<signing_key::Entity>();
+            for key in tx.all(keys.filter(signing_key::Column::TenantId.eq(wanted.tenant))).await? {
+                tx.record_for(wanted.tenant, "signing_key.delete", Target::new("signing_key", &key.kid));
+                tx.delete(key).await?;
+            }
+            Ok(())
+        };
+        async move {
+            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(failed)
+        }
+        .boxed_local()
+    }
+
+    fn ping<'a>(&'a self, _: &'a Outside) -> LocalBoxFuture<'a, Result<(), Failure>> {
+        async { Ok(()) }.boxed_local()
+    }
+}

@@ -1,0 +1,169 @@
+//! Identity backends: where a tenant's realm or org is.
+//!
+//! | backend | realm | org |
+//! |---|---|---|
+//! | `builtin` | an issuer with its own keys, here | the platform's issuer |
+//! | `keycloak` | a realm from `templates/keycloak/realm.v1.json` | an organization in the shared realm |
+//! | `zitadel` | – | an org of that id |
+//!
+//! Owns no table but a builtin realm's signing keys. All calls are idempotent: what is there and ours is found again, what is
+//! there and isn't ours is never touched. Network; called from jobs, never inside a transaction.
+
+mod builtin;
+mod keycloak;
+mod zitadel;
+
+use futures_util::future::LocalBoxFuture;
+use platform::http::{Failure, Outside};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+pub use zitadel::{Person, people};
+
+/// What a tenant's realm or org should be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The tenant.
+    pub tenant: Uuid,
+    /// Its name in URLs.
+    pub slug: String,
+    /// Its name for people.
+    pub name: String,
+    /// `realm` or `org`.
+    pub kind: String,
+    /// Its id at the backend, where it is known or was chosen.
+    pub external_id: Option<String>,
+    /// Its first admin: e-mail and name.
+    pub owner: Option<(String, Option<String>)>,
+    /// Whether people may sign in there.
+    pub enabled: bool,
+}
+
+/// What was made, or found.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// Its id at the backend.
+    pub external_id: Option<String>,
+    /// The issuer of its tokens, learnt from discovery.
+    pub issuer: Option<Issuer>,
+}
+
+/// Whose tokens a tenant's people bring.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// `iss`, as the discovery document says.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// How a token of it names the tenant: `issuer`, `organization` or `claim`.
+    pub resolve_by: &'static str,
+    /// The claim, for `claim`.
+    pub claim: String,
+}
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Difference {
+    /// What: `realm`, `realm.enabled`, `role.admin`, …
+    pub what: String,
+    /// As it should be.
+    pub wanted: String,
+    /// As it is.
+    pub found: String,
+}
+
+impl Difference {
+    fn new(what: impl ToString, wanted: impl ToString, found: impl ToString) -> Self {
+        Self { what: what.to_string(), wanted: wanted.to_string(), found: found.to_string() }
+    }
+
+    fn missing(what: impl ToString) -> Self {
+        Self::new(what, "present", "absent")
+    }
+}
+
+/// A product that keeps realms or orgs.
+pub trait IdentityBackend {
+    /// Makes what is wanted, or mends what differs from it.
+    fn ensure<'a>(
+        &'a self,
+        outside: &'a Outside,
+        wanted: &'a Wanted,
+    ) -> LocalBoxFuture<'a, Result<Made, Failure>>;
+
+    /// Compares, and changes nothing.
+    fn compare<'a>(
+        &'a self,
+        outside: &'a Outside,
+        wanted: &'a Wanted,
+    ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>>;
+
+    /// Removes it, if it is there and ours.
+    fn remove<'a>(
+        &'a self,
+        outside: &'a Outside,
+        wanted: &'a Wanted,
+    ) -> LocalBoxFuture<'a, Result<(), Failure>>;
+
+    /// Asks for a sign of life, with the credentials that runs use.
+    fn ping<'a>(&'a self, outside: &'a Outside) -> LocalBoxFuture<'a, Result<(), Failure>>;
+}
+
+/// The backend of this name.
+///
+/// # Errors
+/// `tenant.backend_unavailable` if it isn't configured.
+pub fn backend<'a>(service: &'a Service, name: &str) -> Result<Box<dyn IdentityBackend + 'a>, Problem> {
+    let identity = &service.config.identity;
+    match name {
+        "builtin" => Ok(Box::new(builtin::Builtin { service })),
+        "keycloak" if !identity.keycloak.url.is_empty() => {
+            Ok(Box::new(keycloak::Keycloak { settings: &identity.keycloak }))
+        }
+        "zitadel" if !identity.zitadel.url.is_empty() => {
+            Ok(Box::new(zitadel::Zitadel { settings: &identity.zitadel }))
+        }
+        _ => Err(Problem::new(Code::BackendUnavailable).fact("backend", name)),
+    }
+}
+
+/// Refuses a backend that isn't configured, and a kind that it doesn't have.
+///
+/// # Errors
+/// `tenant.backend_unavailable`.
+pub fn check(service: &Service, name: &str, kind: &str) -> Result<(), Problem> {
+    backend(service, name)?;
+    if name == "zitadel" && kind == "realm" {
+        return Err(Problem::detailed(Code::BackendUnavailable, "Zitadel has orgs, not realms.")
+            .fact("backend", name)
+            .fact("kind", kind));
+    }
+    Ok(())
+}
+
+/// The id at the backend that a tenant gets unless the caller chose one; `None`: the backend chooses.
+pub fn chosen_id(backend: &str, kind: &str, tenant: Uuid, slug: &str) -> Option<String> {
+    match (backend, kind) {
+        ("keycloak", "realm") => Some(slug.to_owned()),
+        ("keycloak", _) => None,
+        _ => Some(tenant.to_string()),
+    }
+}
+
+/// Names of the backends that are configured.
+pub fn configured(service: &Service) -> Vec<&'static str> {
+    ["builtin", "keycloak", "zitadel"].into_iter().filter(|name| backend(service, name).is_ok()).collect()
+}
+
+/// What the discovery document under `base` says its issuer is.
+async fn discover(outside: &Outside, base: &str) -> Result<String, Failure> {
+    let url = format!("{}/.well-known/openid-configuration", base.trim_end_matches('/'));
+    let answer = outside.json(http::Request::get(url), None).await?;
+    if !answer.status().is_success() {
+        return Err(Failure::of("discovery", &answer, None));
+    }
+    let issuer = answer.body().get("issuer").and_then(serde_json::Value::as_str);
+    issuer.map(ToOwned::to_owned).ok_or_else(|| Failure::later("the discovery document names no issuer"))
+}

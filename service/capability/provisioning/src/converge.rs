@@ -1,0 +1,168 @@
+//! What a backend has follows what we believe: differences are found by the clock, told, and mended where a tenant was suspended or
+//! renamed, or an operator asks.
+
+use std::time::Duration;
+
+use entity::platform::outbox_event;
+use entity::tenancy::tenant;
+use futures_util::future::LocalBoxFuture;
+use platform::http::Outside;
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::outbox::Subscriber;
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tenancy::TenantEvent;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+/// Tenants compared in one round.
+const ROUND: u64 = 200;
+
+/// What a tenant's realm or org should be.
+pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
+    backends::Wanted {
+        tenant: tenant.id,
+        slug: tenant.slug.clone(),
+        name: tenant.name.clone(),
+        kind: tenant.identity_kind.clone(),
+        external_id: tenant.identity_external_id.clone(),
+        owner: tenant.owner_email.clone().map(|email| (email, tenant.owner_name.clone())),
+        enabled: !matches!(tenant.status.as_str(), "suspended" | "deprovisioning"),
+    }
+}
+
+/// Compares one tenant's realm or org with what it should be.
+pub(crate) async fn compare(
+    service: &Service,
+    outside: &Outside,
+    tenant: &tenant::Model,
+) -> Result<Vec<backends::Difference>, Problem> {
+    let backend = backends::backend(service, &tenant.identity_backend)?;
+    let compared = backend.compare(outside, &wanted(tenant)).await;
+    compared.map_err(|failure| Problem::detailed(web::Code::Unavailable, failure.reason))
+}
+
+/// Makes a backend follow a tenant's name and status.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Converge {
+    tenant: Uuid,
+}
+
+impl Job for Converge {
+    const KIND: &'static str = "identity.converge";
+
+    fn dedupe_key(&self) -> Option<String> {
+        Some(self.tenant.to_string())
+    }
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("identity:{}", self.tenant))
+    }
+
+    fn tenant(&self) -> Option<Uuid> {
+        Some(self.tenant)
+    }
+}
+
+/// Runs the jobs that make backends follow.
+pub(crate) fn handler(service: &Service) -> Handler {
+    let service = service.clone();
+    let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(600) };
+    Handler::new(backoff, move |job: Converge, _| {
+        let service = service.clone();
+        async move {
+            let find = async |view: &platform::View| tenancy::get(view).await;
+            let Ok(tenant) = service.db.read(job.tenant, find).await else { return Ok(()) };
+            if !matches!(tenant.status.as_str(), "active" | "suspended" | "deprovisioning") {
+                return Ok(());
+            }
+            let backend = backends::backend(&service, &tenant.identity_backend).map_err(JobError::retry)?;
+            match backend.ensure(&service.outside(), &wanted(&tenant)).await {
+                Ok(_) => Ok(()),
+                Err(failure) if failure.permanent => Err(JobError::Fail(failure.reason)),
+                Err(failure) => Err(JobError::Retry { reason: failure.reason, after: failure.after }),
+            }
+        }
+    })
+}
+
+/// Leaves the jobs when a tenant of a backend outside is suspended, resumed, restored or renamed.
+#[derive(Debug)]
+pub struct BackendFollows;
+
+impl Subscriber for BackendFollows {
+    fn on_events<'a>(
+        &'a self,
+        tx: &'a mut PlatformTx,
+        events: &'a [outbox_event::Model],
+    ) -> LocalBoxFuture<'a, Result<(), DbError>> {
+        Box::pin(async move {
+            let concerns = |event: &&outbox_event::Model| {
+                let kind = event.r#type.as_str();
+                matches!(kind, "tenant.suspended" | "tenant.resumed" | "tenant.restored" | "tenant.updated")
+            };
+            let tenants: Vec<Uuid> =
+                events.iter().filter(concerns).filter_map(|event| event.tenant_id).collect();
+            if tenants.is_empty() {
+                return Ok(());
+            }
+            let outside = tx
+                .across::<tenant::Entity>()
+                .filter(tenant::Column::Id.is_in(tenants))
+                .filter(tenant::Column::IdentityBackend.ne("builtin"));
+            for row in tx.all(outside).await? {
+                tx.enqueue(&Converge { tenant: row.id });
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Compares all tenants of backends outside, and tells what differs.
+///
+/// # Errors
+/// `internal`.
+pub async fn check_drift(service: &Service) -> Result<(), Problem> {
+    let mut after = Uuid::nil();
+    loop {
+        let find = async |view: &PlatformView| {
+            let select = view
+                .across::<tenant::Entity>()
+                .filter(tenant::Column::Id.gt(after))
+                .filter(tenant::Column::IdentityBackend.ne("builtin"))
+                .filter(tenant::Column::Status.is_in(["active", "suspended"]));
+            view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
+        };
+        let rows = service.db.read_platform(find).await?;
+        for tenant in &rows {
+            let outside = service.outside();
+            match compare(service, &outside, tenant).await {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => tell(service, tenant, &found).await?,
+                Err(problem) => tracing::warn!(tenant = %tenant.id, %problem, "a backend can't be compared"),
+            }
+        }
+        match rows.last() {
+            Some(last) if rows.len() as u64 == ROUND => after = last.id,
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn tell(
+    service: &Service,
+    tenant: &tenant::Model,
+    found: &[backends::Difference],
+) -> Result<(), Problem> {
+    tracing::warn!(tenant = %tenant.id, ?found, "a backend has drifted");
+    metrics::counter!("tenantry_identity_drift_total", "backend" => tenant.identity_backend.clone())
+        .increment(1);
+    let work = async |tx: &mut Tx| {
+        tx.record("tenant.drift", Target::new("tenant", tenant.id).with(json!({"differences": found})));
+        tenancy::record_event(tx, tenant, TenantEvent::Drifted, "tenant.drift");
+        Ok(())
+    };
+    service.db.write(&Ctx::system("drift"), tenant.id, work).await
+}

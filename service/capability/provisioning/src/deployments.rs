@@ -1,0 +1,197 @@
+//! Deployments at Azure, as rows: made once for each purpose, taken on look by look, registered as an instance when they are
+//! through, removed.
+
+use azure::{Plan, Progress};
+use entity::provisioning::deployment::{self, Column, Entity};
+use entity::tenancy::{instance, tenant};
+use platform::http::{Call, Outside};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use web::Service;
+
+use crate::model::Stop;
+
+/// Requests to Azure that a deployment keeps: the last ones.
+const CALLS_MAX: usize = 60;
+/// Tenants on an instance that is made for the pool.
+const SHARED_CAPACITY: i64 = 50;
+
+fn ctx() -> Ctx {
+    Ctx::system("deployment")
+}
+
+/// The region of a tenant: its own, or the first one.
+pub(crate) fn region(service: &Service, tenant: Option<&str>) -> String {
+    let first = service.config.azure.regions.first().cloned().unwrap_or_default();
+    tenant.map_or(first, ToOwned::to_owned)
+}
+
+fn plan(service: &Service, tenant: &tenant::Model) -> Plan {
+    let sku = if tenant.isolation == "namespace" { "namespace" } else { "private" };
+    azure::for_tenant(tenant.id, sku, &region(service, tenant.region.as_deref()))
+}
+
+/// The deployment of this purpose, if there is one.
+pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<deployment::Model>, DbError> {
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<Entity>().filter(Column::Purpose.eq(purpose));
+        view.one(select.filter(Column::Status.ne("deleted"))).await
+    };
+    service.db.read_platform(find).await
+}
+
+/// Whether something of the tenant is at Azure.
+pub(crate) async fn is_there(service: &Service, tenant: Uuid) -> Result<bool, DbError> {
+    Ok(find(service, &format!("tenant:{tenant}")).await?.is_some())
+}
+
+/// The deployment of this plan: its row comes before anything is made, so that nothing is made that nobody knows.
+pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment::Model, Stop> {
+    if let Some(row) = find(service, plan.purpose()).await? {
+        return Ok(row);
+    }
+    let work = async |tx: &mut PlatformTx| {
+        let row = plan.row(&service.config.azure, tx.now());
+        tx.insert(row.clone()).await?;
+        let details =
+            json!({"purpose": row.purpose, "resourceGroup": row.resource_group, "region": row.region});
+        tx.record("deployment.create", Target::new("deployment", row.id).with(details));
+        Ok::<_, DbError>(row)
+    };
+    Ok(service.db.write_platform(&ctx(), work).await?)
+}
+
+/// The instance of a tenant's own deployment, once it is through.
+pub(crate) async fn of_tenant(
+    service: &Service,
+    outside: &Outside,
+    tenant: &tenant::Model,
+) -> Result<Uuid, Stop> {
+    let row = ensure(service, &plan(service, tenant)).await?;
+    drive(service, outside, row, 1).await
+}
+
+/// Takes a deployment on by one look, and registers its instance when it is through.
+pub(crate) async fn drive(
+    service: &Service,
+    outside: &Outside,
+    before: deployment::Model,
+    capacity: i64,
+) -> Result<Uuid, Stop> {
+    if let (Some(id), "succeeded") = (before.instance_id, before.status.as_str()) {
+        return Ok(id);
+    }
+    let mut row = before.clone();
+    let settings = (&service.config.azure, &service.config.instances);
+    let progress = azure::advance(settings, outside, &mut row).await;
+    match &progress {
+        Ok(Progress::Done) => row.instance_id = Some(row.id),
+        Ok(Progress::Failed(why)) => {
+            row.status = "failed".to_owned();
+            row.error = Some(why.clone());
+        }
+        Ok(Progress::Wait(..)) | Err(_) => {}
+    }
+    platform::crash_point!("azure.looked");
+    store(service, outside, &before, row.clone(), capacity).await?;
+    match progress? {
+        Progress::Done => Ok(row.id),
+        Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
+        Progress::Failed(why) => Err(Stop::Never { why }),
+    }
+}
+
+/// Takes a deployment back by one look.
+pub(crate) async fn remove(
+    service: &Service,
+    outside: &Outside,
+    before: deployment::Model,
+) -> Result<(), Stop> {
+    let mut row = before.clone();
+    let progress = azure::remove(&service.config.azure, outside, &mut row).await;
+    store(service, outside, &before, row, 0).await?;
+    match progress? {
+        Progress::Done => Ok(()),
+        Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
+        Progress::Failed(why) => Err(Stop::Again { after: None, why }),
+    }
+}
+
+/// Takes the tenant's own deployment back, if there is one.
+pub(crate) async fn remove_of_tenant(
+    service: &Service,
+    outside: &Outside,
+    tenant: &tenant::Model,
+) -> Result<(), Stop> {
+    match find(service, &format!("tenant:{}", tenant.id)).await? {
+        Some(row) => remove(service, outside, row).await,
+        None => Ok(()),
+    }
+}
+
+async fn store(
+    service: &Service,
+    outside: &Outside,
+    before: &deployment::Model,
+    mut row: deployment::Model,
+    capacity: i64,
+) -> Result<(), Stop> {
+    let calls = outside.calls();
+    row.calls = with_calls(row.calls, &calls);
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        row.version += 1;
+        row.updated_at = tx.now();
+        if row.status != before.status {
+            let details = json!({"status": row.status, "error": row.error, "purpose": row.purpose});
+            tx.record("deployment.update", Target::new("deployment", row.id).with(details));
+        }
+        if row.status == "succeeded" {
+            register(tx, &row, capacity).await?;
+        }
+        if row.status == "deleted" {
+            row.instance_id = None;
+        }
+        tx.update(row.clone()).await
+    };
+    Ok(service.db.write_platform(&ctx(), work).await?)
+}
+
+fn with_calls(kept: Value, calls: &[Call]) -> Value {
+    let mut kept: Vec<Value> = serde_json::from_value(kept).unwrap_or_default();
+    kept.extend(calls.iter().map(|call| json!(call)));
+    let surplus = kept.len().saturating_sub(CALLS_MAX);
+    Value::Array(kept.split_off(surplus))
+}
+
+/// The instance that a deployment became; it has the deployment's id.
+async fn register(tx: &mut PlatformTx, row: &deployment::Model, capacity: i64) -> Result<(), DbError> {
+    if tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(row.id))).await?.is_some() {
+        return Ok(());
+    }
+    let endpoint = row.outputs.pointer("/endpoint/value").and_then(Value::as_str);
+    let shared = row.sku == "shared";
+    let made = instance::Model {
+        id: row.id,
+        name: row.resource_group.clone(),
+        driver: row.driver.clone(),
+        mode: if shared { "shared" } else { "dedicated" }.to_owned(),
+        region: Some(row.region.clone()),
+        endpoint: endpoint.map(ToOwned::to_owned),
+        status: "active".to_owned(),
+        capacity: if shared { SHARED_CAPACITY } else { capacity },
+        tenant_count: 0,
+        version: 1,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+        health: "healthy".to_owned(),
+        health_checked_at: Some(tx.now()),
+        health_error: None,
+    };
+    tx.insert(made).await?;
+    tx.record("instance.create", Target::new("instance", row.id));
+    tx.emit(&tenancy::InstanceAvailable { instance_id: row.id });
+    Ok(())
+}

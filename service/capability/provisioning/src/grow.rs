@@ -1,0 +1,252 @@
+//! The pool grows before it is full, and what waits for room is told when there is some.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entity::platform::outbox_event;
+use entity::provisioning::deployment;
+use entity::tenancy::{instance, tenant};
+use futures_util::future::LocalBoxFuture;
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::outbox::Subscriber;
+use platform::tx::Event;
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_point};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use web::Service;
+
+use crate::deployments;
+use crate::engine::Advance;
+use crate::model::Stop;
+
+/// Runs that are woken by one instance with room.
+const WOKEN_MAX: i64 = 50;
+/// Deployments of one pool in one region.
+const NUMBER_MAX: u64 = 10_000;
+
+/// Makes the next shared instance of a driver in a region.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Grow {
+    driver: String,
+    region: String,
+}
+
+impl Job for Grow {
+    const KIND: &'static str = "instances.grow";
+    const ATTEMPTS_MAX: u32 = 2_000;
+
+    fn dedupe_key(&self) -> Option<String> {
+        Some(format!("{}:{}", self.driver, self.region))
+    }
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("grow:{}:{}", self.driver, self.region))
+    }
+}
+
+/// The pool fills up.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CapacityLow {
+    driver: String,
+    mode: String,
+    region: Option<String>,
+}
+
+impl Event for CapacityLow {
+    const TYPE: &'static str = "instance.capacity_low";
+}
+
+/// Whether Azure makes the next instance of this driver.
+fn grows_at_azure(service: &Service, driver: &str, mode: &str) -> bool {
+    let wants = driver == "azure" || service.config.instances.grow == "azure";
+    wants && mode == "shared" && azure::is_configured(&service.config.azure)
+}
+
+/// There is no room for a tenant: the pool must grow now.
+pub(crate) async fn ask(service: &Service, tenant: &tenant::Model) -> Result<(), Stop> {
+    if !grows_at_azure(service, &tenant.instance_driver, &tenant.instance_mode) {
+        return Ok(());
+    }
+    let job = Grow {
+        driver: tenant.instance_driver.clone(),
+        region: deployments::region(service, tenant.region.as_deref()),
+    };
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        tx.enqueue(&job);
+        Ok::<_, DbError>(())
+    };
+    Ok(service.db.write_platform(&Ctx::system("grow"), work).await?)
+}
+
+/// A tenant came to an instance: if that fills up and no other has room, the next one is made ahead.
+pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Result<(), DbError> {
+    let Some(row) = tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?
+    else {
+        return Ok(());
+    };
+    let percent = i64::from(service.config.instances.grow_at_percent);
+    let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
+    // Told once, when the share is crossed; not again with each tenant after it.
+    let before = instance::Model { tenant_count: row.tenant_count - 1, ..row.clone() };
+    if row.mode != "shared" || !fills(&row) || fills(&before) {
+        return Ok(());
+    }
+    let others = tx
+        .platform::<instance::Entity>()
+        .filter(instance::Column::Status.eq("active"))
+        .filter(instance::Column::Driver.eq(&row.driver))
+        .filter(instance::Column::Mode.eq(&row.mode));
+    let others = match &row.region {
+        Some(region) => others.filter(instance::Column::Region.eq(region)),
+        None => others.filter(instance::Column::Region.is_null()),
+    };
+    if tx.all(others).await?.iter().any(|other| !fills(other)) {
+        return Ok(());
+    }
+    tx.record("instance.capacity_low", Target::new("instance", row.id));
+    tx.emit(&CapacityLow { driver: row.driver.clone(), mode: row.mode.clone(), region: row.region.clone() });
+    if grows_at_azure(service, &row.driver, &row.mode) {
+        let region = deployments::region(service, row.region.as_deref());
+        tx.enqueue(&Grow { driver: row.driver, region });
+    }
+    Ok(())
+}
+
+/// Runs the jobs that make the next instance.
+pub(crate) fn handler(service: &Service) -> Handler {
+    let service = service.clone();
+    let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
+    Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: Grow, _| {
+        let service = service.clone();
+        async move { grow(&service, &job).await }
+    })
+}
+
+/// Whether the pool has an instance that isn't filling up.
+async fn has_enough(service: &Service, job: &Grow) -> Result<bool, DbError> {
+    let percent = i64::from(service.config.instances.grow_at_percent);
+    let find = async |view: &PlatformView| {
+        let select = view
+            .platform::<instance::Entity>()
+            .filter(instance::Column::Status.eq("active"))
+            .filter(instance::Column::Mode.eq("shared"))
+            .filter(instance::Column::Driver.eq(&job.driver))
+            .filter(instance::Column::Region.eq(&job.region));
+        view.all(select).await
+    };
+    let rows = service.db.read_platform(find).await?;
+    Ok(rows.iter().any(|row| row.tenant_count * 100 < row.capacity * percent))
+}
+
+async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
+    let row = match under_way(service, job).await? {
+        Some(row) => row,
+        None if has_enough(service, job).await? => return Ok(()),
+        None => {
+            let number = next_number(service, job).await?;
+            let plan = azure::for_pool(&job.driver, &job.region, number);
+            deployments::ensure(service, &plan).await.map_err(retry)?
+        }
+    };
+    crash_point!("instances.grow.before");
+    let outside = service.outside();
+    let removes = matches!(row.status.as_str(), "failed" | "deleting");
+    let done = if removes {
+        deployments::remove(service, &outside, row).await.map(|()| None)
+    } else {
+        deployments::drive(service, &outside, row, 0).await.map(Some)
+    };
+    crash_point!("instances.grow.after");
+    match done {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(JobError::Fail("the deployment failed and was removed".to_owned())),
+        Err(Stop::Wait { after, why: _ }) => again(service, job, after).await,
+        // It is failed now, and removed by the next look.
+        Err(Stop::Never { why }) => {
+            tracing::warn!(driver = job.driver, region = job.region, why, "an instance could not be made");
+            again(service, job, Duration::ZERO).await
+        }
+        Err(stop) => Err(retry(stop)),
+    }
+}
+
+fn retry(stop: Stop) -> JobError {
+    match stop {
+        Stop::Wait { after, why } => JobError::Retry { reason: why, after: Some(after) },
+        Stop::Again { after, why } => JobError::Retry { reason: why, after },
+        Stop::Never { why } => JobError::Fail(why),
+    }
+}
+
+async fn again(service: &Service, job: &Grow, after: Duration) -> Result<(), JobError> {
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let at = tx.now() + TimeDelta::from_std(after).unwrap_or(TimeDelta::minutes(5));
+        tx.enqueue_at(job, Some(at));
+        Ok::<_, DbError>(())
+    };
+    Ok(service.db.write_platform(&Ctx::system("grow"), work).await?)
+}
+
+fn prefix(job: &Grow) -> String {
+    format!("pool:{}:{}:", job.driver, job.region)
+}
+
+/// A deployment of this pool that isn't through.
+async fn under_way(service: &Service, job: &Grow) -> Result<Option<deployment::Model>, DbError> {
+    let find = async |view: &PlatformView| {
+        let select = view
+            .platform::<deployment::Entity>()
+            .filter(deployment::Column::Purpose.starts_with(prefix(job)))
+            .filter(deployment::Column::Status.is_not_in(["succeeded", "deleted"]));
+        view.one(select.order_by_asc(deployment::Column::Id)).await
+    };
+    service.db.read_platform(find).await
+}
+
+/// The lowest number that no deployment of this pool has.
+async fn next_number(service: &Service, job: &Grow) -> Result<u64, DbError> {
+    let find = async |view: &PlatformView| {
+        let select = view
+            .platform::<deployment::Entity>()
+            .filter(deployment::Column::Purpose.starts_with(prefix(job)))
+            .filter(deployment::Column::Status.ne("deleted"));
+        view.all(select).await
+    };
+    let taken: Vec<String> =
+        service.db.read_platform(find).await?.into_iter().map(|row| row.purpose).collect();
+    let free = (1..NUMBER_MAX).find(|number| !taken.contains(&format!("{}{number}", prefix(job))));
+    Ok(free.unwrap_or(NUMBER_MAX))
+}
+
+/// Wakes runs that wait for room when an instance has some.
+#[derive(Debug)]
+pub struct RoomCame;
+
+impl Subscriber for RoomCame {
+    fn on_events<'a>(
+        &'a self,
+        tx: &'a mut PlatformTx,
+        events: &'a [outbox_event::Model],
+    ) -> LocalBoxFuture<'a, Result<(), DbError>> {
+        Box::pin(async move {
+            let came = |event: &outbox_event::Model| {
+                matches!(event.r#type.as_str(), "instance.available" | "tenant.deleted" | "tenant.failed")
+            };
+            if !events.iter().any(came) {
+                return Ok(());
+            }
+            tx.housekeeping();
+            let sql = "UPDATE job SET next_run_at = $1 WHERE id IN (\
+                         SELECT job.id FROM job JOIN tenant_run_step step ON step.tenant_id = job.tenant_id \
+                         WHERE job.kind = $2 AND job.status = 'pending' AND job.next_run_at > $1 \
+                         AND step.name = 'instance' AND step.status = 'running' AND step.waits_for IS NOT NULL \
+                         ORDER BY job.id LIMIT $3)";
+            let now = tx.now();
+            tx.execute(sql, vec![now.into(), Advance::KIND.into(), WOKEN_MAX.into()]).await?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether instances are well.
+
+use std::time::Duration;
+
+use entity::tenancy::instance::{Column, Entity, Model};
+use http::Request;
+use platform::http::Outside;
+use platform::tx::Event;
+use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Serialize;
+use tokio::time::timeout;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+/// An instance that doesn't answer in this time isn't well.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Instances asked in one round.
+const ROUND: u64 = 1000;
+
+/// An instance's health has changed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HealthChanged<'a> {
+    instance_id: Uuid,
+    health: &'a str,
+}
+
+impl Event for HealthChanged<'_> {
+    const TYPE: &'static str = "instance.health_changed";
+}
+
+/// Asks an instance; `Err`: why it isn't well. Its endpoint was named by an operator or by Azure.
+pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) -> Result<(), String> {
+    let url = format!("{}{}", endpoint.trim_end_matches('/'), service.config.instances.health_path);
+    match timeout(PATIENCE, outside.json(Request::get(url), None)).await {
+        Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
+        Ok(Ok(answer)) => Err(format!("it answers {}", answer.status().as_u16())),
+    }
+}
+
+/// Asks all instances that have an endpoint, several at a time, and notes what changed.
+///
+/// # Errors
+/// `internal`.
+pub async fn check(service: &Service) -> Result<(), Problem> {
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
+        let select = select.filter(Column::Status.ne("offline"));
+        view.all(select.order_by_asc(Column::HealthCheckedAt).limit(ROUND)).await
+    };
+    let rows: Vec<Model> = service.db.read_platform(find).await?;
+    for some in rows.chunks(16) {
+        let asked = some.iter().map(|row| async move {
+            let outside = service.outside();
+            ask(service, &outside, row.endpoint.as_deref().unwrap_or_default()).await
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            for (row, answer) in some.iter().zip(&answers) {
+                let health = if answer.is_ok() { "healthy" } else { "unhealthy" };
+                let sql = "UPDATE instance SET health = $2, health_checked_at = $3, health_error = $4 WHERE id = $1";
+                let error = answer.clone().err();
+                tx.execute(sql, vec![row.id.into(), health.into(), tx.now().into(), error.into()]).await?;
+                if row.health != health {
+                    tx.record("instance.health", Target::new("instance", row.id));
+                    tx.emit(&HealthChanged { instance_id: row.id, health });
+                }
+            }
+            Ok::<_, Problem>(())
+        };
+        service.db.write_platform(&Ctx::system("health"), work).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! A tenant to be provisioned, as it is asked for.
+
+use std::collections::BTreeMap;
+
+use entity::tenancy::{instance, tenant};
+use platform::{PlatformView, Timestamp, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Code, FieldErrors, Input, Problem, Service};
+
+/// Slugs that would be mistaken for something else.
+const RESERVED: [&str; 9] =
+    ["admin", "api", "default", "master", "platform", "realms", "scim", "system", "www"];
+
+/// A tenant to be provisioned.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewTenant {
+    /// A DNS label.
+    #[schema(max_length = 63)]
+    slug: String,
+    #[schema(max_length = 200)]
+    name: String,
+    /// A plan's key; absent: `free`.
+    plan: Option<String>,
+    /// `shared`, `namespace` or `private`; absent: `shared`.
+    isolation: Option<String>,
+    region: Option<String>,
+    identity: Option<IdentityInput>,
+    instance: Option<InstanceInput>,
+    owner: Option<OwnerInput>,
+    /// Over the plan's; null: unlimited.
+    #[serde(default)]
+    quotas: BTreeMap<String, Option<i64>>,
+}
+
+/// A tenant's realm or org.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct IdentityInput {
+    /// `builtin`, `keycloak` or `zitadel`, as far as they are configured; absent: `builtin`.
+    backend: Option<String>,
+    /// `realm` (own issuer and keys) or `org` (the platform's); absent: `org`.
+    kind: Option<String>,
+    /// Its id at the backend; subject tokens name it. Absent: the tenant's id; a realm of Keycloak's: the slug.
+    external_id: Option<String>,
+    /// The alias of its identity provider at a shared realm, for issuers that resolve by it.
+    idp_alias: Option<String>,
+}
+
+/// Where a tenant runs.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct InstanceInput {
+    /// `pool`, or `azure` where it is configured; absent: `pool`.
+    driver: Option<String>,
+    /// `shared` or `dedicated`; absent: `shared`, at Azure by the isolation.
+    mode: Option<String>,
+}
+
+/// Who is invited as its first admin.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct OwnerInput {
+    email: String,
+    name: Option<String>,
+}
+
+impl Input for NewTenant {
+    fn check(&self, errors: &mut FieldErrors) {
+        let fits = web::is_slug(&self.slug) && Uuid::try_parse(&self.slug).is_err();
+        errors.require(fits, "/slug", "must be a DNS label and not a UUID");
+        errors.require(!RESERVED.contains(&self.slug.as_str()), "/slug", "is reserved");
+        errors.text("/name", &self.name, 200);
+        let one_of = |errors: &mut FieldErrors, pointer: &str, value: Option<&String>, known: &[&str]| {
+            let fits = value.is_none_or(|value| known.contains(&value.as_str()));
+            errors.require(fits, pointer, &format!("must be one of {}", known.join(", ")));
+        };
+        one_of(errors, "/isolation", self.isolation.as_ref(), &["shared", "namespace", "private"]);
+        if let Some(region) = &self.region {
+            errors.text("/region", region, 100);
+        }
+        if let Some(identity) = &self.identity {
+            one_of(
+                errors,
+                "/identity/backend",
+                identity.backend.as_ref(),
+                &["builtin", "keycloak", "zitadel"],
+            );
+            one_of(errors, "/identity/kind", identity.kind.as_ref(), &["realm", "org"]);
+            if let Some(id) = &identity.external_id {
+                errors.text("/identity/externalId", id, 255);
+            }
+            if let Some(alias) = &identity.idp_alias {
+                errors.text("/identity/idpAlias", alias, 255);
+            }
+        }
+        if let Some(instance) = &self.instance {
+            one_of(errors, "/instance/driver", instance.driver.as_ref(), &["pool", "azure"]);
+            one_of(errors, "/instance/mode", instance.mode.as_ref(), &["shared", "dedicated"]);
+        }
+        if let Some(owner) = &self.owner {
+            errors.require(web::is_email(&owner.email), "/owner/email", "must be an e-mail address");
+            if let Some(name) = &owner.name {
+                errors.text("/owner/name", name, 200);
+            }
+        }
+        errors.require(self.quotas.len() <= 100, "/quotas", "at most 100 resources");
+        for (resource, limit) in &self.quotas {
+            let fits =
+                web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
+            errors.require(
+                fits,
+                &format!("/quotas/{resource}"),
+                "a name in lower case, a limit from 0 to 1,000,000,000, or null",
+            );
+        }
+    }
+}
+
+impl NewTenant {
+    /// The tenant's row and what its run is told, once it is known that both can be.
+    ///
+    /// # Errors
+    /// `tenant.backend_unavailable`, `tenant.region_unknown`, `validation.failed`.
+    pub async fn into_row(self, service: &Service) -> Result<(tenant::Model, Value), Problem> {
+        let id = ids::new();
+        let identity = self.identity.unwrap_or_default();
+        let instance = self.instance.unwrap_or_default();
+        let backend = identity.backend.unwrap_or_else(|| "builtin".to_owned());
+        let kind = identity.kind.unwrap_or_else(|| default_kind(&backend).to_owned());
+        backends::check(service, &backend, &kind)?;
+        let driver = instance.driver.unwrap_or_else(|| "pool".to_owned());
+        let isolation = self.isolation.unwrap_or_else(|| "shared".to_owned());
+        if driver == "azure" {
+            check_azure(service, &isolation, self.region.as_deref())?;
+        }
+        let mode = mode(&driver, &isolation, instance.mode)?;
+        if let Some(region) = &self.region {
+            check_region(service, &driver, region).await?;
+        }
+        let chosen = || backends::chosen_id(&backend, &kind, id, &self.slug);
+        let external_id = identity.external_id.or_else(chosen);
+        let (owner_email, owner_name) =
+            self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
+        let now: Timestamp = service.db.clock().now();
+        let row = tenant::Model {
+            id,
+            slug: self.slug,
+            name: self.name,
+            plan: self.plan.unwrap_or_else(|| "free".to_owned()),
+            isolation,
+            region: self.region,
+            status: "provisioning".to_owned(),
+            identity_backend: backend,
+            identity_kind: kind,
+            identity_external_id: external_id,
+            instance_driver: driver,
+            instance_mode: mode,
+            instance_id: None,
+            owner_email,
+            owner_name,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+            suspended_at: None,
+            deleted_at: None,
+            rehearses: None,
+            identity_issuer: None,
+            identity_idp_alias: identity.idp_alias,
+            recycle_until: None,
+            suspended_by: None,
+            billing_state: "full".to_owned(),
+            billing_customer: None,
+        };
+        Ok((row, json!({"quotas": self.quotas})))
+    }
+}
+
+fn default_kind(backend: &str) -> &'static str {
+    if backend == "keycloak" { "realm" } else { "org" }
+}
+
+/// At Azure the isolation is the SKU: `shared` shares an instance, the others have one of their own.
+fn mode(driver: &str, isolation: &str, asked: Option<String>) -> Result<String, Problem> {
+    if driver != "azure" {
+        return Ok(asked.unwrap_or_else(|| "shared".to_owned()));
+    }
+    let follows = if isolation == "shared" { "shared" } else { "dedicated" };
+    match asked {
+        Some(asked) if asked != follows => {
+            Err(Problem::invalid("/instance/mode", format!("must be {follows} with isolation {isolation}")))
+        }
+        _ => Ok(follows.to_owned()),
+    }
+}
+
+fn check_azure(service: &Service, isolation: &str, region: Option<&str>) -> Result<(), Problem> {
+    let settings = &service.config.azure;
+    let region = crate::deployments::region(service, region);
+    if !azure::is_configured(settings) {
+        return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
+    }
+    if isolation == "namespace" && settings.environment_of(&region).is_none() {
+        return Err(Problem::detailed(
+            Code::BackendUnavailable,
+            "This region has no environment for namespaces.",
+        )
+        .fact("driver", "azure")
+        .fact("region", region));
+    }
+    Ok(())
+}
+
+/// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
+async fn check_region(service: &Service, driver: &str, region: &str) -> Result<(), Problem> {
+    let settings = &service.config.azure;
+    let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
+    if driver == "pool" {
+        let find = async |view: &PlatformView| {
+            let select = view.platform::<instance::Entity>().filter(instance::Column::Region.is_not_null());
+            let select = select.select_only().column(instance::Column::Region).distinct().limit(1000);
+            view.tuples::<_, String>(select).await
+        };
+        known.extend(service.db.read_platform(find).await?);
+    }
+    if known.is_empty() || known.iter().any(|one| one == region) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::RegionUnknown).fact("region", region).fact("known", known))
+}

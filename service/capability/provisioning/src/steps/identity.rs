@@ -1,0 +1,78 @@
+//! A tenant's realm or org: made, learnt, removed.
+
+use entity::sso::issuer;
+use entity::tenancy::tenant;
+use platform::{Target, Tx, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter};
+
+use super::{Learnt, Step};
+use crate::converge::wanted;
+use crate::model::Stop;
+
+impl Step<'_> {
+    pub(super) async fn ensure_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
+        let backend = backends::backend(self.service, &tenant.identity_backend)?;
+        let made = backend.ensure(&self.outside, &wanted(tenant)).await?;
+        Ok(Learnt { identity: Some(made), ..Learnt::default() })
+    }
+
+    /// Writes down what the backend made: its id there, and how its tokens name the tenant.
+    pub(super) async fn note_identity(&self, tx: &mut Tx, learnt: &Learnt) -> Result<(), Stop> {
+        let Some(made) = &learnt.identity else { return Ok(()) };
+        let mut row = tenancy::get(tx).await?;
+        row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
+        if let Some(issuer) = &made.issuer {
+            if issuer.resolve_by == "issuer" {
+                row.identity_issuer = Some(issuer.issuer.clone());
+            }
+            register(tx, issuer).await?;
+        }
+        tx.update(row.clone()).await?;
+        let backend = row.identity_backend.clone();
+        tx.record(
+            "tenant.identity",
+            Target::new("tenant", row.id).with(serde_json::json!({"backend": backend})),
+        );
+        Ok(())
+    }
+
+    pub(super) async fn remove_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
+        let backend = backends::backend(self.service, &tenant.identity_backend)?;
+        backend.remove(&self.outside, &wanted(tenant)).await?;
+        Ok(Learnt::default())
+    }
+
+    /// Forgets what was learnt; an issuer that only this tenant had goes too.
+    pub(super) async fn forget_identity(&self, tx: &mut Tx) -> Result<(), Stop> {
+        let mut row = tenancy::get(tx).await?;
+        if let Some(issuer) = row.identity_issuer.take() {
+            let sql = "DELETE FROM issuer WHERE issuer = $1 AND resolve_by = 'issuer'";
+            tx.execute_shared::<issuer::Entity>(sql, vec![issuer.into()]).await?;
+        }
+        tx.record("tenant.identity_remove", Target::new("tenant", row.id));
+        Ok(tx.update(row).await?)
+    }
+}
+
+/// Registers an issuer, unless it is.
+async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
+    let known = tx
+        .platform::<issuer::Entity>()
+        .filter(issuer::Column::Issuer.eq(&issuer.issuer))
+        .filter(issuer::Column::Audience.eq(&issuer.audience));
+    if tx.one(known).await?.is_some() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO issuer (id, issuer, audience, tenant_claim, resolve_by, version, created_at, updated_at) \
+               VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT DO NOTHING";
+    let values = vec![
+        ids::new().into(),
+        issuer.issuer.clone().into(),
+        issuer.audience.clone().into(),
+        issuer.claim.clone().into(),
+        issuer.resolve_by.into(),
+        tx.now().into(),
+    ];
+    tx.execute_shared::<issuer::Entity>(sql, values).await?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! A tenant goes to another instance: drained, copied, switched, checked; or stays where it was.
+
+use chrono::TimeDelta;
+use entity::tenancy::tenant;
+use http::{Request, StatusCode};
+use platform::{Target, Tx, View, Work};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tenancy::TenantEvent;
+use uuid::Uuid;
+
+use super::{Learnt, Step};
+use crate::model::Stop;
+
+impl Step<'_> {
+    fn end(&self, name: &str) -> Result<Uuid, Stop> {
+        let text = self.run.parameters.get(name).and_then(Value::as_str).unwrap_or_default();
+        Uuid::try_parse(text).map_err(|_| Stop::Never { why: format!("the run doesn't say {name} where") })
+    }
+
+    /// Modules were told by the event `tenant.moving`; they get some time to come to rest.
+    pub(super) async fn drain(&self) -> Result<Learnt, Stop> {
+        let period = TimeDelta::from_std(self.service.config.provisioning.drain_period).unwrap_or_default();
+        let left = self.run.created_at + period - self.outside.now();
+        match left.to_std() {
+            Ok(left) if !left.is_zero() => {
+                Err(Stop::Wait { after: left, why: "modules to come to rest".to_owned() })
+            }
+            _ => Ok(Learnt::default()),
+        }
+    }
+
+    /// Has the data copied, or the copy discarded. The same run asks with the same id, however often.
+    pub(super) async fn copy(&self, tenant: &tenant::Model, action: &str) -> Result<Learnt, Stop> {
+        let settings = &self.service.config.provisioning;
+        if settings.copy_hook_url.is_empty() {
+            return Ok(Learnt::default());
+        }
+        let (from, to) = (self.end("from")?, self.end("to")?);
+        let both = async |view: &View| {
+            Ok::<_, web::Problem>((
+                tenancy::instance(view, from).await.ok(),
+                tenancy::instance(view, to).await.ok(),
+            ))
+        };
+        let (source, target) = self.service.db.read(tenant.id, both).await?;
+        let endpoint = |row: Option<entity::tenancy::instance::Model>| row.and_then(|row| row.endpoint);
+        let body = json!({
+            "action": action, "runId": self.run.id, "tenantId": tenant.id, "tenantSlug": tenant.slug,
+            "from": {"id": from, "endpoint": endpoint(source)}, "to": {"id": to, "endpoint": endpoint(target)},
+        })
+        .to_string()
+        .into_bytes();
+        let id = format!("{}-{action}", self.run.id);
+        let at = self.outside.now().timestamp();
+        let secret = settings.copy_hook_secret.expose_secret();
+        let signature = webhooks::sign(secret, &id, at, &body).ok_or_else(|| Stop::Never {
+            why: "provisioning.copy_hook_secret is not a webhook secret (whsec_…)".to_owned(),
+        })?;
+        let request = Request::post(&settings.copy_hook_url)
+            .header("content-type", "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", at.to_string())
+            .header("webhook-signature", signature)
+            .body(body);
+        let request = request.map_err(|error| Stop::Never { why: error.to_string() })?;
+        let answer = self.outside.send(request).await.map_err(platform::http::Failure::from)?;
+        match answer.status() {
+            StatusCode::ACCEPTED => {
+                Err(Stop::Wait { after: self.pause(), why: "the copy hook, which is still at it".to_owned() })
+            }
+            status if status.is_success() => Ok(Learnt::default()),
+            status => {
+                Err(Stop::Again { after: None, why: format!("the copy hook answered {}", status.as_u16()) })
+            }
+        }
+    }
+
+    /// Asks the new instance whether it is well.
+    pub(super) async fn verify(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
+        let to = self.end("to")?;
+        let row = self.service.db.read(tenant.id, async |view| tenancy::instance(view, to).await).await?;
+        if let Some(endpoint) = &row.endpoint {
+            crate::health::ask(self.service, &self.outside, endpoint).await.map_err(|why| Stop::Again {
+                after: None,
+                why: format!("the new instance is not well: {why}"),
+            })?;
+        }
+        Ok(Learnt::default())
+    }
+
+    pub(super) async fn go(&self, tx: &mut Tx) -> Result<(), Stop> {
+        match self.row.name.as_str() {
+            "reserve" => self.reserve(tx, self.end("to")?).await,
+            "switch" => {
+                tenancy::assign(tx, self.end("to")?).await?;
+                let row = tenancy::get(tx).await?;
+                tx.record("tenant.switch", Target::new("instance", self.end("to")?));
+                tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
+                Ok(flags::push_all(tx).await?)
+            }
+            "release" => Ok(tenancy::give_place(tx, self.end("from")?).await?),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn go_back(&self, tx: &mut Tx) -> Result<(), Stop> {
+        match self.row.name.as_str() {
+            // What was begun and not noted had no effect in the store.
+            "reserve" if self.row.status == "done" => Ok(tenancy::give_place(tx, self.end("to")?).await?),
+            "switch" if self.row.status == "done" => {
+                tenancy::assign(tx, self.end("from")?).await?;
+                tx.record("tenant.switch_back", Target::new("instance", self.end("from")?));
+                Ok(flags::push_all(tx).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+}

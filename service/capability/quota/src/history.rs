@@ -1,0 +1,27 @@
+//! Usage over time: the most of each day, looked at every ten minutes.
+
+use chrono::TimeDelta;
+use platform::{DbError, PlatformTx, Work as _};
+use web::Service;
+
+/// The day of a moment, as it is kept: RFC 3339 `full-date`, UTC.
+fn day(at: platform::Timestamp) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
+/// Writes down what is used now where it is more than what was today, and forgets what is too old.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sample(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let sql = "INSERT INTO quota_sample (tenant_id, resource, day, used, limit_value) \
+               SELECT tenant_id, resource, $1, used, limit_value FROM quota WHERE used > 0 \
+               ON CONFLICT (tenant_id, resource, day) DO UPDATE SET limit_value = excluded.limit_value, \
+               used = CASE WHEN excluded.used > quota_sample.used THEN excluded.used ELSE quota_sample.used END";
+    let sampled = tx.execute(sql, vec![day(tx.now()).into()]).await?;
+    let kept = TimeDelta::from_std(service.config.quota.history_kept).unwrap_or(TimeDelta::days(400));
+    let sql = "DELETE FROM quota_sample WHERE day < $1";
+    tx.execute(sql, vec![day(tx.now() - kept).into()]).await?;
+    Ok(sampled)
+}

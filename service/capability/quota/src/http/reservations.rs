@@ -1,0 +1,150 @@
+//! `/api/internal/quotas/reservations`: what modules hold.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, Responder as _};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::quota::reservation::Model;
+use platform::db::Lookup;
+use policy_core::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Body, Code, Created, FieldErrors, Ids, Input, NoContent, PlatformCaller, Problem, Routes};
+
+use super::write_headers;
+use crate::reservations;
+
+const LIST: &str = "/api/internal/quotas/reservations";
+/// The most that is held at once.
+const AMOUNT_MAX: i64 = 1_000_000;
+/// No hold is longer.
+const LIFETIME_SECONDS_MAX: i64 = 24 * 3600;
+
+pub(super) fn routes() -> Routes {
+    let reserve = Access::Key(Permission::QuotasReserve);
+    Routes::new()
+        .add(
+            Method::POST,
+            LIST,
+            reserve,
+            "create_reservation: Hold some of a tenant's quota.",
+            create_reservation,
+        )
+        .add(
+            Method::POST,
+            "/api/internal/quotas/reservations/{reservation_id}/commit",
+            reserve,
+            "commit_reservation: Use what was held.",
+            commit_reservation,
+        )
+        .add(
+            Method::DELETE,
+            "/api/internal/quotas/reservations/{reservation_id}",
+            reserve,
+            "release_reservation: Give back what was held, or used after a commit.",
+            release_reservation,
+        )
+}
+
+/// What is to be held.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ReservationInput {
+    /// The tenant's id or slug.
+    tenant_id: String,
+    resource: String,
+    amount: i64,
+    /// How long; absent: `quota.reservation_lifetime`.
+    lifetime_seconds: Option<i64>,
+}
+
+impl Input for ReservationInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("/tenantId", &self.tenant_id, 63);
+        errors.require(web::is_slug(&self.resource), "/resource", "must be a name in lower case");
+        let fits = (1..=AMOUNT_MAX).contains(&self.amount);
+        errors.require(fits, "/amount", "must be from 1 to 1,000,000");
+        let fits = self.lifetime_seconds.is_none_or(|seconds| (1..=LIFETIME_SECONDS_MAX).contains(&seconds));
+        errors.require(fits, "/lifetimeSeconds", "must be from 1 to 86,400");
+    }
+}
+
+/// Some of a quota that is held.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reservation {
+    id: Uuid,
+    tenant_id: Uuid,
+    resource: String,
+    amount: i64,
+    /// `held`, `committed`, `released` or `expired`
+    status: String,
+    expires_at: DateTime<Utc>,
+}
+
+impl From<Model> for Reservation {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            tenant_id: row.tenant_id,
+            resource: row.resource,
+            amount: row.amount,
+            status: row.status,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+async fn create_reservation(
+    caller: PlatformCaller,
+    request: HttpRequest,
+    Body(input): Body<ReservationInput>,
+) -> Result<HttpResponse, Problem> {
+    let service = &caller.service;
+    let tenant = match Uuid::try_parse(&input.tenant_id) {
+        Ok(id) => id,
+        Err(_) => {
+            let found = service.db.tenant_of(Lookup::TenantSlug(&input.tenant_id)).await?;
+            found.ok_or_else(|| Problem::new(Code::NotFound))?
+        }
+    };
+    let lifetime = match input.lifetime_seconds {
+        Some(seconds) => TimeDelta::seconds(seconds),
+        None => {
+            TimeDelta::from_std(service.config.quota.reservation_lifetime).unwrap_or(TimeDelta::minutes(5))
+        }
+    };
+    let work = async |tx: &mut platform::Tx| {
+        reservations::require_active(tx).await?;
+        reservations::reserve(tx, &input.resource, input.amount, lifetime).await
+    };
+    let (row, usage) = service.db.write(&caller.ctx, tenant, work).await?;
+    let location = format!("{LIST}/{}", row.id);
+    let mut response = Created(location, Reservation::from(row)).respond_to(&request);
+    write_headers(&usage, response.headers_mut());
+    Ok(response.map_into_boxed_body())
+}
+
+async fn tenant_of(caller: &PlatformCaller, id: Uuid) -> Result<Uuid, Problem> {
+    let found = caller.service.db.tenant_of(Lookup::Reservation(id)).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn commit_reservation(
+    caller: PlatformCaller,
+    ids: Ids,
+) -> Result<actix_web::web::Json<Reservation>, Problem> {
+    let id = ids.id("reservation_id")?;
+    let tenant = tenant_of(&caller, id).await?;
+    let work = async |tx: &mut platform::Tx| reservations::commit(tx, id).await;
+    let row = caller.service.db.write(&caller.ctx, tenant, work).await?;
+    Ok(actix_web::web::Json(row.into()))
+}
+
+async fn release_reservation(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let id = ids.id("reservation_id")?;
+    let tenant = tenant_of(&caller, id).await?;
+    let work = async |tx: &mut platform::Tx| reservations::release(tx, id).await;
+    caller.service.db.write(&caller.ctx, tenant, work).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,197 @@
+//! Reservations: some of a resource is held for a module until it commits or releases it, or takes too long.
+//!
+//! A hold counts like usage. A committed reservation is a usage that the module can give back by the reservation's id, once.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use entity::quota::reservation::{Column, Entity, Model};
+use entity::quota::{resource, usage};
+use entity::tenancy::{plan, tenant};
+use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use crate::ops::{OWN_RESOURCES, Usage, exceeded, find, fresh, tell};
+
+/// Settled reservations are kept this long.
+const SETTLED_KEPT: TimeDelta = TimeDelta::days(1);
+/// Rows that one sweep takes.
+const SWEEP_MAX: i64 = 5_000;
+
+/// Holds `amount` of `resource` for `lifetime`.
+///
+/// # Errors
+/// `quota.exceeded`, `quota.resource_unknown`.
+pub async fn reserve(
+    tx: &mut Tx,
+    resource: &str,
+    amount: i64,
+    lifetime: TimeDelta,
+) -> Result<(Model, Usage), Problem> {
+    let sql = "UPDATE quota SET reserved = reserved + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
+               AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) RETURNING *";
+    let mut held = None;
+    // Once as it is, once after what is too old was given back, or after the resource's row was made.
+    for attempt in 0..2 {
+        let values = vec![resource.into(), amount.into(), tx.now().into()];
+        let rows = tx.execute_returning(sql, values).await?;
+        if let Some(row) = rows.first() {
+            held = Some(Usage::from(usage::Model::from_query_result(row, "").map_err(DbError::from)?));
+            break;
+        }
+        let again = attempt == 0 && (expire(tx, resource).await? > 0 || declare(tx, resource).await?);
+        if !again {
+            break;
+        }
+    }
+    let Some(usage) = held else {
+        let usage = find(tx, resource).await?.ok_or_else(|| Problem::new(Code::QuotaResourceUnknown))?;
+        return Err(exceeded(&usage));
+    };
+    let row = Model {
+        tenant_id: tx.tenant(),
+        id: ids::new(),
+        resource: resource.to_owned(),
+        amount,
+        status: "held".to_owned(),
+        created_at: tx.now(),
+        expires_at: tx.now() + lifetime,
+        settled_at: None,
+    };
+    tx.insert(row.clone()).await?;
+    tx.record("quota.reserve", Target::new("reservation", row.id));
+    tell(tx, &usage, amount);
+    Ok((row, usage))
+}
+
+/// Refuses a tenant that isn't active.
+///
+/// # Errors
+/// `not_found`, `tenant.suspended`, `tenant.not_active`.
+pub(crate) async fn require_active(tx: &Tx) -> Result<(), Problem> {
+    let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    let row = tx.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    match row.status.as_str() {
+        "active" => Ok(()),
+        "suspended" => Err(Problem::new(Code::TenantSuspended)),
+        status => Err(Problem::new(Code::TenantNotActive).fact("status", status)),
+    }
+}
+
+/// Makes the row of a resource that is known and that this tenant has not used yet; false: it is there.
+async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
+    if find(tx, name).await?.is_some() {
+        return Ok(false);
+    }
+    let tenant = tx.one(tx.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let plan = tx.one(tx.platform::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
+    let declared = tx.platform::<resource::Entity>().filter(resource::Column::Key.eq(name));
+    let declared = tx.one(declared).await?;
+    let planned = plan.and_then(|plan| plan.quotas.get(name).cloned());
+    let known = OWN_RESOURCES.contains(&name) || planned.is_some() || declared.is_some();
+    if !known {
+        return Err(Problem::new(Code::QuotaResourceUnknown).fact("resource", name));
+    }
+    let limit = planned.or_else(|| declared?.limits.get(&tenant.plan).cloned());
+    // Another request may make it at the same moment.
+    tx.insert_unless_there(fresh(tx, name, limit.and_then(|limit| limit.as_i64()), false)).await?;
+    Ok(true)
+}
+
+async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+    let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn settle(tx: &mut Tx, row: Model, status: &str, action: &'static str) -> Result<Model, Problem> {
+    let row = Model { status: status.to_owned(), settled_at: Some(tx.now()), ..row };
+    tx.update(row.clone()).await?;
+    tx.record(action, Target::new("reservation", row.id));
+    Ok(row)
+}
+
+/// Makes a hold a usage. Twice is once.
+///
+/// # Errors
+/// `not_found`; `quota.reservation_settled` if it was released or has expired.
+pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
+    let row = locked(tx, id).await?;
+    match row.status.as_str() {
+        "committed" => {
+            tx.housekeeping();
+            Ok(row)
+        }
+        "held" if row.expires_at > tx.now() => {
+            let sql = "UPDATE quota SET reserved = reserved - $3, used = used + $3, updated_at = $4 \
+                       WHERE tenant_id = $1 AND resource = $2";
+            tx.execute(sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
+            settle(tx, row, "committed", "quota.commit").await
+        }
+        other => Err(Problem::new(Code::ReservationSettled).fact("status", other)),
+    }
+}
+
+/// Gives a hold back, or the usage that it became. Twice is once.
+///
+/// # Errors
+/// `not_found`.
+pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Problem> {
+    let row = locked(tx, id).await?;
+    let column = match row.status.as_str() {
+        "held" => "reserved",
+        "committed" => "used",
+        _ => {
+            tx.housekeeping();
+            return Ok(());
+        }
+    };
+    let sql = format!(
+        "UPDATE quota SET {column} = CASE WHEN {column} > $3 THEN {column} - $3 ELSE 0 END, updated_at = $4 \
+         WHERE tenant_id = $1 AND resource = $2"
+    );
+    tx.execute(&sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
+    settle(tx, row, "released", "quota.release").await.map(drop)
+}
+
+/// Gives back what was held for too long; answers how much that was.
+pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
+    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $3 \
+               WHERE tenant_id = $1 AND resource = $2 AND status = 'held' AND expires_at <= $3 RETURNING amount";
+    let rows = tx.execute_returning(sql, vec![resource.into(), tx.now().into()]).await?;
+    let amounts: Vec<i64> = rows.iter().map(|row| row.try_get("", "amount")).collect::<Result<_, _>>()?;
+    let amount: i64 = amounts.into_iter().sum();
+    if amount > 0 {
+        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
+        tx.execute(sql, vec![resource.into(), amount.into()]).await?;
+    }
+    Ok(amount)
+}
+
+/// Gives back what was held for too long, of all tenants, and removes what is long settled.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let now = tx.now();
+    // Reservations first, then quotas: the order in which everybody locks them.
+    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $1 WHERE (tenant_id, id) IN \
+               (SELECT tenant_id, id FROM quota_reservation WHERE status = 'held' AND expires_at <= $1 LIMIT $2) \
+               RETURNING tenant_id, resource, amount";
+    let rows = tx.query(sql, vec![now.into(), SWEEP_MAX.into()]).await?;
+    let mut sums: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
+    for row in &rows {
+        let key = (row.try_get("", "tenant_id")?, row.try_get("", "resource")?);
+        *sums.entry(key).or_default() += row.try_get::<i64>("", "amount")?;
+    }
+    for ((tenant, resource), amount) in sums {
+        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
+        tx.execute(sql, vec![tenant.into(), resource.into(), amount.into()]).await?;
+    }
+    let sql = "DELETE FROM quota_reservation WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM quota_reservation \
+               WHERE status IN ('released', 'expired') AND settled_at < $1 LIMIT $2)";
+    tx.execute(sql, vec![(now - SETTLED_KEPT).into(), SWEEP_MAX.into()]).await?;
+    Ok(rows.len() as u64)
+}

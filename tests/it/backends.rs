@@ -1,0 +1,3 @@
+//! Realms and organizations at identity backends.
+
+mod keycloak;

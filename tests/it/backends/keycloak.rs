@@ -1,0 +1,218 @@
+//! A real Keycloak 26: realms and organizations are made, compared, mended and removed there.
+
+use platform::config::Config;
+use serde_json::{Value, json};
+use tests::{Client, Keycloak, Mishap, Proxy, TestApp, eventually, status};
+
+fn configure(keycloak: &Keycloak, url: &str, config: &mut Config) {
+    keycloak.configure(config, url);
+    config.outbound.timeout = std::time::Duration::from_secs(60);
+}
+
+async fn start(keycloak: &Keycloak) -> TestApp {
+    TestApp::with(|config| configure(keycloak, &keycloak.url, config)).await
+}
+
+/// A slug that no other test's realm has.
+fn fresh(name: &str) -> String {
+    format!("{name}-{}", &uuid::Uuid::now_v7().simple().to_string()[20..])
+}
+
+fn tenant(slug: &str, kind: &str) -> Value {
+    json!({"slug": slug, "name": "Acme", "plan": "pro", "identity": {"backend": "keycloak", "kind": kind}, "owner": {"email": "o@acme.example"}})
+}
+
+/// A person's access token, by the password grant at a client made for it.
+async fn token(admin: &Client, url: &str, realm: &str, scope: &str) -> String {
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "tenantry"),
+        ("username", "ann"),
+        ("password", "ann"),
+        ("scope", scope),
+    ];
+    let anyone = Client { base: url.to_owned(), ..admin.anonymous() };
+    let reply =
+        anyone.form(&format!("/realms/{realm}/protocol/openid-connect/token"), &form).await.expect(200);
+    reply["access_token"].as_str().expect("a token").to_owned()
+}
+
+/// Ann, with a password, and a client that takes passwords.
+async fn ann(admin: &Client, realm: &str) -> String {
+    let person = json!({
+        "username": "ann", "enabled": true, "email": "ann@acme.example", "emailVerified": true, "firstName": "Ann",
+        "lastName": "Doe", "credentials": [{"type": "password", "value": "ann", "temporary": false}],
+    });
+    let made = admin.post(&format!("/admin/realms/{realm}/users"), person).await;
+    made.expect(201);
+    let clients = admin.get(&format!("/admin/realms/{realm}/clients?clientId=tenantry")).await.expect(200);
+    let mut client = clients[0].clone();
+    client["directAccessGrantsEnabled"] = true.into();
+    let path = format!("/admin/realms/{realm}/clients/{}", client["id"].as_str().expect("an id"));
+    assert_eq!(admin.put(&path, client).await.status, 204);
+    let users = admin.get(&format!("/admin/realms/{realm}/users?username=ann")).await.expect(200);
+    users[0]["id"].as_str().expect("an id").to_owned()
+}
+
+#[actix_web::test]
+async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
+    let keycloak = Keycloak::start().await;
+    let app = start(&keycloak).await;
+    let slug = fresh("acme");
+    app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
+    let made = status(&app.operator, &slug, "active").await;
+    assert_eq!(made["identity"]["issuer"], format!("{}/realms/{slug}", keycloak.url));
+    assert_eq!(made["identity"]["externalId"], slug);
+    let admin = keycloak.admin().await;
+    let realm = format!("/admin/realms/{slug}");
+    let found = admin.get(&realm).await.expect(200);
+    assert_eq!(found["attributes"]["tenantry_tenant"], made["id"]);
+    let roles = admin.get(&format!("{realm}/roles")).await.expect(200);
+    for role in ["admin", "contributor", "viewer", "guest", "service"] {
+        assert!(roles.as_array().unwrap().iter().any(|found| found["name"] == role), "{role}");
+    }
+    // The timeline tells what was asked there.
+    let timeline = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
+    let calls = timeline["steps"][1]["calls"].as_array().unwrap();
+    assert!(calls.iter().any(|call| call["path"] == "/admin/realms" && call["status"] == 201), "{calls:?}");
+    // Its issuer was learnt and registered: Ann's token names her tenant by it alone.
+    ann(&admin, &slug).await;
+    let bearer = token(&admin, &keycloak.url, &slug, "openid email profile").await;
+    let exchange = async |token: &str| {
+        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
+    };
+    let exchanged = exchange(&bearer).await.expect(200);
+    assert_eq!(exchanged["tenantSlug"], slug);
+    // Suspended here is disabled there.
+    app.operator.post(&format!("/api/v1/tenants/{slug}/suspend"), json!({})).await.expect(200);
+    exchange(&bearer).await.refused(403, "tenant.suspended");
+    let enabled = async |wanted: bool| {
+        eventually("the realm to follow", async || {
+            let found = keycloak.admin().await.get(&realm).await.expect(200);
+            (found["enabled"] == wanted).then_some(())
+        })
+        .await
+    };
+    enabled(false).await;
+    app.operator.post(&format!("/api/v1/tenants/{slug}/resume"), json!({})).await.expect(200);
+    enabled(true).await;
+    // What somebody changed there is found, and mended when asked.
+    let admin = keycloak.admin().await;
+    assert_eq!(admin.delete(&format!("{realm}/roles/viewer")).await.status, 204);
+    let drift = async || app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
+    assert_eq!(
+        drift().await["differences"],
+        json!([{"what": "role.viewer", "wanted": "present", "found": "absent"}])
+    );
+    app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
+    eventually("the realm to be mended", async || {
+        drift().await["differences"].as_array().unwrap().is_empty().then_some(())
+    })
+    .await;
+    // Nothing stays behind, and that is proven.
+    app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+    let id = made["id"].as_str().unwrap();
+    status(&app.operator, id, "deleted").await;
+    assert_eq!(keycloak.admin().await.get(&realm).await.status, 404);
+    let proof = app.audit("tenant.prove_absence").await;
+    assert_eq!(
+        (proof[0]["details"]["identity"].as_str(), proof[0]["details"]["rows"]["directory_user"].as_i64()),
+        (Some("absent"), Some(0))
+    );
+    let issuers = app.operator.get("/api/v1/issuers").await.expect(200);
+    assert!(issuers["items"].as_array().unwrap().is_empty(), "{issuers}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenant_is_an_organization_in_the_shared_realm_and_its_claim_names_it() {
+    let keycloak = Keycloak::start().await;
+    let app = start(&keycloak).await;
+    let (acme, other) = (fresh("acme"), fresh("other"));
+    for slug in [&acme, &other] {
+        app.operator.post("/api/v1/tenants", tenant(slug, "org")).await.expect(202);
+    }
+    let made = status(&app.operator, &acme, "active").await;
+    status(&app.operator, &other, "active").await;
+    let admin = keycloak.admin().await;
+    let realm = format!("shared-{}", keycloak.realm);
+    let organizations = format!("/admin/realms/{realm}/organizations");
+    let organization = format!("{organizations}/{}", made["identity"]["externalId"].as_str().unwrap());
+    assert_eq!(admin.get(&organization).await.expect(200)["alias"], acme);
+    let person = ann(&admin, &realm).await;
+    let request = admin.request(reqwest::Method::POST, &format!("{organization}/members"));
+    let joined =
+        request.header("content-type", "application/json").body(person).send().await.expect("an answer");
+    assert_eq!(joined.status(), 201);
+    let bearer = token(&admin, &keycloak.url, &realm, "openid email profile organization").await;
+    let exchanged =
+        app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": bearer})).await.expect(200);
+    assert_eq!(exchanged["tenantSlug"], acme);
+    app.operator.delete(&format!("/api/v1/tenants/{acme}")).await.expect(202);
+    status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+    let left = keycloak.admin().await.get(&organizations).await.expect(200);
+    let left: Vec<&str> = left.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(left, [other.as_str()]);
+    // The other's people still come in by the same issuer.
+    assert_eq!(app.operator.get("/api/v1/issuers").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_there_and_not_ours_is_neither_taken_nor_removed() {
+    let keycloak = Keycloak::start().await;
+    let app = start(&keycloak).await;
+    let mut body = tenant(&fresh("thief"), "realm");
+    body["identity"]["externalId"] = keycloak.realm.clone().into();
+    let made = app.operator.post("/api/v1/tenants", body).await.expect(202);
+    let id = made["id"].as_str().unwrap();
+    status(&app.operator, id, "failed").await;
+    let timeline = app.operator.get(&format!("/api/v1/tenants/{id}/provisioning")).await.expect(200);
+    let error = timeline["steps"][1]["error"].as_str().unwrap();
+    assert!(error.contains("isn't ours") || error.contains("403"), "{error}");
+    let realm = format!("/admin/realms/{}", keycloak.realm);
+    assert!(keycloak.admin().await.get(&realm).await.expect(200)["enabled"].as_bool().unwrap());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_lost_answer_at_any_request_changes_nothing() {
+    let keycloak = Keycloak::start().await;
+    let proxy = Proxy::start(&keycloak.url);
+    let app = TestApp::with(|config| configure(&keycloak, &proxy.url, config)).await;
+    for kind in ["realm", "org"] {
+        // How many requests one takes, undisturbed.
+        proxy.upset(usize::MAX, Mishap::AnswerLost);
+        let slug = fresh("calm");
+        app.operator.post("/api/v1/tenants", tenant(&slug, kind)).await.expect(202);
+        status(&app.operator, &slug, "active").await;
+        let requests = proxy.count();
+        assert!(requests >= 4, "{requests}");
+        for number in 1..=requests {
+            for mishap in [Mishap::AnswerLost, Mishap::RequestLost, Mishap::Unavailable] {
+                let slug = fresh("upset");
+                proxy.upset(number, mishap);
+                app.operator.post("/api/v1/tenants", tenant(&slug, kind)).await.expect(202);
+                let made = status(&app.operator, &slug, "active").await;
+                proxy.upset(usize::MAX, mishap);
+                let drift = app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
+                assert_eq!(drift["differences"], json!([]), "{kind} {number} {mishap:?}");
+                if mishap == Mishap::AnswerLost {
+                    proxy.upset(number, mishap);
+                    app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+                    status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+                }
+            }
+        }
+    }
+    let shared = format!("/admin/realms/shared-{}/organizations?max=1000", keycloak.realm);
+    let organizations = keycloak.admin().await.get(&shared).await.expect(200);
+    let mut names: Vec<&str> =
+        organizations.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "none is there twice");
+    app.stop().await;
+    proxy.stop().await;
+}
