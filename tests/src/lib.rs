@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests play the outside world")]
 
 mod app;
+mod arm;
 mod browser;
 mod client;
 mod dns;
@@ -18,6 +19,7 @@ pub mod saml;
 mod store;
 
 pub use app::{Tenant, TestApp};
+pub use arm::{Arm, SUBSCRIPTION};
 pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
 pub use dns::Dns;

@@ -178,7 +178,8 @@ impl Look<'_> {
             Follow::AsyncOperation(url) | Follow::Location(url) => url,
         };
         let answer = self.manager.follow(url).await?;
-        if answer.status() == StatusCode::NOT_FOUND {
+        // An address that is gone, or that answers with the operation's own failure: the deployment itself has the last word.
+        if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::CONFLICT) {
             let found = self.manager.get(&self.manager.deployment(row), DEPLOYMENTS).await?;
             return Ok(found.map_or(State::Succeeded, |found| operation::polled(&Follow::Resource, &found)));
         }

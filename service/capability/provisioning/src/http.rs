@@ -1,5 +1,6 @@
 //! `POST /api/v1/tenants`, `DELETE /api/v1/tenants/{tenant}`, and the runs of a tenant.
 
+mod deployments;
 mod new_tenant;
 mod timeline;
 
@@ -105,6 +106,7 @@ pub fn routes() -> Routes {
             "list_runs: List a tenant's runs, newest first.",
             list_runs,
         )
+        .and(deployments::routes())
 }
 
 /// Seconds of `Prefer: wait=N` (RFC 7240).

@@ -7,6 +7,9 @@ use platform::DbError;
 use platform::http::Failure;
 use web::{Code, Problem};
 
+/// Who throttles and doesn't say for how long is left alone for this.
+const THROTTLED: Duration = Duration::from_secs(5);
+
 /// A run's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -88,6 +91,8 @@ impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         if failure.permanent {
             Stop::Never { why: failure.reason }
+        } else if failure.throttled {
+            Stop::Wait { after: failure.after.unwrap_or(THROTTLED), why: failure.reason }
         } else {
             Stop::Again { after: failure.after, why: failure.reason }
         }

@@ -270,6 +270,8 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
             &[]
         }
         Note::Waits { why, calls } => {
+            // It got on: attempts count what went wrong since.
+            row.attempts = row.attempts.min(1);
             row.waits_for = Some(short(why));
             calls
         }

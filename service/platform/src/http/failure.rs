@@ -18,6 +18,8 @@ pub struct Failure {
     pub permanent: bool,
     /// When to try again, if the other side said.
     pub after: Option<Duration>,
+    /// Whether the other side only asks for patience.
+    pub throttled: bool,
 }
 
 impl std::fmt::Display for Failure {
@@ -31,12 +33,12 @@ impl std::error::Error for Failure {}
 impl Failure {
     /// Trying again may help.
     pub fn later(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), permanent: false, after: None }
+        Self { reason: reason.to_string(), permanent: false, after: None, throttled: false }
     }
 
     /// Trying again can't help.
     pub fn permanent(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), permanent: true, after: None }
+        Self { reason: reason.to_string(), permanent: true, after: None, throttled: false }
     }
 
     /// What an answer's status says: throttling, faults of the other side, credentials that somebody may mend, and conflicts
@@ -49,6 +51,7 @@ impl Failure {
             reason: format!("{what} answered {status}{separator}{message}"),
             permanent: !(matches!(status, 401 | 403 | 408 | 409 | 429) || status >= 500),
             after: retry_after(answer.headers()),
+            throttled: status == 429,
         }
     }
 }
@@ -56,6 +59,6 @@ impl Failure {
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
         let permanent = matches!(error, HttpError::Refused(_));
-        Self { reason: error.to_string(), permanent, after: None }
+        Self { reason: error.to_string(), permanent, after: None, throttled: false }
     }
 }

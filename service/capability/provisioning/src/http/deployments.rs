@@ -1,0 +1,120 @@
+//! `/api/v1/deployments`: what stands at Azure, and what stands there that nobody knows.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::provisioning::deployment::{Column, Entity, Model};
+use platform::PlatformView;
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Code, ListQuery, Page, PlatformCaller, Problem, Query, Routes};
+
+pub(super) fn routes() -> Routes {
+    let read = Access::Key(Permission::CatalogueRead);
+    Routes::new()
+        .add(
+            Method::GET,
+            "/api/v1/deployments",
+            read,
+            "list_deployments: List what was made at Azure.",
+            list_deployments,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/deployments/orphans",
+            read,
+            "list_orphans: List resource groups at Azure that carry our tag and that no deployment knows.",
+            list_orphans,
+        )
+}
+
+/// What stands behind an instance at Azure.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Deployment {
+    id: Uuid,
+    /// `tenant:{id}` or `pool:{driver}:{region}:{number}`
+    purpose: String,
+    sku: String,
+    region: String,
+    resource_group: String,
+    name: String,
+    /// `pending`, `deploying`, `checking`, `succeeded`, `failed`, `deleting` or `deleted`
+    status: String,
+    error: Option<String>,
+    #[schema(value_type = Object)]
+    outputs: Value,
+    instance_id: Option<Uuid>,
+    template_version: String,
+    #[schema(value_type = Vec<Object>)]
+    calls: Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Model> for Deployment {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            purpose: row.purpose,
+            sku: row.sku,
+            region: row.region,
+            resource_group: row.resource_group,
+            name: row.name,
+            status: row.status,
+            error: row.error,
+            outputs: row.outputs,
+            instance_id: row.instance_id,
+            template_version: row.template_version,
+            calls: row.calls,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// A resource group that nobody knows.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Orphan {
+    resource_group: String,
+    /// The deployment that its tag names.
+    deployment: String,
+}
+
+/// Resource groups that nobody knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Orphans {
+    items: Vec<Orphan>,
+}
+
+async fn list_deployments(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Deployment>, Problem> {
+    caller.page::<Entity, _>(&query, Column::Id, Deployment::from).await
+}
+
+async fn list_orphans(caller: PlatformCaller) -> Result<Json<Orphans>, Problem> {
+    let service = &caller.service;
+    if !azure::is_configured(&service.config.azure) {
+        return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
+    }
+    let find = async |view: &PlatformView| {
+        view.all(view.platform::<Entity>().filter(Column::Status.ne("deleted"))).await
+    };
+    let rows = service.db.read_platform(find).await?;
+    let known: BTreeSet<String> = rows.into_iter().map(|row| row.id.to_string()).collect();
+    let found = azure::orphans(&service.config.azure, &service.outside(), |id| known.contains(id)).await;
+    let found = found.map_err(|failure| Problem::detailed(Code::Unavailable, failure.reason))?;
+    let items = found
+        .into_iter()
+        .map(|orphan| Orphan { resource_group: orphan.resource_group, deployment: orphan.deployment });
+    Ok(Json(Orphans { items: items.collect() }))
+}

@@ -1,0 +1,314 @@
+//! Instances at Azure, against a double of the Resource Manager's wire.
+
+use std::time::Duration;
+
+use platform::config::Config;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tests::{Arm, SUBSCRIPTION, TestApp, eventually, status};
+
+fn configure(arm: &Arm, config: &mut Config) {
+    config.azure.subscription_id = SUBSCRIPTION.to_owned();
+    config.azure.tenant_id = "directory".to_owned();
+    config.azure.client_id = "client".to_owned();
+    // Tokens are remembered by the credentials that got them: a secret of its own for each double.
+    config.azure.client_secret = SecretString::from(arm.url.clone());
+    config.azure.authority_url = arm.url.clone();
+    config.azure.management_url = arm.url.clone();
+    config.azure.regions = vec!["westeurope".to_owned(), "northeurope".to_owned()];
+    config.azure.environments = vec!["westeurope=/subscriptions/x/environments/shared".to_owned()];
+    config.azure.poll = Duration::from_millis(20);
+    config.provisioning.wait = Duration::from_millis(100);
+}
+
+async fn start(arm: &Arm) -> TestApp {
+    TestApp::with(|config| configure(arm, config)).await
+}
+
+fn private(slug: &str) -> Value {
+    json!({"slug": slug, "name": slug, "plan": "enterprise", "isolation": "private", "region": "northeurope", "instance": {"driver": "azure"}})
+}
+
+async fn timeline(app: &TestApp, tenant: &str) -> Value {
+    app.operator.get(&format!("/api/v1/tenants/{tenant}/provisioning")).await.expect(200)
+}
+
+#[actix_web::test]
+async fn a_private_tenant_gets_an_instance_of_its_own_and_takes_it_away_when_it_goes() {
+    let arm = Arm::start();
+    arm.sick(2);
+    let app = start(&arm).await;
+    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+    let id = made["id"].as_str().unwrap().to_owned();
+    let made = status(&app.operator, "acme", "active").await;
+    assert_eq!(made["instance"]["mode"], "dedicated");
+    let group = format!("tenantry-{}", id.replace('-', ""));
+    assert_eq!(arm.groups(), [group.as_str()]);
+    assert_eq!((arm.states(&group), arm.begun(&group)), (vec!["Succeeded"], 1));
+    let path = format!("/api/v1/instances/{}", made["instance"]["id"].as_str().unwrap());
+    let instance = app.operator.get(&path).await.expect(200);
+    assert_eq!(
+        (instance["region"].as_str(), instance["tenantCount"].as_i64(), instance["health"].as_str()),
+        (Some("northeurope"), Some(1), Some("healthy"))
+    );
+    assert_eq!(instance["endpoint"], format!("{}/apps/{group}", arm.url));
+    // The timeline tells what was asked, with Azure's own ids.
+    let step = &timeline(&app, "acme").await["steps"][4];
+    let calls = step["calls"].as_array().unwrap();
+    assert!(
+        calls
+            .iter()
+            .any(|call| call["method"] == "PUT" && call["status"] == 201 && call["requestId"].is_string()),
+        "{step}"
+    );
+    // Validated and forecast before it was deployed.
+    let verbs: Vec<String> =
+        arm.said().into_iter().map(|(_, said)| said).filter(|said| said.starts_with("POST")).collect();
+    assert!(verbs[0].ends_with("/validate") && verbs[1].ends_with("/whatIf"), "{verbs:?}");
+    let body = &arm.bodies()[0]["properties"];
+    assert_eq!(body["parameters"]["tags"]["value"]["tenantry-purpose"], format!("tenant:{id}"));
+    app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    status(&app.operator, &id, "deleted").await;
+    assert!(arm.groups().is_empty());
+    assert_eq!(app.operator.get(&path).await.status, 404);
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn a_deployment_that_fails_tells_why_and_leaves_nothing() {
+    let arm = Arm::start();
+    let app = start(&arm).await;
+    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+    arm.fail(&format!("tenantry-{}", made["id"].as_str().unwrap().replace('-', "")));
+    status(&app.operator, "acme", "failed").await;
+    let error = timeline(&app, "acme").await["steps"][4]["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.contains("DeploymentFailed")
+            && error.contains("The subscription can have no more environments"),
+        "{error}"
+    );
+    assert!(arm.groups().is_empty());
+    let deployments = app.operator.get("/api/v1/deployments").await.expect(200);
+    assert_eq!(deployments["items"][0]["status"], "deleted");
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are_found() {
+    let arm = Arm::start();
+    let app = start(&arm).await;
+    arm.add_group("tenantry-azure-westeurope-1", json!({"team": "somebody else"}));
+    arm.add_group("tenantry-lost", json!({"tenantry-deployment": "01a1ff41-3bd4-7339-b0d4-8e414d16ed95"}));
+    let shared = json!({"slug": "acme", "name": "Acme", "instance": {"driver": "azure"}});
+    app.operator.post("/api/v1/tenants", shared).await.expect(202);
+    eventually("the growth to be given up", async || {
+        let jobs = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
+        jobs["items"].as_array().unwrap().iter().any(|job| job["kind"] == "instances.grow").then_some(())
+    })
+    .await;
+    assert_eq!(arm.groups(), ["tenantry-azure-westeurope-1", "tenantry-lost"]);
+    assert!(arm.states("tenantry-azure-westeurope-1").is_empty());
+    let orphans = app.operator.get("/api/v1/deployments/orphans").await.expect(200);
+    assert_eq!(
+        orphans["items"],
+        json!([{"resourceGroup": "tenantry-lost", "deployment": "01a1ff41-3bd4-7339-b0d4-8e414d16ed95"}])
+    );
+    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    status(&app.operator, "acme", "failed").await;
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn the_pool_grows_when_there_is_no_room_and_ahead_at_ninety_percent() {
+    let arm = Arm::start();
+    let app = TestApp::with(|config| {
+        configure(&arm, config);
+        config.jobs.at_once = 8;
+    })
+    .await;
+    let post = async |number: usize| {
+        let body = json!({"slug": format!("t{number}"), "name": "t", "instance": {"driver": "azure"}});
+        app.operator.post("/api/v1/tenants", body).await.expect(202);
+    };
+    for number in 0..44 {
+        post(number).await;
+    }
+    for number in 0..44 {
+        status(&app.operator, &format!("t{number}"), "active").await;
+    }
+    assert_eq!(arm.groups(), ["tenantry-azure-westeurope-1"], "one for all of them");
+    post(44).await;
+    status(&app.operator, "t44", "active").await;
+    eventually("the second to be made ahead", async || (arm.groups().len() == 2).then_some(())).await;
+    eventually("it to take tenants", async || {
+        let instances = app.operator.get("/api/v1/instances").await.expect(200);
+        let azure = |one: &&Value| one["driver"] == "azure";
+        (instances["items"].as_array().unwrap().iter().filter(azure).count() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(app.audit("instance.capacity_low").await.len(), 1, "told once");
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn tokens_come_by_secret_by_workload_identity_or_by_managed_identity() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "an-assertion\n").unwrap();
+    for credential in ["client_secret", "workload_identity", "managed_identity"] {
+        let arm = Arm::start();
+        let app = TestApp::with(|config| {
+            configure(&arm, config);
+            config.azure.credential = credential.to_owned();
+            config.azure.federated_token_file = file.path().display().to_string();
+            config.azure.identity_endpoint = format!("{}/identity", arm.url);
+            config.azure.identity_header = SecretString::from("header");
+        })
+        .await;
+        app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+        status(&app.operator, "acme", "active").await;
+        let asked = arm.asked_tokens();
+        assert_eq!(asked.len(), 1, "one token for all requests");
+        let resource: String = url::form_urlencoded::byte_serialize(arm.url.as_bytes()).collect();
+        let expected = match credential {
+            "client_secret" => format!("scope={resource}%2F.default&client_secret={resource}"),
+            "workload_identity" => "jwt-bearer&client_assertion=an-assertion".to_owned(),
+            _ => format!(
+                "GET /identity api-version=2019-08-01&resource={resource}&client_id=client  x-identity-header=header"
+            ),
+        };
+        assert!(asked[0].contains(&expected), "{credential}: {asked:?}");
+        // One that is refused is fetched anew.
+        arm.revoke_tokens();
+        app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+        eventually("the group to go", async || arm.groups().is_empty().then_some(())).await;
+        assert_eq!(arm.asked_tokens().len(), 2);
+        app.stop().await;
+        arm.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn what_azure_can_not_do_is_refused_before_anything_is_written() {
+    let arm = Arm::start();
+    let app = start(&arm).await;
+    let post = async |body: Value| app.operator.post("/api/v1/tenants", body).await;
+    let mut body = private("acme");
+    body["region"] = "atlantis".into();
+    let refused = post(body.clone()).await.refused(400, "tenant.region_unknown");
+    assert_eq!(refused["known"], json!(["westeurope", "northeurope"]));
+    body["region"] = "northeurope".into();
+    body["isolation"] = "namespace".into();
+    post(body.clone()).await.refused(400, "tenant.backend_unavailable");
+    body["isolation"] = "private".into();
+    body["instance"]["mode"] = "shared".into();
+    post(body).await.refused(400, "validation.failed");
+    assert!(app.operator.get("/api/v1/tenants").await.expect(200)["items"].as_array().unwrap().is_empty());
+    assert!(arm.groups().is_empty() && arm.said().is_empty());
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn giving_up_cancels_what_azure_is_at() {
+    let arm = Arm::start();
+    arm.sick(u32::MAX);
+    let app = start(&arm).await;
+    app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+    eventually("the instance to be asked for its health", async || {
+        let step = timeline(&app, "acme").await["steps"][4]["waitsFor"].as_str().map(ToOwned::to_owned);
+        step.filter(|step| step.contains("health")).map(drop)
+    })
+    .await;
+    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    status(&app.operator, "acme", "failed").await;
+    assert!(arm.groups().is_empty());
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
+    let arm = Arm::start();
+    let app = TestApp::with(|config| {
+        configure(&arm, config);
+        config.outbound.timeout = Duration::from_secs(1);
+        config.jobs.provisioning_attempts_max = 4;
+        config.jobs.provisioning_retry_base_ms = 10;
+    })
+    .await;
+    arm.misbehave(150);
+    let mut ids = Vec::new();
+    for number in 0..200 {
+        let made = app.operator.post("/api/v1/tenants", private(&format!("t{number}"))).await.expect(202);
+        let id = made["id"].as_str().unwrap().to_owned();
+        if number % 10 == 0 {
+            arm.fail(&format!("tenantry-{}", id.replace('-', "")));
+        }
+        ids.push(id);
+    }
+    let (mut active, mut failed) = (0, 0);
+    for id in &ids {
+        let ended = async || {
+            let tenant = app.operator.get(&format!("/api/v1/tenants/{id}")).await.expect(200);
+            tenant["status"]
+                .as_str()
+                .filter(|status| matches!(*status, "active" | "failed"))
+                .map(ToOwned::to_owned)
+        };
+        let mut state = ended().await;
+        while state.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            state = ended().await;
+        }
+        let group = format!("tenantry-{}", id.replace('-', ""));
+        if state.as_deref() == Some("active") {
+            active += 1;
+            assert_eq!(arm.states(&group), ["Succeeded"], "{id}");
+        } else {
+            failed += 1;
+            assert!(!arm.groups().contains(&group), "{id}");
+        }
+    }
+    println!("{active} active, {failed} cleanly removed");
+    assert_eq!(arm.groups().len(), active, "never two for one tenant");
+    assert!(active >= 100 && failed >= 20, "{active} active, {failed} failed");
+    let instances = app.operator.get("/api/v1/instances?limit=200").await.expect(200);
+    let azure = instances["items"].as_array().unwrap().iter().filter(|one| one["driver"] == "azure").count();
+    assert!(azure == active || instances["nextCursor"].is_string());
+    app.stop().await;
+    arm.stop().await;
+}
+
+/// The templates of all SKUs, as they were sent, against the published schemas; the double against Microsoft's own clients.
+#[actix_web::test]
+async fn bodies_fit_the_published_schemas_and_the_double_the_vendors_clients() {
+    let arm = Arm::start();
+    let app = start(&arm).await;
+    app.operator.post("/api/v1/tenants", private("private")).await.expect(202);
+    let namespace = json!({"slug": "namespace", "name": "n", "isolation": "namespace", "instance": {"driver": "azure"}});
+    app.operator.post("/api/v1/tenants", namespace).await.expect(202);
+    app.operator.post("/api/v1/tenants", json!({"slug": "shared", "name": "s", "instance": {"driver": "azure"}})).await.expect(202);
+    for slug in ["private", "namespace", "shared"] {
+        status(&app.operator, slug, "active").await;
+    }
+    assert_eq!(arm.bodies().len(), 3);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), Value::Array(arm.bodies()).to_string()).unwrap();
+    for (script, arguments) in [
+        ("arm_schemas.py", vec![file.path().display().to_string()]),
+        ("arm_client.py", vec![arm.url.clone(), SUBSCRIPTION.to_owned()]),
+    ] {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+        let mut command = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
+        let output = command.arg(script).args(arguments).current_dir(fixtures).output().await;
+        let output = output.expect("tests/run installs Python's packages");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{script}: {said}");
+    }
+    app.stop().await;
+    arm.stop().await;
+}

@@ -1,0 +1,609 @@
+//! A double of the Azure Resource Manager's wire: tokens, resource groups, deployments as long-running operations in all three
+//! styles, throttling, conflicts, faults, lost answers. Checked against Microsoft's own clients by `arm_client.py`.
+//!
+//! Time is counted in looks: an operation is through when it was asked about often enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
+
+/// The subscription of the double.
+pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-00000000cafe";
+/// Looks until an operation is through.
+const LOOKS: u32 = 2;
+
+/// A running double.
+pub struct Arm {
+    pub url: String,
+    state: State,
+    server: ServerHandle,
+}
+
+type State = Arc<Mutex<World>>;
+
+#[derive(Default)]
+struct World {
+    url: String,
+    groups: BTreeMap<String, Group>,
+    /// Long-running operations: looks left, and what they are about.
+    operations: BTreeMap<u64, (u32, About)>,
+    next: u64,
+    /// Per thousand requests that go wrong.
+    chaos: u64,
+    seed: u64,
+    /// Groups whose deployment fails.
+    failing: BTreeSet<String>,
+    /// Looks at an app's health that fail first.
+    sick: u32,
+    tokens: u64,
+    /// Tokens up to this one are refused.
+    revoked: u64,
+    said: Vec<(u16, String)>,
+    bodies: Vec<Value>,
+    /// Deployments that were begun, by group.
+    begun: BTreeMap<String, u32>,
+    asked_tokens: Vec<String>,
+}
+
+#[derive(Clone)]
+enum About {
+    Deployment(String, String),
+    Validation,
+    WhatIf,
+    Removal(String),
+}
+
+struct Group {
+    body: Value,
+    /// Looks until it is gone.
+    going: Option<u32>,
+    deployments: BTreeMap<String, Deployment>,
+    health: u32,
+}
+
+struct Deployment {
+    body: Value,
+    looks: u32,
+    state: &'static str,
+}
+
+impl Arm {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let state: State = Arc::new(Mutex::new(World { url: url.clone(), seed: 42, ..World::default() }));
+        let shared = state.clone();
+        let server = HttpServer::new(move || {
+            App::new().app_data(web::Data::new(shared.clone())).default_service(web::to(serve))
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .expect("it listens")
+        .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { url, state, server: handle }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.state.lock().expect("a lock")
+    }
+
+    /// So many of a thousand requests go wrong from now on.
+    pub fn misbehave(&self, per_thousand: u64) {
+        self.world().chaos = per_thousand;
+    }
+
+    /// The deployment in this group fails.
+    pub fn fail(&self, group: &str) {
+        self.world().failing.insert(group.to_owned());
+    }
+
+    /// Apps answer 503 for so many looks.
+    pub fn sick(&self, looks: u32) {
+        self.world().sick = looks;
+    }
+
+    /// No token that was given so far is taken any more.
+    pub fn revoke_tokens(&self) {
+        let mut world = self.world();
+        world.revoked = world.tokens;
+    }
+
+    /// A group that somebody else made.
+    pub fn add_group(&self, name: &str, tags: Value) {
+        let body = json!({"location": "westeurope", "tags": tags});
+        let group = Group { body, going: None, deployments: BTreeMap::new(), health: 0 };
+        self.world().groups.insert(name.to_owned(), group);
+    }
+
+    /// Names of all groups.
+    pub fn groups(&self) -> Vec<String> {
+        self.world().groups.keys().cloned().collect()
+    }
+
+    /// States of a group's deployments.
+    pub fn states(&self, group: &str) -> Vec<&'static str> {
+        let world = self.world();
+        world
+            .groups
+            .get(group)
+            .map(|group| group.deployments.values().map(|one| one.state).collect())
+            .unwrap_or_default()
+    }
+
+    /// How often a deployment was begun in a group.
+    pub fn begun(&self, group: &str) -> u32 {
+        self.world().begun.get(group).copied().unwrap_or_default()
+    }
+
+    /// Bodies of deployments that came.
+    pub fn bodies(&self) -> Vec<Value> {
+        self.world().bodies.clone()
+    }
+
+    /// What was answered: status, and method with path.
+    pub fn said(&self) -> Vec<(u16, String)> {
+        self.world().said.clone()
+    }
+
+    /// What token endpoints were asked.
+    pub fn asked_tokens(&self) -> Vec<String> {
+        self.world().asked_tokens.clone()
+    }
+
+    pub async fn stop(self) {
+        self.server.stop(false).await;
+    }
+}
+
+fn error(status: u16, code: &str, message: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(status).expect("a status");
+    HttpResponse::build(status)
+        .append_header(("x-ms-request-id", "00000000-1111-2222-3333-444444444444"))
+        .json(json!({"error": {"code": code, "message": message}}))
+}
+
+impl World {
+    /// A number from a small generator: the same mishaps in each run.
+    fn roll(&mut self) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        self.seed
+    }
+
+    fn begin(&mut self, about: About) -> u64 {
+        self.next += 1;
+        self.operations.insert(self.next, (LOOKS, about));
+        self.next
+    }
+
+    fn token(&mut self) -> HttpResponse {
+        self.tokens += 1;
+        let token = format!("arm-token-{}", self.tokens);
+        HttpResponse::Ok().json(json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer"}))
+    }
+
+    fn is_known(&self, request: &HttpRequest) -> bool {
+        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let number = header.and_then(|text| text.strip_prefix("Bearer arm-token-")?.parse::<u64>().ok());
+        number.is_some_and(|number| number > self.revoked && number <= self.tokens)
+    }
+
+    /// One look at a group's deployments and removals: both go on by being looked at.
+    fn look(&mut self, name: &str) {
+        let failing = self.failing.contains(name);
+        let Some(group) = self.groups.get_mut(name) else { return };
+        for deployment in group.deployments.values_mut().filter(|one| one.state == "Running") {
+            deployment.looks = deployment.looks.saturating_sub(1);
+            if deployment.looks == 0 {
+                deployment.state = if failing { "Failed" } else { "Succeeded" };
+            }
+        }
+        let gone = group.going.as_mut().is_some_and(|looks| {
+            *looks = looks.saturating_sub(1);
+            *looks == 0
+        });
+        if gone {
+            self.groups.remove(name);
+        }
+    }
+
+    fn group(&mut self, method: &Method, name: &str, body: &Value) -> HttpResponse {
+        self.look(name);
+        let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}");
+        match (method, self.groups.get_mut(name)) {
+            (&Method::PUT, Some(group)) if group.going.is_some() => {
+                error(409, "ResourceGroupBeingDeleted", "The resource group is being deleted.")
+            }
+            (&Method::PUT, found) => {
+                if body["location"].as_str().is_none() {
+                    return error(400, "LocationRequired", "The location property is required.");
+                }
+                let new = found.is_none();
+                match found {
+                    Some(group) => group.body = body.clone(),
+                    None => {
+                        let group = Group {
+                            body: body.clone(),
+                            going: None,
+                            deployments: BTreeMap::new(),
+                            health: 0,
+                        };
+                        self.groups.insert(name.to_owned(), group);
+                    }
+                }
+                let answer = shown_group(&path, name, body, "Succeeded");
+                if new { HttpResponse::Created().json(answer) } else { HttpResponse::Ok().json(answer) }
+            }
+            (_, None) => error(404, "ResourceGroupNotFound", "The resource group could not be found."),
+            (&Method::HEAD, _) => HttpResponse::NoContent().finish(),
+            (&Method::DELETE, Some(group)) => {
+                group.going.get_or_insert(LOOKS);
+                let id = self.begin(About::Removal(name.to_owned()));
+                HttpResponse::Accepted()
+                    .append_header((
+                        "location",
+                        format!(
+                            "{}/subscriptions/{SUBSCRIPTION}/operationresults/{id}?api-version=2025-04-01",
+                            self.url
+                        ),
+                    ))
+                    .append_header(("x-ms-retry-after-ms", "10"))
+                    .finish()
+            }
+            (_, Some(group)) => {
+                let state = if group.going.is_some() { "Deleting" } else { "Succeeded" };
+                HttpResponse::Ok().json(shown_group(&path, name, &group.body, state))
+            }
+        }
+    }
+
+    fn deployment(
+        &mut self,
+        method: &Method,
+        group_name: &str,
+        name: &str,
+        verb: &str,
+        body: &Value,
+    ) -> HttpResponse {
+        if !self.groups.contains_key(group_name) {
+            return error(404, "ResourceGroupNotFound", "The resource group could not be found.");
+        }
+        if !verb.is_empty() && verb != "cancel" {
+            if body.pointer("/properties/template/resources").is_none() {
+                return error(400, "InvalidTemplate", "There is no template.");
+            }
+            let about = if verb == "validate" { About::Validation } else { About::WhatIf };
+            // Sometimes answered at once, sometimes later.
+            if verb == "validate" && self.roll().is_multiple_of(2) {
+                return HttpResponse::Ok().json(json!({"properties": {"provisioningState": "Succeeded"}}));
+            }
+            let id = self.begin(about);
+            return HttpResponse::Accepted()
+                .append_header((
+                    "location",
+                    format!("/subscriptions/{SUBSCRIPTION}/operationresults/{id}?api-version=2026-06-01"),
+                ))
+                .append_header(("retry-after-ms", "10"))
+                .finish();
+        }
+        let style = self.roll() % 3;
+        self.look(group_name);
+        let Some(group) = self.groups.get_mut(group_name) else {
+            return error(404, "ResourceGroupNotFound", "The resource group could not be found.");
+        };
+        let going = group.going.is_some();
+        match (method, verb, group.deployments.get_mut(name)) {
+            (&Method::POST, "cancel", Some(found)) if found.state == "Running" => {
+                found.state = "Canceled";
+                HttpResponse::NoContent().finish()
+            }
+            (&Method::POST, "cancel", Some(_)) => {
+                error(409, "DeploymentCannotBeCancelled", "The deployment is not running.")
+            }
+            (&Method::PUT, _, _) if going => {
+                error(409, "ResourceGroupBeingDeleted", "The resource group is being deleted.")
+            }
+            (&Method::PUT, _, Some(found)) if found.state == "Running" => {
+                error(409, "DeploymentActive", "The deployment with this name is active.")
+            }
+            (&Method::PUT, _, found) => {
+                let status = if found.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+                let made = Deployment { body: body.clone(), looks: LOOKS, state: "Running" };
+                group.deployments.insert(name.to_owned(), made);
+                *self.begun.entry(group_name.to_owned()).or_default() += 1;
+                self.bodies.push(body.clone());
+                let shown = self.shown(group_name, name);
+                let id = self.begin(About::Deployment(group_name.to_owned(), name.to_owned()));
+                let mut answer = HttpResponse::build(status);
+                match style {
+                    0 => {
+                        answer.append_header(("azure-asyncoperation", format!("{}/subscriptions/{SUBSCRIPTION}/operationstatuses/{id}?api-version=2026-06-01", self.url)));
+                    }
+                    1 if status == StatusCode::CREATED => {
+                        answer.append_header(("location", format!("{}/subscriptions/{SUBSCRIPTION}/operationresults/{id}?api-version=2026-06-01", self.url)));
+                    }
+                    _ => {}
+                }
+                answer.append_header(("x-ms-retry-after-ms", "10")).json(shown)
+            }
+            (_, _, None) => error(404, "DeploymentNotFound", "The deployment could not be found."),
+            (&Method::DELETE, _, Some(_)) => {
+                group.deployments.remove(name);
+                HttpResponse::NoContent().finish()
+            }
+            (&Method::HEAD, ..) => HttpResponse::NoContent().finish(),
+            _ => HttpResponse::Ok().json(self.shown(group_name, name)),
+        }
+    }
+
+    fn shown(&self, group: &str, name: &str) -> Value {
+        let Some(found) = self.groups.get(group).and_then(|group| group.deployments.get(name)) else {
+            return Value::Null;
+        };
+        let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}");
+        let mut properties = json!({
+            "provisioningState": if found.state == "Running" { "Accepted" } else { found.state },
+            "mode": found.body["properties"]["mode"], "correlationId": "00000000-0000-0000-0000-00000000beef",
+            "timestamp": "2026-11-21T12:00:00Z", "duration": "PT1S", "templateHash": "1",
+        });
+        if found.state == "Succeeded" {
+            let app = format!("{path}/providers/Microsoft.App/containerApps/app");
+            properties["outputs"] = json!({
+                "endpoint": {"type": "String", "value": format!("{}/apps/{group}", self.url)},
+                "containerAppId": {"type": "String", "value": app},
+            });
+            properties["outputResources"] = json!([{"id": app}]);
+        }
+        if matches!(found.state, "Failed" | "Canceled") {
+            properties["error"] = failure(found.state);
+        }
+        json!({
+            "id": format!("{path}/providers/Microsoft.Resources/deployments/{name}"), "name": name,
+            "type": "Microsoft.Resources/deployments", "properties": properties,
+        })
+    }
+
+    /// The resource of an operation in the styles of `Azure-AsyncOperation` and `Location`.
+    fn operation(&mut self, id: u64, statuses: bool) -> HttpResponse {
+        let Some((looks, about)) = self.operations.get_mut(&id).map(|(looks, about)| {
+            *looks = looks.saturating_sub(1);
+            (*looks, about.clone())
+        }) else {
+            return error(404, "NotFound", "The operation is not known.");
+        };
+        let later = |world: &Self| {
+            HttpResponse::Accepted()
+                .append_header((
+                    "location",
+                    format!(
+                        "{}/subscriptions/{SUBSCRIPTION}/operationresults/{id}?api-version=2025-04-01",
+                        world.url
+                    ),
+                ))
+                .append_header(("retry-after-ms", "10"))
+                .finish()
+        };
+        match about {
+            About::Validation | About::WhatIf if looks > 0 => later(self),
+            About::Validation => {
+                HttpResponse::Ok().json(json!({"properties": {"provisioningState": "Succeeded"}}))
+            }
+            About::WhatIf => {
+                HttpResponse::Ok().json(json!({"status": "Succeeded", "properties": {"changes": [
+                    {"resourceId": "/x", "changeType": "Create"},
+                ]}}))
+            }
+            About::Removal(name) => {
+                self.look(&name);
+                if self.groups.get(&name).is_some_and(|group| group.going.is_some()) {
+                    return later(self);
+                }
+                HttpResponse::Ok().finish()
+            }
+            About::Deployment(group, name) => {
+                self.look(&group);
+                let shown = self.shown(&group, &name);
+                let state = self
+                    .groups
+                    .get(&group)
+                    .and_then(|group| group.deployments.get(&name))
+                    .map(|one| one.state);
+                match (statuses, state) {
+                    (_, None) => error(404, "NotFound", "The operation is not known."),
+                    (true, Some(state @ ("Failed" | "Canceled"))) => {
+                        HttpResponse::Ok().json(json!({"status": state, "error": failure(state)}))
+                    }
+                    (true, Some(state)) => HttpResponse::Ok().json(json!({"status": state})),
+                    (false, Some("Running")) => later(self),
+                    (false, Some("Failed")) => {
+                        HttpResponse::Conflict().json(json!({"error": failure("Failed")}))
+                    }
+                    (false, Some(_)) => HttpResponse::Ok().json(shown),
+                }
+            }
+        }
+    }
+
+    fn list(&self) -> HttpResponse {
+        let shown = |(name, group): (&String, &Group)| {
+            let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}");
+            shown_group(
+                &path,
+                name,
+                &group.body,
+                if group.going.is_some() { "Deleting" } else { "Succeeded" },
+            )
+        };
+        let tagged =
+            self.groups.iter().filter(|(_, group)| group.body["tags"]["tenantry-deployment"].is_string());
+        HttpResponse::Ok().json(json!({"value": tagged.map(shown).collect::<Vec<_>>()}))
+    }
+
+    fn app(&mut self, group: &str) -> HttpResponse {
+        let sick = self.sick;
+        match self.groups.get_mut(group) {
+            None => HttpResponse::NotFound().finish(),
+            Some(found) if found.health < sick => {
+                found.health += 1;
+                HttpResponse::ServiceUnavailable().finish()
+            }
+            Some(_) => HttpResponse::Ok().finish(),
+        }
+    }
+
+    fn container_app(&self, group: &str, name: &str) -> HttpResponse {
+        let Some(found) = self.groups.get(group) else {
+            return error(404, "ResourceGroupNotFound", "The resource group could not be found.");
+        };
+        let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{group}/providers/Microsoft.App");
+        HttpResponse::Ok().json(json!({
+            "id": format!("{path}/containerApps/{name}"), "name": name, "type": "Microsoft.App/containerApps",
+            "location": found.body["location"], "tags": found.body["tags"],
+            "properties": {
+                "provisioningState": "Succeeded", "runningStatus": "Running",
+                "managedEnvironmentId": format!("{path}/managedEnvironments/{name}-env"),
+                "configuration": {"ingress": {"fqdn": "app.example", "external": true, "targetPort": 8080}},
+                "template": {"containers": [{"name": "instance", "image": "x"}], "scale": {"minReplicas": 1, "maxReplicas": 10}},
+            },
+        }))
+    }
+
+    fn answer(&mut self, request: &HttpRequest, body: &Value) -> HttpResponse {
+        let path = request.path().to_owned();
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        if let ["apps", group, ..] = parts.as_slice() {
+            return self.app(group);
+        }
+        if !self.is_known(request) {
+            return error(401, "ExpiredAuthenticationToken", "The access token expiry is in the past.");
+        }
+        if !request.query_string().contains("api-version=") {
+            return error(400, "MissingApiVersionParameter", "The api-version query parameter is required.");
+        }
+        let lower: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
+        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+        let method = request.method().clone();
+        match (lower.as_slice(), parts.as_slice()) {
+            (["subscriptions", _, "resourcegroups"], _) => self.list(),
+            (["subscriptions", _, "resourcegroups", _], [.., group]) => self.group(&method, group, body),
+            (["subscriptions", _, "operationstatuses", id], _) => {
+                self.operation(id.parse().unwrap_or_default(), true)
+            }
+            (["subscriptions", _, "operationresults", id], _) => {
+                self.operation(id.parse().unwrap_or_default(), false)
+            }
+            (
+                [
+                    "subscriptions",
+                    _,
+                    "resourcegroups",
+                    _,
+                    "providers",
+                    "microsoft.resources",
+                    "deployments",
+                    _,
+                    verb @ ..,
+                ],
+                [_, _, _, group, _, _, _, name, ..],
+            ) => {
+                let verb = verb.first().copied().unwrap_or_default();
+                self.deployment(&method, group, name, verb, body)
+            }
+            (
+                ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.app", "containerapps", _],
+                [_, _, _, group, .., name],
+            ) => self.container_app(group, name),
+            _ => error(404, "ResourceNotFound", "There is no such resource."),
+        }
+    }
+}
+
+/// As a failed deployment says it: the reason is JSON in a text of a detail.
+fn failure(state: &str) -> Value {
+    if state == "Canceled" {
+        return json!({"code": "DeploymentCanceled", "message": "The deployment was canceled."});
+    }
+    let inner = json!({"error": {"code": "MaxNumberOfRegionalEnvironmentsInSubExceeded", "message": "The subscription can have no more environments."}});
+    json!({
+        "code": "DeploymentFailed", "message": "At least one resource deployment operation failed.",
+        "details": [{"code": "Conflict", "message": inner.to_string()}],
+    })
+}
+
+fn shown_group(path: &str, name: &str, body: &Value, state: &str) -> Value {
+    json!({
+        "id": path, "name": name, "type": "Microsoft.Resources/resourceGroups", "location": body["location"],
+        "tags": body["tags"], "properties": {"provisioningState": state},
+    })
+}
+
+fn broken() -> HttpResponse {
+    let nothing = futures_util::stream::once(async { Err::<web::Bytes, _>(std::io::Error::other("lost")) });
+    HttpResponse::Ok().streaming(nothing)
+}
+
+async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -> HttpResponse {
+    let path = request.path().to_owned();
+    let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
+    if path.ends_with("/oauth2/v2.0/token") || path == "/identity" {
+        let mut world = state.lock().expect("a lock");
+        let headers = ["x-identity-header", "metadata"].map(|name| {
+            let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+            format!("{name}={}", value.unwrap_or_default())
+        });
+        let said = format!(
+            "{} {path} {} {} {}",
+            request.method(),
+            request.query_string(),
+            String::from_utf8_lossy(&raw),
+            headers.join(" ")
+        );
+        world.asked_tokens.push(said);
+        return world.token();
+    }
+    let mishap = {
+        let mut world = state.lock().expect("a lock");
+        let (roll, chaos) = (world.roll() % 1000, world.chaos);
+        if roll >= chaos { None } else { Some(world.roll() % 6) }
+    };
+    let is_write = matches!(*request.method(), Method::PUT | Method::POST | Method::DELETE);
+    let throttled = || {
+        let mut answer = HttpResponse::TooManyRequests();
+        answer.append_header(("x-ms-retry-after-ms", "20"));
+        answer.append_header(("x-ms-ratelimit-remaining-subscription-writes", "0"));
+        answer
+            .json(json!({"error": {"code": "TooManyRequests", "message": "The request is being throttled."}}))
+    };
+    let answer = match mishap {
+        Some(0) => throttled(),
+        Some(1) => error(500, "InternalServerError", "The server encountered an error."),
+        Some(2) if is_write => error(409, "Conflict", "Another operation is in progress."),
+        Some(2) => error(503, "ServerBusy", "The server is busy."),
+        Some(3) => return broken(),
+        mishap => {
+            let answer = state.lock().expect("a lock").answer(&request, &body);
+            match mishap {
+                // It had its effect, and nobody hears of it.
+                Some(4) => return broken(),
+                Some(_) => {
+                    tokio::time::sleep(Duration::from_millis(1500)).await;
+                    answer
+                }
+                None => answer,
+            }
+        }
+    };
+    let said = (answer.status().as_u16(), format!("{} {path}", request.method()));
+    state.lock().expect("a lock").said.push(said);
+    answer
+}
