@@ -289,9 +289,13 @@ async fn bodies_fit_the_published_schemas_and_the_double_the_vendors_clients() {
     let arm = Arm::start();
     let app = start(&arm).await;
     app.operator.post("/api/v1/tenants", private("private")).await.expect(202);
-    let namespace = json!({"slug": "namespace", "name": "n", "isolation": "namespace", "instance": {"driver": "azure"}});
+    let namespace =
+        json!({"slug": "namespace", "name": "n", "isolation": "namespace", "instance": {"driver": "azure"}});
     app.operator.post("/api/v1/tenants", namespace).await.expect(202);
-    app.operator.post("/api/v1/tenants", json!({"slug": "shared", "name": "s", "instance": {"driver": "azure"}})).await.expect(202);
+    app.operator
+        .post("/api/v1/tenants", json!({"slug": "shared", "name": "s", "instance": {"driver": "azure"}}))
+        .await
+        .expect(202);
     for slug in ["private", "namespace", "shared"] {
         status(&app.operator, slug, "active").await;
     }
@@ -306,7 +310,8 @@ async fn bodies_fit_the_published_schemas_and_the_double_the_vendors_clients() {
         let mut command = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
         let output = command.arg(script).args(arguments).current_dir(fixtures).output().await;
         let output = output.expect("tests/run installs Python's packages");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{script}: {said}");
     }
     app.stop().await;

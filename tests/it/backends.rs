@@ -1,3 +1,4 @@
 //! Realms and organizations at identity backends.
 
 mod keycloak;
+mod zitadel;

@@ -17,6 +17,7 @@ mod proxy;
 mod receiver;
 pub mod saml;
 mod store;
+mod zitadel;
 
 pub use app::{Tenant, TestApp};
 pub use arm::{Arm, SUBSCRIPTION};
@@ -30,6 +31,7 @@ pub use process::{Process, free_port};
 pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};
+pub use zitadel::Zitadel;
 
 /// Waits until `look` finds something; panics after ten seconds.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

@@ -1,0 +1,93 @@
+//! A double of Zitadel's wire, checked by the vendor's own client.
+
+use serde_json::{Value, json};
+use tests::{Mishap, Proxy, TestApp, Zitadel, eventually, status};
+
+fn tenant(slug: &str) -> Value {
+    json!({
+        "slug": slug, "name": "Acme", "plan": "pro", "identity": {"backend": "zitadel"},
+        "owner": {"email": format!("o@{slug}.example"), "name": "Olga Owner"},
+    })
+}
+
+#[actix_web::test]
+async fn a_tenant_is_an_org_with_the_id_that_we_chose() {
+    let zitadel = Zitadel::start();
+    let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    let made = status(&app.operator, "acme", "active").await;
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(made["identity"]["externalId"], id);
+    assert_eq!(zitadel.organizations(), [id]);
+    let issuers = app.operator.get("/api/v1/issuers").await.expect(200);
+    assert_eq!(issuers["items"][0]["tenantClaim"], "urn:zitadel:iam:user:resourceowner:id");
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    eventually("the org to follow", async || (zitadel.is_active(id) == Some(false)).then_some(())).await;
+    app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
+    eventually("the org to follow", async || (zitadel.is_active(id) == Some(true)).then_some(())).await;
+    zitadel.set_active(id, false);
+    let drift = app.operator.get("/api/v1/tenants/acme/drift").await.expect(200);
+    assert_eq!(drift["differences"][0]["what"], "org.state");
+    // Somebody else's org of the same name is neither taken nor removed.
+    zitadel.add("theirs", "Acme (other)");
+    app.operator.post("/api/v1/tenants", tenant("other")).await.expect(202);
+    status(&app.operator, "other", "failed").await;
+    app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    status(&app.operator, id, "deleted").await;
+    assert_eq!(zitadel.organizations(), ["theirs"]);
+    let realm = json!({"slug": "r", "name": "r", "identity": {"backend": "zitadel", "kind": "realm"}});
+    app.operator.post("/api/v1/tenants", realm).await.refused(400, "tenant.backend_unavailable");
+    // The vendor's client finds in the double what it needs, and in our requests what it would have sent.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!(zitadel.asked()).to_string()).unwrap();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let mut command = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
+    let output = command
+        .arg("zitadel_check.py")
+        .arg(&zitadel.url)
+        .arg(file.path())
+        .current_dir(fixtures)
+        .output()
+        .await;
+    let output = output.expect("tests/run installs Python's packages");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("AddOrganization") && said.contains("DeleteOrganization"), "{said}");
+    app.stop().await;
+    zitadel.stop().await;
+}
+
+#[actix_web::test]
+async fn a_lost_answer_at_any_request_changes_nothing() {
+    let zitadel = Zitadel::start();
+    let proxy = Proxy::start(&zitadel.url);
+    let app = TestApp::with(|config| {
+        zitadel.configure(config, &proxy.url);
+        config.jobs.provisioning_retry_base_ms = 5;
+    })
+    .await;
+    proxy.upset(usize::MAX, Mishap::AnswerLost);
+    app.operator.post("/api/v1/tenants", tenant("calm")).await.expect(202);
+    status(&app.operator, "calm", "active").await;
+    let requests = proxy.count();
+    assert!(requests >= 5, "{requests}");
+    for number in 1..=requests {
+        for mishap in [Mishap::AnswerLost, Mishap::RequestLost, Mishap::Unavailable] {
+            let slug = format!("t{number}-{}", mishap as u8);
+            proxy.upset(number, mishap);
+            app.operator.post("/api/v1/tenants", tenant(&slug)).await.expect(202);
+            let made = status(&app.operator, &slug, "active").await;
+            proxy.upset(usize::MAX, mishap);
+            let drift = app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
+            assert_eq!(drift["differences"], json!([]), "{slug}");
+            proxy.upset(number, mishap);
+            app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+            status(&app.operator, made["id"].as_str().unwrap(), "deleted").await;
+        }
+    }
+    assert_eq!(zitadel.organizations().len(), 1, "only the calm one is left");
+    app.stop().await;
+    proxy.stop().await;
+    zitadel.stop().await;
+}
