@@ -9,6 +9,7 @@ pub fn routes() -> Routes {
         .and(authz::routes())
         .and(directory::routes())
         .and(flags::routes())
+        .and(inbox::routes())
         .and(invitations::routes())
         .and(mail::routes())
         .and(operators::routes())

@@ -24,6 +24,7 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     all.push(mail::handler(service, transport));
     all.extend(provisioning::handlers(service));
     all.push(webhooks::handler(service, Rc::new(SignedEvents::default())));
+    all.extend(inbox::handlers(service));
     all.extend(scim::handlers(service));
     all.extend(sso::handlers(service));
     all
@@ -74,8 +75,10 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
     let (mut long, mut short) = (every(HOUSEKEEPING), every(MINUTE));
     let mut health = every(service.config.instances.health_check);
     let mut drift = every(service.config.provisioning.drift_check);
+    let mut zitadel = every(service.config.identity.zitadel.reconcile);
     // The first comes at once; backends need not be compared whenever a process starts.
     drift.tick().await;
+    zitadel.tick().await;
     let end = stopped(stop);
     tokio::pin!(end);
     loop {
@@ -90,6 +93,7 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
                 log("reservations", minutely(&service).await);
             }
             _ = health.tick() => log("health checks", provisioning::check_instances(&service).await),
+            _ = zitadel.tick() => log("Zitadel's comparison", inbox::reconcile(&service).await),
             _ = drift.tick() => log("drift checks", provisioning::check_drift(&service).await),
         }
     }
@@ -116,6 +120,7 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
             let own = sweep(tx).await? + scim::sweep(tx).await?;
             let own = own + operators::sweep(tx).await?;
             quota::sample(tx, service).await?;
+            inbox::sweep(tx).await?;
             Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;

@@ -10,6 +10,7 @@ mod exchange;
 mod flags;
 mod guards;
 mod hostile;
+mod inbox;
 mod invitations;
 mod operators;
 mod platform_api;

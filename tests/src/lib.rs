@@ -24,7 +24,7 @@ pub use arm::{Arm, SUBSCRIPTION};
 pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
 pub use dns::Dns;
-pub use issuer::{Issuer, make_key};
+pub use issuer::{AUDIENCE, Issuer, make_key};
 pub use keycloak::Keycloak;
 pub use parts::{OidcProvider, Part, SmtpServer};
 pub use process::{Process, free_port};

@@ -1,6 +1,7 @@
 //! The gate in front of every handler. In this order: the body in time and size, who calls, which tenant, whether they
 //! may, how often, whether this is a repeat; then the handler, under a deadline.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -242,7 +243,7 @@ async fn admit(
     }
     let allowance = match &principal {
         Some(principal) => count(keeper, rules, principal)?,
-        None => None,
+        None => count_webhooks(keeper, rules, address)?,
     };
     // Only now: a body is read for those who may send one.
     let body = read_body(service, rules, request).await?;
@@ -377,6 +378,19 @@ fn count(keeper: &Gatekeeper, rules: &Rules, principal: &Principal) -> Result<Op
     };
     let window = if rules.access == Access::Scim { Window::Scim } else { Window::Api };
     keeper.limits.count(window, principal.id, multiplier).map(Some)
+}
+
+/// Other products' webhooks are counted by their address.
+fn count_webhooks(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    address: Option<IpAddr>,
+) -> Result<Option<Allowance>, Problem> {
+    let counted = rules.pattern.starts_with("/api/webhooks/") && keeper.service.config.rate_limit.enabled;
+    let Some(address) = address.filter(|_| counted) else { return Ok(None) };
+    let digest = platform::crypto::sha256(address.to_string().as_bytes());
+    let key = Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default();
+    keeper.limits.count(Window::Webhooks, key, 1).map(Some)
 }
 
 async fn read_body(

@@ -21,6 +21,8 @@ use crate::{Code, Problem};
 const API_PER_MINUTE: u32 = 100;
 /// A SCIM token's requests in a second, on the smallest plan: what Entra's gallery demands.
 const SCIM_PER_SECOND: u32 = 25;
+/// Events of other products from one address in a minute.
+const WEBHOOKS_PER_MINUTE: u32 = 1_000;
 /// Failures of an address in a minute on sign-in and token endpoints; also the denied attempts that are recorded.
 const FAILURES_PER_MINUTE: u32 = 20;
 /// Addresses whose failures are counted at once.
@@ -33,6 +35,7 @@ type Limiter = RateLimiter<Uuid, DefaultKeyedStateStore<Uuid>, DefaultClock, Sta
 pub(crate) enum Window {
     Api,
     Scim,
+    Webhooks,
 }
 
 impl Window {
@@ -40,6 +43,7 @@ impl Window {
         match self {
             Window::Api => ("api", API_PER_MINUTE, Duration::from_secs(60)),
             Window::Scim => ("scim", SCIM_PER_SECOND, Duration::from_secs(1)),
+            Window::Webhooks => ("webhooks", WEBHOOKS_PER_MINUTE, Duration::from_secs(60)),
         }
     }
 }

@@ -13,14 +13,16 @@ mod builtin;
 mod keycloak;
 mod zitadel;
 
+use entity::sso::issuer;
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-pub use zitadel::{Person, people};
+pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
 /// What a tenant's realm or org should be.
 #[derive(Clone, Debug)]
@@ -166,4 +168,16 @@ async fn discover(outside: &Outside, base: &str) -> Result<String, Failure> {
     }
     let issuer = answer.body().get("issuer").and_then(serde_json::Value::as_str);
     issuer.map(ToOwned::to_owned).ok_or_else(|| Failure::later("the discovery document names no issuer"))
+}
+
+/// The issuers of Zitadel's tokens that were learnt.
+///
+/// # Errors
+/// [`DbError`](platform::DbError).
+pub async fn zitadel_issuers(service: &Service) -> Result<Vec<String>, platform::DbError> {
+    let find = async |view: &platform::PlatformView| {
+        let select = view.platform::<issuer::Entity>().filter(issuer::Column::TenantClaim.eq(zitadel::CLAIM));
+        view.all(select).await
+    };
+    Ok(service.db.read_platform(find).await?.into_iter().map(|row| row.issuer).collect())
 }

@@ -17,7 +17,7 @@ const USERS: &str = "zitadel.user.v2.UserService";
 /// The metadata key that says whose an org is.
 const OWNER: &str = "tenantry_tenant";
 /// The claim that names a person's org.
-const CLAIM: &str = "urn:zitadel:iam:user:resourceowner:id";
+pub(crate) const CLAIM: &str = "urn:zitadel:iam:user:resourceowner:id";
 /// Characters of an org's name.
 const NAME_MAX: usize = 200;
 /// Users read at once.
@@ -36,6 +36,22 @@ pub struct Person {
     pub id: String,
     /// Whether it may sign in.
     pub active: bool,
+}
+
+/// Whether an org is there and active.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn is_active(
+    settings: &config::Zitadel,
+    outside: &Outside,
+    organization: &str,
+) -> Result<bool, Failure> {
+    let zitadel = Zitadel { settings };
+    let body = json!({"queries": [{"idQuery": {"id": organization}}]});
+    let found = zitadel.call(outside, ORGANIZATIONS, "ListOrganizations", &body).await?;
+    let state = found.as_ref().and_then(|body| body.pointer("/result/0/state")?.as_str());
+    Ok(state == Some("ORGANIZATION_STATE_ACTIVE"))
 }
 
 /// All users of an org.

@@ -23,7 +23,7 @@ pub use ops::restore::{
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{
-    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, seen, set_role,
+    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, seen, set_active, set_role,
     unlink_issuer, user_by_identity,
 };
 pub use scim_core::fold;

@@ -86,6 +86,9 @@ pub async fn create(
     tenant: &tenant::Model,
     new: NewInvitation,
 ) -> Result<Model, Problem> {
+    if tenant.billing_state == "grace" {
+        return Err(Problem::new(Code::SeatBlocked).fact("resource", "users"));
+    }
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
         if old.expires_at > tx.now() {
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));

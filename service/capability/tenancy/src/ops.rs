@@ -87,7 +87,10 @@ pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
 }
 
 /// The tenant, locked.
-pub(crate) async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
+///
+/// # Errors
+/// `not_found`.
+pub async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
     let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
     tx.lock(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
@@ -154,6 +157,22 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Problem> {
     let found = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
     found.ok_or_else(|| Problem::detailed(Code::PlanUnknown, "There is no such plan.").fact("plan", key))
+}
+
+/// Gives the tenant another plan: its limits follow at once. The same plan changes nothing.
+///
+/// # Errors
+/// `tenant.plan_unknown`.
+pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tenant::Model, Problem> {
+    if row.plan == key {
+        return Ok(row);
+    }
+    let plan = plan(tx, key).await?;
+    quota::apply_plan(tx, &plan, &std::collections::BTreeMap::new()).await?;
+    let row = tenant::Model { plan: key.to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    record_event(tx, &row, TenantEvent::Updated, "tenant.plan");
+    Ok(row)
 }
 
 /// The organization of this id or slug; every tenant has one called `default`.

@@ -166,6 +166,10 @@ pub struct Billing {
     pub stripe_secret: SecretString,
     /// The next one, while it is rotated.
     pub stripe_secret_next: SecretString,
+    /// Reads subscriptions anew; empty: events' own times decide.
+    pub stripe_api_key: SecretString,
+    /// Stripe's API.
+    pub stripe_url: String,
     /// `price=plan`: a price's lookup key or id, and the plan that it buys.
     pub prices: Vec<String>,
     /// `status=effect`: what a subscription's status does: `full`, `grace`, `suspend` or `free`.
@@ -204,6 +208,7 @@ pub(super) fn check(config: &Config) -> Result<(), (&'static str, String)> {
         ("azure.authority_url", &config.azure.authority_url),
         ("azure.management_url", &config.azure.management_url),
         ("azure.identity_endpoint", &config.azure.identity_endpoint),
+        ("billing.stripe_url", &config.billing.stripe_url),
         ("provisioning.copy_hook_url", &config.provisioning.copy_hook_url),
     ];
     for (key, text) in urls {

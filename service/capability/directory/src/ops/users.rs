@@ -135,6 +135,7 @@ pub(crate) async fn create_kept(
     changes::note(tx, row.organization_id, "user", "create", row.id, None).await?;
     // Last: from here to the commit everybody else who wants a seat of this tenant waits.
     let usage = if row.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
+    count_admins(tx, false, is_admin(&row)).await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok((row, usage))
@@ -181,6 +182,7 @@ pub async fn replace_user(
         may_leave(tx, &before).await?;
     }
     let image = user_image(&before);
+    let was_admin = is_admin(&before);
     let row = user::Model {
         user_name_key: fold(&columns.user_name),
         user_name: columns.user_name,
@@ -200,6 +202,7 @@ pub async fn replace_user(
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
     changes::note(tx, row.organization_id, "user", action, row.id, Some(image)).await?;
+    count_admins(tx, was_admin, is_admin(&row)).await?;
     match action {
         "deactivate" => {
             quota::give_back(tx, QUOTA, 1).await?;
@@ -218,6 +221,29 @@ pub async fn replace_user(
         }
     }
     Ok(row)
+}
+
+/// Whether a user counts as an admin.
+fn is_admin(row: &user::Model) -> bool {
+    row.active && row.role == "admin"
+}
+
+async fn count_admins(tx: &mut Tx, was: bool, is: bool) -> Result<(), Problem> {
+    match (was, is) {
+        (false, true) => quota::take(tx, "admins", 1).await.map(drop),
+        (true, false) => Ok(quota::give_back(tx, "admins", 1).await?),
+        _ => Ok(()),
+    }
+}
+
+/// Switches a user on or off.
+///
+/// # Errors
+/// `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+pub async fn set_active(tx: &mut Tx, before: user::Model, active: bool) -> Result<user::Model, Problem> {
+    let mut resource = before.resource.as_object().cloned().unwrap_or_default();
+    resource.insert("active".to_owned(), Value::Bool(active));
+    replace_user(tx, &scim_core::schema::USERS, before, resource).await
 }
 
 /// Whether a user may be deactivated or removed: not the last admin, and not past the guard.
@@ -251,6 +277,7 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
     if row.active {
         quota::give_back(tx, QUOTA, 1).await?;
     }
+    count_admins(tx, is_admin(&row), false).await?;
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     tx.record("user.delete", Target::new("user", id));
@@ -377,6 +404,7 @@ pub(crate) async fn put_role(
 ) -> Result<user::Model, Problem> {
     let details = serde_json::json!({"from": before.role, "to": role, "by": role_source});
     changes::note(tx, before.organization_id, "user", "update", before.id, Some(user_image(&before))).await?;
+    let was_admin = is_admin(&before);
     let row = user::Model {
         role: role.to_owned(),
         role_source: role_source.to_owned(),
@@ -385,6 +413,7 @@ pub(crate) async fn put_role(
         ..before
     };
     tx.update(row.clone()).await?;
+    count_admins(tx, was_admin, is_admin(&row)).await?;
     tx.record("user.role", Target::new("user", row.id).with(details));
     emit_updated(tx, &row, "role");
     Ok(row)

@@ -139,6 +139,7 @@ pub(crate) async fn create(
     if let Some(key) = key {
         tx.insert(key).await?;
     }
+    quota::take(tx, "connections", 1).await?;
     tx.record("connection.create", Target::new("connection", id));
     tx.emit(&ConnectionChanged { organization_id, connection_id: id, change: "created" });
     Ok(())
@@ -167,6 +168,7 @@ pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Pr
     };
     let removal = tx.remove::<connection::Entity>().filter(connection::Column::Id.eq(row.id));
     tx.purge(removal).await.map_err(in_use)?;
+    quota::give_back(tx, "connections", 1).await?;
     directory::unlink_issuer(tx, &identity_issuer(row.id)).await?;
     tx.record("connection.delete", Target::new("connection", row.id));
     tx.emit(&ConnectionChanged {

@@ -7,7 +7,6 @@ use entity::tenancy::tenant::{Column, Entity, Model};
 use policy_core::{Permission, allows};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
@@ -215,9 +214,7 @@ async fn update_tenant(
                 return Err(Problem::new(Code::TenantNotActive).fact("status", row.status));
             }
             if let Some(key) = change.plan {
-                let plan = ops::plan(tx, &key).await?;
-                quota::apply_plan(tx, &plan, &BTreeMap::new()).await?;
-                row.plan = key;
+                row = ops::set_plan(tx, row, &key).await?;
             }
             row.name = change.name.unwrap_or(row.name);
             row.version += 1;

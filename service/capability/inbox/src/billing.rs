@@ -1,0 +1,153 @@
+//! What a subscription means for its tenant: plan, grace, suspension, by the tables in `[billing]`.
+
+use entity::inbox::subscription::{Column, Entity, Model};
+use entity::tenancy::tenant;
+use platform::tx::Event;
+use platform::{Target, Timestamp, Tx, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::json;
+use tenancy::Status;
+use web::{Problem, Service};
+
+use crate::stripe::{Told, is_later, mark};
+
+/// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
+const EFFECTS: [&str; 4] = ["full", "grace", "suspend", "free"];
+
+/// A tenant's billing has changed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BillingUpdated<'a> {
+    subscription: &'a str,
+    status: &'a str,
+    effect: &'a str,
+    plan: &'a str,
+}
+
+impl Event for BillingUpdated<'_> {
+    const TYPE: &'static str = "billing.updated";
+}
+
+/// Somebody pays a price that no plan has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PriceUnknown<'a> {
+    subscription: &'a str,
+    price: &'a str,
+    plan_kept: &'a str,
+}
+
+impl Event for PriceUnknown<'_> {
+    const TYPE: &'static str = "billing.price_unknown";
+}
+
+/// Notes what was told, if it is later than what is noted, and does what it means. Answers what became of it, in words.
+pub(crate) async fn apply(
+    tx: &mut Tx,
+    service: &Service,
+    told: &Told,
+    at: Timestamp,
+    event: &str,
+) -> Result<String, Problem> {
+    let tenant = tenancy::locked(tx).await?;
+    if matches!(Status::of(&tenant)?, Status::Deleted | Status::Deprovisioning) {
+        tx.housekeeping();
+        return Ok(format!("the tenant is {}", tenant.status));
+    }
+    let tenant = bind(tx, tenant, told).await?;
+    let noted = tx.one(tx.select::<Entity>().filter(Column::Id.eq(&told.subscription))).await?;
+    let Some(status) = &told.status else {
+        tx.record("billing.bind", Target::new("subscription", &told.subscription));
+        return Ok("the customer is known now".to_owned());
+    };
+    if let Some(noted) = &noted
+        && !is_later(at, told.rank, noted.told_at, &noted.told_by)
+    {
+        tx.housekeeping();
+        return Ok(format!("older than {}", noted.told_by));
+    }
+    let price = told.plan.as_ref().map(|plan| format!("plan:{plan}")).or_else(|| told.price.clone());
+    let row = Model {
+        tenant_id: tx.tenant(),
+        id: told.subscription.clone(),
+        customer: told.customer.clone(),
+        status: status.clone(),
+        // An invoice doesn't say for what.
+        price: price.or_else(|| noted.as_ref()?.price.clone()),
+        told_at: at,
+        told_by: mark(told.rank, event),
+        updated_at: tx.now(),
+    };
+    match noted {
+        Some(_) => tx.update(row).await?,
+        None => tx.insert(row).await?,
+    }
+    take_effect(tx, service, tenant).await
+}
+
+/// Remembers the customer, unless the tenant has one.
+async fn bind(tx: &mut Tx, mut tenant: tenant::Model, told: &Told) -> Result<tenant::Model, Problem> {
+    if tenant.billing_customer.is_none()
+        && let Some(customer) = &told.customer
+    {
+        tenant.billing_customer = Some(customer.clone());
+        tx.update(tenant.clone()).await?;
+        tx.record("billing.customer", Target::new("tenant", tenant.id).with(json!({"customer": customer})));
+    }
+    Ok(tenant)
+}
+
+/// The plan that a price buys: the price says itself, or the table does.
+fn plan_of<'a>(service: &'a Service, price: &'a str) -> Option<&'a str> {
+    price.strip_prefix("plan:").or_else(|| service.config.billing.plan_of(price))
+}
+
+/// Makes the tenant what its subscriptions, taken together, say.
+async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> Result<String, Problem> {
+    let billing = &service.config.billing;
+    let rows = tx.all(tx.select::<Entity>()).await?;
+    let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));
+    let place = |effect: &str| EFFECTS.iter().position(|known| *known == effect).unwrap_or(EFFECTS.len());
+    let Some((effect, row)) = known.min_by_key(|(effect, _)| place(effect)) else {
+        tx.record("billing.ignore", Target::new("tenant", tenant.id));
+        return Ok("no status that the table knows".to_owned());
+    };
+    let mut plan = tenant.plan.clone();
+    if effect == "free" {
+        "free".clone_into(&mut plan);
+    } else if let Some(price) = &row.price {
+        let found = plan_of(service, price);
+        let there = match found {
+            Some(found) => tenancy::plan(tx, found).await.is_ok().then_some(found),
+            None => None,
+        };
+        match there {
+            Some(found) => found.clone_into(&mut plan),
+            None => {
+                tracing::warn!(tenant = %tenant.id, price, "an unknown price: the plan is kept");
+                tx.record("billing.price_unknown", Target::new("subscription", &row.id));
+                tx.emit(&PriceUnknown { subscription: &row.id, price, plan_kept: &tenant.plan });
+            }
+        }
+    }
+    let state = match effect {
+        "grace" => "grace",
+        "suspend" => "suspended",
+        _ => "full",
+    };
+    let mut tenant = tenancy::set_plan(tx, tenant, &plan).await?;
+    tenant.billing_state = state.to_owned();
+    tx.update(tenant.clone()).await?;
+    match (state, Status::of(&tenant)?) {
+        ("suspended", Status::Active) => drop(tenancy::suspend(tx, "billing").await?),
+        ("full" | "grace", Status::Suspended) if tenant.suspended_by.as_deref() == Some("billing") => {
+            tenancy::resume(tx).await?;
+        }
+        _ => {}
+    }
+    let details = json!({"subscription": row.id, "status": row.status, "effect": effect, "plan": plan});
+    tx.record("billing.update", Target::new("tenant", tenant.id).with(details));
+    tx.emit(&BillingUpdated { subscription: &row.id, status: &row.status, effect, plan: &plan });
+    Ok(format!("{effect}, plan {plan}"))
+}

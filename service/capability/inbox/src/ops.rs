@@ -1,0 +1,151 @@
+//! Events are kept once and settled by a job.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entity::inbox::event::{Column, Entity, Model};
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use web::{Problem, Service};
+
+use crate::{stripe, zitadel};
+
+/// Events are kept this long: longer than anybody sends them again.
+const KEPT: TimeDelta = TimeDelta::days(30);
+/// Rows that one sweep takes.
+const SWEEP_MAX: i64 = 5_000;
+
+/// An event that was verified.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) source: &'static str,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) payload: Value,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// In words.
+    As(String),
+    /// Something that it needs isn't there yet: another event may bring it.
+    NotYet(String),
+}
+
+impl Settled {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self::As(text.into())
+    }
+}
+
+/// Does what an event means.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Settle {
+    source: String,
+    id: String,
+}
+
+impl Job for Settle {
+    const KIND: &'static str = "inbox.settle";
+    const ATTEMPTS_MAX: u32 = 12;
+
+    fn dedupe_key(&self) -> Option<String> {
+        Some(format!("{}:{}", self.source, self.id))
+    }
+}
+
+fn ctx() -> Ctx {
+    Ctx::system("inbox")
+}
+
+/// Keeps an event, unless it is there; answers whether it was new.
+pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, Problem> {
+    let work = async |tx: &mut PlatformTx| {
+        let sql = "INSERT INTO inbox_event (source, id, type, payload, occurred_at, received_at) \
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+        let values = vec![
+            event.source.into(),
+            event.id.clone().into(),
+            event.kind.clone().into(),
+            event.payload.clone().into(),
+            event.occurred_at.into(),
+            tx.now().into(),
+        ];
+        if tx.execute(sql, values).await? == 0 {
+            tx.housekeeping();
+            return Ok::<_, DbError>(false);
+        }
+        tx.record("inbox.receive", Target::new("inbox_event", format!("{}:{}", event.source, event.id)));
+        tx.enqueue(&Settle { source: event.source.to_owned(), id: event.id.clone() });
+        Ok(true)
+    };
+    let fresh = service.db.write_platform(&ctx(), work).await?;
+    crash_point!("inbox.received");
+    Ok(fresh)
+}
+
+/// Runs the jobs that settle events.
+pub(crate) fn handler(service: &Service) -> Handler {
+    let service = service.clone();
+    let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(3600) };
+    Handler::new(backoff, move |job: Settle, _| {
+        let service = service.clone();
+        async move { settle(&service, &job).await }
+    })
+}
+
+async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<Entity>().filter(Column::Source.eq(&job.source));
+        view.one(select.filter(Column::Id.eq(&job.id))).await
+    };
+    let Some(event) = service.db.read_platform(find).await? else { return Ok(()) };
+    if event.settled_at.is_some() {
+        return Ok(());
+    }
+    crash_point!("inbox.settling");
+    let settled = match job.source.as_str() {
+        "stripe" => stripe::settle(service, &event).await?,
+        _ => zitadel::settle(service, &event).await?,
+    };
+    crash_point!("inbox.settled");
+    match settled {
+        Settled::As(outcome) => Ok(note(service, &event, &outcome).await?),
+        Settled::NotYet(why) => Err(JobError::retry(why)),
+    }
+}
+
+async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbError> {
+    tracing::debug!(
+        source = event.source,
+        id = event.id,
+        kind = event.r#type,
+        outcome,
+        "an event was settled"
+    );
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let sql = "UPDATE inbox_event SET settled_at = $3, outcome = $4 WHERE source = $1 AND id = $2";
+        let values =
+            vec![event.source.clone().into(), event.id.clone().into(), tx.now().into(), outcome.into()];
+        tx.execute(sql, values).await.map(drop)
+    };
+    service.db.write_platform(&ctx(), work).await
+}
+
+/// Removes events that nobody sends again.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let before = tx.now() - KEPT;
+    let sql = "DELETE FROM inbox_event WHERE (source, id) IN \
+               (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)";
+    tx.execute(sql, vec![before.into(), SWEEP_MAX.into()]).await
+}

@@ -1,0 +1,193 @@
+//! What Stripe's events say about a subscription, and whose it is.
+
+use chrono::{DateTime, Utc};
+use entity::inbox::event;
+use platform::db::Lookup;
+use platform::http::Failure;
+use platform::{Ctx, Timestamp, Tx};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::billing;
+use crate::ops::Settled;
+
+/// What a subscription was when an event was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) subscription: String,
+    pub(crate) customer: Option<String>,
+    /// As Stripe names it; `None`: the event doesn't say.
+    pub(crate) status: Option<String>,
+    /// The price's lookup key, else its id; a price may also name its plan.
+    pub(crate) price: Option<String>,
+    pub(crate) plan: Option<String>,
+    pub(crate) tenant: Option<String>,
+    /// Of events of the same second, the higher is the later.
+    pub(crate) rank: u8,
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
+}
+
+/// An id, or the object that was put in its place.
+fn id(value: &Value, pointer: &str) -> Option<String> {
+    text(value, pointer).or_else(|| text(value, &format!("{pointer}/id")))
+}
+
+/// Reads a subscription.
+fn subscription(object: &Value, rank: u8) -> Option<Told> {
+    let price = |name: &str| text(object, &format!("/items/data/0/price/{name}"));
+    Some(Told {
+        subscription: text(object, "/id")?,
+        customer: id(object, "/customer"),
+        status: text(object, "/status"),
+        price: price("lookup_key").or_else(|| price("id")),
+        plan: price("metadata/plan"),
+        tenant: text(object, "/metadata/tenant_id"),
+        rank,
+    })
+}
+
+/// What an event says; `None`: nothing about a subscription.
+pub(crate) fn told(kind: &str, payload: &Value) -> Option<Told> {
+    let object = payload.pointer("/data/object")?;
+    match kind {
+        "customer.subscription.created" => subscription(object, 2),
+        "customer.subscription.deleted" => {
+            let told = subscription(object, 4)?;
+            Some(Told { status: Some("canceled".to_owned()), ..told })
+        }
+        kind if kind.starts_with("customer.subscription.") => subscription(object, 3),
+        "checkout.session.completed" => Some(Told {
+            subscription: id(object, "/subscription")?,
+            customer: id(object, "/customer"),
+            status: None,
+            price: None,
+            plan: None,
+            tenant: text(object, "/metadata/tenant_id").or_else(|| text(object, "/client_reference_id")),
+            rank: 0,
+        }),
+        "invoice.paid" | "invoice.payment_failed" => {
+            let named = ["/subscription", "/parent/subscription_details/subscription"];
+            let metadata = "/parent/subscription_details/metadata/tenant_id";
+            Some(Told {
+                subscription: named.iter().find_map(|pointer| id(object, pointer))?,
+                customer: id(object, "/customer"),
+                status: Some(if kind == "invoice.paid" { "active" } else { "past_due" }.to_owned()),
+                price: None,
+                plan: None,
+                tenant: text(object, metadata),
+                rank: 1,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Does what an event means.
+pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Settled, Problem> {
+    let Some(told) = told(&event.r#type, &event.payload) else {
+        return Ok(Settled::new("not about a subscription"));
+    };
+    let (told, at) = match reread(service, &told).await {
+        Ok(Some(now)) => {
+            (Told { tenant: now.tenant.clone().or(told.tenant.clone()), ..now }, service.db.clock().now())
+        }
+        Ok(None) => (told, event.occurred_at),
+        Err(failure) => return Ok(Settled::NotYet(failure.reason)),
+    };
+    let Some(tenant) = tenant_of(service, &told).await? else {
+        return Ok(Settled::NotYet(format!("no tenant belongs to the customer {:?}", told.customer)));
+    };
+    let work = async |tx: &mut Tx| billing::apply(tx, service, &told, at, &event.id).await;
+    let outcome = service.db.write(&Ctx::system("billing"), tenant, work).await?;
+    Ok(Settled::As(outcome))
+}
+
+/// The tenant that the subscription's metadata name, else the customer's.
+async fn tenant_of(service: &Service, told: &Told) -> Result<Option<Uuid>, Problem> {
+    if let Some(named) = &told.tenant {
+        let id = match Uuid::try_parse(named) {
+            Ok(id) => Some(id),
+            Err(_) => service.db.tenant_of(Lookup::TenantSlug(named)).await?,
+        };
+        if let Some(id) = id
+            && service.db.read(id, async |view| tenancy::get(view).await).await.is_ok()
+        {
+            return Ok(Some(id));
+        }
+    }
+    match &told.customer {
+        Some(customer) => Ok(service.db.tenant_of(Lookup::TenantCustomer(customer)).await?),
+        None => Ok(None),
+    }
+}
+
+/// The subscription as Stripe has it now, where we may ask: then no order of events matters.
+async fn reread(service: &Service, told: &Told) -> Result<Option<Told>, Failure> {
+    let billing = &service.config.billing;
+    let key = billing.stripe_api_key.expose_secret();
+    if key.is_empty() || !told.subscription.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Ok(None);
+    }
+    let base = billing.stripe_url.trim_end_matches('/');
+    let request = http::Request::get(format!("{base}/v1/subscriptions/{}", told.subscription));
+    let request = request.header("authorization", format!("Bearer {key}"));
+    let answer = service.outside().json(request, None).await?;
+    if answer.status() == http::StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    if !answer.status().is_success() {
+        return Err(Failure::of("Stripe", &answer, text(answer.body(), "/error/message")));
+    }
+    // Whatever was noted before is older.
+    Ok(subscription(answer.body(), u8::MAX))
+}
+
+/// When an event that is noted was made, and how it ranks among those of the same second.
+pub(crate) fn mark(rank: u8, id: &str) -> String {
+    format!("{rank}:{id}")
+}
+
+/// Whether what was told at `at` with `rank` is later than what is noted.
+pub(crate) fn is_later(at: Timestamp, rank: u8, noted_at: DateTime<Utc>, noted: &str) -> bool {
+    let noted_rank = noted.split_once(':').and_then(|(rank, _)| rank.parse::<u8>().ok()).unwrap_or_default();
+    (at, rank) >= (noted_at, noted_rank)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_tell_what_a_subscription_is() {
+        let object = json!({
+            "id": "sub_1", "customer": {"id": "cus_1"}, "status": "active", "metadata": {"tenant_id": "acme"},
+            "items": {"data": [{"price": {"id": "price_1", "lookup_key": "pro_monthly", "metadata": {"plan": "pro"}}}]},
+        });
+        let payload = json!({"data": {"object": object}});
+        let updated = told("customer.subscription.updated", &payload).unwrap();
+        assert_eq!(updated.price.as_deref(), Some("pro_monthly"));
+        assert_eq!((updated.customer.as_deref(), updated.plan.as_deref()), (Some("cus_1"), Some("pro")));
+        let deleted = told("customer.subscription.deleted", &payload).unwrap();
+        assert_eq!(deleted.status.as_deref(), Some("canceled"));
+        let invoice = json!({"data": {"object": {"parent": {"subscription_details": {"subscription": "sub_1"}}, "customer": "cus_1"}}});
+        assert_eq!(told("invoice.payment_failed", &invoice).unwrap().status.as_deref(), Some("past_due"));
+        assert_eq!(told("customer.updated", &payload), None);
+        assert_eq!(told("invoice.paid", &json!({"data": {"object": {}}})), None);
+    }
+
+    #[test]
+    fn what_was_made_later_counts_whenever_it_comes() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        assert!(is_later(at(2), 0, at(1), "4:evt"));
+        assert!(!is_later(at(1), 4, at(2), "0:evt"));
+        assert!(is_later(at(1), 4, at(1), "3:evt"), "a deletion is the last of its second");
+        assert!(!is_later(at(1), 2, at(1), "3:evt"));
+    }
+}
