@@ -14,6 +14,8 @@ mod inbox;
 mod invitations;
 mod operators;
 mod platform_api;
+mod quotas;
+mod saga;
 mod scim;
 mod sso;
 mod tenants;

@@ -114,7 +114,11 @@ impl Engine<'_> {
         crash_point!(&format!("provisioning.{name}.before"));
         let tenant = self.tenant().await?;
         self.fail(&tenant.slug, name, "before")?;
-        let learnt = again_at_once(async || step.outside(&tenant).await).await?;
+        let mut learnt = again_at_once(async || step.outside(&tenant).await).await?;
+        let twice = self.is_repeated(&tenant.slug, name, "twice");
+        if twice {
+            learnt = again_at_once(async || step.outside(&tenant).await).await?;
+        }
         crash_point!(&format!("provisioning.{name}.during"));
         self.fail(&tenant.slug, name, "during")?;
         let last = step.kind.steps().last() == Some(&name.as_str());
@@ -123,6 +127,9 @@ impl Engine<'_> {
             // Somebody may have given the run up meanwhile: then this must not be noted as done.
             ops::require_running(tx, step.run).await?;
             step.perform(tx, &learnt).await?;
+            if twice {
+                step.perform(tx, &learnt).await?;
+            }
             ops::note(tx, begun, Note::Done { calls: &calls }).await?;
             if last {
                 // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
@@ -143,6 +150,11 @@ impl Engine<'_> {
             Some(why) => Err(Stop::Never { why }),
             None => Ok(()),
         }
+    }
+
+    /// Where a test has a step of one tenant done, or undone, twice in a row.
+    fn is_repeated(&self, slug: &str, step: &str, what: &str) -> bool {
+        injected(&format!("provisioning.{slug}.{step}.{what}")).is_some()
     }
 
     /// A step is not through: it waits, is tried again, or the run is given up and unwound.
@@ -191,10 +203,17 @@ impl Engine<'_> {
         let undone = async {
             let tenant = self.tenant().await?;
             again_at_once(async || step.undo_outside(&tenant).await).await?;
+            let twice = self.is_repeated(&tenant.slug, &step.row.name, "undone_twice");
+            if twice {
+                again_at_once(async || step.undo_outside(&tenant).await).await?;
+            }
             crash_point!(&format!("provisioning.{}.undoing", step.row.name));
             let calls = step.outside.calls();
             let work = async |tx: &mut Tx| {
                 step.undo(tx).await?;
+                if twice {
+                    step.undo(tx).await?;
+                }
                 ops::note(tx, step.row, Note::Compensated { calls: &calls }).await?;
                 Ok::<_, Stop>(())
             };

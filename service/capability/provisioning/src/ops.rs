@@ -311,5 +311,6 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
 pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: &str) -> Result<(), DbError> {
     tx.housekeeping();
     let finished_at = matches!(status, "done" | "failed" | "cancelled").then(|| tx.now());
-    tx.update(run::Model { status: status.to_owned(), finished_at, ..before.clone() }).await
+    let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2";
+    tx.execute(sql, vec![before.id.into(), status.into(), finished_at.into()]).await.map(drop)
 }

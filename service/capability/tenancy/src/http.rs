@@ -1,5 +1,6 @@
 //! Tenants, organizations, plans, instances over HTTP.
 
+mod entitlements;
 mod instances;
 mod organizations;
 mod plans;
@@ -14,5 +15,9 @@ pub use tenants::Tenant;
 
 /// The routes.
 pub fn routes() -> Routes {
-    tenants::routes().and(organizations::routes()).and(plans::routes()).and(instances::routes())
+    tenants::routes()
+        .and(entitlements::routes())
+        .and(organizations::routes())
+        .and(plans::routes())
+        .and(instances::routes())
 }

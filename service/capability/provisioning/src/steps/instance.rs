@@ -62,17 +62,16 @@ impl Step<'_> {
     /// Gives the place back; an instance of its own is no more.
     pub(super) async fn forget_instance(&self, tx: &mut Tx) -> Result<(), Stop> {
         let tenant = tenancy::get(tx).await?;
-        let had = tenant.instance_id;
         tenancy::release(tx).await?;
-        if let Some(id) = had
-            && is_own(&tenant)
-        {
+        if is_own(&tenant) {
+            // Also one that was registered and that the tenant never came to.
             let gone = [
-                "UPDATE deployment SET instance_id = NULL WHERE instance_id = $1",
-                "DELETE FROM instance WHERE id = $1 AND tenant_count = 0",
+                "UPDATE deployment SET instance_id = NULL WHERE purpose = $1",
+                "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose = $1) AND tenant_count = 0",
             ];
             for sql in gone {
-                tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;
+                let purpose = format!("tenant:{}", tenant.id);
+                tx.execute_shared::<instance::Entity>(sql, vec![purpose.into()]).await?;
             }
         }
         tx.record("tenant.release", Target::new("tenant", tenant.id));

@@ -1,9 +1,11 @@
 //! A tenant goes to another instance: drained, copied, switched, checked; or stays where it was.
 
 use chrono::TimeDelta;
+use entity::provisioning::run;
 use entity::tenancy::tenant;
 use http::{Request, StatusCode};
 use platform::{Target, Tx, View, Work};
+use sea_orm::{ColumnTrait, QueryFilter};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tenancy::TenantEvent;
@@ -91,7 +93,12 @@ impl Step<'_> {
 
     pub(super) async fn go(&self, tx: &mut Tx) -> Result<(), Stop> {
         match self.row.name.as_str() {
-            "reserve" => self.reserve(tx, self.end("to")?).await,
+            "reserve" => {
+                if self.mark(tx, "reserved", true).await? {
+                    self.reserve(tx, self.end("to")?).await?;
+                }
+                Ok(())
+            }
             "switch" => {
                 tenancy::assign(tx, self.end("to")?).await?;
                 let row = tenancy::get(tx).await?;
@@ -99,21 +106,43 @@ impl Step<'_> {
                 tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
                 Ok(flags::push_all(tx).await?)
             }
-            "release" => Ok(tenancy::give_place(tx, self.end("from")?).await?),
+            "release" => {
+                if self.mark(tx, "released", true).await? {
+                    tenancy::give_place(tx, self.end("from")?).await?;
+                    tx.emit(&tenancy::InstanceAvailable { instance_id: self.end("from")? });
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
+    /// The old place is given up last, with the note that ends the run: it is there to go back to.
     pub(super) async fn go_back(&self, tx: &mut Tx) -> Result<(), Stop> {
         match self.row.name.as_str() {
-            // What was begun and not noted had no effect in the store.
-            "reserve" if self.row.status == "done" => Ok(tenancy::give_place(tx, self.end("to")?).await?),
-            "switch" if self.row.status == "done" => {
+            "reserve" => {
+                if self.mark(tx, "reserved", false).await? {
+                    tenancy::give_place(tx, self.end("to")?).await?;
+                }
+                Ok(())
+            }
+            "switch" => {
                 tenancy::assign(tx, self.end("from")?).await?;
                 tx.record("tenant.switch_back", Target::new("instance", self.end("from")?));
                 Ok(flags::push_all(tx).await?)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Notes in the run that something was done, or undone; false: it was noted before.
+    async fn mark(&self, tx: &Tx, what: &str, done: bool) -> Result<bool, Stop> {
+        let select = tx.select::<run::Entity>().filter(run::Column::Id.eq(self.run.id));
+        let Some(mut row) = tx.lock(select).await? else { return Ok(false) };
+        let mut parameters = row.parameters.as_object().cloned().unwrap_or_default();
+        let before = parameters.insert(what.to_owned(), done.into()) == Some(Value::Bool(true));
+        row.parameters = Value::Object(parameters);
+        tx.update(row).await?;
+        Ok(before != done)
     }
 }

@@ -1,0 +1,94 @@
+//! `GET /api/internal/entitlements`: what a tenant's plan lets it do, asked by modules. The plan's data, no code.
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use platform::db::Lookup;
+use policy_core::Permission;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{Access, Code, FieldErrors, Input, PlatformCaller, Problem, Query, Routes};
+
+use crate::ops;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().add(
+        Method::GET,
+        "/api/internal/entitlements",
+        Access::Key(Permission::QuotasReserve),
+        "get_entitlements: What a tenant's plan entitles it to; with ?feature= of one feature.",
+        get_entitlements,
+    )
+}
+
+/// Whose, and of what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EntitlementQuery {
+    tenant: String,
+    feature: Option<String>,
+}
+
+impl Input for EntitlementQuery {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.text("?tenant", &self.tenant, 63);
+        if let Some(feature) = &self.feature {
+            errors.text("?feature", feature, 200);
+        }
+    }
+}
+
+/// What a tenant is entitled to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entitlements {
+    tenant_id: Uuid,
+    plan: String,
+    /// The tenant's status; only an active one is entitled to anything.
+    status: String,
+    /// All of the plan's, or the one that was asked for.
+    #[schema(value_type = Object)]
+    entitlements: Value,
+    /// Whether the feature that was asked for may be used: the plan names it, and not as `false`, and the tenant is active. `null` is
+    /// an amount without limit.
+    entitled: Option<bool>,
+}
+
+async fn get_entitlements(
+    caller: PlatformCaller,
+    Query(query): Query<EntitlementQuery>,
+) -> Result<Json<Entitlements>, Problem> {
+    let db = &caller.service.db;
+    let id = match Uuid::try_parse(&query.tenant) {
+        Ok(id) => id,
+        Err(_) => {
+            let found = db.tenant_of(Lookup::TenantSlug(&query.tenant)).await?;
+            found.ok_or_else(|| Problem::new(Code::NotFound))?
+        }
+    };
+    let read = async |view: &platform::View| {
+        let tenant = ops::get(view).await?;
+        let plan = ops::plan(view, &tenant.plan).await?;
+        Ok::<_, Problem>((tenant, plan))
+    };
+    let (tenant, plan) = db.read(id, read).await?;
+    let all = plan.entitlements.as_object().cloned().unwrap_or_default();
+    let active = tenant.status == "active";
+    let (entitlements, entitled) = match query.feature {
+        None => (Value::Object(all), None),
+        Some(feature) => {
+            let value = all.get(&feature).cloned();
+            let granted = active && value.as_ref().is_some_and(|value| *value != Value::Bool(false));
+            let only = value.map(|value| (feature, value)).into_iter().collect();
+            (Value::Object(only), Some(granted))
+        }
+    };
+    Ok(Json(Entitlements {
+        tenant_id: tenant.id,
+        plan: tenant.plan,
+        status: tenant.status,
+        entitlements,
+        entitled,
+    }))
+}

@@ -1,0 +1,263 @@
+//! Quotas and plans that bite: reservations, soft limits, resources of modules, entitlements, history.
+
+use chrono::TimeDelta;
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tests::{Client, Process, Reply, Store, TestApp, on_postgres, status};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
+const RESERVATIONS: &str = "/api/internal/quotas/reservations";
+
+async fn reserve(client: &Client, resource: &str, amount: i64) -> Reply {
+    client.post(RESERVATIONS, json!({"tenantId": "acme", "resource": resource, "amount": amount})).await
+}
+
+async fn quota(client: &Client, resource: &str) -> Value {
+    let list = client.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["resource"] == resource)
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn counts(quota: &Value) -> (i64, i64, i64) {
+    let number = |name: &str| quota[name].as_i64().unwrap();
+    (number("used"), number("reserved"), number("remaining"))
+}
+
+#[actix_web::test]
+async fn a_module_holds_commits_and_gives_back() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    let module = app.key("module", None).await;
+    let held = reserve(&module, "nodes", 2).await;
+    assert_eq!(held.header("x-quota-remaining"), "1");
+    let id = held.expect(201)["id"].as_str().unwrap().to_owned();
+    assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 2, 1));
+    let refused = reserve(&module, "nodes", 2).await.refused(403, "quota.exceeded");
+    assert_eq!((refused["limit"].as_i64(), refused["reserved"].as_i64()), (Some(3), Some(2)));
+    let commit = format!("{RESERVATIONS}/{id}/commit");
+    for _ in 0..2 {
+        assert_eq!(module.post(&commit, json!({})).await.expect(200)["status"], "committed");
+    }
+    assert_eq!(counts(&quota(&app.operator, "nodes").await), (2, 0, 1));
+    for _ in 0..2 {
+        assert_eq!(module.delete(&format!("{RESERVATIONS}/{id}")).await.status, 204);
+    }
+    assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 0, 3));
+    module.post(&commit, json!({})).await.refused(409, "quota.reservation_settled");
+    // What is held for too long is free again, also without anybody cleaning up.
+    let short = json!({"tenantId": "acme", "resource": "nodes", "amount": 3, "lifetimeSeconds": 60});
+    let late = module.post(RESERVATIONS, short).await.expect(201)["id"].as_str().unwrap().to_owned();
+    reserve(&module, "nodes", 1).await.refused(403, "quota.exceeded");
+    app.clock.advance(TimeDelta::seconds(61));
+    reserve(&module, "nodes", 3).await.expect(201);
+    module
+        .post(&format!("{RESERVATIONS}/{late}/commit"), json!({}))
+        .await
+        .refused(409, "quota.reservation_settled");
+    assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 3, 0));
+    acme.admin
+        .post(RESERVATIONS, json!({"tenantId": "acme", "resource": "nodes", "amount": 1}))
+        .await
+        .refused(403, "auth.insufficient");
+    for (body, pointer) in [
+        (json!({"tenantId": "acme", "resource": "nodes", "amount": 0}), "/amount"),
+        (json!({"tenantId": "acme", "resource": "No des", "amount": 1}), "/resource"),
+        (
+            json!({"tenantId": "acme", "resource": "nodes", "amount": 1, "lifetimeSeconds": 0}),
+            "/lifetimeSeconds",
+        ),
+    ] {
+        let refused = module.post(RESERVATIONS, body).await.refused(400, "validation.failed");
+        assert_eq!(refused["errors"][0]["pointer"], pointer);
+    }
+    module
+        .post(RESERVATIONS, json!({"tenantId": "nobody", "resource": "nodes", "amount": 1}))
+        .await
+        .refused(404, "not_found");
+    reserve(&module, "dragons", 1).await.refused(400, "quota.resource_unknown");
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    reserve(&module, "nodes", 1).await.refused(403, "tenant.suspended");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_module_declares_what_it_counts_and_plans_say_how_much() {
+    let app = TestApp::start().await;
+    app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    let declared =
+        json!({"key": "simulations", "name": "Simulations a month", "limits": {"free": 3, "pro": null}});
+    app.operator.post("/api/v1/quota-resources", declared.clone()).await.expect(201);
+    app.operator.post("/api/v1/quota-resources", declared).await.refused(409, "quota.resource_exists");
+    let own = json!({"key": "users", "name": "x"});
+    app.operator.post("/api/v1/quota-resources", own).await.refused(400, "validation.failed");
+    reserve(&app.operator, "simulations", 3).await.expect(201);
+    reserve(&app.operator, "simulations", 1).await.refused(403, "quota.exceeded");
+    app.operator.patch("/api/v1/tenants/acme", json!({"plan": "pro"})).await.expect(200);
+    reserve(&app.operator, "simulations", 100).await.expect(201);
+    assert_eq!(quota(&app.operator, "simulations").await["limit"], Value::Null);
+    // Back on the smaller plan: what is held stays, nothing new comes.
+    app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
+    reserve(&app.operator, "simulations", 1).await.refused(403, "quota.exceeded");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_own_limit_stays_over_plans_and_is_never_below_what_is_used() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
+    for name in ["a", "b"] {
+        acme.scim.post("/scim/v2/Users", json!({"userName": name})).await.expect(201);
+    }
+    let put = async |limit: Value| {
+        app.operator
+            .put(
+                "/api/v1/tenants/acme/quotas",
+                json!({"items": [{"resource": "users", "limit": limit}, {"resource": "nodes", "limit": 7}]}),
+            )
+            .await
+    };
+    let refused = put(json!(1)).await.refused(409, "quota.below_usage");
+    assert_eq!(refused["used"], 2);
+    assert_eq!(quota(&app.operator, "nodes").await["limit"], 25, "nothing is half set");
+    put(Value::Null).await.expect(200);
+    app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
+    let users = quota(&app.operator, "users").await;
+    assert_eq!(
+        (users["limit"].clone(), users["own"].as_bool()),
+        (Value::Null, Some(true)),
+        "no limit of its own stays"
+    );
+    assert_eq!(quota(&app.operator, "nodes").await["limit"], 7);
+    assert_eq!(quota(&app.operator, "groups").await["limit"], 50);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_soft_limit_is_told_once_and_admins_and_connections_are_counted() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    let mut last = Value::Null;
+    for number in 0..5 {
+        let made = acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await;
+        if number == 4 {
+            assert_eq!(made.header("x-quota-soft-limit"), "4");
+        }
+        last = made.expect(201);
+    }
+    assert_eq!(app.audit("quota.soft_limit").await.len(), 1);
+    assert_eq!(quota(&app.operator, "admins").await["used"], 0);
+    let user = format!("/api/v1/tenants/acme/users/{}", last["id"].as_str().unwrap());
+    app.operator.patch(&user, json!({"role": "admin"})).await.expect(200);
+    assert_eq!(quota(&app.operator, "admins").await["used"], 1);
+    app.operator
+        .put(
+            "/api/v1/tenants/acme/quotas",
+            json!({"items": [{"resource": "admins", "limit": 1}, {"resource": "connections", "limit": 1}]}),
+        )
+        .await
+        .expect(200);
+    let users = app.operator.get("/api/v1/tenants/acme/users").await.expect(200);
+    let other = users["items"].as_array().unwrap().iter().find(|user| user["id"] != last["id"]).unwrap();
+    let other = format!("/api/v1/tenants/acme/users/{}", other["id"].as_str().unwrap());
+    app.operator.patch(&other, json!({"role": "admin"})).await.refused(403, "quota.exceeded");
+    let path = "/api/v1/tenants/acme/organizations/default/connections";
+    let connection = json!({"type": "oidc", "name": "c", "issuer": "https://idp.example", "clientId": "x"});
+    let made = app.operator.post(path, connection.clone()).await.expect(201);
+    app.operator.post(path, connection.clone()).await.refused(403, "quota.exceeded");
+    assert_eq!(app.operator.delete(&format!("{path}/{}", made["id"].as_str().unwrap())).await.status, 204);
+    app.operator.post(path, connection).await.expect(201);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn modules_ask_what_a_plan_entitles_to() {
+    let app = TestApp::start().await;
+    app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    let module = app.key("module", None).await;
+    let ask = async |query: &str| {
+        module.get(&format!("/api/internal/entitlements?tenant=acme{query}")).await.expect(200)
+    };
+    assert_eq!(ask("").await["entitlements"]["kombiStack"], "read-only");
+    let one = ask("&feature=kombiStack").await;
+    assert_eq!(
+        (one["entitled"].as_bool(), one["entitlements"].clone()),
+        (Some(true), json!({"kombiStack": "read-only"}))
+    );
+    assert_eq!(ask("&feature=prioritySupport").await["entitled"], false);
+    // Data, not code: an operator changes the plan, and modules see it.
+    let plan = app.operator.get("/api/v1/plans/free").await.expect(200);
+    let changed = json!({"name": "Free", "quotas": plan["quotas"], "rateMultiplier": 1, "entitlements": {"prioritySupport": true}});
+    app.operator.put("/api/v1/plans/free", changed).await.expect(200);
+    assert_eq!(ask("&feature=prioritySupport").await["entitled"], true);
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    assert_eq!(ask("&feature=prioritySupport").await["entitled"], false);
+    app.stop().await;
+}
+
+/// Requests from several processes at once, many more than there is room for.
+#[actix_web::test]
+async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit() {
+    let (processes, requests, limit) =
+        if on_postgres().is_some() { (4, 10_000, 1_000) } else { (2, 1_000, 100) };
+    let store = Store::new().await;
+    let settings = [("TENANTRY__RATE_LIMIT__ENABLED", "false"), ("TENANTRY__DATABASE__CONNECTIONS_MAX", "8")];
+    let mut running = Vec::new();
+    for _ in 0..processes {
+        running.push(Process::start(PROGRAM, &store, None, &settings).await);
+    }
+    let body = json!({"slug": "acme", "name": "Acme", "quotas": {"nodes": limit}});
+    running[0].operator.post("/api/v1/tenants", body).await.expect(202);
+    status(&running[0].operator, "acme", "active").await;
+    let answers: Vec<u16> = futures_util::stream::iter(0..requests)
+        .map(|number| {
+            let client = &running[number % processes].operator;
+            async move {
+                let reply = reserve(client, "nodes", 1).await;
+                if reply.status == 201 && number % 3 == 0 {
+                    let path = format!("{RESERVATIONS}/{}/commit", reply.json()["id"].as_str().unwrap());
+                    client.post(&path, json!({})).await.expect(200);
+                }
+                reply.status.as_u16()
+            }
+        })
+        .buffer_unordered(64)
+        .collect()
+        .await;
+    let of = |status: u16| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((of(201), of(403)), (limit, requests - limit));
+    let (used, reserved, remaining) = counts(&quota(&running[0].operator, "nodes").await);
+    assert_eq!((used + reserved, remaining), (i64::try_from(limit).unwrap(), 0));
+    for process in running {
+        process.kill().await;
+    }
+}
+
+#[actix_web::test]
+async fn what_was_used_is_remembered_by_day() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    acme.scim.post("/scim/v2/Users", json!({"userName": "u"})).await.expect(201);
+    let service = &app.running.service;
+    let ctx = platform::Ctx::system("test");
+    let sample =
+        async || service.db.write_platform(&ctx, async |tx| quota::sample(tx, service).await).await.unwrap();
+    sample().await;
+    let user =
+        acme.scim.get("/scim/v2/Users").await.expect(200)["Resources"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{user}")).await.status, 204);
+    sample().await;
+    app.clock.advance(TimeDelta::days(1));
+    acme.scim.post("/scim/v2/Users", json!({"userName": "v"})).await.expect(201);
+    acme.scim.post("/scim/v2/Users", json!({"userName": "w"})).await.expect(201);
+    sample().await;
+    let history = app.operator.get("/api/v1/tenants/acme/quotas/history?resource=users").await.expect(200);
+    let used: Vec<i64> =
+        history["items"].as_array().unwrap().iter().map(|one| one["used"].as_i64().unwrap()).collect();
+    assert_eq!(used, [2, 1], "the most of each day, latest first");
+    app.stop().await;
+}

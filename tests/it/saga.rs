@@ -1,0 +1,362 @@
+//! The four laws of a run, over every step of every kind: done twice it succeeds; a failure at it unwinds to a clean slate; undone
+//! twice it succeeds; killed at it, the run ends well or clean. (The last one is also in `crash`.)
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use platform::config::Config;
+use provisioning::Kind;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tests::{Arm, Client, Process, Receiver, SUBSCRIPTION, Store, TestApp, Zitadel, eventually, status};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
+
+/// A service, and the products around it.
+struct World {
+    app: TestApp,
+    arm: Arm,
+    zitadel: Zitadel,
+    copies: Receiver,
+}
+
+impl World {
+    async fn start() -> Self {
+        let (arm, zitadel, copies) = (Arm::start(), Zitadel::start(), Receiver::start());
+        let app = TestApp::with(|config| configure(config, &arm, &zitadel, &copies)).await;
+        app.operator.post("/api/v1/instances", json!({"name": "second", "mode": "shared"})).await.expect(201);
+        Self { app, arm, zitadel, copies }
+    }
+
+    async fn provision(&self, slug: &str, kind: &str) -> String {
+        let made = self.app.operator.post("/api/v1/tenants", body(slug, kind)).await.expect(202);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn run(&self, tenant: &str) -> Value {
+        self.app.operator.get(&format!("/api/v1/tenants/{tenant}/provisioning")).await.expect(200)
+    }
+
+    /// Nothing of the tenant is left, here or outside.
+    async fn require_clean(&self, id: &str, what: &str) {
+        let uuid = id.parse().expect("an id");
+        let count = async |view: &platform::View| {
+            let mut left = Vec::new();
+            for table in provisioning::owned_tables() {
+                let sql = format!("SELECT count(*) AS rows FROM \"{table}\" WHERE tenant_id = $1");
+                let rows = view.query(&sql, Vec::new()).await?;
+                if rows[0].try_get::<i64>("", "rows").expect("a count") > 0 {
+                    left.push(*table);
+                }
+            }
+            Ok::<_, platform::DbError>(left)
+        };
+        let left = self.app.running.service.db.read(uuid, count).await.expect("the store answers");
+        assert!(left.is_empty(), "{what}: rows are left in {left:?}");
+        assert!(!self.zitadel.organizations().contains(&id.to_owned()), "{what}: an org is left");
+        let group = format!("tenantry-{}", id.replace('-', ""));
+        assert!(!self.arm.groups().contains(&group), "{what}: a resource group is left");
+        let deployments = self.app.operator.get("/api/v1/deployments?limit=200").await.expect(200);
+        let live = deployments["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["purpose"] == format!("tenant:{id}") && one["status"] != "deleted");
+        assert!(!live, "{what}: a deployment is left");
+    }
+
+    async fn counts(&self) -> Vec<i64> {
+        let list = self.app.operator.get("/api/v1/instances?limit=200").await.expect(200);
+        list["items"].as_array().unwrap().iter().map(|one| one["tenantCount"].as_i64().unwrap()).collect()
+    }
+
+    async fn stop(self) {
+        self.app.stop().await;
+        self.arm.stop().await;
+        self.zitadel.stop().await;
+        self.copies.stop().await;
+    }
+}
+
+fn configure(config: &mut Config, arm: &Arm, zitadel: &Zitadel, copies: &Receiver) {
+    zitadel.configure(config, &zitadel.url);
+    config.azure.subscription_id = SUBSCRIPTION.to_owned();
+    config.azure.client_secret = SecretString::from(arm.url.clone());
+    config.azure.authority_url = arm.url.clone();
+    config.azure.management_url = arm.url.clone();
+    config.azure.poll = Duration::from_millis(20);
+    config.provisioning.wait = Duration::from_millis(50);
+    config.provisioning.drain_period = Duration::ZERO;
+    config.provisioning.copy_hook_url = copies.url.clone();
+    config.provisioning.copy_hook_secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+}
+
+/// A tenant whose every part is here, or outside.
+fn body(slug: &str, kind: &str) -> Value {
+    let mut body = json!({"slug": slug, "name": slug, "plan": "pro", "quotas": {"nodes": 7}, "owner": {"email": "o@example.com"}});
+    if kind == "outside" {
+        body["identity"] = json!({"backend": "zitadel"});
+        body["instance"] = json!({"driver": "azure"});
+        body["isolation"] = "private".into();
+    } else {
+        body["identity"] = json!({"kind": "realm"});
+    }
+    body
+}
+
+fn inject(slug: &str, step: &str, what: &str) {
+    fail::cfg(format!("provisioning.{slug}.{step}.{what}"), "return(injected)")
+        .expect("a fail point can be set");
+}
+
+fn all_done(run: &Value) -> bool {
+    run["steps"].as_array().unwrap().iter().all(|step| step["status"] == "done")
+}
+
+#[actix_web::test]
+async fn every_step_done_twice_succeeds() {
+    let world = World::start().await;
+    for kind in ["here", "outside"] {
+        let slug = format!("twice-{kind}");
+        for run in Kind::ALL {
+            for step in run.steps() {
+                inject(&slug, step, "twice");
+            }
+        }
+        let id = world.provision(&slug, kind).await;
+        let made = status(&world.app.operator, &slug, "active").await;
+        assert!(all_done(&world.run(&slug).await));
+        let list = async |what: &str| {
+            let list = world.app.operator.get(&format!("/api/v1/tenants/{slug}/{what}")).await.expect(200);
+            list["items"].as_array().unwrap().len()
+        };
+        assert_eq!((list("organizations").await, list("invitations").await), (1, 1), "{kind}");
+        let on = made["instance"]["id"].as_str().unwrap();
+        let instance = world.app.operator.get(&format!("/api/v1/instances/{on}")).await.expect(200);
+        assert_eq!(instance["tenantCount"], 1, "{kind}");
+        world.app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
+        eventually("the repair", async || (world.run(&slug).await["status"] == "done").then_some(())).await;
+        if kind == "here" {
+            move_to_other(&world, &slug).await;
+            eventually("the move", async || (world.run(&slug).await["status"] == "done").then_some(())).await;
+            let mut counts = world.counts().await;
+            counts.sort_unstable();
+            assert_eq!(counts, [0, 1], "a place is neither lost nor taken twice");
+        }
+        world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+        status(&world.app.operator, &id, "deleted").await;
+        assert!(all_done(&world.run(&id).await));
+        world.require_clean(&id, kind).await;
+        assert!(world.counts().await.iter().all(|count| *count == 0));
+    }
+    world.stop().await;
+}
+
+/// Moves a tenant of the pool to the other instance.
+async fn move_to_other(world: &World, slug: &str) {
+    let on = world.app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200)["instance"]["id"]
+        .clone();
+    let list = world.app.operator.get("/api/v1/instances").await.expect(200);
+    let other = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["driver"] == "pool" && one["id"] != on)
+        .unwrap();
+    let to = json!({"instanceId": other["id"]});
+    world.app.operator.post(&format!("/api/v1/tenants/{slug}/move"), to).await.expect(202);
+}
+
+#[actix_web::test]
+async fn a_failure_at_every_step_unwinds_to_a_clean_slate_and_every_undo_twice_succeeds() {
+    let world = World::start().await;
+    let mut ids = Vec::new();
+    for kind in ["here", "outside"] {
+        for step in Kind::Provision.steps() {
+            for moment in ["before", "during"] {
+                let slug = format!("fails-{kind}-{}-{moment}", step.replace('_', "-"));
+                inject(&slug, step, moment);
+                for undone in Kind::Provision.steps() {
+                    inject(&slug, undone, "undone_twice");
+                }
+                ids.push((world.provision(&slug, kind).await, slug));
+            }
+        }
+    }
+    for (id, slug) in &ids {
+        status(&world.app.operator, id, "failed").await;
+        let run = world.run(id).await;
+        let clean = |step: &Value| matches!(step["status"].as_str(), Some("compensated" | "pending"));
+        assert!(run["steps"].as_array().unwrap().iter().all(clean), "{slug}: {run}");
+        let failed =
+            run["steps"].as_array().unwrap().iter().filter(|step| step["error"] == "injected").count();
+        assert_eq!(failed, 1, "{slug}: {run}");
+        world.require_clean(id, slug).await;
+    }
+    assert!(world.counts().await.iter().all(|count| *count == 0), "no place is taken");
+    assert_eq!(
+        world.app.operator.get("/api/v1/instances").await.expect(200)["items"].as_array().unwrap().len(),
+        2
+    );
+    world.stop().await;
+}
+
+#[actix_web::test]
+async fn a_move_that_fails_at_any_step_leaves_the_tenant_where_it_was() {
+    let world = World::start().await;
+    for step in Kind::Move.steps() {
+        for moment in ["before", "during"] {
+            let slug = format!("stays-{step}-{moment}");
+            let id = world.provision(&slug, "here").await;
+            let before = status(&world.app.operator, &slug, "active").await;
+            let counts = world.counts().await;
+            inject(&slug, step, moment);
+            for undone in Kind::Move.steps() {
+                inject(&slug, undone, "undone_twice");
+            }
+            move_to_other(&world, &slug).await;
+            eventually("the move to be given up", async || {
+                (world.run(&slug).await["status"] == "failed").then_some(())
+            })
+            .await;
+            let after = world.app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200);
+            assert_eq!(
+                (&after["instance"]["id"], &after["status"]),
+                (&before["instance"]["id"], &json!("active")),
+                "{slug}"
+            );
+            assert_eq!(world.counts().await, counts, "{slug}");
+            world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+            status(&world.app.operator, &id, "deleted").await;
+        }
+    }
+    // What was copied was discarded, by the same signed hook.
+    let actions: Vec<String> =
+        world.copies.all().iter().map(|one| one.body["action"].as_str().unwrap().to_owned()).collect();
+    assert!(actions.contains(&"copy".to_owned()) && actions.contains(&"discard".to_owned()));
+    world.stop().await;
+}
+
+#[actix_web::test]
+async fn a_failing_deprovisioning_is_tried_until_it_is_through() {
+    let world = World::start().await;
+    for step in Kind::Deprovision.steps() {
+        let slug = format!("goes-{}", step.replace('_', "-"));
+        let id = world.provision(&slug, "outside").await;
+        status(&world.app.operator, &slug, "active").await;
+        fail::cfg(format!("provisioning.{slug}.{step}.during"), "3*return(injected)").expect("a fail point");
+        world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+        status(&world.app.operator, &id, "deleted").await;
+        let run = world.run(&id).await;
+        let tried =
+            run["steps"].as_array().unwrap().iter().find(|one| one["name"] == *step).unwrap()["attempts"]
+                .as_i64();
+        assert!(tried >= Some(2), "{run}");
+        world.require_clean(&id, &slug).await;
+    }
+    world.stop().await;
+}
+
+/// The process dies at each step of a tenant whose parts are outside, forward and back.
+#[actix_web::test]
+async fn killed_at_any_step_a_tenant_outside_ends_active_or_clean() {
+    let steps = ["identity", "instance", "activate"];
+    let places = steps.iter().flat_map(|step| {
+        ["before", "during", "after"].map(|moment| (format!("provisioning.{step}.{moment}"), false))
+    });
+    let looks = [("azure.looked".to_owned(), false), ("azure.looked".to_owned(), true)];
+    let back = ["instance", "identity"]
+        .iter()
+        .flat_map(|step| ["undo", "undoing"].map(|moment| (format!("provisioning.{step}.{moment}"), true)));
+    futures_util::stream::iter(places.chain(looks).chain(back)).for_each_concurrent(5, dies).await;
+}
+
+async fn dies((place, fails): (String, bool)) {
+    let (store, arm, zitadel) = (Store::new().await, Arm::start(), Zitadel::start());
+    let mut settings = vec![
+        ("TENANTRY__IDENTITY__ZITADEL__URL", zitadel.url.as_str()),
+        ("TENANTRY__IDENTITY__ZITADEL__TOKEN", "zitadel-token"),
+        ("TENANTRY__AZURE__SUBSCRIPTION_ID", SUBSCRIPTION),
+        ("TENANTRY__AZURE__AUTHORITY_URL", arm.url.as_str()),
+        ("TENANTRY__AZURE__MANAGEMENT_URL", arm.url.as_str()),
+        ("TENANTRY__AZURE__POLL", "20ms"),
+        ("TENANTRY__PROVISIONING__WAIT", "50ms"),
+    ];
+    if fails {
+        settings.push(("TENANTRY_TEST_FAIL_AT", "provisioning.acme.activate.before"));
+    }
+    let mut dying = Process::start(PROGRAM, &store, Some(&place), &settings).await;
+    let request =
+        dying.operator.request(reqwest::Method::POST, "/api/v1/tenants").json(&body("acme", "outside"));
+    // The process may die before it answers: the run begins with the commit, not with the reply.
+    let _ = request.send().await;
+    dying.killed().await;
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    let wanted = if fails { "failed" } else { "active" };
+    let tenant = status(&process.operator, "acme", wanted).await;
+    let id = tenant["id"].as_str().unwrap();
+    if fails {
+        assert!(arm.groups().is_empty() && zitadel.organizations().is_empty(), "{place}");
+        assert!(items(&process.operator, "/api/v1/tenants/acme/quotas").await.is_empty(), "{place}");
+    } else {
+        assert_eq!(zitadel.organizations(), [id], "{place}");
+        let group = format!("tenantry-{}", id.replace('-', ""));
+        assert_eq!((arm.groups(), arm.states(&group)), (vec![group.clone()], vec!["Succeeded"]), "{place}");
+        assert_eq!(items(&process.operator, "/api/v1/tenants/acme/invitations").await.len(), 1, "{place}");
+    }
+    process.kill().await;
+    arm.stop().await;
+    zitadel.stop().await;
+}
+
+async fn items(client: &Client, path: &str) -> Vec<Value> {
+    client.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
+}
+
+#[actix_web::test]
+async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
+    let (arm, zitadel, copies) = (Arm::start(), Zitadel::start(), Receiver::start());
+    let app = TestApp::with(|config| {
+        configure(config, &arm, &zitadel, &copies);
+        config.provisioning.recycle_period = Duration::from_secs(7 * 24 * 3600);
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    let deleted = app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    assert!(deleted["recycleUntil"].is_string());
+    let waits = async || {
+        eventually("the recycle period", async || {
+            let run = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+            run["steps"][1]["waitsFor"].as_str().map(drop)
+        })
+        .await
+    };
+    waits().await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 401, "cut off at once");
+    assert_eq!(
+        app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200)["status"],
+        "active"
+    );
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(
+        acme.scim.get("/scim/v2/Users").await.expect(200)["totalResults"],
+        1,
+        "everything is there again"
+    );
+    app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    waits().await;
+    app.clock.advance(chrono::TimeDelta::days(8));
+    app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
+    status(&app.operator, &acme.id, "deleted").await;
+    // Or at once.
+    let other = app.tenant("other").await;
+    app.operator.delete("/api/v1/tenants/other?purge=true").await.expect(202);
+    status(&app.operator, &other.id, "deleted").await;
+    app.operator
+        .post(&format!("/api/v1/tenants/{}/resume", other.id), json!({}))
+        .await
+        .refused(409, "tenant.not_active");
+    app.stop().await;
+}
