@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use web::{Authenticator, Journal, Limits, Principal, Problem, Service};
 
+use crate::tenant_maker::Provisions;
 use crate::{routes, worker};
 
 /// The file of a made master key, in the data directory.
@@ -148,7 +149,7 @@ fn serve(
     );
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
-    let sign_ins = Data::new(Arc::new(sso::SignIns::default()));
+    let sign_ins = Data::new(Arc::new(sso::SignIns::new(Box::new(Provisions))));
     let jwks = Data::new(Arc::new(sso::JwksCache::default()));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
     let states = Data::new(Arc::new(scim::States::default()));

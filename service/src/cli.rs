@@ -2,6 +2,7 @@
 
 mod doctor;
 mod key;
+mod tenant;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   tenantry serve                                 serve on 127.0.0.1:8080 with an embedded store
   TENANTRY_DATABASE_URL=postgres://… tenantry migrate up
   tenantry key create --role gateway --name edge
+  tenantry tenant create acme --plan pro --owner it@acme.example
   tenantry doctor --json
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
@@ -59,6 +61,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         what: key::Key,
+    },
+    /// Tenants: provision, look at, cut off, unmake.
+    Tenant {
+        #[command(subcommand)]
+        what: tenant::Command,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -120,6 +127,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Demo { once } => demo::run(config, once).await,
         Command::Doctor { json } => doctor::run(config, json).await,
         Command::Key { what } => key::run(what, config).await,
+        Command::Tenant { what } => tenant::run(what, config).await,
         Command::Openapi => print(&operations::document()?),
         Command::Problems => print(&web::Code::page()),
         Command::Completions { shell } => {

@@ -66,6 +66,20 @@ pub(crate) async fn run(
     );
 }
 
+/// Runs jobs and tells events until `stop` says so: what a command needs whose server isn't there.
+pub(crate) fn jobs_only(
+    service: Service,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let transport = mail::Transport::new(&service.config.smtp).map_err(|problem| anyhow::anyhow!(problem))?;
+    Ok(async move {
+        let config = service.config.jobs.clone();
+        let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
+        let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers());
+        tokio::join!(worker.run(stopped(stop.clone())), dispatcher.run(stopped(stop)));
+    })
+}
+
 async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
     let every = |period: Duration| {
         let mut ticks = interval(period.max(Duration::from_secs(1)));

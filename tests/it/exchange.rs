@@ -369,3 +369,37 @@ async fn sign_in(app: &TestApp, issuer: &str, login: &str) -> String {
     }
     panic!("the sign-in did not end");
 }
+
+#[actix_web::test]
+async fn an_organization_that_nobody_knows_becomes_a_tenant_where_that_is_wanted() {
+    let app = TestApp::with(|config| {
+        config.sso.exchange.auto_provision = true;
+        config.sso.exchange.plan = "pro".to_owned();
+    })
+    .await;
+    let issuer = Issuer::start();
+    issuer.register(&app.operator).await;
+    let exchange = async |who: &str| {
+        app.operator
+            .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token(who, "Org 42")}))
+            .await
+    };
+    // Two of the same organization at the same moment: one tenant, one admin.
+    let (ann, bob) = futures_util::future::join(exchange("ann"), exchange("bob")).await;
+    let (ann, bob) = (ann.expect(200), bob.expect(200));
+    assert_eq!(ann["tenantId"], bob["tenantId"]);
+    let mut roles = [ann["user"]["role"].as_str().unwrap(), bob["user"]["role"].as_str().unwrap()];
+    roles.sort_unstable();
+    assert_eq!(roles, ["admin", "viewer"]);
+    let tenants = app.operator.get("/api/v1/tenants").await.expect(200);
+    let tenant = &tenants["items"][0];
+    assert_eq!(tenants["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (tenant["plan"].as_str(), tenant["identity"]["externalId"].as_str()),
+        (Some("pro"), Some("Org 42"))
+    );
+    assert!(tenant["slug"].as_str().unwrap().starts_with("org-42-"));
+    assert_eq!(exchange("carl").await.expect(200)["user"]["role"], "viewer");
+    issuer.stop().await;
+    app.stop().await;
+}

@@ -151,10 +151,12 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
         .await
         .expect(200);
     assert_eq!(active, json!({"active": false}));
+    acme.admin.get("/api/v1/tenants/acme/users").await.refused(403, "tenant.suspended");
     app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     exchange().await.expect(200);
     acme.scim.get("/scim/v2/Users").await.expect(200);
+    acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
     issuer.stop().await;
     app.stop().await;
 }
@@ -234,5 +236,68 @@ async fn a_change_of_plan_changes_the_limits_and_keeps_what_is_used() {
     );
     acme.admin.patch("/api/v1/tenants/acme", json!({"plan": "pro"})).await.refused(403, "auth.insufficient");
     acme.admin.patch("/api/v1/tenants/acme", json!({"name": "Acme 2"})).await.expect(200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let issuer = tests::Issuer::start();
+    issuer.register(&app.operator).await;
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    let mut members = Vec::new();
+    for number in 0..510 {
+        let made = acme
+            .scim
+            .post(
+                "/scim/v2/Users",
+                json!({"userName": format!("u{number}"), "emails": [{"value": "a@b.example"}]}),
+            )
+            .await
+            .expect(201);
+        members.push(json!({"value": made["id"]}));
+        if number == 200 {
+            app.operator
+                .put("/api/v1/tenants/acme/quotas", json!({"items": [{"resource": "users", "limit": null}]}))
+                .await
+                .expect(200);
+        }
+    }
+    acme.scim.post("/scim/v2/Groups", json!({"displayName": "all", "members": members})).await.expect(201);
+    other.scim.post("/scim/v2/Users", json!({"userName": "stranger"})).await.expect(201);
+    app.operator
+        .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
+        .await
+        .expect(200);
+    app.operator
+        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
+        .await
+        .expect(201);
+    let reply = acme.admin.get("/api/v1/tenants/acme/export").await;
+    assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "application/x-ndjson"));
+    let lines: Vec<Value> =
+        reply.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |table: &str| lines.iter().filter(|line| line["table"] == table).count();
+    assert_eq!(
+        (of("tenant"), of("directory_user"), of("directory_group_member"), of("invitation")),
+        (1, 511, 510, 1)
+    );
+    assert_eq!((of("session"), of("user_identity")), (1, 1));
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (last["complete"].as_bool(), last["rows"].as_u64()),
+        (Some(true), Some(lines.len() as u64 - 1))
+    );
+    let user = lines.iter().find(|line| line["table"] == "directory_user").unwrap();
+    assert!(
+        user["row"]["resource"]["userName"].is_string() && user["row"]["id"].as_str().unwrap().len() == 36,
+        "{user}"
+    );
+    for secret in ["argon2", "digest", "secret_hash", "stranger", "private_key"] {
+        assert!(!reply.text.contains(secret), "{secret}");
+    }
+    other.admin.get("/api/v1/tenants/acme/export").await.refused(404, "not_found");
+    assert_eq!(app.audit("tenant.export").await.len(), 1);
+    issuer.stop().await;
     app.stop().await;
 }

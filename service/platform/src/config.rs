@@ -231,8 +231,20 @@ pub struct Sso {
     pub sign_ins_kept: Duration,
     /// Whether operators may come in by a password too.
     pub operator_passwords: bool,
+    /// The exchange.
+    pub exchange: Exchange,
     /// Names of the gateway's headers.
     pub gateway_headers: GatewayHeaders,
+}
+
+/// `[sso.exchange]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Whether an organization that nobody knows becomes a tenant.
+    pub auto_provision: bool,
+    /// The plan of such a tenant.
+    pub plan: String,
 }
 
 /// `[sso.gateway_headers]`

@@ -7,6 +7,7 @@
 //! | [`jobs`] | durable work: claim, lease, backoff, dead letters |
 //! | [`outbox`] | events told to their subscribers after the commit |
 //! | [`crypto`] | envelope encryption, bearer secrets, Argon2id |
+//! | [`export`] | rows of any table as JSON, without secrets |
 //! | [`http`] | the only HTTP client; guards against server-side request forgery |
 //! | [`config`] | settings from a file and the environment |
 //! | [`clock`], [`ids`] | time and identity, so that tests can hold both |
@@ -17,6 +18,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 mod error;
+pub mod export;
 pub mod http;
 pub mod ids;
 pub mod jobs;

@@ -197,4 +197,72 @@ impl Sql {
             format!("CAST({parameter} AS REAL)")
         }
     }
+
+    /// Asks for the columns of a table: `name`, `kind`, and `key`, the place in the primary key from 1.
+    pub(crate) fn catalogue(self, table: &str) -> String {
+        if self.postgres {
+            format!(
+                "SELECT attname::text AS name, format_type(atttypid, atttypmod) AS kind, \
+                 COALESCE(array_position(indkey::int2[], attnum) + 1, 0)::bigint AS key FROM pg_attribute \
+                 JOIN pg_index ON indrelid = attrelid AND indisprimary \
+                 WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            )
+        } else {
+            format!("SELECT name, type AS kind, pk AS key FROM pragma_table_info('{table}')")
+        }
+    }
+
+    /// Whether a column holds bytes that are no id.
+    pub(crate) fn is_secret(self, name: &str, kind: &str) -> bool {
+        kind == "bytea" || (kind == "BLOB" && name != "id" && !name.ends_with("_id"))
+    }
+
+    /// A JSON object as text, of `'name', value` pairs.
+    pub(crate) fn object(self, fields: &[String]) -> String {
+        let name = if self.postgres { "jsonb_build_object" } else { "json_object" };
+        // A function takes 100 arguments on either store.
+        let parts: Vec<String> =
+            fields.chunks(40).map(|some| format!("{name}({})", some.join(", "))).collect();
+        if self.postgres {
+            format!("({})::text", parts.join(" || "))
+        } else {
+            parts.into_iter().reduce(|one, other| format!("json_patch({one}, {other})")).unwrap_or_default()
+        }
+    }
+
+    /// A column as a JSON value.
+    pub(crate) fn to_json(self, name: &str, kind: &str) -> String {
+        match kind {
+            _ if self.postgres => format!("\"{name}\""),
+            "BLOB" => self.to_text(name, kind),
+            // Documents are texts here.
+            "TEXT" => format!(
+                "CASE WHEN substr(\"{name}\", 1, 1) IN ('{{', '[') AND json_valid(\"{name}\") THEN json(\"{name}\") ELSE \"{name}\" END"
+            ),
+            _ => format!("\"{name}\""),
+        }
+    }
+
+    /// A column as text that [`Sql::of_text`] reads back.
+    pub(crate) fn to_text(self, name: &str, kind: &str) -> String {
+        if self.postgres {
+            return format!("\"{name}\"::text");
+        }
+        if kind != "BLOB" {
+            return format!("CAST(\"{name}\" AS TEXT)");
+        }
+        let part = |from: u8, length: u8| format!("substr(lower(hex(\"{name}\")), {from}, {length})");
+        let parts = [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)];
+        format!("({})", parts.join(" || '-' || "))
+    }
+
+    /// A parameter that holds what [`Sql::to_text`] said.
+    pub(crate) fn of_text(self, parameter: &str, kind: &str) -> String {
+        match kind {
+            _ if self.postgres => format!("CAST({parameter} AS {kind})"),
+            "BLOB" => format!("unhex(replace({parameter}, '-', ''))"),
+            "INTEGER" => format!("CAST({parameter} AS INTEGER)"),
+            _ => parameter.to_owned(),
+        }
+    }
 }

@@ -50,26 +50,36 @@ pub(crate) enum Key {
     },
 }
 
-fn failed(problem: Problem) -> anyhow::Error {
+pub(super) fn failed(problem: Problem) -> anyhow::Error {
     match problem.cause {
         Some(cause) => anyhow!("{}: {cause}", problem.detail),
         None => anyhow!(
             "{} {}",
             problem.detail,
-            problem.errors.into_iter().map(|error| error.detail).collect::<Vec<_>>().join("; ")
+            problem
+                .errors
+                .into_iter()
+                .map(|error| format!("{}: {}", error.pointer, error.detail))
+                .collect::<Vec<_>>()
+                .join("; ")
         ),
     }
 }
 
-pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
-    let service = app::open(config, Clock::default()).await?;
-    let ctx = Ctx {
+/// Who acts here.
+pub(super) fn ctx() -> Ctx {
+    Ctx {
         actor: Actor::new("operator", "cli"),
         request_id: None,
         ip_address: None,
         idempotency: None,
         rehearsal: false,
-    };
+    }
+}
+
+pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
+    let service = app::open(config, Clock::default()).await?;
+    let ctx = ctx();
     match what {
         Key::Create { role, name, tenant, json } => create(&service, &ctx, &role, name, tenant, json).await?,
         Key::List { json } => list(&service, json).await?,

@@ -216,8 +216,8 @@ impl Keys {
     }
 }
 
-/// The key, and by how much its tenant's plan multiplies rate limits.
-async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, platform::DbError> {
+/// The key, and by how much its tenant's plan multiplies rate limits. A tenant that is cut off has no keys that count.
+async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, Problem> {
     let Some(key) = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await? else {
         return Ok(None);
     };
@@ -226,6 +226,11 @@ async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32
     let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else {
         return Ok(None);
     };
+    match tenant.status.as_str() {
+        "suspended" => return Err(Problem::new(Code::TenantSuspended)),
+        "deprovisioning" => return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status)),
+        _ => {}
+    }
     let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(tenant.plan))).await?;
     let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
     Ok(Some((key, Some(multiplier))))

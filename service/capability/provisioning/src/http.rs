@@ -1,6 +1,7 @@
 //! `POST /api/v1/tenants`, `DELETE /api/v1/tenants/{tenant}`, and the runs of a tenant.
 
 mod deployments;
+mod export;
 mod new_tenant;
 mod timeline;
 
@@ -28,6 +29,7 @@ use web::{
 use crate::model::Kind;
 use crate::{converge, ops};
 
+pub use export::Export;
 pub use new_tenant::NewTenant;
 pub use timeline::{Provisioning, TimelineStep};
 
@@ -107,6 +109,7 @@ pub fn routes() -> Routes {
             list_runs,
         )
         .and(deployments::routes())
+        .and(export::routes())
 }
 
 /// Seconds of `Prefer: wait=N` (RFC 7240).
@@ -172,11 +175,7 @@ async fn delete_tenant(
 }
 
 async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
-    let work = async |tx: &mut platform::Tx| {
-        let status = Status::of(&tenancy::get(tx).await?)?;
-        if status == Status::Deprovisioning { ops::restore(tx).await } else { tenancy::resume(tx).await }
-    };
-    Ok(Json(caller.write(work).await?.into()))
+    Ok(Json(caller.write(async |tx| ops::resume(tx).await).await?.into()))
 }
 
 async fn retry_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {

@@ -24,9 +24,9 @@ use web::Service;
 pub use converge::{BackendFollows, check_drift, wanted};
 pub use grow::RoomCame;
 pub use health::check as check_instances;
-pub use http::{NewTenant, Provisioning, TimelineStep, routes};
+pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
 pub use model::Kind;
-pub use ops::{create, delete, latest, owned_tables};
+pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
 
 /// The handlers of this capability's jobs.
 pub fn handlers(service: &Service) -> Vec<Handler> {

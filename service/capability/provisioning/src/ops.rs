@@ -101,11 +101,17 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
     Ok(row)
 }
 
-/// Takes a deletion back while it can be.
+/// Lets a tenant in again, or takes its deletion back.
 ///
 /// # Errors
-/// `tenant.not_active` once it is too late.
-pub(crate) async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// `tenant.not_active`.
+pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+    let status = Status::of(&tenancy::get(tx).await?)?;
+    if status == Status::Deprovisioning { restore(tx).await } else { tenancy::resume(tx).await }
+}
+
+/// Takes a deletion back while it can be.
+async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let (run, steps) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
     let waits = steps
@@ -131,7 +137,10 @@ pub(crate) async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 }
 
 /// Takes a failed tenant on again, or a waiting run now.
-pub(crate) async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+///
+/// # Errors
+/// `tenant.not_active`.
+pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let open = matches!(run.status.as_str(), "running" | "compensating");
@@ -152,7 +161,10 @@ pub(crate) async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 }
 
 /// Gives an open run up: what was done is undone.
-pub(crate) async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+///
+/// # Errors
+/// `tenant.run_not_open`.
+pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let run = locked(tx, run.id).await?;

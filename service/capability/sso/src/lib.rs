@@ -22,5 +22,5 @@ pub use http::routes;
 pub use ops::domains::recheck_domains;
 pub use ops::jwks::JwksCache;
 pub use ops::logout::{SessionsEnded, handlers};
-pub use ops::sign_in::SignIns;
+pub use ops::sign_in::{SignIns, TenantMaker};
 pub use sweep::{sweep, warn};

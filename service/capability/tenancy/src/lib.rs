@@ -10,7 +10,7 @@ mod ops;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
 pub use model::{Status, issuer_of};
 pub use ops::{
-    TenantEvent, active, assign, get, give_place, has_room, instance, locked, organization,
+    TenantEvent, active, assign, get, give_place, has_room, instance, list, locked, organization,
     organization_named, place, place_on, plan, record_event, release, resume, set_plan, set_status, suspend,
     take_place,
 };

@@ -2,9 +2,9 @@
 
 use entity::tenancy::{instance, organization, plan, tenant};
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, View, Work};
+use platform::{DbError, PlatformView, Target, Tx, View, Work};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, Condition, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _};
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
@@ -74,6 +74,22 @@ pub async fn get(view: &View) -> Result<tenant::Model, Problem> {
     // The copy on which a SCIM token rehearses is nobody's tenant.
     let select = view.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
     view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Tenants of all statuses or of one, oldest first.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(
+    view: &PlatformView,
+    status: Option<&str>,
+    limit: u64,
+) -> Result<Vec<tenant::Model>, DbError> {
+    let mut select = view.across::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    if let Some(status) = status {
+        select = select.filter(tenant::Column::Status.eq(status));
+    }
+    view.all(select.order_by_asc(tenant::Column::Id).limit(limit)).await
 }
 
 /// The tenant, if it is active.

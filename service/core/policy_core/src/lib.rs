@@ -106,6 +106,8 @@ permissions! {
     TenantsManage = "tenants.manage" => ;
     /// See a tenant.
     TenantRead = "tenant.read" => Auditor Admin Contributor Viewer Guest Service;
+    /// Take everything that a tenant owns.
+    TenantExport = "tenant.export" => Admin;
     /// Rename a tenant.
     TenantUpdate = "tenant.update" => Admin;
     /// See organizations.

@@ -151,7 +151,8 @@ async fn attempt(
         client_id: format!("key:{}", principal.id),
         audience: input.audience.clone().unwrap_or_else(|| service.config.public_url()),
     };
-    exchange::exchange(service, keys, &caller.ctx, &identity, &asked).await
+    let how = (service, &*sign_ins.makes);
+    exchange::exchange(how, keys, &caller.ctx, &identity, &asked).await
 }
 
 fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {

@@ -286,7 +286,8 @@ async fn token(
                 .map_err(|problem| problem.dialect("invalid_grant"))?;
             let audience = input.audience.unwrap_or_else(|| client_id.clone());
             let asked = Asked { client_id, audience };
-            let done = exchange::exchange(service, &keys, &caller.ctx, &identity, &asked).await?;
+            let how = (service, &*sign_ins.makes);
+            let done = exchange::exchange(how, &keys, &caller.ctx, &identity, &asked).await?;
             Ok(answer(&json!({
                 "access_token": done.access.token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
                 "expires_in": done.access.expires_in, "refresh_token": done.refresh_token,

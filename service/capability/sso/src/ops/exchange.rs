@@ -11,7 +11,8 @@ use sessions::{Keyring, Minted, NewSession, Subject};
 use web::{Code, Problem, Service};
 
 use super::admission::{self, Admitted};
-use super::subject::{Identity, Via};
+use super::sign_in::TenantMaker;
+use super::subject::{Identity, Named, Via};
 use super::{domains, policy};
 
 /// What a person gets.
@@ -32,14 +33,22 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn exchange(
-    service: &Service,
+    (service, makes): (&Service, &dyn TenantMaker),
     keys: &Keyring,
     ctx: &Ctx,
     identity: &Identity,
     asked: &Asked,
 ) -> Result<Exchanged, Problem> {
     let tenant = match &identity.via {
-        Via::Tenant(named) => named.tenant(service).await?,
+        Via::Tenant(named) => match (named.tenant(service).await, named) {
+            (Err(problem), Named::ExternalId(id))
+                if problem.code == Code::TenantUnknown && service.config.sso.exchange.auto_provision =>
+            {
+                makes.make(service, ctx, id).await?;
+                named.tenant(service).await?
+            }
+            (found, _) => found?,
+        },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
     let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
@@ -110,7 +119,7 @@ async fn sign_in(
         },
         Via::Tenant(_) => match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
             Some(user) => (user, None),
-            None => first_sign_in(tx, identity).await?,
+            None => first_sign_in(tx, service, identity).await?,
         },
     };
     if !user.active {
@@ -134,7 +143,11 @@ async fn sign_in(
 
 /// Nobody is linked to this identity yet: the person whom the tenant's own directory calls by this subject, or a new one.
 /// An existing user is not found by e-mail, but where the tenant has proven the address' domain.
-async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model, Option<Usage>), Problem> {
+async fn first_sign_in(
+    tx: &mut Tx,
+    service: &Service,
+    identity: &Identity,
+) -> Result<(user::Model, Option<Usage>), Problem> {
     let organization = tenancy::organization_named(tx, "default").await?;
     let known =
         directory::person_by_external_id(tx, organization.id, &identity.issuer, &identity.subject).await?;
@@ -181,8 +194,24 @@ async fn first_sign_in(tx: &mut Tx, identity: &Identity) -> Result<(user::Model,
         resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));
     }
     let role = identity.role.clone().unwrap_or_else(|| policy.row.default_role.clone());
+    // A tenant that was made by somebody's coming has nobody yet who could run it.
+    let role = if service.config.sso.exchange.auto_provision && nobody_is_there(tx).await? {
+        "admin".to_owned()
+    } else {
+        role
+    };
     let new = NewUser { organization: organization.id, resource, source: Source::Jit, role };
     let (user, usage) = directory::create_user(tx, &directory::USERS, new).await?;
     directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
     Ok((user, usage))
+}
+
+/// Whether the tenant has no user at all; asked under its lock, so that two who come at once are not both the first.
+async fn nobody_is_there(tx: &Tx) -> Result<bool, Problem> {
+    let is_empty = async || Ok::<_, Problem>(tx.one(tx.select::<user::Entity>()).await?.is_none());
+    if !is_empty().await? {
+        return Ok(false);
+    }
+    tenancy::locked(tx).await?;
+    is_empty().await
 }

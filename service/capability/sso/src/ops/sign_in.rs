@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use entity::sso::sign_in::{Column, Entity, Model};
+use futures_util::future::LocalBoxFuture;
 use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
 use platform::{Ctx, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
@@ -32,10 +33,34 @@ const PROOFS_MAX: i64 = 5;
 pub(crate) const BROWSER_PREFIX: &str = "tnt_br_";
 
 /// What sign-ins of this process share.
-#[derive(Debug, Default)]
 pub struct SignIns {
     pub(crate) providers: Providers,
     pub(crate) saml: SamlKeys,
+    pub(crate) makes: Box<dyn TenantMaker>,
+}
+
+impl std::fmt::Debug for SignIns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignIns").finish_non_exhaustive()
+    }
+}
+
+impl SignIns {
+    /// With who makes the tenant of an organization that nobody knows.
+    pub fn new(makes: Box<dyn TenantMaker>) -> Self {
+        Self { providers: Providers::default(), saml: SamlKeys::default(), makes }
+    }
+}
+
+/// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
+pub trait TenantMaker: Send + Sync {
+    /// Makes the tenant of this external id, unless it is there, and waits a while until it is active.
+    fn make<'a>(
+        &'a self,
+        service: &'a Service,
+        ctx: &'a Ctx,
+        external_id: &'a str,
+    ) -> LocalBoxFuture<'a, Result<(), Problem>>;
 }
 
 /// What sign-ins share, as handlers take it.

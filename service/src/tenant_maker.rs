@@ -1,0 +1,93 @@
+//! A tenant is made by somebody's coming: the exchange meets an organization that nobody knows.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::crypto::{hex, sha256};
+use platform::{Ctx, Tx};
+use provisioning::NewTenant;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use web::{Code, Problem, Service};
+
+/// How long the exchange waits for the run.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(25);
+/// Characters of an external id that a slug begins with.
+const READABLE_MAX: usize = 40;
+
+/// Makes tenants by provisioning them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Provisions;
+
+impl sso::TenantMaker for Provisions {
+    fn make<'a>(
+        &'a self,
+        service: &'a Service,
+        ctx: &'a Ctx,
+        external_id: &'a str,
+    ) -> LocalBoxFuture<'a, Result<(), Problem>> {
+        async move {
+            let body = json!({
+                "slug": slug(external_id), "name": external_id, "plan": service.config.sso.exchange.plan,
+                "identity": {"externalId": external_id},
+            });
+            let new: NewTenant = serde_json::from_value(body).map_err(Problem::internal)?;
+            let (row, parameters) = new.into_row(service).await?;
+            let mut id = row.id;
+            let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
+            match service.db.write(ctx, id, work).await {
+                Ok(_) => {}
+                // Somebody else of the same organization came at the same moment.
+                Err(problem)
+                    if matches!(problem.code, Code::TenantExternalIdTaken | Code::TenantSlugTaken) =>
+                {
+                    let found = platform::db::Lookup::TenantExternalId(external_id);
+                    id = service.db.tenant_of(found).await?.ok_or(problem)?;
+                }
+                Err(problem) => return Err(problem),
+            }
+            let until = Instant::now() + PATIENCE;
+            loop {
+                let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
+                if row.status != "provisioning" {
+                    return Ok(());
+                }
+                if Instant::now() > until {
+                    let problem = Problem::detailed(Code::Unavailable, "The tenant is being provisioned.");
+                    return Err(Problem { retry_after: Some(5), ..problem });
+                }
+                sleep(LOOK).await;
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// A DNS label that nobody else's organization gets: what is readable of the id, and some of its digest.
+fn slug(external_id: &str) -> String {
+    let readable: String = external_id
+        .chars()
+        .map(|one| if one.is_ascii_alphanumeric() { one.to_ascii_lowercase() } else { '-' })
+        .take(READABLE_MAX)
+        .collect();
+    let readable = readable.trim_matches('-');
+    let digest = hex(sha256(external_id.as_bytes()).get(..4).unwrap_or_default());
+    if readable.is_empty() { format!("t-{digest}") } else { format!("{readable}-{digest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slug_is_a_label_and_differs_where_ids_do() {
+        assert_eq!(slug("Org_42"), "org-42-5e427315");
+        assert_ne!(slug("a.b"), slug("a_b"));
+        for id in ["", "€", &"x".repeat(255), "-a-", "ORG 1"] {
+            assert!(web::is_slug(&slug(id)), "{id}: {}", slug(id));
+        }
+    }
+}
