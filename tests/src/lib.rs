@@ -33,15 +33,15 @@ pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};
 pub use zitadel::Zitadel;
 
-/// Waits until `look` finds something; panics after ten seconds.
+/// Waits until `look` finds something; panics after half a minute.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..500 {
+    for _ in 0..1500 {
         if let Some(found) = look().await {
             return found;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("waited ten seconds for {what}");
+    panic!("waited half a minute for {what}");
 }
 
 /// Waits until a tenant has a status, and answers the tenant; panics after a minute with its latest run.

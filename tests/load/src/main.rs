@@ -5,6 +5,8 @@
 //! | `service [users]` | creation, look-ups, members, sign-in, beside a bare actix handler |
 //! | `rivals [users]` | the same sync against tenantry, npm `scimmy-routers` and PyPI `scim2-server` |
 //! | `sso [requests]` | what a SAML response and an exchange cost; codes, tokens and refreshes; npm oidc-provider beside it; hostile requests |
+//! | `provisioning [tenants]` | tenants on the builtin backend and the pool, with 32 workers |
+//! | `keycloak` | 20 tenants as realms and 100 as organizations of a real Keycloak |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
 //! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
@@ -13,6 +15,7 @@
 
 mod growth;
 mod measure;
+mod provisioning;
 mod rivals;
 mod scim;
 mod sso;
@@ -157,6 +160,8 @@ async fn main() -> anyhow::Result<()> {
         "service" => service(&store, users.unwrap_or(20_000)).await,
         "rivals" => rivals(&store, users.unwrap_or(2_000)).await,
         "growth" => growing(&store, users.unwrap_or(200_000)).await,
+        "provisioning" => provisioning::builtin(&store, users.unwrap_or(1_000)).await,
+        "keycloak" => provisioning::keycloak(&store).await,
         "sso" => {
             sso::pure();
             let running = running(&store).await?;
@@ -171,6 +176,6 @@ async fn main() -> anyhow::Result<()> {
             running.process.kill().await;
             Ok(())
         }
-        other => anyhow::bail!("{other} is not one of service, rivals, growth, sso"),
+        other => anyhow::bail!("{other} is not one of service, rivals, growth, sso, provisioning, keycloak"),
     }
 }

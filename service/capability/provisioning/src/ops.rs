@@ -93,6 +93,13 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
         }
         _ => {}
     }
+    // What goes needs no mending.
+    if let Ok((run, _)) = latest(tx).await
+        && run.status == "running"
+        && Kind::of(&run) == Some(Kind::Repair)
+    {
+        note_run(tx, &locked(tx, run.id).await?, "cancelled").await?;
+    }
     let mut row = tenancy::set_status(tx, Status::Deprovisioning).await?;
     row.recycle_until = Some(tx.now() + recycle);
     tx.update(row.clone()).await?;
