@@ -3,6 +3,7 @@
 
 mod azure;
 mod backends;
+mod cli;
 mod concurrency;
 mod crash;
 mod directory;

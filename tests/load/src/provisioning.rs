@@ -38,12 +38,18 @@ fn quantile(sorted: &[Duration], percent: usize) -> Duration {
 /// Asks for all tenants and waits until all are active.
 async fn provision(operator: &Client, what: &str, count: usize, body: impl Fn(&str) -> Value) {
     let instances = operator.get("/api/v1/instances?limit=200").await.expect(200);
-    let room: i64 = instances["items"].as_array().expect("a list").iter().filter_map(|one| Some(one["capacity"].as_i64()? - one["tenantCount"].as_i64()?)).sum();
+    let room: i64 = instances["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|one| Some(one["capacity"].as_i64()? - one["tenantCount"].as_i64()?))
+        .sum();
     for number in 0..(count.saturating_sub(usize::try_from(room).unwrap_or(0))).div_ceil(CAPACITY) {
         let body = json!({"name": format!("{what}-{number}"), "mode": "shared"});
         operator.post("/api/v1/instances", body).await.expect(201);
     }
-    let slugs: Vec<String> = (0..count).map(|number| format!("{what}-{}-{number}", std::process::id())).collect();
+    let slugs: Vec<String> =
+        (0..count).map(|number| format!("{what}-{}-{number}", std::process::id())).collect();
     let begun = Instant::now();
     let asked = measure(count, |number| {
         let request = operator.post_owned("/api/v1/tenants", body(&slugs[number]));
@@ -75,8 +81,12 @@ async fn provision(operator: &Client, what: &str, count: usize, body: impl Fn(&s
 }
 
 fn head() {
-    println!("\n{CONNECTIONS} connections, {WORKERS} workers; a run's time is from its beginning to its end, waiting for a worker included\n");
-    println!("| tenants | number | all active after | rate | all accepted after | p50 | p99 | longest |\n|---|---|---|---|---|---|---|---|");
+    println!(
+        "\n{CONNECTIONS} connections, {WORKERS} workers; a run's time is from its beginning to its end, waiting for a worker included\n"
+    );
+    println!(
+        "| tenants | number | all active after | rate | all accepted after | p50 | p99 | longest |\n|---|---|---|---|---|---|---|---|"
+    );
 }
 
 pub async fn builtin(store: &Store, count: usize) -> anyhow::Result<()> {
@@ -93,9 +103,12 @@ pub async fn builtin(store: &Store, count: usize) -> anyhow::Result<()> {
         json!({"slug": slug, "name": slug, "plan": "pro", "owner": {"email": format!("it@{slug}.example")}})
     })
     .await;
-    provision(&process.operator, "realm", count / 10, |slug| {
-        json!({"slug": slug, "name": slug, "plan": "pro", "identity": {"kind": "realm"}})
-    })
+    provision(
+        &process.operator,
+        "realm",
+        count / 10,
+        |slug| json!({"slug": slug, "name": slug, "plan": "pro", "identity": {"kind": "realm"}}),
+    )
     .await;
     println!("\nmemory at the end {:.1} MiB", memory(process.id()));
     process.kill().await;

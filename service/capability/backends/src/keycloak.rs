@@ -199,6 +199,10 @@ impl Keycloak<'_> {
         let path = format!("/admin/realms/{}", encoded(realm));
         if admin.get(&path).await?.is_none() {
             admin.create("/admin/realms", &self.template(SHARED_REALM, realm, wanted)?).await?;
+            // Another tenant's run may be making it: it is there for nobody until it is there whole.
+            if admin.get(&path).await?.is_none() {
+                return Err(Failure::later("the shared realm is being made"));
+            }
         }
         let found = match self.organization(admin, wanted).await? {
             Some(found) => found,
