@@ -19,6 +19,10 @@ impl Said {
 }
 
 async fn tenantry(store: &Store, arguments: &[&str]) -> Said {
+    tenantry_with(store, arguments, &[]).await
+}
+
+async fn tenantry_with(store: &Store, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
     let mut command = Command::new(PROGRAM);
     command
         .args(arguments)
@@ -26,7 +30,8 @@ async fn tenantry(store: &Store, arguments: &[&str]) -> Said {
         .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
         .env("TENANTRY_DATA_DIR", store.directory.path())
         .env("TENANTRY_MASTER_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")
-        .env("TENANTRY_LOG", "error");
+        .env("TENANTRY_LOG", "error")
+        .envs(settings.iter().copied());
     let output = command.output().await.expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Said { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }
@@ -94,4 +99,36 @@ async fn a_running_server_takes_the_commands_runs_on() {
     let record = process.operator.get("/api/v1/audit-events?action=tenant.create").await.expect(200);
     assert_eq!(record["items"][0]["actor"], json!({"kind": "operator", "id": "cli"}), "{record}");
     process.kill().await;
+}
+
+#[actix_web::test]
+async fn the_doctor_asks_what_is_outside_and_says_how_to_mend_it() {
+    let store = Store::new().await;
+    let (arm, zitadel) = (tests::Arm::start(), tests::Zitadel::start());
+    assert_eq!(tenantry(&store, &["migrate", "up"]).await.code, Some(0));
+    let doctor = async |token: &str| {
+        let settings = [
+            ("TENANTRY__IDENTITY__ZITADEL__URL", zitadel.url.as_str()),
+            ("TENANTRY__IDENTITY__ZITADEL__TOKEN", token),
+            ("TENANTRY__AZURE__SUBSCRIPTION_ID", tests::SUBSCRIPTION),
+            ("TENANTRY__AZURE__AUTHORITY_URL", arm.url.as_str()),
+            ("TENANTRY__AZURE__MANAGEMENT_URL", arm.url.as_str()),
+        ];
+        tenantry_with(&store, &["doctor", "--json"], &settings).await
+    };
+    let well = doctor("zitadel-token").await;
+    assert_eq!(well.code, Some(0), "{} {}", well.out, well.error);
+    let parts: Vec<String> = well.json()["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["part"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(parts, ["config", "keys", "database", "smtp", "outbound", "zitadel", "azure"]);
+    let ill = doctor("wrong").await;
+    assert_eq!(ill.code, Some(1));
+    let text = ill.json()["checks"][5]["detail"].as_str().unwrap().to_owned();
+    assert!(text.contains("401") && text.contains("check identity.zitadel"), "{text}");
+    arm.stop().await;
+    zitadel.stop().await;
 }

@@ -1,21 +1,25 @@
 //! `tenantry doctor`: one line for each part, what is wrong and how to mend it.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::db::Db;
+use platform::http::HttpError;
 use serde_json::json;
+use web::Service;
 
 use crate::app;
 
 struct Finding {
-    part: &'static str,
+    part: String,
     ok: bool,
     text: String,
 }
 
-fn finding(part: &'static str, result: Result<String, String>) -> Finding {
+fn finding(part: &str, result: Result<String, String>) -> Finding {
+    let part = part.to_owned();
     match result {
         Ok(text) => Finding { part, ok: true, text },
         Err(text) => Finding { part, ok: false, text },
@@ -40,6 +44,9 @@ pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCod
             "private addresses are refused".to_owned()
         }),
     ));
+    if findings.iter().all(|finding| finding.ok) {
+        findings.extend(outside(config).await);
+    }
     let ok = findings.iter().all(|finding| finding.ok);
     if as_json {
         let checks: Vec<_> =
@@ -47,7 +54,7 @@ pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCod
         println!("{}", json!({"ok": ok, "checks": checks}));
     } else {
         for one in &findings {
-            println!("{:<10} {:<5} {}", one.part, if one.ok { "ok" } else { "WRONG" }, one.text);
+            println!("{:<18} {:<5} {}", one.part, if one.ok { "ok" } else { "WRONG" }, one.text);
         }
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -74,4 +81,55 @@ async fn smtp(config: &Config) -> Result<String, String> {
         .await
         .map(|()| "the relay answers".to_owned())
         .map_err(|error| format!("{error}: check smtp.url"))
+}
+
+/// Identity backends, Azure, modules: asked only where the store can be read, for it says who they are.
+async fn outside(config: Config) -> Vec<Finding> {
+    let opened = async {
+        let envelope = app::master_key(&config).map_err(|error| format!("{error:#}"))?;
+        let db = Db::open(&config.database, &config.data.dir, Clock::default()).await;
+        let db = db.map_err(|error| platform::chain(&error))?;
+        Service::new(Arc::new(config), db, envelope).map_err(|error| error.to_string())
+    };
+    let service: Service = match opened.await {
+        Ok(service) => service,
+        Err(error) => return vec![finding("outside", Err(error))],
+    };
+    let mut found = Vec::new();
+    for name in backends::configured(&service).into_iter().filter(|name| *name != "builtin") {
+        let asked = match backends::backend(&service, name) {
+            Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
+            Err(problem) => Err(problem.detail),
+        };
+        let mend = |error| format!("{error}: check identity.{name}");
+        found.push(finding(name, asked.map(|()| "it answers our credentials".to_owned()).map_err(mend)));
+    }
+    let azure = &service.config.azure;
+    found.push(finding(
+        "azure",
+        if azure::is_configured(azure) {
+            let asked = azure::ping(azure, &service.outside()).await;
+            asked
+                .map(|()| "the Resource Manager answers our credentials".to_owned())
+                .map_err(|error| format!("{error}: check azure"))
+        } else {
+            Ok("not configured: instances come from the pool".to_owned())
+        },
+    ));
+    let modules = service.db.read_platform(async |view| webhooks::modules(view).await).await;
+    for module in modules.unwrap_or_default() {
+        let asked = match module.base_url.parse() {
+            Ok(url) => service.http.get_text(&url).await.map(drop),
+            Err(_) => Err(HttpError::Refused("it is no URL")),
+        };
+        // Any answer is a sign of life: what stands at the base URL is the module's own affair.
+        let alive = match asked {
+            Ok(()) | Err(HttpError::Status { .. } | HttpError::Body { .. }) => {
+                Ok(format!("{} answers", module.base_url))
+            }
+            Err(error) => Err(format!("{error}: check the module's baseUrl")),
+        };
+        found.push(finding(&format!("module {}", module.name), alive));
+    }
+    found
 }
