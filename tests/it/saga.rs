@@ -360,3 +360,30 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
         .refused(409, "tenant.not_active");
     app.stop().await;
 }
+
+/// While something is being made outside, nobody else takes the tenant on: giving up must not overtake it.
+#[actix_web::test]
+async fn giving_up_while_something_is_being_made_leaves_nothing() {
+    let world = World::start().await;
+    let proxy = tests::Proxy::start(&world.zitadel.url);
+    let app = TestApp::with(|config| {
+        configure(config, &world.arm, &world.zitadel, &world.copies);
+        config.identity.zitadel.url = proxy.url.clone();
+    })
+    .await;
+    for number in 1..=4 {
+        // The answer takes its time, and the org is there before it comes.
+        proxy.upset(number, tests::Mishap::Slow);
+        let slug = format!("t{number}");
+        let made = app.operator.post("/api/v1/tenants", body(&slug, "outside")).await.expect(202);
+        eventually("the request", async || (proxy.count() >= number).then_some(())).await;
+        app.operator.post(&format!("/api/v1/tenants/{slug}/unwind"), json!({})).await.expect(202);
+        status(&app.operator, &slug, "failed").await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let id = made["id"].as_str().unwrap().to_owned();
+        assert!(!world.zitadel.organizations().contains(&id), "{number}: an org is left");
+    }
+    app.stop().await;
+    proxy.stop().await;
+    world.stop().await;
+}

@@ -16,6 +16,8 @@ pub enum Mishap {
     RequestLost,
     /// It is answered 503 without effect.
     Unavailable,
+    /// It takes a while to arrive.
+    Slow,
 }
 
 /// Forwards everything to one place.
@@ -94,6 +96,7 @@ async fn forward(request: HttpRequest, body: web::Bytes, state: web::Data<State>
     match mishap {
         Some(Mishap::RequestLost) => return broken(),
         Some(Mishap::Unavailable) => return HttpResponse::ServiceUnavailable().finish(),
+        Some(Mishap::Slow) => tokio::time::sleep(std::time::Duration::from_millis(700)).await,
         _ => {}
     }
     let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).expect("a method");

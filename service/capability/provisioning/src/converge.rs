@@ -58,7 +58,7 @@ impl Job for Converge {
     }
 
     fn lane(&self) -> Option<String> {
-        Some(format!("identity:{}", self.tenant))
+        Some(crate::engine::lane(self.tenant))
     }
 
     fn tenant(&self) -> Option<Uuid> {
@@ -75,7 +75,9 @@ pub(crate) fn handler(service: &Service) -> Handler {
         async move {
             let find = async |view: &platform::View| tenancy::get(view).await;
             let Ok(tenant) = service.db.read(job.tenant, find).await else { return Ok(()) };
-            if !matches!(tenant.status.as_str(), "active" | "suspended" | "deprovisioning") {
+            // What is being removed must not be made again.
+            let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());
+            if !(matches!(tenant.status.as_str(), "active" | "suspended") || recycles) {
                 return Ok(());
             }
             let backend = backends::backend(&service, &tenant.identity_backend).map_err(JobError::retry)?;
@@ -101,7 +103,8 @@ impl Subscriber for BackendFollows {
         Box::pin(async move {
             let concerns = |event: &&outbox_event::Model| {
                 let kind = event.r#type.as_str();
-                matches!(kind, "tenant.suspended" | "tenant.resumed" | "tenant.restored" | "tenant.updated")
+                let kinds = ["suspended", "resumed", "deprovisioning", "restored", "updated"];
+                kind.strip_prefix("tenant.").is_some_and(|kind| kinds.contains(&kind))
             };
             let tenants: Vec<Uuid> =
                 events.iter().filter(concerns).filter_map(|event| event.tenant_id).collect();

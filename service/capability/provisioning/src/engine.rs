@@ -20,6 +20,11 @@ const DELAY_MAX: Duration = Duration::from_secs(300);
 /// Looks in a row at something that is worth looking at again at once.
 const LOOKS_MAX: u32 = 20;
 
+/// Whatever changes what a tenant has outside runs one at a time: a removal must not overtake what is being made.
+pub(crate) fn lane(tenant: Uuid) -> String {
+    format!("tenant:{tenant}")
+}
+
 /// Takes a run on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Advance {
@@ -34,6 +39,10 @@ impl Job for Advance {
 
     fn dedupe_key(&self) -> Option<String> {
         Some(self.run.to_string())
+    }
+
+    fn lane(&self) -> Option<String> {
+        Some(lane(self.tenant))
     }
 
     fn tenant(&self) -> Option<Uuid> {
@@ -98,8 +107,13 @@ impl Engine<'_> {
 
     async fn perform(&self, step: &Step<'_>) -> Result<After, JobError> {
         let waited = step.row.status == "running" && step.row.waits_for.is_some();
-        let begin = async |tx: &mut Tx| ops::note(tx, step.row, Note::Begun { again: waited }).await;
-        let begun = self.service.db.write(&ctx(), self.job.tenant, begin).await?;
+        let begun = if step.goes_outside() {
+            // Noted before anything is sent, so that what may have had an effect is undone.
+            let begin = async |tx: &mut Tx| ops::note(tx, step.row, Note::Begun { again: waited }).await;
+            self.service.db.write(&ctx(), self.job.tenant, begin).await?
+        } else {
+            ops::begun(step.row, waited, self.service.db.clock().now())
+        };
         match self.attempt(step, &begun).await {
             Ok(()) => {
                 crash_point!(&format!("provisioning.{}.after", step.row.name));

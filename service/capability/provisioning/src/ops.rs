@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entity::provisioning::{run, step};
 use entity::tenancy::tenant;
 use platform::http::Call;
-use platform::{DbError, Target, Tx, View, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use tenancy::{Status, TenantEvent};
@@ -103,7 +103,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
     let mut row = tenancy::set_status(tx, Status::Deprovisioning).await?;
     row.recycle_until = Some(tx.now() + recycle);
     tx.update(row.clone()).await?;
-    tx.record("tenant.deprovision", Target::new("tenant", row.id));
+    tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
     begin(tx, Kind::Deprovision, json!({"status": before.status})).await?;
     Ok(row)
 }
@@ -274,18 +274,26 @@ fn short(text: &str) -> String {
     text.chars().take(ERROR_MAX).collect()
 }
 
+/// A step whose attempt begins, or goes on after a wait.
+pub(crate) fn begun(before: &step::Model, again: bool, now: Timestamp) -> step::Model {
+    step::Model {
+        status: "running".to_owned(),
+        attempts: before.attempts + i64::from(!again),
+        started_at: before.started_at.or(Some(now)),
+        finished_at: None,
+        // Kept while it is looked again, so that nobody looks in the one moment in which it isn't there.
+        waits_for: before.waits_for.clone().filter(|_| again),
+        ..before.clone()
+    }
+}
+
 /// Notes where a step stands.
 pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> Result<step::Model, DbError> {
     tx.housekeeping();
     let mut row = step::Model { waits_for: None, ..before.clone() };
     let calls = match note {
         Note::Begun { again } => {
-            row.status = "running".to_owned();
-            row.attempts += i64::from(!again);
-            row.started_at = row.started_at.or(Some(tx.now()));
-            row.finished_at = None;
-            // Kept while it is looked again, so that nobody looks in the one moment in which it isn't there.
-            row.waits_for = before.waits_for.clone().filter(|_| again);
+            row = begun(before, again, tx.now());
             &[]
         }
         Note::Waits { why, calls } => {

@@ -47,6 +47,16 @@ impl Step<'_> {
         self.service.config.provisioning.wait
     }
 
+    /// Whether the step does anything outside the tenant's transaction. What doesn't commits with its note or had no effect.
+    pub(crate) fn goes_outside(&self) -> bool {
+        matches!(
+            self.name(),
+            (_, "identity" | "instance")
+                | (Kind::Deprovision, "recycle" | "directory" | "finish")
+                | (Kind::Move, "drain" | "copy" | "verify")
+        )
+    }
+
     /// What the step does outside the tenant's transaction.
     pub(crate) async fn outside(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
         match self.name() {

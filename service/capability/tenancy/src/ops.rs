@@ -58,6 +58,7 @@ tenant_events! {
     Suspended = "tenant.suspended";
     Resumed = "tenant.resumed";
     Failed = "tenant.failed";
+    Deprovisioning = "tenant.deprovisioning";
     Deleted = "tenant.deleted";
     Restored = "tenant.restored";
     Moving = "tenant.moving";
