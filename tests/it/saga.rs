@@ -379,7 +379,7 @@ async fn giving_up_while_something_is_being_made_leaves_nothing() {
         eventually("the request", async || (proxy.count() >= number).then_some(())).await;
         app.operator.post(&format!("/api/v1/tenants/{slug}/unwind"), json!({})).await.expect(202);
         status(&app.operator, &slug, "failed").await;
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        tokio::time::sleep(Duration::from_millis(1200)).await;
         let id = made["id"].as_str().unwrap().to_owned();
         assert!(!world.zitadel.organizations().contains(&id), "{number}: an org is left");
     }
