@@ -370,3 +370,90 @@ async fn a_rehearsal_is_copied_once_wherever_the_process_dies() {
     assert_eq!(found.await, ids.len());
     process.kill().await;
 }
+
+#[actix_web::test]
+async fn a_move_ends_wherever_the_process_dies() {
+    let places = provisioning::Kind::Move
+        .steps()
+        .iter()
+        .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
+    futures_util::stream::iter(places)
+        .for_each_concurrent(6, |place| async move { dies_moving(&place).await })
+        .await;
+}
+
+async fn dies_moving(place: &str) {
+    let store = Store::new().await;
+    let settings = [("TENANTRY__PROVISIONING__DRAIN_PERIOD", "0s")];
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    process.operator.post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme"})).await.expect(202);
+    tests::status(&process.operator, "acme", "active").await;
+    let other = json!({"name": "other", "mode": "shared"});
+    let to = process.operator.post("/api/v1/instances", other).await.expect(201)["id"].clone();
+    process.kill().await;
+    let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
+    let request = dying.operator.request(reqwest::Method::POST, "/api/v1/tenants/acme/move");
+    // The process may die before it answers.
+    let _ = request.json(&json!({"instanceId": to})).send().await;
+    dying.killed().await;
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    eventually("the move", async || {
+        let run = process.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+        (run["kind"] == "move" && run["status"] == "done").then_some(())
+    })
+    .await;
+    let tenant = process.operator.get("/api/v1/tenants/acme").await.expect(200);
+    assert_eq!(tenant["instance"]["id"], to, "{place}");
+    let counts: Vec<Value> =
+        items(&process, "/api/v1/instances").await.iter().map(|one| one["tenantCount"].clone()).collect();
+    assert_eq!(counts, [0, 1], "{place}: a place is neither lost nor taken twice");
+    process.kill().await;
+}
+
+#[actix_web::test]
+async fn what_came_in_is_done_once_wherever_the_process_dies() {
+    let places = ["inbox.received", "inbox.settling", "inbox.settled"];
+    futures_util::stream::iter(places).for_each_concurrent(3, dies_settling).await;
+}
+
+async fn dies_settling(place: &str) {
+    let store = Store::new().await;
+    let settings =
+        [("TENANTRY__BILLING__STRIPE_SECRET", "whsec_x"), ("TENANTRY__BILLING__PRICES", "price_1=pro")];
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    process.operator.post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme"})).await.expect(202);
+    tests::status(&process.operator, "acme", "active").await;
+    process.kill().await;
+    let body = json!({"id": "evt_1", "type": "customer.subscription.created", "created": 1_795_000_000, "data": {"object": {
+        "id": "sub_1", "customer": "cus_1", "status": "active", "metadata": {"tenant_id": "acme"},
+        "items": {"data": [{"price": {"id": "price_1"}}]},
+    }}})
+    .to_string();
+    let send = async |process: &Process| {
+        let now = platform::clock::Clock::default().now().timestamp();
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"whsec_x");
+        let tag = aws_lc_rs::hmac::sign(&key, format!("{now}.{body}").as_bytes());
+        let signature = format!("t={now},v1={}", platform::crypto::hex(tag.as_ref()));
+        let request = process.operator.anonymous().request(reqwest::Method::POST, "/api/webhooks/stripe");
+        request.header("stripe-signature", signature).body(body.clone()).send().await
+    };
+    let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
+    let _ = send(&dying).await;
+    dying.killed().await;
+    let process = Process::start(PROGRAM, &store, None, &settings).await;
+    // Stripe sends again what was not acknowledged.
+    assert_eq!(send(&process).await.expect("an answer").status(), 200);
+    eventually("the plan", async || {
+        let tenant = process.operator.get("/api/v1/tenants/acme").await.expect(200);
+        (tenant["plan"] == "pro").then_some(())
+    })
+    .await;
+    eventually("it to be settled", async || {
+        let jobs = items(&process, "/api/v1/jobs?kind=inbox.settle").await;
+        jobs.iter().all(|job| job["status"] == "done").then_some(())
+    })
+    .await;
+    assert_eq!(items(&process, "/api/v1/audit-events?action=inbox.receive").await.len(), 1, "{place}");
+    assert_eq!(items(&process, "/api/v1/audit-events?action=tenant.plan").await.len(), 1, "{place}");
+    process.kill().await;
+}

@@ -57,7 +57,13 @@ async fn ann(admin: &Client, realm: &str) -> String {
 #[actix_web::test]
 async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     let keycloak = Keycloak::start().await;
-    let app = start(&keycloak).await;
+    let app = TestApp::with(|config| {
+        configure(&keycloak, &keycloak.url, config);
+        config.identity.keycloak.broker_issuer = keycloak.issuer();
+        config.identity.keycloak.broker_client_id = "support".to_owned();
+        config.identity.keycloak.broker_client_secret = "hush".to_owned().into();
+    })
+    .await;
     let slug = fresh("acme");
     app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
     let made = status(&app.operator, &slug, "active").await;
@@ -71,6 +77,10 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     for role in ["admin", "contributor", "viewer", "guest", "service"] {
         assert!(roles.as_array().unwrap().iter().any(|found| found["name"] == role), "{role}");
     }
+    // The platform's own provider is brokered, with endpoints that its discovery told.
+    let broker = admin.get(&format!("{realm}/identity-provider/instances/platform")).await.expect(200);
+    assert_eq!(broker["config"]["issuer"], keycloak.issuer());
+    assert!(broker["config"]["tokenUrl"].as_str().unwrap().ends_with("/token"), "{broker}");
     // The timeline tells what was asked there.
     let timeline = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
     let calls = timeline["steps"][1]["calls"].as_array().unwrap();

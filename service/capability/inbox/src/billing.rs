@@ -61,6 +61,11 @@ pub(crate) async fn apply(
         tx.record("billing.bind", Target::new("subscription", &told.subscription));
         return Ok("the customer is known now".to_owned());
     };
+    if noted.as_ref().is_some_and(|noted| noted.told_by == mark(told.rank, event)) {
+        // Noted together with what it meant; only the event itself was not.
+        tx.housekeeping();
+        return Ok("done before".to_owned());
+    }
     if let Some(noted) = &noted
         && !is_later(at, told.rank, noted.told_at, &noted.told_by)
     {

@@ -20,6 +20,10 @@ use web::{Problem, Service};
 /// Tenants compared in one round.
 const ROUND: u64 = 200;
 
+fn was_cut_off_there(tenant: &tenant::Model) -> bool {
+    tenant.suspended_by.as_deref() == Some("backend")
+}
+
 /// What a tenant's realm or org should be.
 pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
     backends::Wanted {
@@ -29,7 +33,11 @@ pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
         kind: tenant.identity_kind.clone(),
         external_id: tenant.identity_external_id.clone(),
         owner: tenant.owner_email.clone().map(|email| (email, tenant.owner_name.clone())),
-        enabled: !matches!(tenant.status.as_str(), "suspended" | "deprovisioning"),
+        // What the backend cut off itself is not ours to cut off: it could never let in again whom we keep out because of it.
+        enabled: match tenant.status.as_str() {
+            "suspended" => was_cut_off_there(tenant),
+            status => status != "deprovisioning",
+        },
     }
 }
 
@@ -77,7 +85,8 @@ pub(crate) fn handler(service: &Service) -> Handler {
             let Ok(tenant) = service.db.read(job.tenant, find).await else { return Ok(()) };
             // What is being removed must not be made again.
             let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());
-            if !(matches!(tenant.status.as_str(), "active" | "suspended") || recycles) {
+            let follows = matches!(tenant.status.as_str(), "active" | "suspended") || recycles;
+            if !follows || (tenant.status == "suspended" && was_cut_off_there(&tenant)) {
                 return Ok(());
             }
             let backend = backends::backend(&service, &tenant.identity_backend).map_err(JobError::retry)?;
