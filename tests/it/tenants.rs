@@ -301,3 +301,33 @@ async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
     issuer.stop().await;
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn a_suspended_tenants_deliveries_are_held_but_those_that_tell_of_it() {
+    let app = TestApp::start().await;
+    let endpoint = tests::Receiver::start();
+    endpoint.answer(503);
+    let types = json!(["user.created", "tenant.suspended"]);
+    app.operator
+        .post("/api/v1/webhook-endpoints", json!({"url": endpoint.url, "eventTypes": types}))
+        .await
+        .expect(201);
+    let acme = app.tenant("acme").await;
+    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    endpoint.until("an attempt", |one| one.body["type"] == "user.created").await;
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    endpoint.answer(204);
+    endpoint.received.lock().unwrap().clear();
+    endpoint.until("the suspension", |one| one.body["type"] == "tenant.suspended").await;
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    let came = |kind: &str| endpoint.all().iter().filter(|one| one.body["type"] == kind).count();
+    assert!(came("user.created") <= 1, "at most the attempt that was under way");
+    let delivered = came("user.created");
+    app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
+    if delivered == 0 {
+        app.clock.advance(chrono::TimeDelta::seconds(11));
+        endpoint.until("what was held", |one| one.body["type"] == "user.created").await;
+    }
+    endpoint.stop().await;
+    app.stop().await;
+}

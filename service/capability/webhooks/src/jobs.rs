@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use entity::platform::outbox_event;
+use entity::tenancy::tenant;
 use entity::webhooks::{delivery, endpoint};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -23,6 +25,9 @@ use crate::signature::sign;
 
 /// No delay between attempts is longer.
 const DELAY_MAX: Duration = Duration::from_secs(10 * 3600);
+
+/// How often it is looked whether a tenant whose deliveries are held was let in again.
+const HELD: TimeDelta = TimeDelta::seconds(10);
 
 /// Turns the outbox' events into deliveries.
 #[derive(Clone, Copy, Debug)]
@@ -129,11 +134,18 @@ async fn deliver(
         let event = view.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.eq(row.event_id));
         let endpoint = view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(row.endpoint_id));
         let (event, endpoint) = (view.one(event).await?, view.one(endpoint).await?);
-        Ok::<_, DbError>(event.zip(endpoint).map(|(event, endpoint)| (row, event, endpoint)))
+        let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(job.tenant));
+        let suspended = view.one(tenant).await?.is_some_and(|tenant| tenant.status == "suspended");
+        Ok::<_, DbError>(event.zip(endpoint).map(|(event, endpoint)| (row, event, endpoint, suspended)))
     };
-    let Some((row, event, endpoint)) = service.db.read_platform(read).await? else { return Ok(()) };
+    let Some((row, event, endpoint, suspended)) = service.db.read_platform(read).await? else {
+        return Ok(());
+    };
     if row.status == "delivered" || endpoint.disabled_at.is_some() {
         return Ok(());
+    }
+    if suspended && is_held(&event.r#type) {
+        return Ok(hold(&service, &job).await?);
     }
     let secret = service.envelope.open("webhook_endpoint", endpoint.id.as_bytes(), &endpoint.secret)?;
     let secret =
@@ -160,6 +172,22 @@ async fn deliver(
     };
     note(&service, row, run, status, result.as_ref().err()).await?;
     result
+}
+
+/// While a tenant is suspended only what tells of that goes out; the rest goes when it is let in again.
+fn is_held(kind: &str) -> bool {
+    !["tenant.", "billing.", "session."].iter().any(|prefix| kind.starts_with(prefix))
+}
+
+/// Looks again later; that is no attempt.
+async fn hold(service: &Service, job: &Deliver) -> Result<(), DbError> {
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let at = tx.now() + HELD;
+        tx.enqueue_at(job, Some(at));
+        Ok(())
+    };
+    service.db.write_platform(&Ctx::system("webhooks"), work).await
 }
 
 async fn note(
