@@ -26,6 +26,15 @@ pub fn on_postgres() -> Option<String> {
 
 impl Store {
     pub async fn new() -> Self {
+        Self::made(true).await
+    }
+
+    /// A store without any schema yet.
+    pub async fn empty() -> Self {
+        Self::made(false).await
+    }
+
+    async fn made(migrated: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let Some(admin) = on_postgres() else {
             let url = format!("sqlite:{}", directory.path().join("tenantry.db").display());
@@ -35,7 +44,8 @@ impl Store {
         let name = format!("tenantry_{}", platform::ids::new().simple());
         let mut connection = PgConnection::connect(&admin).await.expect("Postgres answers");
         connection.execute(LOCK).await.expect("a lock");
-        let sql = format!("CREATE DATABASE {name} TEMPLATE {template} OWNER {OWNER} STRATEGY FILE_COPY");
+        let from = if migrated { template.as_str() } else { "template0" };
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {from} OWNER {OWNER} STRATEGY FILE_COPY");
         connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("a database");
         connection.close().await.expect("closed");
         let on = |user: &str| with(&admin, Some(user), &name);

@@ -1,0 +1,73 @@
+//! A store of the last version is brought up to date with what is in it.
+
+use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm_migration::MigratorTrait as _;
+use serde_json::{Value, json};
+use tests::{Process, Store};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
+/// Migrations of the version before.
+const BEFORE: u32 = 4;
+
+/// A tenant as the version before left it: provisioned, with a limit of its own, an admin and a connection.
+const ROWS: [&str; 8] = [
+    "INSERT INTO tenant (id, slug, name, plan, isolation, status, identity_backend, identity_kind, identity_external_id, instance_driver, \
+     instance_mode, version, created_at, updated_at) VALUES ({1}, 'acme', 'Acme', 'pro', 'shared', 'active', 'builtin', 'org', 'org_acme', \
+     'pool', 'shared', 1, {at}, {at})",
+    "INSERT INTO organization (tenant_id, id, slug, name, version, created_at, updated_at) VALUES ({1}, {2}, 'default', 'Default', 1, {at}, {at})",
+    "INSERT INTO provisioning_run (tenant_id, id, kind, status, quotas, created_at, finished_at) VALUES ({1}, {3}, 'provision', 'done', '{\"users\":7}', {at}, {at})",
+    "INSERT INTO provisioning_step (tenant_id, run_id, ordinal, name, status, attempts, started_at, finished_at) VALUES ({1}, {3}, 0, 'reserve_slug', 'done', 1, {at}, {at})",
+    "INSERT INTO quota (tenant_id, resource, limit_override, limit_value, used, updated_at) VALUES ({1}, 'users', 7, 7, 1, {at})",
+    "INSERT INTO quota (tenant_id, resource, limit_override, limit_value, used, updated_at) VALUES ({1}, 'nodes', NULL, 25, 0, {at})",
+    "INSERT INTO directory_user (tenant_id, organization_id, id, user_name, user_name_key, active, role, source, resource, version, created_at, updated_at) \
+     VALUES ({1}, {2}, {4}, 'ann', 'ann', TRUE, 'admin', 'jit', '{\"userName\":\"ann\",\"active\":true}', 1, {at}, {at})",
+    "INSERT INTO connection (tenant_id, organization_id, id, type, name, enabled, settings, version, created_at, updated_at) \
+     VALUES ({1}, {2}, {5}, 'oidc', 'c', TRUE, '{}', 1, {at}, {at})",
+];
+
+#[actix_web::test]
+async fn a_store_of_the_version_before_is_brought_up_to_date() {
+    let store = Store::empty().await;
+    let on_postgres = store.superuser_url.is_some();
+    let owner = if on_postgres { store.migration_url.clone() } else { format!("{}?mode=rwc", store.url) };
+    let connection = Database::connect(&owner).await.expect("the store opens");
+    migration::Migrator::up(&connection, Some(BEFORE)).await.expect("the version before");
+    connection.close().await.expect("closed");
+    let writer = store.superuser_url.clone().unwrap_or_else(|| store.url.clone());
+    let connection = Database::connect(&writer).await.expect("the store opens");
+    for row in ROWS {
+        let mut sql = row.replace("{at}", "'2026-11-21T12:00:00+00:00'");
+        for number in 1..=5 {
+            let id = format!("019c000000007000800000000000{number:04}");
+            let spelled = if on_postgres { format!("'{id}'") } else { format!("x'{id}'") };
+            sql = sql.replace(&format!("{{{number}}}"), &spelled);
+        }
+        connection.execute_unprepared(&sql).await.expect(row);
+    }
+    connection.close().await.expect("closed");
+    // The service migrates when it starts.
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    let operator = &process.operator;
+    let run = operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+    assert_eq!(
+        (run["status"].as_str(), run["steps"][0]["name"].as_str()),
+        (Some("done"), Some("reserve_slug"))
+    );
+    let quotas = operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let of = |resource: &str| {
+        let found =
+            quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == resource).unwrap();
+        json!([found["limit"], found["used"], found["own"]])
+    };
+    assert_eq!(of("users"), json!([7, 1, true]));
+    assert_eq!(of("nodes"), json!([25, 0, false]));
+    assert_eq!(
+        (of("admins"), of("connections")),
+        (json!([Value::Null, 1, false]), json!([Value::Null, 1, false]))
+    );
+    // And it goes on as any other: another plan, and away.
+    operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
+    operator.delete("/api/v1/tenants/acme").await.expect(202);
+    tests::status(operator, "019c0000-0000-7000-8000-000000000001", "deleted").await;
+    process.kill().await;
+}
