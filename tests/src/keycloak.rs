@@ -48,6 +48,8 @@ impl Keycloak {
         let client = json!({
             "clientId": "tenantry", "secret": SECRET, "serviceAccountsEnabled": true, "publicClient": false,
             "standardFlowEnabled": false,
+            // Without the roles in each realm that it made: a token with some hundred of them is refused.
+            "attributes": {"client.use.lightweight.access.token.enabled": "true"},
         });
         if self.admin.post("/admin/realms/master/clients", client).await.status != 201 {
             return;

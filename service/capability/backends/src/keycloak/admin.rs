@@ -82,6 +82,12 @@ impl Admin<'_> {
             if status.is_success() || matches!(status, StatusCode::NOT_FOUND | StatusCode::CONFLICT) {
                 return Ok(answer);
             }
+            if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+                // An ordinary token names the roles in every realm that its client made.
+                return Err(Failure::later(
+                    "Keycloak refuses our token as too large: switch \"Always use lightweight access token\" on for the client",
+                ));
+            }
             return Err(Failure::of("Keycloak", &answer, message(&answer)));
         }
     }
