@@ -137,10 +137,14 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Writes to standard output. A reader that has seen enough (`| head`) is no mistake, and ends the command.
 fn print(text: &str) -> anyhow::Result<ExitCode> {
-    use std::io::Write as _;
-    std::io::stdout().write_all(text.as_bytes()).context("the output can't be written")?;
-    Ok(ExitCode::SUCCESS)
+    use std::io::{ErrorKind, Write as _};
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.context("the output can't be written").map(|()| ExitCode::SUCCESS),
+    }
 }
 
 /// Resolves when the process is asked to stop.

@@ -1,5 +1,6 @@
 //! `tenantry key`
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -135,18 +136,19 @@ async fn list(service: &Service, json: bool) -> anyhow::Result<()> {
         .read_platform(async |view| authz::list(view, None, SHOWN_MAX).await)
         .await
         .map_err(failed)?;
+    let mut text = String::new();
     for key in keys {
         if json {
             let line = json!({
                 "id": key.id, "name": key.name, "role": key.role, "tenantId": key.tenant_id, "createdAt": key.created_at,
                 "revokedAt": key.revoked_at, "lastUsedAt": key.last_used_at,
             });
-            println!("{line}");
+            writeln!(text, "{line}")?;
         } else {
             let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
             let tenant = key.tenant_id.map_or_else(|| "platform".to_owned(), |id| id.to_string());
-            println!("{}  {:<12} {:<8} {:<36}  {}", key.id, key.role, state, tenant, key.name);
+            writeln!(text, "{}  {:<12} {:<8} {:<36}  {}", key.id, key.role, state, tenant, key.name)?;
         }
     }
-    Ok(())
+    super::print(&text).map(drop)
 }

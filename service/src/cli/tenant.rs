@@ -1,7 +1,7 @@
 //! `tenantry tenant`
 
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use web::{FieldErrors, Input as _, Service};
 
 use super::key::{ctx, failed};
+use super::print;
 use crate::{app, worker};
 
 /// Tenants shown at once.
@@ -252,44 +253,51 @@ async fn look(service: &Service, id: Uuid) -> anyhow::Result<(Tenant, Option<Pro
 
 async fn show(service: &Service, id: Uuid, json: bool) -> anyhow::Result<()> {
     let (tenant, run) = look(service, id).await?;
+    let mut text = String::new();
     if json {
-        println!("{}", json!({"tenant": tenant, "run": run}));
-        return Ok(());
+        writeln!(text, "{}", json!({"tenant": tenant, "run": run}))?;
+        return print(&text).map(drop);
     }
-    println!("{}  {}  {}  plan {}  {}", tenant.id, tenant.slug, tenant.status, tenant.plan, tenant.name);
-    println!(
+    writeln!(
+        text,
+        "{}  {}  {}  plan {}  {}",
+        tenant.id, tenant.slug, tenant.status, tenant.plan, tenant.name
+    )?;
+    writeln!(
+        text,
         "identity  {} {} {}",
         tenant.identity.backend,
         tenant.identity.kind,
         tenant.identity.external_id.unwrap_or_default()
-    );
+    )?;
     let instance = tenant.instance.id.map(|id| id.to_string()).unwrap_or_else(|| "none".to_owned());
-    println!("instance  {} {} {instance}", tenant.instance.driver, tenant.instance.mode);
-    let Some(run) = run else { return Ok(()) };
-    println!("\nrun {}  {}  {}", run.id, run.kind, run.status);
+    writeln!(text, "instance  {} {} {instance}", tenant.instance.driver, tenant.instance.mode)?;
+    let Some(run) = run else { return print(&text).map(drop) };
+    writeln!(text, "\nrun {}  {}  {}", run.id, run.kind, run.status)?;
     for step in run.steps {
         let took = step.duration_ms.map(|ms| format!("{ms} ms")).unwrap_or_default();
-        println!("  {:<14} {:<12} {:>2}x {took:>10}", step.name, step.status, step.attempts);
-        for (what, text) in [("waits for", &step.waits_for), ("error", &step.error)] {
-            if let Some(text) = text {
-                println!("    {what}: {text}");
+        writeln!(text, "  {:<14} {:<12} {:>2}x {took:>10}", step.name, step.status, step.attempts)?;
+        for (what, said) in [("waits for", &step.waits_for), ("error", &step.error)] {
+            if let Some(said) = said {
+                writeln!(text, "    {what}: {said}")?;
             }
         }
         for call in step.calls.as_array().into_iter().flatten() {
-            let text = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or("-");
+            let word = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or("-");
             let number = |name: &str| call.get(name).and_then(Value::as_u64).map(|number| number.to_string());
-            println!(
+            writeln!(
+                text,
                 "    {} {}{}  {}  {} ms  {}",
-                text("method"),
-                text("host"),
-                text("path"),
+                word("method"),
+                word("host"),
+                word("path"),
                 number("status").unwrap_or_else(|| "no answer".to_owned()),
                 number("milliseconds").unwrap_or_default(),
-                text("requestId")
-            );
+                word("requestId")
+            )?;
         }
     }
-    Ok(())
+    print(&text).map(drop)
 }
 
 async fn list(service: &Service, status: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
@@ -297,18 +305,20 @@ async fn list(service: &Service, status: Option<String>, json: bool) -> anyhow::
         .db
         .read_platform(async |view| tenancy::list(view, status.as_deref(), SHOWN_MAX).await)
         .await?;
+    let mut text = String::new();
     for row in rows {
         let tenant = Tenant::from(row);
         if json {
-            println!("{}", json!(tenant));
+            writeln!(text, "{}", json!(tenant))?;
         } else {
-            println!(
+            writeln!(
+                text,
                 "{}  {:<24} {:<14} {:<12} {}",
                 tenant.id, tenant.slug, tenant.status, tenant.plan, tenant.name
-            );
+            )?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// Waits until the tenant's run has ended, or waits for the end of its recycle period, and shows what came of it.
@@ -374,9 +384,8 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
 
 async fn export(service: &Service, ctx: &Ctx, id: Uuid) -> anyhow::Result<ExitCode> {
     let mut export = provisioning::Export::begin(service, ctx, id).await.map_err(failed)?;
-    let mut out = std::io::stdout().lock();
     while let Some(lines) = export.next().await.map_err(failed)? {
-        out.write_all(lines.as_bytes()).context("the output can't be written")?;
+        print(&lines)?;
     }
     Ok(ExitCode::SUCCESS)
 }
