@@ -135,3 +135,95 @@ async fn events_reach_endpoints_that_want_them_once() {
     some.stop().await;
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn a_rollout_is_sticky_and_a_schedule_reaches_modules_by_itself() {
+    let app = TestApp::start().await;
+    let module = Receiver::start();
+    app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    let acme = app.tenant("acme").await;
+    let from = app.clock.now() + chrono::TimeDelta::hours(1);
+    let scheduled = json!({"key": "winter", "type": "boolean", "rules": [{"variant": "on", "from": from}]});
+    app.operator.post("/api/v1/flags", scheduled).await.expect(201);
+    let share = json!([{"variant": "on", "weight": 50}, {"variant": "off", "weight": 50}]);
+    let split = json!({"key": "new-look", "type": "boolean", "rules": [{"when": {"plan": ["pro"]}, "rollout": share, "bucketBy": "tenant"}]});
+    app.operator.post("/api/v1/flags", split).await.expect(201);
+    let first = module.until("both flags", |push| push.body["flags"]["new-look"].is_boolean()).await;
+    assert_eq!(first.body["flags"]["winter"], false);
+    let seen = app.operator.get("/api/v1/tenants/acme/flags/new-look").await.expect(200);
+    assert_eq!((seen["reason"].as_str(), &seen["value"]), (Some("SPLIT"), &first.body["flags"]["new-look"]));
+    assert_eq!(seen["rule"], 0);
+    app.clock.advance(chrono::TimeDelta::minutes(61));
+    module
+        .until("the schedule's beginning", |push| {
+            push.body["flags"]["winter"] == true && push.body["tenantId"] == acme.id.as_str()
+        })
+        .await;
+    for (rules, pointer) in [
+        (json!([{}]), "/rules/0"),
+        (json!([{"rollout": [{"variant": "x"}]}]), "/rules/0/rollout/0/variant"),
+        (json!([{"when": {"plan": {"like": ["p"]}}, "variant": "on"}]), "/rules"),
+    ] {
+        let refused = app
+            .operator
+            .post("/api/v1/flags", json!({"key": "bad", "type": "boolean", "rules": rules}))
+            .await
+            .refused(400, "validation.failed");
+        assert!(refused["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{refused}");
+    }
+    module.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn any_openfeature_sdk_evaluates_over_ofrep() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let colours = json!([{"variant": "red", "weight": 50}, {"variant": "green", "weight": 50}]);
+    for flag in [
+        json!({"key": "beta", "type": "boolean", "defaultVariant": "on", "rules": [{"when": {"role": ["guest"]}, "variant": "off"}]}),
+        json!({"key": "new-welcome", "type": "string", "variants": {"red": "red", "green": "green"}, "defaultVariant": "red",
+            "rules": [{"rollout": colours}]}),
+        json!({"key": "limit", "type": "number", "variants": {"seven": 7}, "defaultVariant": "seven"}),
+        json!({"key": "theme", "type": "object", "variants": {"dark": {"dark": true}}, "defaultVariant": "dark"}),
+        json!({"key": "paid", "type": "boolean", "defaultVariant": "on", "plans": ["enterprise"]}),
+    ] {
+        app.operator.post("/api/v1/flags", flag).await.expect(201);
+    }
+    let module = app.key("module", None).await;
+    let ask = async |path: &str, body: serde_json::Value| module.post(path, body).await;
+    let all =
+        ask("/ofrep/v1/evaluate/flags", json!({"context": {"targetingKey": "ann", "tenant": "org_acme"}}))
+            .await;
+    let tag = all.header("etag").to_owned();
+    assert_eq!(all.expect(200)["flags"].as_array().unwrap().len(), 5);
+    let again =
+        module.request(reqwest::Method::POST, "/ofrep/v1/evaluate/flags").header("if-none-match", &tag);
+    let again =
+        again.json(&json!({"context": {"targetingKey": "ann", "tenant": "acme"}})).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    for (path, body, status, code) in [
+        ("/ofrep/v1/evaluate/flags/gone", json!({"context": {"tenant": "acme"}}), 404, "FLAG_NOT_FOUND"),
+        ("/ofrep/v1/evaluate/flags/beta", json!({"context": {"tenant": "nobody"}}), 400, "INVALID_CONTEXT"),
+        ("/ofrep/v1/evaluate/flags/beta", json!({"context": 7}), 400, "INVALID_CONTEXT"),
+        ("/ofrep/v1/evaluate/flags", json!({}), 400, "INVALID_CONTEXT"),
+    ] {
+        let refused = ask(path, body).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["errorCode"].as_str()),
+            (status, Some(code)),
+            "{path}"
+        );
+    }
+    assert_eq!(app.anyone().post("/ofrep/v1/evaluate/flags", json!({})).await.status, 401);
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let mut command = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
+    let key = module.bearer.clone().unwrap();
+    let output =
+        command.args(["ofrep_check.py", &module.base, &key, "acme"]).current_dir(fixtures).output().await;
+    let output = output.expect("tests/run installs Python's packages");
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    app.stop().await;
+}

@@ -85,7 +85,7 @@ impl<T> Describe for Shared<T> {
 }
 
 /// Whether a list of entity tags (RFC 9110, section 13.1) names this version, or all. Compared weakly.
-pub fn names_version(tags: &str, version: i64) -> bool {
+pub fn names_version(tags: &str, version: impl std::fmt::Display) -> bool {
     let tag = format!("\"{version}\"");
     tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag)
 }

@@ -1,5 +1,7 @@
 //! `/api/v1/flags`, `/api/v1/tenants/{tenant}/flags`, `/api/internal/feature-flags`
 
+mod ofrep;
+
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
@@ -70,6 +72,7 @@ pub fn routes() -> Routes {
             "get_feature_flags: Get the flags of a person's organization.",
             get_feature_flags,
         )
+        .and(ofrep::routes())
 }
 
 /// A flag to be defined.
@@ -85,7 +88,9 @@ pub(crate) struct FlagInput {
     variants: Option<BTreeMap<String, Value>>,
     /// Absent on a boolean: `off`.
     default_variant: Option<String>,
-    /// The first that fits wins: `{"when": {"plan": ["pro"]}, "variant": "on"}`.
+    /// The first that fits wins: `{"when": {"plan": ["pro"], "region": {"startsWith": ["eu-"]}}, "variant": "on"}`. Instead of a
+    /// variant a `rollout` by share, sticky as flagd's: `[{"variant": "on", "weight": 10}, {"variant": "off", "weight": 90}]`, by
+    /// `bucketBy` (`targetingKey`). `from` and `until` bound a rule in time.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     rules: Vec<Rule>,
@@ -169,8 +174,10 @@ pub(crate) struct TenantFlag {
     #[schema(value_type = Object)]
     value: Value,
     variant: String,
-    /// `STATIC`, `TARGETING_MATCH` or `DISABLED`
+    /// `STATIC`, `TARGETING_MATCH`, `SPLIT` or `DISABLED`
     reason: String,
+    /// The rule that decided, by its place in the definition.
+    rule: Option<usize>,
     /// Whether the tenant has its own variant.
     overridden: bool,
 }
@@ -182,6 +189,7 @@ impl From<Evaluated> for TenantFlag {
             value: flag.value,
             variant: flag.variant,
             reason: flag.reason.to_owned(),
+            rule: flag.rule,
             overridden: flag.overridden,
         }
     }

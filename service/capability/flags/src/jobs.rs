@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::flags::push;
+use entity::flags::{flag, push};
 use entity::platform::outbox_event;
 use entity::tenancy::tenant;
 use entity::webhooks::module;
@@ -11,7 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use platform::crypto::sha256;
 use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, Tx, Work as _, crash_point};
+use platform::{Ctx, DbError, PlatformTx, Timestamp, Tx, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -68,6 +68,41 @@ impl Job for FanOut {
     }
 }
 
+/// Tells modules at the moment at which a schedule changes what tenants get.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    flag: String,
+    at: Timestamp,
+}
+
+impl Job for Turn {
+    const KIND: &'static str = "flags.turn";
+
+    fn dedupe_key(&self) -> Option<String> {
+        Some(format!("{}:{}", self.flag, self.at.timestamp_micros()))
+    }
+}
+
+/// Leaves the next turn of a flag's schedules, if there is one.
+async fn schedule(tx: &mut PlatformTx, key: &str) -> Result<(), DbError> {
+    let found = tx.one(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
+    let Some(definition) = found.and_then(|row| ops::definition(&row).ok()) else { return Ok(()) };
+    if let Some(at) = definition.next_change(tx.now()) {
+        tx.enqueue_at(&Turn { flag: key.to_owned(), at }, Some(at));
+    }
+    Ok(())
+}
+
+async fn turn(service: Service, job: Turn) -> Result<(), JobError> {
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        // One that was set for a schedule that is no more does no harm: modules are told only what differs.
+        tx.enqueue(&FanOut { module: None, after: Uuid::nil() });
+        schedule(tx, &job.flag).await
+    };
+    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+}
+
 /// Hears what changes a tenant's flags.
 #[derive(Clone, Copy, Debug)]
 pub struct FlagsChanged;
@@ -86,7 +121,12 @@ async fn hear(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(),
     let mut modules = None;
     for event in events {
         match (event.r#type.as_str(), event.tenant_id) {
-            ("flag.changed", _) => tx.enqueue(&FanOut { module: None, after: Uuid::nil() }),
+            ("flag.changed", _) => {
+                tx.enqueue(&FanOut { module: None, after: Uuid::nil() });
+                if let Some(key) = event.data.get("key").and_then(Value::as_str) {
+                    schedule(tx, key).await?;
+                }
+            }
             ("module.changed", _) => {
                 let module =
                     event.data.get("moduleId").and_then(|id| serde_json::from_value(id.clone()).ok());
@@ -118,8 +158,9 @@ async fn module_ids(tx: &PlatformTx, only: Option<Uuid>) -> Result<Vec<Uuid>, Db
 pub fn handlers(service: &Service) -> Vec<Handler> {
     let backoff =
         Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
-    let (pushes, fan_outs) = (service.clone(), service.clone());
+    let (pushes, fan_outs, turns) = (service.clone(), service.clone(), service.clone());
     vec![
+        Handler::new(Backoff::default(), move |job: Turn, _| turn(turns.clone(), job)),
         Handler::new(backoff, move |job: PushFlags, run| push_flags(pushes.clone(), job, run)),
         Handler::new(Backoff::default(), move |job: FanOut, _| fan_out(fan_outs.clone(), job)),
     ]

@@ -120,12 +120,15 @@ pub(crate) struct Evaluated {
     pub(crate) value: Value,
     pub(crate) variant: String,
     pub(crate) reason: &'static str,
+    pub(crate) rule: Option<usize>,
     pub(crate) overridden: bool,
 }
 
 /// The attributes of a tenant that rules may ask for.
 pub(crate) fn context(tenant: &tenant::Model) -> Context {
     let mut context = Context::from([
+        // Without a person in sight the tenant itself is put into shares.
+        ("targetingKey".to_owned(), tenant.id.to_string()),
         ("plan".to_owned(), tenant.plan.clone()),
         ("tenant".to_owned(), tenant.slug.clone()),
         ("tenantId".to_owned(), tenant.id.to_string()),
@@ -139,22 +142,37 @@ pub(crate) fn context(tenant: &tenant::Model) -> Context {
 
 /// All flags as the tenant has them, by key.
 pub(crate) async fn evaluate_all(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Problem> {
+    evaluate_for(view, tenant, &Context::new()).await
+}
+
+/// All flags as somebody of the tenant has them, by key. What the tenant is can't be said by who asks.
+pub(crate) async fn evaluate_for(
+    view: &View,
+    tenant: &tenant::Model,
+    person: &Context,
+) -> Result<Vec<Evaluated>, Problem> {
     let rows =
         view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
     let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
     let own: BTreeMap<String, String> = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
-    let context = context(tenant);
+    let mut context = context(tenant);
+    for (name, value) in person {
+        if name == "targetingKey" || !context.contains_key(name) {
+            context.insert(name.clone(), value.clone());
+        }
+    }
     rows.iter()
         .map(|row| {
             let definition = definition(row)?;
             let variant = own.get(&row.key);
-            let found = definition.evaluate(&context, variant.map(String::as_str));
+            let found = definition.evaluate(&context, variant.map(String::as_str), view.now());
             let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", row.key)))?;
             Ok(Evaluated {
                 key: row.key.clone(),
                 value: found.value.clone(),
                 variant: found.variant.to_owned(),
                 reason: found.reason.name(),
+                rule: found.rule,
                 overridden: variant.is_some(),
             })
         })

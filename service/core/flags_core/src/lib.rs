@@ -2,10 +2,17 @@
 //!
 //! In this order: the tenant's override, the plan gate, the first rule that fits, the default variant.
 
+mod rollout;
+mod rule;
+
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use rollout::Share;
+pub use rule::{Condition, Operator, Rule};
 
 /// Variants of one flag.
 pub const VARIANTS_MAX: usize = 50;
@@ -47,16 +54,6 @@ impl Kind {
     }
 }
 
-/// Gives `variant` to contexts whose every named attribute has one of the listed values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Attribute → values.
-    pub when: BTreeMap<String, Vec<String>>,
-    /// What they get.
-    pub variant: String,
-}
-
 /// A flag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
@@ -81,6 +78,8 @@ pub enum Reason {
     Static,
     /// A rule fits.
     TargetingMatch,
+    /// A rule fits, and a share decided.
+    Split,
     /// The plan doesn't have the flag.
     Disabled,
 }
@@ -91,6 +90,7 @@ impl Reason {
         match self {
             Reason::Static => "STATIC",
             Reason::TargetingMatch => "TARGETING_MATCH",
+            Reason::Split => "SPLIT",
             Reason::Disabled => "DISABLED",
         }
     }
@@ -105,9 +105,11 @@ pub struct Evaluation<'a> {
     pub value: &'a Value,
     /// Why.
     pub reason: Reason,
+    /// The rule that decided, by its place.
+    pub rule: Option<usize>,
 }
 
-/// Attributes of whom a flag is evaluated for: `plan`, `tenant`, `region`, `isolation`, `role`, …
+/// Attributes of whom a flag is evaluated for: `targetingKey`, `plan`, `tenant`, `region`, `isolation`, `role`, …
 pub type Context = BTreeMap<String, String>;
 
 impl Definition {
@@ -130,39 +132,45 @@ impl Definition {
             add("/rules", "at most 100");
         }
         for (at, rule) in self.rules.iter().enumerate() {
-            if !self.variants.contains_key(&rule.variant) {
-                add(&format!("/rules/{at}/variant"), "must be one of the variants");
+            for (pointer, text) in rule.problems(|name| self.variants.contains_key(name)) {
+                add(&format!("/rules/{at}{pointer}"), text);
             }
         }
         found
     }
 
-    /// Which variant `context` gets. `None` only for a definition that has problems.
+    /// Which variant `context` gets at this moment. `None` only for a definition that has problems.
     pub fn evaluate<'a>(
         &'a self,
         context: &Context,
         override_variant: Option<&str>,
+        now: DateTime<Utc>,
     ) -> Option<Evaluation<'a>> {
-        let of = |name: &str, reason| {
+        let of = |name: &str, reason, rule| {
             let (variant, value) = self.variants.get_key_value(name)?;
-            Some(Evaluation { variant, value, reason })
+            Some(Evaluation { variant, value, reason, rule })
         };
-        if let Some(found) = override_variant.and_then(|name| of(name, Reason::Static)) {
+        if let Some(found) = override_variant.and_then(|name| of(name, Reason::Static, None)) {
             return Some(found);
         }
         let plan = context.get("plan").map(String::as_str).unwrap_or_default();
         if self.plans.as_ref().is_some_and(|plans| !plans.iter().any(|one| one == plan)) {
-            return of("off", Reason::Disabled).or_else(|| of(&self.default_variant, Reason::Disabled));
+            let off = of("off", Reason::Disabled, None);
+            return off.or_else(|| of(&self.default_variant, Reason::Disabled, None));
         }
-        let fits = |rule: &&Rule| {
-            rule.when
-                .iter()
-                .all(|(name, values)| context.get(name).is_some_and(|value| values.contains(value)))
-        };
-        match self.rules.iter().find(fits) {
-            Some(rule) => of(&rule.variant, Reason::TargetingMatch),
-            None => of(&self.default_variant, Reason::Static),
+        let fitting = self.rules.iter().enumerate().filter(|(_, rule)| rule.fits(context, now));
+        // Who can't be put into a share goes on to the next rule.
+        let chosen = fitting.filter_map(|(at, rule)| Some((at, rule.choose(&self.key, context)?))).next();
+        match chosen {
+            Some((at, (variant, true))) => of(variant, Reason::Split, Some(at)),
+            Some((at, (variant, false))) => of(variant, Reason::TargetingMatch, Some(at)),
+            None => of(&self.default_variant, Reason::Static, None),
         }
+    }
+
+    /// The next moment at which a schedule may change what somebody gets.
+    pub fn next_change(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.rules.iter().filter_map(|rule| rule.next_change(now)).min()
     }
 }
 
@@ -179,8 +187,9 @@ mod tests {
             variants: BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]),
             default_variant: "off".to_owned(),
             rules: vec![Rule {
-                when: BTreeMap::from([("region".to_owned(), vec!["eu".to_owned()])]),
-                variant: "on".to_owned(),
+                when: BTreeMap::from([("region".to_owned(), Condition::In(vec!["eu".to_owned()]))]),
+                variant: Some("on".to_owned()),
+                ..Rule::default()
             }],
             plans: Some(vec!["pro".to_owned()]),
         }
@@ -200,7 +209,8 @@ mod tests {
             ("pro", "eu", Some("gone"), "on", Reason::TargetingMatch),
         ] {
             let flag = flag();
-            let found = flag.evaluate(&context(plan, region), override_variant).unwrap();
+            let found =
+                flag.evaluate(&context(plan, region), override_variant, DateTime::UNIX_EPOCH).unwrap();
             assert_eq!(
                 (found.variant, found.reason),
                 (variant, reason),
@@ -214,9 +224,86 @@ mod tests {
         assert!(flag().problems().is_empty());
         let mut wrong = flag();
         wrong.default_variant = "x".to_owned();
-        wrong.rules[0].variant = "y".to_owned();
+        wrong.rules[0].variant = Some("y".to_owned());
         wrong.variants.insert("on".to_owned(), json!("yes"));
         let pointers: Vec<String> = wrong.problems().into_iter().map(|(pointer, _)| pointer).collect();
         assert_eq!(pointers, ["/variants/on", "/defaultVariant", "/rules/0/variant"]);
+    }
+
+    fn rules(rules: Value) -> Definition {
+        Definition { rules: serde_json::from_value(rules).unwrap(), plans: None, ..flag() }
+    }
+
+    #[test]
+    fn conditions_compare_in_several_ways_and_all_must_fit() {
+        let on = |rule: Value, pairs: &[(&str, &str)]| {
+            let context =
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let flag = rules(json!([rule]));
+            assert!(flag.problems().is_empty(), "{:?}", flag.problems());
+            flag.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap().variant == "on"
+        };
+        for (when, value, fits) in [
+            (json!(["eu", "us"]), "eu", true),
+            (json!({"in": ["eu"]}), "us", false),
+            (json!({"notIn": ["eu"]}), "us", true),
+            (json!({"startsWith": ["eu-"]}), "eu-west", true),
+            (json!({"endsWith": ["@acme.example"]}), "a@acme.example", true),
+            (json!({"atLeast": 10}), "9.5", false),
+            (json!({"atLeast": 10}), "10", true),
+            (json!({"lessThan": 10}), "nine", false),
+        ] {
+            assert_eq!(
+                on(json!({"when": {"x": when}, "variant": "on"}), &[("x", value)]),
+                fits,
+                "{when} {value}"
+            );
+        }
+        let both = json!({"when": {"a": ["1"], "b": ["2"]}, "variant": "on"});
+        assert!(on(both.clone(), &[("a", "1"), ("b", "2")]) && !on(both, &[("a", "1")]));
+        assert!(
+            on(json!({"when": {"x": {"notIn": ["1"]}}, "variant": "on"}), &[]),
+            "what isn't there isn't in"
+        );
+    }
+
+    #[test]
+    fn a_schedule_begins_and_ends_and_a_share_is_sticky() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let flag = rules(
+            json!([{"variant": "on", "from": "2026-12-01T00:00:00Z", "until": "2026-12-24T00:00:00Z"}]),
+        );
+        let on = |text: &str| flag.evaluate(&Context::new(), None, at(text)).unwrap().variant == "on";
+        assert!(!on("2026-11-30T23:59:59Z") && on("2026-12-01T00:00:00Z") && !on("2026-12-24T00:00:00Z"));
+        assert_eq!(flag.next_change(at("2026-11-01T00:00:00Z")), Some(at("2026-12-01T00:00:00Z")));
+        assert_eq!(flag.next_change(at("2026-12-25T00:00:00Z")), None);
+        let split =
+            rules(json!([{"rollout": [{"variant": "on", "weight": 30}, {"variant": "off", "weight": 70}]}]));
+        let context = Context::from([("targetingKey".to_owned(), "acme".to_owned())]);
+        let found = split.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!((found.reason, found.rule), (Reason::Split, Some(0)));
+        assert_eq!(split.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap(), found);
+        // Who has no key to be put into a share by gets the default.
+        let found = split.evaluate(&Context::new(), None, DateTime::UNIX_EPOCH).unwrap();
+        assert_eq!((found.variant, found.reason), ("off", Reason::Static));
+    }
+
+    #[test]
+    fn a_rule_that_contradicts_itself_is_named() {
+        let wrong = rules(json!([
+            {},
+            {"variant": "on", "rollout": [{"variant": "on"}]},
+            {"rollout": [{"variant": "on", "weight": 0}]},
+            {"rollout": [{"variant": "gone"}]},
+            {"variant": "on", "from": "2026-12-02T00:00:00Z", "until": "2026-12-01T00:00:00Z"},
+        ]));
+        let pointers: Vec<String> = wrong.problems().into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(
+            pointers,
+            ["/rules/0", "/rules/1", "/rules/2/rollout", "/rules/3/rollout/0/variant", "/rules/4/until"]
+        );
+        assert!(
+            serde_json::from_value::<Rule>(json!({"when": {"x": {"like": ["y"]}}, "variant": "on"})).is_err()
+        );
     }
 }

@@ -1,0 +1,154 @@
+//! `POST /ofrep/v1/evaluate/flags[/{key}]`: the OpenFeature Remote Evaluation Protocol 0.3, for any OpenFeature SDK.
+//!
+//! The evaluation context names the tenant (`tenant`, `tenantId` or `org`: id, slug or external id). What the tenant is (plan, region, …) is
+//! said by us and can't be said by the caller; what else the context holds is the person's.
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse};
+use flags_core::Context;
+use platform::crypto::{hex, sha256};
+use platform::db::Lookup;
+use policy_core::Permission;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use web::{Access, Code, Ids, PlatformCaller, Problem, RawBody, Routes, names_version};
+
+use crate::ops::{self, Evaluated};
+
+/// Attributes of one context.
+const ATTRIBUTES_MAX: usize = 100;
+/// Names under which a context names its tenant, in this order.
+const TENANT: [&str; 3] = ["tenantId", "tenant", "org"];
+
+pub(super) fn routes() -> Routes {
+    let evaluate = Access::Key(Permission::FlagsEvaluate);
+    Routes::new()
+        .add(
+            Method::POST,
+            "/ofrep/v1/evaluate/flags/{key}",
+            evaluate,
+            "ofrep_evaluate: Evaluate a flag (OFREP).",
+            evaluate_one,
+        )
+        .add(
+            Method::POST,
+            "/ofrep/v1/evaluate/flags",
+            evaluate,
+            "ofrep_evaluate_all: Evaluate all flags (OFREP); ETag and If-None-Match.",
+            evaluate_all,
+        )
+}
+
+/// A refusal as OFREP writes it.
+fn refusal(status: StatusCode, key: Option<&str>, code: &str, details: &str) -> HttpResponse {
+    let mut body = json!({"errorCode": code, "errorDetails": details});
+    if let (Some(key), Value::Object(body)) = (key, &mut body) {
+        body.insert("key".to_owned(), key.into());
+    }
+    HttpResponse::build(status).json(body)
+}
+
+fn invalid(key: Option<&str>, code: &str, details: &str) -> HttpResponse {
+    refusal(StatusCode::BAD_REQUEST, key, code, details)
+}
+
+/// The context, each attribute as text: what rules compare.
+fn context(raw: &RawBody) -> Result<Context, (&'static str, &'static str)> {
+    let body = raw.json().map_err(|_| ("PARSE_ERROR", "The body is not JSON."))?;
+    let given = match body.get("context") {
+        None => Map::new(),
+        Some(Value::Object(given)) => given.clone(),
+        Some(_) => return Err(("INVALID_CONTEXT", "`context` must be an object.")),
+    };
+    if given.len() > ATTRIBUTES_MAX {
+        return Err(("INVALID_CONTEXT", "`context` has more than 100 attributes."));
+    }
+    let scalar = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    };
+    Ok(given.into_iter().filter_map(|(name, value)| Some((name, scalar(value)?))).collect())
+}
+
+async fn tenant_of(caller: &PlatformCaller, context: &Context) -> Result<Option<Uuid>, Problem> {
+    let Some(named) = TENANT.iter().find_map(|name| context.get(*name)) else { return Ok(None) };
+    if let Ok(id) = Uuid::try_parse(named) {
+        return Ok(Some(id));
+    }
+    let db = &caller.service.db;
+    match db.tenant_of(Lookup::TenantExternalId(named)).await? {
+        Some(id) => Ok(Some(id)),
+        None => Ok(db.tenant_of(Lookup::TenantSlug(named)).await?),
+    }
+}
+
+/// All flags for a context, or the refusal.
+async fn evaluated(
+    caller: &PlatformCaller,
+    raw: &RawBody,
+    key: Option<&str>,
+) -> Result<Result<Vec<Evaluated>, HttpResponse>, Problem> {
+    let context = match context(raw) {
+        Ok(context) => context,
+        Err((code, details)) => return Ok(Err(invalid(key, code, details))),
+    };
+    let Some(tenant) = tenant_of(caller, &context).await? else {
+        return Ok(Err(invalid(key, "INVALID_CONTEXT", "The context names no tenant that is known.")));
+    };
+    let read = async |view: &platform::View| {
+        let tenant = tenancy::active(view).await?;
+        ops::evaluate_for(view, &tenant, &context).await
+    };
+    match caller.service.db.read(tenant, read).await {
+        Ok(flags) => Ok(Ok(flags)),
+        Err(problem)
+            if matches!(problem.code, Code::NotFound | Code::TenantSuspended | Code::TenantNotActive) =>
+        {
+            Ok(Err(invalid(key, "INVALID_CONTEXT", "The tenant is not active.")))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+fn shown(flag: Evaluated) -> Value {
+    let mut metadata = json!({"overridden": flag.overridden});
+    if let (Some(rule), Value::Object(metadata)) = (flag.rule, &mut metadata) {
+        metadata.insert("rule".to_owned(), rule.into());
+    }
+    json!({
+        "key": flag.key, "value": flag.value, "reason": flag.reason, "variant": flag.variant, "metadata": metadata,
+    })
+}
+
+async fn evaluate_one(caller: PlatformCaller, ids: Ids, raw: RawBody) -> Result<HttpResponse, Problem> {
+    let key = ids.key("key")?;
+    let flags = match evaluated(&caller, &raw, Some(key)).await? {
+        Ok(flags) => flags,
+        Err(refusal) => return Ok(refusal),
+    };
+    match flags.into_iter().find(|flag| flag.key == key) {
+        Some(flag) => Ok(HttpResponse::Ok().json(shown(flag))),
+        None => Ok(refusal(StatusCode::NOT_FOUND, Some(key), "FLAG_NOT_FOUND", "There is no such flag.")),
+    }
+}
+
+async fn evaluate_all(
+    caller: PlatformCaller,
+    request: HttpRequest,
+    raw: RawBody,
+) -> Result<HttpResponse, Problem> {
+    let flags = match evaluated(&caller, &raw, None).await? {
+        Ok(flags) => flags,
+        Err(refusal) => return Ok(refusal),
+    };
+    let body = json!({"flags": flags.into_iter().map(shown).collect::<Vec<_>>(), "metadata": {}});
+    let text = body.to_string();
+    let digest = hex(sha256(text.as_bytes()).get(..16).unwrap_or_default());
+    let tag = format!("\"{digest}\"");
+    let seen = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    if seen.is_some_and(|tags| names_version(tags, &digest)) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
+    }
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).content_type("application/json").body(text))
+}
