@@ -225,7 +225,7 @@ async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit
                 reply.status.as_u16()
             }
         })
-        .buffer_unordered(64)
+        .buffer_unordered(32)
         .collect()
         .await;
     let of = |status: u16| answers.iter().filter(|answer| **answer == status).count();

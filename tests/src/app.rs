@@ -37,7 +37,10 @@ pub struct Tenant {
 
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn http() -> reqwest::Client {
+    // Shorter than the server's keep-alive: a connection that it is about to close is not used again.
+    let idle = std::time::Duration::from_secs(2);
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let builder = builder.pool_idle_timeout(idle);
     builder.build().expect("a client")
 }
 

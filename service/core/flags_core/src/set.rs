@@ -1,0 +1,212 @@
+//! Flags together, for one context at one moment: prerequisites look at other flags. One walk evaluates, and explains if asked.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{Context, Definition, Evaluation, Reason};
+
+/// Prerequisites of prerequisites of …
+const DEPTH_MAX: usize = 8;
+
+/// A step on the way to a variant: what was asked, and whether it decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`.
+    pub step: &'static str,
+    /// Of a prerequisite the flag, of a rule its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// In words.
+    pub text: String,
+    /// Whether this decided.
+    pub decides: bool,
+}
+
+/// Flags, whom they are evaluated for, and when.
+#[derive(Debug)]
+pub struct Set<'a> {
+    flags: BTreeMap<&'a str, &'a Definition>,
+    overrides: &'a BTreeMap<String, String>,
+    context: &'a Context,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Set<'a> {
+    /// These flags, with the tenant's own variants.
+    pub fn new(
+        flags: &'a [Definition],
+        overrides: &'a BTreeMap<String, String>,
+        context: &'a Context,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let flags = flags.iter().map(|flag| (flag.key.as_str(), flag)).collect();
+        Self { flags, overrides, context, now }
+    }
+
+    /// Which variant the context gets. `None`: there is no such flag, or its definition has problems.
+    pub fn evaluate(&self, key: &str) -> Option<Evaluation<'a>> {
+        self.walk(key, 0, &mut |_| ())
+    }
+
+    /// The same, with every step on the way.
+    pub fn explain(&self, key: &str) -> Option<(Evaluation<'a>, Vec<Step>)> {
+        let mut steps = Vec::new();
+        let found = self.walk(key, 0, &mut |step| steps.push(step))?;
+        Some((found, steps))
+    }
+
+    fn walk(&self, key: &str, depth: usize, note: &mut dyn FnMut(Step)) -> Option<Evaluation<'a>> {
+        let flag = *self.flags.get(key)?;
+        let mut say =
+            |step, of: Option<String>, text: String, decides| note(Step { step, of, text, decides });
+        if !flag.enabled {
+            say("killSwitch", None, "the flag is switched off".to_owned(), true);
+            return flag.off();
+        }
+        if let Some(own) = self.overrides.get(key) {
+            let found = flag.of(own, Reason::Static, None);
+            say("override", None, format!("the tenant has {own}"), found.is_some());
+            if found.is_some() {
+                return found;
+            }
+        }
+        let plan = self.context.get("plan").map(String::as_str).unwrap_or_default();
+        if let Some(plans) = &flag.plans {
+            let has = plans.iter().any(|one| one == plan);
+            let text = format!("the plan {plan} {} the flag", if has { "has" } else { "doesn't have" });
+            say("plan", None, text, !has);
+            if !has {
+                return flag.off();
+            }
+        }
+        for wanted in &flag.prerequisites {
+            // Deeper than any chain that is accepted: as if it weren't met.
+            let found =
+                if depth < DEPTH_MAX { self.walk(&wanted.flag, depth + 1, &mut |_| ()) } else { None };
+            let got = found.map(|found| found.variant);
+            let met = got == Some(wanted.variant.as_str());
+            let text = format!("{} is {}, wanted {}", wanted.flag, got.unwrap_or("unknown"), wanted.variant);
+            say("prerequisite", Some(wanted.flag.clone()), text, !met);
+            if !met {
+                return flag.off();
+            }
+        }
+        for (at, rule) in flag.rules.iter().enumerate() {
+            let fits = rule.fits(self.context, self.now);
+            // Who can't be put into a share goes on to the next rule.
+            let chosen = if fits { rule.choose(&flag.key, self.context) } else { None };
+            let text = match (fits, chosen) {
+                (false, _) => "doesn't fit".to_owned(),
+                (true, None) => "fits, but nothing says into which share".to_owned(),
+                (true, Some((variant, true))) => format!("fits, and the share is that of {variant}"),
+                (true, Some((variant, false))) => format!("fits and gives {variant}"),
+            };
+            say("rule", Some(at.to_string()), text, chosen.is_some());
+            if let Some((variant, by_share)) = chosen {
+                let reason = if by_share { Reason::Split } else { Reason::TargetingMatch };
+                return flag.of(variant, reason, Some(at));
+            }
+        }
+        say("default", None, format!("everybody else gets {}", flag.default_variant), true);
+        flag.of(&flag.default_variant, Reason::Static, None)
+    }
+}
+
+/// Flags that would need themselves, by way of others, or by too long a way; with `changed` in place of the flag of its key.
+pub fn needs_itself(flags: &[Definition], changed: &Definition) -> bool {
+    let needs: BTreeMap<&str, &Definition> =
+        flags.iter().chain([changed]).map(|flag| (flag.key.as_str(), flag)).collect();
+    fn reaches(needs: &BTreeMap<&str, &Definition>, from: &Definition, goal: &str, depth: usize) -> bool {
+        depth > DEPTH_MAX
+            || from.prerequisites.iter().any(|one| {
+                one.flag == goal
+                    || needs.get(one.flag.as_str()).is_some_and(|next| reaches(needs, next, goal, depth + 1))
+            })
+    }
+    reaches(&needs, changed, &changed.key, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Kind, Prerequisite, Rule};
+
+    fn flag(key: &str) -> Definition {
+        Definition {
+            key: key.to_owned(),
+            kind: Kind::Boolean,
+            variants: BTreeMap::from([("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))]),
+            default_variant: "on".to_owned(),
+            rules: Vec::new(),
+            plans: None,
+            enabled: true,
+            prerequisites: Vec::new(),
+        }
+    }
+
+    fn after(key: &str, wanted: &str) -> Definition {
+        let prerequisites = vec![Prerequisite { flag: wanted.to_owned(), variant: "on".to_owned() }];
+        Definition { prerequisites, ..flag(key) }
+    }
+
+    fn variant(flags: &[Definition], overrides: &[(&str, &str)], key: &str) -> Option<String> {
+        let overrides = overrides.iter().map(|(key, own)| ((*key).to_owned(), (*own).to_owned())).collect();
+        let context = Context::new();
+        let set = Set::new(flags, &overrides, &context, DateTime::UNIX_EPOCH);
+        set.evaluate(key).map(|found| found.variant.to_owned())
+    }
+
+    #[test]
+    fn a_flag_is_on_only_while_what_it_needs_is() {
+        let flags = [flag("base"), after("middle", "base"), after("top", "middle")];
+        assert_eq!(variant(&flags, &[], "top").as_deref(), Some("on"));
+        assert_eq!(variant(&flags, &[("base", "off")], "top").as_deref(), Some("off"));
+        assert_eq!(variant(&[after("alone", "gone")], &[], "alone").as_deref(), Some("off"));
+        let dead = Definition { enabled: false, ..flag("base") };
+        assert_eq!(
+            variant(&[dead.clone(), after("top", "base")], &[("base", "on")], "top").as_deref(),
+            Some("off")
+        );
+        assert_eq!(
+            variant(&[dead], &[("base", "on")], "base").as_deref(),
+            Some("off"),
+            "the kill switch is above all"
+        );
+    }
+
+    #[test]
+    fn a_circle_is_seen_and_walked_only_so_far() {
+        let (one, two) = (after("one", "two"), after("two", "one"));
+        assert!(needs_itself(&[two.clone()], &one));
+        assert!(needs_itself(&[], &after("one", "one")));
+        assert!(!needs_itself(&[flag("two")], &one));
+        assert_eq!(variant(&[one, two], &[], "one").as_deref(), Some("off"));
+        let chain: Vec<Definition> =
+            (0..12).map(|at| after(&at.to_string(), &(at + 1).to_string())).collect();
+        assert!(needs_itself(&chain[1..], &chain[0]), "too long a way");
+    }
+
+    #[test]
+    fn every_step_is_explained_and_one_decides() {
+        let mut top = after("top", "base");
+        top.plans = Some(vec!["pro".to_owned()]);
+        top.rules = vec![
+            serde_json::from_value::<Rule>(json!({"when": {"region": ["us"]}, "variant": "off"})).unwrap(),
+            serde_json::from_value::<Rule>(json!({"when": {"region": ["eu"]}, "variant": "on"})).unwrap(),
+        ];
+        let flags = [flag("base"), top];
+        let context =
+            Context::from([("plan".to_owned(), "pro".to_owned()), ("region".to_owned(), "eu".to_owned())]);
+        let none = BTreeMap::new();
+        let set = Set::new(&flags, &none, &context, DateTime::UNIX_EPOCH);
+        let (found, steps) = set.explain("top").unwrap();
+        assert_eq!((found.variant, found.rule), ("on", Some(1)));
+        let told: Vec<(&str, bool)> = steps.iter().map(|step| (step.step, step.decides)).collect();
+        assert_eq!(told, [("plan", false), ("prerequisite", false), ("rule", false), ("rule", true)]);
+    }
+}
