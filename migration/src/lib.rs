@@ -12,6 +12,7 @@ mod m20261121_000002_tenants;
 mod m20261121_000003_directory;
 mod m20261121_000004_sso;
 mod m20261121_000005_provisioning;
+mod m20261121_000006_flags;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_directory::Migration),
             Box::new(m20261121_000004_sso::Migration),
             Box::new(m20261121_000005_provisioning::Migration),
+            Box::new(m20261121_000006_flags::Migration),
         ]
     }
 }

@@ -227,3 +227,50 @@ async fn any_openfeature_sdk_evaluates_over_ofrep() {
     assert!(output.status.success(), "{said}");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn a_kill_switch_is_above_all_prerequisites_build_on_one_another_and_all_is_explained() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let op = &app.operator;
+    op.post("/api/v1/flags", json!({"key": "base", "type": "boolean", "defaultVariant": "on"}))
+        .await
+        .expect(201);
+    let top = json!({"key": "top", "type": "boolean", "defaultVariant": "on", "prerequisites": [{"flag": "base", "variant": "on"}]});
+    op.post("/api/v1/flags", top).await.expect(201);
+    let of = async |key: &str| op.get(&format!("/api/v1/tenants/acme/flags/{key}")).await.expect(200);
+    assert_eq!(of("top").await["value"], true);
+    op.put("/api/v1/tenants/acme/flags/base", json!({"variant": "off"})).await.expect(200);
+    assert_eq!(
+        (of("top").await["value"].clone(), of("top").await["reason"].clone()),
+        (json!(false), json!("DISABLED"))
+    );
+    let why = op.get("/api/v1/tenants/acme/flags/top/explanation").await.expect(200);
+    assert_eq!(
+        why["steps"],
+        json!([{"step": "prerequisite", "of": "base", "text": "base is off, wanted on", "decides": true}])
+    );
+    assert_eq!(why["context"]["plan"], "pro");
+    // Switched off for everybody, own variant or not.
+    op.put("/api/v1/tenants/acme/flags/base", json!({"variant": "on"})).await.expect(200);
+    op.put("/api/v1/flags/base", json!({"type": "boolean", "defaultVariant": "on", "enabled": false}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (of("base").await["value"].clone(), of("top").await["value"].clone()),
+        (json!(false), json!(false))
+    );
+    // What others need is not removed, what needs itself is not made, and what isn't there is not needed.
+    assert_eq!(op.delete("/api/v1/flags/base").await.refused(409, "flag.in_use")["by"], "top");
+    for (needs, variant) in [("top", "on"), ("base", "on"), ("gone", "on"), ("top", "maybe")] {
+        let wrong = json!({"type": "boolean", "prerequisites": [{"flag": needs, "variant": variant}]});
+        op.put("/api/v1/flags/base", wrong).await.refused(400, "validation.failed");
+    }
+    // The trail is the history: what it was, and what it became.
+    let changes = app.audit("flag.update").await;
+    assert_eq!(
+        (&changes[0]["details"]["from"]["enabled"], &changes[0]["details"]["to"]["enabled"]),
+        (&json!(true), &json!(false))
+    );
+    app.stop().await;
+}

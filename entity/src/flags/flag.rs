@@ -19,6 +19,9 @@ pub struct Model {
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// The kill switch.
+    pub enabled: bool,
+    pub prerequisites: Json,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

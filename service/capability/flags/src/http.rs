@@ -1,5 +1,6 @@
 //! `/api/v1/flags`, `/api/v1/tenants/{tenant}/flags`, `/api/internal/feature-flags`
 
+mod explain;
 mod ofrep;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::flags::flag::{Column, Entity, Model};
-use flags_core::{Definition, Kind, Rule};
+use flags_core::{Definition, Kind, Prerequisite, Rule};
 use platform::db::Lookup;
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -72,6 +73,7 @@ pub fn routes() -> Routes {
             "get_feature_flags: Get the flags of a person's organization.",
             get_feature_flags,
         )
+        .and(explain::routes())
         .and(ofrep::routes())
 }
 
@@ -96,6 +98,12 @@ pub(crate) struct FlagInput {
     rules: Vec<Rule>,
     /// Plans that have the flag; absent: all.
     plans: Option<Vec<String>>,
+    /// The kill switch; absent: true.
+    enabled: Option<bool>,
+    /// What other flags must give for this one to be more than off: `{"flag": "base", "variant": "on"}`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    prerequisites: Vec<Prerequisite>,
 }
 
 impl Input for FlagInput {
@@ -130,6 +138,8 @@ impl FlagInput {
             default_variant,
             rules: self.rules,
             plans: self.plans,
+            enabled: self.enabled.unwrap_or(true),
+            prerequisites: self.prerequisites,
         })
     }
 }
@@ -147,6 +157,10 @@ pub(crate) struct Flag {
     rules: Value,
     #[schema(value_type = Option<Vec<String>>)]
     plans: Option<Value>,
+    /// The kill switch.
+    enabled: bool,
+    #[schema(value_type = Vec<Object>)]
+    prerequisites: Value,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -160,6 +174,8 @@ impl From<Model> for Flag {
             default_variant: row.default_variant,
             rules: row.rules,
             plans: row.plans,
+            enabled: row.enabled,
+            prerequisites: row.prerequisites,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }

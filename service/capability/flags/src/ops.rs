@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use entity::flags::{flag, override_};
 use entity::tenancy::tenant;
-use flags_core::{Context, Definition, Kind, Rule};
+use flags_core::{Context, Definition, Evaluation, Kind, Rule, Set, Step};
 use platform::tx::Event;
-use platform::{DbError, PlatformTx, Target, Tx, View, Work};
+use platform::{DbError, PlatformTx, PlatformView, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,12 +49,35 @@ pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
     let rules = serde_json::from_value::<Vec<Rule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
     let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
     let default_variant = row.default_variant.clone();
-    Ok(Definition { key: row.key.clone(), kind, variants, default_variant, rules, plans })
+    let prerequisites =
+        serde_json::from_value(row.prerequisites.clone()).map_err(|_| corrupt("prerequisites"))?;
+    let (key, enabled) = (row.key.clone(), row.enabled);
+    Ok(Definition { key, kind, variants, default_variant, rules, plans, enabled, prerequisites })
 }
 
-fn check(definition: &Definition) -> Result<(), Problem> {
-    let errors: Vec<FieldError> =
-        definition.problems().into_iter().map(|(pointer, detail)| FieldError { pointer, detail }).collect();
+/// Refuses a definition that contradicts itself, needs a flag or variant that isn't there, or needs itself.
+async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Problem> {
+    let problem = |(pointer, detail)| FieldError { pointer, detail };
+    let mut errors: Vec<FieldError> = definition.problems().into_iter().map(problem).collect();
+    if !definition.prerequisites.is_empty() {
+        let rows = view.all(view.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
+        let others = rows.iter().map(self::definition).collect::<Result<Vec<_>, _>>()?;
+        let others: Vec<Definition> =
+            others.into_iter().filter(|other| other.key != definition.key).collect();
+        for (at, wanted) in definition.prerequisites.iter().enumerate() {
+            let there = others.iter().find(|other| other.key == wanted.flag);
+            if !there.is_some_and(|other| other.variants.contains_key(&wanted.variant)) {
+                errors.push(problem((
+                    format!("/prerequisites/{at}"),
+                    "must be another flag and one of its variants".to_owned(),
+                )));
+            }
+        }
+        if flags_core::needs_itself(&others, definition) {
+            let text = "the flag would need itself, or the way is too long".to_owned();
+            errors.push(problem(("/prerequisites".to_owned(), text)));
+        }
+    }
     if errors.is_empty() { Ok(()) } else { Err(Problem { errors, ..Problem::new(Code::ValidationFailed) }) }
 }
 
@@ -69,17 +92,30 @@ fn row(definition: Definition, now: platform::Timestamp) -> flag::Model {
         version: 1,
         created_at: now,
         updated_at: now,
+        enabled: definition.enabled,
+        prerequisites: json!(definition.prerequisites),
     }
 }
 
+/// What of a definition is kept in the audit trail: its history.
+fn history(before: Option<&flag::Model>, after: &flag::Model) -> Value {
+    let shown = |row: &flag::Model| {
+        json!({
+            "variants": row.variants, "defaultVariant": row.default_variant, "rules": row.rules, "plans": row.plans,
+            "enabled": row.enabled, "prerequisites": row.prerequisites,
+        })
+    };
+    json!({"from": before.map(shown), "to": shown(after)})
+}
+
 pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Problem> {
-    check(&definition)?;
+    check(tx, &definition).await?;
     let made = row(definition, tx.now());
     tx.insert(made.clone()).await.map_err(|error| match error {
         DbError::Conflict(_) => Problem::new(Code::FlagExists),
         other => other.into(),
     })?;
-    tx.record("flag.create", Target::new("flag", &made.key));
+    tx.record("flag.create", Target::new("flag", &made.key).with(history(None, &made)));
     tx.emit(&FlagChanged { key: &made.key });
     Ok(made)
 }
@@ -89,19 +125,25 @@ pub(crate) async fn replace(
     seen: &IfMatch,
     definition: Definition,
 ) -> Result<flag::Model, Problem> {
-    check(&definition)?;
+    check(tx, &definition).await?;
     let there = find_locked(tx, &definition.key).await?;
     seen.require(there.version)?;
     let made =
         flag::Model { version: there.version + 1, created_at: there.created_at, ..row(definition, tx.now()) };
     tx.update(made.clone()).await?;
-    tx.record("flag.update", Target::new("flag", &made.key));
+    tx.record("flag.update", Target::new("flag", &made.key).with(history(Some(&there), &made)));
     tx.emit(&FlagChanged { key: &made.key });
     Ok(made)
 }
 
 pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Problem> {
     let there = find_locked(tx, key).await?;
+    let rows = tx.all(tx.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
+    for row in &rows {
+        if definition(row)?.prerequisites.iter().any(|one| one.flag == key) {
+            return Err(Problem::new(Code::FlagInUse).fact("by", row.key.as_str()));
+        }
+    }
     tx.delete(there).await?;
     tx.record("flag.delete", Target::new("flag", key));
     tx.emit(&FlagChanged { key });
@@ -151,32 +193,59 @@ pub(crate) async fn evaluate_for(
     tenant: &tenant::Model,
     person: &Context,
 ) -> Result<Vec<Evaluated>, Problem> {
+    let (definitions, own) = read(view).await?;
+    let context = context_of(tenant, person);
+    let set = Set::new(&definitions, &own, &context, view.now());
+    let of = |flag: &Definition| {
+        let found = set.evaluate(&flag.key);
+        let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", flag.key)))?;
+        Ok(evaluated(&flag.key, &found, &own))
+    };
+    definitions.iter().map(of).collect()
+}
+
+/// One flag as the tenant has it, and why.
+pub(crate) async fn explain(
+    view: &View,
+    tenant: &tenant::Model,
+    key: &str,
+) -> Result<(Evaluated, Vec<Step>, Context), Problem> {
+    let (definitions, own) = read(view).await?;
+    let context = context_of(tenant, &Context::new());
+    let set = Set::new(&definitions, &own, &context, view.now());
+    let (found, steps) = set.explain(key).ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok((evaluated(key, &found, &own), steps, context.clone()))
+}
+
+fn evaluated(key: &str, found: &Evaluation<'_>, own: &BTreeMap<String, String>) -> Evaluated {
+    Evaluated {
+        key: key.to_owned(),
+        value: found.value.clone(),
+        variant: found.variant.to_owned(),
+        reason: found.reason.name(),
+        rule: found.rule,
+        overridden: own.contains_key(key),
+    }
+}
+
+/// All definitions, and the tenant's own variants.
+async fn read(view: &View) -> Result<(Vec<Definition>, BTreeMap<String, String>), Problem> {
     let rows =
         view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
     let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
-    let own: BTreeMap<String, String> = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
+    let own = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
+    Ok((rows.iter().map(definition).collect::<Result<_, _>>()?, own))
+}
+
+/// What the tenant is, which can't be said by who asks, and what the person is.
+fn context_of(tenant: &tenant::Model, person: &Context) -> Context {
     let mut context = context(tenant);
     for (name, value) in person {
         if name == "targetingKey" || !context.contains_key(name) {
             context.insert(name.clone(), value.clone());
         }
     }
-    rows.iter()
-        .map(|row| {
-            let definition = definition(row)?;
-            let variant = own.get(&row.key);
-            let found = definition.evaluate(&context, variant.map(String::as_str), view.now());
-            let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", row.key)))?;
-            Ok(Evaluated {
-                key: row.key.clone(),
-                value: found.value.clone(),
-                variant: found.variant.to_owned(),
-                reason: found.reason.name(),
-                rule: found.rule,
-                overridden: variant.is_some(),
-            })
-        })
-        .collect()
+    context
 }
 
 pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Problem> {

@@ -1,9 +1,10 @@
 //! Feature flags without I/O: what a definition must be, and which variant a context gets.
 //!
-//! In this order: the tenant's override, the plan gate, the first rule that fits, the default variant.
+//! In this order: the kill switch, the tenant's override, the plan gate, prerequisites, the first rule that fits, the default variant.
 
 mod rollout;
 mod rule;
+mod set;
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,12 @@ use serde_json::Value;
 
 pub use rollout::Share;
 pub use rule::{Condition, Operator, Rule};
+pub use set::{Set, Step, needs_itself};
 
 /// Variants of one flag.
 pub const VARIANTS_MAX: usize = 50;
+/// Prerequisites of one flag.
+pub const PREREQUISITES_MAX: usize = 20;
 /// Rules of one flag.
 pub const RULES_MAX: usize = 100;
 
@@ -69,6 +73,20 @@ pub struct Definition {
     pub rules: Vec<Rule>,
     /// Plans that have the flag; `None`: all.
     pub plans: Option<Vec<String>>,
+    /// The kill switch: a flag that isn't enabled is off for everybody, whatever else is said.
+    pub enabled: bool,
+    /// What other flags must give for this one to be more than off.
+    pub prerequisites: Vec<Prerequisite>,
+}
+
+/// What another flag must give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prerequisite {
+    /// The other flag's key.
+    pub flag: String,
+    /// Its variant.
+    pub variant: String,
 }
 
 /// Why a variant was chosen, in OpenFeature's words.
@@ -128,6 +146,9 @@ impl Definition {
         if !self.variants.contains_key(&self.default_variant) {
             add("/defaultVariant", "must be one of the variants");
         }
+        if self.prerequisites.len() > PREREQUISITES_MAX {
+            add("/prerequisites", "at most 20");
+        }
         if self.rules.len() > RULES_MAX {
             add("/rules", "at most 100");
         }
@@ -139,33 +160,16 @@ impl Definition {
         found
     }
 
-    /// Which variant `context` gets at this moment. `None` only for a definition that has problems.
-    pub fn evaluate<'a>(
-        &'a self,
-        context: &Context,
-        override_variant: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Option<Evaluation<'a>> {
-        let of = |name: &str, reason, rule| {
-            let (variant, value) = self.variants.get_key_value(name)?;
-            Some(Evaluation { variant, value, reason, rule })
-        };
-        if let Some(found) = override_variant.and_then(|name| of(name, Reason::Static, None)) {
-            return Some(found);
-        }
-        let plan = context.get("plan").map(String::as_str).unwrap_or_default();
-        if self.plans.as_ref().is_some_and(|plans| !plans.iter().any(|one| one == plan)) {
-            let off = of("off", Reason::Disabled, None);
-            return off.or_else(|| of(&self.default_variant, Reason::Disabled, None));
-        }
-        let fitting = self.rules.iter().enumerate().filter(|(_, rule)| rule.fits(context, now));
-        // Who can't be put into a share goes on to the next rule.
-        let chosen = fitting.filter_map(|(at, rule)| Some((at, rule.choose(&self.key, context)?))).next();
-        match chosen {
-            Some((at, (variant, true))) => of(variant, Reason::Split, Some(at)),
-            Some((at, (variant, false))) => of(variant, Reason::TargetingMatch, Some(at)),
-            None => of(&self.default_variant, Reason::Static, None),
-        }
+    /// A variant by its name; `None`: there is none such.
+    fn of(&self, name: &str, reason: Reason, rule: Option<usize>) -> Option<Evaluation<'_>> {
+        let (variant, value) = self.variants.get_key_value(name)?;
+        Some(Evaluation { variant, value, reason, rule })
+    }
+
+    /// What a flag is that is off: the variant of this name, else the default.
+    fn off(&self) -> Option<Evaluation<'_>> {
+        let off = self.of("off", Reason::Disabled, None);
+        off.or_else(|| self.of(&self.default_variant, Reason::Disabled, None))
     }
 
     /// The next moment at which a schedule may change what somebody gets.
@@ -192,7 +196,22 @@ mod tests {
                 ..Rule::default()
             }],
             plans: Some(vec!["pro".to_owned()]),
+            enabled: true,
+            prerequisites: Vec::new(),
         }
+    }
+
+    /// The variant, the reason and the rule of one flag alone.
+    fn evaluate(
+        flag: &Definition,
+        context: &Context,
+        own: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> (String, Reason, Option<usize>) {
+        let own = own.map(|own| (flag.key.clone(), own.to_owned())).into_iter().collect();
+        let set = Set::new(std::slice::from_ref(flag), &own, context, now);
+        let found = set.evaluate(&flag.key).unwrap();
+        (found.variant.to_owned(), found.reason, found.rule)
     }
 
     #[test]
@@ -209,10 +228,9 @@ mod tests {
             ("pro", "eu", Some("gone"), "on", Reason::TargetingMatch),
         ] {
             let flag = flag();
-            let found =
-                flag.evaluate(&context(plan, region), override_variant, DateTime::UNIX_EPOCH).unwrap();
+            let found = evaluate(&flag, &context(plan, region), override_variant, DateTime::UNIX_EPOCH);
             assert_eq!(
-                (found.variant, found.reason),
+                (found.0.as_str(), found.1),
                 (variant, reason),
                 "{plan} {region} {override_variant:?}"
             );
@@ -241,7 +259,7 @@ mod tests {
                 pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let flag = rules(json!([rule]));
             assert!(flag.problems().is_empty(), "{:?}", flag.problems());
-            flag.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap().variant == "on"
+            evaluate(&flag, &context, None, DateTime::UNIX_EPOCH).0 == "on"
         };
         for (when, value, fits) in [
             (json!(["eu", "us"]), "eu", true),
@@ -273,19 +291,19 @@ mod tests {
         let flag = rules(
             json!([{"variant": "on", "from": "2026-12-01T00:00:00Z", "until": "2026-12-24T00:00:00Z"}]),
         );
-        let on = |text: &str| flag.evaluate(&Context::new(), None, at(text)).unwrap().variant == "on";
+        let on = |text: &str| evaluate(&flag, &Context::new(), None, at(text)).0 == "on";
         assert!(!on("2026-11-30T23:59:59Z") && on("2026-12-01T00:00:00Z") && !on("2026-12-24T00:00:00Z"));
         assert_eq!(flag.next_change(at("2026-11-01T00:00:00Z")), Some(at("2026-12-01T00:00:00Z")));
         assert_eq!(flag.next_change(at("2026-12-25T00:00:00Z")), None);
         let split =
             rules(json!([{"rollout": [{"variant": "on", "weight": 30}, {"variant": "off", "weight": 70}]}]));
         let context = Context::from([("targetingKey".to_owned(), "acme".to_owned())]);
-        let found = split.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap();
-        assert_eq!((found.reason, found.rule), (Reason::Split, Some(0)));
-        assert_eq!(split.evaluate(&context, None, DateTime::UNIX_EPOCH).unwrap(), found);
+        let found = evaluate(&split, &context, None, DateTime::UNIX_EPOCH);
+        assert_eq!((found.1, found.2), (Reason::Split, Some(0)));
+        assert_eq!(evaluate(&split, &context, None, DateTime::UNIX_EPOCH), found);
         // Who has no key to be put into a share by gets the default.
-        let found = split.evaluate(&Context::new(), None, DateTime::UNIX_EPOCH).unwrap();
-        assert_eq!((found.variant, found.reason), ("off", Reason::Static));
+        let found = evaluate(&split, &Context::new(), None, DateTime::UNIX_EPOCH);
+        assert_eq!((found.0.as_str(), found.1), ("off", Reason::Static));
     }
 
     #[test]

@@ -113,6 +113,7 @@ codes! {
     InvitationUnknown = "invitation.unknown" 404 "There is no such invitation.";
     InvitationNotPending = "invitation.not_pending" 409 "The invitation is not pending.";
     FlagExists = "flag.exists" 409 "A flag of this key exists.";
+    FlagInUse = "flag.in_use" 409 "Another flag needs this one.";
     ModuleExists = "module.exists" 409 "A module of this name exists.";
     IssuerExists = "issuer.exists" 409 "This issuer is registered for this audience.";
     PlanInUse = "plan.in_use" 409 "Tenants still have this plan.";

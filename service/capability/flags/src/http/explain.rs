@@ -1,0 +1,72 @@
+//! `GET /api/v1/tenants/{tenant}/flags/{key}/explanation`: why is it on?
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use flags_core::{Context, Step};
+use policy_core::Permission;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use web::{Access, Ids, Problem, Routes, TenantCaller};
+
+use crate::ops;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().add(
+        Method::GET,
+        "/api/v1/tenants/{tenant}/flags/{key}/explanation",
+        Access::Key(Permission::TenantFlagsRead),
+        "explain_tenant_flag: Why a tenant has a flag as it has it, step by step.",
+        explain_tenant_flag,
+    )
+}
+
+/// What was asked on the way, and whether it decided.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainedStep {
+    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`
+    step: String,
+    /// Of a prerequisite the flag, of a rule its place.
+    of: Option<String>,
+    text: String,
+    decides: bool,
+}
+
+impl From<Step> for ExplainedStep {
+    fn from(step: Step) -> Self {
+        Self { step: step.step.to_owned(), of: step.of, text: step.text, decides: step.decides }
+    }
+}
+
+/// Why a tenant has a flag as it has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Explanation {
+    key: String,
+    variant: String,
+    #[schema(value_type = Object)]
+    value: Value,
+    reason: String,
+    steps: Vec<ExplainedStep>,
+    /// What rules compared.
+    #[schema(value_type = Object)]
+    context: Context,
+}
+
+async fn explain_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<Explanation>, Problem> {
+    let key = ids.key("key")?;
+    let read = async |view: &platform::View| {
+        let tenant = tenancy::get(view).await?;
+        ops::explain(view, &tenant, key).await
+    };
+    let (flag, steps, context) = caller.read(read).await?;
+    Ok(Json(Explanation {
+        key: flag.key,
+        variant: flag.variant,
+        value: flag.value,
+        reason: flag.reason.to_owned(),
+        steps: steps.into_iter().map(ExplainedStep::from).collect(),
+        context,
+    }))
+}
