@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_circle_is_seen_and_walked_only_so_far() {
         let (one, two) = (after("one", "two"), after("two", "one"));
-        assert!(needs_itself(&[two.clone()], &one));
+        assert!(needs_itself(std::slice::from_ref(&two), &one));
         assert!(needs_itself(&[], &after("one", "one")));
         assert!(!needs_itself(&[flag("two")], &one));
         assert_eq!(variant(&[one, two], &[], "one").as_deref(), Some("off"));
