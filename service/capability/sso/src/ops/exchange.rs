@@ -40,14 +40,14 @@ pub(crate) async fn exchange(
     asked: &Asked,
 ) -> Result<Exchanged, Problem> {
     let tenant = match &identity.via {
-        Via::Tenant(named) => match (named.tenant(service).await, named) {
-            (Err(problem), Named::ExternalId(id))
-                if problem.code == Code::TenantUnknown && service.config.sso.exchange.auto_provision =>
-            {
-                makes.make(service, ctx, id).await?;
+        Via::Tenant(named) => match named {
+            Named::ExternalId(id) if service.config.sso.exchange.auto_provision => {
+                if is_missing(service, named).await? {
+                    makes.make(service, ctx, id).await?;
+                }
                 named.tenant(service).await?
             }
-            (found, _) => found?,
+            _ => named.tenant(service).await?,
         },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
@@ -214,4 +214,16 @@ async fn nobody_is_there(tx: &Tx) -> Result<bool, Problem> {
     }
     tenancy::locked(tx).await?;
     is_empty().await
+}
+
+/// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.
+async fn is_missing(service: &Service, named: &Named) -> Result<bool, Problem> {
+    match named.tenant(service).await {
+        Ok(id) => {
+            let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
+            Ok(row.status == "provisioning")
+        }
+        Err(problem) if problem.code == Code::TenantUnknown => Ok(true),
+        Err(problem) => Err(problem),
+    }
 }
