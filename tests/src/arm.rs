@@ -547,11 +547,6 @@ fn shown_group(path: &str, name: &str, body: &Value, state: &str) -> Value {
     })
 }
 
-fn broken() -> HttpResponse {
-    let nothing = futures_util::stream::once(async { Err::<web::Bytes, _>(std::io::Error::other("lost")) });
-    HttpResponse::Ok().streaming(nothing)
-}
-
 async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -> HttpResponse {
     let path = request.path().to_owned();
     let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
@@ -589,12 +584,12 @@ async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -
         Some(1) => error(500, "InternalServerError", "The server encountered an error."),
         Some(2) if is_write => error(409, "Conflict", "Another operation is in progress."),
         Some(2) => error(503, "ServerBusy", "The server is busy."),
-        Some(3) => return broken(),
+        Some(3) => return crate::proxy::broken(),
         mishap => {
             let answer = state.lock().expect("a lock").answer(&request, &body);
             match mishap {
                 // It had its effect, and nobody hears of it.
-                Some(4) => return broken(),
+                Some(4) => return crate::proxy::broken(),
                 Some(_) => {
                     tokio::time::sleep(Duration::from_millis(1500)).await;
                     answer

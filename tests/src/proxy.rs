@@ -83,7 +83,7 @@ impl Proxy {
 }
 
 /// The connection breaks before anything of the answer could be used.
-fn broken() -> HttpResponse {
+pub(crate) fn broken() -> HttpResponse {
     let nothing = futures_util::stream::once(async { Err::<web::Bytes, _>(std::io::Error::other("lost")) });
     HttpResponse::Ok().streaming(nothing)
 }

@@ -16,5 +16,5 @@ mod token;
 pub use deploy::{Progress, advance};
 pub use manager::{Manager, Orphan, is_configured, orphans, ping};
 pub use operation::{Follow, State};
-pub use purpose::{Plan, for_pool, for_tenant};
+pub use purpose::{Plan, for_pool, for_tenant, tenant_purpose};
 pub use remove::remove;

@@ -19,10 +19,15 @@ pub struct Plan {
     region: String,
 }
 
+/// What a tenant's own deployment is for.
+pub fn tenant_purpose(tenant: Uuid) -> String {
+    format!("tenant:{tenant}")
+}
+
 /// The instance of one tenant.
 pub fn for_tenant(tenant: Uuid, sku: &str, region: &str) -> Plan {
     Plan {
-        purpose: format!("tenant:{tenant}"),
+        purpose: tenant_purpose(tenant),
         short: tenant.simple().to_string(),
         sku: sku.to_owned(),
         driver: "azure".to_owned(),

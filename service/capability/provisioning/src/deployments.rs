@@ -4,7 +4,7 @@
 use azure::{Plan, Progress};
 use entity::provisioning::deployment::{self, Column, Entity};
 use entity::tenancy::{instance, tenant};
-use platform::http::{Call, Outside};
+use platform::http::Outside;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::model::Stop;
+use crate::ops;
 
 /// Requests to Azure that a deployment keeps: the last ones.
 const CALLS_MAX: usize = 60;
@@ -44,7 +45,7 @@ pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<depl
 
 /// Whether something of the tenant is at Azure.
 pub(crate) async fn is_there(service: &Service, tenant: Uuid) -> Result<bool, DbError> {
-    Ok(find(service, &format!("tenant:{tenant}")).await?.is_some())
+    Ok(find(service, &azure::tenant_purpose(tenant)).await?.is_some())
 }
 
 /// The deployment of this plan: its row comes before anything is made, so that nothing is made that nobody knows.
@@ -70,7 +71,7 @@ pub(crate) async fn of_tenant(
     tenant: &tenant::Model,
 ) -> Result<Uuid, Stop> {
     let row = ensure(service, &plan(service, tenant)).await?;
-    drive(service, outside, row, 1).await
+    drive(service, outside, row).await
 }
 
 /// Takes a deployment on by one look, and registers its instance when it is through.
@@ -78,7 +79,6 @@ pub(crate) async fn drive(
     service: &Service,
     outside: &Outside,
     before: deployment::Model,
-    capacity: i64,
 ) -> Result<Uuid, Stop> {
     if let (Some(id), "succeeded") = (before.instance_id, before.status.as_str()) {
         return Ok(id);
@@ -95,7 +95,7 @@ pub(crate) async fn drive(
         Ok(Progress::Wait(..)) | Err(_) => {}
     }
     platform::crash_point!("azure.looked");
-    store(service, outside, &before, row.clone(), capacity).await?;
+    store(service, outside, &before, row.clone()).await?;
     match progress? {
         Progress::Done => Ok(row.id),
         Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
@@ -111,7 +111,7 @@ pub(crate) async fn remove(
 ) -> Result<(), Stop> {
     let mut row = before.clone();
     let progress = azure::remove(&service.config.azure, outside, &mut row).await;
-    store(service, outside, &before, row, 0).await?;
+    store(service, outside, &before, row).await?;
     match progress? {
         Progress::Done => Ok(()),
         Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
@@ -125,7 +125,7 @@ pub(crate) async fn remove_of_tenant(
     outside: &Outside,
     tenant: &tenant::Model,
 ) -> Result<(), Stop> {
-    match find(service, &format!("tenant:{}", tenant.id)).await? {
+    match find(service, &azure::tenant_purpose(tenant.id)).await? {
         Some(row) => remove(service, outside, row).await,
         None => Ok(()),
     }
@@ -136,10 +136,8 @@ async fn store(
     outside: &Outside,
     before: &deployment::Model,
     mut row: deployment::Model,
-    capacity: i64,
 ) -> Result<(), Stop> {
-    let calls = outside.calls();
-    row.calls = with_calls(row.calls, &calls);
+    row.calls = ops::with_calls(row.calls, &outside.calls(), CALLS_MAX);
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         row.version += 1;
@@ -149,7 +147,7 @@ async fn store(
             tx.record("deployment.update", Target::new("deployment", row.id).with(details));
         }
         if row.status == "succeeded" {
-            register(tx, &row, capacity).await?;
+            register(tx, &row).await?;
         }
         if row.status == "deleted" {
             row.instance_id = None;
@@ -159,15 +157,8 @@ async fn store(
     Ok(service.db.write_platform(&ctx(), work).await?)
 }
 
-fn with_calls(kept: Value, calls: &[Call]) -> Value {
-    let mut kept: Vec<Value> = serde_json::from_value(kept).unwrap_or_default();
-    kept.extend(calls.iter().map(|call| json!(call)));
-    let surplus = kept.len().saturating_sub(CALLS_MAX);
-    Value::Array(kept.split_off(surplus))
-}
-
 /// The instance that a deployment became; it has the deployment's id.
-async fn register(tx: &mut PlatformTx, row: &deployment::Model, capacity: i64) -> Result<(), DbError> {
+async fn register(tx: &mut PlatformTx, row: &deployment::Model) -> Result<(), DbError> {
     if tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(row.id))).await?.is_some() {
         return Ok(());
     }
@@ -181,7 +172,7 @@ async fn register(tx: &mut PlatformTx, row: &deployment::Model, capacity: i64) -
         region: Some(row.region.clone()),
         endpoint: endpoint.map(ToOwned::to_owned),
         status: "active".to_owned(),
-        capacity: if shared { SHARED_CAPACITY } else { capacity },
+        capacity: if shared { SHARED_CAPACITY } else { 1 },
         tenant_count: 0,
         version: 1,
         created_at: tx.now(),

@@ -174,14 +174,13 @@ impl Engine<'_> {
     /// A step is not through: it waits, is tried again, or the run is given up and unwound.
     async fn stopped(&self, step: &Step<'_>, begun: &step::Model, stop: Stop) -> Result<After, JobError> {
         let calls = step.outside.calls();
-        if let Stop::Wait { after, why } = stop {
-            self.rest(begun, Note::Waits { why: &why, calls: &calls }, after).await?;
-            return Ok(After::Rest);
-        }
         let (after, why, helps) = match stop {
-            Stop::Never { why } => (None, why, false),
+            Stop::Wait { after, why } => {
+                self.rest(begun, Note::Waits { why: &why, calls: &calls }, after).await?;
+                return Ok(After::Rest);
+            }
             Stop::Again { after, why } => (after, why, true),
-            Stop::Wait { .. } => return Ok(After::Rest),
+            Stop::Never { why } => (None, why, false),
         };
         let most = i64::from(self.service.config.jobs.provisioning_attempts_max);
         let unwind = step.kind.gives_up() && (!helps || begun.attempts >= most);

@@ -156,7 +156,7 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
     let done = if removes {
         deployments::remove(service, &outside, row).await.map(|()| None)
     } else {
-        deployments::drive(service, &outside, row, 0).await.map(Some)
+        deployments::drive(service, &outside, row).await.map(Some)
     };
     crash_point!("instances.grow.after");
     match done {

@@ -325,13 +325,18 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
         }
     };
     if !calls.is_empty() {
-        let mut kept: Vec<Value> = serde_json::from_value(row.calls).unwrap_or_default();
-        kept.extend(calls.iter().map(|call| json!(call)));
-        let surplus = kept.len().saturating_sub(CALLS_MAX);
-        row.calls = Value::Array(kept.split_off(surplus));
+        row.calls = with_calls(row.calls, calls, CALLS_MAX);
     }
     tx.update(row.clone()).await?;
     Ok(row)
+}
+
+/// What was kept of the requests to the outside, and these: the last `max`.
+pub(crate) fn with_calls(kept: Value, calls: &[Call], max: usize) -> Value {
+    let mut kept: Vec<Value> = serde_json::from_value(kept).unwrap_or_default();
+    kept.extend(calls.iter().map(|call| json!(call)));
+    let surplus = kept.len().saturating_sub(max);
+    Value::Array(kept.split_off(surplus))
 }
 
 /// Notes how a run ends, or that it is being unwound.

@@ -70,7 +70,7 @@ impl Step<'_> {
                 "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose = $1) AND tenant_count = 0",
             ];
             for sql in gone {
-                let purpose = format!("tenant:{}", tenant.id);
+                let purpose = azure::tenant_purpose(tenant.id);
                 tx.execute_shared::<instance::Entity>(sql, vec![purpose.into()]).await?;
             }
         }
