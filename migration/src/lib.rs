@@ -13,6 +13,8 @@ mod m20261121_000003_directory;
 mod m20261121_000004_sso;
 mod m20261121_000005_provisioning;
 mod m20261121_000006_flags;
+mod m20261121_000007_events;
+mod m20261121_000008_flag_pushes;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -28,6 +30,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000004_sso::Migration),
             Box::new(m20261121_000005_provisioning::Migration),
             Box::new(m20261121_000006_flags::Migration),
+            Box::new(m20261121_000007_events::Migration),
+            Box::new(m20261121_000008_flag_pushes::Migration),
         ]
     }
 }

@@ -153,6 +153,9 @@ fn serve(
     let jwks = Data::new(Arc::new(sso::JwksCache::default()));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
     let states = Data::new(Arc::new(scim::States::default()));
+    let evaluator = Arc::new(flags::Evaluator::default());
+    service.db.listen(evaluator.clone());
+    let evaluator = Data::from(evaluator);
     let walks = Data::new(Arc::new(scim::Walks::default()));
     let grants: Arc<dyn ClientGrant> = Arc::new(scim::ScimClients);
     let grants = Data::new(grants);
@@ -167,6 +170,7 @@ fn serve(
             .app_data(sign_ins.clone())
             .app_data(states.clone())
             .app_data(walks.clone())
+            .app_data(evaluator.clone())
             .app_data(grants.clone())
             .configure(configure.clone())
             .wrap(from_fn(web::edge))

@@ -15,6 +15,8 @@ use crate::security_events::SignedEvents;
 
 /// How often what is over is removed, and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// How often what modules should have is compared with what they have; once at the start.
+const FLAGS: Duration = Duration::from_secs(900);
 /// How often rate limits forget, and gauges are set.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -23,7 +25,7 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     let mut all = flags::handlers(service);
     all.push(mail::handler(service, transport));
     all.extend(provisioning::handlers(service));
-    all.push(webhooks::handler(service, Rc::new(SignedEvents::default())));
+    all.extend(webhooks::handlers(service, Rc::new(SignedEvents::default())));
     all.extend(inbox::handlers(service));
     all.extend(scim::handlers(service));
     all.extend(sso::handlers(service));
@@ -31,8 +33,9 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
 }
 
 /// Who hears events.
-pub(crate) fn subscribers() -> Vec<Box<dyn Subscriber>> {
+pub(crate) fn subscribers(service: &Service) -> Vec<Box<dyn Subscriber>> {
     vec![
+        Box::new(webhooks::SinkHears::new(service)),
         Box::new(flags::FlagsChanged),
         Box::new(webhooks::Fanout),
         Box::new(sso::SessionsEnded),
@@ -57,7 +60,7 @@ pub(crate) async fn run(
 ) {
     let config = service.config.jobs.clone();
     let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
-    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers());
+    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(&service));
     tokio::join!(
         worker.run(stopped(stop.clone())),
         dispatcher.run(stopped(stop.clone())),
@@ -75,7 +78,7 @@ pub(crate) fn jobs_only(
     Ok(async move {
         let config = service.config.jobs.clone();
         let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
-        let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers());
+        let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(&service));
         tokio::join!(worker.run(stopped(stop.clone())), dispatcher.run(stopped(stop)));
     })
 }
@@ -88,6 +91,7 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
     };
     let (mut long, mut short) = (every(HOUSEKEEPING), every(MINUTE));
     let mut health = every(service.config.instances.health_check);
+    let mut flags = every(FLAGS);
     let mut drift = every(service.config.provisioning.drift_check);
     let mut zitadel = every(service.config.identity.zitadel.reconcile);
     // The first comes at once; backends need not be compared whenever a process starts.
@@ -108,6 +112,7 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
             }
             _ = health.tick() => log("health checks", provisioning::check_instances(&service).await),
             _ = zitadel.tick() => log("Zitadel's comparison", inbox::reconcile(&service).await),
+            _ = flags.tick() => log("the flags' reconciliation", flags::reconcile(&service).await),
             _ = drift.tick() => log("drift checks", provisioning::check_drift(&service).await),
         }
     }
@@ -135,6 +140,7 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
             let own = own + operators::sweep(tx).await?;
             quota::sample(tx, service).await?;
             inbox::sweep(tx).await?;
+            webhooks::sweep(tx).await?;
             Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;

@@ -112,7 +112,7 @@ async fn events_reach_endpoints_that_want_them_once() {
     let ann = acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
     let event = all.until("the event", |one| one.body["type"] == "user.created").await;
     assert_eq!(
-        (event.body["data"]["userId"].clone(), event.body["tenantId"].as_str()),
+        (event.body["data"]["userId"].clone(), event.body["tenantid"].as_str()),
         (ann["id"].clone(), Some(acme.id.as_str()))
     );
     some.until("an attempt", |_| true).await;

@@ -21,3 +21,4 @@ mod saga;
 mod scim;
 mod sso;
 mod tenants;
+mod webhooks;

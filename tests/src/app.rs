@@ -142,7 +142,50 @@ impl TestApp {
         self.operator.get(&path).await.expect(200)["items"].as_array().expect("a list").clone()
     }
 
+    /// Events, oldest first.
+    pub async fn events(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        let mut next = Some(String::new());
+        while let Some(cursor) = next {
+            let page = self.operator.get(&format!("/api/v1/events?limit=200{cursor}")).await.expect(200);
+            all.extend(page["items"].as_array().expect("a list").iter().cloned());
+            next = page["nextCursor"].as_str().map(|cursor| format!("&cursor={cursor}"));
+        }
+        all
+    }
+
+    /// Every event of every story is one of the catalogue, with the fields that it promises and no others.
+    async fn events_fit_the_catalogue(&self) {
+        let types = self.operator.get("/api/v1/event-types").await;
+        if types.status != 200 {
+            return;
+        }
+        let types = types.json();
+        for event in self.events().await {
+            let kind = &event["type"];
+            let schema = types["items"].as_array().expect("a list").iter().find(|one| one["name"] == *kind);
+            let schema = &schema.unwrap_or_else(|| panic!("{kind} is not in the catalogue"))["schema"];
+            let data = event["data"].as_object().expect("an object");
+            for (name, value) in data {
+                let wanted = schema["properties"][name]["type"].to_string();
+                let is = match value {
+                    Value::Null => "null",
+                    Value::Bool(_) => "boolean",
+                    Value::Number(_) => "integer",
+                    Value::String(_) => "string",
+                    Value::Array(_) => "array",
+                    Value::Object(_) => "object",
+                };
+                assert!(wanted.contains(&format!("\"{is}\"")), "{kind} {name} is {value}, promised {wanted}");
+            }
+            for name in schema["required"].as_array().expect("a list") {
+                assert!(data.contains_key(name.as_str().expect("a name")), "{kind} lacks {name}");
+            }
+        }
+    }
+
     pub async fn stop(self) {
+        self.events_fit_the_catalogue().await;
         self.running.stop().await;
     }
 }

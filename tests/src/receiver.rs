@@ -45,8 +45,12 @@ pub struct Receiver {
     /// What it answers; 0: it hangs.
     pub answers: Arc<AtomicU16>,
     body: Arc<Mutex<String>>,
+    choice: Arc<Mutex<Option<Choice>>>,
     server: ServerHandle,
 }
+
+/// What to answer the request at this place, from 0.
+type Choice = Box<dyn Fn(&Received, usize) -> u16 + Send>;
 
 impl Receiver {
     pub fn start() -> Self {
@@ -55,9 +59,10 @@ impl Receiver {
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let answers = Arc::new(AtomicU16::new(204));
         let body: Arc<Mutex<String>> = Arc::default();
-        let (log, status, said) = (received.clone(), answers.clone(), body.clone());
+        let choice: Arc<Mutex<Option<Choice>>> = Arc::default();
+        let (log, status, said, chooses) = (received.clone(), answers.clone(), body.clone(), choice.clone());
         let server = HttpServer::new(move || {
-            let (log, status, said) = (log.clone(), status.clone(), said.clone());
+            let (log, status, said, chooses) = (log.clone(), status.clone(), said.clone(), chooses.clone());
             App::new().default_service(web::to(move |request: HttpRequest, raw: web::Bytes| {
                 let header = |name: &str| {
                     request
@@ -67,7 +72,7 @@ impl Receiver {
                         .unwrap_or_default()
                         .to_owned()
                 };
-                log.lock().expect("a lock").push(Received {
+                let one = Received {
                     path: request.uri().path().to_owned(),
                     id: header("webhook-id"),
                     timestamp: header("webhook-timestamp"),
@@ -75,8 +80,12 @@ impl Receiver {
                     body: serde_json::from_slice(&raw).unwrap_or_default(),
                     raw: raw.to_vec(),
                     media_type: header("content-type"),
-                });
-                let answer = status.load(Ordering::Relaxed);
+                };
+                let mut log = log.lock().expect("a lock");
+                let chosen = chooses.lock().expect("a lock").as_ref().map(|choice| choice(&one, log.len()));
+                log.push(one);
+                drop(log);
+                let answer = chosen.unwrap_or_else(|| status.load(Ordering::Relaxed));
                 let body = said.lock().expect("a lock").clone();
                 async move {
                     if answer == 0 {
@@ -95,7 +104,7 @@ impl Receiver {
         .run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { url, received, answers, body, server: handle }
+        Self { url, received, answers, body, choice, server: handle }
     }
 
     pub fn all(&self) -> Vec<Received> {
@@ -108,7 +117,13 @@ impl Receiver {
         self.answer(200);
     }
 
+    /// Chooses what to answer from now on.
+    pub fn choose(&self, choice: impl Fn(&Received, usize) -> u16 + Send + 'static) {
+        *self.choice.lock().expect("a lock") = Some(Box::new(choice));
+    }
+
     pub fn answer(&self, status: u16) {
+        *self.choice.lock().expect("a lock") = None;
         self.answers.store(status, Ordering::Relaxed);
     }
 

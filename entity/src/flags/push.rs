@@ -18,6 +18,10 @@ pub struct Model {
     pub confirmed_version: i64,
     pub confirmed_at: Option<DateTimeUtc>,
     pub updated_at: DateTimeUtc,
+    /// Of the newest snapshot.
+    pub attempts: i64,
+    pub next_attempt_at: Option<DateTimeUtc>,
+    pub last_error: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,8 @@ pub struct Model {
     pub occurred_at: DateTimeUtc,
     pub request_id: Option<String>,
     pub dispatched_at: Option<DateTimeUtc>,
+    /// Its place in the order in which events are told.
+    pub sequence: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,20 +1,24 @@
-//! One event for one endpoint.
+//! One event for one endpoint. Of the platform: operators see them, and events need not have a tenant.
 
 use sea_orm::entity::prelude::*;
 
-use crate::scope::TenantOwned;
+use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_delivery")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub tenant_id: Uuid,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub endpoint_id: Uuid,
     pub event_id: Uuid,
+    pub tenant_id: Option<Uuid>,
+    #[sea_orm(column_name = "type", enum_name = "Type")]
+    pub r#type: String,
+    /// The event's.
+    pub sequence: i64,
     pub status: String,
     pub attempts: i64,
+    pub next_attempt_at: DateTimeUtc,
     pub response_status: Option<i64>,
     pub last_error: Option<String>,
     pub created_at: DateTimeUtc,
@@ -26,6 +30,4 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TenantOwned for Entity {
-    const TENANT: Column = Column::TenantId;
-}
+impl PlatformOwned for Entity {}

@@ -17,6 +17,19 @@ pub struct Model {
     /// `webhook`, or `set`: security event tokens (RFC 9967).
     pub format: String,
     pub disabled_at: Option<DateTimeUtc>,
+    pub description: String,
+    /// `hmac-sha256` or `ed25519`.
+    pub algorithm: String,
+    /// Sealed; signs beside the new one until `previous_until`.
+    pub previous_secret: Option<Vec<u8>>,
+    pub previous_until: Option<DateTimeUtc>,
+    /// Why the service itself disabled it.
+    pub disabled_reason: Option<String>,
+    /// In a row.
+    pub failures: i64,
+    pub failing_since: Option<DateTimeUtc>,
+    /// Left alone until then.
+    pub paused_until: Option<DateTimeUtc>,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

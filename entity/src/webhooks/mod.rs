@@ -1,5 +1,7 @@
 //! Rows of `webhooks`.
 
+pub mod attempt;
 pub mod delivery;
 pub mod endpoint;
 pub mod module;
+pub mod sink;

@@ -23,6 +23,11 @@ pub struct Model {
     pub post_logout_redirect_uris: Json,
     pub backchannel_logout_uri: Option<String>,
     pub frontchannel_logout_uri: Option<String>,
+    /// Pushes that failed in a row.
+    pub failures: i64,
+    pub failing_since: Option<DateTimeUtc>,
+    /// Left alone until then.
+    pub paused_until: Option<DateTimeUtc>,
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

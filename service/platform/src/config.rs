@@ -185,8 +185,6 @@ pub struct Outbound {
 pub struct Webhooks {
     /// Delay after the first failure, in milliseconds.
     pub retry_base_ms: u64,
-    /// Attempts before a delivery is dead.
-    pub attempts_max: u32,
 }
 
 /// `[jobs]`

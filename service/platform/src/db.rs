@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::sea_query::ArrayType;
@@ -16,7 +16,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -113,6 +113,15 @@ struct Inner {
     clock: Clock,
     jobs: Notify,
     events: Notify,
+    told: watch::Sender<Option<i64>>,
+    listeners: RwLock<Vec<Arc<dyn Listener>>>,
+}
+
+/// Somebody in this process who hears of events at once, before they are told to subscribers: caches. Those of other replicas it hears
+/// when they are told.
+pub trait Listener: Send + Sync + std::fmt::Debug {
+    /// Something of this kind happened to this tenant, and is committed.
+    fn hear(&self, kind: &str, tenant: Option<Uuid>);
 }
 
 impl Db {
@@ -129,7 +138,9 @@ impl Db {
             let pool = open_postgres(&url, config.connections_max, true).await?;
             (pool.clone(), pool, DbBackend::Postgres)
         };
-        let inner = Inner { writer, reader, backend, clock, jobs: Notify::new(), events: Notify::new() };
+        let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
+        let listeners = RwLock::default();
+        let inner = Inner { writer, reader, backend, clock, jobs, events, told, listeners };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -146,6 +157,31 @@ impl Db {
     /// Rung after a commit that emitted an event.
     pub fn events_ready(&self) -> &Notify {
         &self.inner.events
+    }
+
+    /// Hears of events from now on.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        self.inner.listeners.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    pub(crate) fn hear(&self, kind: &str, tenant: Option<Uuid>) {
+        for listener in self.inner.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            listener.hear(kind, tenant);
+        }
+    }
+
+    /// The sequence of the last event that was told, as far as this process knows; `None` before the first look.
+    pub fn told(&self) -> Option<i64> {
+        *self.inner.told.borrow()
+    }
+
+    /// Changes whenever events were told, by whichever replica.
+    pub fn on_told(&self) -> watch::Receiver<Option<i64>> {
+        self.inner.told.subscribe()
+    }
+
+    pub(crate) fn set_told(&self, sequence: i64) {
+        self.inner.told.send_if_modified(|told| std::mem::replace(told, Some(sequence)) != Some(sequence));
     }
 
     /// `sqlite` or `postgres`.

@@ -23,6 +23,8 @@ pub use failure::Failure;
 
 /// Bytes of an answer that are read.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a receiver's answer that are kept.
+const BEGINNING_BYTES_MAX: usize = 1 << 10;
 
 /// Why a request could not be made or its answer not be used. Never tells what the other side said: a caller must not
 /// be able to read an internal service through us.
@@ -155,11 +157,16 @@ impl Client {
         Ok(answer)
     }
 
-    /// Posts a body with headers; any 2xx is success.
+    /// Posts a body with headers, and answers with whatever status came.
     ///
     /// # Errors
-    /// [`HttpError`].
-    pub async fn post(&self, url: &Url, headers: &[(&str, String)], body: Vec<u8>) -> Result<u16, HttpError> {
+    /// [`HttpError`]; never [`HttpError::Status`] or [`HttpError::Body`].
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> Result<Answer, HttpError> {
         self.check(url)?;
         let mut request = self.inner.post(url.clone()).body(body);
         if !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -168,9 +175,43 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let response = send(url, request).await?;
-        Ok(response.status().as_u16())
+        let mut response = request.send().await.map_err(|error| unreachable(url, &error))?;
+        let status = response.status().as_u16();
+        let retry_after = retry_after_of(response.headers());
+        // What doesn't come any more takes nothing from the answer.
+        let mut beginning = Vec::new();
+        while beginning.len() < BEGINNING_BYTES_MAX
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            beginning.extend_from_slice(&chunk);
+        }
+        beginning.truncate(BEGINNING_BYTES_MAX);
+        Ok(Answer { status, retry_after, beginning: String::from_utf8_lossy(&beginning).into_owned() })
     }
+}
+
+/// What a receiver answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
+    /// The beginning of what it said.
+    pub beginning: String,
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
+fn retry_after_of(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get("retry-after")?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = chrono::DateTime::parse_from_rfc2822(text).ok()?.timestamp();
+    let date = headers.get("date").and_then(|date| date.to_str().ok());
+    // Against the other side's clock: ours may differ.
+    let now = chrono::DateTime::parse_from_rfc2822(date?).ok()?.timestamp();
+    Some(Duration::from_secs(u64::try_from(moment - now).unwrap_or(0)))
 }
 
 fn host(url: &Url) -> String {
@@ -194,13 +235,8 @@ async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Re
     if status.is_success() {
         return Ok(response);
     }
-    let retry_after =
-        response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-    Err(HttpError::Status {
-        host: host(url),
-        status: status.as_u16(),
-        retry_after: retry_after.map(Duration::from_secs),
-    })
+    let retry_after = retry_after_of(response.headers());
+    Err(HttpError::Status { host: host(url), status: status.as_u16(), retry_after })
 }
 
 async fn read(url: &Url, request: reqwest::RequestBuilder) -> Result<Vec<u8>, HttpError> {

@@ -270,7 +270,8 @@ impl Db {
         if rung.jobs {
             self.jobs_ready().notify_one();
         }
-        if rung.events {
+        if !rung.events.is_empty() {
+            rung.events.iter().for_each(|(kind, tenant)| self.hear(kind, *tenant));
             self.events_ready().notify_one();
         }
         Ok(())

@@ -10,6 +10,7 @@ use futures_util::future::{LocalBoxFuture, Ready, ready};
 use ipnet::IpNet;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, View};
 use policy_core::Role;
+use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::limits::{Limits, Window};
@@ -69,6 +70,25 @@ pub struct Caller {
     /// Actor, request, address: what audit records say.
     pub ctx: Ctx,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) credential: Option<Arc<Credential>>,
+}
+
+/// What was shown, for those who look again: an answer that goes on for hours outlives a revocation.
+pub(crate) struct Credential {
+    authenticator: Arc<dyn Authenticator>,
+    bearer: SecretString,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential")
+    }
+}
+
+impl Credential {
+    pub(crate) fn new(authenticator: &Arc<dyn Authenticator>, bearer: &str) -> Arc<Self> {
+        Arc::new(Self { authenticator: authenticator.clone(), bearer: bearer.into() })
+    }
 }
 
 /// A caller on a route about one tenant.
@@ -104,6 +124,14 @@ impl Caller {
     /// `auth.required`.
     pub fn principal(&self) -> Result<&Principal, Problem> {
         self.principal.as_ref().ok_or_else(|| Problem::new(Code::AuthRequired))
+    }
+
+    /// Whether what the caller showed is still taken, for the same role.
+    pub async fn is_still_good(&self) -> bool {
+        let (Some(credential), Some(principal)) = (&self.credential, &self.principal) else { return true };
+        let bearer = credential.bearer.expose_secret();
+        let again = credential.authenticator.authenticate(&self.service, bearer).await;
+        again.is_ok_and(|again| again.id == principal.id && again.role == principal.role)
     }
 }
 

@@ -22,7 +22,7 @@ use policy_core::allows;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::caller::{Authenticator, Caller, Principal};
+use crate::caller::{Authenticator, Caller, Credential, Principal};
 use crate::extract::strict_uuid;
 use crate::idempotency::{self, Start};
 use crate::input::{ReadBody, is_slug};
@@ -205,8 +205,8 @@ async fn admit(
         idempotency: None,
         rehearsal: false,
     };
-    let principal = match authenticate(keeper, rules, request).await {
-        Ok(principal) => principal,
+    let (principal, credential) = match authenticate(keeper, rules, request).await {
+        Ok(known) => known.unzip(),
         Err(problem) => {
             if problem.code.status() == StatusCode::UNAUTHORIZED && keeper.limits.failed(address) {
                 denied(service, &ctx, None, "authenticate", rules).await;
@@ -255,7 +255,7 @@ async fn admit(
     extensions.insert(ReadBody(body));
     ctx.rehearsal = principal.as_ref().is_some_and(|principal| principal.rehearsal.is_some());
     let limits = keeper.limits.clone();
-    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits });
+    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits, credential });
     Ok(Admitted { allowance, repeat })
 }
 
@@ -270,7 +270,7 @@ async fn authenticate(
     keeper: &Gatekeeper,
     rules: &Rules,
     request: &ServiceRequest,
-) -> Result<Option<Principal>, Problem> {
+) -> Result<Option<(Principal, Arc<Credential>)>, Problem> {
     let authenticator = match rules.access {
         Access::Public(_) => return Ok(None),
         Access::Key(_) => &keeper.keys,
@@ -287,7 +287,9 @@ async fn authenticate(
         if !reads && !is_from_own_page(&keeper.service, request.request()) {
             return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
         }
-        return authenticator.authenticate(&keeper.service, cookie.value()).await.map(Some);
+        let credential = Credential::new(authenticator, cookie.value());
+        let principal = authenticator.authenticate(&keeper.service, cookie.value()).await?;
+        return Ok(Some((principal, credential)));
     }
     let (Some(value), None) = (headers.next(), headers.next()) else {
         return Err(Problem::new(Code::AuthRequired));
@@ -305,7 +307,7 @@ async fn authenticate(
     if !principal.may_come_from(address) {
         return Err(Problem::new(Code::AuthInvalid));
     }
-    Ok(Some(principal))
+    Ok(Some((principal, Credential::new(authenticator, bearer))))
 }
 
 /// Whether a browser sent the request from one of our own pages. A form on a page that sends no referrer has the origin `null`;

@@ -16,8 +16,17 @@ const WITHOUT_TENANT: [&str; 9] = [
     "webhook_endpoint",
 ];
 /// Tables that the platform role alone may touch.
-const PLATFORM_ONLY: [&str; 6] =
-    ["authorization_request", "ceremony", "inbox_event", "operator", "operator_session", "passkey"];
+const PLATFORM_ONLY: [&str; 9] = [
+    "authorization_request",
+    "ceremony",
+    "event_sink",
+    "inbox_event",
+    "operator",
+    "operator_session",
+    "outbox_state",
+    "passkey",
+    "webhook_attempt",
+];
 /// Tables with a tenant that are not the tenant's own: its history, and what others keep about it.
 const HISTORY: [&str; 8] = [
     "audit_event",
@@ -150,7 +159,7 @@ async fn sqlite(store: &Store) {
         with_tenant.push(name.clone());
         let queue = matches!(
             name.as_str(),
-            "job" | "outbox_event" | "audit_event" | "management_key" | "signing_key"
+            "job" | "outbox_event" | "audit_event" | "management_key" | "signing_key" | "webhook_delivery"
         );
         assert!(tenant.get::<i64, _>(1) == 1 || queue, "{name}: the tenant is not first in the primary key");
         let keys = connection

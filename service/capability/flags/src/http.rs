@@ -2,6 +2,8 @@
 
 mod explain;
 mod ofrep;
+mod pushes;
+mod stream;
 
 use std::collections::BTreeMap;
 
@@ -9,8 +11,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::flags::flag::{Column, Entity, Model};
-use flags_core::{Definition, Kind, Prerequisite, Rule};
-use platform::db::Lookup;
+use flags_core::{Context, Definition, Kind, Prerequisite, Rule};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -18,10 +19,12 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Problem, Query, Routes, Tagged, TenantCaller,
+    PlatformCaller, Problem, Query, Routes, Shared, Tagged, TenantCaller,
 };
 
-use crate::ops::{self, Evaluated};
+use crate::cache::Evaluator;
+use crate::evaluation::{self, Evaluated};
+use crate::ops;
 
 const LIST: &str = "/api/v1/flags";
 const ONE: &str = "/api/v1/flags/{key}";
@@ -75,6 +78,8 @@ pub fn routes() -> Routes {
         )
         .and(explain::routes())
         .and(ofrep::routes())
+        .and(pushes::routes())
+        .and(stream::routes())
 }
 
 /// A flag to be defined.
@@ -266,7 +271,7 @@ async fn evaluate(caller: &TenantCaller) -> Result<Vec<Evaluated>, Problem> {
     caller
         .read(async |view| {
             let tenant = tenancy::get(view).await?;
-            ops::evaluate_all(view, &tenant).await
+            evaluation::of_tenant(view, &tenant).await
         })
         .await
 }
@@ -329,23 +334,17 @@ pub(crate) struct FeatureFlags {
 
 async fn get_feature_flags(
     caller: PlatformCaller,
+    evaluator: Shared<Evaluator>,
     Query(whose): Query<Whose>,
 ) -> Result<Json<FeatureFlags>, Problem> {
     let db = &caller.service.db;
-    let tenant = match uuid::Uuid::try_parse(&whose.org) {
-        Ok(id) => Some(id),
-        Err(_) => match db.tenant_of(Lookup::TenantExternalId(&whose.org)).await? {
-            Some(id) => Some(id),
-            None => db.tenant_of(Lookup::TenantSlug(&whose.org)).await?,
-        },
-    };
+    let tenant = evaluator.tenant_named(db, &whose.org).await?;
     let tenant = tenant.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
-    let flags = db
-        .read(tenant, async |view| {
-            let tenant = tenancy::active(view).await?;
-            ops::evaluate_all(view, &tenant).await
-        })
-        .await?;
+    let (flags, known) = evaluator.of(db, tenant).await?;
+    let now = db.clock().now();
+    // The same as what modules are pushed: by tenant, so that both ways agree.
+    let context = evaluation::context(&known.tenant, &Context::new());
+    let flags = evaluation::evaluate(&flags, &known.own, &context, now)?;
     let flags = flags.into_iter().map(|flag| (flag.key, flag.value)).collect();
-    Ok(Json(FeatureFlags { sub: whose.sub, org_id: whose.org, flags, updated_at: db.clock().now() }))
+    Ok(Json(FeatureFlags { sub: whose.sub, org_id: whose.org, flags, updated_at: now }))
 }

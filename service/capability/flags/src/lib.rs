@@ -2,12 +2,17 @@
 //!
 //! Owns `flag`, `flag_override` and `flag_push`. A push is a reconciler: it sends what a module should have, compares it by
 //! digest with what it was told before, and is tried until the module confirms. The version only grows, and stays the
-//! same over the attempts of one snapshot. A module is a lane: a dead one delays nobody else.
+//! same over the attempts of one snapshot. A module is a lane: a dead one delays nobody else. Who asks is answered from memory.
 
+mod cache;
+mod evaluation;
 mod http;
 mod jobs;
 mod ops;
+mod push;
+mod refresh;
 
+pub use cache::Evaluator;
 pub use http::routes;
-pub use jobs::{FlagsChanged, handlers};
+pub use jobs::{FlagsChanged, handlers, reconcile};
 pub use ops::push_all;

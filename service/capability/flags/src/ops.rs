@@ -1,27 +1,24 @@
-//! Definitions, overrides, evaluation.
-
-use std::collections::BTreeMap;
+//! Definitions and overrides are made, changed, removed.
 
 use entity::flags::{flag, override_};
-use entity::tenancy::tenant;
-use flags_core::{Context, Definition, Evaluation, Kind, Rule, Set, Step};
+use flags_core::{Definition, Kind, Rule};
 use platform::tx::Event;
-use platform::{DbError, PlatformTx, PlatformView, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
 use web::{Code, FieldError, IfMatch, Problem};
 
-use crate::jobs::PushFlags;
+use crate::jobs::Refresh;
 
 /// Flags of the platform.
-const FLAGS_MAX: u64 = 1000;
+pub(crate) const FLAGS_MAX: u64 = 1000;
 
-/// A definition was made, changed or removed.
+/// A definition was made, changed or removed, or its schedule has turned.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FlagChanged<'a> {
-    key: &'a str,
+pub(crate) struct FlagChanged<'a> {
+    pub(crate) key: &'a str,
 }
 
 impl Event for FlagChanged<'_> {
@@ -155,99 +152,6 @@ async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Problem>
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// One flag as a tenant has it.
-#[derive(Debug)]
-pub(crate) struct Evaluated {
-    pub(crate) key: String,
-    pub(crate) value: Value,
-    pub(crate) variant: String,
-    pub(crate) reason: &'static str,
-    pub(crate) rule: Option<usize>,
-    pub(crate) overridden: bool,
-}
-
-/// The attributes of a tenant that rules may ask for.
-pub(crate) fn context(tenant: &tenant::Model) -> Context {
-    let mut context = Context::from([
-        // Without a person in sight the tenant itself is put into shares.
-        ("targetingKey".to_owned(), tenant.id.to_string()),
-        ("plan".to_owned(), tenant.plan.clone()),
-        ("tenant".to_owned(), tenant.slug.clone()),
-        ("tenantId".to_owned(), tenant.id.to_string()),
-        ("isolation".to_owned(), tenant.isolation.clone()),
-    ]);
-    if let Some(region) = &tenant.region {
-        context.insert("region".to_owned(), region.clone());
-    }
-    context
-}
-
-/// All flags as the tenant has them, by key.
-pub(crate) async fn evaluate_all(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Problem> {
-    evaluate_for(view, tenant, &Context::new()).await
-}
-
-/// All flags as somebody of the tenant has them, by key. What the tenant is can't be said by who asks.
-pub(crate) async fn evaluate_for(
-    view: &View,
-    tenant: &tenant::Model,
-    person: &Context,
-) -> Result<Vec<Evaluated>, Problem> {
-    let (definitions, own) = read(view).await?;
-    let context = context_of(tenant, person);
-    let set = Set::new(&definitions, &own, &context, view.now());
-    let of = |flag: &Definition| {
-        let found = set.evaluate(&flag.key);
-        let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", flag.key)))?;
-        Ok(evaluated(&flag.key, &found, &own))
-    };
-    definitions.iter().map(of).collect()
-}
-
-/// One flag as the tenant has it, and why.
-pub(crate) async fn explain(
-    view: &View,
-    tenant: &tenant::Model,
-    key: &str,
-) -> Result<(Evaluated, Vec<Step>, Context), Problem> {
-    let (definitions, own) = read(view).await?;
-    let context = context_of(tenant, &Context::new());
-    let set = Set::new(&definitions, &own, &context, view.now());
-    let (found, steps) = set.explain(key).ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok((evaluated(key, &found, &own), steps, context.clone()))
-}
-
-fn evaluated(key: &str, found: &Evaluation<'_>, own: &BTreeMap<String, String>) -> Evaluated {
-    Evaluated {
-        key: key.to_owned(),
-        value: found.value.clone(),
-        variant: found.variant.to_owned(),
-        reason: found.reason.name(),
-        rule: found.rule,
-        overridden: own.contains_key(key),
-    }
-}
-
-/// All definitions, and the tenant's own variants.
-async fn read(view: &View) -> Result<(Vec<Definition>, BTreeMap<String, String>), Problem> {
-    let rows =
-        view.all(view.platform::<flag::Entity>().order_by_asc(flag::Column::Key).limit(FLAGS_MAX)).await?;
-    let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
-    let own = own.into_iter().map(|row| (row.flag_key, row.variant)).collect();
-    Ok((rows.iter().map(definition).collect::<Result<_, _>>()?, own))
-}
-
-/// What the tenant is, which can't be said by who asks, and what the person is.
-fn context_of(tenant: &tenant::Model, person: &Context) -> Context {
-    let mut context = context(tenant);
-    for (name, value) in person {
-        if name == "targetingKey" || !context.contains_key(name) {
-            context.insert(name.clone(), value.clone());
-        }
-    }
-    context
-}
-
 pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Problem> {
     tenancy::get(tx).await?;
     let found = tx.one(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
@@ -293,16 +197,8 @@ pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Problem
     Ok(())
 }
 
-/// Leaves a push of the tenant's flags to each module.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn push_all(tx: &mut Tx) -> Result<(), DbError> {
-    use entity::webhooks::module;
-    let all = tx.platform::<module::Entity>().select_only().column(module::Column::Id).limit(FLAGS_MAX);
-    for module in tx.tuples::<_, uuid::Uuid>(all).await? {
-        let tenant = tx.tenant();
-        tx.enqueue(&PushFlags { tenant, module });
-    }
-    Ok(())
+/// Lets every module get the tenant's flags.
+pub fn push_all(tx: &mut Tx) {
+    let tenants = vec![tx.tenant()];
+    tx.enqueue(&Refresh { tenants });
 }

@@ -93,7 +93,10 @@ impl Step<'_> {
             (Kind::Provision, "organization") => default_organization(tx).await,
             (Kind::Provision | Kind::Repair, "quotas") => self.quotas(tx).await,
             (Kind::Provision, "instance") => self.place(tx, learnt).await,
-            (Kind::Provision | Kind::Repair, "flags") => Ok(flags::push_all(tx).await?),
+            (Kind::Provision | Kind::Repair, "flags") => {
+                flags::push_all(tx);
+                Ok(())
+            }
             (Kind::Provision, "invite_owner") => self.invite_owner(tx).await,
             (Kind::Provision, "activate") => {
                 let row = tenancy::set_status(tx, Status::Active).await?;

@@ -1,16 +1,26 @@
 //! Modules and webhook endpoints, and the signed requests that they get.
 //!
-//! Owns `module`, `webhook_endpoint` and `webhook_delivery`. Events out of the outbox become one delivery and one job for
-//! each endpoint that wants them; an endpoint is a lane, so a dead one delays nobody else. Bodies are signed after
-//! Standard Webhooks; `webhook-id` stays the same over all attempts, so that a receiver that honours it sees each event
-//! once.
+//! Owns `module`, `webhook_endpoint`, `webhook_delivery`, `webhook_attempt`, `event_sink`. Events out of the outbox become a delivery for each
+//! endpoint that wants them; an endpoint is a queue and a lane, so a dead one delays nobody else. Bodies are CloudEvents, signed after
+//! Standard Webhooks; `webhook-id` stays the same over all attempts, so that a receiver that honours it sees each event once. Who would
+//! rather pull reads `/api/v1/events` or its stream; with NATS configured, events go to JetStream too.
 
+mod catalogue;
+mod deliver;
+mod envelope;
 mod http;
 mod jobs;
 mod ops;
+mod schedule;
+mod settle;
 mod signature;
+mod sink;
 
+pub use catalogue::CATALOGUE;
+pub use deliver::{SecurityEvents, handlers, post};
 pub use http::routes;
-pub use jobs::{Fanout, SecurityEvents, handler, post};
-pub use ops::{authenticate_client, client, module, modules, takes_security_events, webhook_secret};
+pub use jobs::Fanout;
+pub use ops::{authenticate_client, client, module, modules, sweep, takes_security_events, webhook_secret};
+pub use schedule::{Schedule, Verdict, verdict};
 pub use signature::sign;
+pub use sink::{SinkHears, ping as ping_sink};

@@ -1,5 +1,6 @@
 //! Modules, endpoints, their secrets.
 
+use chrono::TimeDelta;
 use entity::webhooks::{endpoint, module as module_row};
 use platform::crypto::BearerSecret;
 use platform::http::HttpError;
@@ -10,12 +11,17 @@ use url::Url;
 use uuid::Uuid;
 use web::{Code, IfMatch, Problem, Service};
 
-use crate::signature::new_secret;
+use crate::deliver::Deliver;
+use crate::signature::{Algorithm, new_secret};
 
 /// What a module's client secret begins with.
 const CLIENT_SECRET_PREFIX: &str = "tnt_client_";
 /// Modules and endpoints that are told of things.
 pub(crate) const RECEIVERS_MAX: u64 = 1000;
+/// Deliveries that are over are kept this long, as long as events.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
+/// How many one sweep removes.
+const SWEEP_MAX: i64 = 5_000;
 
 /// A module with its secrets, shown once.
 pub(crate) struct MadeModule {
@@ -77,6 +83,9 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
         post_logout_redirect_uris: json!(fields.logout.post_logout_redirect_uris),
         backchannel_logout_uri: fields.logout.backchannel,
         frontchannel_logout_uri: fields.logout.frontchannel,
+        failures: 0,
+        failing_since: None,
+        paused_until: None,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -186,34 +195,132 @@ pub async fn authenticate_client(
     Ok(Some(module).filter(|_| matches))
 }
 
-/// An endpoint with its secret, shown once.
+/// What an endpoint is made of.
+pub(crate) struct EndpointFields {
+    pub(crate) url: String,
+    pub(crate) description: String,
+    pub(crate) event_types: Vec<String>,
+    pub(crate) format: String,
+    pub(crate) algorithm: Algorithm,
+}
+
+/// What the endpoint's secrets are sealed for.
+const SEALED_FOR: &str = "webhook_endpoint";
+/// How long the secret before signs beside the new one.
+const ROTATION: TimeDelta = TimeDelta::hours(24);
+
+/// An endpoint with its secret.
 pub(crate) struct MadeEndpoint {
     pub(crate) row: endpoint::Model,
     pub(crate) secret: String,
 }
 
-pub(crate) fn prepare_endpoint(
-    service: &Service,
-    url: String,
-    event_types: Vec<String>,
-    format: String,
-) -> Result<MadeEndpoint, Problem> {
-    check_url(service, "/url", &url)?;
+pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Problem> {
+    check_url(service, "/url", &fields.url)?;
     let id = ids::new();
-    let secret = new_secret();
+    let secret = fields.algorithm.generate();
     let now = service.db.clock().now();
     let row = endpoint::Model {
         id,
-        url,
-        event_types: json!(event_types),
-        format,
-        secret: service.envelope.seal("webhook_endpoint", id.as_bytes(), secret.as_bytes())?,
+        url: fields.url,
+        event_types: json!(fields.event_types),
+        format: fields.format,
+        secret: service.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
         disabled_at: None,
+        description: fields.description,
+        algorithm: fields.algorithm.name().to_owned(),
+        previous_secret: None,
+        previous_until: None,
+        disabled_reason: None,
+        failures: 0,
+        failing_since: None,
+        paused_until: None,
         version: 1,
         created_at: now,
         updated_at: now,
     };
     Ok(MadeEndpoint { row, secret })
+}
+
+fn open_secret(service: &Service, id: Uuid, sealed: &[u8]) -> Result<String, Problem> {
+    let plain = service.envelope.open(SEALED_FOR, id.as_bytes(), sealed)?;
+    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+}
+
+/// What signs now: the secret, and for a day after its rotation the one before.
+pub(crate) fn secrets(service: &Service, row: &endpoint::Model) -> Result<Vec<String>, Problem> {
+    let mut all = vec![open_secret(service, row.id, &row.secret)?];
+    let now = service.db.clock().now();
+    if let (Some(sealed), Some(until)) = (&row.previous_secret, row.previous_until)
+        && until > now
+    {
+        all.push(open_secret(service, row.id, sealed)?);
+    }
+    Ok(all)
+}
+
+/// A new secret; both sign for a day.
+pub(crate) async fn rotate_endpoint(
+    tx: &mut PlatformTx,
+    service: &Service,
+    id: Uuid,
+) -> Result<MadeEndpoint, Problem> {
+    let row = find_endpoint_locked(tx, id).await?;
+    let algorithm = Algorithm::parse(&row.algorithm).unwrap_or(Algorithm::HmacSha256);
+    let secret = algorithm.generate();
+    let row = endpoint::Model {
+        previous_secret: Some(row.secret),
+        previous_until: Some(tx.now() + ROTATION),
+        secret: service.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
+        version: row.version + 1,
+        updated_at: tx.now(),
+        ..row
+    };
+    tx.update(row.clone()).await?;
+    tx.record("webhook_endpoint.rotate", Target::new("webhook_endpoint", id));
+    Ok(MadeEndpoint { row, secret })
+}
+
+pub(crate) async fn update_endpoint(
+    tx: &mut PlatformTx,
+    id: Uuid,
+    seen: &IfMatch,
+    change: impl FnOnce(&mut endpoint::Model),
+) -> Result<endpoint::Model, Problem> {
+    let mut row = find_endpoint_locked(tx, id).await?;
+    seen.require(row.version)?;
+    let was_disabled = row.disabled_at.is_some();
+    change(&mut row);
+    if was_disabled && row.disabled_at.is_none() {
+        row = endpoint::Model {
+            disabled_reason: None,
+            failures: 0,
+            failing_since: None,
+            paused_until: None,
+            ..row
+        };
+        tx.enqueue(&Deliver { endpoint: id, at: None });
+    }
+    row.version += 1;
+    row.updated_at = tx.now();
+    tx.update(row.clone()).await?;
+    tx.record("webhook_endpoint.update", Target::new("webhook_endpoint", id));
+    Ok(row)
+}
+
+pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<endpoint::Model, Problem> {
+    let found = tx.lock(tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Removes deliveries that are long over, with the log of their attempts, a bounded number at a time.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
+               WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
+    tx.execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEEP_MAX.into()]).await
 }
 
 /// Whether an endpoint takes security event tokens.

@@ -1,28 +1,90 @@
-//! Standard Webhooks: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` under the decoded secret.
+//! Standard Webhooks: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` under the decoded secret, or `v1a,` and its Ed25519
+//! signature, which a receiver checks without a secret of its own.
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use platform::crypto::random;
 
-/// What a secret begins with.
-const PREFIX: &str = "whsec_";
+/// What a symmetric secret begins with.
+const SECRET: &str = "whsec_";
+/// What a private key begins with: base64 of seed and public key.
+const PRIVATE: &str = "whsk_";
+/// What a public key begins with.
+const PUBLIC: &str = "whpk_";
 
-/// A new secret: 256 random bits.
+/// How bodies are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    HmacSha256,
+    Ed25519,
+}
+
+impl Algorithm {
+    pub(crate) const NAMES: [&'static str; 2] = ["hmac-sha256", "ed25519"];
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "hmac-sha256" => Some(Self::HmacSha256),
+            "ed25519" => Some(Self::Ed25519),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::HmacSha256 => "hmac-sha256",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// What signs: a new secret, or a new private key.
+    pub(crate) fn generate(self) -> String {
+        match self {
+            Self::HmacSha256 => new_secret(),
+            Self::Ed25519 => {
+                let seed = random::<32>();
+                let public = pair(&seed).map(|pair| pair.public_key().as_ref().to_vec()).unwrap_or_default();
+                format!("{PRIVATE}{}", STANDARD.encode([seed.as_slice(), &public].concat()))
+            }
+        }
+    }
+}
+
+/// A new symmetric secret: 256 random bits.
 pub(crate) fn new_secret() -> String {
-    format!("{PREFIX}{}", STANDARD.encode(random::<32>()))
+    format!("{SECRET}{}", STANDARD.encode(random::<32>()))
+}
+
+fn pair(seed: &[u8]) -> Option<Ed25519KeyPair> {
+    Ed25519KeyPair::from_seed_unchecked(seed).ok()
+}
+
+/// What a receiver checks signatures with: the secret itself, or the public key of a private one.
+pub(crate) fn verifier(secret: &str) -> String {
+    let Some(private) = secret.strip_prefix(PRIVATE) else { return secret.to_owned() };
+    let bytes = STANDARD.decode(private).unwrap_or_default();
+    format!("{PUBLIC}{}", STANDARD.encode(bytes.get(32..).unwrap_or_default()))
 }
 
 /// The signature of a body; `None` if the secret isn't one.
 pub fn sign(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-    let key = STANDARD.decode(secret.strip_prefix(PREFIX)?).ok()?;
     let content = [format!("{id}.{timestamp}.").as_bytes(), body].concat();
+    if let Some(private) = secret.strip_prefix(PRIVATE) {
+        let bytes = STANDARD.decode(private).ok()?;
+        let signature = pair(bytes.get(..32)?)?.sign(&content);
+        return Some(format!("v1a,{}", STANDARD.encode(signature.as_ref())));
+    }
+    let key = STANDARD.decode(secret.strip_prefix(SECRET)?).ok()?;
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), &content);
     Some(format!("v1,{}", STANDARD.encode(tag.as_ref())))
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+
     use super::*;
 
     #[test]
@@ -36,5 +98,17 @@ mod tests {
             body,
         );
         assert_eq!(signed.as_deref(), Some("v1,Zt8OwyHKBlYpSI1GdQEm7e6yclFhvBaOYgHyQ93ugZ4="));
+    }
+
+    #[test]
+    fn an_asymmetric_signature_is_checked_with_the_public_key_alone() {
+        let private = Algorithm::Ed25519.generate();
+        let public = verifier(&private);
+        let key = STANDARD.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
+        let signed = sign(&private, "id", 7, b"{}").unwrap();
+        let signature = STANDARD.decode(signed.strip_prefix("v1a,").unwrap()).unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, key);
+        assert!(key.verify(b"id.7.{}", &signature).is_ok());
+        assert!(key.verify(b"id.8.{}", &signature).is_err());
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use rollout::Share;
 pub use rule::{Condition, Operator, Rule};
-pub use set::{Set, Step, needs_itself};
+pub use set::{Flags, Set, Step, needs_itself};
 
 /// Variants of one flag.
 pub const VARIANTS_MAX: usize = 50;
@@ -209,7 +209,8 @@ mod tests {
         now: DateTime<Utc>,
     ) -> (String, Reason, Option<usize>) {
         let own = own.map(|own| (flag.key.clone(), own.to_owned())).into_iter().collect();
-        let set = Set::new(std::slice::from_ref(flag), &own, context, now);
+        let flags = Flags::new(vec![flag.clone()]);
+        let set = Set::new(&flags, &own, context, now);
         let found = set.evaluate(&flag.key).unwrap();
         (found.variant.to_owned(), found.reason, found.rule)
     }

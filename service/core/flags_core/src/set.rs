@@ -25,10 +25,33 @@ pub struct Step {
     pub decides: bool,
 }
 
+/// Definitions, put in order once: what is evaluated again and again.
+#[derive(Debug, Default)]
+pub struct Flags(Vec<Definition>);
+
+impl Flags {
+    /// These definitions.
+    pub fn new(mut definitions: Vec<Definition>) -> Self {
+        definitions.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        Self(definitions)
+    }
+
+    /// All, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Definition> {
+        self.0.iter()
+    }
+
+    /// One.
+    pub fn get(&self, key: &str) -> Option<&Definition> {
+        let at = self.0.binary_search_by(|flag| flag.key.as_str().cmp(key)).ok()?;
+        self.0.get(at)
+    }
+}
+
 /// Flags, whom they are evaluated for, and when.
 #[derive(Debug)]
 pub struct Set<'a> {
-    flags: BTreeMap<&'a str, &'a Definition>,
+    flags: &'a Flags,
     overrides: &'a BTreeMap<String, String>,
     context: &'a Context,
     now: DateTime<Utc>,
@@ -37,59 +60,71 @@ pub struct Set<'a> {
 impl<'a> Set<'a> {
     /// These flags, with the tenant's own variants.
     pub fn new(
-        flags: &'a [Definition],
+        flags: &'a Flags,
         overrides: &'a BTreeMap<String, String>,
         context: &'a Context,
         now: DateTime<Utc>,
     ) -> Self {
-        let flags = flags.iter().map(|flag| (flag.key.as_str(), flag)).collect();
         Self { flags, overrides, context, now }
     }
 
     /// Which variant the context gets. `None`: there is no such flag, or its definition has problems.
     pub fn evaluate(&self, key: &str) -> Option<Evaluation<'a>> {
-        self.walk(key, 0, &mut |_| ())
+        self.walk(self.flags.get(key)?, 0, None)
+    }
+
+    /// The same for a flag that is at hand.
+    pub fn evaluate_flag(&self, flag: &'a Definition) -> Option<Evaluation<'a>> {
+        self.walk(flag, 0, None)
     }
 
     /// The same, with every step on the way.
     pub fn explain(&self, key: &str) -> Option<(Evaluation<'a>, Vec<Step>)> {
         let mut steps = Vec::new();
-        let found = self.walk(key, 0, &mut |step| steps.push(step))?;
+        let found = self.walk(self.flags.get(key)?, 0, Some(&mut steps))?;
         Some((found, steps))
     }
 
-    fn walk(&self, key: &str, depth: usize, note: &mut dyn FnMut(Step)) -> Option<Evaluation<'a>> {
-        let flag = *self.flags.get(key)?;
-        let mut say =
-            |step, of: Option<String>, text: String, decides| note(Step { step, of, text, decides });
+    fn walk(
+        &self,
+        flag: &'a Definition,
+        depth: usize,
+        mut steps: Option<&mut Vec<Step>>,
+    ) -> Option<Evaluation<'a>> {
+        // Sentences are made only for who asks for them: evaluating allocates nothing.
+        let mut say = |step, of: Option<&dyn std::fmt::Display>, text: &dyn Fn() -> String, decides| {
+            if let Some(steps) = steps.as_deref_mut() {
+                steps.push(Step { step, of: of.map(ToString::to_string), text: text(), decides });
+            }
+        };
         if !flag.enabled {
-            say("killSwitch", None, "the flag is switched off".to_owned(), true);
+            say("killSwitch", None, &|| "the flag is switched off".to_owned(), true);
             return flag.off();
         }
-        if let Some(own) = self.overrides.get(key) {
+        if let Some(own) = self.overrides.get(&flag.key) {
             let found = flag.of(own, Reason::Static, None);
-            say("override", None, format!("the tenant has {own}"), found.is_some());
+            say("override", None, &|| format!("the tenant has {own}"), found.is_some());
             if found.is_some() {
                 return found;
             }
         }
-        let plan = self.context.get("plan").map(String::as_str).unwrap_or_default();
         if let Some(plans) = &flag.plans {
+            let plan = self.context.get("plan").map(String::as_str).unwrap_or_default();
             let has = plans.iter().any(|one| one == plan);
-            let text = format!("the plan {plan} {} the flag", if has { "has" } else { "doesn't have" });
-            say("plan", None, text, !has);
+            let verb = if has { "has" } else { "doesn't have" };
+            say("plan", None, &|| format!("the plan {plan} {verb} the flag"), !has);
             if !has {
                 return flag.off();
             }
         }
         for wanted in &flag.prerequisites {
             // Deeper than any chain that is accepted: as if it weren't met.
-            let found =
-                if depth < DEPTH_MAX { self.walk(&wanted.flag, depth + 1, &mut |_| ()) } else { None };
-            let got = found.map(|found| found.variant);
+            let other = self.flags.get(&wanted.flag).filter(|_| depth < DEPTH_MAX);
+            let got = other.and_then(|other| self.walk(other, depth + 1, None)).map(|found| found.variant);
             let met = got == Some(wanted.variant.as_str());
-            let text = format!("{} is {}, wanted {}", wanted.flag, got.unwrap_or("unknown"), wanted.variant);
-            say("prerequisite", Some(wanted.flag.clone()), text, !met);
+            let text =
+                || format!("{} is {}, wanted {}", wanted.flag, got.unwrap_or("unknown"), wanted.variant);
+            say("prerequisite", Some(&wanted.flag), &text, !met);
             if !met {
                 return flag.off();
             }
@@ -98,19 +133,19 @@ impl<'a> Set<'a> {
             let fits = rule.fits(self.context, self.now);
             // Who can't be put into a share goes on to the next rule.
             let chosen = if fits { rule.choose(&flag.key, self.context) } else { None };
-            let text = match (fits, chosen) {
+            let text = || match (fits, chosen) {
                 (false, _) => "doesn't fit".to_owned(),
                 (true, None) => "fits, but nothing says into which share".to_owned(),
                 (true, Some((variant, true))) => format!("fits, and the share is that of {variant}"),
                 (true, Some((variant, false))) => format!("fits and gives {variant}"),
             };
-            say("rule", Some(at.to_string()), text, chosen.is_some());
+            say("rule", Some(&at), &text, chosen.is_some());
             if let Some((variant, by_share)) = chosen {
                 let reason = if by_share { Reason::Split } else { Reason::TargetingMatch };
                 return flag.of(variant, reason, Some(at));
             }
         }
-        say("default", None, format!("everybody else gets {}", flag.default_variant), true);
+        say("default", None, &|| format!("everybody else gets {}", flag.default_variant), true);
         flag.of(&flag.default_variant, Reason::Static, None)
     }
 }
@@ -157,7 +192,8 @@ mod tests {
     fn variant(flags: &[Definition], overrides: &[(&str, &str)], key: &str) -> Option<String> {
         let overrides = overrides.iter().map(|(key, own)| ((*key).to_owned(), (*own).to_owned())).collect();
         let context = Context::new();
-        let set = Set::new(flags, &overrides, &context, DateTime::UNIX_EPOCH);
+        let flags = Flags::new(flags.to_vec());
+        let set = Set::new(&flags, &overrides, &context, DateTime::UNIX_EPOCH);
         set.evaluate(key).map(|found| found.variant.to_owned())
     }
 
@@ -199,7 +235,7 @@ mod tests {
             serde_json::from_value::<Rule>(json!({"when": {"region": ["us"]}, "variant": "off"})).unwrap(),
             serde_json::from_value::<Rule>(json!({"when": {"region": ["eu"]}, "variant": "on"})).unwrap(),
         ];
-        let flags = [flag("base"), top];
+        let flags = Flags::new(vec![flag("base"), top]);
         let context =
             Context::from([("plan".to_owned(), "pro".to_owned()), ("region".to_owned(), "eu".to_owned())]);
         let none = BTreeMap::new();

@@ -62,7 +62,7 @@ pub(super) struct Writes {
 /// Which bells to ring after the commit.
 pub(super) struct Rung {
     pub(super) jobs: bool,
-    pub(super) events: bool,
+    pub(super) events: Vec<(&'static str, Option<Uuid>)>,
 }
 
 impl Writes {
@@ -90,9 +90,10 @@ impl Writes {
         );
         if self.ctx.rehearsal {
             run_late(reads, self.late).await?;
-            return Ok(Rung { jobs: false, events: false });
+            return Ok(Rung { jobs: false, events: Vec::new() });
         }
-        let rung = Rung { jobs: !self.jobs.is_empty(), events: !self.events.is_empty() };
+        let events = self.events.iter().map(|(kind, tenant, _)| (*kind, *tenant)).collect();
+        let rung = Rung { jobs: !self.jobs.is_empty(), events };
         let (now, request_id) = (reads.now, self.ctx.request_id.clone());
         let audit = self.audit.into_iter().map(|record| audit_event::Model {
             id: ids::new(),
@@ -117,6 +118,7 @@ impl Writes {
             occurred_at: now,
             request_id: request_id.clone(),
             dispatched_at: None,
+            sequence: None,
         });
         insert_rows(reads, events.collect()).await?;
         for new in self.jobs {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use web::{Access, Ids, Problem, Routes, TenantCaller};
 
-use crate::ops;
+use crate::evaluation;
 
 pub(super) fn routes() -> Routes {
     Routes::new().add(
@@ -58,7 +58,7 @@ async fn explain_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<Expl
     let key = ids.key("key")?;
     let read = async |view: &platform::View| {
         let tenant = tenancy::get(view).await?;
-        ops::explain(view, &tenant, key).await
+        evaluation::explain(view, &tenant, key).await
     };
     let (flag, steps, context) = caller.read(read).await?;
     Ok(Json(Explanation {

@@ -3,17 +3,20 @@
 //! The evaluation context names the tenant (`tenant`, `tenantId` or `org`: id, slug or external id). What the tenant is (plan, region, …) is
 //! said by us and can't be said by the caller; what else the context holds is the person's.
 
+use std::sync::Arc;
+
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
-use flags_core::Context;
+use flags_core::{Context, Flags};
+use platform::Timestamp;
 use platform::crypto::{hex, sha256};
-use platform::db::Lookup;
 use policy_core::Permission;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
-use web::{Access, Code, Ids, PlatformCaller, Problem, RawBody, Routes, names_version};
+use web::{Access, Code, Ids, PlatformCaller, Problem, RawBody, Routes, Shared, names_version};
 
-use crate::ops::{self, Evaluated};
+use super::stream;
+use crate::cache::{Evaluator, Known};
+use crate::evaluation::{self, Evaluated};
 
 /// Attributes of one context.
 const ATTRIBUTES_MAX: usize = 100;
@@ -71,37 +74,38 @@ fn context(raw: &RawBody) -> Result<Context, (&'static str, &'static str)> {
     Ok(given.into_iter().filter_map(|(name, value)| Some((name, scalar(value)?))).collect())
 }
 
-async fn tenant_of(caller: &PlatformCaller, context: &Context) -> Result<Option<Uuid>, Problem> {
-    let Some(named) = TENANT.iter().find_map(|name| context.get(*name)) else { return Ok(None) };
-    if let Ok(id) = Uuid::try_parse(named) {
-        return Ok(Some(id));
-    }
-    let db = &caller.service.db;
-    match db.tenant_of(Lookup::TenantExternalId(named)).await? {
-        Some(id) => Ok(Some(id)),
-        None => Ok(db.tenant_of(Lookup::TenantSlug(named)).await?),
-    }
+/// Whom a request is about, and what is at hand to evaluate.
+struct Asked {
+    flags: Arc<Flags>,
+    known: Arc<Known>,
+    context: Context,
+    now: Timestamp,
 }
 
-/// All flags for a context, or the refusal.
-async fn evaluated(
+async fn asked(
     caller: &PlatformCaller,
+    evaluator: &Evaluator,
     raw: &RawBody,
     key: Option<&str>,
-) -> Result<Result<Vec<Evaluated>, HttpResponse>, Problem> {
-    let context = match context(raw) {
+) -> Result<Result<Asked, HttpResponse>, Problem> {
+    let person = match context(raw) {
         Ok(context) => context,
         Err((code, details)) => return Ok(Err(invalid(key, code, details))),
     };
-    let Some(tenant) = tenant_of(caller, &context).await? else {
+    let db = &caller.service.db;
+    let named = TENANT.iter().find_map(|name| person.get(*name));
+    let tenant = match named {
+        Some(name) => evaluator.tenant_named(db, name).await?,
+        None => None,
+    };
+    let Some(tenant) = tenant else {
         return Ok(Err(invalid(key, "INVALID_CONTEXT", "The context names no tenant that is known.")));
     };
-    let read = async |view: &platform::View| {
-        let tenant = tenancy::active(view).await?;
-        ops::evaluate_for(view, &tenant, &context).await
-    };
-    match caller.service.db.read(tenant, read).await {
-        Ok(flags) => Ok(Ok(flags)),
+    match evaluator.of(db, tenant).await {
+        Ok((flags, known)) => {
+            let context = evaluation::context(&known.tenant, &person);
+            Ok(Ok(Asked { flags, known, context, now: db.clock().now() }))
+        }
         Err(problem)
             if matches!(problem.code, Code::NotFound | Code::TenantSuspended | Code::TenantNotActive) =>
         {
@@ -121,13 +125,18 @@ fn shown(flag: Evaluated) -> Value {
     })
 }
 
-async fn evaluate_one(caller: PlatformCaller, ids: Ids, raw: RawBody) -> Result<HttpResponse, Problem> {
+async fn evaluate_one(
+    caller: PlatformCaller,
+    evaluator: Shared<Evaluator>,
+    ids: Ids,
+    raw: RawBody,
+) -> Result<HttpResponse, Problem> {
     let key = ids.key("key")?;
-    let flags = match evaluated(&caller, &raw, Some(key)).await? {
-        Ok(flags) => flags,
+    let Asked { flags, known, context, now } = match asked(&caller, &evaluator, &raw, Some(key)).await? {
+        Ok(asked) => asked,
         Err(refusal) => return Ok(refusal),
     };
-    match flags.into_iter().find(|flag| flag.key == key) {
+    match evaluation::evaluate_one(&flags, &known.own, &context, now, key) {
         Some(flag) => Ok(HttpResponse::Ok().json(shown(flag))),
         None => Ok(refusal(StatusCode::NOT_FOUND, Some(key), "FLAG_NOT_FOUND", "There is no such flag.")),
     }
@@ -135,20 +144,24 @@ async fn evaluate_one(caller: PlatformCaller, ids: Ids, raw: RawBody) -> Result<
 
 async fn evaluate_all(
     caller: PlatformCaller,
+    evaluator: Shared<Evaluator>,
     request: HttpRequest,
     raw: RawBody,
 ) -> Result<HttpResponse, Problem> {
-    let flags = match evaluated(&caller, &raw, None).await? {
-        Ok(flags) => flags,
+    let Asked { flags, known, context, now } = match asked(&caller, &evaluator, &raw, None).await? {
+        Ok(asked) => asked,
         Err(refusal) => return Ok(refusal),
     };
-    let body = json!({"flags": flags.into_iter().map(shown).collect::<Vec<_>>(), "metadata": {}});
-    let text = body.to_string();
-    let digest = hex(sha256(text.as_bytes()).get(..16).unwrap_or_default());
+    let flags = evaluation::evaluate(&flags, &known.own, &context, now)?;
+    let flags: Vec<Value> = flags.into_iter().map(shown).collect();
+    // The tag is of what was evaluated: where a stream is differs from answer to answer.
+    let digest = hex(sha256(json!(flags).to_string().as_bytes()).get(..16).unwrap_or_default());
     let tag = format!("\"{digest}\"");
     let seen = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     if seen.is_some_and(|tags| names_version(tags, &digest)) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).content_type("application/json").body(text))
+    let streams = [stream::announced(&caller.service, known.tenant.id)?];
+    let body = json!({"flags": flags, "metadata": {}, "eventStreams": streams});
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(body))
 }

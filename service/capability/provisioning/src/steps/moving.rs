@@ -104,7 +104,8 @@ impl Step<'_> {
                 let row = tenancy::get(tx).await?;
                 tx.record("tenant.switch", Target::new("instance", self.end("to")?));
                 tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
-                Ok(flags::push_all(tx).await?)
+                flags::push_all(tx);
+                Ok(())
             }
             "release" => {
                 if self.mark(tx, "released", true).await? {
@@ -129,7 +130,8 @@ impl Step<'_> {
             "switch" => {
                 tenancy::assign(tx, self.end("from")?).await?;
                 tx.record("tenant.switch_back", Target::new("instance", self.end("from")?));
-                Ok(flags::push_all(tx).await?)
+                flags::push_all(tx);
+                Ok(())
             }
             _ => Ok(()),
         }

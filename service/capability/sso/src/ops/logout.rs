@@ -185,12 +185,16 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
         url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
     let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];
     match service.http.post(&url, &headers, body.into_bytes()).await {
-        Ok(_) => Ok(()),
-        Err(platform::http::HttpError::Refused(why)) => Err(JobError::Fail(why.to_owned())),
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
         // 400: it couldn't log the session out (section 2.8); again won't help.
-        Err(platform::http::HttpError::Status { status: 400, .. }) => {
+        Ok(answer) if answer.status == 400 => {
             Err(JobError::Fail("the module refused the logout token".to_owned()))
         }
+        Ok(answer) => Err(JobError::Retry {
+            reason: format!("the module answered {}", answer.status),
+            after: answer.retry_after,
+        }),
+        Err(platform::http::HttpError::Refused(why)) => Err(JobError::Fail(why.to_owned())),
         Err(error) => Err(JobError::retry(error)),
     }
 }

@@ -1,27 +1,31 @@
-//! `/api/v1/events`, `/api/v1/deliveries`
+//! `/api/v1/deliveries`: what went to endpoints, attempt by attempt.
 
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::platform::outbox_event;
-use entity::webhooks::delivery;
+use entity::webhooks::{attempt, delivery};
 use platform::{Target, Work as _};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Code, Ids, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes};
+use web::{
+    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
+};
 
-use crate::jobs::Deliver;
+use crate::deliver::Deliver;
+use crate::envelope::envelope;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);
+/// Attempts shown of one delivery: the schedule has ten, and a few retries by hand.
+const ATTEMPTS_SHOWN_MAX: u64 = 100;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .add(Method::GET, "/api/v1/events", READ, "list_events: List events, oldest first.", list_events)
         .add(
             Method::GET,
             "/api/v1/deliveries",
@@ -30,24 +34,39 @@ pub(super) fn routes() -> Routes {
             list_deliveries,
         )
         .add(
+            Method::GET,
+            "/api/v1/deliveries/{delivery_id}",
+            READ,
+            "get_delivery: Get a delivery with its body and every attempt.",
+            get_delivery,
+        )
+        .add(
             Method::POST,
             "/api/v1/deliveries/{delivery_id}/retry",
             WRITE,
-            "retry_delivery: Deliver again.",
+            "retry_delivery: Deliver again, now.",
             retry_delivery,
         )
 }
 
-/// Something that happened.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct EventItem {
-    id: Uuid,
-    r#type: String,
-    timestamp: DateTime<Utc>,
-    tenant_id: Option<Uuid>,
-    #[schema(value_type = Object)]
-    data: Value,
+/// Which deliveries.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeliveryFilter {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    status: Option<String>,
+    endpoint: Option<Uuid>,
+    event: Option<Uuid>,
+}
+
+impl Input for DeliveryFilter {
+    fn check(&self, errors: &mut FieldErrors) {
+        ListQuery { limit: self.limit, cursor: None }.check(errors);
+        let known =
+            self.status.as_deref().is_none_or(|status| matches!(status, "pending" | "delivered" | "dead"));
+        errors.require(known, "?status", "must be pending, delivered or dead");
+    }
 }
 
 /// One event for one endpoint.
@@ -55,12 +74,15 @@ pub(crate) struct EventItem {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     id: Uuid,
-    tenant_id: Uuid,
+    tenant_id: Option<Uuid>,
     endpoint_id: Uuid,
     event_id: Uuid,
+    event_type: String,
     /// `pending`, `delivered` or `dead`
     status: String,
     attempts: i64,
+    /// When it is tried next, while it is pending; what comes after it of the same tenant waits for it.
+    next_attempt_at: Option<DateTime<Utc>>,
     response_status: Option<i64>,
     last_error: Option<String>,
     created_at: DateTime<Utc>,
@@ -69,13 +91,16 @@ pub(crate) struct Delivery {
 
 impl From<delivery::Model> for Delivery {
     fn from(row: delivery::Model) -> Self {
+        let next_attempt_at = (row.status == "pending").then_some(row.next_attempt_at);
         Self {
             id: row.id,
             tenant_id: row.tenant_id,
             endpoint_id: row.endpoint_id,
             event_id: row.event_id,
+            event_type: row.r#type,
             status: row.status,
             attempts: row.attempts,
+            next_attempt_at,
             response_status: row.response_status,
             last_error: row.last_error,
             created_at: row.created_at,
@@ -84,53 +109,97 @@ impl From<delivery::Model> for Delivery {
     }
 }
 
-async fn list_events(
-    caller: PlatformCaller,
-    Query(query): Query<ListQuery>,
-) -> Result<Page<EventItem>, Problem> {
-    let position = Position::of(&query, "events")?;
-    let after = position.after_id()?.unwrap_or_default();
-    let rows = caller
-        .read(async |view| {
-            let select = view.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.gt(after));
-            view.all(select.order_by_asc(outbox_event::Column::Id).limit(position.limit + 1)).await
-        })
-        .await?;
-    let item = |row: outbox_event::Model| EventItem {
-        id: row.id,
-        r#type: row.r#type,
-        timestamp: row.occurred_at,
-        tenant_id: row.tenant_id,
-        data: row.data,
-    };
-    Ok(position.page(rows, |row| row.id.to_string(), item))
+/// One attempt, as it went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryAttempt {
+    at: DateTime<Utc>,
+    milliseconds: i64,
+    response_status: Option<i64>,
+    /// The beginning of the answer.
+    response_body: Option<String>,
+    error: Option<String>,
+}
+
+/// A delivery, what it carried, and every attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeliveryLog {
+    #[serde(flatten)]
+    delivery: Delivery,
+    /// What was sent; null once the event is no longer kept.
+    #[schema(value_type = Object)]
+    request_body: Value,
+    log: Vec<DeliveryAttempt>,
 }
 
 async fn list_deliveries(
     caller: PlatformCaller,
-    Query(query): Query<ListQuery>,
+    Query(filter): Query<DeliveryFilter>,
 ) -> Result<Page<Delivery>, Problem> {
-    let position = Position::of(&query, "deliveries")?;
+    use delivery::Column;
+    let query = ListQuery { limit: filter.limit, cursor: filter.cursor };
+    let binding = format!("deliveries {:?} {:?} {:?}", filter.status, filter.endpoint, filter.event);
+    let position = Position::of(&query, &binding)?;
     let after = position.after_id()?.unwrap_or(Uuid::max());
     let rows = caller
         .read(async |view| {
-            let select = view.across::<delivery::Entity>().filter(delivery::Column::Id.lt(after));
-            view.all(select.order_by_desc(delivery::Column::Id).limit(position.limit + 1)).await
+            let mut select = view.platform::<delivery::Entity>().filter(Column::Id.lt(after));
+            if let Some(status) = &filter.status {
+                select = select.filter(Column::Status.eq(status));
+            }
+            if let Some(endpoint) = filter.endpoint {
+                select = select.filter(Column::EndpointId.eq(endpoint));
+            }
+            if let Some(event) = filter.event {
+                select = select.filter(Column::EventId.eq(event));
+            }
+            view.all(select.order_by_desc(Column::Id).limit(position.limit + 1)).await
         })
         .await?;
     Ok(position.page(rows, |row| row.id.to_string(), Delivery::from))
+}
+
+async fn get_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<DeliveryLog>, Problem> {
+    let id = ids.id("delivery_id")?;
+    let read = async |view: &platform::PlatformView| {
+        let found = view.platform::<delivery::Entity>().filter(delivery::Column::Id.eq(id));
+        let row = view.one(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let event = view.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.eq(row.event_id));
+        let log = view.platform::<attempt::Entity>().filter(attempt::Column::DeliveryId.eq(id));
+        let log = log.order_by_asc(attempt::Column::Id).limit(ATTEMPTS_SHOWN_MAX);
+        Ok::<_, Problem>((row, view.one(event).await?, view.all(log).await?))
+    };
+    let (row, event, log) = caller.read(read).await?;
+    let request_body = event.map_or(Value::Null, |event| Value::Object(envelope(&caller.service, &event)));
+    let shown = |row: attempt::Model| DeliveryAttempt {
+        at: row.at,
+        milliseconds: row.milliseconds,
+        response_status: row.response_status,
+        response_body: row.response_body,
+        error: row.error,
+    };
+    let log = log.into_iter().map(shown).collect();
+    Ok(Json(DeliveryLog { delivery: row.into(), request_body, log }))
 }
 
 async fn retry_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<Delivery>, Problem> {
     let id = ids.id("delivery_id")?;
     let row = caller
         .write(async |tx| {
-            let found = tx.lock(tx.across::<delivery::Entity>().filter(delivery::Column::Id.eq(id))).await?;
-            let mut row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let found = tx.platform::<delivery::Entity>().filter(delivery::Column::Id.eq(id));
+            let mut row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
             row.status = "pending".to_owned();
+            row.attempts = 0;
+            row.next_attempt_at = tx.now();
+            row.delivered_at = None;
             tx.update(row.clone()).await?;
-            tx.enqueue(&Deliver { tenant: row.tenant_id, delivery: id, endpoint: row.endpoint_id });
-            tx.record_for(row.tenant_id, "delivery.retry", Target::new("delivery", id));
+            tx.enqueue(&Deliver { endpoint: row.endpoint_id, at: None });
+            let target = Target::new("delivery", id);
+            match row.tenant_id {
+                Some(tenant) => tx.record_for(tenant, "delivery.retry", target),
+                None => tx.record("delivery.retry", target),
+            }
             Ok::<_, Problem>(row)
         })
         .await?;

@@ -1,25 +1,31 @@
 //! `/api/v1/webhook-endpoints`
 
 use actix_web::http::Method;
+use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::webhooks::endpoint::{Column, Entity, Model};
 use platform::{Target, Work as _};
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Problem,
-    Query, Routes, Tagged,
+    Accepted, Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
-use crate::ops;
+use crate::catalogue;
+use crate::jobs::Replay;
+use crate::ops::{self, EndpointFields, MadeEndpoint};
+use crate::signature::{Algorithm, verifier};
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);
 const LIST: &str = "/api/v1/webhook-endpoints";
 const ONE: &str = "/api/v1/webhook-endpoints/{endpoint_id}";
+const ROTATE: &str = "/api/v1/webhook-endpoints/{endpoint_id}/rotate";
+const REPLAY: &str = "/api/v1/webhook-endpoints/{endpoint_id}/replay";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -39,11 +45,32 @@ pub(super) fn routes() -> Routes {
         )
         .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a receiver of events.", get_webhook_endpoint)
         .add(
+            Method::PATCH,
+            ONE,
+            WRITE,
+            "update_webhook_endpoint: Change, disable or enable a receiver of events.",
+            update_webhook_endpoint,
+        )
+        .add(
             Method::DELETE,
             ONE,
             WRITE,
             "delete_webhook_endpoint: Remove a receiver of events.",
             delete_webhook_endpoint,
+        )
+        .add(
+            Method::POST,
+            ROTATE,
+            WRITE,
+            "rotate_webhook_endpoint: Make a new secret; for a day the old one signs too.",
+            rotate_webhook_endpoint,
+        )
+        .add(
+            Method::POST,
+            REPLAY,
+            WRITE,
+            "replay_webhook_endpoint: Deliver events of the past, those that are missing or dead or all.",
+            replay_webhook_endpoint,
         )
 }
 
@@ -52,24 +79,60 @@ pub(super) fn routes() -> Routes {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct EndpointInput {
     url: String,
-    /// Which events; none: all.
+    #[schema(max_length = 200)]
+    description: Option<String>,
+    /// Which events: types of the catalogue, or `noun.*`; none: all.
     #[serde(default)]
     event_types: Vec<String>,
     /// `webhook` (Standard Webhooks), or `set`: security event tokens (RFC 9967) for changes of users and groups
     format: Option<String>,
+    /// `hmac-sha256`, or `ed25519`: then the receiver needs no secret
+    algorithm: Option<String>,
+}
+
+fn check_types(errors: &mut FieldErrors, types: &[String]) {
+    errors.require(types.len() <= 100, "/eventTypes", "at most 100");
+    for (at, wanted) in types.iter().enumerate() {
+        let known = catalogue::knows(wanted);
+        errors.require(
+            known,
+            &format!("/eventTypes/{at}"),
+            "must be a type of the catalogue (/api/v1/event-types), or noun.*",
+        );
+    }
 }
 
 impl Input for EndpointInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(self.event_types.len() <= 100, "/eventTypes", "at most 100");
         let format = self.format.as_deref().is_none_or(|format| matches!(format, "webhook" | "set"));
         errors.require(format, "/format", "must be webhook or set");
-        for (at, kind) in self.event_types.iter().enumerate() {
-            let fits = !kind.is_empty()
-                && kind.len() <= 100
-                && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"._".contains(&b));
-            errors.require(fits, &format!("/eventTypes/{at}"), "must be a dotted name");
+        let algorithm = self.algorithm.as_deref().is_none_or(|name| Algorithm::NAMES.contains(&name));
+        errors.require(algorithm, "/algorithm", "must be hmac-sha256 or ed25519");
+        if let Some(description) = &self.description {
+            errors.text("/description", description, 200);
         }
+        check_types(errors, &self.event_types);
+    }
+}
+
+/// What of a receiver is changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EndpointChange {
+    url: Option<String>,
+    #[schema(max_length = 200)]
+    description: Option<String>,
+    event_types: Option<Vec<String>>,
+    /// false: nothing is delivered; true: what is pending goes on.
+    enabled: Option<bool>,
+}
+
+impl Input for EndpointChange {
+    fn check(&self, errors: &mut FieldErrors) {
+        if let Some(description) = &self.description {
+            errors.text("/description", description, 200);
+        }
+        check_types(errors, self.event_types.as_deref().unwrap_or_default());
     }
 }
 
@@ -79,22 +142,40 @@ impl Input for EndpointInput {
 pub(crate) struct WebhookEndpoint {
     id: Uuid,
     url: String,
+    description: String,
     #[schema(value_type = Vec<String>)]
     event_types: Value,
     /// `webhook` or `set`
     format: String,
+    /// `hmac-sha256` or `ed25519`
+    algorithm: String,
+    /// Since when nothing is delivered.
     disabled_at: Option<DateTime<Utc>>,
+    /// Why the service itself disabled it.
+    disabled_reason: Option<String>,
+    /// Failed attempts in a row, of different deliveries.
+    failures: i64,
+    failing_since: Option<DateTime<Utc>>,
+    /// Left alone until then.
+    paused_until: Option<DateTime<Utc>>,
+    /// Until when the secret before signs too.
+    previous_secret_until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
 }
 
-/// A receiver of events with its secret, which is never shown again.
+/// A receiver of events with what it checks signatures with, which is never shown again.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EndpointWithSecret {
     #[serde(flatten)]
     endpoint: WebhookEndpoint,
-    /// Signs deliveries, after Standard Webhooks.
-    secret: String,
+    /// The secret (`whsec_…`), after Standard Webhooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// With `ed25519` the public key (`whpk_…`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
 }
 
 impl From<Model> for WebhookEndpoint {
@@ -102,11 +183,31 @@ impl From<Model> for WebhookEndpoint {
         Self {
             id: row.id,
             url: row.url,
+            description: row.description,
             event_types: row.event_types,
             format: row.format,
+            algorithm: row.algorithm,
             disabled_at: row.disabled_at,
+            disabled_reason: row.disabled_reason,
+            failures: row.failures,
+            failing_since: row.failing_since,
+            paused_until: row.paused_until,
+            previous_secret_until: row.previous_until,
             created_at: row.created_at,
+            updated_at: row.updated_at,
         }
+    }
+}
+
+impl From<MadeEndpoint> for EndpointWithSecret {
+    fn from(made: MadeEndpoint) -> Self {
+        let shown = verifier(&made.secret);
+        let (secret, public_key) = if made.row.algorithm == Algorithm::Ed25519.name() {
+            (None, Some(shown))
+        } else {
+            (Some(shown), None)
+        };
+        Self { endpoint: made.row.into(), secret, public_key }
     }
 }
 
@@ -114,12 +215,14 @@ async fn create_webhook_endpoint(
     caller: PlatformCaller,
     Body(input): Body<EndpointInput>,
 ) -> Result<Created<EndpointWithSecret>, Problem> {
-    let made = ops::prepare_endpoint(
-        &caller.service,
-        input.url,
-        input.event_types,
-        input.format.unwrap_or_else(|| "webhook".to_owned()),
-    )?;
+    let fields = EndpointFields {
+        url: input.url,
+        description: input.description.unwrap_or_default(),
+        event_types: input.event_types,
+        format: input.format.unwrap_or_else(|| "webhook".to_owned()),
+        algorithm: input.algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::HmacSha256),
+    };
+    let made = ops::prepare_endpoint(&caller.service, fields)?;
     let row = made.row.clone();
     caller
         .write(async |tx| {
@@ -127,8 +230,7 @@ async fn create_webhook_endpoint(
             tx.insert(row).await
         })
         .await?;
-    let location = format!("{LIST}/{}", made.row.id);
-    Ok(Created(location, EndpointWithSecret { endpoint: made.row.into(), secret: made.secret }))
+    Ok(Created(format!("{LIST}/{}", made.row.id), made.into()))
 }
 
 async fn list_webhook_endpoints(
@@ -144,6 +246,32 @@ async fn get_webhook_endpoint(caller: PlatformCaller, ids: Ids) -> Result<Tagged
     Ok(Tagged(row.version, row.into()))
 }
 
+async fn update_webhook_endpoint(
+    caller: PlatformCaller,
+    ids: Ids,
+    seen: IfMatch,
+    Body(change): Body<EndpointChange>,
+) -> Result<Tagged<WebhookEndpoint>, Problem> {
+    let id = ids.id("endpoint_id")?;
+    if let Some(url) = &change.url {
+        ops::check_url(&caller.service, "/url", url)?;
+    }
+    let now = caller.service.db.clock().now();
+    let apply = |row: &mut Model| {
+        row.url = change.url.unwrap_or_else(|| row.url.clone());
+        row.description = change.description.unwrap_or_else(|| row.description.clone());
+        row.event_types = change.event_types.map_or_else(|| row.event_types.clone(), |types| json!(types));
+        match change.enabled {
+            Some(true) => row.disabled_at = None,
+            Some(false) => row.disabled_at = row.disabled_at.or(Some(now)),
+            None => {}
+        }
+    };
+    let row = caller.write(async |tx| ops::update_endpoint(tx, id, &seen, apply).await).await?;
+    caller.service.db.jobs_ready().notify_one();
+    Ok(Tagged(row.version, row.into()))
+}
+
 async fn delete_webhook_endpoint(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Problem> {
     let id = ids.id("endpoint_id")?;
     caller
@@ -154,4 +282,67 @@ async fn delete_webhook_endpoint(caller: PlatformCaller, ids: Ids) -> Result<NoC
             Ok::<_, Problem>(NoContent)
         })
         .await
+}
+
+async fn rotate_webhook_endpoint(
+    caller: PlatformCaller,
+    ids: Ids,
+) -> Result<Json<EndpointWithSecret>, Problem> {
+    let id = ids.id("endpoint_id")?;
+    let service = &caller.service;
+    let made = caller.write(async |tx| ops::rotate_endpoint(tx, service, id).await).await?;
+    Ok(Json(made.into()))
+}
+
+/// Which events of the past.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ReplayInput {
+    /// From this moment on; events are kept for 30 days.
+    since: DateTime<Utc>,
+    /// Until before this one; absent: now.
+    until: Option<DateTime<Utc>>,
+    /// `missing` (what was never delivered, or is dead), or `all`
+    deliver: Option<String>,
+}
+
+impl Input for ReplayInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let order = self.until.is_none_or(|until| self.since < until);
+        errors.require(order, "/until", "must be after `since`");
+        let known = self.deliver.as_deref().is_none_or(|which| matches!(which, "missing" | "all"));
+        errors.require(known, "/deliver", "must be missing or all");
+    }
+}
+
+/// A replay that goes on; its deliveries are listed with the others.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReplayBegun {
+    endpoint_id: Uuid,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+    deliver: String,
+}
+
+async fn replay_webhook_endpoint(
+    caller: PlatformCaller,
+    ids: Ids,
+    Body(input): Body<ReplayInput>,
+) -> Result<Accepted<ReplayBegun>, Problem> {
+    let id = ids.id("endpoint_id")?;
+    let until = input.until.unwrap_or_else(|| caller.service.db.clock().now());
+    let deliver = input.deliver.unwrap_or_else(|| "missing".to_owned());
+    let job = Replay { endpoint: id, since: input.since, until, all: deliver == "all", after: 0 };
+    let said = json!({"since": input.since, "until": until, "deliver": deliver});
+    caller
+        .write(async |tx| {
+            ops::find_endpoint(tx, id).await?;
+            tx.enqueue(&job);
+            tx.record("webhook_endpoint.replay", Target::new("webhook_endpoint", id).with(said));
+            Ok::<_, Problem>(())
+        })
+        .await?;
+    let begun = ReplayBegun { endpoint_id: id, since: input.since, until, deliver };
+    Ok(Accepted(format!("/api/v1/deliveries?endpoint={id}"), begun))
 }

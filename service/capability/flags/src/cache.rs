@@ -1,0 +1,129 @@
+//! What evaluation needs, in memory: no query is in the way of a flag. It forgets when it hears of a change: of this process at the commit, of
+//! other replicas when the change is told.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use entity::tenancy::tenant;
+use flags_core::Flags;
+use moka::sync::Cache;
+use platform::db::{Db, Listener, Lookup};
+use platform::{DbError, View};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+use web::Problem;
+
+use crate::evaluation::{self, Own};
+
+/// Tenants remembered.
+const TENANTS_MAX: u64 = 50_000;
+/// For so long, should ever a change not be heard of.
+const KEPT: Duration = Duration::from_secs(60);
+/// Changes that a stream may be behind before it is told only that there were some.
+const BEHIND_MAX: usize = 256;
+
+/// A tenant that is active, and its own variants.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) tenant: tenant::Model,
+    pub(crate) own: Own,
+}
+
+/// Flags at hand, and who wants to hear that they changed.
+#[derive(Debug)]
+pub struct Evaluator {
+    flags: RwLock<Option<Arc<Flags>>>,
+    tenants: Cache<Uuid, Arc<Known>>,
+    names: Cache<String, Uuid>,
+    /// Rises with every change: what was read before one is not kept after it.
+    changes: AtomicU64,
+    changed: broadcast::Sender<Option<Uuid>>,
+}
+
+impl Default for Evaluator {
+    fn default() -> Self {
+        Self {
+            flags: RwLock::default(),
+            tenants: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build(),
+            names: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build(),
+            changes: AtomicU64::new(0),
+            changed: broadcast::Sender::new(BEHIND_MAX),
+        }
+    }
+}
+
+impl Listener for Evaluator {
+    fn hear(&self, kind: &str, tenant: Option<Uuid>) {
+        let of_tenant = kind == "flag.override_changed" || kind.starts_with("tenant.");
+        match tenant {
+            _ if kind == "flag.changed" => {
+                self.changes.fetch_add(1, Ordering::AcqRel);
+                *self.flags.write().unwrap_or_else(PoisonError::into_inner) = None;
+                let _ = self.changed.send(None);
+            }
+            Some(tenant) if of_tenant => {
+                self.changes.fetch_add(1, Ordering::AcqRel);
+                self.tenants.invalidate(&tenant);
+                if kind != "flag.override_changed" {
+                    self.names.invalidate_all();
+                }
+                let _ = self.changed.send(Some(tenant));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Evaluator {
+    /// Hears of changes: of a tenant, or of all (`None`).
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Option<Uuid>> {
+        self.changed.subscribe()
+    }
+
+    /// The tenant of an id, slug or external id.
+    pub(crate) async fn tenant_named(&self, db: &Db, name: &str) -> Result<Option<Uuid>, DbError> {
+        if let Ok(id) = Uuid::try_parse(name) {
+            return Ok(Some(id));
+        }
+        if let Some(known) = self.names.get(name) {
+            return Ok(Some(known));
+        }
+        let before = self.changes.load(Ordering::Acquire);
+        let found = match db.tenant_of(Lookup::TenantExternalId(name)).await? {
+            Some(id) => Some(id),
+            None => db.tenant_of(Lookup::TenantSlug(name)).await?,
+        };
+        if let Some(id) = found.filter(|_| before == self.changes.load(Ordering::Acquire)) {
+            self.names.insert(name.to_owned(), id);
+        }
+        Ok(found)
+    }
+
+    /// All definitions, and what a tenant is.
+    ///
+    /// # Errors
+    /// As `tenancy::active`.
+    pub(crate) async fn of(&self, db: &Db, tenant: Uuid) -> Result<(Arc<Flags>, Arc<Known>), Problem> {
+        let at_hand = self.flags.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(flags), Some(known)) = (&at_hand, self.tenants.get(&tenant)) {
+            return Ok((flags.clone(), known));
+        }
+        let before = self.changes.load(Ordering::Acquire);
+        let read = async |view: &View| {
+            let flags = match at_hand {
+                Some(flags) => flags,
+                None => Arc::new(evaluation::definitions(view).await?),
+            };
+            let known = Known { tenant: tenancy::active(view).await?, own: evaluation::own(view).await? };
+            Ok::<_, Problem>((flags, Arc::new(known)))
+        };
+        let (flags, known) = db.read(tenant, read).await?;
+        let mut kept = self.flags.write().unwrap_or_else(PoisonError::into_inner);
+        if before == self.changes.load(Ordering::Acquire) {
+            *kept = Some(flags.clone());
+            self.tenants.insert(tenant, known.clone());
+        }
+        Ok((flags, known))
+    }
+}

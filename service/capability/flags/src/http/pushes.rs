@@ -1,0 +1,238 @@
+//! `/api/v1/modules/{module}/flag-pushes`: what each module has confirmed, and what it has not; `/api/internal/feature-flags/applied`, by
+//! which a module says what it has.
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::flags::push::{Column, Entity, Model};
+use platform::{PlatformTx, Target, Work as _};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Accepted, Access, Body, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position,
+    Problem, Query, Routes,
+};
+
+use crate::push::{PushFlags, unconfirmed};
+
+const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";
+const REPAIR: &str = "/api/v1/modules/{module_id}/flag-pushes/repair";
+const APPLIED: &str = "/api/internal/feature-flags/applied";
+/// Tenants in one report.
+const REPORTED_MAX: usize = 1000;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(
+            Method::GET,
+            LIST,
+            Access::Key(Permission::FlagsRead),
+            "list_flag_pushes: List what a module has been told and has confirmed; ?drift=true: only where they differ.",
+            list_flag_pushes,
+        )
+        .add(
+            Method::POST,
+            REPAIR,
+            Access::Key(Permission::FlagsWrite),
+            "repair_flag_pushes: Tell a module everything anew, as after the loss of its own store.",
+            repair_flag_pushes,
+        )
+        .add(
+            Method::POST,
+            APPLIED,
+            Access::Key(Permission::FlagsEvaluate),
+            "report_applied_flags: Say which versions a module has; what differs is pushed again.",
+            report_applied_flags,
+        )
+}
+
+/// Which pushes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PushFilter {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    drift: Option<bool>,
+}
+
+impl Input for PushFilter {
+    fn check(&self, errors: &mut FieldErrors) {
+        ListQuery { limit: self.limit, cursor: None }.check(errors);
+    }
+}
+
+/// What a module was told of a tenant's flags.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FlagPush {
+    tenant_id: Uuid,
+    /// Of what it should have.
+    version: i64,
+    /// Of what it has confirmed; 0: nothing yet.
+    confirmed_version: i64,
+    confirmed_at: Option<DateTime<Utc>>,
+    /// Whether it doesn't have what it should have.
+    drift: bool,
+    attempts: i64,
+    next_attempt_at: Option<DateTime<Utc>>,
+    last_error: Option<String>,
+}
+
+impl From<Model> for FlagPush {
+    fn from(row: Model) -> Self {
+        Self {
+            tenant_id: row.tenant_id,
+            version: row.version,
+            confirmed_version: row.confirmed_version,
+            confirmed_at: row.confirmed_at,
+            drift: row.confirmed_version < row.version,
+            attempts: row.attempts,
+            next_attempt_at: row.next_attempt_at,
+            last_error: row.last_error,
+        }
+    }
+}
+
+async fn list_flag_pushes(
+    caller: PlatformCaller,
+    ids: Ids,
+    Query(filter): Query<PushFilter>,
+) -> Result<Page<FlagPush>, Problem> {
+    let module = ids.id("module_id")?;
+    let query = ListQuery { limit: filter.limit, cursor: filter.cursor };
+    let position = Position::of(&query, &format!("flag-pushes {module} {:?}", filter.drift))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let rows = caller
+        .read(async |view| {
+            webhooks::module(view, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let mut select = view.across::<Entity>().filter(Column::ModuleId.eq(module));
+            if filter.drift == Some(true) {
+                select = select.filter(unconfirmed());
+            }
+            let select = select.filter(Column::TenantId.gt(after)).order_by_asc(Column::TenantId);
+            Ok::<_, Problem>(view.all(select.limit(position.limit + 1)).await?)
+        })
+        .await?;
+    Ok(position.page(rows, |row| row.tenant_id.to_string(), FlagPush::from))
+}
+
+/// A repair that goes on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RepairBegun {
+    module_id: Uuid,
+    /// Tenants of whom it is told anew.
+    tenants: u64,
+}
+
+async fn repair_flag_pushes(caller: PlatformCaller, ids: Ids) -> Result<Accepted<RepairBegun>, Problem> {
+    let module = ids.id("module_id")?;
+    let work = async |tx: &mut PlatformTx| {
+        webhooks::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        // A new version: what came under the old one, the module may take for seen.
+        let sql = "UPDATE flag_push SET version = version + 1, updated_at = $2, attempts = 0, next_attempt_at = NULL \
+                   WHERE module_id = $1";
+        let tenants = tx.execute(sql, vec![module.into(), tx.now().into()]).await?;
+        tx.enqueue(&PushFlags { module, at: None });
+        let target = Target::new("module", module).with(json!({"tenants": tenants}));
+        tx.record("module.flags_repair", target);
+        Ok::<_, Problem>(tenants)
+    };
+    let tenants = caller.write(work).await?;
+    let at = format!("/api/v1/modules/{module}/flag-pushes?drift=true");
+    Ok(Accepted(at, RepairBegun { module_id: module, tenants }))
+}
+
+/// What a module has.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AppliedInput {
+    /// Its client id.
+    client_id: String,
+    items: Vec<AppliedVersion>,
+}
+
+/// The version that it has of a tenant; 0: none.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct AppliedVersion {
+    tenant_id: Uuid,
+    version: i64,
+}
+
+impl Input for AppliedInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "1 to 1000");
+        for (at, item) in self.items.iter().enumerate() {
+            let fits = (0..i64::MAX).contains(&item.version);
+            errors.require(fits, &format!("/items/{at}/version"), "must not be negative");
+        }
+    }
+}
+
+/// What the report came to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AppliedReport {
+    /// Tenants of whom the module has what it should have.
+    current: usize,
+    /// Tenants of whom it is told again.
+    pushed: Vec<Uuid>,
+    /// Tenants of whom it has been told nothing.
+    unknown: Vec<Uuid>,
+}
+
+async fn report_applied_flags(
+    caller: PlatformCaller,
+    Body(input): Body<AppliedInput>,
+) -> Result<Json<AppliedReport>, Problem> {
+    let module = webhooks::client(&caller.service, &input.client_id).await?;
+    let module = module.ok_or_else(|| Problem::invalid("/clientId", "must be a module's client id"))?.id;
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let mut report = AppliedReport { current: 0, pushed: Vec::new(), unknown: Vec::new() };
+        let wanted = input.items.iter().map(|item| item.tenant_id);
+        let rows = tx.across::<Entity>().filter(Column::ModuleId.eq(module));
+        let rows = tx.all(rows.filter(Column::TenantId.is_in(wanted))).await?;
+        let rows: std::collections::HashMap<Uuid, Model> =
+            rows.into_iter().map(|row| (row.tenant_id, row)).collect();
+        for item in &input.items {
+            match rows.get(&item.tenant_id) {
+                None => report.unknown.push(item.tenant_id),
+                Some(row) if row.version == item.version => {
+                    report.current += 1;
+                    confirm(tx, row).await?;
+                }
+                Some(row) => {
+                    report.pushed.push(item.tenant_id);
+                    again(tx, row, item.version).await?;
+                }
+            }
+        }
+        if !report.pushed.is_empty() {
+            tx.enqueue(&PushFlags { module, at: None });
+        }
+        Ok::<_, platform::DbError>(report)
+    };
+    Ok(Json(caller.write(work).await?))
+}
+
+async fn confirm(tx: &PlatformTx, row: &Model) -> Result<(), platform::DbError> {
+    let sql = "UPDATE flag_push SET confirmed_version = $3, confirmed_at = $4, last_error = NULL \
+               WHERE tenant_id = $1 AND module_id = $2 AND version = $3 AND confirmed_version < $3";
+    let values = vec![row.tenant_id.into(), row.module_id.into(), row.version.into(), tx.now().into()];
+    tx.execute(sql, values).await.map(drop)
+}
+
+/// Under a version that is later than both: what it has, and what it was told.
+async fn again(tx: &PlatformTx, row: &Model, has: i64) -> Result<(), platform::DbError> {
+    let sql = "UPDATE flag_push SET version = $4, updated_at = $5, attempts = 0, next_attempt_at = NULL \
+               WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
+    let next = row.version.max(has) + 1;
+    let (tenant, module) = (row.tenant_id.into(), row.module_id.into());
+    tx.execute(sql, vec![tenant, module, row.version.into(), next.into(), tx.now().into()]).await.map(drop)
+}

@@ -1,0 +1,279 @@
+//! Pushes leave. A module is a queue and a lane: a run takes the tenants that it has not confirmed, several at once, and writes what came of
+//! it together. One snapshot has one version and one `webhook-id` over all attempts. A module that fails whatever it gets is left alone for
+//! a while, then asked with one push whether it is back; it is told until it confirms.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use entity::flags::push;
+use entity::tenancy::tenant;
+use entity::webhooks::module;
+use flags_core::Context;
+use futures_util::StreamExt as _;
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+use web::{Problem, Service};
+use webhooks::{Schedule, Verdict, verdict};
+
+use crate::evaluation::{self, Own};
+use crate::refresh::{content, digest, refresh};
+
+/// Tenants of one round.
+const ROUND: u64 = 100;
+/// Pushes to one module at once.
+const AT_ONCE: usize = 8;
+/// After this time a run lets another module have its place.
+const RUN_MAX: Duration = Duration::from_secs(20);
+/// No delay between attempts is longer: a module that comes back is served within this time.
+const DELAY_MAX: Duration = Duration::from_secs(600);
+
+/// Pushes what a module has not confirmed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PushFlags {
+    pub(crate) module: Uuid,
+    /// Left for this moment; absent: because something changed.
+    #[serde(default)]
+    pub(crate) at: Option<Timestamp>,
+}
+
+impl Job for PushFlags {
+    const KIND: &'static str = "flags.push";
+    // What fails here is the store; pushes have their own schedule, and go on until the module confirms.
+    const ATTEMPTS_MAX: u32 = 10_000;
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("module:{}", self.module))
+    }
+
+    fn dedupe_key(&self) -> Option<String> {
+        let at = self.at.map(|at| at.timestamp_micros());
+        Some(format!("{}:{}", self.module, at.unwrap_or_default()))
+    }
+}
+
+pub(crate) fn handler(service: &Service) -> Handler {
+    let service = service.clone();
+    Handler::new(Backoff::default(), move |job: PushFlags, _| run(service.clone(), job))
+}
+
+/// One tenant's flags for the module.
+struct Due {
+    row: push::Model,
+    body: Value,
+}
+
+/// What there is to do for a module.
+struct Round {
+    module: module::Model,
+    due: Vec<Due>,
+    /// Tenants for whom something changed that was not written down: what a schedule or a hand at the store did.
+    stale: Vec<tenant::Model>,
+    /// When something is due again, if nothing is now.
+    next: Option<Timestamp>,
+}
+
+async fn run(service: Service, job: PushFlags) -> Result<(), JobError> {
+    let begun = Instant::now();
+    while let Some(round) = look(&service, job.module).await? {
+        let paused = round.module.paused_until.filter(|until| *until > service.db.clock().now());
+        if let Some(at) = paused.or(round.next) {
+            return wake(&service, job.module, Some(at)).await;
+        }
+        if !round.stale.is_empty() {
+            let mend = async |tx: &mut PlatformTx| {
+                tx.housekeeping();
+                refresh(tx, std::slice::from_ref(&round.module), &round.stale).await
+            };
+            service.db.write_platform(&Ctx::system("flags"), mend).await?;
+        } else if round.due.is_empty() {
+            return Ok(());
+        }
+        let done = send(&service, &round).await?;
+        if !done.is_empty() {
+            settle(&service, round.module.id, done).await?;
+        }
+        if begun.elapsed() > RUN_MAX {
+            return wake(&service, job.module, None).await;
+        }
+    }
+    Ok(())
+}
+
+async fn wake(service: &Service, module: Uuid, at: Option<Timestamp>) -> Result<(), JobError> {
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        tx.enqueue_at(&PushFlags { module, at }, at);
+        Ok::<_, DbError>(())
+    };
+    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+}
+
+/// What a module has not confirmed.
+pub(crate) fn unconfirmed() -> Expr {
+    Expr::col(push::Column::ConfirmedVersion).lt(Expr::col(push::Column::Version))
+}
+
+/// What is due; `None` if the module is gone.
+async fn look(service: &Service, id: Uuid) -> Result<Option<Round>, Problem> {
+    use push::Column;
+    let read = async |view: &PlatformView| {
+        let Some(module) = webhooks::module(view, id).await? else { return Ok(None) };
+        let waiting = || view.across::<push::Entity>().filter(Column::ModuleId.eq(id)).filter(unconfirmed());
+        let now = Column::NextAttemptAt.is_null().or(Column::NextAttemptAt.lte(view.now()));
+        let limit = if Schedule::is_probing(module.failures) { 1 } else { ROUND };
+        let rows = waiting().filter(now).order_by_asc(Column::Attempts).order_by_asc(Column::TenantId);
+        let rows = view.all(rows.limit(limit)).await?;
+        let mut round = Round { module, due: Vec::new(), stale: Vec::new(), next: None };
+        if rows.is_empty() {
+            let next = waiting().select_only().column(Column::NextAttemptAt);
+            let next = next.order_by_asc(Column::NextAttemptAt).limit(1);
+            round.next = view.tuples::<_, Option<Timestamp>>(next).await?.into_iter().next().flatten();
+            return Ok(Some(round));
+        }
+        fill(view, &mut round, rows).await?;
+        Ok::<_, Problem>(Some(round))
+    };
+    service.db.read_platform(read).await
+}
+
+async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) -> Result<(), Problem> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.tenant_id).collect();
+    let flags = evaluation::definitions(view).await?;
+    let own = evaluation::own_of(view, &ids).await?;
+    let tenants = view.all(view.across::<tenant::Entity>().filter(tenant::Column::Id.is_in(ids))).await?;
+    let nothing = Own::new();
+    let mut rows: std::collections::HashMap<Uuid, push::Model> =
+        rows.into_iter().map(|row| (row.tenant_id, row)).collect();
+    for tenant in tenants {
+        let Some(row) = rows.remove(&tenant.id) else { continue };
+        let own = own.get(&tenant.id).unwrap_or(&nothing);
+        let context = evaluation::context(&tenant, &Context::new());
+        let evaluated = evaluation::evaluate(&flags, own, &context, view.now())?;
+        let mut body = content(&round.module.profile, &tenant, &evaluated);
+        if digest(&body) != row.digest {
+            round.stale.push(tenant);
+            continue;
+        }
+        if let (Value::Object(body), "tenantry") = (&mut body, round.module.profile.as_str()) {
+            body.insert("version".to_owned(), row.version.into());
+            body.insert("sentAt".to_owned(), json!(view.now()));
+        }
+        round.due.push(Due { row, body });
+    }
+    Ok(())
+}
+
+/// What came of a push.
+struct Pushed {
+    row: push::Model,
+    verdict: Verdict,
+    /// The version that the module says it has, if it says one.
+    applied: Option<i64>,
+}
+
+async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError> {
+    let secret = [webhooks::webhook_secret(service, &round.module)?];
+    let url = Url::parse(&format!("{}/api/internal/feature-flags/apply", round.module.base_url))
+        .map_err(|_| JobError::Fail("the module's URL can't be read".to_owned()))?;
+    let failures = std::cell::Cell::new(round.module.failures);
+    let (url, secret, failures) = (&url, &secret, &failures);
+    let sent = round.due.iter().map(|due| async move {
+        if failures.get() > round.module.failures && Schedule::is_probing(failures.get()) {
+            return None;
+        }
+        let (module, tenant) = (round.module.id.simple(), due.row.tenant_id.simple());
+        // One id for one snapshot: a repeat after a lost answer is known as such.
+        let id = format!("flags-{module}-{tenant}-{}", due.row.version);
+        crash_point!("flags.before_push");
+        let body = due.body.to_string().into_bytes();
+        let answer = webhooks::post(service, url, secret, &id, "application/json", body).await;
+        crash_point!("flags.after_push");
+        let said = answer.as_ref().ok().map(|answer| answer.beginning.as_str()).unwrap_or_default();
+        let said: Value = serde_json::from_str(said).unwrap_or_default();
+        let verdict = verdict(&answer);
+        failures.set(if verdict == Verdict::Delivered { 0 } else { failures.get() + 1 });
+        let applied = said.get("appliedVersion").or(said.get("version")).and_then(Value::as_i64);
+        Some(Pushed { row: due.row.clone(), verdict, applied })
+    });
+    let sent: Vec<_> = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE).collect().await;
+    Ok(sent.into_iter().flatten().collect())
+}
+
+async fn settle(service: &Service, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
+    let schedule = Schedule::of(&service.config.webhooks);
+    let backoff =
+        Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        for one in &done {
+            note(tx, one, &backoff).await?;
+        }
+        health(tx, schedule, module, &done).await
+    };
+    service.db.write_platform(&Ctx::system("flags"), work).await
+}
+
+async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
+    let (row, version) = (&one.row, one.row.version);
+    let mut values = vec![row.tenant_id.into(), row.module_id.into(), version.into(), tx.now().into()];
+    let why = match (&one.verdict, one.applied) {
+        // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.
+        (Verdict::Delivered, Some(applied)) if applied > version => {
+            let sql = "UPDATE flag_push SET version = $5 + 1, updated_at = $4, attempts = 0, next_attempt_at = NULL \
+                       WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
+            values.push(applied.into());
+            return tx.execute(sql, values).await.map(drop);
+        }
+        (Verdict::Delivered, Some(applied)) if applied < version => {
+            format!("the module says that it has version {applied}")
+        }
+        (Verdict::Delivered, _) => {
+            let sql = "UPDATE flag_push SET confirmed_version = $3, confirmed_at = $4, attempts = 0, \
+                       next_attempt_at = NULL, last_error = NULL \
+                       WHERE tenant_id = $1 AND module_id = $2 AND confirmed_version < $3";
+            return tx.execute(sql, values).await.map(drop);
+        }
+        (Verdict::Gone, _) => "answered 410".to_owned(),
+        (Verdict::Failed { why, .. } | Verdict::Hopeless(why), _) => why.clone(),
+    };
+    let asked = if let Verdict::Failed { after, .. } = &one.verdict { *after } else { None };
+    let attempt = u32::try_from(row.attempts + 1).unwrap_or(u32::MAX);
+    let asked = asked.and_then(|asked| TimeDelta::from_std(asked.min(DELAY_MAX)).ok()).unwrap_or_default();
+    let at = tx.now() + backoff.delay(attempt).max(asked);
+    let sql = "UPDATE flag_push SET attempts = attempts + 1, updated_at = $4, next_attempt_at = $5, last_error = $6 \
+               WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
+    values.extend([at.into(), why.into()]);
+    tx.execute(sql, values).await.map(drop)
+}
+
+async fn health(
+    tx: &mut PlatformTx,
+    schedule: Schedule,
+    module: Uuid,
+    done: &[Pushed],
+) -> Result<(), DbError> {
+    let found = tx.platform::<module::Entity>().filter(module::Column::Id.eq(module));
+    let Some(before) = tx.lock(found).await? else { return Ok(()) };
+    let row = if done.iter().any(|one| one.verdict == Verdict::Delivered) {
+        if before.failures == 0 && before.paused_until.is_none() {
+            return Ok(());
+        }
+        module::Model { failures: 0, failing_since: None, paused_until: None, ..before }
+    } else {
+        let failures = before.failures + i64::try_from(done.len()).unwrap_or(i64::MAX);
+        let pause = schedule.pause(u32::try_from(failures).unwrap_or(u32::MAX));
+        module::Model {
+            failures,
+            failing_since: before.failing_since.or(Some(tx.now())),
+            paused_until: pause.map(|pause| tx.now() + pause),
+            ..before
+        }
+    };
+    tx.update(row).await
+}

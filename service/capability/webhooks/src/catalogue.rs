@@ -1,0 +1,153 @@
+//! Every type of event, in one place: what it means and what its `data` holds. `/api/v1/event-types` and `docs/events.md` are made from it; a
+//! guard compares it with what the code emits.
+
+use serde_json::{Map, Value, json};
+
+/// A type of event.
+#[derive(Debug)]
+pub struct EventType {
+    /// `noun.verbed`
+    pub name: &'static str,
+    /// One sentence.
+    pub means: &'static str,
+    /// Name and kind of each field: `id`, `text`, `texts`, `number`, `flag`, `time`; with `?` it may be null or absent.
+    pub data: &'static [(&'static str, &'static str)],
+}
+
+const TENANT: &[(&str, &str)] = &[("tenantId", "id"), ("slug", "text"), ("plan", "text"), ("status", "text")];
+const USER: &[(&str, &str)] = &[
+    ("userId", "id"),
+    ("organizationId", "id"),
+    ("userName", "text"),
+    ("externalId", "text?"),
+    ("active", "flag"),
+    ("attributes", "texts?"),
+];
+const GROUP: &[(&str, &str)] = &[
+    ("groupId", "id"),
+    ("organizationId", "id"),
+    ("displayName", "text"),
+    ("externalId", "text?"),
+    ("attributes", "texts?"),
+];
+const INVITATION: &[(&str, &str)] =
+    &[("invitationId", "id"), ("organizationId", "id"), ("email", "text"), ("role", "text")];
+
+macro_rules! types {
+    ($($name:literal $means:literal $data:expr;)*) => {
+        /// All types, by name.
+        pub const CATALOGUE: &[EventType] = &[$(EventType { name: $name, means: $means, data: $data },)*];
+    };
+}
+
+types! {
+    "billing.price_unknown" "Somebody pays a price that no plan has; the plan stays." &[("subscription", "text"), ("price", "text"), ("planKept", "text")];
+    "billing.updated" "The payment provider said something of a tenant's subscription." &[("subscription", "text"), ("status", "text"), ("effect", "text"), ("plan", "text")];
+    "connection.changed" "A connection to an identity provider was made, changed or removed." &[("organizationId", "id"), ("connectionId", "id"), ("change", "text")];
+    "connection.expiring" "A certificate or secret of a connection ends soon." &[("organizationId", "id"), ("connectionId", "id"), ("what", "text"), ("expiresAt", "time"), ("daysUntilExpiry", "number")];
+    "directory.held" "An identity provider wanted to remove more people than the guard allows; it is held." &[("organizationId", "id"), ("usersMax", "number?"), ("percentMax", "number?"), ("windowSeconds", "number")];
+    "directory.restored" "A directory was put back to a moment." &[("organizationId", "id"), ("restoreId", "id"), ("moment", "time")];
+    "domain.changed" "A domain was claimed, proven, or its proof is gone." &[("organizationId", "id"), ("domain", "text"), ("verified", "flag")];
+    "flag.changed" "A flag was defined, changed or removed." &[("key", "text")];
+    "flag.override_changed" "A tenant's own variant of a flag was set or cleared." &[("key", "text"), ("variant", "text?")];
+    "group.created" "A group was made." GROUP;
+    "group.deleted" "A group was removed." GROUP;
+    "group.updated" "A group or its members changed." GROUP;
+    "instance.available" "An instance takes tenants now." &[("instanceId", "id")];
+    "instance.capacity_low" "Shared instances fill up." &[("driver", "text"), ("mode", "text"), ("region", "text?")];
+    "instance.health_changed" "An instance became well or unwell." &[("instanceId", "id"), ("health", "text")];
+    "invitation.accepted" "Somebody came in by an invitation." INVITATION;
+    "invitation.created" "Somebody was invited." INVITATION;
+    "invitation.revoked" "An invitation was taken back." INVITATION;
+    "module.changed" "A module was registered or changed." &[("moduleId", "id")];
+    "operator.recovered" "An operator came in by a recovery code." &[("operatorId", "id"), ("codesLeft", "number")];
+    "quota.soft_limit_reached" "A tenant uses more of a resource than its soft limit." &[("resource", "text"), ("softLimit", "number"), ("used", "number"), ("limit", "number?")];
+    "scim_token.expiring" "A SCIM token ends soon." &[("organizationId", "id"), ("tokenId", "id"), ("expiresAt", "time")];
+    "session.ended" "Sessions ended." &[("userId", "id?"), ("sessionId", "id?"), ("organizationId", "id?"), ("reason", "text"), ("count", "number")];
+    "sign_in.failed" "Somebody was refused on the way back from an identity provider." &[("signInId", "id"), ("organizationId", "id"), ("connectionId", "id"), ("reason", "text")];
+    "tenant.activated" "A tenant is provisioned and active." TENANT;
+    "tenant.created" "A tenant was asked for." TENANT;
+    "tenant.deleted" "A tenant is gone." TENANT;
+    "tenant.deprovisioning" "A tenant is being unmade, or its recycle period began." TENANT;
+    "tenant.drifted" "What an identity backend has differs from what we believe." TENANT;
+    "tenant.failed" "A tenant could not be provisioned; what was done is undone." TENANT;
+    "tenant.move_failed" "A tenant stays where it was." TENANT;
+    "tenant.moved" "A tenant runs on another instance now." TENANT;
+    "tenant.moving" "A tenant begins to move to another instance." TENANT;
+    "tenant.restored" "A tenant's deletion was taken back." TENANT;
+    "tenant.resumed" "A tenant was let in again." TENANT;
+    "tenant.suspended" "A tenant was cut off." TENANT;
+    "tenant.updated" "A tenant's name, plan or region changed." TENANT;
+    "user.created" "A user was made." USER;
+    "user.deactivated" "A user may not sign in any more." USER;
+    "user.deleted" "A user was removed." USER;
+    "user.reactivated" "A user may sign in again." USER;
+    "user.updated" "A user changed." USER;
+    "webhook_endpoint.disabled" "The service gave a receiver of events up." &[("endpointId", "id"), ("url", "text"), ("reason", "text")];
+}
+
+/// The type of this name.
+pub(crate) fn find(name: &str) -> Option<&'static EventType> {
+    CATALOGUE.iter().find(|one| one.name == name)
+}
+
+/// Whether this is a type, or `noun.*` of some.
+pub(crate) fn knows(wanted: &str) -> bool {
+    match wanted.strip_suffix(".*") {
+        Some(noun) => {
+            CATALOGUE.iter().any(|one| one.name.split_once('.').is_some_and(|(family, _)| family == noun))
+        }
+        None => find(wanted).is_some(),
+    }
+}
+
+impl EventType {
+    /// The schema of `data` (JSON Schema 2020-12). Receivers ignore what they don't know: fields may be added.
+    pub fn schema(&self) -> Value {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for (name, kind) in self.data {
+            let (kind, optional) = kind.strip_suffix('?').map_or((*kind, false), |kind| (kind, true));
+            let (base, more) = match kind {
+                "id" => ("string", Some(("format", json!("uuid")))),
+                "time" => ("string", Some(("format", json!("date-time")))),
+                "texts" => ("array", Some(("items", json!({"type": "string"})))),
+                "number" => ("integer", None),
+                "flag" => ("boolean", None),
+                _ => ("string", None),
+            };
+            let mut property = Map::new();
+            let types = if optional { json!([base, "null"]) } else { json!(base) };
+            property.insert("type".to_owned(), types);
+            property.extend(more.map(|(key, value)| (key.to_owned(), value)));
+            properties.insert((*name).to_owned(), Value::Object(property));
+            if !optional {
+                required.push(*name);
+            }
+        }
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema", "title": self.name, "description": self.means,
+            "type": "object", "properties": properties, "required": required,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_sorted_and_its_names_are_dotted() {
+        assert!(CATALOGUE.windows(2).all(|pair| pair[0].name < pair[1].name));
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.';
+        assert!(CATALOGUE.iter().all(|one| one.name.bytes().all(fits) && one.name.split('.').count() == 2));
+    }
+
+    #[test]
+    fn a_family_is_known_by_its_noun() {
+        assert!(knows("user.created") && knows("user.*") && knows("webhook_endpoint.*"));
+        for unknown in ["user", "us.*", "*", ".*", "user.exploded", "user.cre*"] {
+            assert!(!knows(unknown), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Deliveries leave.
+//!
+//! Each endpoint is a queue and a lane: a run of [`Deliver`] takes what is due, in the order of events, and sends several tenants' at
+//! once but each tenant's one after the other. A delivery that fails holds up what comes after it of the same tenant until its next
+//! attempt, and nobody else; a receiver that fails whatever it gets is left alone for a while, then asked with one delivery whether it is
+//! back. Results are written together after a round; who dies before that sends the round again, with the same `webhook-id`s.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use entity::platform::outbox_event;
+use entity::webhooks::{delivery, endpoint};
+use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::http::Answer;
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::envelope::{self, envelope};
+use crate::schedule::{Schedule, Verdict, verdict};
+use crate::settle::settle;
+use crate::signature::sign;
+
+/// Deliveries of one round.
+const ROUND: i64 = 200;
+/// Tenants to whose events an endpoint listens at once.
+const AT_ONCE: usize = 8;
+/// After this time a run lets another endpoint have its place.
+const RUN_MAX: Duration = Duration::from_secs(20);
+
+/// Delivers what an endpoint has to get.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Deliver {
+    pub(crate) endpoint: Uuid,
+    /// Left for this moment; absent: because something came.
+    #[serde(default)]
+    pub(crate) at: Option<Timestamp>,
+}
+
+impl Job for Deliver {
+    const KIND: &'static str = "webhook.deliver";
+    // What fails here is the store; deliveries have their own schedule.
+    const ATTEMPTS_MAX: u32 = 10_000;
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("endpoint:{}", self.endpoint))
+    }
+
+    fn dedupe_key(&self) -> Option<String> {
+        let at = self.at.map(|at| at.timestamp_micros());
+        Some(format!("{}:{}", self.endpoint, at.unwrap_or_default()))
+    }
+}
+
+/// Writes events as security event tokens (RFC 8417): whoever knows what they mean signs them.
+pub trait SecurityEvents {
+    /// The token for `audience`; `None` for an event that is none.
+    fn token<'a>(
+        &'a self,
+        service: &'a Service,
+        event: &'a outbox_event::Model,
+        audience: &'a str,
+    ) -> LocalBoxFuture<'a, Result<Option<String>, Problem>>;
+}
+
+/// Runs deliveries, replays and the sink.
+pub fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
+    let owned = service.clone();
+    let deliveries = Handler::new(Backoff::default(), move |job: Deliver, _| {
+        let sender = Sender { service: owned.clone(), tokens: tokens.clone() };
+        async move { sender.run(job).await }
+    });
+    vec![deliveries, crate::jobs::replays(service), crate::sink::handler(service)]
+}
+
+/// A delivery that is due, and its event.
+struct Due(delivery::Model, outbox_event::Model);
+
+/// What there is to do for an endpoint.
+struct Round {
+    endpoint: endpoint::Model,
+    due: Vec<Due>,
+    /// When something is due again, if nothing is now.
+    next: Option<Timestamp>,
+}
+
+/// How one attempt went.
+pub(crate) struct Attempted {
+    pub(crate) row: delivery::Model,
+    pub(crate) at: Timestamp,
+    pub(crate) milliseconds: i64,
+    pub(crate) status: Option<u16>,
+    pub(crate) said: Option<String>,
+    /// `None`: there was nothing to be said.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Attempted {
+    /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe.
+    pub(crate) fn counts(&self, failures: i64) -> bool {
+        self.row.attempts == 0 || Schedule::is_probing(failures)
+    }
+}
+
+struct Sender {
+    service: Service,
+    tokens: Rc<dyn SecurityEvents>,
+}
+
+impl Sender {
+    async fn run(&self, job: Deliver) -> Result<(), JobError> {
+        let begun = Instant::now();
+        while let Some(round) = self.look(job.endpoint).await? {
+            let paused = round.endpoint.paused_until.filter(|until| *until > self.service.db.clock().now());
+            if let Some(at) = paused.or(round.next) {
+                return self.wake(job.endpoint, Some(at)).await;
+            }
+            if round.due.is_empty() {
+                return Ok(());
+            }
+            let done = self.send(&round).await?;
+            settle(&self.service, round.endpoint.id, done).await?;
+            if begun.elapsed() > RUN_MAX {
+                return self.wake(job.endpoint, None).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wake(&self, endpoint: Uuid, at: Option<Timestamp>) -> Result<(), JobError> {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            tx.enqueue_at(&Deliver { endpoint, at }, at);
+            Ok::<_, DbError>(())
+        };
+        Ok(self.service.db.write_platform(&Ctx::system("webhooks"), work).await?)
+    }
+
+    /// What is due, in order; `None` if the endpoint is gone or disabled.
+    async fn look(&self, id: Uuid) -> Result<Option<Round>, DbError> {
+        let read = async |view: &PlatformView| {
+            let endpoint = view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id));
+            let found = view.one(endpoint.filter(endpoint::Column::DisabledAt.is_null())).await?;
+            let Some(endpoint) = found else { return Ok(None) };
+            // A tenant one of whose deliveries waits for its next attempt waits as a whole; one that is suspended is told only of that.
+            let sql = "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
+                 WHERE due.endpoint_id = $1 AND due.status = 'pending' \
+                 AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
+                     WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2) \
+                 AND (tenant.status IS NULL OR tenant.status <> 'suspended' OR due.type LIKE 'tenant.%' \
+                     OR due.type LIKE 'billing.%' OR due.type LIKE 'session.%') \
+                 ORDER BY CASE WHEN $4 = 1 THEN due.attempts ELSE 0 END, due.sequence LIMIT $4";
+            // The probe is what was tried least: one that is never taken must not keep the rest from being sent.
+            let limit = if Schedule::is_probing(endpoint.failures) { 1 } else { ROUND };
+            let values = vec![id.into(), view.now().into(), Uuid::nil().into(), limit.into()];
+            let rows = view.query(sql, values).await?;
+            let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
+            let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+            let events = view
+                .across::<outbox_event::Entity>()
+                .filter(outbox_event::Column::Id.is_in(rows.iter().map(|row| row.event_id)));
+            let events = view.all(events).await?;
+            let mut events: HashMap<Uuid, _> = events.into_iter().map(|event| (event.id, event)).collect();
+            let due =
+                rows.into_iter().filter_map(|row| Some(Due(row.clone(), events.remove(&row.event_id)?)));
+            let due: Vec<Due> = due.collect();
+            let next = if due.is_empty() { next(view, id).await? } else { None };
+            Ok(Some(Round { endpoint, due, next }))
+        };
+        self.service.db.read_platform(read).await
+    }
+
+    async fn send(&self, round: &Round) -> Result<Vec<Attempted>, JobError> {
+        let secrets = crate::ops::secrets(&self.service, &round.endpoint)?;
+        let url = Url::parse(&round.endpoint.url)
+            .map_err(|_| JobError::Fail("the endpoint's URL can't be read".to_owned()))?;
+        let mut chains: BTreeMap<Option<Uuid>, Vec<&Due>> = BTreeMap::new();
+        for due in &round.due {
+            chains.entry(due.0.tenant_id).or_default().push(due);
+        }
+        let (begun, failures) = (Instant::now(), Cell::new(round.endpoint.failures));
+        let (url, secrets, failures) = (&url, &secrets, &failures);
+        let sent = chains.into_values().map(|chain| {
+            async move {
+                let mut done = Vec::with_capacity(chain.len());
+                for Due(row, event) in chain {
+                    // What isn't tried now is tried in the next round, or when the receiver is back.
+                    let tried =
+                        failures.get() > round.endpoint.failures && Schedule::is_probing(failures.get());
+                    if begun.elapsed() > RUN_MAX || tried {
+                        break;
+                    }
+                    let one = self.attempt(&round.endpoint, url, secrets, row, event).await?;
+                    let failed = one.verdict.as_ref().is_some_and(|verdict| *verdict != Verdict::Delivered);
+                    failures.set(if failed {
+                        failures.get() + i64::from(one.counts(failures.get()))
+                    } else {
+                        0
+                    });
+                    done.push(one);
+                    if failed {
+                        break;
+                    }
+                }
+                Ok::<_, JobError>(done)
+            }
+        });
+        let all: Vec<_> = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE).collect().await;
+        Ok(all.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    async fn attempt(
+        &self,
+        endpoint: &endpoint::Model,
+        url: &Url,
+        secrets: &[String],
+        row: &delivery::Model,
+        event: &outbox_event::Model,
+    ) -> Result<Attempted, JobError> {
+        let at = self.service.db.clock().now();
+        let nothing =
+            Attempted { row: row.clone(), at, milliseconds: 0, status: None, said: None, verdict: None };
+        let (media_type, body) = if endpoint.format == "set" {
+            let token = self.tokens.token(&self.service, event, &endpoint.id.to_string()).await?;
+            let Some(token) = token else { return Ok(nothing) };
+            ("application/secevent+jwt", token)
+        } else {
+            (envelope::MEDIA_TYPE, serde_json::Value::Object(envelope(&self.service, event)).to_string())
+        };
+        crash_point!("webhook.before_send");
+        let begun = Instant::now();
+        let id = event.id.to_string();
+        let answer = post(&self.service, url, secrets, &id, media_type, body.into_bytes()).await;
+        crash_point!("webhook.after_send");
+        let milliseconds = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        metrics::histogram!("tenantry_webhook_seconds").record(begun.elapsed().as_secs_f64());
+        let verdict = verdict(&answer);
+        let (status, said) = match answer {
+            Ok(answer) => (Some(answer.status), Some(answer.beginning)),
+            Err(_) => (None, None),
+        };
+        Ok(Attempted { milliseconds, status, said, verdict: Some(verdict), ..nothing })
+    }
+}
+
+async fn next(view: &PlatformView, endpoint: Uuid) -> Result<Option<Timestamp>, DbError> {
+    let waiting = view.platform::<delivery::Entity>().select_only();
+    let waiting = waiting
+        .column(delivery::Column::NextAttemptAt)
+        .filter(delivery::Column::EndpointId.eq(endpoint))
+        .filter(delivery::Column::Status.eq("pending"))
+        .filter(delivery::Column::NextAttemptAt.gt(view.now()));
+    let waiting = waiting.order_by_asc(delivery::Column::NextAttemptAt).limit(1);
+    Ok(view.tuples::<_, Timestamp>(waiting).await?.into_iter().next())
+}
+
+/// Posts a body, signed after Standard Webhooks by each secret: the new one, and while it is rotated the old one.
+///
+/// # Errors
+/// What kept it from being answered.
+pub async fn post(
+    service: &Service,
+    url: &Url,
+    secrets: &[String],
+    id: &str,
+    media_type: &str,
+    body: Vec<u8>,
+) -> Result<Answer, platform::http::HttpError> {
+    let timestamp = service.db.clock().now().timestamp();
+    let signatures: Vec<String> =
+        secrets.iter().filter_map(|secret| sign(secret, id, timestamp, &body)).collect();
+    let headers = [
+        ("content-type", media_type.to_owned()),
+        ("webhook-id", id.to_owned()),
+        ("webhook-timestamp", timestamp.to_string()),
+        ("webhook-signature", signatures.join(" ")),
+    ];
+    service.http.post(url, &headers, body).await
+}

@@ -1,0 +1,170 @@
+//! `/api/v1/events`: the feed, for those who pull; `/api/v1/event-types`: what there is.
+//!
+//! The feed's order is that in which events were told (`sequence`): whoever goes on after the last event that was seen misses none.
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use entity::platform::outbox_event::{Column, Entity, Model};
+use platform::{DbError, PlatformView};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
+    Service,
+};
+
+use super::stream::stream_events;
+use crate::catalogue::{self, CATALOGUE};
+use crate::envelope::envelope;
+use crate::jobs::is_of;
+
+const READ: Access = Access::Key(Permission::WebhooksRead);
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .add(Method::GET, "/api/v1/events", READ, "list_events: List events, oldest first.", list_events)
+        .add(
+            Method::GET,
+            "/api/v1/events/stream",
+            READ,
+            "stream_events: Follow events live (server-sent events; Last-Event-ID goes on).",
+            stream_events,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/event-types",
+            READ,
+            "list_event_types: List the types of events, with the schemas of their data.",
+            list_event_types,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/event-types/{event_type}",
+            Access::Public("a schema is no secret, and `dataschema` leads here"),
+            "get_event_type: Get the JSON Schema of an event type's data.",
+            get_event_type,
+        )
+}
+
+/// Which events.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventFilter {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    /// After the event of this id: the last one that was seen.
+    pub(crate) after: Option<Uuid>,
+    /// A type, or `noun.*`.
+    pub(crate) r#type: Option<String>,
+    /// Of this tenant.
+    pub(crate) tenant: Option<Uuid>,
+}
+
+impl Input for EventFilter {
+    fn check(&self, errors: &mut FieldErrors) {
+        ListQuery { limit: self.limit, cursor: None }.check(errors);
+        let known = self.r#type.as_deref().is_none_or(catalogue::knows);
+        errors.require(known, "?type", "must be a type of the catalogue (/api/v1/event-types), or noun.*");
+        let one = self.cursor.is_none() || self.after.is_none();
+        errors.require(one, "?after", "goes without a cursor");
+    }
+}
+
+impl EventFilter {
+    /// Events that were told after this sequence.
+    pub(crate) async fn read(
+        &self,
+        view: &PlatformView,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<Model>, DbError> {
+        let mut select = view.across::<Entity>().filter(Column::Sequence.gt(after));
+        if let Some(tenant) = self.tenant {
+            select = select.filter(Column::TenantId.eq(tenant));
+        }
+        if let Some(kind) = &self.r#type {
+            let names = CATALOGUE.iter().map(|one| one.name).filter(|name| is_of(name, kind));
+            select = select.filter(Column::Type.is_in(names));
+        }
+        view.all(select.order_by_asc(Column::Sequence).limit(limit)).await
+    }
+}
+
+/// The sequence of an event; of one that is no longer kept, that of the last before it which is.
+pub(crate) async fn sequence_of(view: &PlatformView, id: Uuid) -> Result<i64, DbError> {
+    let before = view.across::<Entity>().filter(Column::Id.lte(id)).filter(Column::Sequence.is_not_null());
+    let last = view.one(before.order_by_desc(Column::Id).limit(1)).await?;
+    Ok(last.and_then(|event| event.sequence).unwrap_or(0))
+}
+
+/// Something that happened: a CloudEvent, and its tenant in our own spelling.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EventItem {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    event: Map<String, Value>,
+    tenant_id: Option<Uuid>,
+}
+
+impl EventItem {
+    fn of(service: &Service, row: Model) -> Self {
+        Self { event: envelope(service, &row), tenant_id: row.tenant_id }
+    }
+}
+
+async fn list_events(
+    caller: PlatformCaller,
+    Query(filter): Query<EventFilter>,
+) -> Result<Page<EventItem>, Problem> {
+    let query = ListQuery { limit: filter.limit, cursor: filter.cursor.clone() };
+    let position = Position::of(&query, &format!("events {:?} {:?}", filter.r#type, filter.tenant))?;
+    let cursor = |text: &String| text.parse::<i64>().map_err(|_| Problem::new(Code::CursorInvalid));
+    let after = position.after.as_ref().map(cursor).transpose()?;
+    let rows = caller
+        .read(async |view| {
+            let after = match (after, filter.after) {
+                (Some(after), _) => after,
+                (None, Some(id)) => sequence_of(view, id).await?,
+                (None, None) => 0,
+            };
+            filter.read(view, after, position.limit + 1).await
+        })
+        .await?;
+    let key = |row: &Model| row.sequence.unwrap_or_default().to_string();
+    Ok(position.page(rows, key, |row| EventItem::of(&caller.service, row)))
+}
+
+/// A type of event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventTypeItem {
+    name: String,
+    description: String,
+    /// JSON Schema 2020-12 of `data`.
+    #[schema(value_type = Object)]
+    schema: Value,
+}
+
+/// All types of events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventTypes {
+    items: Vec<EventTypeItem>,
+}
+
+async fn list_event_types(_: PlatformCaller) -> Result<Json<EventTypes>, Problem> {
+    let item = |one: &catalogue::EventType| EventTypeItem {
+        name: one.name.to_owned(),
+        description: one.means.to_owned(),
+        schema: one.schema(),
+    };
+    Ok(Json(EventTypes { items: CATALOGUE.iter().map(item).collect() }))
+}
+
+async fn get_event_type(ids: Ids) -> Result<Json<Value>, Problem> {
+    let found = catalogue::find(ids.key("event_type")?).ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(Json(found.schema()))
+}

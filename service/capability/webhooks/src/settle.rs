@@ -1,0 +1,165 @@
+//! What a round of deliveries came to is written: rows, the log of attempts, how the receiver is.
+
+use entity::webhooks::{attempt, endpoint};
+use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::Service;
+
+use crate::deliver::Attempted;
+use crate::schedule::{Schedule, Verdict};
+
+/// The service gave a receiver up.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointDisabled<'a> {
+    endpoint_id: Uuid,
+    url: &'a str,
+    reason: &'a str,
+}
+
+impl platform::tx::Event for EndpointDisabled<'_> {
+    const TYPE: &'static str = "webhook_endpoint.disabled";
+}
+
+pub(crate) async fn settle(service: &Service, endpoint: Uuid, done: Vec<Attempted>) -> Result<(), DbError> {
+    let schedule = Schedule::of(&service.config.webhooks);
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        delivered(tx, &done).await?;
+        for one in &done {
+            undelivered(tx, schedule, one).await?;
+        }
+        tx.insert_all(done.iter().filter_map(logged).collect()).await?;
+        health(tx, schedule, endpoint, &done).await
+    };
+    service.db.write_platform(&Ctx::system("webhooks"), work).await
+}
+
+fn logged(one: &Attempted) -> Option<attempt::Model> {
+    let error = match one.verdict.as_ref()? {
+        Verdict::Delivered => None,
+        Verdict::Gone => Some("answered 410: nothing more is wanted".to_owned()),
+        Verdict::Failed { why, .. } | Verdict::Hopeless(why) => Some(why.clone()),
+    };
+    Some(attempt::Model {
+        delivery_id: one.row.id,
+        id: ids::new(),
+        at: one.at,
+        milliseconds: one.milliseconds,
+        response_status: one.status.map(i64::from),
+        // Postgres' text takes no NUL.
+        response_body: one.said.as_ref().map(|said| said.replace('\0', "\u{fffd}")),
+        error,
+    })
+}
+
+/// All that were taken, a statement for each status.
+async fn delivered(tx: &PlatformTx, done: &[Attempted]) -> Result<(), DbError> {
+    let taken = || done.iter().filter(|one| one.verdict == Some(Verdict::Delivered));
+    let statuses: std::collections::BTreeSet<u16> = taken().filter_map(|one| one.status).collect();
+    for status in statuses {
+        let ids: Vec<Uuid> = taken().filter(|one| one.status == Some(status)).map(|one| one.row.id).collect();
+        let (test, list) = tx.id_list(&ids, "$3");
+        let sql = format!(
+            "UPDATE webhook_delivery SET status = 'delivered', attempts = attempts + 1, response_status = $1, \
+             last_error = NULL, delivered_at = $2 WHERE id {test}"
+        );
+        tx.execute(&sql, vec![i64::from(status).into(), tx.now().into(), list]).await?;
+    }
+    Ok(())
+}
+
+async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Result<(), DbError> {
+    let attempts = u32::try_from(one.row.attempts + 1).unwrap_or(u32::MAX);
+    let (next, why) = match &one.verdict {
+        Some(Verdict::Delivered) => return Ok(()),
+        None => return tx.delete(one.row.clone()).await,
+        Some(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
+        // It stays, for the case that the endpoint is enabled again.
+        Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410"),
+        Some(Verdict::Hopeless(why)) => (None, why.as_str()),
+    };
+    let status = if next.is_some() { "pending" } else { "dead" };
+    let sql = "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \
+               response_status = $4, last_error = $5 WHERE id = $1";
+    let at = one.at.max(tx.now()) + next.unwrap_or_default();
+    let values =
+        vec![one.row.id.into(), status.into(), at.into(), one.status.map(i64::from).into(), why.into()];
+    tx.execute(sql, values).await?;
+    if status == "dead" {
+        metrics::counter!("tenantry_webhook_dead_total").increment(1);
+    }
+    Ok(())
+}
+
+/// Whether the receiver takes anything at all: five failures in a row and it is left alone, days of them and it is given up.
+async fn health(
+    tx: &mut PlatformTx,
+    schedule: Schedule,
+    endpoint: Uuid,
+    done: &[Attempted],
+) -> Result<(), DbError> {
+    let verdicts = || done.iter().filter_map(|one| one.verdict.as_ref());
+    let Some(latest) = done.iter().filter(|one| one.verdict.is_some()).map(|one| one.at).max() else {
+        return Ok(());
+    };
+    let found = tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(endpoint));
+    let Some(before) = tx.lock(found).await? else { return Ok(()) };
+    let succeeded = verdicts().any(|verdict| *verdict == Verdict::Delivered);
+    let at_the_end = done.iter().rev().filter(|one| one.verdict.is_some());
+    let at_the_end = at_the_end.take_while(|one| one.verdict != Some(Verdict::Delivered));
+    let failed: Vec<&Attempted> = at_the_end.collect();
+    let row = if failed.is_empty() {
+        if before.failures == 0 && before.failing_since.is_none() && before.paused_until.is_none() {
+            return Ok(());
+        }
+        endpoint::Model { failures: 0, failing_since: None, paused_until: None, ..before.clone() }
+    } else {
+        let so_far = if succeeded { 0 } else { before.failures };
+        let counted = failed.iter().filter(|one| one.counts(so_far)).count();
+        let failures = so_far + i64::try_from(counted).unwrap_or(i64::MAX);
+        let since = if succeeded { None } else { before.failing_since };
+        let pause = schedule.pause(u32::try_from(failures).unwrap_or(u32::MAX));
+        endpoint::Model {
+            failures,
+            failing_since: since.or(Some(latest)),
+            paused_until: pause.map(|pause| tx.now() + pause),
+            ..before.clone()
+        }
+    };
+    let gone = verdicts().any(|verdict| *verdict == Verdict::Gone);
+    let too_long = row.failing_since.is_some_and(|since| tx.now() - since > schedule.given_up());
+    let reason = match (gone, too_long) {
+        (true, _) => Some("it answered 410: it wants nothing more"),
+        (_, true) => Some("it has failed for five days"),
+        _ => None,
+    };
+    let Some(reason) = reason else { return tx.update(row).await };
+    disable(tx, row, reason, tx.now()).await
+}
+
+/// Given up, with a notice: the trail, an event for the other endpoints, the endpoint itself says why.
+async fn disable(
+    tx: &mut PlatformTx,
+    row: endpoint::Model,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    tracing::warn!(endpoint = %row.id, reason, "a webhook endpoint is disabled");
+    tx.record(
+        "webhook_endpoint.disable",
+        Target::new("webhook_endpoint", row.id).with(json!({"reason": reason})),
+    );
+    tx.emit(&EndpointDisabled { endpoint_id: row.id, url: &row.url, reason });
+    let row = endpoint::Model {
+        disabled_at: Some(now),
+        disabled_reason: Some(reason.to_owned()),
+        version: row.version + 1,
+        updated_at: now,
+        ..row
+    };
+    tx.update(row).await
+}
