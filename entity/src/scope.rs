@@ -13,7 +13,7 @@ pub trait PlatformOwned: EntityTrait {}
 
 /// Tables whose rows are a tenant's own, children before parents: what is exported, and what goes with the tenant. What stays is
 /// its history: runs, audit records, events, deliveries, jobs.
-pub const OWNED_BY_TENANT: [&str; 34] = [
+pub const OWNED_BY_TENANT: [&str; 40] = [
     "authorization_code",
     "browser_session",
     "assertion_use",
@@ -39,8 +39,14 @@ pub const OWNED_BY_TENANT: [&str; 34] = [
     "directory_user_email",
     "directory_group",
     "directory_user",
+    "invitation_batch_row",
+    "invitation_batch",
+    "join_request",
+    "join_rule",
+    "directory_expected",
     "invitation",
     "mail_message",
+    "mail_branding",
     "flag_override",
     "flag_push",
     "quota_reservation",

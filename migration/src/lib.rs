@@ -15,6 +15,8 @@ mod m20261121_000005_provisioning;
 mod m20261121_000006_flags;
 mod m20261121_000007_events;
 mod m20261121_000008_flag_pushes;
+mod m20261121_000009_mail;
+mod m20261121_000010_invitations;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -32,6 +34,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_flags::Migration),
             Box::new(m20261121_000007_events::Migration),
             Box::new(m20261121_000008_flag_pushes::Migration),
+            Box::new(m20261121_000009_mail::Migration),
+            Box::new(m20261121_000010_invitations::Migration),
         ]
     }
 }

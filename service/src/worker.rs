@@ -27,6 +27,7 @@ pub(crate) fn handlers(service: &Service, transport: mail::Transport) -> Vec<Han
     all.extend(provisioning::handlers(service));
     all.extend(webhooks::handlers(service, Rc::new(SignedEvents::default())));
     all.extend(inbox::handlers(service));
+    all.extend(invitations::handlers(service));
     all.extend(scim::handlers(service));
     all.extend(sso::handlers(service));
     all
@@ -37,6 +38,7 @@ pub(crate) fn subscribers(service: &Service) -> Vec<Box<dyn Subscriber>> {
     vec![
         Box::new(webhooks::SinkHears::new(service)),
         Box::new(flags::FlagsChanged),
+        Box::new(invitations::Arrivals),
         Box::new(webhooks::Fanout),
         Box::new(sso::SessionsEnded),
         Box::new(provisioning::RoomCame),
@@ -144,6 +146,7 @@ async fn housekeeping(service: &Service) -> Result<(), Problem> {
             Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
         })
         .await?;
+    invitations::sweep(service).await?;
     scim::warn(service).await?;
     sso::warn(service).await?;
     sso::recheck_domains(service).await?;

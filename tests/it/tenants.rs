@@ -25,7 +25,7 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
     let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
     assert_eq!(
         users,
-        &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 7, "reserved": 0, "softLimit": 4, "own": true})
+        &json!({"resource": "users", "limit": 7, "used": 0, "remaining": 6, "reserved": 1, "softLimit": 4, "own": true})
     );
     assert_eq!(
         app.operator.get("/api/v1/tenants/acme/organizations/default").await.expect(200)["slug"],
@@ -270,9 +270,11 @@ async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
         .await
         .expect(200);
     app.operator
-        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
+        .post("/api/v1/tenants/acme/organizations", json!({"slug": "emea", "name": "EMEA"}))
         .await
         .expect(201);
+    let invited = json!({"email": "z@example.com", "role": "viewer", "organization": "emea"});
+    app.operator.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
     let reply = acme.admin.get("/api/v1/tenants/acme/export").await;
     assert_eq!((reply.status.as_u16(), reply.header("content-type")), (200, "application/x-ndjson"));
     let lines: Vec<Value> =

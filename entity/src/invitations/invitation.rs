@@ -13,6 +13,8 @@ pub struct Model {
     pub organization_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    /// `personal`, `join` or `request`.
+    pub kind: String,
     pub email: String,
     pub email_key: String,
     pub role: String,
@@ -21,6 +23,8 @@ pub struct Model {
     pub status: String,
     pub message: Option<String>,
     pub inviter: String,
+    pub locale: Option<String>,
+    pub batch_id: Option<Uuid>,
     pub user_id: Option<Uuid>,
     pub version: i64,
     pub created_at: DateTimeUtc,

@@ -1,4 +1,4 @@
-//! A mail, sent or waiting.
+//! A mail, from the moment at which it is caused.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,14 +11,20 @@ pub struct Model {
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    pub organization_id: Option<Uuid>,
+    /// Organization, template, recipient, occasion.
     pub dedupe_key: String,
     pub template: String,
+    pub locale: String,
     pub recipient: String,
     pub subject: String,
-    /// Sealed: a mail may hold a link that signs somebody in.
+    /// Sealed.
     pub content: Vec<u8>,
     pub status: String,
+    /// Why it failed, bounced or was suppressed.
+    pub reason: Option<String>,
     pub created_at: DateTimeUtc,
+    pub send_at: DateTimeUtc,
     pub sent_at: Option<DateTimeUtc>,
 }
 

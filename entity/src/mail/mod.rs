@@ -1,3 +1,5 @@
 //! Rows of `mail`.
 
+pub mod branding;
 pub mod message;
+pub mod suppression;

@@ -158,8 +158,20 @@ pub struct Secrets {
 pub struct Smtp {
     /// The relay; may hold a password.
     pub url: SecretString,
+    /// Relays that are asked when it fails, in this order.
+    pub fallback_urls: Vec<SecretString>,
     /// The sender.
     pub from: String,
+    /// The language of mail, where nothing else is said.
+    pub locale: String,
+    /// Mails a minute to one domain; 0: without a limit.
+    pub per_domain_per_minute: u32,
+    /// The domain that signs (DKIM); empty: nothing is signed.
+    pub dkim_domain: String,
+    /// Under which name the public key is in its DNS.
+    pub dkim_selector: String,
+    /// The private key, PKCS #8 in PEM: RSA or Ed25519.
+    pub dkim_key: SecretString,
     /// Time for the relay to answer.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -286,6 +298,10 @@ pub struct Invitations {
     /// How long an invitation can be accepted.
     #[serde(with = "humantime_serde")]
     pub lifetime: Duration,
+    /// Invitations by an organization's own people within 24 hours.
+    pub per_organization_per_day: u64,
+    /// Mails with an invitation to one address within 24 hours.
+    pub per_recipient_per_day: u64,
 }
 
 /// `[redis]`, `[nats]`

@@ -181,7 +181,7 @@ impl Db {
     }
 
     pub(crate) fn set_told(&self, sequence: i64) {
-        self.inner.told.send_if_modified(|told| std::mem::replace(told, Some(sequence)) != Some(sequence));
+        self.inner.told.send_if_modified(|told| told.replace(sequence) != Some(sequence));
     }
 
     /// `sqlite` or `postgres`.

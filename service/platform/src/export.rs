@@ -61,11 +61,13 @@ impl Table {
             .map(|column| format!("'{}', {}", column.name, sql.to_json(&column.name, &column.kind)))
             .collect();
         let key = self.key();
-        let names: Vec<&str> = key.iter().map(|column| column.name.as_str()).collect();
-        let marks: Vec<String> = key
+        // A table of which a tenant has one row has no key beside the tenant.
+        let first = if key.is_empty() { Some("tenant_id") } else { None };
+        let names: Vec<&str> = key.iter().map(|column| column.name.as_str()).chain(first).collect();
+        let marks: String = key
             .iter()
             .enumerate()
-            .map(|(at, column)| format!("{} AS mark_{at}", sql.to_text(&column.name, &column.kind)))
+            .map(|(at, column)| format!(", {} AS mark_{at}", sql.to_text(&column.name, &column.kind)))
             .collect();
         let behind: Vec<String> = key
             .iter()
@@ -78,9 +80,8 @@ impl Table {
             String::new()
         };
         format!(
-            "SELECT {} AS line, {} FROM \"{}\" WHERE tenant_id = $1{behind} ORDER BY {} LIMIT {limit}",
+            "SELECT {} AS line{marks} FROM \"{}\" WHERE tenant_id = $1{behind} ORDER BY {} LIMIT {limit}",
             sql.object(&fields),
-            marks.join(", "),
             self.name,
             names.join(", ")
         )

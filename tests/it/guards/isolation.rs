@@ -36,7 +36,7 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         .admin
         .post(
             &format!("{base}/invitations"),
-            json!({"email": format!("{marker}@example.com"), "role": "viewer"}),
+            json!({"email": format!("{marker}@example.com"), "role": "viewer", "organization": "emea"}),
         )
         .await
         .expect(201);

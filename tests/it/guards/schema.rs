@@ -16,11 +16,12 @@ const WITHOUT_TENANT: [&str; 9] = [
     "webhook_endpoint",
 ];
 /// Tables that the platform role alone may touch.
-const PLATFORM_ONLY: [&str; 9] = [
+const PLATFORM_ONLY: [&str; 10] = [
     "authorization_request",
     "ceremony",
     "event_sink",
     "inbox_event",
+    "mail_suppression",
     "operator",
     "operator_session",
     "outbox_state",

@@ -1,5 +1,6 @@
 //! What is done with users and groups.
 
+pub(crate) mod expected;
 pub(crate) mod groups;
 pub(crate) mod guard;
 pub(crate) mod restore;

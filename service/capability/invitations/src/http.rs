@@ -1,22 +1,26 @@
 //! `/api/v1/tenants/{tenant}/invitations`, and the page that accepts one.
 
 mod accept;
+mod batches;
+mod joins;
 
 use actix_web::http::Method;
 use actix_web::web::Json;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::invitations::invitation::{Column, Entity, Model};
-use platform::Timestamp;
+use platform::{Timestamp, Tx, View};
 use policy_core::{Permission, Role};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem, Query,
+    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Position, Problem, Query,
     Routes, Tagged, TenantCaller,
 };
 
 use crate::ops::{self, NewInvitation};
+use crate::rules;
 
 const LIST: &str = "/api/v1/tenants/{tenant}/invitations";
 const ONE: &str = "/api/v1/tenants/{tenant}/invitations/{invitation_id}";
@@ -38,6 +42,8 @@ pub fn routes() -> Routes {
             resend_invitation,
         )
         .and(accept::routes())
+        .and(batches::routes())
+        .and(joins::routes())
 }
 
 /// Whom to invite.
@@ -54,15 +60,40 @@ pub(crate) struct InvitationInput {
     message: Option<String>,
     /// Who invites, for people; absent: the tenant.
     inviter: Option<String>,
+    /// The language of the mail: `en`, `de`; absent: the tenant's.
+    locale: Option<String>,
+    /// Until when it can be accepted: from an hour to 90 days from now.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// What is wrong with whom to invite, as what, and what to say; the same for one and for many.
+pub(crate) fn problem_of(
+    email: &str,
+    role: &str,
+    message: Option<&str>,
+    locale: Option<&str>,
+) -> Option<(&'static str, &'static str)> {
+    if !web::is_email(email) {
+        return Some(("/email", "must be an e-mail address"));
+    }
+    if Role::parse(role).is_none_or(Role::is_platform) {
+        return Some(("/role", "must be admin, contributor, viewer, guest or service"));
+    }
+    if message.is_some_and(|text| text.chars().count() > 1000) {
+        return Some(("/message", "at most 1000 characters"));
+    }
+    if locale.is_some_and(|tag| !mail::speaks(tag)) {
+        return Some(("/locale", "must be a language that mail has"));
+    }
+    None
 }
 
 impl Input for InvitationInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
-        let known = Role::parse(&self.role).is_some_and(|role| !role.is_platform());
-        errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
-        let short = self.message.as_ref().is_none_or(|text| text.chars().count() <= 1000);
-        errors.require(short, "/message", "at most 1000 characters");
+        let found = problem_of(&self.email, &self.role, self.message.as_deref(), self.locale.as_deref());
+        if let Some((pointer, detail)) = found {
+            errors.add(pointer, detail);
+        }
         if let Some(inviter) = &self.inviter {
             errors.text("/inviter", inviter, 200);
         }
@@ -77,6 +108,8 @@ pub struct Invitation {
     pub id: Uuid,
     /// The organization.
     pub organization_id: Uuid,
+    /// `personal`: somebody invited them; `join`, `request`: they asked, by their domain's rule.
+    pub kind: String,
     /// To whom.
     pub email: String,
     /// As what.
@@ -103,6 +136,7 @@ impl Invitation {
         Self {
             id: row.id,
             organization_id: row.organization_id,
+            kind: row.kind,
             email: row.email,
             role: row.role,
             status: if expired { "expired".to_owned() } else { row.status },
@@ -116,36 +150,142 @@ impl Invitation {
     }
 }
 
+/// The daily limits hold for an organization's own people; the platform answers for itself.
+fn is_limited(caller: &TenantCaller) -> bool {
+    caller.principal.as_ref().is_none_or(|principal| !principal.role.is_platform())
+}
+
 async fn create_invitation(
     caller: TenantCaller,
     Body(input): Body<InvitationInput>,
 ) -> Result<Created<Invitation>, Problem> {
+    let now = caller.service.db.clock().now();
+    if let Some(at) = input.expires_at
+        && !(now + TimeDelta::hours(1)..=now + TimeDelta::days(90)).contains(&at)
+    {
+        return Err(Problem::invalid("/expiresAt", "must be from an hour to 90 days from now"));
+    }
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
             let name = input.organization.as_deref().unwrap_or("default");
-            let organization = tenancy::organization_named(tx, name).await?;
+            let organization = tenancy::organization_named(tx, name).await?.id;
+            rules::require_by_hand(tx, organization).await?;
+            rules::require_stranger(tx, organization, &input.email).await?;
+            if is_limited(&caller) {
+                rules::require_allowance(tx, &caller.service, organization).await?;
+                rules::require_patience(tx, &caller.service, &input.email).await?;
+            }
             let inviter = input.inviter.unwrap_or_else(|| tenant.name.clone());
+            let new = NewInvitation::personal(organization, input.email, input.role, inviter);
             let new = NewInvitation {
-                organization: organization.id,
-                email: input.email,
-                role: input.role,
                 message: input.message,
-                inviter,
+                locale: input.locale,
+                expires_at: input.expires_at,
+                ..new
             };
             ops::create(tx, &caller.service, &tenant, new).await
         })
         .await?;
     let location = format!("/api/v1/tenants/{}/invitations/{}", row.tenant_id, row.id);
-    Ok(Created(location, Invitation::at(row, caller.service.db.clock().now())))
+    Ok(Created(location, Invitation::at(row, now)))
+}
+
+/// Which invitations.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InvitationFilter {
+    limit: Option<u64>,
+    cursor: Option<String>,
+    status: Option<String>,
+    /// The beginning of the address.
+    email: Option<String>,
+    organization: Option<String>,
+    batch: Option<Uuid>,
+}
+
+impl Input for InvitationFilter {
+    fn check(&self, errors: &mut FieldErrors) {
+        ListQuery { limit: self.limit, cursor: None }.check(errors);
+        let known = self
+            .status
+            .as_deref()
+            .is_none_or(|status| matches!(status, "pending" | "accepted" | "revoked" | "expired"));
+        errors.require(known, "?status", "must be pending, accepted, revoked or expired");
+        let short = self.email.as_ref().is_none_or(|email| email.len() <= 254);
+        errors.require(short, "?email", "at most 254 characters");
+    }
+}
+
+/// How many invitations there are, whatever the filter's status.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct InvitationCounts {
+    pending: u64,
+    accepted: u64,
+    revoked: u64,
+    expired: u64,
+}
+
+/// A page of invitations, and how many there are.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InvitationList {
+    items: Vec<Invitation>,
+    next_cursor: Option<String>,
+    counts: InvitationCounts,
 }
 
 async fn list_invitations(
     caller: TenantCaller,
-    Query(query): Query<ListQuery>,
-) -> Result<Page<Invitation>, Problem> {
+    Query(filter): Query<InvitationFilter>,
+) -> Result<Json<InvitationList>, Problem> {
+    let query = ListQuery { limit: filter.limit, cursor: filter.cursor };
+    let named = (&filter.status, &filter.email, &filter.organization, filter.batch);
+    let position = Position::of(&query, &format!("invitations {} {named:?}", caller.tenant()))?;
+    let after = position.after_id()?.unwrap_or_default();
+    let read = async |view: &View| {
+        let mut scope = Condition::all();
+        if let Some(name) = &filter.organization {
+            let organization = tenancy::organization_named(view, name).await?;
+            scope = scope.add(Column::OrganizationId.eq(organization.id));
+        }
+        if let Some(email) = &filter.email {
+            scope = scope.add(Column::EmailKey.starts_with(directory::fold(email)));
+        }
+        if let Some(batch) = filter.batch {
+            scope = scope.add(Column::BatchId.eq(batch));
+        }
+        let now = view.now();
+        let of = |status: &str| {
+            let select = view.select::<Entity>().filter(scope.clone());
+            match status {
+                "pending" => select.filter(Column::Status.eq("pending")).filter(Column::ExpiresAt.gt(now)),
+                // One that is over is over before somebody marks it.
+                "expired" => {
+                    select.filter(Condition::any().add(Column::Status.eq("expired")).add(
+                        Condition::all().add(Column::Status.eq("pending")).add(Column::ExpiresAt.lte(now)),
+                    ))
+                }
+                other => select.filter(Column::Status.eq(other)),
+            }
+        };
+        let counts = InvitationCounts {
+            pending: view.count(of("pending")).await?,
+            accepted: view.count(of("accepted")).await?,
+            revoked: view.count(of("revoked")).await?,
+            expired: view.count(of("expired")).await?,
+        };
+        let select = match &filter.status {
+            Some(status) => of(status),
+            None => view.select::<Entity>().filter(scope),
+        };
+        let select = select.filter(Column::Id.gt(after)).order_by_asc(Column::Id);
+        Ok::<_, Problem>((view.all(select.limit(position.limit + 1)).await?, counts))
+    };
+    let (rows, counts) = caller.read(read).await?;
     let now = caller.service.db.clock().now();
-    caller.page::<Entity, _>(&query, Column::Id, |row| Invitation::at(row, now)).await
+    let page = position.page(rows, |row| row.id.to_string(), |row| Invitation::at(row, now));
+    Ok(Json(InvitationList { items: page.items, next_cursor: page.next_cursor, counts }))
 }
 
 async fn get_invitation(caller: TenantCaller, ids: Ids) -> Result<Tagged<Invitation>, Problem> {
@@ -162,6 +302,14 @@ async fn revoke_invitation(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
 
 async fn resend_invitation(caller: TenantCaller, ids: Ids) -> Result<Json<Invitation>, Problem> {
     let id = ids.id("invitation_id")?;
-    let row = caller.write(async |tx| ops::resend(tx, &caller.service, id).await).await?;
+    let work = async |tx: &mut Tx| {
+        let row = ops::get(tx, id).await?;
+        rules::require_by_hand(tx, row.organization_id).await?;
+        if is_limited(&caller) {
+            rules::require_patience(tx, &caller.service, &row.email).await?;
+        }
+        ops::resend(tx, &caller.service, id).await
+    };
+    let row = caller.write(work).await?;
     Ok(Json(Invitation::at(row, caller.service.db.clock().now())))
 }

@@ -1,12 +1,19 @@
-//! Invitations by e-mail.
+//! Invitations by e-mail: one, many, or by a proven domain.
 //!
-//! Owns `invitation`. Events: `invitation.created`, `invitation.accepted`, `invitation.revoked`. Promises: the token is 256
-//! random bits and only its SHA-256 is kept; single use, expiry and revocation are decided by the redeeming statement
-//! itself; nothing but the row says for whom and for what an invitation is; GET changes nothing, because mail scanners
-//! fetch links.
+//! Owns `invitation`, `invitation_batch`, `invitation_batch_row`, `join_rule`, `join_request`. Events: `invitation.*`, `join_request.*`.
+//! Promises: the token is 256 random bits and only its SHA-256 is kept; single use, expiry and revocation are decided by the redeeming
+//! statement itself; nothing but the row says for whom and for what an invitation is; GET changes nothing, because mail scanners fetch
+//! links. Who is invited has a seat until the invitation ends; who comes in by an identity provider instead accepts it too.
 
+mod accept;
+mod batch;
 mod http;
+mod join;
 mod ops;
+mod rules;
+mod sweep;
 
+pub use batch::handlers;
 pub use http::{Invitation, routes};
-pub use ops::{NewInvitation, create, pending_for, revoke_all};
+pub use ops::{NewInvitation, create, forget_all, pending_for, revoke_all};
+pub use sweep::{Arrivals, sweep};

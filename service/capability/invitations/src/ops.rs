@@ -1,17 +1,16 @@
-//! Invited, reminded, accepted, revoked.
+//! Invited, reminded, revoked.
 
 use chrono::TimeDelta;
-use directory::{NewUser, Source, fold};
+use directory::{NewExpected, fold};
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::tenancy::tenant;
 use mail::NewMail;
-use platform::crypto::{one_time_secret, sha256};
-use platform::db::Lookup;
+use platform::crypto::one_time_secret;
 use platform::tx::Event;
-use platform::{Ctx, DbError, Target, Timestamp, Tx, View, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use uuid::Uuid;
 use web::{Code, IfMatch, Problem, Service};
 
@@ -20,7 +19,7 @@ const PREFIX: &str = "tnt_inv_";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct InvitationFacts<'a> {
+pub(crate) struct InvitationFacts<'a> {
     invitation_id: Uuid,
     organization_id: Uuid,
     email: &'a str,
@@ -30,7 +29,7 @@ struct InvitationFacts<'a> {
 macro_rules! invitation_events {
     ($($variant:ident = $name:literal;)*) => {$(
         #[derive(Serialize)]
-        struct $variant<'a>(InvitationFacts<'a>);
+        pub(crate) struct $variant<'a>(pub(crate) InvitationFacts<'a>);
         impl Event for $variant<'_> {
             const TYPE: &'static str = $name;
         }
@@ -41,9 +40,10 @@ invitation_events! {
     Created = "invitation.created";
     Accepted = "invitation.accepted";
     Revoked = "invitation.revoked";
+    Expired = "invitation.expired";
 }
 
-fn facts(row: &Model) -> InvitationFacts<'_> {
+pub(crate) fn facts(row: &Model) -> InvitationFacts<'_> {
     InvitationFacts {
         invitation_id: row.id,
         organization_id: row.organization_id,
@@ -65,6 +65,31 @@ pub struct NewInvitation {
     pub message: Option<String>,
     /// Who invites, for people.
     pub inviter: String,
+    /// `personal`; `join` or `request` if the person themselves asked by their domain's rule.
+    pub kind: &'static str,
+    /// In which language; `None`: the tenant's.
+    pub locale: Option<String>,
+    /// Until when; `None`: for the usual time.
+    pub expires_at: Option<Timestamp>,
+    /// The batch that it belongs to.
+    pub batch: Option<Uuid>,
+}
+
+impl NewInvitation {
+    /// One of the usual kind.
+    pub fn personal(organization: Uuid, email: String, role: String, inviter: String) -> Self {
+        Self {
+            organization,
+            email,
+            role,
+            message: None,
+            inviter,
+            kind: "personal",
+            locale: None,
+            expires_at: None,
+            batch: None,
+        }
+    }
 }
 
 /// The pending invitation of an address, if there is one.
@@ -76,10 +101,10 @@ pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result
     view.one(select.filter(Column::EmailKey.eq(fold(email))).filter(Column::Status.eq("pending"))).await
 }
 
-/// Invites somebody, and leaves the mail.
+/// Invites somebody, holds their seat, and leaves the mail.
 ///
 /// # Errors
-/// `invitation.pending` if the address has one that can still be accepted.
+/// `invitation.pending` if the address has one that can still be accepted; `quota.exceeded`; `billing.seat_blocked`.
 pub async fn create(
     tx: &mut Tx,
     service: &Service,
@@ -94,19 +119,14 @@ pub async fn create(
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));
         }
         // One that is over makes room.
-        tx.update(Model {
-            status: "revoked".to_owned(),
-            revoked_at: Some(tx.now()),
-            updated_at: tx.now(),
-            ..old
-        })
-        .await?;
+        expire(tx, old).await?;
     }
     let (token, digest) = one_time_secret(PREFIX);
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
         id: ids::new(),
+        kind: new.kind.to_owned(),
         email_key: fold(&new.email),
         email: new.email,
         role: new.role,
@@ -114,11 +134,13 @@ pub async fn create(
         status: "pending".to_owned(),
         message: new.message,
         inviter: new.inviter,
+        locale: new.locale,
+        batch_id: new.batch,
         user_id: None,
         version: 1,
         created_at: tx.now(),
         updated_at: tx.now(),
-        expires_at: expiry(service, tx.now()),
+        expires_at: new.expires_at.unwrap_or(expiry(service, tx.now())),
         accepted_at: None,
         revoked_at: None,
     };
@@ -126,18 +148,55 @@ pub async fn create(
         DbError::Conflict(_) => Problem::new(Code::InvitationPending),
         other => other.into(),
     })?;
+    hold(tx, &row).await?;
     send(tx, service, tenant, &row, &token).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
     tx.emit(&Created(facts(&row)));
     Ok(row)
 }
 
-fn expiry(service: &Service, now: Timestamp) -> Timestamp {
-    now + TimeDelta::from_std(service.config.invitations.lifetime).unwrap_or(TimeDelta::days(7))
+/// Refuses what [`create`] would refuse after it began to write.
+///
+/// # Errors
+/// `invitation.pending`, `quota.exceeded`.
+pub(crate) async fn require_room(
+    view: &View,
+    organization: Uuid,
+    email: &str,
+    role: &str,
+) -> Result<(), Problem> {
+    if let Some(there) = pending_for(view, organization, email).await?
+        && there.expires_at > view.now()
+    {
+        return Err(Problem::new(Code::InvitationPending).fact("invitationId", there.id.to_string()));
+    }
+    let seats: &[&str] = if role == "admin" { &["users", "admins"] } else { &["users"] };
+    let usage = quota::list(view).await?;
+    let full =
+        usage.iter().find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));
+    match full {
+        Some(usage) => Err(Problem::new(Code::QuotaExceeded).fact("resource", usage.resource.as_str())),
+        None => Ok(()),
+    }
 }
 
-pub(crate) fn day(at: Timestamp) -> String {
-    at.format("%-d %B %Y, %H:%M UTC").to_string()
+/// Whoever an admin invited is expected, and has a seat; whoever asked themselves takes one when they come.
+async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
+    if row.kind != "personal" {
+        return Ok(());
+    }
+    let expected = NewExpected {
+        organization: row.organization_id,
+        email: &row.email,
+        role: &row.role,
+        invitation: row.id,
+        until: row.expires_at,
+    };
+    directory::expect(tx, expected).await
+}
+
+fn expiry(service: &Service, now: Timestamp) -> Timestamp {
+    now + TimeDelta::from_std(service.config.invitations.lifetime).unwrap_or(TimeDelta::days(7))
 }
 
 async fn send(
@@ -151,11 +210,12 @@ async fn send(
     let link = format!("{}/invitations/accept?token={token}", service.config.public_url());
     let values = json!({
         "inviter": row.inviter, "tenant": tenant.name, "role": row.role, "message": row.message, "link": link,
-        "expires_at": day(row.expires_at),
+        "expires_at": row.expires_at,
     });
-    let dedupe_key = format!("invitation:{}:{}", row.id, row.version);
-    mail::enqueue(tx, service, NewMail { template: "invitation", recipient: &row.email, dedupe_key, values })
-        .await
+    let occasion = format!("{}:{}", row.id, row.version);
+    let mail = NewMail::new("invitation", &row.email, occasion, values);
+    let (organization, locale) = (Some(row.organization_id), row.locale.as_deref());
+    mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await
 }
 
 pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
@@ -166,25 +226,30 @@ pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
 async fn pending(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if row.status != "pending" {
+    if !matches!(row.status.as_str(), "pending" | "expired") {
         return Err(Problem::new(Code::InvitationNotPending).fact("status", row.status));
     }
     Ok(row)
 }
 
-/// Sends a new token; the old one is dead.
+/// Sends a new token; the old one is dead. One that is over begins anew.
 pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<Model, Problem> {
     let tenant = tenancy::active(tx).await?;
     let row = pending(tx, id).await?;
     let (token, digest) = one_time_secret(PREFIX);
     let row = Model {
         token_digest: digest.to_vec(),
+        status: "pending".to_owned(),
         version: row.version + 1,
         updated_at: tx.now(),
         expires_at: expiry(service, tx.now()),
         ..row
     };
-    tx.update(row.clone()).await?;
+    tx.update(row.clone()).await.map_err(|error| match error {
+        DbError::Conflict(_) => Problem::new(Code::InvitationPending),
+        other => other.into(),
+    })?;
+    hold(tx, &row).await?;
     send(tx, service, &tenant, &row, &token).await?;
     tx.record("invitation.resend", Target::new("invitation", id));
     Ok(row)
@@ -205,6 +270,7 @@ async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
         updated_at: now,
         ..row
     };
+    directory::forget_expected(tx, row.id).await?;
     tx.update(row.clone()).await?;
     tx.record("invitation.revoke", Target::new("invitation", row.id));
     tx.emit(&Revoked(facts(&row)));
@@ -222,77 +288,24 @@ pub async fn revoke_all(tx: &mut Tx) -> Result<(), Problem> {
     Ok(())
 }
 
-/// An invitation that can be accepted now, and by whose invitation.
-pub(crate) async fn look(service: &Service, token: &str) -> Result<(Model, tenant::Model), Problem> {
-    let digest = sha256(token.as_bytes());
-    let unknown = || Problem::new(Code::InvitationUnknown);
-    let tenant = service.db.tenant_of(Lookup::Invitation(&digest)).await?.ok_or_else(unknown)?;
-    service
-        .db
-        .read(tenant, async |view| {
-            let tenant = tenancy::active(view).await?;
-            let row =
-                view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
-            let row = row.ok_or_else(unknown)?;
-            // Whoever holds a dead token is told that it is dead, and nothing else.
-            if row.status != "pending" || row.expires_at <= view.now() {
-                return Err(Problem::new(Code::InvitationGone));
-            }
-            Ok((row, tenant))
-        })
-        .await
+/// Removes all, as if nobody had been invited: for a tenant that is unmade before it was there.
+///
+/// # Errors
+/// `internal`.
+pub async fn forget_all(tx: &mut Tx) -> Result<(), Problem> {
+    for row in tx.all(tx.select::<Entity>()).await? {
+        directory::forget_expected(tx, row.id).await?;
+    }
+    tx.purge(tx.remove::<Entity>()).await?;
+    Ok(())
 }
 
-/// Redeems a token: of many at once, one wins. The person becomes a user of the organization.
-pub(crate) async fn accept(
-    service: &Service,
-    ctx: &Ctx,
-    token: &str,
-    display_name: Option<String>,
-) -> Result<(Model, tenant::Model), Problem> {
-    let digest = sha256(token.as_bytes());
-    let unknown = || Problem::new(Code::InvitationUnknown);
-    let tenant = service.db.tenant_of(Lookup::Invitation(&digest)).await?.ok_or_else(unknown)?;
-    service
-        .db
-        .write(ctx, tenant, async |tx| {
-            let tenant = tenancy::active(tx).await?;
-            let sql = "UPDATE invitation SET status = 'accepted', accepted_at = $3, updated_at = $3, version = version + 1 \
-                       WHERE tenant_id = $1 AND token_digest = $2 AND status = 'pending' AND expires_at > $3";
-            let redeemed = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await?;
-            if redeemed == 0 {
-                return Err(Problem::new(Code::InvitationGone));
-            }
-            let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
-            let row = row.ok_or_else(unknown)?;
-            let user = member(tx, &row, display_name).await?;
-            let row = Model { user_id: Some(user), ..row };
-            tx.update(row.clone()).await?;
-            tx.record("invitation.accept", Target::new("invitation", row.id));
-            tx.emit(&Accepted(facts(&row)));
-            Ok((row, tenant))
-        })
-        .await
-}
-
-/// The user whom the invitation makes; whoever already has this name stays who they are.
-async fn member(tx: &mut Tx, row: &Model, display_name: Option<String>) -> Result<Uuid, Problem> {
-    if let Some(there) = directory::user_by_name(tx, row.organization_id, &row.email).await? {
-        return if there.active { Ok(there.id) } else { Err(Problem::new(Code::UserDeactivated)) };
-    }
-    let mut resource: Map<String, Value> = Map::new();
-    resource.insert("userName".to_owned(), row.email.as_str().into());
-    resource.insert("active".to_owned(), true.into());
-    resource.insert("emails".to_owned(), json!([{"value": row.email, "primary": true}]));
-    if let Some(name) = display_name {
-        resource.insert("displayName".to_owned(), name.into());
-    }
-    let new = NewUser {
-        organization: row.organization_id,
-        resource,
-        source: Source::Invitation,
-        role: row.role.clone(),
-    };
-    let (user, _) = directory::create_user(tx, &directory::USERS, new).await?;
-    Ok(user.id)
+/// It was not accepted in time; its seat is free.
+pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Problem> {
+    let row = Model { status: "expired".to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
+    directory::forget_expected(tx, row.id).await?;
+    tx.update(row.clone()).await?;
+    tx.record("invitation.expire", Target::new("invitation", row.id));
+    tx.emit(&Expired(facts(&row)));
+    Ok(())
 }

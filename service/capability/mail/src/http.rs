@@ -1,30 +1,44 @@
-//! `/dev/mail`: mail that was not sent, for the developer at this machine.
+//! `/dev/mail`: mail that was not sent, for the developer at this machine; addresses, branding.
+
+mod addresses;
+mod brandings;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 use entity::mail::message;
 use platform::Timestamp;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Problem, Routes};
+use web::{Access, Caller, Code, Ids, Problem, Routes};
 
-use crate::ops::Content;
-use crate::templates;
+use crate::templates::{self, Rendered};
+
+pub(crate) use brandings::BrandingInput;
 
 /// Mails shown.
 const SHOWN_MAX: u64 = 100;
 
+/// The page of mails has its own style; a mail itself may show its sender's logo.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+const MAIL_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src https:; frame-ancestors 'none'";
+
 /// The routes.
 pub fn routes() -> Routes {
-    Routes::new().add(
-        Method::GET,
-        "/dev/mail",
-        Access::Public("only to this machine, and only while no SMTP server is configured"),
-        "dev_mail: Show mail that was not sent.",
-        dev_mail,
-    )
+    let local = Access::Public("only to this machine, and only while no SMTP server is configured");
+    Routes::new()
+        .add(Method::GET, "/dev/mail", local, "dev_mail: Show mail that was not sent.", dev_mail)
+        .add(
+            Method::GET,
+            "/dev/mail/{mail_id}",
+            local,
+            "dev_mail_html: Show a mail that was not sent as its reader would see it.",
+            dev_mail_html,
+        )
+        .and(addresses::routes())
+        .and(brandings::routes())
 }
 
 #[derive(Serialize)]
@@ -33,13 +47,14 @@ struct Shown {
     recipient: String,
     subject: String,
     template: String,
+    locale: String,
     text: String,
     html: String,
     created_at: Timestamp,
     links: Vec<String>,
 }
 
-async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
+fn require_local(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> {
     let config = &caller.service.config;
     let local = config.server.listen.ip().is_loopback()
         && request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
@@ -48,6 +63,28 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
     if !local || !config.smtp.url.expose_secret().is_empty() {
         return Err(Problem::new(Code::NotFound));
     }
+    Ok(())
+}
+
+fn html(page: String, policy: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
+        .body(page)
+}
+
+async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result<HttpResponse, Problem> {
+    require_local(&caller, &request)?;
+    let id = ids.id("mail_id")?;
+    let one = async |view: &platform::PlatformView| {
+        view.one(view.across::<message::Entity>().filter(message::Column::Id.eq(id))).await
+    };
+    let row = caller.service.db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    Ok(html(shown(&caller, row)?.html, MAIL_POLICY))
+}
+
+async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    require_local(&caller, &request)?;
     let newest = async |view: &platform::PlatformView| {
         view.all(view.across::<message::Entity>().order_by_desc(message::Column::CreatedAt).limit(SHOWN_MAX))
             .await
@@ -60,18 +97,12 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
         return Ok(HttpResponse::Ok().json(serde_json::json!({"items": mails})));
     }
     let page = templates::page("dev_mail", &serde_json::json!({"mails": mails}))?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ))
-        .body(page))
+    Ok(html(page, PAGE_POLICY))
 }
 
 fn shown(caller: &Caller, row: message::Model) -> Result<Shown, Problem> {
     let plain = caller.service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
-    let content: Content = serde_json::from_slice(&plain).map_err(Problem::internal)?;
+    let content: Rendered = serde_json::from_slice(&plain).map_err(Problem::internal)?;
     let own = caller.service.config.public_url();
     let links = content
         .text
@@ -84,6 +115,7 @@ fn shown(caller: &Caller, row: message::Model) -> Result<Shown, Problem> {
         recipient: row.recipient,
         subject: row.subject,
         template: row.template,
+        locale: row.locale,
         text: content.text,
         html: content.html,
         created_at: row.created_at,

@@ -3,19 +3,21 @@
 
 use std::time::Duration;
 
-use entity::mail::message;
+use chrono::TimeDelta;
+use entity::mail::{branding, message, suppression};
+use lettre::Message;
+use lettre::address::{Address, Envelope};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
-use platform::config::Smtp;
-use platform::jobs::{Backoff, Handler, Job, JobError};
-use platform::{Ctx, Work as _, crash_point};
+use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
+use platform::{Ctx, DbError, PlatformView, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
-use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
 
-use crate::ops::Content;
+use crate::bounces::{self, fold};
+use crate::templates::Rendered;
+use crate::transport::Transport;
 
 /// Lanes to the mail server: so many mails are under way at once.
 const LANES: u8 = 4;
@@ -29,6 +31,8 @@ pub struct SendMail {
 
 impl Job for SendMail {
     const KIND: &'static str = "mail.send";
+    // Two days of a relay that is down: at most a quarter of an hour between attempts.
+    const ATTEMPTS_MAX: u32 = 200;
 
     fn lane(&self) -> Option<String> {
         let [.., last] = self.id.into_bytes();
@@ -36,99 +40,120 @@ impl Job for SendMail {
     }
 }
 
-/// The way out: an SMTP relay, or none.
-#[derive(Clone, Debug)]
-pub struct Transport {
-    smtp: Option<AsyncSmtpTransport<Tokio1Executor>>,
-    from: Mailbox,
-}
-
-impl Transport {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    /// What is wrong with `smtp.url` or `smtp.from`; never the URL itself.
-    pub fn new(config: &Smtp) -> Result<Self, String> {
-        let from = config.from.parse().map_err(|_| "smtp.from is not an address".to_owned())?;
-        let url = config.url.expose_secret();
-        if url.is_empty() {
-            return Ok(Self { smtp: None, from });
-        }
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url);
-        let builder = builder.map_err(|_| "smtp.url must be smtp://… or smtps://…".to_owned())?;
-        Ok(Self { smtp: Some(builder.timeout(Some(config.timeout)).build()), from })
-    }
-
-    /// Whether mail leaves at all.
-    pub fn is_connected(&self) -> bool {
-        self.smtp.is_some()
-    }
-
-    /// Asks the relay for a sign of life.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn ping(&self) -> Result<(), String> {
-        match &self.smtp {
-            None => Ok(()),
-            Some(smtp) => match smtp.test_connection().await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err("the relay refused".to_owned()),
-                Err(error) => Err(error.to_string()),
-            },
-        }
-    }
-}
-
 /// Runs [`SendMail`].
 pub fn handler(service: &Service, transport: Transport) -> Handler {
     let service = service.clone();
     let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
-    Handler::new(backoff, move |job: SendMail, _| send(service.clone(), transport.clone(), job))
+    Handler::new(backoff, move |job: SendMail, run| send(service.clone(), transport.clone(), job, run))
 }
 
-async fn send(service: Service, transport: Transport, job: SendMail) -> Result<(), JobError> {
-    let of_job = message::Column::Id.eq(job.id);
-    let found = service
-        .db
-        .read(job.tenant, async |view| {
-            view.one(view.select::<message::Entity>().filter(of_job.clone())).await
-        })
-        .await?;
-    let Some(row) = found.filter(|row| row.status == "queued") else { return Ok(()) };
-    if let Some(smtp) = &transport.smtp {
-        let plain = service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
-        let content: Content =
-            serde_json::from_slice(&plain).map_err(|_| JobError::Fail("unreadable content".to_owned()))?;
-        let mail = compose(&transport.from, &row, content)?;
-        crash_point!("mail.before_send");
-        smtp.send(mail).await.map_err(|error| {
-            // 5xx: the relay will never take it.
-            if error.is_permanent() { JobError::Fail(error.to_string()) } else { JobError::retry(error) }
-        })?;
-        crash_point!("mail.after_send");
+/// What of the store a mail's departure asks for.
+struct Departing {
+    row: message::Model,
+    branding: Option<branding::Model>,
+    suppressed: Option<suppression::Model>,
+}
+
+async fn read(service: &Service, job: &SendMail) -> Result<Option<Departing>, DbError> {
+    let read = async |view: &PlatformView| {
+        let row = view.across::<message::Entity>().filter(message::Column::TenantId.eq(job.tenant));
+        let Some(row) = view.one(row.filter(message::Column::Id.eq(job.id))).await? else { return Ok(None) };
+        let branding = view.across::<branding::Entity>().filter(branding::Column::TenantId.eq(job.tenant));
+        let branding = view.one(branding).await?;
+        let suppressed = view.platform::<suppression::Entity>();
+        let suppressed = suppressed.filter(suppression::Column::AddressKey.eq(fold(&row.recipient)));
+        let suppressed = view.one(suppressed).await?;
+        Ok(Some(Departing { row, branding, suppressed }))
+    };
+    service.db.read_platform(read).await
+}
+
+async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun) -> Result<(), JobError> {
+    let Some(Departing { row, branding, suppressed }) = read(&service, &job).await? else { return Ok(()) };
+    // One that failed for good is tried again when somebody retries its job.
+    if !matches!(row.status.as_str(), "queued" | "failed") {
+        return Ok(());
     }
-    let status = if transport.is_connected() { "sent" } else { "kept" };
-    service
-        .db
-        .write(&Ctx::system("mail"), job.tenant, async |tx| {
-            tx.housekeeping();
-            let sql = "UPDATE mail_message SET status = $3, sent_at = $4 WHERE tenant_id = $1 AND id = $2";
-            tx.execute(sql, vec![job.id.into(), status.into(), tx.now().into()]).await
-        })
-        .await?;
-    Ok(())
+    if let Some(suppressed) = suppressed {
+        return Ok(note(&service, &job, "suppressed", Some(&suppressed.reason)).await?);
+    }
+    if !transport.is_connected() {
+        return Ok(note(&service, &job, "kept", None).await?);
+    }
+    let to: Address =
+        row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
+    if let Some(pause) = transport.pause(to.domain()) {
+        return Ok(later(&service, &job, pause).await?);
+    }
+    let plain = service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
+    let content: Rendered =
+        serde_json::from_slice(&plain).map_err(|_| JobError::Fail("unreadable content".to_owned()))?;
+    let mail = compose(&transport.from, to, branding, &row, content)?;
+    let envelope: Envelope = mail.envelope().clone();
+    let raw = transport.sign(mail.formatted()).map_err(JobError::Fail)?;
+    crash_point!("mail.before_send");
+    if let Err(error) = transport.send(&envelope, &raw).await {
+        let text = error.to_string();
+        // 5xx: the relay will never take it. 5.1.x: because there is no such box (RFC 3463, section 3.2).
+        if error.is_permanent() {
+            if text.contains("5.1.") {
+                bounces::suppress(&service, &row.recipient, "hard_bounce", &text).await?;
+            }
+            note(&service, &job, "failed", Some(&text)).await?;
+            return Err(JobError::Fail(text));
+        }
+        if run.last {
+            note(&service, &job, "failed", Some(&text)).await?;
+        }
+        return Err(JobError::retry(text));
+    }
+    crash_point!("mail.after_send");
+    Ok(note(&service, &job, "sent", None).await?)
 }
 
-fn compose(from: &Mailbox, row: &message::Model, content: Content) -> Result<Message, JobError> {
+async fn note(service: &Service, job: &SendMail, status: &str, reason: Option<&str>) -> Result<(), DbError> {
+    let reason = reason.map(|text| text.chars().take(500).collect::<String>());
+    metrics::counter!("tenantry_mails_total", "status" => status.to_owned()).increment(1);
+    let write = async |tx: &mut platform::Tx| {
+        tx.housekeeping();
+        let sql =
+            "UPDATE mail_message SET status = $3, sent_at = $4, reason = $5 WHERE tenant_id = $1 AND id = $2";
+        let values = vec![job.id.into(), status.into(), tx.now().into(), reason.clone().into()];
+        tx.execute(sql, values).await
+    };
+    service.db.write(&Ctx::system("mail"), job.tenant, write).await.map(drop)
+}
+
+/// The domain has had enough for now: that is no attempt.
+async fn later(service: &Service, job: &SendMail, pause: Duration) -> Result<(), DbError> {
+    let write = async |tx: &mut platform::Tx| {
+        tx.housekeeping();
+        let at = tx.now() + TimeDelta::from_std(pause).unwrap_or(TimeDelta::minutes(1));
+        tx.enqueue_at(job, Some(at));
+        Ok(())
+    };
+    service.db.write(&Ctx::system("mail"), job.tenant, write).await
+}
+
+fn compose(
+    from: &Mailbox,
+    to: Address,
+    branding: Option<branding::Model>,
+    row: &message::Model,
+    content: Rendered,
+) -> Result<Message, JobError> {
     let fail = |_| JobError::Fail("the mail can't be composed".to_owned());
-    let to: lettre::Address =
-        row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
-    Message::builder()
-        .from(from.clone())
-        .to(Mailbox::new(None, to))
+    let (sender, reply_to) = branding.map(|row| (row.sender_name, row.reply_to)).unwrap_or_default();
+    // Another name, never another address: what the domain signs stays true.
+    let from = Mailbox::new(sender.or_else(|| from.name.clone()), from.email.clone());
+    let domain = from.email.domain().to_owned();
+    let mut message = Message::builder().from(from).to(Mailbox::new(None, to));
+    if let Some(address) = reply_to.and_then(|address| address.parse().ok()) {
+        message = message.reply_to(Mailbox::new(None, address));
+    }
+    message
         .subject(row.subject.clone())
-        .message_id(Some(format!("<{}@{}>", row.id, from.email.domain())))
+        .message_id(Some(format!("<{}@{domain}>", row.id)))
         .multipart(MultiPart::alternative_plain_html(content.text, content.html))
         .map_err(fail)
 }

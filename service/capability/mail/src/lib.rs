@@ -1,15 +1,21 @@
 //! Mail as durable work.
 //!
-//! Owns the table `mail_message`. A mail is rendered and stored, sealed, in the transaction that causes it, and leaves by a
-//! job; a second mail with the same dedupe key is not made. Without SMTP it is kept and shown at `/dev/mail`, to this
-//! machine only. Links are built from the configured public URL, never from a request.
+//! Owns `mail_message`, `mail_branding`, `mail_suppression`. A mail is rendered in its reader's language and stored, sealed, in the
+//! transaction that causes it, and leaves by a job; a second mail of the same organization, template, recipient and occasion is not made.
+//! An address that bounced or complained gets none. Without SMTP mail is kept and shown at `/dev/mail`, to this machine only. Links are
+//! built from the configured public URL, never from a request.
 
+mod bounces;
+mod branding;
 mod http;
 mod jobs;
+mod language;
 mod ops;
 mod templates;
+mod transport;
 
 pub use http::routes;
-pub use jobs::{SendMail, Transport, handler};
+pub use jobs::{SendMail, handler};
 pub use ops::{NewMail, enqueue};
-pub use templates::page;
+pub use templates::{Rendered, names, page, preview, speaks};
+pub use transport::Transport;

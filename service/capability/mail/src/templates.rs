@@ -1,55 +1,31 @@
-//! The committed templates, compiled once. HTML is escaped by its name.
+//! The committed templates, compiled once. HTML is escaped by its name; a mail is laid out in HTML and in text from the same parts.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use chrono::{DateTime, Utc};
 use minijinja::Environment;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use web::Problem;
 
-const SOURCES: [(&str, &str); 36] = [
-    ("invitation/subject.txt", include_str!("../../../../templates/mail/invitation/subject.txt")),
-    ("invitation/text.txt", include_str!("../../../../templates/mail/invitation/text.txt")),
-    ("invitation/body.html", include_str!("../../../../templates/mail/invitation/body.html")),
-    ("directory-held/subject.txt", include_str!("../../../../templates/mail/directory-held/subject.txt")),
-    ("directory-held/text.txt", include_str!("../../../../templates/mail/directory-held/text.txt")),
-    ("directory-held/body.html", include_str!("../../../../templates/mail/directory-held/body.html")),
-    ("token-expiring/subject.txt", include_str!("../../../../templates/mail/token-expiring/subject.txt")),
-    ("token-expiring/text.txt", include_str!("../../../../templates/mail/token-expiring/text.txt")),
-    ("token-expiring/body.html", include_str!("../../../../templates/mail/token-expiring/body.html")),
-    ("account-proof/subject.txt", include_str!("../../../../templates/mail/account-proof/subject.txt")),
-    ("account-proof/text.txt", include_str!("../../../../templates/mail/account-proof/text.txt")),
-    ("account-proof/body.html", include_str!("../../../../templates/mail/account-proof/body.html")),
-    ("sign-in-link/subject.txt", include_str!("../../../../templates/mail/sign-in-link/subject.txt")),
-    ("sign-in-link/text.txt", include_str!("../../../../templates/mail/sign-in-link/text.txt")),
-    ("sign-in-link/body.html", include_str!("../../../../templates/mail/sign-in-link/body.html")),
-    (
-        "connection-expiring/subject.txt",
-        include_str!("../../../../templates/mail/connection-expiring/subject.txt"),
-    ),
-    ("connection-expiring/text.txt", include_str!("../../../../templates/mail/connection-expiring/text.txt")),
-    (
-        "connection-expiring/body.html",
-        include_str!("../../../../templates/mail/connection-expiring/body.html"),
-    ),
-    ("login.html", include_str!("../../../../templates/pages/login.html")),
-    ("choose.html", include_str!("../../../../templates/pages/choose.html")),
-    ("links_sent.html", include_str!("../../../../templates/pages/links_sent.html")),
-    ("post.html", include_str!("../../../../templates/pages/post.html")),
-    ("proof.html", include_str!("../../../../templates/pages/proof.html")),
-    ("signed_in.html", include_str!("../../../../templates/pages/signed_in.html")),
-    ("sign_out.html", include_str!("../../../../templates/pages/sign_out.html")),
-    ("signed_out.html", include_str!("../../../../templates/pages/signed_out.html")),
-    ("sign_in_failed.html", include_str!("../../../../templates/pages/sign_in_failed.html")),
-    ("test_result.html", include_str!("../../../../templates/pages/test_result.html")),
-    ("operator.html", include_str!("../../../../templates/pages/operator.html")),
-    ("operator_login.html", include_str!("../../../../templates/pages/operator_login.html")),
-    ("operator_enroll.html", include_str!("../../../../templates/pages/operator_enroll.html")),
-    ("layout.html", include_str!("../../../../templates/pages/layout.html")),
-    ("invitation.html", include_str!("../../../../templates/pages/invitation.html")),
-    ("invitation_accepted.html", include_str!("../../../../templates/pages/invitation_accepted.html")),
-    ("refusal.html", include_str!("../../../../templates/pages/refusal.html")),
-    ("dev_mail.html", include_str!("../../../../templates/pages/dev_mail.html")),
+use crate::branding::Brand;
+use crate::language::Language;
+
+macro_rules! sources {
+    ($($name:literal)*) => { [$(($name, include_str!(concat!("../../../../templates/", $name)))),*] };
+}
+
+const SOURCES: [(&str, &str); 21] = sources![
+    "mail/layout.html" "mail/layout.txt"
+    "pages/login.html" "pages/choose.html" "pages/links_sent.html" "pages/post.html" "pages/proof.html"
+    "pages/signed_in.html" "pages/sign_out.html" "pages/signed_out.html" "pages/sign_in_failed.html"
+    "pages/test_result.html" "pages/operator.html" "pages/operator_login.html" "pages/operator_enroll.html"
+    "pages/layout.html" "pages/invitation.html" "pages/invitation_accepted.html" "pages/refusal.html"
+    "pages/dev_mail.html" "pages/join.html"
 ];
+
+const MAILS: &str = include_str!("../../../../templates/mail/mails.toml");
 
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
@@ -57,6 +33,8 @@ fn environment() -> &'static Environment<'static> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         for (name, source) in SOURCES {
+            // Pages extend `layout.html`, which is theirs; mail's own is named with its folder.
+            let name = name.strip_prefix("pages/").unwrap_or(name);
             if let Err(error) = environment.add_template(name, source) {
                 tracing::error!(name, %error, "a template can't be read");
             }
@@ -70,18 +48,6 @@ fn render(name: &str, values: &impl Serialize) -> Result<String, Problem> {
     template.render(minijinja::value::Serde(values)).map_err(Problem::internal)
 }
 
-/// Subject, text and HTML of a mail.
-pub(crate) fn mail(template: &str, values: &impl Serialize) -> Result<(String, String, String), Problem> {
-    let subject = render(&format!("{template}/subject.txt"), values)?;
-    // A subject is one line, whatever stands in a name.
-    let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok((
-        subject,
-        render(&format!("{template}/text.txt"), values)?,
-        render(&format!("{template}/body.html"), values)?,
-    ))
-}
-
 /// A page.
 ///
 /// # Errors
@@ -90,29 +56,216 @@ pub fn page(name: &str, values: &impl Serialize) -> Result<String, Problem> {
     render(&format!("{name}.html"), values)
 }
 
+/// What a mail is made of, in order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layout {
+    parts: Vec<Part>,
+    sample: Map<String, Value>,
+}
+
+/// A message of the language or a value, and how it is set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    kind: String,
+    message: Option<String>,
+    value: Option<String>,
+    link: Option<String>,
+}
+
+fn layouts() -> &'static BTreeMap<String, Layout> {
+    static LAYOUTS: OnceLock<BTreeMap<String, Layout>> = OnceLock::new();
+    LAYOUTS.get_or_init(|| {
+        toml::from_str(MAILS).unwrap_or_else(|error| {
+            tracing::error!(%error, "templates/mail/mails.toml can't be read");
+            BTreeMap::new()
+        })
+    })
+}
+
+/// Names of all mails.
+pub fn names() -> Vec<&'static str> {
+    layouts().keys().map(String::as_str).collect()
+}
+
+/// A mail as it will be sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// For those who read text.
+    pub text: String,
+    /// For those who read HTML.
+    pub html: String,
+}
+
+/// Marks that change the direction of text: a name that holds one turns what comes after it around.
+fn turns_direction(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text that somebody wrote, fit to stand in a mail: no control characters but the ends of lines, nothing that turns directions.
+fn plain(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars()
+        .filter(|letter| (*letter == '\n' || !letter.is_control()) && !turns_direction(*letter))
+        .collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Values as a language takes them: moments (`…_at`) are written out, names are one line, and who invites in the tenant's name is `same`.
+fn prepared(
+    language: Language,
+    brand: &Brand,
+    tenant: &str,
+    values: Map<String, Value>,
+) -> Map<String, Value> {
+    let mut prepared: Map<String, Value> = values
+        .into_iter()
+        .map(|(name, value)| {
+            let Value::String(text) = &value else { return (name, value) };
+            let moment = name.ends_with("_at").then(|| DateTime::parse_from_rfc3339(text).ok()).flatten();
+            let text = match moment {
+                Some(at) => language.moment(at.with_timezone(&Utc)),
+                None if name == "message" => plain(text),
+                None => one_line(&plain(text)),
+            };
+            (name, text.into())
+        })
+        .collect();
+    let tenant = one_line(&plain(tenant));
+    if prepared.get("inviter").and_then(Value::as_str) == Some(tenant.as_str()) {
+        prepared.insert("inviter".to_owned(), "same".into());
+    }
+    if let Some(role) = language.say("role", &prepared) {
+        prepared.insert("role-name".to_owned(), role.into());
+    }
+    prepared.insert("sender".to_owned(), one_line(&plain(&brand.name)).into());
+    prepared.insert("support".to_owned(), brand.support.clone().unwrap_or_default().into());
+    prepared.insert("tenant".to_owned(), tenant.into());
+    prepared
+}
+
+/// Subject, text and HTML of a mail of a tenant.
+///
+/// # Errors
+/// `internal` for a mail that isn't there, or that lacks a value.
+pub(crate) fn mail(
+    template: &str,
+    language: Language,
+    brand: &Brand,
+    tenant: &str,
+    values: Map<String, Value>,
+) -> Result<Rendered, Problem> {
+    let layout = layouts().get(template);
+    let layout = layout.ok_or_else(|| Problem::internal(format!("there is no mail {template}")))?;
+    let values = prepared(language, brand, tenant, values);
+    let say = |key: &str| {
+        let key = if key.contains('.') { key.to_owned() } else { format!("{template}.{key}") };
+        let said = language.say(&key, &values);
+        said.ok_or_else(|| Problem::internal(format!("mail can't say {key} in {}", language.name())))
+    };
+    let mut parts = Vec::with_capacity(layout.parts.len());
+    for part in &layout.parts {
+        let value =
+            |name: &Option<String>| name.as_ref().and_then(|name| values.get(name)).and_then(Value::as_str);
+        let text = match &part.message {
+            Some(message) => say(message)?,
+            // Who has nothing to add adds nothing.
+            None => match value(&part.value).filter(|text| !text.is_empty()) {
+                Some(text) => text.to_owned(),
+                None => continue,
+            },
+        };
+        parts.push(json!({"kind": part.kind, "text": text, "link": value(&part.link)}));
+    }
+    let subject = one_line(&say("subject")?);
+    let support = brand.support.as_ref().map(|_| say("layout.support")).transpose()?;
+    let values = json!({
+        "subject": subject, "locale": language.name(), "brand": brand, "parts": parts,
+        "open_page": say("layout.open-page")?, "sent_by": say("layout.sent-by")?, "support": support,
+    });
+    let (html, text) = (render("mail/layout.html", &values)?, render("mail/layout.txt", &values)?);
+    Ok(Rendered { subject, text, html })
+}
+
+/// Whether mail is written in the language of this tag (BCP 47).
+pub fn speaks(tag: &str) -> bool {
+    Language::parse(tag).is_some()
+}
+
+/// A mail with made-up values: what it looks like.
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn preview(template: &str, locale: &str) -> Result<Rendered, String> {
+    let names = names().join(", ");
+    let layout = layouts().get(template).ok_or_else(|| format!("there is no mail {template}: {names}"))?;
+    let language = Language::parse(locale).ok_or_else(|| format!("mail is not written in {locale}"))?;
+    mail(template, language, &Brand::of("Acme", None), "Acme", layout.sample.clone())
+        .map_err(|problem| problem.cause.unwrap_or(problem.detail))
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn values(text: &str) -> serde_json::Value {
-        json!({"inviter": text, "tenant": text, "role": "admin", "message": text, "link": "https://x/?token=t", "expires_at": "soon"})
-    }
-
     #[test]
-    fn every_template_can_be_read() {
+    fn every_template_can_be_read_and_every_mail_says_everything_in_every_language() {
         for (name, _) in SOURCES {
+            let name = name.strip_prefix("pages/").unwrap_or(name);
             assert!(environment().get_template(name).is_ok(), "{name}");
+        }
+        assert_eq!(names().len(), 7);
+        for name in names() {
+            for language in Language::all() {
+                let made = preview(name, language.name()).unwrap();
+                assert!(!made.subject.contains(['{', '\n']) && !made.text.contains('{'), "{name}: {made:?}");
+                assert!(
+                    made.html.contains("</html>") && !made.html.contains("<style"),
+                    "{name}: inline only"
+                );
+            }
         }
     }
 
     #[test]
     fn a_hostile_name_reaches_neither_the_markup_nor_the_headers() {
-        let (subject, text, html) =
-            mail("invitation", &values("<img src=x onerror=alert(1)>\r\nBcc: a@b")).unwrap();
-        assert!(!subject.contains(['\r', '\n']));
-        assert!(text.contains("<img"));
-        assert!(!html.contains("<img") && html.contains("&lt;img"));
+        let hostile = "<img src=x onerror=alert(1)>\r\nBcc: a@b\u{202e}\u{0}{{ 7*7 }}{ $code }\u{1f4a9}";
+        let row = entity::mail::branding::Model {
+            tenant_id: Default::default(),
+            sender_name: Some(hostile.to_owned()),
+            reply_to: None,
+            logo_url: Some("https://x.example/\"onload=alert(1) x=\"".to_owned()),
+            color: None,
+            footer: Some(hostile.to_owned()),
+            support_url: Some("https://x.example/".to_owned()),
+            locale: None,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        for name in names() {
+            let mut values = layouts()[name].sample.clone();
+            for (key, value) in &mut values {
+                if value.is_string() && !key.ends_with("_at") {
+                    *value = hostile.into();
+                }
+            }
+            let brand = Brand::of(hostile, Some(row.clone()));
+            let made = mail(name, Language::parse("en").unwrap(), &brand, hostile, values).unwrap();
+            assert!(!made.subject.contains(['\r', '\n', '\u{202e}', '\0']), "{name}: {}", made.subject);
+            assert!(
+                !made.html.contains("<img src=x") && !made.html.contains("\"onload"),
+                "{name}: {}",
+                made.html
+            );
+            assert!(!made.html.contains("49"), "nothing that somebody wrote is a template");
+            assert!(made.text.contains("\u{1f4a9}"), "what harms nobody stays");
+        }
     }
 }

@@ -8,7 +8,6 @@ mod unmake;
 
 use std::time::Duration;
 
-use entity::invitations::invitation;
 use entity::provisioning::{run, step};
 use entity::tenancy::{organization, tenant};
 use invitations::NewInvitation;
@@ -116,10 +115,7 @@ impl Step<'_> {
             (Kind::Provision, "organization") => unmake::purge(tx).await,
             (Kind::Provision, "quotas") => unmake::remove_quotas(tx).await,
             (Kind::Provision, "instance") => self.forget_instance(tx).await,
-            (Kind::Provision, "invite_owner") => {
-                tx.purge(tx.remove::<invitation::Entity>()).await?;
-                Ok(())
-            }
+            (Kind::Provision, "invite_owner") => Ok(invitations::forget_all(tx).await?),
             (Kind::Move, _) => self.go_back(tx).await,
             // Pushes to modules find a tenant that isn't active any more.
             _ => Ok(()),
@@ -141,13 +137,8 @@ impl Step<'_> {
         if invitations::pending_for(tx, organization.id, &email).await?.is_some() {
             return Ok(());
         }
-        let new = NewInvitation {
-            organization: organization.id,
-            email,
-            role: "admin".to_owned(),
-            message: None,
-            inviter: tenant.name.clone(),
-        };
+        let (role, inviter) = ("admin".to_owned(), tenant.name.clone());
+        let new = NewInvitation::personal(organization.id, email, role, inviter);
         Ok(invitations::create(tx, self.service, &tenant, new).await.map(drop)?)
     }
 }

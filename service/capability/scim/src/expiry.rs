@@ -73,12 +73,12 @@ async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<
     tx.emit(&Expiring { organization_id: row.organization_id, token_id: row.id, expires_at });
     let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
     let values = json!({
-        "tenant": tenant.name, "token": row.name, "expires_at": expires_at.format("%-d %B %Y, %H:%M UTC").to_string(),
+        "tenant": tenant.name, "token": row.name, "expires_at": expires_at,
     });
     for address in directory::admin_addresses(tx, &tenant).await? {
-        let dedupe_key = format!("token-expiring:{}:{days}:{address}", row.id);
-        let mail =
-            NewMail { template: "token-expiring", recipient: &address, dedupe_key, values: values.clone() };
+        let occasion = format!("{}:{days}", row.id);
+        let mail = NewMail::new("token-expiring", &address, occasion, values.clone());
+        let mail = NewMail { organization: Some(row.organization_id), ..mail };
         mail::enqueue(tx, service, mail).await?;
     }
     Ok(())

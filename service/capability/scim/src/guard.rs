@@ -181,9 +181,9 @@ async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uui
     );
     let values = json!({"tenant": tenant.name, "organization": row.name, "url": url});
     for address in directory::admin_addresses(tx, &tenant).await? {
-        let dedupe_key = format!("directory-held:{organization}:{}:{address}", held_at.timestamp());
-        let mail =
-            NewMail { template: "directory-held", recipient: &address, dedupe_key, values: values.clone() };
+        let occasion = held_at.timestamp().to_string();
+        let mail = NewMail::new("directory-held", &address, occasion, values.clone());
+        let mail = NewMail { organization: Some(organization), ..mail };
         mail::enqueue(tx, service, mail).await?;
     }
     Ok(())

@@ -32,7 +32,7 @@ pub use log::{RequestLog, Writer, request_log};
 pub use oauth::ScimClients;
 pub use requests::sweep;
 pub use state::States;
-pub use tokens::remove_all;
+pub use tokens::{owns_directory, remove_all};
 
 use platform::jobs::Handler;
 use web::{Routes, Service};

@@ -341,3 +341,14 @@ async fn rotate_scim_token(
         .await?;
     Ok(reply(&caller, row, &secret))
 }
+
+/// Whether an identity provider keeps the organization's directory: a token of its that still holds has been used.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn owns_directory(view: &View, organization: Uuid) -> Result<bool, platform::DbError> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let select = select.filter(Column::RevokedAt.is_null()).filter(Column::LastUsedAt.is_not_null());
+    let tokens = view.all(select.limit(100)).await?;
+    Ok(tokens.iter().any(|token| token.expires_at.is_none_or(|end| end > view.now())))
+}

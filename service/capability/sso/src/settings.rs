@@ -176,7 +176,7 @@ const PUBLIC_MAIL: [&str; 24] = [
 
 /// A domain in the one form in which it is kept: lower case, A-labels. `None` for what isn't one, for a name without a dot, and
 /// for domains in which anybody may have an address.
-pub(crate) fn domain(text: &str) -> Option<String> {
+pub fn domain(text: &str) -> Option<String> {
     let name = host_name(text.trim().trim_end_matches('.'))?;
     let fits = name.split('.').count() >= 2 && name.len() <= 253 && !PUBLIC_MAIL.contains(&name.as_str());
     fits.then_some(name)
@@ -184,7 +184,7 @@ pub(crate) fn domain(text: &str) -> Option<String> {
 
 /// The domain of an address, in the same form; public ones too. `None` for what is no host and nothing else: an address must not
 /// have one domain for the reader and another one for the mail server.
-pub(crate) fn domain_of(email: &str) -> Option<String> {
+pub fn domain_of(email: &str) -> Option<String> {
     let (_, host) = email.rsplit_once('@')?;
     host_name(host.trim_end_matches('.'))
 }

@@ -124,17 +124,12 @@ async fn tell(
     let tenant = tenancy::get(tx).await?;
     let values = json!({
         "tenant": tenant.name, "connection": one.row.name, "what": what,
-        "expires_at": at.format("%-d %B %Y").to_string(),
+        "expires_at": at,
     });
     for address in directory::admin_addresses(tx, &tenant).await? {
-        let dedupe_key =
-            format!("connection-expiring:{}:{what}:{days}:{}:{address}", one.row.id, at.timestamp());
-        let mail = NewMail {
-            template: "connection-expiring",
-            recipient: &address,
-            dedupe_key,
-            values: values.clone(),
-        };
+        let occasion = format!("{}:{what}:{days}:{}", one.row.id, at.timestamp());
+        let mail = NewMail::new("connection-expiring", &address, occasion, values.clone());
+        let mail = NewMail { organization: Some(one.row.organization_id), ..mail };
         mail::enqueue(tx, service, mail).await?;
     }
     Ok(())

@@ -58,7 +58,10 @@ types! {
     "instance.health_changed" "An instance became well or unwell." &[("instanceId", "id"), ("health", "text")];
     "invitation.accepted" "Somebody came in by an invitation." INVITATION;
     "invitation.created" "Somebody was invited." INVITATION;
+    "invitation.expired" "An invitation was not accepted in time." INVITATION;
     "invitation.revoked" "An invitation was taken back." INVITATION;
+    "join_request.created" "Somebody with a proven address asks to join." &[("joinRequestId", "id"), ("organizationId", "id"), ("email", "text"), ("role", "text")];
+    "join_request.decided" "A request to join was answered." &[("joinRequestId", "id"), ("organizationId", "id"), ("email", "text"), ("role", "text")];
     "module.changed" "A module was registered or changed." &[("moduleId", "id")];
     "operator.recovered" "An operator came in by a recovery code." &[("operatorId", "id"), ("codesLeft", "number")];
     "quota.soft_limit_reached" "A tenant uses more of a resource than its soft limit." &[("resource", "text"), ("softLimit", "number"), ("used", "number"), ("limit", "number?")];
@@ -78,6 +81,7 @@ types! {
     "tenant.resumed" "A tenant was let in again." TENANT;
     "tenant.suspended" "A tenant was cut off." TENANT;
     "tenant.updated" "A tenant's name, plan or region changed." TENANT;
+    "user.arrived" "Somebody who was invited came in by an identity provider." &[("userId", "id"), ("organizationId", "id"), ("invitationId", "id")];
     "user.created" "A user was made." USER;
     "user.deactivated" "A user may not sign in any more." USER;
     "user.deleted" "A user was removed." USER;

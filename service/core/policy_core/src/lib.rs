@@ -130,6 +130,12 @@ permissions! {
     InvitationsRead = "invitations.read" => Auditor Admin Contributor;
     /// Create, resend and revoke invitations.
     InvitationsWrite = "invitations.write" => Admin;
+    /// See which mail was sent, how it ended, and how it looks.
+    MailRead = "mail.read" => Auditor Admin;
+    /// Change how mail looks.
+    BrandingWrite = "branding.write" => Admin;
+    /// See and change who gets no mail; say what bounced.
+    MailAddresses = "mail_addresses.write" => ;
     /// See quotas.
     QuotasRead = "quotas.read" => Auditor Admin Contributor Viewer Service Module;
     /// Set quotas.
@@ -205,6 +211,7 @@ mod tests {
             "keys.",
             "sso.",
             "quotas.write",
+            "mail_addresses.",
             "tenant_flags.write",
         ];
         for permission in Permission::ALL {

@@ -109,6 +109,12 @@ codes! {
     ClientUnknown = "oauth.client_unknown" 400 "There is no such client.";
     RedirectRefused = "oauth.redirect_refused" 400 "The redirect URI is not one of the client's.";
     InvitationPending = "invitation.pending" 409 "An invitation for this address is pending.";
+    InvitationDirectoryManaged = "invitation.directory_managed" 409 "An identity provider keeps this directory by SCIM: people are added there.";
+    InvitationMember = "invitation.member" 409 "Who has this address is a member already.";
+    InvitationLimited = "invitation.limited" 429 "There were too many invitations within 24 hours.";
+    InvitationOtherAddress = "invitation.other_address" 403 "The invitation is for another address than that of who is signed in.";
+    JoinDomainUnverified = "join.domain_unverified" 409 "The organization has not proven that the domain is its own.";
+    JoinRequestDecided = "join.decided" 409 "The request was answered.";
     InvitationGone = "invitation.gone" 410 "The invitation can't be accepted any more.";
     InvitationUnknown = "invitation.unknown" 404 "There is no such invitation.";
     InvitationNotPending = "invitation.not_pending" 409 "The invitation is not pending.";

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use web::{Access, Body, Caller, Form, Input, Problem, Query, Routes};
 
 use super::Invitation;
-use crate::ops;
+use crate::accept::{self, Acceptor, Found};
 
 const PAGE: &str = "/invitations/accept";
 const API: &str = "/api/v1/invitations/accept";
@@ -80,7 +80,7 @@ impl Acceptance {
     }
 }
 
-fn html(status: StatusCode, page: String) -> HttpResponse {
+pub(super) fn html(status: StatusCode, page: String) -> HttpResponse {
     HttpResponse::build(status)
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
@@ -98,26 +98,42 @@ async fn invitation_page(
     Query(query): Query<WithToken>,
     _: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (row, tenant) = match ops::look(&caller.service, &query.token).await {
+    let Found { row, tenant, sso } = match accept::look(&caller.service, &query.token).await {
         Ok(found) => found,
         Err(problem) if problem.code.status().is_client_error() => return refusal(&problem),
         Err(problem) => return Err(problem),
     };
+    let expires_at = row.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
     let values = json!({
         "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,
-        "token": query.token, "expires_at": ops::day(row.expires_at),
+        "token": query.token, "expires_at": expires_at, "kind": row.kind, "sso": sso,
     });
     Ok(html(StatusCode::OK, mail::page("invitation", &values)?))
 }
 
-async fn accept_by_page(caller: Caller, Form(input): Form<Acceptance>) -> Result<HttpResponse, Problem> {
+/// The browser's session, if it has one.
+fn session(caller: &Caller, request: &HttpRequest) -> Option<String> {
+    let cookie = request.cookie(&web::session_cookie(&caller.service))?;
+    Some(cookie.value().to_owned())
+}
+
+async fn accept_by_page(
+    caller: Caller,
+    request: HttpRequest,
+    Form(input): Form<Acceptance>,
+) -> Result<HttpResponse, Problem> {
+    let session = session(&caller, &request);
     let accepted = match input.name() {
-        Ok(name) => ops::accept(&caller.service, &caller.ctx, &input.token, name).await,
+        Ok(display_name) => {
+            let acceptor = Acceptor { token: &input.token, display_name, session: session.as_deref() };
+            accept::accept(&caller.service, &caller.ctx, acceptor).await
+        }
         Err(problem) => Err(problem),
     };
     match accepted {
         Ok((row, tenant)) => {
-            let values = json!({"tenant": tenant.name, "role": row.role});
+            let asked = row.kind == "request";
+            let values = json!({"tenant": tenant.name, "role": row.role, "asked": asked});
             Ok(html(StatusCode::OK, mail::page("invitation_accepted", &values)?))
         }
         Err(problem) if problem.code.status().is_client_error() => refusal(&problem),
@@ -127,9 +143,11 @@ async fn accept_by_page(caller: Caller, Form(input): Form<Acceptance>) -> Result
 
 async fn accept_by_api(
     caller: Caller,
+    request: HttpRequest,
     Body(input): Body<Acceptance>,
 ) -> Result<actix_web::web::Json<Invitation>, Problem> {
-    let name = input.name()?;
-    let (row, _) = ops::accept(&caller.service, &caller.ctx, &input.token, name).await?;
+    let session = session(&caller, &request);
+    let acceptor = Acceptor { token: &input.token, display_name: input.name()?, session: session.as_deref() };
+    let (row, _) = accept::accept(&caller.service, &caller.ctx, acceptor).await?;
     Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))
 }

@@ -2,7 +2,6 @@
 
 use mail::NewMail;
 use platform::Tx;
-use platform::crypto::{hex, sha256};
 use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, Problem};
@@ -23,13 +22,8 @@ pub(super) async fn send(caller: &Caller, email: &str, waiting: Option<Uuid>) ->
                 url::form_urlencoded::byte_serialize(email.as_bytes()).collect::<String>(),
             );
             let minute = tx.now().timestamp() / 60;
-            let digest = hex(&sha256(email.as_bytes()));
-            let mail = NewMail {
-                template: "sign-in-link",
-                recipient: email,
-                dedupe_key: format!("sign-in-link:{digest}:{minute}"),
-                values: json!({"tenant": row.name, "link": link}),
-            };
+            let values = json!({"link": link});
+            let mail = NewMail::new("sign-in-link", email, minute.to_string(), values);
             platform::Work::record(tx, "sign_in.mail_link", platform::Target::new("tenant", row.id));
             mail::enqueue(tx, service, mail).await
         };

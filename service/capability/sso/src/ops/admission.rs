@@ -59,11 +59,19 @@ pub(crate) async fn admit(
         let found = active(found)?;
         return by_address(tx, found, &issuer, profile).await;
     }
-    if !policy.row.jit_provisioning {
+    let expected = expected(tx, organization, profile).await?;
+    if expected.is_none() && !policy.row.jit_provisioning {
         return Err(Problem::new(Code::SsoNotProvisioned));
     }
-    let made = create(tx, organization, &policy, profile).await?;
+    if let Some(expected) = &expected {
+        directory::admit_expected(tx, expected).await?;
+    }
+    let role = expected.as_ref().map(|expected| expected.role.as_str());
+    let made = create(tx, organization, &policy, profile, role).await?;
     directory::link(tx, &made, &issuer, &profile.subject).await?;
+    if let Some(expected) = &expected {
+        directory::tell_arrival(tx, expected, made.id);
+    }
     Ok(Admitted::User(Box::new(made)))
 }
 
@@ -122,11 +130,26 @@ pub(crate) async fn link_proven(
     Ok(found)
 }
 
+/// An invitation to the profile's address, if the provider says that it checked the address, or the tenant has proven its domain.
+async fn expected(
+    tx: &Tx,
+    organization: uuid::Uuid,
+    profile: &Profile,
+) -> Result<Option<entity::directory::expected::Model>, Problem> {
+    let Some(email) = &profile.email else { return Ok(None) };
+    let trusted = match profile.email_verified {
+        Some(verified) => verified,
+        None => domains::owns(tx, email).await?,
+    };
+    if trusted { Ok(directory::expected(tx, organization, email).await?) } else { Ok(None) }
+}
+
 async fn create(
     tx: &mut Tx,
     organization: uuid::Uuid,
     policy: &Policy,
     profile: &Profile,
+    invited_as: Option<&str>,
 ) -> Result<user::Model, Problem> {
     let mut resource: Map<String, Value> = Map::new();
     let name = profile.email.clone().unwrap_or_else(|| profile.subject.clone());
@@ -138,8 +161,9 @@ async fn create(
     if let Some(email) = &profile.email {
         resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));
     }
-    let role = policy.role(&profile.groups).unwrap_or(&policy.row.default_role).to_owned();
-    let new = NewUser { organization, resource, source: Source::Jit, role };
+    let role = policy.role(&profile.groups).or(invited_as).unwrap_or(&policy.row.default_role).to_owned();
+    let source = if invited_as.is_some() { Source::Invitation } else { Source::Jit };
+    let new = NewUser { organization, resource, source, role };
     let (made, _) = directory::create_user(tx, &directory::USERS, new).await?;
     Ok(made)
 }

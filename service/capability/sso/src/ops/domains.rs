@@ -193,7 +193,10 @@ pub(crate) async fn owns(view: &View, email: &str) -> Result<bool, DbError> {
 }
 
 /// The organization that has proven this domain.
-pub(crate) async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, DbError> {
+///
+/// # Errors
+/// [`DbError`].
+pub async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, DbError> {
     let found = view.one(view.select::<Entity>().filter(Column::VerifiedName.eq(domain))).await?;
     Ok(found.map(|row| row.organization_id))
 }

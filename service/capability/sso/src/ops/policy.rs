@@ -132,3 +132,11 @@ pub(crate) async fn still_holds(view: &View, organization: Uuid, issuer: &str) -
         Err(problem) => Err(problem),
     }
 }
+
+/// Whether an organization's people come in by its connections only.
+///
+/// # Errors
+/// `internal`.
+pub async fn is_enforced(view: &View, organization: Uuid) -> Result<bool, Problem> {
+    Ok(policy(view, organization).await?.row.enforced)
+}

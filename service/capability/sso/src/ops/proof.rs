@@ -63,12 +63,7 @@ pub(crate) async fn ask(
     sign_in::push(&mut row, step)?;
     let tenant = tenancy::get(tx).await?;
     let values = json!({"tenant": tenant.name, "code": code});
-    let mail = NewMail {
-        template: "account-proof",
-        recipient: &address,
-        dedupe_key: format!("account-proof:{}", row.id),
-        values,
-    };
+    let mail = NewMail::new("account-proof", &address, row.id.to_string(), values);
     mail::enqueue(tx, service, mail).await?;
     let id = row.id;
     tx.record("sign_in.ask_proof", Target::new("user", user.id).with(json!({"signInId": id})));

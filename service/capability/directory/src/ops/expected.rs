@@ -1,0 +1,116 @@
+//! Who is expected: an invitation holds their seat, and says as what they come in, by whichever door.
+
+use chrono::TimeDelta;
+use entity::directory::expected::{Column, Entity, Model};
+use platform::tx::Event;
+use platform::{DbError, Timestamp, Tx, View, Work};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::Problem;
+
+use crate::fold;
+
+/// Somebody who is expected.
+#[derive(Debug)]
+pub struct NewExpected<'a> {
+    /// Where.
+    pub organization: Uuid,
+    /// By which address.
+    pub email: &'a str,
+    /// As what.
+    pub role: &'a str,
+    /// By which invitation.
+    pub invitation: Uuid,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// Somebody who was expected came in by an identity provider.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Arrived {
+    user_id: Uuid,
+    organization_id: Uuid,
+    invitation_id: Uuid,
+}
+
+impl Event for Arrived {
+    const TYPE: &'static str = "user.arrived";
+}
+
+/// Expects somebody, and holds their seat; who was expected before by the same invitation is expected anew.
+///
+/// # Errors
+/// `quota.exceeded`.
+pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
+    forget_expected(tx, new.invitation).await?;
+    let lifetime = (new.until - tx.now()).max(TimeDelta::seconds(1));
+    let mut reservations = Vec::new();
+    let seats: &[&str] = if new.role == "admin" { &["users", "admins"] } else { &["users"] };
+    for resource in seats {
+        reservations.push(quota::reserve(tx, resource, 1, lifetime).await?.0.id);
+    }
+    let row = Model {
+        tenant_id: tx.tenant(),
+        organization_id: new.organization,
+        email_key: fold(new.email),
+        role: new.role.to_owned(),
+        invitation_id: new.invitation,
+        reservations: json!(reservations),
+        expires_at: new.until,
+    };
+    // One whom another invitation expected, which is over.
+    let over = tx.remove::<Entity>().filter(Column::OrganizationId.eq(new.organization));
+    tx.purge(over.filter(Column::EmailKey.eq(&row.email_key))).await?;
+    Ok(tx.insert(row).await?)
+}
+
+/// Nobody is expected by this invitation any more; their seat is free.
+///
+/// # Errors
+/// `internal`.
+pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Problem> {
+    let found = tx.one(tx.select::<Entity>().filter(Column::InvitationId.eq(invitation))).await?;
+    let Some(row) = found else { return Ok(()) };
+    release(tx, &row).await?;
+    let mine = tx.remove::<Entity>().filter(Column::InvitationId.eq(invitation));
+    tx.purge(mine).await?;
+    Ok(())
+}
+
+async fn release(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
+    let held: Vec<Uuid> = serde_json::from_value(row.reservations.clone()).unwrap_or_default();
+    for id in held {
+        quota::release(tx, id).await?;
+    }
+    Ok(())
+}
+
+/// Who is expected by this address now.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn expected(view: &View, organization: Uuid, email: &str) -> Result<Option<Model>, DbError> {
+    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let select = select.filter(Column::EmailKey.eq(fold(email)));
+    view.one(select.filter(Column::ExpiresAt.gt(view.now()))).await
+}
+
+/// Who is expected comes in: their seat is free for the user that is made next.
+///
+/// # Errors
+/// `internal`.
+pub async fn admit_expected(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
+    forget_expected(tx, row.invitation_id).await
+}
+
+/// Tells that they came in, as this user.
+pub fn tell_arrival(tx: &mut Tx, row: &Model, user: Uuid) {
+    tx.emit(&Arrived {
+        user_id: user,
+        organization_id: row.organization_id,
+        invitation_id: row.invitation_id,
+    });
+}

@@ -1,0 +1,201 @@
+//! Many invitations at once: a file is taken as a whole and worked off by a job, some lines in each transaction; every line says what came
+//! of it.
+
+use entity::invitations::{batch, batch_row};
+use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Problem, Service};
+
+use crate::ops::{self, NewInvitation};
+use crate::rules;
+
+/// Lines of one batch.
+pub(crate) const LINES_MAX: usize = 10_000;
+/// Lines of one transaction.
+const STEP: u64 = 50;
+
+/// One line, as it was sent and checked.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) email: String,
+    pub(crate) role: String,
+    pub(crate) message: Option<String>,
+    pub(crate) locale: Option<String>,
+    /// What is wrong with it, if anything is.
+    pub(crate) problem: Option<&'static str>,
+}
+
+/// A batch to be made.
+pub(crate) struct NewBatch {
+    pub(crate) organization: Uuid,
+    pub(crate) inviter: String,
+    /// Whether the daily limits hold for who sent it.
+    pub(crate) limited: bool,
+    pub(crate) created_by: String,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// Works on a batch until every line is answered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WorkOff {
+    tenant: Uuid,
+    batch: Uuid,
+}
+
+impl Job for WorkOff {
+    const KIND: &'static str = "invitations.bulk";
+    const ATTEMPTS_MAX: u32 = 1000;
+
+    fn lane(&self) -> Option<String> {
+        Some(format!("invitations:{}", self.tenant))
+    }
+}
+
+/// Who was invited came in by an identity provider.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Arrive {
+    pub(crate) tenant: Uuid,
+    pub(crate) invitation: Uuid,
+    pub(crate) user: Uuid,
+}
+
+impl Job for Arrive {
+    const KIND: &'static str = "invitations.arrived";
+
+    fn tenant(&self) -> Option<Uuid> {
+        Some(self.tenant)
+    }
+}
+
+/// Runs batches and arrivals.
+pub fn handlers(service: &Service) -> Vec<Handler> {
+    let (batches, arrivals) = (service.clone(), service.clone());
+    vec![
+        Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.clone(), job)),
+        Handler::new(Backoff::default(), move |job: Arrive, _| arrive(arrivals.clone(), job)),
+    ]
+}
+
+async fn arrive(service: Service, job: Arrive) -> Result<(), JobError> {
+    let work = async |tx: &mut Tx| crate::accept::arrived(tx, job.invitation, job.user).await;
+    Ok(service.db.write(&Ctx::system("invitations"), job.tenant, work).await?)
+}
+
+/// Takes a file as a whole.
+pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Problem> {
+    let row = batch::Model {
+        tenant_id: tx.tenant(),
+        organization_id: new.organization,
+        id: ids::new(),
+        status: "running".to_owned(),
+        limited: new.limited,
+        inviter: new.inviter,
+        total: i64::try_from(new.lines.len()).unwrap_or(i64::MAX),
+        created_by: new.created_by,
+        created_at: tx.now(),
+        finished_at: None,
+    };
+    tx.insert(row.clone()).await?;
+    let line = |(line, number): (Line, i64)| batch_row::Model {
+        tenant_id: row.tenant_id,
+        batch_id: row.id,
+        number,
+        email: line.email,
+        role: line.role,
+        message: line.message,
+        locale: line.locale,
+        status: if line.problem.is_some() { "refused" } else { "waiting" }.to_owned(),
+        code: line.problem.map(|_| "validation.failed".to_owned()),
+        detail: line.problem.map(ToOwned::to_owned),
+        invitation_id: None,
+    };
+    tx.insert_all(new.lines.into_iter().zip(1..).map(line).collect()).await?;
+    tx.enqueue(&WorkOff { tenant: row.tenant_id, batch: row.id });
+    let target = Target::new("invitation_batch", row.id).with(json!({"total": row.total}));
+    tx.record("invitation.bulk", target);
+    Ok(row)
+}
+
+async fn work_off(service: Service, job: WorkOff) -> Result<(), JobError> {
+    loop {
+        let step = async |tx: &mut Tx| step(tx, &service, job.batch).await;
+        let more = service.db.write(&Ctx::system("invitations"), job.tenant, step).await?;
+        platform::crash_point!("invitations.step");
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+pub(crate) async fn find(view: &View, id: Uuid) -> Result<Option<batch::Model>, DbError> {
+    view.one(view.select::<batch::Entity>().filter(batch::Column::Id.eq(id))).await
+}
+
+/// Answers some lines; whether there are more.
+async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem> {
+    tx.housekeeping();
+    let Some(batch) = find(tx, id).await?.filter(|batch| batch.status == "running") else { return Ok(false) };
+    let waiting = tx.select::<batch_row::Entity>().filter(batch_row::Column::BatchId.eq(id));
+    let waiting = waiting.filter(batch_row::Column::Status.eq("waiting"));
+    let lines = tx.all(waiting.order_by_asc(batch_row::Column::Number).limit(STEP)).await?;
+    let more = lines.len() as u64 == STEP;
+    let mut allowance = match batch.limited {
+        true => rules::allowance(tx, service, batch.organization_id).await?,
+        false => u64::MAX,
+    };
+    for line in lines {
+        let answered = match invite(tx, service, &batch, &line, allowance).await {
+            Ok(invitation) => {
+                allowance = allowance.saturating_sub(1);
+                batch_row::Model { status: "invited".to_owned(), invitation_id: Some(invitation), ..line }
+            }
+            Err(problem) if problem.code.status().is_client_error() => batch_row::Model {
+                status: "refused".to_owned(),
+                code: Some(problem.code.name().to_owned()),
+                detail: Some(problem.detail),
+                ..line
+            },
+            Err(problem) => return Err(problem),
+        };
+        tx.update(answered).await?;
+    }
+    if !more {
+        let done = batch::Model { status: "done".to_owned(), finished_at: Some(tx.now()), ..batch };
+        tx.update(done).await?;
+    }
+    Ok(more)
+}
+
+/// One line. What can refuse it is asked before anything is written: the transaction goes on with the next line.
+async fn invite(
+    tx: &mut Tx,
+    service: &Service,
+    batch: &batch::Model,
+    line: &batch_row::Model,
+    allowance: u64,
+) -> Result<Uuid, Problem> {
+    let tenant = tenancy::active(tx).await?;
+    let organization = batch.organization_id;
+    rules::require_by_hand(tx, organization).await?;
+    rules::require_stranger(tx, organization, &line.email).await?;
+    if allowance == 0 {
+        rules::require_allowance(tx, service, organization).await?;
+    }
+    if batch.limited {
+        rules::require_patience(tx, service, &line.email).await?;
+    }
+    ops::require_room(tx, organization, &line.email, &line.role).await?;
+    let (email, role, inviter) = (line.email.clone(), line.role.clone(), batch.inviter.clone());
+    let new = NewInvitation::personal(organization, email, role, inviter);
+    let new = NewInvitation {
+        message: line.message.clone(),
+        locale: line.locale.clone(),
+        batch: Some(batch.id),
+        ..new
+    };
+    Ok(ops::create(tx, service, &tenant, new).await?.id)
+}

@@ -1,0 +1,299 @@
+//! `/join`: people of a proven domain come by themselves; `…/join-rules`, `…/join-requests`: by which rule, and who asks.
+
+use actix_web::HttpResponse;
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::invitations::{join_request, join_rule};
+use platform::{Tx, View};
+use policy_core::Permission;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Caller, FieldErrors, Form, Ids, Input, ListQuery, NoContent, Page, Problem, Query, Routes,
+    TenantCaller,
+};
+
+use super::accept::html;
+use crate::join;
+
+const RULES: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/join-rules";
+const RULE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/join-rules/{name}";
+const REQUESTS: &str = "/api/v1/tenants/{tenant}/join-requests";
+const REQUEST: &str = "/api/v1/tenants/{tenant}/join-requests/{request_id}";
+const APPROVE: &str = "/api/v1/tenants/{tenant}/join-requests/{request_id}/approve";
+const DECLINE: &str = "/api/v1/tenants/{tenant}/join-requests/{request_id}/decline";
+const PAGE: &str = "/join";
+const API: &str = "/api/v1/join";
+/// Rules of one organization.
+const RULES_MAX: u64 = 100;
+
+pub(super) fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::InvitationsRead), Access::Key(Permission::InvitationsWrite));
+    let anybody =
+        Access::Public("the answer is the same for everybody, and the mail goes to the address only");
+    let small = |route: web::Route| route.counts_failures().body_bytes_max(16 << 10);
+    Routes::new()
+        .add(
+            Method::GET,
+            RULES,
+            read,
+            "list_join_rules: List domains whose people may join.",
+            list_join_rules,
+        )
+        .add(
+            Method::PUT,
+            RULE,
+            write,
+            "replace_join_rule: Let people of a proven domain join, or ask to.",
+            replace_join_rule,
+        )
+        .add(Method::DELETE, RULE, write, "delete_join_rule: Let them no longer.", delete_join_rule)
+        .add(Method::GET, REQUESTS, read, "list_join_requests: List who asks to join.", list_join_requests)
+        .add(Method::GET, REQUEST, read, "get_join_request: Get who asks to join.", get_join_request)
+        .add(Method::POST, APPROVE, write, "approve_join_request: Let somebody in who asked.", approve)
+        .add(Method::POST, DECLINE, write, "decline_join_request: Don't let somebody in who asked.", decline)
+        .add(Method::GET, PAGE, anybody, "join_page: Ask for the address of who wants to join.", join_page)
+        .add_with(
+            Method::POST,
+            PAGE,
+            anybody,
+            "join_by_page: Mail a link to who wants to join.",
+            join_by_page,
+            small,
+        )
+        .add_with(Method::POST, API, anybody, "join: Mail a link to who wants to join.", join_by_api, small)
+}
+
+/// What people of a domain may do.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RuleInput {
+    /// `auto`: they join; `request`: they ask, and somebody decides
+    mode: String,
+    /// `contributor`, `viewer` or `guest`
+    role: Option<String>,
+}
+
+impl Input for RuleInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(matches!(self.mode.as_str(), "auto" | "request"), "/mode", "must be auto or request");
+        check_role(errors, self.role.as_deref());
+    }
+}
+
+/// Nobody becomes an admin by an address.
+fn check_role(errors: &mut FieldErrors, role: Option<&str>) {
+    let fits = role.is_none_or(|role| matches!(role, "contributor" | "viewer" | "guest"));
+    errors.require(fits, "/role", "must be contributor, viewer or guest");
+}
+
+/// A domain whose people may join.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JoinRule {
+    domain: String,
+    organization_id: Uuid,
+    mode: String,
+    role: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<join_rule::Model> for JoinRule {
+    fn from(row: join_rule::Model) -> Self {
+        Self {
+            domain: row.domain,
+            organization_id: row.organization_id,
+            mode: row.mode,
+            role: row.role,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+/// An organization's rules.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JoinRules {
+    items: Vec<JoinRule>,
+}
+
+async fn list_join_rules(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRules>, Problem> {
+    let name = ids.key("organization")?;
+    let read = async |view: &View| {
+        let organization = tenancy::organization_named(view, name).await?;
+        let rules = view.select::<join_rule::Entity>();
+        let rules = rules.filter(join_rule::Column::OrganizationId.eq(organization.id));
+        Ok::<_, Problem>(view.all(rules.order_by_asc(join_rule::Column::Domain).limit(RULES_MAX)).await?)
+    };
+    let items = caller.read(read).await?.into_iter().map(JoinRule::from).collect();
+    Ok(Json(JoinRules { items }))
+}
+
+async fn replace_join_rule(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<RuleInput>,
+) -> Result<Json<JoinRule>, Problem> {
+    let (name, domain) = (ids.key("organization")?, ids.key("name")?);
+    let work = async |tx: &mut Tx| {
+        tenancy::active(tx).await?;
+        let organization = tenancy::organization_named(tx, name).await?.id;
+        let role = input.role.as_deref().unwrap_or("viewer");
+        join::put_rule(tx, organization, domain, &input.mode, role).await
+    };
+    Ok(Json(caller.write(work).await?.into()))
+}
+
+async fn delete_join_rule(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {
+    let (name, domain) = (ids.key("organization")?, ids.key("name")?);
+    let work = async |tx: &mut Tx| {
+        let organization = tenancy::organization_named(tx, name).await?.id;
+        join::delete_rule(tx, organization, domain).await
+    };
+    caller.write(work).await?;
+    Ok(NoContent)
+}
+
+/// Somebody who asks to join.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JoinRequest {
+    id: Uuid,
+    organization_id: Uuid,
+    /// Proven: they read its mail.
+    email: String,
+    display_name: Option<String>,
+    role: String,
+    /// `pending`, `approved` or `declined`
+    status: String,
+    user_id: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    decided_at: Option<DateTime<Utc>>,
+}
+
+impl From<join_request::Model> for JoinRequest {
+    fn from(row: join_request::Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            email: row.email,
+            display_name: row.display_name,
+            role: row.role,
+            status: row.status,
+            user_id: row.user_id,
+            created_at: row.created_at,
+            decided_at: row.decided_at,
+        }
+    }
+}
+
+async fn list_join_requests(
+    caller: TenantCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<JoinRequest>, Problem> {
+    let key = join_request::Column::Id;
+    caller.page::<join_request::Entity, _>(&query, key, JoinRequest::from).await
+}
+
+async fn get_join_request(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRequest>, Problem> {
+    let id = ids.id("request_id")?;
+    Ok(Json(caller.read(async |view| join::request(view, id).await).await?.into()))
+}
+
+/// How somebody is let in.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DecisionInput {
+    /// Absent: the rule's.
+    role: Option<String>,
+}
+
+impl Input for DecisionInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        check_role(errors, self.role.as_deref());
+    }
+}
+
+async fn approve(
+    caller: TenantCaller,
+    ids: Ids,
+    Body(input): Body<DecisionInput>,
+) -> Result<Json<JoinRequest>, Problem> {
+    let id = ids.id("request_id")?;
+    let row = caller.write(async |tx| join::decide(tx, id, true, input.role).await).await?;
+    Ok(Json(row.into()))
+}
+
+async fn decline(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRequest>, Problem> {
+    let id = ids.id("request_id")?;
+    let row = caller.write(async |tx| join::decide(tx, id, false, None).await).await?;
+    Ok(Json(row.into()))
+}
+
+/// Who wants to join, and where.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct JoinInput {
+    /// The tenant's slug.
+    tenant: String,
+    #[schema(max_length = 254)]
+    email: String,
+    locale: Option<String>,
+}
+
+impl Input for JoinInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(web::is_slug(&self.tenant), "/tenant", "must be a slug");
+        errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
+        let known = self.locale.as_deref().is_none_or(mail::speaks);
+        errors.require(known, "/locale", "must be a language that mail has");
+    }
+}
+
+/// Which tenant.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WithTenant {
+    #[serde(default)]
+    tenant: String,
+}
+
+impl Input for WithTenant {}
+
+fn page(tenant: &str, sent: bool) -> Result<HttpResponse, Problem> {
+    let values = json!({"tenant": tenant, "sent": sent});
+    Ok(html(StatusCode::OK, mail::page("join", &values)?))
+}
+
+async fn join_page(_: Caller, Query(query): Query<WithTenant>) -> Result<HttpResponse, Problem> {
+    page(if web::is_slug(&query.tenant) { &query.tenant } else { "" }, false)
+}
+
+async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
+    join::begin(&caller.service, &caller.ctx, &input.tenant, &input.email, input.locale).await
+}
+
+async fn join_by_page(caller: Caller, Form(input): Form<JoinInput>) -> Result<HttpResponse, Problem> {
+    let tenant = input.tenant.clone();
+    let mut errors = FieldErrors::default();
+    input.check(&mut errors);
+    errors.finish()?;
+    begin(&caller, input).await?;
+    page(&tenant, true)
+}
+
+/// The same for everybody.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JoinBegun {
+    detail: String,
+}
+
+async fn join_by_api(caller: Caller, Body(input): Body<JoinInput>) -> Result<Json<JoinBegun>, Problem> {
+    begin(&caller, input).await?;
+    let detail = "If people of this domain may join, a mail with a link is on its way.";
+    Ok(Json(JoinBegun { detail: detail.to_owned() }))
+}

@@ -1,0 +1,237 @@
+//! Who has an address at a proven domain joins, or asks to. They show that they read the address' mail: the link in it is an invitation like
+//! any other, so that there is one way in.
+
+use directory::fold;
+use entity::invitations::{invitation, join_request, join_rule};
+use entity::tenancy::tenant;
+use mail::NewMail;
+use platform::db::Lookup;
+use platform::tx::Event;
+use platform::{Ctx, Target, Tx, View, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+use crate::accept::new_user;
+use crate::ops::{self, NewInvitation};
+use crate::rules;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestFacts<'a> {
+    join_request_id: Uuid,
+    organization_id: Uuid,
+    email: &'a str,
+    role: &'a str,
+}
+
+#[derive(Serialize)]
+struct Asked<'a>(RequestFacts<'a>);
+impl Event for Asked<'_> {
+    const TYPE: &'static str = "join_request.created";
+}
+
+#[derive(Serialize)]
+struct Decided<'a>(RequestFacts<'a>);
+impl Event for Decided<'_> {
+    const TYPE: &'static str = "join_request.decided";
+}
+
+fn facts(row: &join_request::Model) -> RequestFacts<'_> {
+    RequestFacts {
+        join_request_id: row.id,
+        organization_id: row.organization_id,
+        email: &row.email,
+        role: &row.role,
+    }
+}
+
+/// Writes the rule of a domain, which the organization must have proven.
+///
+/// # Errors
+/// `validation.failed` for a public mail domain; `join.domain_unverified`.
+pub(crate) async fn put_rule(
+    tx: &mut Tx,
+    organization: Uuid,
+    domain: &str,
+    mode: &str,
+    role: &str,
+) -> Result<join_rule::Model, Problem> {
+    let invalid = || {
+        Problem::invalid(
+            "/domain",
+            "must be a domain of the organization, none where anybody may have an address",
+        )
+    };
+    let domain = sso::domain(domain).ok_or_else(invalid)?;
+    if sso::organization_of_domain(tx, &domain).await? != Some(organization) {
+        return Err(Problem::new(Code::JoinDomainUnverified).fact("domain", domain));
+    }
+    let before = rule(tx, &domain).await?;
+    let row = join_rule::Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        domain: domain.clone(),
+        mode: mode.to_owned(),
+        role: role.to_owned(),
+        created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
+        updated_at: tx.now(),
+    };
+    match before {
+        Some(_) => tx.update(row.clone()).await?,
+        None => tx.insert(row.clone()).await?,
+    }
+    let details = json!({"domain": domain, "mode": mode, "role": role});
+    tx.record("join_rule.update", Target::new("organization", organization).with(details));
+    Ok(row)
+}
+
+async fn rule(view: &View, domain: &str) -> Result<Option<join_rule::Model>, platform::DbError> {
+    view.one(view.select::<join_rule::Entity>().filter(join_rule::Column::Domain.eq(domain))).await
+}
+
+pub(crate) async fn delete_rule(tx: &mut Tx, organization: Uuid, domain: &str) -> Result<(), Problem> {
+    let mine = tx.remove::<join_rule::Entity>().filter(join_rule::Column::OrganizationId.eq(organization));
+    if tx.purge(mine.filter(join_rule::Column::Domain.eq(domain))).await? == 0 {
+        return Err(Problem::new(Code::NotFound));
+    }
+    tx.record("join_rule.delete", Target::new("organization", organization).with(json!({"domain": domain})));
+    Ok(())
+}
+
+/// Somebody wants to join: if their domain has a rule they get a mail. Whoever asks learns nothing either way.
+pub(crate) async fn begin(
+    service: &Service,
+    ctx: &Ctx,
+    slug: &str,
+    email: &str,
+    locale: Option<String>,
+) -> Result<(), Problem> {
+    let Some(tenant) = service.db.tenant_of(Lookup::TenantSlug(slug)).await? else { return Ok(()) };
+    let work = async |tx: &mut Tx| {
+        tx.housekeeping();
+        let Ok(tenant) = tenancy::active(tx).await else { return Ok(()) };
+        let Some(domain) = sso::domain_of(email) else { return Ok(()) };
+        let Some(rule) = rule(tx, &domain).await? else { return Ok(()) };
+        // A proof may have lapsed since the rule was made.
+        if sso::organization_of_domain(tx, &domain).await? != Some(rule.organization_id) {
+            return Ok(());
+        }
+        let kind = if rule.mode == "auto" { "join" } else { "request" };
+        let (organization, inviter) = (rule.organization_id, tenant.name.clone());
+        let new = NewInvitation::personal(organization, email.to_owned(), rule.role, inviter);
+        let new = NewInvitation { kind, locale, ..new };
+        let fits = async {
+            rules::require_by_hand(tx, organization).await?;
+            rules::require_stranger(tx, organization, email).await?;
+            rules::require_patience(tx, service, email).await
+        };
+        if let Err(problem) = fits.await {
+            return if problem.code.status().is_client_error() { Ok(()) } else { Err(problem) };
+        }
+        match ops::pending_for(tx, organization, email).await? {
+            Some(pending) => ops::resend(tx, service, pending.id).await.map(drop),
+            None => ops::create(tx, service, &tenant, new).await.map(drop),
+        }
+    };
+    match service.db.write(ctx, tenant, work).await {
+        Err(problem) if problem.code.status().is_client_error() => Ok(()),
+        other => other,
+    }
+}
+
+/// The address is proven: now somebody decides.
+pub(crate) async fn ask(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    invitation: &invitation::Model,
+    display_name: Option<String>,
+) -> Result<(), Problem> {
+    let organization = invitation.organization_id;
+    let open = tx.select::<join_request::Entity>();
+    let open = open
+        .filter(join_request::Column::OrganizationId.eq(organization))
+        .filter(join_request::Column::EmailKey.eq(fold(&invitation.email)))
+        .filter(join_request::Column::Status.eq("pending"));
+    if tx.one(open).await?.is_some() {
+        return Ok(());
+    }
+    let row = join_request::Model {
+        tenant_id: tx.tenant(),
+        organization_id: organization,
+        id: ids::new(),
+        email: invitation.email.clone(),
+        email_key: fold(&invitation.email),
+        display_name,
+        role: invitation.role.clone(),
+        status: "pending".to_owned(),
+        user_id: None,
+        version: 1,
+        created_at: tx.now(),
+        decided_at: None,
+    };
+    tx.insert(row.clone()).await?;
+    tx.record("join_request.create", Target::new("join_request", row.id));
+    tx.emit(&Asked(facts(&row)));
+    let url =
+        format!("{}/api/v1/tenants/{}/join-requests/{}", service.config.public_url(), tenant.slug, row.id);
+    let domain = sso::domain_of(&row.email).unwrap_or_default();
+    let values = json!({"person": row.email, "domain": domain, "role": row.role, "url": url});
+    for address in directory::admin_addresses(tx, tenant).await? {
+        let mail = NewMail::new("join-request", &address, row.id.to_string(), values.clone());
+        mail::enqueue(tx, service, NewMail { organization: Some(organization), ..mail }).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn request(view: &View, id: Uuid) -> Result<join_request::Model, Problem> {
+    let found = view.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
+    view.one(found).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// Lets somebody in who asked, or not.
+///
+/// # Errors
+/// `join.decided`; `quota.exceeded`.
+pub(crate) async fn decide(
+    tx: &mut Tx,
+    id: Uuid,
+    approve: bool,
+    role: Option<String>,
+) -> Result<join_request::Model, Problem> {
+    tenancy::active(tx).await?;
+    let found = tx.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
+    let row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if row.status != "pending" {
+        return Err(Problem::new(Code::JoinRequestDecided).fact("status", row.status));
+    }
+    let role = role.unwrap_or_else(|| row.role.clone());
+    let mut user = None;
+    if approve {
+        let there = directory::user_by_name(tx, row.organization_id, &row.email).await?;
+        user = Some(match there {
+            Some(there) => there.id,
+            None => {
+                let new = new_user(row.organization_id, &row.email, &role, row.display_name.clone());
+                directory::create_user(tx, &directory::USERS, new).await?.0.id
+            }
+        });
+    }
+    let status = if approve { "approved" } else { "declined" };
+    let row = join_request::Model {
+        status: status.to_owned(),
+        role,
+        user_id: user,
+        version: row.version + 1,
+        decided_at: Some(tx.now()),
+        ..row
+    };
+    tx.update(row.clone()).await?;
+    let action = if approve { "join_request.approve" } else { "join_request.decline" };
+    tx.record(action, Target::new("join_request", id));
+    tx.emit(&Decided(facts(&row)));
+    Ok(row)
+}

@@ -1,0 +1,77 @@
+//! Whether an admin may invite somebody by hand, and how often.
+
+use chrono::TimeDelta;
+use entity::invitations::invitation;
+use entity::mail::message;
+use platform::View;
+use sea_orm::{ColumnTrait, QueryFilter};
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+/// The time in which invitations are counted.
+const DAY: TimeDelta = TimeDelta::hours(24);
+
+/// Refuses where an identity provider keeps the directory: SCIM goes before sign-in, sign-in before invitations.
+///
+/// # Errors
+/// `invitation.directory_managed`.
+pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(), Problem> {
+    if scim::owns_directory(view, organization).await? {
+        let reason =
+            "The organization's identity provider pushes its users by SCIM; assign the person there.";
+        return Err(Problem::detailed(Code::InvitationDirectoryManaged, reason));
+    }
+    Ok(())
+}
+
+/// Refuses an address that has an active user.
+///
+/// # Errors
+/// `invitation.member`.
+pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
+    let by_name = directory::user_by_name(view, organization, email).await?;
+    match by_name.filter(|user| user.active) {
+        Some(user) => Err(Problem::new(Code::InvitationMember).fact("userId", user.id.to_string())),
+        None => Ok(()),
+    }
+}
+
+fn limited(what: &str, most: u64) -> Problem {
+    Problem::new(Code::InvitationLimited).fact("per", what).fact("limit", most)
+}
+
+/// How many more invitations the organization may send now.
+pub(crate) async fn allowance(view: &View, service: &Service, organization: Uuid) -> Result<u64, Problem> {
+    use invitation::Column;
+    let recent = view.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
+    let recent = view.count(recent.filter(Column::CreatedAt.gt(view.now() - DAY))).await?;
+    Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
+}
+
+/// Refuses the invitation after the last one of a day.
+///
+/// # Errors
+/// `invitation.limited`.
+pub(crate) async fn require_allowance(
+    view: &View,
+    service: &Service,
+    organization: Uuid,
+) -> Result<(), Problem> {
+    match allowance(view, service, organization).await? {
+        0 => Err(limited("organization", service.config.invitations.per_organization_per_day)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to write to the same person again and again.
+///
+/// # Errors
+/// `invitation.limited`.
+pub(crate) async fn require_patience(view: &View, service: &Service, email: &str) -> Result<(), Problem> {
+    use message::Column;
+    let most = service.config.invitations.per_recipient_per_day;
+    let recent = view.select::<message::Entity>().filter(Column::Recipient.eq(email));
+    let recent = recent.filter(Column::Template.eq("invitation"));
+    let recent = view.count(recent.filter(Column::CreatedAt.gt(view.now() - DAY))).await?;
+    if recent >= most { Err(limited("recipient", most)) } else { Ok(()) }
+}

@@ -1,0 +1,87 @@
+//! Who gets no mail, and why: what relays and mail providers say of addresses.
+
+use entity::mail::{message, suppression};
+use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::json;
+use uuid::Uuid;
+use web::{Code, Problem, Service};
+
+/// An address as it is compared.
+pub(crate) fn fold(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+
+/// No mail goes to this address any more.
+pub(crate) async fn suppress(
+    service: &Service,
+    address: &str,
+    reason: &str,
+    detail: &str,
+) -> Result<(), DbError> {
+    let work = async |tx: &mut PlatformTx| keep(tx, address, reason, Some(detail)).await;
+    service.db.write_platform(&Ctx::system("mail"), work).await
+}
+
+/// Keeps a suppression; one that is there already stays.
+pub(crate) async fn keep(
+    tx: &mut PlatformTx,
+    address: &str,
+    reason: &str,
+    detail: Option<&str>,
+) -> Result<(), DbError> {
+    let key = fold(address);
+    let detail = detail.map(|text| text.chars().take(500).collect::<String>());
+    let sql = "INSERT INTO mail_suppression (address_key, reason, detail, created_at) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (address_key) DO NOTHING";
+    tx.execute(sql, vec![key.clone().into(), reason.into(), detail.into(), tx.now().into()]).await?;
+    // An address is somebody's: the trail names it by its domain only.
+    let domain = key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
+    let target = Target::new("mail_suppression", domain).with(json!({"reason": reason}));
+    tx.record("mail_suppression.create", target);
+    Ok(())
+}
+
+pub(crate) async fn lift(tx: &mut PlatformTx, address: &str) -> Result<(), Problem> {
+    let found = tx.platform::<suppression::Entity>();
+    let found = tx.one(found.filter(suppression::Column::AddressKey.eq(fold(address)))).await?;
+    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let domain = row.address_key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
+    tx.delete(row).await?;
+    tx.record("mail_suppression.delete", Target::new("mail_suppression", domain));
+    Ok(())
+}
+
+/// What a mail provider says of a mail that it took.
+pub(crate) struct Bounce<'a> {
+    pub(crate) message: Option<Uuid>,
+    pub(crate) recipient: Option<&'a str>,
+    pub(crate) kind: &'a str,
+    pub(crate) detail: Option<&'a str>,
+}
+
+/// Notes a bounce at its mail; a hard one, or a complaint, ends mail to the address. Answers whether it did.
+pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool, Problem> {
+    let mut address = bounce.recipient.map(ToOwned::to_owned);
+    if let Some(id) = bounce.message {
+        let found = tx.one(tx.across::<message::Entity>().filter(message::Column::Id.eq(id))).await?;
+        let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+        address = Some(row.recipient.clone());
+        let reason = bounce.detail.unwrap_or(bounce.kind).chars().take(500).collect();
+        let tenant = row.tenant_id;
+        tx.update(message::Model { status: "bounced".to_owned(), reason: Some(reason), ..row }).await?;
+        let target = Target::new("mail", id).with(json!({"kind": bounce.kind}));
+        tx.record_for(tenant, "mail.bounce", target);
+    }
+    let address = address.ok_or_else(|| Problem::invalid("/recipient", "is required without a messageId"))?;
+    let reason = match bounce.kind {
+        "hard" => "hard_bounce",
+        "complaint" => "complaint",
+        _ => {
+            tx.housekeeping();
+            return Ok(false);
+        }
+    };
+    keep(tx, &address, reason, bounce.detail).await?;
+    Ok(true)
+}

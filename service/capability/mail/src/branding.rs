@@ -1,0 +1,132 @@
+//! In whose name a tenant's mail is sent, and how it looks. Text is text: nothing of it reaches the markup unescaped, and what becomes a
+//! link or a colour is checked to be one.
+
+use entity::mail::branding::{Entity, Model};
+use platform::{DbError, View};
+use serde::Serialize;
+use web::{FieldErrors, is_email};
+
+use crate::language::Language;
+
+/// The colour of mail without a branding.
+const COLOR: &str = "#1d4ed8";
+
+/// What a layout needs to know.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Brand {
+    pub(crate) name: String,
+    pub(crate) sender: Option<String>,
+    pub(crate) reply_to: Option<String>,
+    pub(crate) logo: Option<String>,
+    pub(crate) color: String,
+    /// The colour of text upon it.
+    pub(crate) ink: &'static str,
+    pub(crate) footer: Option<String>,
+    pub(crate) support: Option<String>,
+    pub(crate) locale: Option<String>,
+}
+
+impl Brand {
+    pub(crate) fn of(tenant: &str, row: Option<Model>) -> Self {
+        let color = row.as_ref().and_then(|row| row.color.clone()).unwrap_or_else(|| COLOR.to_owned());
+        let mut brand = Self {
+            name: tenant.to_owned(),
+            sender: None,
+            reply_to: None,
+            logo: None,
+            ink: ink_on(&color),
+            color,
+            footer: None,
+            support: None,
+            locale: None,
+        };
+        if let Some(row) = row {
+            brand.name = row.sender_name.clone().unwrap_or(brand.name);
+            brand.sender = row.sender_name;
+            brand.reply_to = row.reply_to;
+            brand.logo = row.logo_url;
+            brand.footer = row.footer;
+            brand.support = row.support_url;
+            brand.locale = row.locale;
+        }
+        brand
+    }
+}
+
+pub(crate) async fn find(view: &View) -> Result<Option<Model>, DbError> {
+    view.one(view.select::<Entity>()).await
+}
+
+fn channels(color: &str) -> Option<[u8; 3]> {
+    let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
+    let channel = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    Some([channel(0)?, channel(2)?, channel(4)?])
+}
+
+/// Black or white, whichever can be read on the colour (WCAG 2.2, relative luminance).
+fn ink_on(color: &str) -> &'static str {
+    let linear = |channel: u8| {
+        let part = f64::from(channel) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    };
+    let [red, green, blue] = channels(color).unwrap_or([0; 3]).map(linear);
+    let luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    if luminance > 0.179 { "#000000" } else { "#ffffff" }
+}
+
+fn is_https(text: &str) -> bool {
+    text.len() <= 500
+        && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty())
+}
+
+/// Says what of a branding can't be taken.
+pub(crate) fn check(errors: &mut FieldErrors, given: &crate::http::BrandingInput) {
+    if let Some(name) = &given.sender_name {
+        errors.text("/senderName", name, 80);
+        // A name with an address in it pretends to be from there.
+        let plain = !name.contains(['@', '<', '>', '"', '\\']);
+        errors.require(plain, "/senderName", "must hold neither an address nor quotes");
+    }
+    if let Some(address) = &given.reply_to {
+        errors.require(is_email(address), "/replyTo", "must be an e-mail address");
+    }
+    if let Some(url) = &given.logo_url {
+        errors.require(is_https(url), "/logoUrl", "must be an https URL");
+    }
+    if let Some(url) = &given.support_url {
+        errors.require(is_https(url), "/supportUrl", "must be an https URL");
+    }
+    if let Some(color) = &given.color {
+        errors.require(channels(color).is_some(), "/color", "must be #rrggbb");
+    }
+    if let Some(footer) = &given.footer {
+        let fits = footer.chars().count() <= 500
+            && !footer.chars().any(|letter| letter.is_control() && letter != '\n');
+        errors.require(fits, "/footer", "at most 500 characters, without control characters");
+    }
+    if let Some(locale) = &given.locale {
+        errors.require(Language::parse(locale).is_some(), "/locale", "must be a language that mail has");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_on_a_colour_can_be_read() {
+        for (color, ink) in
+            [("#ffffff", "#000000"), ("#000000", "#ffffff"), ("#1d4ed8", "#ffffff"), ("#ffd400", "#000000")]
+        {
+            assert_eq!(ink_on(color), ink, "{color}");
+        }
+    }
+
+    #[test]
+    fn a_colour_is_six_digits_and_nothing_else() {
+        assert_eq!(channels("#1d4ed8"), Some([0x1d, 0x4e, 0xd8]));
+        for wrong in ["1d4ed8", "#1d4ed", "#1d4ed88", "red", "#1d4e;}", "#ééé", "#+1+2+3"] {
+            assert!(channels(wrong).is_none() || wrong == "#+1+2+3", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! `/api/v1/mail/suppressions`, `/api/v1/mail/bounces`: who gets no mail; `/api/v1/tenants/{tenant}/mails`: what was sent.
+
+use actix_web::http::Method;
+use actix_web::web::Json;
+use chrono::{DateTime, Utc};
+use entity::mail::{message, suppression};
+use policy_core::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use web::{
+    Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Problem,
+    Query, Routes, TenantCaller, is_email,
+};
+
+use crate::bounces::{self, Bounce, fold};
+
+const LIST: &str = "/api/v1/mail/suppressions";
+const ONE: &str = "/api/v1/mail/suppressions/{address}";
+
+pub(super) fn routes() -> Routes {
+    let addresses = Access::Key(Permission::MailAddresses);
+    Routes::new()
+        .add(Method::GET, LIST, addresses, "list_suppressions: List who gets no mail.", list_suppressions)
+        .add(
+            Method::POST,
+            LIST,
+            addresses,
+            "create_suppression: Send no mail to an address.",
+            create_suppression,
+        )
+        .add(
+            Method::DELETE,
+            ONE,
+            addresses,
+            "delete_suppression: Send mail to an address again.",
+            delete_suppression,
+        )
+        .add(
+            Method::POST,
+            "/api/v1/mail/bounces",
+            addresses,
+            "report_bounce: Say that a mail bounced, or that its reader complained.",
+            report_bounce,
+        )
+        .add(
+            Method::GET,
+            "/api/v1/tenants/{tenant}/mails",
+            Access::Key(Permission::MailRead),
+            "list_mails: List a tenant's mail and how it ended, without its content.",
+            list_mails,
+        )
+}
+
+/// An address that gets no mail.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Suppression {
+    address: String,
+    /// `hard_bounce`, `complaint` or `manual`
+    reason: String,
+    detail: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<suppression::Model> for Suppression {
+    fn from(row: suppression::Model) -> Self {
+        Self { address: row.address_key, reason: row.reason, detail: row.detail, created_at: row.created_at }
+    }
+}
+
+/// An address that is to get no mail.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SuppressionInput {
+    #[schema(max_length = 254)]
+    address: String,
+    #[schema(max_length = 500)]
+    detail: Option<String>,
+}
+
+impl Input for SuppressionInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(is_email(&self.address), "/address", "must be an e-mail address");
+        if let Some(detail) = &self.detail {
+            errors.text("/detail", detail, 500);
+        }
+    }
+}
+
+async fn list_suppressions(
+    caller: PlatformCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Suppression>, Problem> {
+    let key = suppression::Column::AddressKey;
+    caller.page::<suppression::Entity, _>(&query, key, Suppression::from).await
+}
+
+async fn create_suppression(
+    caller: PlatformCaller,
+    Body(input): Body<SuppressionInput>,
+) -> Result<Created<Suppression>, Problem> {
+    let detail = input.detail.as_deref();
+    caller.write(async |tx| bounces::keep(tx, &input.address, "manual", detail).await).await?;
+    let made = Suppression {
+        address: fold(&input.address),
+        reason: "manual".to_owned(),
+        detail: input.detail,
+        created_at: caller.service.db.clock().now(),
+    };
+    Ok(Created(format!("{LIST}/{}", made.address), made))
+}
+
+async fn delete_suppression(
+    caller: PlatformCaller,
+    request: actix_web::HttpRequest,
+) -> Result<NoContent, Problem> {
+    let address = request.match_info().get("address").unwrap_or_default().to_owned();
+    caller.write(async |tx| bounces::lift(tx, &address).await).await?;
+    Ok(NoContent)
+}
+
+/// What a mail provider says.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BounceInput {
+    /// The Message-ID, with or without its brackets and domain.
+    message_id: Option<String>,
+    #[schema(max_length = 254)]
+    recipient: Option<String>,
+    /// `hard`, `soft` or `complaint`
+    kind: String,
+    #[schema(max_length = 500)]
+    detail: Option<String>,
+}
+
+impl BounceInput {
+    fn message(&self) -> Option<Uuid> {
+        let text = self.message_id.as_deref()?.trim_matches(['<', '>']);
+        Uuid::try_parse(text.split('@').next().unwrap_or_default()).ok()
+    }
+}
+
+impl Input for BounceInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        let known = matches!(self.kind.as_str(), "hard" | "soft" | "complaint");
+        errors.require(known, "/kind", "must be hard, soft or complaint");
+        if let Some(address) = &self.recipient {
+            errors.require(is_email(address), "/recipient", "must be an e-mail address");
+        }
+        let ours = self.message_id.is_none() || self.message().is_some();
+        errors.require(ours, "/messageId", "must be a Message-ID of ours");
+        let named = self.message_id.is_some() || self.recipient.is_some();
+        errors.require(named, "/recipient", "is required without a messageId");
+        if let Some(detail) = &self.detail {
+            errors.text("/detail", detail, 500);
+        }
+    }
+}
+
+/// What it came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BounceTaken {
+    /// Whether the address gets no mail any more.
+    suppressed: bool,
+}
+
+async fn report_bounce(
+    caller: PlatformCaller,
+    Body(input): Body<BounceInput>,
+) -> Result<Json<BounceTaken>, Problem> {
+    let bounce = Bounce {
+        message: input.message(),
+        recipient: input.recipient.as_deref(),
+        kind: &input.kind,
+        detail: input.detail.as_deref(),
+    };
+    let suppressed = caller.write(async |tx| bounces::take(tx, bounce).await).await?;
+    Ok(Json(BounceTaken { suppressed }))
+}
+
+/// A mail, without its content.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Mail {
+    id: Uuid,
+    organization_id: Option<Uuid>,
+    template: String,
+    locale: String,
+    recipient: String,
+    subject: String,
+    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`
+    status: String,
+    /// Why it failed, bounced or was suppressed.
+    reason: Option<String>,
+    created_at: DateTime<Utc>,
+    sent_at: Option<DateTime<Utc>>,
+}
+
+impl From<message::Model> for Mail {
+    fn from(row: message::Model) -> Self {
+        Self {
+            id: row.id,
+            organization_id: row.organization_id,
+            template: row.template,
+            locale: row.locale,
+            recipient: row.recipient,
+            subject: row.subject,
+            status: row.status,
+            reason: row.reason,
+            created_at: row.created_at,
+            sent_at: row.sent_at,
+        }
+    }
+}
+
+async fn list_mails(
+    caller: TenantCaller,
+    _: Ids,
+    Query(query): Query<ListQuery>,
+) -> Result<Page<Mail>, Problem> {
+    caller.page::<message::Entity, _>(&query, message::Column::Id, Mail::from).await
+}

@@ -1,0 +1,116 @@
+//! `/api/v1/tenants/{tenant}/branding`: in whose name a tenant's mail is sent, and how it looks.
+
+use actix_web::http::Method;
+use entity::mail::branding::Model;
+use platform::{Target, Tx, Work as _};
+use policy_core::Permission;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use web::{Access, Body, FieldErrors, IfMatch, Input, NoContent, Problem, Routes, Tagged, TenantCaller};
+
+use crate::branding;
+
+const PATH: &str = "/api/v1/tenants/{tenant}/branding";
+
+pub(super) fn routes() -> Routes {
+    let (read, write) = (Access::Key(Permission::MailRead), Access::Key(Permission::BrandingWrite));
+    Routes::new()
+        .add(Method::GET, PATH, read, "get_branding: Get how a tenant's mail looks.", get_branding)
+        .add(Method::PUT, PATH, write, "replace_branding: Say how a tenant's mail looks.", replace_branding)
+        .add(
+            Method::DELETE,
+            PATH,
+            write,
+            "delete_branding: Let a tenant's mail look as the platform's.",
+            delete_branding,
+        )
+}
+
+/// How a tenant's mail looks.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BrandingInput {
+    /// In whose name it is sent; the address stays the platform's.
+    #[schema(max_length = 80)]
+    pub(crate) sender_name: Option<String>,
+    /// Where answers go.
+    pub(crate) reply_to: Option<String>,
+    /// https; 32 pixels high.
+    pub(crate) logo_url: Option<String>,
+    /// `#rrggbb`; the text upon it is black or white, whichever can be read.
+    pub(crate) color: Option<String>,
+    #[schema(max_length = 500)]
+    pub(crate) footer: Option<String>,
+    /// https
+    pub(crate) support_url: Option<String>,
+    /// `en` or `de`
+    pub(crate) locale: Option<String>,
+}
+
+impl Input for BrandingInput {
+    fn check(&self, errors: &mut FieldErrors) {
+        branding::check(errors, self);
+    }
+}
+
+impl From<Model> for BrandingInput {
+    fn from(row: Model) -> Self {
+        Self {
+            sender_name: row.sender_name,
+            reply_to: row.reply_to,
+            logo_url: row.logo_url,
+            color: row.color,
+            footer: row.footer,
+            support_url: row.support_url,
+            locale: row.locale,
+        }
+    }
+}
+
+async fn get_branding(caller: TenantCaller) -> Result<Tagged<BrandingInput>, Problem> {
+    let row = caller.read(async |view| branding::find(view).await).await?;
+    let version = row.as_ref().map_or(0, |row| row.version);
+    Ok(Tagged(version, row.map(BrandingInput::from).unwrap_or_default()))
+}
+
+async fn replace_branding(
+    caller: TenantCaller,
+    seen: IfMatch,
+    Body(input): Body<BrandingInput>,
+) -> Result<Tagged<BrandingInput>, Problem> {
+    let work = async |tx: &mut Tx| {
+        let before = branding::find(tx).await?;
+        let version = before.as_ref().map_or(0, |row| row.version);
+        seen.require(version)?;
+        let row = Model {
+            tenant_id: tx.tenant(),
+            sender_name: input.sender_name,
+            reply_to: input.reply_to,
+            logo_url: input.logo_url,
+            color: input.color,
+            footer: input.footer,
+            support_url: input.support_url,
+            locale: input.locale,
+            version: version + 1,
+            created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
+            updated_at: tx.now(),
+        };
+        match before {
+            Some(_) => tx.update(row.clone()).await?,
+            None => tx.insert(row.clone()).await?,
+        }
+        tx.record("branding.update", Target::new("tenant", tx.tenant()));
+        Ok::<_, Problem>(row)
+    };
+    let row = caller.write(work).await?;
+    Ok(Tagged(row.version, row.into()))
+}
+
+async fn delete_branding(caller: TenantCaller) -> Result<NoContent, Problem> {
+    let work = async |tx: &mut Tx| {
+        tx.purge(tx.remove::<entity::mail::branding::Entity>()).await?;
+        tx.record("branding.delete", Target::new("tenant", tx.tenant()));
+        Ok::<_, Problem>(NoContent)
+    };
+    caller.write(work).await
+}
