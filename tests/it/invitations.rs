@@ -1,3 +1,5 @@
+mod many;
+
 use serde_json::{Value, json};
 use tests::{Reply, SmtpServer, TestApp};
 

@@ -13,6 +13,7 @@ mod guards;
 mod hostile;
 mod inbox;
 mod invitations;
+mod mail;
 mod migrations;
 mod operators;
 mod platform_api;

@@ -1,6 +1,7 @@
 //! Single sign-on: customers' identity providers on one side, modules on the other.
 
 mod corpus;
+mod invited;
 mod keycloak;
 mod mischief;
 mod modules;

@@ -339,6 +339,17 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let sequences: Vec<String> =
         app.events().await.iter().map(|event| event["sequence"].as_str().unwrap().to_owned()).collect();
     assert!(sequences.windows(2).all(|pair| pair[0] < pair[1]), "one order, and it is sortable as text");
+    // Every event is what the catalogue's JSON Schema says, in the eyes of PyPI's jsonschema.
+    let types = app.operator.get("/api/v1/event-types").await.expect(200);
+    let given = json!({"types": types["items"], "events": app.events().await});
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let mut python = tokio::process::Command::new(format!("{fixtures}/.venv/bin/python"));
+    python.arg("event_schemas.py").current_dir(fixtures).stdin(std::process::Stdio::piped());
+    let mut python = python.spawn().expect("tests/run installs Python's packages");
+    let mut input = python.stdin.take().expect("its input");
+    tokio::io::AsyncWriteExt::write_all(&mut input, given.to_string().as_bytes()).await.expect("it reads");
+    drop(input);
+    assert!(python.wait().await.expect("it ends").success());
     // A key that is revoked follows no longer.
     app.operator.delete(&format!("/api/v1/keys/{}", key["id"].as_str().unwrap())).await;
     let ended = tokio::time::timeout(Duration::from_secs(12), live.next()).await.expect("the stream ends");

@@ -297,6 +297,33 @@ impl Describe for RawBody {
     }
 }
 
+/// A body of many things: JSON, or a file of a spreadsheet (RFC 4180).
+#[derive(Debug)]
+pub enum JsonOrCsv {
+    /// `application/json`
+    Json(Value),
+    /// `text/csv`
+    Csv(web::Bytes),
+}
+
+impl FromRequest for JsonOrCsv {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match media_type(request).as_str() {
+            "" | "application/json" => parse(&bytes(request)).map(Self::Json),
+            "text/csv" => Ok(Self::Csv(bytes(request))),
+            _ => Err(Problem::new(Code::MediaType)),
+        })
+    }
+}
+
+impl Describe for JsonOrCsv {
+    fn describe(operation: &mut Operation) {
+        operation.body("application/json", Operation::free_form());
+    }
+}
+
 /// The query.
 #[derive(Debug)]
 pub struct Query<T>(pub T);

@@ -24,7 +24,7 @@ pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Prin
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use gate::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
-pub use input::{Body, FieldErrors, Form, FormText, Input, Query, RawBody, is_email, is_slug};
+pub use input::{Body, FieldErrors, Form, FormText, Input, JsonOrCsv, Query, RawBody, is_email, is_slug};
 pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;
 pub use openapi::document;

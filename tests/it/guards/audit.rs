@@ -63,10 +63,7 @@ async fn every_write_leaves_its_record() {
     // One that its provider doesn't keep by SCIM: there people are invited by hand.
     op.post(&format!("{base}/organizations"), json!({"slug": "byhand", "name": "h"})).await.expect(201);
     let body = json!({"email": "z@example.com", "role": "viewer", "organization": "byhand"});
-    let invitation = id(op
-        .post(&format!("{base}/invitations"), body)
-        .await
-        .expect(201));
+    let invitation = id(op.post(&format!("{base}/invitations"), body).await.expect(201));
     op.post(&format!("{base}/invitations/{invitation}/resend"), json!({})).await.expect(200);
     assert_eq!(op.delete(&format!("{base}/invitations/{invitation}")).await.status, 204);
     op.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);

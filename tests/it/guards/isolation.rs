@@ -40,6 +40,8 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         )
         .await
         .expect(201);
+    let many = json!({"organization": "emea", "invitations": [{"email": format!("{marker}@many.example")}]});
+    let batch = tenant.admin.post(&format!("{base}/invitations/bulk"), many).await.expect(202);
     let mapping = tenant
         .admin
         .post(
@@ -77,6 +79,8 @@ async fn furnish(app: &TestApp, tenant: &Tenant, marker: &str) -> Ids {
         ("mapping_id", text(&mapping["id"])),
         ("schema_id", text(&schema["schemaId"])),
         ("request_id", request),
+        ("batch_id", text(&batch["id"])),
+        ("name", format!("{marker}.example")),
         ("key", "beta".to_owned()),
         ("connection_id", text(&connection["id"])),
         ("domain_id", text(&domain["id"])),
@@ -136,6 +140,10 @@ async fn call(client: &Client, method: &str, path: &str, ids: &Ids) -> Reply {
         path if path.ends_with("/organizations") => json!({"slug": "taken", "name": "taken"}),
         path if path.ends_with("/scim-tokens") => json!({"name": "taken"}),
         path if path.ends_with("/rotate") => json!({}),
+        path if path.ends_with("/branding") => json!({"senderName": "taken"}),
+        path if path.ends_with("/bulk") => json!({"invitations": [{"email": "taken@example.com"}]}),
+        path if path.contains("/join-rules/") => json!({"mode": "auto"}),
+        path if path.contains("/join-requests/") => json!({}),
         path if path.ends_with("/connections") => {
             json!({"type": "oidc", "name": "taken", "issuer": "https://idp.example", "clientId": "taken"})
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use web::{FieldErrors, is_email};
 
 use crate::language::Language;
+use crate::plain::{one_line, plain};
 
 /// The colour of mail without a branding.
 const COLOR: &str = "#1d4ed8";
@@ -30,7 +31,7 @@ impl Brand {
     pub(crate) fn of(tenant: &str, row: Option<Model>) -> Self {
         let color = row.as_ref().and_then(|row| row.color.clone()).unwrap_or_else(|| COLOR.to_owned());
         let mut brand = Self {
-            name: tenant.to_owned(),
+            name: one_line(tenant),
             sender: None,
             reply_to: None,
             logo: None,
@@ -41,11 +42,11 @@ impl Brand {
             locale: None,
         };
         if let Some(row) = row {
-            brand.name = row.sender_name.clone().unwrap_or(brand.name);
-            brand.sender = row.sender_name;
+            brand.sender = row.sender_name.as_deref().map(one_line);
+            brand.name = brand.sender.clone().unwrap_or(brand.name);
             brand.reply_to = row.reply_to;
             brand.logo = row.logo_url;
-            brand.footer = row.footer;
+            brand.footer = row.footer.as_deref().map(plain);
             brand.support = row.support_url;
             brand.locale = row.locale;
         }

@@ -145,6 +145,7 @@ fn compose(
     let fail = |_| JobError::Fail("the mail can't be composed".to_owned());
     let (sender, reply_to) = branding.map(|row| (row.sender_name, row.reply_to)).unwrap_or_default();
     // Another name, never another address: what the domain signs stays true.
+    let sender = sender.map(|name| crate::plain::one_line(&name));
     let from = Mailbox::new(sender.or_else(|| from.name.clone()), from.email.clone());
     let domain = from.email.domain().to_owned();
     let mut message = Message::builder().from(from).to(Mailbox::new(None, to));

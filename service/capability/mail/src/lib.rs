@@ -11,6 +11,7 @@ mod http;
 mod jobs;
 mod language;
 mod ops;
+mod plain;
 mod templates;
 mod transport;
 

@@ -11,6 +11,7 @@ use web::Problem;
 
 use crate::branding::Brand;
 use crate::language::Language;
+use crate::plain::{one_line, plain};
 
 macro_rules! sources {
     ($($name:literal)*) => { [$(($name, include_str!(concat!("../../../../templates/", $name)))),*] };
@@ -100,23 +101,6 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// Marks that change the direction of text: a name that holds one turns what comes after it around.
-fn turns_direction(letter: char) -> bool {
-    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Text that somebody wrote, fit to stand in a mail: no control characters but the ends of lines, nothing that turns directions.
-fn plain(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.chars()
-        .filter(|letter| (*letter == '\n' || !letter.is_control()) && !turns_direction(*letter))
-        .collect()
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Values as a language takes them: moments (`…_at`) are written out, names are one line, and who invites in the tenant's name is `same`.
 fn prepared(
     language: Language,
@@ -132,19 +116,19 @@ fn prepared(
             let text = match moment {
                 Some(at) => language.moment(at.with_timezone(&Utc)),
                 None if name == "message" => plain(text),
-                None => one_line(&plain(text)),
+                None => one_line(text),
             };
             (name, text.into())
         })
         .collect();
-    let tenant = one_line(&plain(tenant));
+    let tenant = one_line(tenant);
     if prepared.get("inviter").and_then(Value::as_str) == Some(tenant.as_str()) {
         prepared.insert("inviter".to_owned(), "same".into());
     }
     if let Some(role) = language.say("role", &prepared) {
         prepared.insert("role-name".to_owned(), role.into());
     }
-    prepared.insert("sender".to_owned(), one_line(&plain(&brand.name)).into());
+    prepared.insert("sender".to_owned(), brand.name.clone().into());
     prepared.insert("support".to_owned(), brand.support.clone().unwrap_or_default().into());
     prepared.insert("tenant".to_owned(), tenant.into());
     prepared
@@ -266,6 +250,7 @@ mod tests {
             );
             assert!(!made.html.contains("49"), "nothing that somebody wrote is a template");
             assert!(made.text.contains("\u{1f4a9}"), "what harms nobody stays");
+            assert!(!made.text.contains('\u{202e}') && !made.html.contains('\u{202e}'), "{name}");
         }
     }
 }

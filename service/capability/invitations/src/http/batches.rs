@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Accepted, Access, Code, FieldErrors, Ids, Input, ListQuery, Page, Position, Problem, Query, RawBody,
+    Accepted, Access, Code, FieldErrors, Ids, Input, JsonOrCsv, ListQuery, Page, Position, Problem, Query,
     Routes, TenantCaller,
 };
 
@@ -185,17 +185,14 @@ async fn progress(view: &View, row: batch::Model) -> Result<InvitationBatch, Pro
 
 async fn create_invitation_batch(
     caller: TenantCaller,
-    request: HttpRequest,
     Query(query): Query<BatchQuery>,
-    raw: RawBody,
+    body: JsonOrCsv,
 ) -> Result<Accepted<InvitationBatch>, Problem> {
-    let media_type =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut input = if media_type.starts_with("text/csv") {
-        parse_csv(raw.bytes()?, query)?
-    } else {
-        let value = raw.json()?;
-        serde_json::from_value(value).map_err(|error| Problem::invalid("", error.to_string()))?
+    let mut input = match body {
+        JsonOrCsv::Csv(bytes) => parse_csv(&bytes, query)?,
+        JsonOrCsv::Json(value) => {
+            serde_json::from_value(value).map_err(|error| Problem::invalid("", error.to_string()))?
+        }
     };
     if let Some(inviter) = &input.inviter {
         let mut errors = FieldErrors::default();

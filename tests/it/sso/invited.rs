@@ -1,0 +1,53 @@
+//! An organization that lets people in by its own identity provider only: who is invited accepts there.
+
+use serde_json::json;
+use tests::{Browser, OidcProvider, TestApp, eventually};
+
+use super::*;
+
+#[actix_web::test]
+async fn who_is_invited_accepts_by_signing_in_where_nothing_else_is_wanted() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    oidc_connection(&op, &acme, json!({})).await;
+    let policy = path(&acme, "sso-policy");
+    let strict = json!({"enforced": true, "jitProvisioning": false, "defaultRole": "guest"});
+    acme.admin.put(&policy, strict).await.expect(200);
+    let list = "/api/v1/tenants/acme/invitations";
+    let invite = |email: &str| json!({"email": email, "role": "contributor"});
+    let made = app.operator.post(list, invite("Alice@corp.example")).await.expect(201);
+    let token = app.invitation_token("Alice@corp.example").await;
+    // Neither the page nor the API lets anybody in: both say where to go.
+    let refused = app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await;
+    let refused = refused.refused(403, "sso.enforced");
+    let sign_in_url = refused["ssoUrl"].as_str().unwrap();
+    assert!(
+        sign_in_url.contains("/login?tenant=acme") && sign_in_url.contains("login_hint=Alice%40corp.example")
+    );
+    let page = app.anyone().get(&format!("/invitations/accept?token={token}")).await;
+    assert!(page.text.contains("Go to the sign-in") && !page.text.contains("name=\"displayName\""));
+    // Who wasn't invited is not let in; whose address the provider doesn't vouch for neither.
+    let path = format!("{list}/{}", made["id"].as_str().unwrap());
+    let stranger = sign_in(&app, &mut Browser::default(), &module, &acme, "mallory").await;
+    stranger.refused("sso.not_provisioned");
+    app.operator.post(list, invite("eve!@corp.example")).await.expect(201);
+    let unverified = sign_in(&app, &mut Browser::default(), &module, &acme, "eve!").await;
+    unverified.refused("sso.not_provisioned");
+    assert_eq!(app.operator.get(&path).await.expect(200)["status"], "pending");
+    let alice = sign_in(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    assert!(alice.parameter("code").is_some(), "{}", alice.text);
+    let accepted = eventually("the invitation to be accepted", async || {
+        let state = app.operator.get(&path).await.expect(200);
+        (state["status"] == "accepted").then_some(state)
+    })
+    .await;
+    let user = format!("/api/v1/tenants/acme/users/{}", accepted["userId"].as_str().unwrap());
+    let user = acme.admin.get(&user).await.expect(200);
+    assert_eq!((&user["role"], &user["source"]), (&json!("contributor"), &json!("invitation")));
+    app.anyone()
+        .post("/api/v1/invitations/accept", json!({"token": token}))
+        .await
+        .refused(410, "invitation.gone");
+    app.stop().await;
+}
