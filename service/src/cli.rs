@@ -2,7 +2,9 @@
 
 mod doctor;
 mod key;
+mod mail;
 mod tenant;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ const EXAMPLES: &str = "Examples:
   TENANTRY_DATABASE_URL=postgres://… tenantry migrate up
   tenantry key create --role gateway --name edge
   tenantry tenant create acme --plan pro --owner it@acme.example
+  tenantry webhook listen --forward-to http://localhost:3000/hook
+  tenantry mail preview invitation --locale de --html > invitation.html
   tenantry doctor --json
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
@@ -67,11 +71,24 @@ enum Command {
         #[command(subcommand)]
         what: tenant::Command,
     },
+    /// Mail: see what it looks like.
+    Mail {
+        #[command(subcommand)]
+        what: mail::Mail,
+    },
+    /// Events: bring them to a developer's machine.
+    Webhook {
+        #[command(subcommand)]
+        what: webhook::Webhook,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print the problem codes, as in docs/problems.md.
     #[command(hide = true)]
     Problems,
+    /// Print the types of events, as in docs/events.md.
+    #[command(hide = true)]
+    EventTypes,
     /// Print a completion script.
     Completions {
         /// For this shell.
@@ -128,8 +145,11 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Doctor { json } => doctor::run(config, json).await,
         Command::Key { what } => key::run(what, config).await,
         Command::Tenant { what } => tenant::run(what, config).await,
+        Command::Mail { what } => mail::run(what),
+        Command::Webhook { what } => webhook::run(what, config).await,
         Command::Openapi => print(&operations::document()?),
         Command::Problems => print(&web::Code::page()),
+        Command::EventTypes => print(&webhooks::catalogue_page()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tenantry", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

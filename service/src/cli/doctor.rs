@@ -79,7 +79,7 @@ async fn smtp(config: &Config) -> Result<String, String> {
     transport
         .ping()
         .await
-        .map(|()| "the relay answers".to_owned())
+        .map(|()| "the relays answer".to_owned())
         .map_err(|error| format!("{error}: check smtp.url"))
 }
 
@@ -103,6 +103,10 @@ async fn outside(config: Config) -> Vec<Finding> {
         };
         let mend = |error| format!("{error}: check identity.{name}");
         found.push(finding(name, asked.map(|()| "it answers our credentials".to_owned()).map_err(mend)));
+    }
+    if let Some(asked) = webhooks::ping_sink(&service).await {
+        let asked = asked.map(|()| "JetStream answers".to_owned());
+        found.push(finding("nats", asked.map_err(|error| format!("{error}: check nats.url"))));
     }
     let azure = &service.config.azure;
     found.push(finding(

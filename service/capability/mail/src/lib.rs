@@ -18,5 +18,5 @@ mod transport;
 pub use http::routes;
 pub use jobs::{SendMail, handler};
 pub use ops::{NewMail, enqueue};
-pub use templates::{Rendered, names, page, preview, speaks};
+pub use templates::{Rendered, locales, names, page, preview, speaks};
 pub use transport::Transport;

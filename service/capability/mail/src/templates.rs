@@ -177,6 +177,11 @@ pub(crate) fn mail(
     Ok(Rendered { subject, text, html })
 }
 
+/// The languages in which mail is written.
+pub fn locales() -> impl Iterator<Item = &'static str> {
+    Language::all().map(Language::name)
+}
+
 /// Whether mail is written in the language of this tag (BCP 47).
 pub fn speaks(tag: &str) -> bool {
     Language::parse(tag).is_some()

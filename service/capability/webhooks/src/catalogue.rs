@@ -136,6 +136,16 @@ impl EventType {
     }
 }
 
+/// The catalogue as a page: what `docs/events.md` holds.
+pub fn page() -> String {
+    let mut page = String::from("| type | when | data |\n|---|---|---|\n");
+    for one in CATALOGUE {
+        let data: Vec<String> = one.data.iter().map(|(name, kind)| format!("`{name}` {kind}")).collect();
+        page.push_str(&format!("| `{}` | {} | {} |\n", one.name, one.means, data.join(", ")));
+    }
+    page
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

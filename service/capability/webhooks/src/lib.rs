@@ -16,11 +16,11 @@ mod settle;
 mod signature;
 mod sink;
 
-pub use catalogue::CATALOGUE;
+pub use catalogue::{CATALOGUE, page as catalogue_page};
 pub use deliver::{SecurityEvents, handlers, post};
 pub use http::routes;
 pub use jobs::Fanout;
 pub use ops::{authenticate_client, client, module, modules, sweep, takes_security_events, webhook_secret};
 pub use schedule::{Schedule, Verdict, verdict};
-pub use signature::sign;
+pub use signature::{new_secret, sign};
 pub use sink::{SinkHears, ping as ping_sink};

@@ -53,7 +53,7 @@ impl Algorithm {
 }
 
 /// A new symmetric secret: 256 random bits.
-pub(crate) fn new_secret() -> String {
+pub fn new_secret() -> String {
     format!("{SECRET}{}", STANDARD.encode(random::<32>()))
 }
 
