@@ -91,6 +91,10 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str)
+}
+
 impl Listener {
     /// Follows the feed until it can't.
     async fn follow(&self, after: Option<String>) -> anyhow::Result<()> {
@@ -105,7 +109,7 @@ impl Listener {
                     away = 0;
                     for event in events {
                         self.forward(&event).await;
-                        last = event["id"].as_str().map_or(last, ToOwned::to_owned);
+                        last = text(&event, "id").map_or(last, ToOwned::to_owned);
                     }
                 }
                 Err(error)
@@ -136,7 +140,7 @@ impl Listener {
         let answer = self.client.exchange(request).await?;
         if !answer.status().is_success() {
             let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-            let why = body["detail"].as_str().or(body["title"].as_str()).unwrap_or_default().to_owned();
+            let why = text(&body, "detail").or(text(&body, "title")).unwrap_or_default().to_owned();
             bail!("the server answered {}: {why}", answer.status());
         }
         Ok(answer)
@@ -146,7 +150,8 @@ impl Listener {
         let mut url = self.feed.clone();
         url.query_pairs_mut().append_pair("after", after);
         let body: Value = serde_json::from_slice(self.ask(&url).await?.body()).unwrap_or_default();
-        Ok(body["items"].as_array().ok_or_else(|| anyhow!("the server answered no events"))?.clone())
+        let items = body.get("items").and_then(Value::as_array);
+        Ok(items.ok_or_else(|| anyhow!("the server answered no events"))?.clone())
     }
 
     async fn forward(&self, event: &Value) {
@@ -155,8 +160,7 @@ impl Listener {
         if let Value::Object(body) = &mut body {
             body.remove("tenantId");
         }
-        let (id, kind) =
-            (event["id"].as_str().unwrap_or_default(), event["type"].as_str().unwrap_or_default());
+        let (id, kind) = (text(event, "id").unwrap_or_default(), text(event, "type").unwrap_or_default());
         let body = body.to_string().into_bytes();
         let at = self.clock.now().timestamp();
         let headers = [

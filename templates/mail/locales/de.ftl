@@ -10,7 +10,10 @@ role = { $role ->
 }
 layout =
     .open-page = Oder öffnen Sie diese Seite:
-    .sent-by = Im Namen von { $tenant } gesendet von { $sender }.
+    .sent-by = { $sender ->
+        [same] Im Namen von { $tenant } gesendet.
+       *[other] Im Namen von { $tenant } gesendet von { $sender }.
+    }
     .support = Hilfe: { $support }
     .ignore = Wenn Sie diese Nachricht nicht erwartet haben, ignorieren Sie sie: Es geschieht nichts.
 

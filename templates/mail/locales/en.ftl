@@ -10,7 +10,10 @@ role = { $role ->
 }
 layout =
     .open-page = Or open this page:
-    .sent-by = Sent for { $tenant } by { $sender }.
+    .sent-by = { $sender ->
+        [same] Sent for { $tenant }.
+       *[other] Sent for { $tenant } by { $sender }.
+    }
     .support = Help: { $support }
     .ignore = If you did not expect this mail, ignore it: nothing happens.
 

@@ -24,6 +24,39 @@ fn the_problem_codes_are_documented() {
     committed("docs/problems.md", &web::Code::page());
 }
 
+/// The types of events that the code emits: each says its own where it is defined.
+fn emitted(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            emitted(&path, found);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut in_list = false;
+        for line in text.lines() {
+            in_list = (in_list || line.ends_with("_events! {")) && line != "}";
+            let says = line.contains("const TYPE: &'static str = \"") || in_list && line.contains("= \"");
+            let name = line.split('"').nth(1).filter(|name| says && name.contains('.'));
+            found.extend(name.map(ToOwned::to_owned));
+        }
+    }
+}
+
+#[test]
+fn the_catalogue_of_events_is_what_the_code_emits_and_is_documented() {
+    let mut found = std::collections::BTreeSet::new();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    emitted(std::path::Path::new(&format!("{root}/service")), &mut found);
+    let catalogue: std::collections::BTreeSet<String> =
+        webhooks::CATALOGUE.iter().map(|one| one.name.to_owned()).collect();
+    assert_eq!(found, catalogue);
+    let path = format!("{root}/docs/events.md");
+    let page = std::fs::read_to_string(&path).expect("docs/events.md");
+    let (head, _) = page.split_once("| type | when |").expect("the catalogue");
+    committed("docs/events.md", &format!("{head}{}", webhooks::catalogue_page()));
+}
+
 #[test]
 fn every_served_route_is_documented_and_says_who_may() {
     let document = serde_json::to_value(web::document(&tenantry::routes())).unwrap();

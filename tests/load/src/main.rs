@@ -7,12 +7,14 @@
 //! | `sso [requests]` | what a SAML response and an exchange cost; codes, tokens and refreshes; npm oidc-provider beside it; hostile requests |
 //! | `provisioning [tenants]` | tenants on the builtin backend and the pool, with 32 workers |
 //! | `keycloak` | 20 tenants as realms and 100 as organizations of a real Keycloak |
+//! | `events [count]` | a full outbox drained, an endpoint beside bad ones, a flag at 20 modules, 10,000 tenants evaluated anew |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
 //! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
 //! machine may be shared, the ratio stays.
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
+mod events;
 mod growth;
 mod measure;
 mod provisioning;
@@ -160,6 +162,7 @@ async fn main() -> anyhow::Result<()> {
         "service" => service(&store, users.unwrap_or(20_000)).await,
         "rivals" => rivals(&store, users.unwrap_or(2_000)).await,
         "growth" => growing(&store, users.unwrap_or(200_000)).await,
+        "events" => events::run(users.unwrap_or(100_000)).await,
         "provisioning" => provisioning::builtin(&store, users.unwrap_or(1_000)).await,
         "keycloak" => provisioning::keycloak(&store).await,
         "sso" => {
@@ -176,6 +179,8 @@ async fn main() -> anyhow::Result<()> {
             running.process.kill().await;
             Ok(())
         }
-        other => anyhow::bail!("{other} is not one of service, rivals, growth, sso, provisioning, keycloak"),
+        other => anyhow::bail!(
+            "{other} is not one of service, rivals, growth, events, sso, provisioning, keycloak"
+        ),
     }
 }

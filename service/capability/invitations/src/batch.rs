@@ -179,6 +179,7 @@ async fn invite(
     allowance: u64,
 ) -> Result<Uuid, Problem> {
     let tenant = tenancy::active(tx).await?;
+    rules::require_paid(&tenant)?;
     let organization = batch.organization_id;
     rules::require_by_hand(tx, organization).await?;
     rules::require_stranger(tx, organization, &line.email).await?;

@@ -168,6 +168,7 @@ async fn create_invitation(
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
+            rules::require_paid(&tenant)?;
             let name = input.organization.as_deref().unwrap_or("default");
             let organization = tenancy::organization_named(tx, name).await?.id;
             rules::require_by_hand(tx, organization).await?;

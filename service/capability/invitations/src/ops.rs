@@ -14,6 +14,8 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Code, IfMatch, Problem, Service};
 
+use crate::rules;
+
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
 
@@ -111,9 +113,7 @@ pub async fn create(
     tenant: &tenant::Model,
     new: NewInvitation,
 ) -> Result<Model, Problem> {
-    if tenant.billing_state == "grace" {
-        return Err(Problem::new(Code::SeatBlocked).fact("resource", "users"));
-    }
+    rules::require_paid(tenant)?;
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
         if old.expires_at > tx.now() {
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use entity::invitations::invitation;
 use entity::mail::message;
+use entity::tenancy::tenant;
 use platform::View;
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
@@ -10,6 +11,17 @@ use web::{Code, Problem, Service};
 
 /// The time in which invitations are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
+
+/// Refuses a new seat while a payment is overdue.
+///
+/// # Errors
+/// `billing.seat_blocked`.
+pub(crate) fn require_paid(tenant: &tenant::Model) -> Result<(), Problem> {
+    if tenant.billing_state == "grace" {
+        return Err(Problem::new(Code::SeatBlocked).fact("resource", "users"));
+    }
+    Ok(())
+}
 
 /// Refuses where an identity provider keeps the directory: SCIM goes before sign-in, sign-in before invitations.
 ///

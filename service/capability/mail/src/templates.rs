@@ -128,7 +128,8 @@ fn prepared(
     if let Some(role) = language.say("role", &prepared) {
         prepared.insert("role-name".to_owned(), role.into());
     }
-    prepared.insert("sender".to_owned(), brand.name.clone().into());
+    let sender = if brand.name == tenant { "same" } else { &brand.name };
+    prepared.insert("sender".to_owned(), sender.into());
     prepared.insert("support".to_owned(), brand.support.clone().unwrap_or_default().into());
     prepared.insert("tenant".to_owned(), tenant.into());
     prepared
