@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use platform::jobs::{Handler, Worker, sweep};
 use platform::outbox::{Dispatcher, Subscriber};
-use platform::{Ctx, DbError, PlatformTx, Work as _, chain};
+use platform::{Ctx, PlatformTx, Work as _, chain};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use web::{Limits, Problem, Service};
@@ -15,6 +15,8 @@ use crate::security_events::SignedEvents;
 
 /// How often what is over is removed, and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// Sweeps of one housekeeping.
+const SWEEPS_MAX: usize = 200;
 /// How often what modules should have is compared with what they have; once at the start.
 const FLAGS: Duration = Duration::from_secs(900);
 /// How often rate limits forget, and gauges are set.
@@ -132,20 +134,32 @@ async fn minutely(service: &Service) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Removes what is over, a bounded number of rows of each kind.
+async fn swept(tx: &mut PlatformTx, service: &Service) -> Result<u64, Problem> {
+    tx.housekeeping();
+    let mut removed = sweep(tx).await? + webhooks::sweep(tx).await?;
+    removed += scim::sweep(tx).await? + operators::sweep(tx).await?;
+    inbox::sweep(tx).await?;
+    Ok(removed + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
+}
+
 async fn housekeeping(service: &Service) -> Result<(), Problem> {
     let ctx = Ctx::system("housekeeping");
-    let removed = service
-        .db
-        .write_platform(&ctx, async |tx: &mut PlatformTx| {
-            tx.housekeeping();
-            let own = sweep(tx).await? + scim::sweep(tx).await?;
-            let own = own + operators::sweep(tx).await?;
-            quota::sample(tx, service).await?;
-            inbox::sweep(tx).await?;
-            webhooks::sweep(tx).await?;
-            Ok::<_, DbError>(own + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
-        })
-        .await?;
+    let mut removed = 0;
+    // As often as there is that much: the tables stay bounded however much comes in.
+    for _ in 0..SWEEPS_MAX {
+        let swept =
+            service.db.write_platform(&ctx, async |tx: &mut PlatformTx| swept(tx, service).await).await?;
+        removed += swept;
+        if swept < platform::jobs::SWEPT_AT_ONCE {
+            break;
+        }
+    }
+    let sample = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        quota::sample(tx, service).await
+    };
+    service.db.write_platform(&ctx, sample).await?;
     invitations::sweep(service).await?;
     scim::warn(service).await?;
     sso::warn(service).await?;

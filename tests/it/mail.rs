@@ -227,3 +227,58 @@ async fn a_domain_gets_so_many_mails_a_minute_and_the_rest_waits() {
     assert_eq!(waiting["items"][0]["attempts"], 0, "to wait is no attempt");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn an_hour_without_smtp_loses_no_mail_and_sends_none_twice() {
+    let port = tests::free_port();
+    let app = TestApp::with(|config| config.smtp.url = format!("smtp://127.0.0.1:{port}").into()).await;
+    app.tenant("acme").await;
+    for number in 0..5 {
+        let body = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
+        app.operator.post(LIST, body).await.expect(201);
+    }
+    // An hour of attempts, at the clock's pace.
+    for _ in 0..60 {
+        app.clock.advance(chrono::TimeDelta::minutes(1));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let waiting = app.operator.get("/api/v1/jobs?kind=mail.send&status=dead").await.expect(200);
+    assert!(waiting["items"].as_array().unwrap().is_empty(), "{waiting}");
+    let mut smtp = SmtpServer::at(port).await;
+    app.clock.advance(chrono::TimeDelta::minutes(16));
+    let mut came = Vec::new();
+    for _ in 0..5 {
+        came.push(smtp.0.next().await["to"][0].as_str().unwrap().to_owned());
+    }
+    came.sort();
+    assert_eq!(came, (0..5).map(|number| format!("z{number}@example.com")).collect::<Vec<_>>());
+    let acme = app.operator.get("/api/v1/tenants/acme/mails").await.expect(200);
+    assert!(acme["items"].as_array().unwrap().iter().all(|mail| mail["status"] == "sent"), "{acme}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn hostile_text_reaches_a_page_as_text() {
+    let app = TestApp::start().await;
+    for (number, hostile) in HOSTILE.iter().enumerate() {
+        let slug = format!("t{number}");
+        app.tenant_with(json!({"slug": slug, "name": hostile, "plan": "pro"})).await;
+        let email = format!("z{number}@example.com");
+        let body = json!({"email": email, "role": "viewer", "inviter": hostile, "message": hostile});
+        app.operator.post(&format!("/api/v1/tenants/{slug}/invitations"), body).await.expect(201);
+        let token = app.invitation_token(&email).await;
+        let page = app.anyone().get(&format!("/invitations/accept?token={token}")).await;
+        let form = [("token", token.as_str()), ("displayName", hostile)];
+        let accepted = app.anyone().form("/invitations/accept", &form).await;
+        let list = app.anyone().get("/dev/mail").await;
+        let mails = app.mails().await;
+        let one = app.anyone().get(&format!("/dev/mail/{}", mails[0]["id"].as_str().unwrap())).await;
+        for shown in [page, accepted, list, one] {
+            assert!(shown.status == 200, "{}", shown.text);
+            let markup = shown.text.split("<body").nth(1).unwrap();
+            assert!(!markup.contains("<script") && !markup.contains("<img"), "{markup}");
+            assert!(!shown.header("content-security-policy").contains("script-src"));
+        }
+    }
+    app.stop().await;
+}

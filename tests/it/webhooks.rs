@@ -499,3 +499,37 @@ async fn a_developer_gets_events_on_their_own_machine() {
     local.stop().await;
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start();
+    receiver.choose(|one, _| if one.body["data"]["userName"] == "stuck" { 500 } else { 204 });
+    endpoint(&app, json!({"url": receiver.url, "eventTypes": ["user.created"]})).await;
+    let acme = app.tenant("acme").await;
+    user(&acme, "ann").await;
+    receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
+    user(&acme, "stuck").await;
+    receiver.until("the stuck one", |one| one.body["data"]["userName"] == "stuck").await;
+    eventually("ann to be noted", async || {
+        let done = app.operator.get("/api/v1/deliveries?status=delivered").await.expect(200);
+        (done["items"].as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+    assert!(!app.events().await.is_empty());
+    app.clock.advance(TimeDelta::days(31));
+    let sweep = async |tx: &mut platform::PlatformTx| {
+        platform::jobs::sweep(tx).await?;
+        webhooks::sweep(tx).await
+    };
+    let ctx = platform::Ctx::system("test");
+    app.running.service.db.write_platform(&ctx, sweep).await.unwrap();
+    let kept = app.operator.get("/api/v1/deliveries").await.expect(200);
+    let kept = kept["items"].as_array().unwrap();
+    let ended: Vec<&Value> = kept.iter().map(|one| &one["lastError"]).collect();
+    assert_eq!(ended, ["the event is no longer kept"]);
+    let types: Vec<Value> = app.events().await.into_iter().map(|event| event["type"].clone()).collect();
+    assert!(!types.contains(&json!("tenant.activated")), "{types:?}");
+    receiver.stop().await;
+    app.stop().await;
+}

@@ -62,6 +62,11 @@ impl SmtpServer {
         Self(Part::start("smtp.mjs", &[]).await)
     }
 
+    /// At a port where nobody was.
+    pub async fn at(port: u16) -> Self {
+        Self(Part::start("smtp.mjs", &[&port.to_string()]).await)
+    }
+
     pub fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.0.port)
     }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::crypto::random;
 use crate::{DbError, Timestamp};
 
-pub use queue::{counts, retry, sweep};
+pub use queue::{SWEPT_AT_ONCE, counts, retry, sweep};
 pub use worker::Worker;
 
 /// A kind of durable work. The value itself is the payload: small, and never a secret.

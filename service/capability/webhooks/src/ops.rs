@@ -320,7 +320,13 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
                WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEEP_MAX.into()]).await
+    let removed = tx.execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEEP_MAX.into()]).await?;
+    // What waited at a disabled endpoint for longer than its event is kept.
+    let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
+               WHERE status = 'pending' AND NOT EXISTS \
+               (SELECT 1 FROM outbox_event WHERE outbox_event.id = webhook_delivery.event_id)";
+    tx.execute(sql, Vec::new()).await?;
+    Ok(removed)
 }
 
 /// Whether an endpoint takes security event tokens.

@@ -13,8 +13,6 @@ use crate::{DbError, Timestamp};
 const DONE_KEPT: TimeDelta = TimeDelta::days(7);
 /// Dispatched events are kept this long, for those who read `/api/v1/events`.
 const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
-/// How many rows of a kind one sweep removes.
-const SWEEP_MAX: i64 = 5_000;
 /// Characters of an error that are kept.
 const ERROR_MAX: usize = 1_000;
 
@@ -110,6 +108,9 @@ pub(super) async fn reclaim(tx: &mut PlatformTx) -> Result<u64, DbError> {
     Ok(expired.len() as u64)
 }
 
+/// How many rows of a kind one sweep removes at most: who removed so many sweeps again.
+pub const SWEPT_AT_ONCE: u64 = 5_000;
+
 /// Removes jobs and events that are long done, a bounded number at a time.
 ///
 /// # Errors
@@ -119,10 +120,11 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let before = tx.now() - DONE_KEPT;
     let jobs = "DELETE FROM job WHERE id IN \
                 (SELECT id FROM job WHERE status = 'done' AND finished_at < $1 LIMIT $2)";
-    let removed = tx.execute(jobs, vec![before.into(), SWEEP_MAX.into()]).await?;
+    let removed = tx.execute(jobs, vec![before.into(), (SWEPT_AT_ONCE as i64).into()]).await?;
     let events = "DELETE FROM outbox_event WHERE id IN \
                   (SELECT id FROM outbox_event WHERE dispatched_at < $1 ORDER BY id LIMIT $2)";
-    let events = tx.execute(events, vec![(tx.now() - EVENTS_KEPT).into(), SWEEP_MAX.into()]).await?;
+    let events =
+        tx.execute(events, vec![(tx.now() - EVENTS_KEPT).into(), (SWEPT_AT_ONCE as i64).into()]).await?;
     let replies = "DELETE FROM idempotency_record WHERE expires_at < $1";
     Ok(removed + events + tx.execute(replies, vec![tx.now().into()]).await?)
 }
