@@ -55,7 +55,11 @@ async fn through_kills(seed: u64) {
                 };
             }
         });
-        tokio::time::sleep(Duration::from_millis(5 + random() % 150)).await;
+        // The process is at work before its moment comes.
+        let before = acknowledged.lock().unwrap().len();
+        eventually("the first write", async || (acknowledged.lock().unwrap().len() > before).then_some(()))
+            .await;
+        tokio::time::sleep(Duration::from_millis(random() % 150)).await;
         process.kill().await;
         load.abort();
     }
