@@ -149,8 +149,8 @@ async fn nothing_is_lost_or_doubled_around_each_delivery() {
     let url = smtp.url();
     let settings = [("TENANTRY_SMTP_URL", url.as_str())];
     let process = Process::start(PROGRAM, &store, None, &settings).await;
-    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
     process.operator.post("/api/v1/webhook-endpoints", json!({"url": endpoint.url})).await.expect(201);
+    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
     process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
     process
         .operator

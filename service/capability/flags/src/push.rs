@@ -2,7 +2,7 @@
 //! it together. One snapshot has one version and one `webhook-id` over all attempts. A module that fails whatever it gets is left alone for
 //! a while, then asked with one push whether it is back; it is told until it confirms.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::flags::push;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 use web::{Problem, Service};
-use webhooks::{Schedule, Verdict, verdict};
+use webhooks::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 
 use crate::evaluation::{self, Own};
 use crate::refresh::{content, digest, refresh};
@@ -28,8 +28,6 @@ use crate::refresh::{content, digest, refresh};
 const ROUND: u64 = 100;
 /// Pushes to one module at once.
 const AT_ONCE: usize = 8;
-/// After this time a run lets another module have its place.
-const RUN_MAX: Duration = Duration::from_secs(20);
 /// No delay between attempts is longer: a module that comes back is served within this time.
 const DELAY_MAX: Duration = Duration::from_secs(600);
 
@@ -59,7 +57,10 @@ impl Job for PushFlags {
 
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
-    Handler::new(Backoff::default(), move |job: PushFlags, _| run(service.clone(), job))
+    Handler::new(Backoff::default(), move |job: PushFlags, _| {
+        let pusher = Pusher { service: service.clone(), module: job.module };
+        async move { work_off(&pusher).await }
+    })
 }
 
 /// One tenant's flags for the module.
@@ -68,50 +69,46 @@ struct Due {
     body: Value,
 }
 
-/// What there is to do for a module.
+/// What is due for a module.
 struct Round {
     module: module::Model,
     due: Vec<Due>,
     /// Tenants for whom something changed that was not written down: what a schedule or a hand at the store did.
     stale: Vec<tenant::Model>,
-    /// When something is due again, if nothing is now.
-    next: Option<Timestamp>,
 }
 
-async fn run(service: Service, job: PushFlags) -> Result<(), JobError> {
-    let begun = Instant::now();
-    while let Some(round) = look(&service, job.module).await? {
-        let paused = round.module.paused_until.filter(|until| *until > service.db.clock().now());
-        if let Some(at) = paused.or(round.next) {
-            return wake(&service, job.module, Some(at)).await;
-        }
+struct Pusher {
+    service: Service,
+    module: Uuid,
+}
+
+impl Queue for Pusher {
+    type Round = Round;
+
+    async fn look(&self) -> Result<Look<Round>, JobError> {
+        Ok(look(&self.service, self.module).await?)
+    }
+
+    async fn work(&self, round: Round) -> Result<(), JobError> {
         if !round.stale.is_empty() {
             let mend = async |tx: &mut PlatformTx| {
                 tx.housekeeping();
                 refresh(tx, std::slice::from_ref(&round.module), &round.stale).await
             };
-            service.db.write_platform(&Ctx::system("flags"), mend).await?;
-        } else if round.due.is_empty() {
-            return Ok(());
+            self.service.db.write_platform(&Ctx::system("flags"), mend).await?;
         }
-        let done = send(&service, &round).await?;
-        if !done.is_empty() {
-            settle(&service, round.module.id, done).await?;
-        }
-        if begun.elapsed() > RUN_MAX {
-            return wake(&service, job.module, None).await;
-        }
+        let done = send(&self.service, &round).await?;
+        if done.is_empty() { Ok(()) } else { Ok(settle(&self.service, round.module.id, done).await?) }
     }
-    Ok(())
-}
 
-async fn wake(service: &Service, module: Uuid, at: Option<Timestamp>) -> Result<(), JobError> {
-    let work = async |tx: &mut PlatformTx| {
-        tx.housekeeping();
-        tx.enqueue_at(&PushFlags { module, at }, at);
-        Ok::<_, DbError>(())
-    };
-    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+    async fn wake(&self, at: Option<Timestamp>) -> Result<(), JobError> {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            tx.enqueue_at(&PushFlags { module: self.module, at }, at);
+            Ok::<_, DbError>(())
+        };
+        Ok(self.service.db.write_platform(&Ctx::system("flags"), work).await?)
+    }
 }
 
 /// What a module has not confirmed.
@@ -119,30 +116,36 @@ pub(crate) fn unconfirmed() -> Expr {
     Expr::col(push::Column::ConfirmedVersion).lt(Expr::col(push::Column::Version))
 }
 
-/// What is due; `None` if the module is gone.
-async fn look(service: &Service, id: Uuid) -> Result<Option<Round>, Problem> {
+async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Problem> {
     use push::Column;
     let read = async |view: &PlatformView| {
-        let Some(module) = webhooks::module(view, id).await? else { return Ok(None) };
+        let Some(module) = webhooks::module(view, id).await? else { return Ok(Look::Nothing) };
+        if let Some(until) = module.paused_until.filter(|until| *until > view.now()) {
+            return Ok(Look::Rest(until));
+        }
         let waiting = || view.across::<push::Entity>().filter(Column::ModuleId.eq(id)).filter(unconfirmed());
         let now = Column::NextAttemptAt.is_null().or(Column::NextAttemptAt.lte(view.now()));
         let limit = if Schedule::is_probing(module.failures) { 1 } else { ROUND };
         let rows = waiting().filter(now).order_by_asc(Column::Attempts).order_by_asc(Column::TenantId);
         let rows = view.all(rows.limit(limit)).await?;
-        let mut round = Round { module, due: Vec::new(), stale: Vec::new(), next: None };
-        if rows.is_empty() {
-            let next = waiting().select_only().column(Column::NextAttemptAt);
-            let next = next.order_by_asc(Column::NextAttemptAt).limit(1);
-            round.next = view.tuples::<_, Option<Timestamp>>(next).await?.into_iter().next().flatten();
-            return Ok(Some(round));
-        }
+        let mut round = Round { module, due: Vec::new(), stale: Vec::new() };
         fill(view, &mut round, rows).await?;
-        Ok::<_, Problem>(Some(round))
+        if !round.due.is_empty() || !round.stale.is_empty() {
+            return Ok(Look::Round(round));
+        }
+        let next = waiting().select_only().column(Column::NextAttemptAt);
+        let next = next.filter(Column::NextAttemptAt.gt(view.now()));
+        let next = next.order_by_asc(Column::NextAttemptAt).limit(1);
+        let next = view.tuples::<_, Timestamp>(next).await?.into_iter().next();
+        Ok::<_, Problem>(next.map_or(Look::Nothing, Look::Rest))
     };
     service.db.read_platform(read).await
 }
 
 async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) -> Result<(), Problem> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<Uuid> = rows.iter().map(|row| row.tenant_id).collect();
     let flags = evaluation::definitions(view).await?;
     let own = evaluation::own_of(view, &ids).await?;
@@ -260,20 +263,16 @@ async fn health(
 ) -> Result<(), DbError> {
     let found = tx.platform::<module::Entity>().filter(module::Column::Id.eq(module));
     let Some(before) = tx.lock(found).await? else { return Ok(()) };
-    let row = if done.iter().any(|one| one.verdict == Verdict::Delivered) {
-        if before.failures == 0 && before.paused_until.is_none() {
-            return Ok(());
-        }
-        module::Model { failures: 0, failing_since: None, paused_until: None, ..before }
-    } else {
-        let failures = before.failures + i64::try_from(done.len()).unwrap_or(i64::MAX);
-        let pause = schedule.pause(u32::try_from(failures).unwrap_or(u32::MAX));
-        module::Model {
-            failures,
-            failing_since: before.failing_since.or(Some(tx.now())),
-            paused_until: pause.map(|pause| tx.now() + pause),
-            ..before
-        }
+    let was = Health {
+        failures: before.failures,
+        failing_since: before.failing_since,
+        paused_until: before.paused_until,
     };
-    tx.update(row).await
+    let taken = done.iter().any(|one| one.verdict == Verdict::Delivered);
+    let is = if taken { Health::default() } else { was.after(schedule, false, done.len(), tx.now()) };
+    if is == was {
+        return Ok(());
+    }
+    let Health { failures, failing_since, paused_until } = is;
+    tx.update(module::Model { failures, failing_since, paused_until, ..before }).await
 }

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use entity::platform::outbox_event;
 use entity::webhooks::{delivery, endpoint};
@@ -24,6 +24,7 @@ use uuid::Uuid;
 use web::{Problem, Service};
 
 use crate::envelope::{self, envelope};
+use crate::queue::{Look, Queue, RUN_MAX, work_off};
 use crate::schedule::{Schedule, Verdict, verdict};
 use crate::settle::settle;
 use crate::signature::sign;
@@ -32,8 +33,6 @@ use crate::signature::sign;
 const ROUND: i64 = 200;
 /// Tenants to whose events an endpoint listens at once.
 const AT_ONCE: usize = 8;
-/// After this time a run lets another endpoint have its place.
-const RUN_MAX: Duration = Duration::from_secs(20);
 
 /// Delivers what an endpoint has to get.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -74,8 +73,8 @@ pub trait SecurityEvents {
 pub fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
     let owned = service.clone();
     let deliveries = Handler::new(Backoff::default(), move |job: Deliver, _| {
-        let sender = Sender { service: owned.clone(), tokens: tokens.clone() };
-        async move { sender.run(job).await }
+        let sender = Sender { service: owned.clone(), tokens: tokens.clone(), endpoint: job.endpoint };
+        async move { work_off(&sender).await }
     });
     vec![deliveries, crate::jobs::replays(service), crate::sink::handler(service)]
 }
@@ -83,12 +82,10 @@ pub fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handle
 /// A delivery that is due, and its event.
 struct Due(delivery::Model, outbox_event::Model);
 
-/// What there is to do for an endpoint.
+/// What is due for an endpoint.
 struct Round {
     endpoint: endpoint::Model,
     due: Vec<Due>,
-    /// When something is due again, if nothing is now.
-    next: Option<Timestamp>,
 }
 
 /// How one attempt went.
@@ -112,43 +109,42 @@ impl Attempted {
 struct Sender {
     service: Service,
     tokens: Rc<dyn SecurityEvents>,
+    endpoint: Uuid,
 }
 
-impl Sender {
-    async fn run(&self, job: Deliver) -> Result<(), JobError> {
-        let begun = Instant::now();
-        while let Some(round) = self.look(job.endpoint).await? {
-            let paused = round.endpoint.paused_until.filter(|until| *until > self.service.db.clock().now());
-            if let Some(at) = paused.or(round.next) {
-                return self.wake(job.endpoint, Some(at)).await;
-            }
-            if round.due.is_empty() {
-                return Ok(());
-            }
-            let done = self.send(&round).await?;
-            settle(&self.service, round.endpoint.id, done).await?;
-            if begun.elapsed() > RUN_MAX {
-                return self.wake(job.endpoint, None).await;
-            }
-        }
-        Ok(())
+impl Queue for Sender {
+    type Round = Round;
+
+    async fn look(&self) -> Result<Look<Round>, JobError> {
+        Ok(self.due().await?)
     }
 
-    async fn wake(&self, endpoint: Uuid, at: Option<Timestamp>) -> Result<(), JobError> {
+    async fn work(&self, round: Round) -> Result<(), JobError> {
+        let done = self.send(&round).await?;
+        Ok(settle(&self.service, round.endpoint.id, done).await?)
+    }
+
+    async fn wake(&self, at: Option<Timestamp>) -> Result<(), JobError> {
         let work = async |tx: &mut PlatformTx| {
             tx.housekeeping();
-            tx.enqueue_at(&Deliver { endpoint, at }, at);
+            tx.enqueue_at(&Deliver { endpoint: self.endpoint, at }, at);
             Ok::<_, DbError>(())
         };
         Ok(self.service.db.write_platform(&Ctx::system("webhooks"), work).await?)
     }
+}
 
-    /// What is due, in order; `None` if the endpoint is gone or disabled.
-    async fn look(&self, id: Uuid) -> Result<Option<Round>, DbError> {
+impl Sender {
+    /// What is due, in order; nothing if the endpoint is gone or disabled.
+    async fn due(&self) -> Result<Look<Round>, DbError> {
+        let id = self.endpoint;
         let read = async |view: &PlatformView| {
             let endpoint = view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id));
             let found = view.one(endpoint.filter(endpoint::Column::DisabledAt.is_null())).await?;
-            let Some(endpoint) = found else { return Ok(None) };
+            let Some(endpoint) = found else { return Ok(Look::Nothing) };
+            if let Some(until) = endpoint.paused_until.filter(|until| *until > view.now()) {
+                return Ok(Look::Rest(until));
+            }
             // A tenant one of whose deliveries waits for its next attempt waits as a whole; one that is suspended is told only of that.
             let sql = "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
                  WHERE due.endpoint_id = $1 AND due.status = 'pending' \
@@ -171,8 +167,10 @@ impl Sender {
             let due =
                 rows.into_iter().filter_map(|row| Some(Due(row.clone(), events.remove(&row.event_id)?)));
             let due: Vec<Due> = due.collect();
-            let next = if due.is_empty() { next(view, id).await? } else { None };
-            Ok(Some(Round { endpoint, due, next }))
+            if due.is_empty() {
+                return Ok(next(view, id).await?.map_or(Look::Nothing, Look::Rest));
+            }
+            Ok(Look::Round(Round { endpoint, due }))
         };
         self.service.db.read_platform(read).await
     }

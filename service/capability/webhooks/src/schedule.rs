@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use platform::Timestamp;
 use platform::crypto::random;
 use platform::http::HttpError;
 
@@ -54,6 +55,31 @@ impl Schedule {
     /// How long a receiver may fail before it is disabled.
     pub(crate) fn given_up(self) -> TimeDelta {
         TimeDelta::from_std(self.base.saturating_mul(GIVEN_UP)).unwrap_or(TimeDelta::days(5))
+    }
+}
+
+/// How a receiver is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Failures in a row.
+    pub failures: i64,
+    /// Since when nothing was taken.
+    pub failing_since: Option<Timestamp>,
+    /// Left alone until then.
+    pub paused_until: Option<Timestamp>,
+}
+
+impl Health {
+    /// How it is after a round: `failed` of those that say something about it failed after the last one that was taken, `taken` if any was.
+    pub fn after(self, schedule: Schedule, taken: bool, failed: usize, now: Timestamp) -> Self {
+        let before = if taken { Self::default() } else { self };
+        let failures = before.failures + i64::try_from(failed).unwrap_or(i64::MAX);
+        let pause = schedule.pause(u32::try_from(failures).unwrap_or(u32::MAX));
+        Self {
+            failures,
+            failing_since: before.failing_since.or(Some(now)),
+            paused_until: pause.map(|pause| now + pause),
+        }
     }
 }
 
@@ -121,6 +147,18 @@ mod tests {
         assert_eq!(SCHEDULE.pause(6), Some(TimeDelta::seconds(20)));
         assert_eq!(SCHEDULE.pause(500), Some(TimeDelta::minutes(10)));
         assert!(!Schedule::is_probing(4) && Schedule::is_probing(5));
+    }
+
+    #[test]
+    fn a_receiver_is_well_again_when_it_takes_something() {
+        let at = |seconds: i64| chrono::DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        let ill = (0..5).fold(Health::default(), |health, _| health.after(SCHEDULE, false, 1, at(7)));
+        assert_eq!((ill.failures, ill.failing_since, ill.paused_until), (5, Some(at(7)), Some(at(17))));
+        // A delivery that fails again says nothing new, but how long it lasts counts on.
+        let same = ill.after(SCHEDULE, false, 0, at(30));
+        assert_eq!((same.failures, same.failing_since), (5, Some(at(7))));
+        let better = ill.after(SCHEDULE, true, 1, at(40));
+        assert_eq!((better.failures, better.failing_since, better.paused_until), (1, Some(at(40)), None));
     }
 
     #[test]

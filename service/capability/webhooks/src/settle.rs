@@ -9,7 +9,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::deliver::Attempted;
-use crate::schedule::{Schedule, Verdict};
+use crate::schedule::{Health, Schedule, Verdict};
 
 /// The service gave a receiver up.
 #[derive(Serialize)]
@@ -112,24 +112,20 @@ async fn health(
     let at_the_end = done.iter().rev().filter(|one| one.verdict.is_some());
     let at_the_end = at_the_end.take_while(|one| one.verdict != Some(Verdict::Delivered));
     let failed: Vec<&Attempted> = at_the_end.collect();
-    let row = if failed.is_empty() {
-        if before.failures == 0 && before.failing_since.is_none() && before.paused_until.is_none() {
-            return Ok(());
-        }
-        endpoint::Model { failures: 0, failing_since: None, paused_until: None, ..before.clone() }
-    } else {
-        let so_far = if succeeded { 0 } else { before.failures };
-        let counted = failed.iter().filter(|one| one.counts(so_far)).count();
-        let failures = so_far + i64::try_from(counted).unwrap_or(i64::MAX);
-        let since = if succeeded { None } else { before.failing_since };
-        let pause = schedule.pause(u32::try_from(failures).unwrap_or(u32::MAX));
-        endpoint::Model {
-            failures,
-            failing_since: since.or(Some(latest)),
-            paused_until: pause.map(|pause| tx.now() + pause),
-            ..before.clone()
-        }
+    let was = Health {
+        failures: before.failures,
+        failing_since: before.failing_since,
+        paused_until: before.paused_until,
     };
+    let so_far = if succeeded { 0 } else { was.failures };
+    let counted = failed.iter().filter(|one| one.counts(so_far)).count();
+    let is =
+        if failed.is_empty() { Health::default() } else { was.after(schedule, succeeded, counted, latest) };
+    if is == was {
+        return Ok(());
+    }
+    let Health { failures, failing_since, paused_until } = is;
+    let row = endpoint::Model { failures, failing_since, paused_until, ..before };
     let gone = verdicts().any(|verdict| *verdict == Verdict::Gone);
     let too_long = row.failing_since.is_some_and(|since| tx.now() - since > schedule.given_up());
     let reason = match (gone, too_long) {
