@@ -214,6 +214,8 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     let sent =
         app.anyone().http.post(format!("{}/join", app.operator.base)).form(&form).send().await.unwrap();
     assert!(sent.text().await.unwrap().contains("Look into your mail"));
+    let wrong = app.anyone().form("/join", &[("tenant", "Not a slug"), ("email", "x")]).await;
+    assert!(wrong.status == 400 && wrong.text.contains("Please look again"), "{}", wrong.text);
     let asked = accept(&app.invitation_token("kim@sub.example").await).await;
     assert!(asked["userId"].is_null());
     let requests = acme.admin.get("/api/v1/tenants/acme/join-requests").await.expect(200);

@@ -1,6 +1,8 @@
 //! Many invitations at once: a file is taken as a whole and worked off by a job, some lines in each transaction; every line says what came
 //! of it.
 
+use std::time::{Duration, Instant};
+
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Handler, Job, JobError};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
@@ -17,6 +19,8 @@ use crate::rules;
 pub(crate) const LINES_MAX: usize = 10_000;
 /// Lines of one transaction.
 const STEP: u64 = 50;
+/// After this time a batch lets others have its place.
+const RUN_MAX: Duration = Duration::from_secs(30);
 
 /// One line, as it was sent and checked.
 #[derive(Debug)]
@@ -121,12 +125,22 @@ pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, P
 }
 
 async fn work_off(service: Service, job: WorkOff) -> Result<(), JobError> {
+    let begun = Instant::now();
     loop {
         let step = async |tx: &mut Tx| step(tx, &service, job.batch).await;
         let more = service.db.write(&Ctx::system("invitations"), job.tenant, step).await?;
         platform::crash_point!("invitations.step");
         if !more {
             return Ok(());
+        }
+        // An attempt has its time; the batch may need more.
+        if begun.elapsed() > RUN_MAX {
+            let go_on = async |tx: &mut Tx| {
+                tx.housekeeping();
+                tx.enqueue(&job);
+                Ok::<_, DbError>(())
+            };
+            return Ok(service.db.write(&Ctx::system("invitations"), job.tenant, go_on).await?);
         }
     }
 }

@@ -264,26 +264,41 @@ pub(crate) struct WithTenant {
 
 impl Input for WithTenant {}
 
-fn page(tenant: &str, sent: bool) -> Result<HttpResponse, Problem> {
-    let values = json!({"tenant": tenant, "sent": sent});
-    Ok(html(StatusCode::OK, mail::page("join", &values)?))
+fn page(status: StatusCode, tenant: &str, sent: bool) -> Result<HttpResponse, Problem> {
+    let wrong = status != StatusCode::OK;
+    let values = json!({"tenant": tenant, "sent": sent, "wrong": wrong});
+    Ok(html(status, mail::page("join", &values)?))
 }
 
 async fn join_page(_: Caller, Query(query): Query<WithTenant>) -> Result<HttpResponse, Problem> {
-    page(if web::is_slug(&query.tenant) { &query.tenant } else { "" }, false)
+    page(StatusCode::OK, if web::is_slug(&query.tenant) { &query.tenant } else { "" }, false)
 }
 
 async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
     join::begin(&caller.service, &caller.ctx, &input.tenant, &input.email, input.locale).await
 }
 
-async fn join_by_page(caller: Caller, Form(input): Form<JoinInput>) -> Result<HttpResponse, Problem> {
-    let tenant = input.tenant.clone();
+/// What a person typed: as it came, for they are told on the page what is wrong with it.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct JoinForm {
+    #[serde(default)]
+    tenant: String,
+    #[serde(default)]
+    email: String,
+}
+
+impl Input for JoinForm {}
+
+async fn join_by_page(caller: Caller, Form(form): Form<JoinForm>) -> Result<HttpResponse, Problem> {
+    let (tenant, email) = (form.tenant.trim().to_lowercase(), form.email.trim().to_owned());
+    let input = JoinInput { tenant: tenant.clone(), email, locale: None };
     let mut errors = FieldErrors::default();
     input.check(&mut errors);
-    errors.finish()?;
+    if errors.finish().is_err() {
+        return page(StatusCode::BAD_REQUEST, "", false);
+    }
     begin(&caller, input).await?;
-    page(&tenant, true)
+    page(StatusCode::OK, &tenant, true)
 }
 
 /// The same for everybody.
