@@ -234,9 +234,12 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
     dead.answer(204);
     app.operator.patch(&path, json!({"enabled": true})).await.expect(200);
     dead.until("what waited", |one| one.body["data"]["userName"] == "last").await;
-    // 410: it wants nothing more.
-    dead.answer(410);
+    // 410: it wants nothing more, also when it failed before.
+    dead.answer(500);
     user(&tenants[2], "gone").await;
+    dead.until("an attempt", |one| one.body["data"]["userName"] == "gone").await;
+    dead.answer(410);
+    app.clock.advance(TimeDelta::seconds(1));
     eventually("the end", async || {
         let state = app.operator.get(&path).await.expect(200);
         state["disabledReason"].as_str()?.contains("410").then_some(())

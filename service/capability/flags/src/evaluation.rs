@@ -69,12 +69,11 @@ pub(crate) fn evaluate(
     now: Timestamp,
 ) -> Result<Vec<Evaluated>, Problem> {
     let set = Set::new(flags, own, context, now);
-    let of = |flag: &Definition| {
-        let found = flags.get(&flag.key).and_then(|flag| set.evaluate_flag(flag));
+    let of = |(flag, found): (&Definition, Option<Evaluation<'_>>)| {
         let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", flag.key)))?;
         Ok(Evaluated::of(&flag.key, &found, own))
     };
-    flags.iter().map(of).collect()
+    set.evaluate_all().map(of).collect()
 }
 
 /// One flag for a context; `None`: there is no such flag.

@@ -84,7 +84,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
     };
     let status = if next.is_some() { "pending" } else { "dead" };
     let sql = "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \
-               response_status = $4, last_error = $5 WHERE id = $1";
+               response_status = $4, last_error = $5 WHERE id = $1 AND status = 'pending'";
     let at = one.at.max(tx.now()) + next.unwrap_or_default();
     let values =
         vec![one.row.id.into(), status.into(), at.into(), one.status.map(i64::from).into(), why.into()];
@@ -121,9 +121,6 @@ async fn health(
     let counted = failed.iter().filter(|one| one.counts(so_far)).count();
     let is =
         if failed.is_empty() { Health::default() } else { was.after(schedule, succeeded, counted, latest) };
-    if is == was {
-        return Ok(());
-    }
     let Health { failures, failing_since, paused_until } = is;
     let row = endpoint::Model { failures, failing_since, paused_until, ..before };
     let gone = verdicts().any(|verdict| *verdict == Verdict::Gone);
@@ -133,8 +130,11 @@ async fn health(
         (_, true) => Some("it has failed for five days"),
         _ => None,
     };
-    let Some(reason) = reason else { return tx.update(row).await };
-    disable(tx, row, reason, tx.now()).await
+    match reason {
+        Some(reason) => disable(tx, row, reason, tx.now()).await,
+        None if is == was => Ok(()),
+        None => tx.update(row).await,
+    }
 }
 
 /// Given up, with a notice: the trail, an event for the other endpoints, the endpoint itself says why.

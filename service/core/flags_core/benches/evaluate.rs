@@ -9,11 +9,16 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use flags_core::{Context, Definition, Flags, Kind, Rule, Set};
 use serde_json::json;
 
-/// Nine rules that don't fit and one, the last, that does: by share for every tenth flag.
+/// Nine rules that don't fit, by plans, regions, seats and tenants, some alike and some each flag's own, and one, the last, that does: by share
+/// for every tenth flag.
 fn definition(number: usize) -> Definition {
     let mut rules: Vec<Rule> = (0..9)
         .map(|rule| {
-            let when = json!({"plan": ["free", "basic"], "region": {"startsWith": [format!("us-{rule}")]}, "seats": {"atLeast": 1000}});
+            let when = match rule % 3 {
+                0 => json!({"plan": ["free", "basic"]}),
+                1 => json!({"plan": ["pro"], "region": {"startsWith": [format!("us-{rule}")]}}),
+                _ => json!({"plan": ["pro"], "seats": {"atLeast": 100 * rule}, "tenant": [format!("t-{number}-{rule}")]}),
+            };
             serde_json::from_value(json!({"when": when, "variant": "on"})).unwrap()
         })
         .collect();
@@ -45,15 +50,23 @@ fn benchmark(criterion: &mut Criterion) {
         ("seats".to_owned(), "50".to_owned()),
         ("tenant".to_owned(), "acme".to_owned()),
     ]);
-    let set = Set::new(&flags, &own, &context, DateTime::UNIX_EPOCH);
+    let now = DateTime::UNIX_EPOCH;
+    // A set for each, as for each request.
     criterion.bench_function("one of 100 flags of 10 rules", |bench| {
-        bench.iter(|| black_box(set.evaluate(black_box("flag-057"))));
+        bench.iter(|| {
+            black_box(Set::new(&flags, &own, &context, now).evaluate(black_box("flag-057")).is_some())
+        });
     });
     criterion.bench_function("one by share", |bench| {
-        bench.iter(|| black_box(set.evaluate(black_box("flag-050"))));
+        bench.iter(|| {
+            black_box(Set::new(&flags, &own, &context, now).evaluate(black_box("flag-050")).is_some())
+        });
     });
     criterion.bench_function("all 100 flags of 10 rules", |bench| {
-        bench.iter(|| flags.iter().filter(|flag| set.evaluate_flag(flag).is_some()).count());
+        bench.iter(|| {
+            let set = Set::new(&flags, &own, black_box(&context), now);
+            set.evaluate_all().filter(|(_, found)| found.is_some()).count()
+        });
     });
 }
 

@@ -53,7 +53,7 @@ impl Condition {
         }
     }
 
-    fn fits(&self, value: Option<&String>) -> bool {
+    pub(crate) fn fits(&self, value: Option<&String>) -> bool {
         if let Condition::By(Operator::NotIn(values)) = self {
             return value.is_none_or(|value| !values.contains(value));
         }
@@ -127,11 +127,9 @@ impl Rule {
         found
     }
 
-    /// Whether the rule fits a context now.
-    pub(crate) fn fits(&self, context: &Context, now: DateTime<Utc>) -> bool {
-        self.from.is_none_or(|from| now >= from)
-            && self.until.is_none_or(|until| now < until)
-            && self.when.iter().all(|(name, condition)| condition.fits(context.get(name)))
+    /// Whether the rule's time is now.
+    pub(crate) fn is_on(&self, now: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| now >= from) && self.until.is_none_or(|until| now < until)
     }
 
     /// The variant that a context gets by this rule, and whether a share decided. `None`: what decides the share isn't there.

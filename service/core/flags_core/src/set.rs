@@ -1,11 +1,12 @@
 //! Flags together, for one context at one moment: prerequisites look at other flags. One walk evaluates, and explains if asked.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::{Context, Definition, Evaluation, Reason};
+use crate::{Condition, Context, Definition, Evaluation, Reason};
 
 /// Prerequisites of prerequisites of …
 const DEPTH_MAX: usize = 8;
@@ -25,26 +26,57 @@ pub struct Step {
     pub decides: bool,
 }
 
-/// Definitions, put in order once: what is evaluated again and again.
+/// Definitions, prepared once for being evaluated again and again: in order, and with every condition that several rules share kept once.
 #[derive(Debug, Default)]
-pub struct Flags(Vec<Definition>);
+pub struct Flags {
+    flags: Vec<Prepared>,
+    /// Attributes that some rule asks for.
+    attributes: Vec<String>,
+    /// An attribute's place, and what it must be.
+    conditions: Vec<(usize, Condition)>,
+}
+
+/// A definition, and for each of its rules the places of its conditions.
+#[derive(Debug)]
+struct Prepared {
+    definition: Definition,
+    needs: Vec<Vec<usize>>,
+}
 
 impl Flags {
     /// These definitions.
     pub fn new(mut definitions: Vec<Definition>) -> Self {
         definitions.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-        Self(definitions)
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let (mut attributes, mut conditions) = (Vec::new(), Vec::new());
+        let mut place = |(name, condition): (&String, &Condition)| {
+            // Two that are written alike are alike.
+            let written = format!("{name} {}", serde_json::to_string(condition).unwrap_or_default());
+            *places.entry(written).or_insert_with(|| {
+                let attribute = attributes.iter().position(|known| known == name).unwrap_or_else(|| {
+                    attributes.push(name.clone());
+                    attributes.len() - 1
+                });
+                conditions.push((attribute, condition.clone()));
+                conditions.len() - 1
+            })
+        };
+        let prepare = |definition: Definition| {
+            let needs = definition.rules.iter().map(|rule| rule.when.iter().map(&mut place).collect());
+            Prepared { needs: needs.collect(), definition }
+        };
+        let flags = definitions.into_iter().map(prepare).collect();
+        Self { flags, attributes, conditions }
     }
 
     /// All, by key.
     pub fn iter(&self) -> impl Iterator<Item = &Definition> {
-        self.0.iter()
+        self.flags.iter().map(|flag| &flag.definition)
     }
 
-    /// One.
-    pub fn get(&self, key: &str) -> Option<&Definition> {
-        let at = self.0.binary_search_by(|flag| flag.key.as_str().cmp(key)).ok()?;
-        self.0.get(at)
+    fn get(&self, key: &str) -> Option<&Prepared> {
+        let at = self.flags.binary_search_by(|flag| flag.definition.key.as_str().cmp(key)).ok()?;
+        self.flags.get(at)
     }
 }
 
@@ -55,6 +87,10 @@ pub struct Set<'a> {
     overrides: &'a BTreeMap<String, String>,
     context: &'a Context,
     now: DateTime<Utc>,
+    /// What the context says of each attribute that is asked for.
+    values: Vec<Option<&'a String>>,
+    /// Of each condition whether it holds, once somebody asked.
+    holds: Vec<Cell<Option<bool>>>,
 }
 
 impl<'a> Set<'a> {
@@ -65,7 +101,21 @@ impl<'a> Set<'a> {
         context: &'a Context,
         now: DateTime<Utc>,
     ) -> Self {
-        Self { flags, overrides, context, now }
+        let values = flags.attributes.iter().map(|name| context.get(name)).collect();
+        let holds = vec![Cell::new(None); flags.conditions.len()];
+        Self { flags, overrides, context, now, values, holds }
+    }
+
+    fn holds(&self, place: usize) -> bool {
+        let Some(known) = self.holds.get(place) else { return false };
+        known.get().unwrap_or_else(|| {
+            let condition = self.flags.conditions.get(place);
+            let holds = condition.is_some_and(|(attribute, condition)| {
+                condition.fits(self.values.get(*attribute).copied().flatten())
+            });
+            known.set(Some(holds));
+            holds
+        })
     }
 
     /// Which variant the context gets. `None`: there is no such flag, or its definition has problems.
@@ -73,9 +123,9 @@ impl<'a> Set<'a> {
         self.walk(self.flags.get(key)?, 0, None)
     }
 
-    /// The same for a flag that is at hand.
-    pub fn evaluate_flag(&self, flag: &'a Definition) -> Option<Evaluation<'a>> {
-        self.walk(flag, 0, None)
+    /// The same for all flags, by key.
+    pub fn evaluate_all(&self) -> impl Iterator<Item = (&'a Definition, Option<Evaluation<'a>>)> {
+        self.flags.flags.iter().map(|flag| (&flag.definition, self.walk(flag, 0, None)))
     }
 
     /// The same, with every step on the way.
@@ -87,10 +137,11 @@ impl<'a> Set<'a> {
 
     fn walk(
         &self,
-        flag: &'a Definition,
+        prepared: &'a Prepared,
         depth: usize,
         mut steps: Option<&mut Vec<Step>>,
     ) -> Option<Evaluation<'a>> {
+        let flag = &prepared.definition;
         // Sentences are made only for who asks for them: evaluating allocates nothing.
         let mut say = |step, of: Option<&dyn std::fmt::Display>, text: &dyn Fn() -> String, decides| {
             if let Some(steps) = steps.as_deref_mut() {
@@ -129,8 +180,8 @@ impl<'a> Set<'a> {
                 return flag.off();
             }
         }
-        for (at, rule) in flag.rules.iter().enumerate() {
-            let fits = rule.fits(self.context, self.now);
+        for (at, (rule, needs)) in flag.rules.iter().zip(&prepared.needs).enumerate() {
+            let fits = rule.is_on(self.now) && needs.iter().all(|place| self.holds(*place));
             // Who can't be put into a share goes on to the next rule.
             let chosen = if fits { rule.choose(&flag.key, self.context) } else { None };
             let text = || match (fits, chosen) {
