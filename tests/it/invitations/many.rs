@@ -175,7 +175,7 @@ async fn prove(app: &TestApp, tenant: &Tenant, domain: &str) {
 
 #[actix_web::test]
 async fn people_of_a_proven_domain_join_or_ask_to() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(|config| config.invitations.per_organization_per_day = 2).await;
     let acme = app.tenant("acme").await;
     let rules = "/api/v1/tenants/acme/organizations/default/join-rules";
     let rule = async |domain: &str, body: Value| acme.admin.put(&format!("{rules}/{domain}"), body).await;
@@ -229,9 +229,15 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     assert_eq!((&approved["status"], &approved["role"]), (&json!("approved"), &json!("guest")));
     assert!(approved["userId"].is_string());
     acme.admin.post(&format!("{path}/decline"), json!({})).await.refused(409, "join.decided");
+    // Strangers have a day's allowance of their own: the third is told the same and gets nothing, an admin still invites.
+    join("third@acme.example").await;
+    let invited = json!({"email": "x@example.com", "role": "viewer"});
+    acme.admin.post(LIST, invited).await.expect(201);
+    app.clock.advance(chrono::TimeDelta::hours(25));
     assert_eq!(acme.admin.delete(&format!("{rules}/acme.example")).await.status, 204);
     join("late@acme.example").await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert!(!app.mails().await.iter().any(|mail| mail["recipient"] == "late@acme.example"));
+    assert!(!app.mails().await.iter().any(|mail| mail["recipient"] == "third@acme.example"));
     app.stop().await;
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use web::{Problem, Service};
 
 use crate::ops::{self, NewInvitation};
-use crate::rules;
+use crate::rules::{self, Behind};
 
 /// Lines of one batch.
 pub(crate) const LINES_MAX: usize = 10_000;
@@ -158,7 +158,7 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem>
     let lines = tx.all(waiting.order_by_asc(batch_row::Column::Number).limit(STEP)).await?;
     let more = lines.len() as u64 == STEP;
     let mut allowance = match batch.limited {
-        true => rules::allowance(tx, service, batch.organization_id).await?,
+        true => rules::allowance(tx, service, batch.organization_id, Behind::Admins).await?,
         false => u64::MAX,
     };
     for line in lines {
@@ -198,7 +198,7 @@ async fn invite(
     rules::require_by_hand(tx, organization).await?;
     rules::require_stranger(tx, organization, &line.email).await?;
     if allowance == 0 {
-        rules::require_allowance(tx, service, organization).await?;
+        rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }
     if batch.limited {
         rules::require_patience(tx, service, &line.email).await?;

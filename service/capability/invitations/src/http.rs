@@ -20,7 +20,7 @@ use web::{
 };
 
 use crate::ops::{self, NewInvitation};
-use crate::rules;
+use crate::rules::{self, Behind};
 
 const LIST: &str = "/api/v1/tenants/{tenant}/invitations";
 const ONE: &str = "/api/v1/tenants/{tenant}/invitations/{invitation_id}";
@@ -174,7 +174,7 @@ async fn create_invitation(
             rules::require_by_hand(tx, organization).await?;
             rules::require_stranger(tx, organization, &input.email).await?;
             if is_limited(&caller) {
-                rules::require_allowance(tx, &caller.service, organization).await?;
+                rules::require_allowance(tx, &caller.service, organization, Behind::Admins).await?;
                 rules::require_patience(tx, &caller.service, &input.email).await?;
             }
             let inviter = input.inviter.unwrap_or_else(|| tenant.name.clone());

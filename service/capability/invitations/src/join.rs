@@ -16,7 +16,7 @@ use web::{Code, Problem, Service};
 
 use crate::accept::new_user;
 use crate::ops::{self, NewInvitation};
-use crate::rules;
+use crate::rules::{self, Behind};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -126,6 +126,7 @@ pub(crate) async fn begin(
         let fits = async {
             rules::require_by_hand(tx, organization).await?;
             rules::require_stranger(tx, organization, email).await?;
+            rules::require_allowance(tx, service, organization, Behind::Strangers).await?;
             rules::require_patience(tx, service, email).await
         };
         if let Err(problem) = fits.await {

@@ -52,10 +52,28 @@ fn limited(what: &str, most: u64) -> Problem {
     Problem::new(Code::InvitationLimited).fact("per", what).fact("limit", most)
 }
 
-/// How many more invitations the organization may send now.
-pub(crate) async fn allowance(view: &View, service: &Service, organization: Uuid) -> Result<u64, Problem> {
+/// Who is behind an invitation: each has a day's allowance of its own, so that strangers at the door can't use up that of the admins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Behind {
+    /// Somebody of the organization.
+    Admins,
+    /// People who come by their domain's rule.
+    Strangers,
+}
+
+/// How many more invitations may go out now.
+pub(crate) async fn allowance(
+    view: &View,
+    service: &Service,
+    organization: Uuid,
+    behind: Behind,
+) -> Result<u64, Problem> {
     use invitation::Column;
     let recent = view.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
+    let recent = match behind {
+        Behind::Admins => recent.filter(Column::Kind.eq("personal")),
+        Behind::Strangers => recent.filter(Column::Kind.ne("personal")),
+    };
     let recent = view.count(recent.filter(Column::CreatedAt.gt(view.now() - DAY))).await?;
     Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
 }
@@ -68,8 +86,9 @@ pub(crate) async fn require_allowance(
     view: &View,
     service: &Service,
     organization: Uuid,
+    behind: Behind,
 ) -> Result<(), Problem> {
-    match allowance(view, service, organization).await? {
+    match allowance(view, service, organization, behind).await? {
         0 => Err(limited("organization", service.config.invitations.per_organization_per_day)),
         _ => Ok(()),
     }
