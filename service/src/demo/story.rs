@@ -175,7 +175,12 @@ impl Story {
 
     async fn invite(&self, tenant: &Tenant, steps: &mut Steps) -> anyhow::Result<()> {
         let path = format!("/api/v1/tenants/{}/invitations", tenant.id);
-        self.post(&path, json!({"email": "zoe@partner.example", "role": "contributor", "message": "We'd like your eyes on the reports."})).await?;
+        // The default organization's people come by SCIM; partners are invited by hand.
+        let organizations = format!("/api/v1/tenants/{}/organizations", tenant.id);
+        self.post(&organizations, json!({"slug": "partners", "name": "Partners"})).await?;
+        self.post(&path, json!({
+            "email": "zoe@partner.example", "role": "contributor", "organization": "partners", "message": "We'd like your eyes on the reports.",
+        })).await?;
         let mut link = None;
         for _ in 0..100 {
             let mails = self
