@@ -22,7 +22,7 @@ use crate::cache::Evaluator;
 const PATH: &str = "/ofrep/v1/events";
 /// What tickets are sealed for.
 const PURPOSE: &str = "ofrep_events";
-/// How long a ticket opens a stream, in seconds; a bulk answer brings a new one.
+/// How long a ticket opens a stream; each bulk answer brings a new one.
 const TICKET_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// A provider evaluates by itself after so much silence; a word comes more often.
 const INACTIVITY_SECONDS: u64 = 120;
