@@ -17,6 +17,12 @@ mod m20261121_000007_events;
 mod m20261121_000008_flag_pushes;
 mod m20261121_000009_mail;
 mod m20261121_000010_invitations;
+mod m20261126_000001_lookup_key;
+mod m20261126_000002_platform_tables;
+mod m20261126_000003_rules;
+mod m20261126_000004_folding;
+mod m20261126_000005_bounds;
+mod m20261126_000006_store_state;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -36,6 +42,12 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_flag_pushes::Migration),
             Box::new(m20261121_000009_mail::Migration),
             Box::new(m20261121_000010_invitations::Migration),
+            Box::new(m20261126_000001_lookup_key::Migration),
+            Box::new(m20261126_000002_platform_tables::Migration),
+            Box::new(m20261126_000003_rules::Migration),
+            Box::new(m20261126_000004_folding::Migration),
+            Box::new(m20261126_000005_bounds::Migration),
+            Box::new(m20261126_000006_store_state::Migration),
         ]
     }
 }

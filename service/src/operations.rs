@@ -3,13 +3,18 @@
 mod jobs;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use platform::db::Db;
+use platform::store::health::Health as StoreHealth;
+use platform::store::integrity::Integrity;
 use policy_core::Permission;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use web::{Access, Caller, Problem, Routes};
 
@@ -29,8 +34,10 @@ pub(crate) fn routes() -> Routes {
 /// How each part is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// `ok` or `error`
+    /// `ok`, or `error` while the store doesn't answer or takes no writes
     database: &'static str,
+    /// `ok`, or `error` once damaged pages were found
+    integrity: &'static str,
     /// `ok`, or `error` while work waits that nobody does
     jobs: &'static str,
 }
@@ -48,26 +55,79 @@ pub(crate) struct Health {
 /// Work that has been due for so long, in seconds, isn't being done.
 const STALLED_SECONDS: i64 = 300;
 
-async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
-    let db = &caller.service.db;
+/// How long a probe waits for the store.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a look at the service found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    database: Part,
+    integrity: Part,
+    jobs: Part,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Ok,
+    Error,
+}
+
+impl Part {
+    fn good(good: bool) -> Self {
+        if good { Part::Ok } else { Part::Error }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Part::Ok => "ok",
+            Part::Error => "error",
+        }
+    }
+}
+
+impl Found {
+    fn status(self) -> &'static str {
+        match self {
+            Found { database: Part::Error, .. } => "unhealthy",
+            Found { integrity: Part::Error, .. } | Found { jobs: Part::Error, .. } => "degraded",
+            _ => "healthy",
+        }
+    }
+}
+
+async fn look(db: &Db) -> Found {
+    let writes = db.health().await == StoreHealth::Good;
     let counts = db.read_platform(async |view| platform::jobs::counts(view).await).await;
     let now = db.clock().now();
     let stalled = |due: platform::Timestamp| (now - due).num_seconds() > STALLED_SECONDS;
-    let (status, database, jobs) = match counts {
-        Err(_) => ("unhealthy", "error", "error"),
-        Ok(counts) if counts.oldest_due.is_some_and(stalled) => ("degraded", "ok", "error"),
-        Ok(_) => ("healthy", "ok", "ok"),
-    };
+    let busy = counts.as_ref().is_ok_and(|counts| !counts.oldest_due.is_some_and(stalled));
+    Found {
+        database: Part::good(writes && counts.is_ok()),
+        integrity: Part::good(db.integrity() == Integrity::Sound),
+        jobs: Part::good(busy),
+    }
+}
+
+async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
+    let db = &caller.service.db;
+    let found = timeout(PROBE_TIMEOUT, look(db)).await;
+    let silent = Found { database: Part::Error, integrity: Part::Ok, jobs: Part::Error };
+    let found = found.unwrap_or(silent);
     Ok(Json(Health {
-        status,
+        status: found.status(),
         version: env!("CARGO_PKG_VERSION"),
-        timestamp: now,
-        checks: Checks { database, jobs },
+        timestamp: db.clock().now(),
+        checks: Checks {
+            database: found.database.name(),
+            integrity: found.integrity.name(),
+            jobs: found.jobs.name(),
+        },
     }))
 }
 
 async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
-    let ready = !caller.service.is_draining() && caller.service.db.ping().await.is_ok();
+    let answers = timeout(PROBE_TIMEOUT, caller.service.db.ping()).await;
+    let ready = !caller.service.is_draining() && matches!(answers, Ok(Ok(())));
     let body = serde_json::json!({"ready": ready});
     Ok(if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) })
 }
@@ -128,4 +188,24 @@ async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
         ))
         .body(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_weighs_more_than_work_that_waits() {
+        use Part::{Error, Ok};
+        for (database, integrity, jobs, status) in [
+            (Ok, Ok, Ok, "healthy"),
+            (Ok, Ok, Error, "degraded"),
+            (Ok, Error, Ok, "degraded"),
+            (Ok, Error, Error, "degraded"),
+            (Error, Ok, Ok, "unhealthy"),
+            (Error, Error, Error, "unhealthy"),
+        ] {
+            assert_eq!(Found { database, integrity, jobs }.status(), status);
+        }
+    }
 }

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::jobs::{Handler, Worker, sweep};
+use platform::jobs::{self, Handler, SWEPT_AT_ONCE, Worker};
 use platform::outbox::{Dispatcher, Subscriber};
-use platform::{Ctx, PlatformTx, Work as _, chain};
+use platform::{Ctx, DbError, PlatformTx, Work as _, chain};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use web::{Limits, Problem, Service};
@@ -15,7 +15,7 @@ use crate::security_events::SignedEvents;
 
 /// How often what is over is removed, and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
-/// Sweeps of one housekeeping.
+/// Sweeps of one kind in one housekeeping.
 const SWEEPS_MAX: usize = 200;
 /// How often what modules should have is compared with what they have; once at the start.
 const FLAGS: Duration = Duration::from_secs(900);
@@ -54,6 +54,15 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// What runs jobs, and what leaves them behind for events.
+fn machines(service: &Service, transport: mail::Transport) -> (Worker, Dispatcher) {
+    let config = service.config.jobs.clone();
+    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(service));
+    let mut handlers = handlers(service, transport);
+    handlers.push(dispatcher.handler());
+    (Worker::new(service.db.clone(), config, handlers), dispatcher)
+}
+
 /// Runs everything until `stop` says so, then waits for running jobs.
 pub(crate) async fn run(
     service: Service,
@@ -62,13 +71,12 @@ pub(crate) async fn run(
     log: scim::Writer,
     stop: watch::Receiver<bool>,
 ) {
-    let config = service.config.jobs.clone();
-    let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
-    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(&service));
+    let (worker, dispatcher) = machines(&service, transport);
     tokio::join!(
         worker.run(stopped(stop.clone())),
         dispatcher.run(stopped(stop.clone())),
         log.run(stopped(stop.clone())),
+        check_pages(service.db.clone(), stopped(stop.clone())),
         by_the_clock(service, limits, stop),
     );
 }
@@ -80,50 +88,80 @@ pub(crate) fn jobs_only(
 ) -> anyhow::Result<impl Future<Output = ()>> {
     let transport = mail::Transport::new(&service.config.smtp).map_err(|problem| anyhow::anyhow!(problem))?;
     Ok(async move {
-        let config = service.config.jobs.clone();
-        let worker = Worker::new(service.db.clone(), config.clone(), handlers(&service, transport));
-        let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(&service));
+        let (worker, dispatcher) = machines(&service, transport);
         tokio::join!(worker.run(stopped(stop.clone())), dispatcher.run(stopped(stop)));
     })
 }
 
-async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
-    let every = |period: Duration| {
-        let mut ticks = interval(period.max(Duration::from_secs(1)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks
-    };
-    let (mut long, mut short) = (every(HOUSEKEEPING), every(MINUTE));
-    let mut health = every(service.config.instances.health_check);
-    let mut flags = every(FLAGS);
-    let mut drift = every(service.config.provisioning.drift_check);
-    let mut zitadel = every(service.config.identity.zitadel.reconcile);
-    // The first comes at once; backends need not be compared whenever a process starts.
-    drift.tick().await;
-    zitadel.tick().await;
-    let end = stopped(stop);
-    tokio::pin!(end);
+/// What is done now and then. Each has a clock of its own: one that takes long, or waits for somebody outside, delays no other.
+/// Looks for damaged pages, a table a minute; beside the clock, for a large table takes its time.
+async fn check_pages(db: platform::db::Db, stop: impl Future<Output = ()>) {
+    tokio::pin!(stop);
     loop {
         tokio::select! {
-            () = &mut end => return,
-            _ = long.tick() => {
-                log("housekeeping", housekeeping(&service).await);
-            }
-            _ = short.tick() => {
-                limits.tidy();
-                gauges(&service).await;
-                log("reservations", minutely(&service).await);
-            }
-            _ = health.tick() => log("health checks", provisioning::check_instances(&service).await),
-            _ = zitadel.tick() => log("Zitadel's comparison", inbox::reconcile(&service).await),
-            _ = flags.tick() => log("the flags' reconciliation", flags::reconcile(&service).await),
-            _ = drift.tick() => log("drift checks", provisioning::check_drift(&service).await),
+            () = &mut stop => return,
+            () = tokio::time::sleep(MINUTE) => log("the check of a table", db.check_slice().await.map_err(Problem::from)),
         }
     }
 }
 
-fn log(what: &str, result: Result<(), Problem>) {
-    if let Err(problem) = result {
+async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
+    use First::{AfterAPeriod, AtOnce};
+    let (config, service, limits) = (service.config.clone(), &service, &limits);
+    tokio::join!(
+        every(HOUSEKEEPING, AtOnce, &stop, async || housekeeping(service).await),
+        every(MINUTE, AtOnce, &stop, async || {
+            limits.tidy();
+            gauges(service).await;
+            log("the check of a table", service.db.check_slice().await);
+            log("reservations", minutely(service).await);
+        }),
+        // A store that takes no writes is logged by the watch, once.
+        every(platform::store::health::IDLE_PROBE, AtOnce, &stop, async || {
+            let _ = service.db.probe_if_due().await;
+        }),
+        every(config.instances.health_check, AtOnce, &stop, async || {
+            log("health checks", provisioning::check_instances(service).await);
+        }),
+        every(FLAGS, AtOnce, &stop, async || {
+            log("the flags' reconciliation", flags::reconcile(service).await);
+        }),
+        // Backends need not be compared whenever a process starts.
+        every(config.identity.zitadel.reconcile, AfterAPeriod, &stop, async || {
+            log("Zitadel's comparison", inbox::reconcile(service).await);
+        }),
+        every(config.provisioning.drift_check, AfterAPeriod, &stop, async || {
+            log("drift checks", provisioning::check_drift(service).await);
+        }),
+    );
+}
+
+/// When something is done for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    AtOnce,
+    AfterAPeriod,
+}
+
+async fn every(period: Duration, first: First, stop: &watch::Receiver<bool>, work: impl AsyncFn()) {
+    let mut ticks = interval(period.max(Duration::from_secs(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    if first == First::AfterAPeriod {
+        ticks.tick().await;
+    }
+    let end = stopped(stop.clone());
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = ticks.tick() => work().await,
+        }
+    }
+}
+
+fn log<T>(what: &str, result: Result<T, impl Into<Problem>>) {
+    if let Err(error) = result {
+        let problem: Problem = error.into();
         tracing::warn!(%problem, cause = problem.cause, "{what} failed");
     }
 }
@@ -131,44 +169,57 @@ fn log(what: &str, result: Result<(), Problem>) {
 async fn minutely(service: &Service) -> Result<(), Problem> {
     let work = async |tx: &mut PlatformTx| quota::sweep(tx).await;
     service.db.write_platform(&Ctx::system("quota"), work).await?;
+    swept(service, "the sweep of begun sign-ins", async |tx| sso::sweep_begun(tx).await).await;
     Ok(())
 }
 
-/// Removes what is over, a bounded number of rows of each kind.
-async fn swept(tx: &mut PlatformTx, service: &Service) -> Result<u64, Problem> {
-    tx.housekeeping();
-    let mut removed = sweep(tx).await? + webhooks::sweep(tx).await?;
-    removed += scim::sweep(tx).await? + operators::sweep(tx).await?;
-    inbox::sweep(tx).await?;
-    Ok(removed + sso::sweep(tx, service).await? + sessions::sweep(tx).await?)
-}
-
-async fn housekeeping(service: &Service) -> Result<(), Problem> {
-    let ctx = Ctx::system("housekeeping");
-    let mut removed = 0;
-    // As often as there is that much: the tables stay bounded however much comes in.
+/// Removes one kind of what is over. Each sweep is a bounded transaction of its own, made again as often as there is that much: the
+/// tables stay bounded however much comes in, and whoever writes meanwhile waits for one sweep at most.
+async fn swept<E: From<DbError> + Into<Problem>>(
+    service: &Service,
+    what: &str,
+    sweep: impl AsyncFn(&mut PlatformTx) -> Result<u64, E>,
+) {
     for _ in 0..SWEEPS_MAX {
-        let swept =
-            service.db.write_platform(&ctx, async |tx: &mut PlatformTx| swept(tx, service).await).await?;
-        removed += swept;
-        if swept < platform::jobs::SWEPT_AT_ONCE {
-            break;
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            sweep(tx).await
+        };
+        match service.db.write_platform(&Ctx::system("housekeeping"), work).await {
+            Ok(removed) if removed >= SWEPT_AT_ONCE => tracing::debug!(what, removed, "swept"),
+            other => return log(what, other),
         }
     }
+}
+
+/// What is over goes, what is to be said is said, keys are made. What fails holds up nothing else, and is tried again next time.
+async fn housekeeping(service: &Service) {
+    swept(service, "the sweep of jobs", async |tx| jobs::sweep(tx).await).await;
+    swept(service, "the sweep of events", async |tx| jobs::sweep_events(tx).await).await;
+    swept(service, "the sweep of replies", async |tx| jobs::sweep_replies(tx).await).await;
+    swept(service, "the sweep of deliveries", async |tx| webhooks::sweep(tx).await).await;
+    swept(service, "the sweep of SCIM", async |tx| scim::sweep(tx).await).await;
+    swept(service, "the sweep of operators", async |tx| operators::sweep(tx).await).await;
+    swept(service, "the sweep of the inbox", async |tx| inbox::sweep(tx).await).await;
+    swept(service, "the sweep of mail", async |tx| mail::sweep(tx).await).await;
+    swept(service, "the sweep of allowances", async |tx| platform::rules::sweep(tx).await).await;
+    swept(service, "the sweep of batches", async |tx| invitations::sweep_batches(tx).await).await;
+    swept(service, "the sweep of sign-ins", async |tx| sso::sweep(tx, service).await).await;
+    swept(service, "the sweep of sessions", async |tx| sessions::sweep(tx).await).await;
+    let ctx = Ctx::system("housekeeping");
     let sample = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         quota::sample(tx, service).await
     };
-    service.db.write_platform(&ctx, sample).await?;
-    invitations::sweep(service).await?;
-    scim::warn(service).await?;
-    sso::warn(service).await?;
-    sso::recheck_domains(service).await?;
+    log("the quotas' history", service.db.write_platform(&ctx, sample).await);
+    log("the end of invitations", invitations::sweep(service).await);
+    log("warnings of tokens", scim::warn(service).await);
+    log("warnings of connections", sso::warn(service).await);
+    log("proofs of domains", sso::recheck_domains(service).await);
     let age = service.config.tokens.key_rotation;
-    let work = async |tx: &mut PlatformTx| sessions::rotate(tx, &service.envelope, age).await;
-    let made = service.db.write_platform(&ctx, work).await?;
-    tracing::debug!(removed, keys_made = made, "housekeeping done");
-    Ok(())
+    let rotate = async |tx: &mut PlatformTx| sessions::rotate(tx, &service.envelope, age).await;
+    log("signing keys", service.db.write_platform(&ctx, rotate).await);
+    tracing::debug!("housekeeping done");
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]

@@ -59,8 +59,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Invitations.
     pub invitations: Invitations,
-    /// Shared rate limits.
-    pub redis: ServerUrl,
+    /// How much a tenant may have.
+    pub limits: Limits,
     /// Events on NATS.
     pub nats: ServerUrl,
     /// Logs.
@@ -79,6 +79,10 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Threads; 0: one a core.
     pub workers: usize,
+    /// Open connections of the process; those beyond wait to be accepted.
+    pub connections_max: usize,
+    /// Bytes of bodies that are in memory at once.
+    pub bodies_in_memory: u64,
     /// Time for a body to arrive.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
@@ -105,6 +109,15 @@ pub struct Database {
     pub migrate: bool,
     /// Connections in the Postgres pool.
     pub connections_max: u32,
+    /// Postgres: how long a statement waits for somebody else's lock.
+    #[serde(with = "humantime_serde")]
+    pub lock_timeout: Duration,
+    /// Postgres: how long a statement may run.
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
+    /// How far the clock may be behind the newest record.
+    #[serde(with = "humantime_serde")]
+    pub clock_behind_max: Duration,
 }
 
 /// Without the URLs: they may hold passwords.
@@ -291,6 +304,22 @@ pub struct Tokens {
     pub key_rotation: Duration,
 }
 
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Organizations of a tenant, times its plan's multiplier.
+    pub organizations: u64,
+    /// SCIM tokens of an organization that count.
+    pub scim_tokens: u64,
+    /// Mails of a tenant within 24 hours, times its plan's multiplier.
+    pub mails_per_day: u64,
+    /// Of these, those that callers without a credential cause, times its plan's multiplier.
+    pub stranger_mails_per_day: u64,
+    /// Of these, those to one address.
+    pub stranger_mails_to_address_per_day: u64,
+}
+
 /// `[invitations]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -304,7 +333,7 @@ pub struct Invitations {
     pub per_recipient_per_day: u64,
 }
 
-/// `[redis]`, `[nats]`
+/// `[nats]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerUrl {

@@ -1,21 +1,10 @@
-//! The store, opened. The only file that knows whether it is SQLite or Postgres.
-//!
-//! SQLite: one writer (a pool of one, `BEGIN IMMEDIATE`), several readers, write-ahead log, `synchronous=FULL`: an
-//! acknowledged write survives a crash. Postgres: one pool whose connections have put on `tenantry_app`.
+//! The store, opened.
 
 use std::path::Path;
-use std::str::FromStr;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait, Value,
-};
-use sea_orm_migration::MigratorTrait;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -23,19 +12,35 @@ use crate::clock::Clock;
 use crate::config::Database;
 use crate::error::DbError;
 use crate::sql::Sql;
+use crate::store::connection::{Connection, Connections};
+use crate::store::health::{Health, Watch};
+use crate::store::integrity::{Integrity, Round};
+use crate::store::shares::{Holder, Shares, Turn};
+use crate::store::{migrate, open};
 
-/// SQLite readers beside the one writer.
-const SQLITE_READERS: u32 = 4;
-/// How long SQLite waits for another process's lock.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Two processes must not migrate at once: the key of Postgres' advisory lock ("tenantry" in ASCII).
-const MIGRATION_LOCK: i64 = 0x7465_6e61_6e74_7279;
+/// One tenant's connections on Postgres are this part of all, for reading and for writing each.
+const TENANT_PART: usize = 4;
+/// The platform's are this part.
+const PLATFORM_PART: usize = 2;
+/// Places of one tenant at SQLite's writer: one that writes and one that is next.
+const SQLITE_WRITES: usize = 2;
+/// Places of the platform there: jobs, the outbox and requests without a tenant stand in one line.
+const SQLITE_PLATFORM_WRITES: usize = 4;
+/// Readers of SQLite that one tenant may have at once.
+const SQLITE_READS: usize = 4;
 
-/// What a transaction may see.
+/// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    Tenant(Uuid),
-    Platform,
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// A transaction that has begun, and its holder's turn, which ends with it.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) connection: Connection,
+    pub(crate) turn: Turn,
 }
 
 /// Which tenant something belongs to, asked before a tenant is known. Answered by narrow `SECURITY DEFINER` functions
@@ -107,8 +112,15 @@ pub struct Db {
 
 #[derive(Debug)]
 struct Inner {
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Connections,
+    reader: Connections,
+    writes: Shares,
+    reads: Shares,
+    watch: Watch,
+    integrity: Mutex<Integrity>,
+    round: tokio::sync::Mutex<Round>,
+    /// The URL of SQLite's file.
+    file: Option<String>,
     backend: DbBackend,
     clock: Clock,
     jobs: Notify,
@@ -131,16 +143,34 @@ impl Db {
     /// [`DbError`] if it can't be reached or opened.
     pub async fn open(config: &Database, data_dir: &Path, clock: Clock) -> Result<Self, DbError> {
         let url = config.url_or_default(data_dir);
-        let (writer, reader, backend) = if url.starts_with("sqlite:") {
-            let (writer, reader) = open_sqlite(&url).await?;
-            (writer, reader, DbBackend::Sqlite)
+        let (writer, reader, file) = if url.starts_with("sqlite:") {
+            let (writer, reader) = open::sqlite(&url).await?;
+            (Connections::Sqlite(writer), Connections::Sqlite(reader), Some(url))
         } else {
-            let pool = open_postgres(&url, config.connections_max, true).await?;
-            (pool.clone(), pool, DbBackend::Postgres)
+            let pool = Connections::Postgres(open::postgres(config).await?);
+            (pool.clone(), pool, None)
         };
+        let (writes, reads) = shares(config, file.is_some());
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
+        let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
+        let (watch, integrity, round) = (Watch::default(), Mutex::default(), tokio::sync::Mutex::default());
         let listeners = RwLock::default();
-        let inner = Inner { writer, reader, backend, clock, jobs, events, told, listeners };
+        let inner = Inner {
+            writer,
+            reader,
+            writes,
+            reads,
+            watch,
+            integrity,
+            round,
+            file,
+            backend,
+            clock,
+            jobs,
+            events,
+            told,
+            listeners,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -194,33 +224,98 @@ impl Db {
     /// # Errors
     /// [`DbError::Busy`] or [`DbError::Sql`] if there is none.
     pub async fn ping(&self) -> Result<(), DbError> {
-        self.inner.reader.execute_unprepared("SELECT 1").await?;
+        self.ask("SELECT 1 AS one").await?;
         Ok(())
     }
 
-    /// Names of migrations that the store has not seen.
+    /// Whether writes reach the disk. While they don't, whoever asks also makes the store look again.
+    pub async fn health(&self) -> Health {
+        let _ = self.may_write().await;
+        self.inner.watch.health()
+    }
+
+    /// What the checks of the pages found so far.
+    pub fn integrity(&self) -> Integrity {
+        self.inner.integrity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn found(&self, integrity: Integrity) {
+        *self.inner.integrity.lock().unwrap_or_else(PoisonError::into_inner) = integrity;
+    }
+
+    pub(crate) fn round(&self) -> &tokio::sync::Mutex<Round> {
+        &self.inner.round
+    }
+
+    /// The URL of the embedded store's file; `None` on Postgres.
+    pub(crate) fn file(&self) -> Option<String> {
+        self.inner.file.clone()
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.inner.backend
+    }
+
+    /// One row of a statement without a tenant and without parameters.
+    pub(crate) async fn ask(&self, sql: &str) -> Result<Option<QueryResult>, DbError> {
+        Ok(self.inner.reader.query_one(self.statement(sql, [])).await?)
+    }
+
+    /// Asks by one small write whether the store takes writes, if it is time to.
     ///
     /// # Errors
-    /// [`DbError`] if the store can't be read.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, DbError> {
-        // Asked by hand: the migrator would make its table, which the app role may not.
-        let seen =
-            self.inner.reader.query_all_raw(self.statement("SELECT version FROM seaql_migrations", [])).await;
-        let all = migration::Migrator::migrations().into_iter().map(|one| one.name().to_owned());
-        let rows = match seen {
-            Ok(rows) => rows,
-            Err(error) if is_missing_table(&error) => return Ok(all.collect()),
-            Err(error) => return Err(error.into()),
-        };
-        let seen: Vec<String> =
-            rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?;
-        Ok(all.filter(|name| !seen.contains(name)).collect())
+    /// [`DbError`] if it doesn't.
+    pub async fn probe_if_due(&self) -> Result<(), DbError> {
+        if self.inner.watch.probe_is_due() { self.probe().await } else { Ok(()) }
+    }
+
+    async fn probe(&self) -> Result<(), DbError> {
+        let scope = self.beginning(Holder::Platform, Access::Write);
+        let connection = self.inner.writer.begin(&scope).await.map_err(|error| self.refused(error))?;
+        let sql = "UPDATE store_state SET probed_at = $1 WHERE id = 1";
+        let written = connection.execute_raw(self.statement(sql, [self.clock().now().into()])).await;
+        match written {
+            Ok(_) => self.commit_connection(connection).await,
+            Err(error) => {
+                connection.roll_back().await;
+                Err(self.refused(error))
+            }
+        }
+    }
+
+    /// Whether a write may be tried. While the store refuses writes, one caller at a time finds out whether it still does, and
+    /// the others are answered by what is known.
+    async fn may_write(&self) -> Result<(), DbError> {
+        let Health::Failing(_) = self.inner.watch.health() else { return Ok(()) };
+        if self.inner.watch.probe_is_due() && self.probe().await.is_ok() {
+            return Ok(());
+        }
+        match self.inner.watch.health() {
+            Health::Good => Ok(()),
+            Health::Failing(why) => Err(DbError::failing(why)),
+        }
+    }
+
+    /// A failure as a fact, which the watch hears of.
+    pub(crate) fn refused(&self, error: sea_orm::DbErr) -> DbError {
+        let error = DbError::from(error);
+        if let Some(why) = error.is_failing() {
+            self.inner.watch.failed(why);
+        }
+        error
+    }
+
+    /// Commits, and tells the watch how it went.
+    pub(crate) async fn commit_connection(&self, connection: Connection) -> Result<(), DbError> {
+        connection.commit().await.map_err(|error| self.refused(error))?;
+        self.inner.watch.written();
+        Ok(())
     }
 
     /// Closes the pools; open transactions finish first.
     pub async fn close(&self) {
-        let _ = self.inner.reader.clone().close().await;
-        let _ = self.inner.writer.clone().close().await;
+        self.inner.reader.close().await;
+        self.inner.writer.close().await;
     }
 
     /// The tenant that owns something, or `None`.
@@ -234,7 +329,7 @@ impl Db {
         } else {
             format!("SELECT {tenant} AS tenant_id FROM {table} WHERE {key} = $1{live}")
         };
-        let row = self.inner.reader.query_one_raw(self.statement(sql, [value])).await?;
+        let row = self.inner.reader.query_one(self.statement(sql, [value])).await?;
         Ok(row.and_then(|row| row.try_get::<Option<Uuid>>("", "tenant_id").transpose()).transpose()?)
     }
 
@@ -251,29 +346,50 @@ impl Db {
         Statement::from_sql_and_values(self.inner.backend, sql, values)
     }
 
-    pub(crate) async fn begin(&self, scope: Scope, writes: bool) -> Result<DatabaseTransaction, DbError> {
-        let connection = if writes { &self.inner.writer } else { &self.inner.reader };
-        if !self.is_postgres() {
-            let mode =
-                if writes { SqliteTransactionMode::Immediate } else { SqliteTransactionMode::Deferred };
-            let options = TransactionOptions { sqlite_transaction_mode: Some(mode), ..Default::default() };
-            return Ok(connection.begin_with_options(options).await?);
-        }
-        let transaction = connection.begin().await?;
-        // One round trip for both settings; LOCAL, so that nothing of it survives in the pool.
-        let access = if writes { "" } else { "SET TRANSACTION READ ONLY; " };
-        let scope = match scope {
-            Scope::Tenant(tenant) => format!("{access}SET LOCAL app.tenant_id = '{tenant}'"),
-            Scope::Platform => format!("{access}SET LOCAL ROLE {}", migration::postgres::PLATFORM_ROLE),
+    /// Waits for `holder`'s turn and begins a transaction.
+    pub(crate) async fn begin(&self, holder: Holder, access: Access) -> Result<Begun, DbError> {
+        let (connections, shares) = match access {
+            Access::Read => (&self.inner.reader, &self.inner.reads),
+            Access::Write => (&self.inner.writer, &self.inner.writes),
         };
-        transaction.execute_unprepared(&scope).await?;
-        Ok(transaction)
+        if access == Access::Write {
+            self.may_write().await?;
+        }
+        let turn = shares.turn(holder).await?;
+        let beginning = self.beginning(holder, access);
+        let connection = connections.begin(&beginning).await.map_err(|error| self.refused(error))?;
+        Ok(Begun { connection, turn })
+    }
+
+    /// How a transaction begins: on Postgres with its scope in the same round trip, LOCAL, so that nothing of it survives.
+    fn beginning(&self, holder: Holder, access: Access) -> std::borrow::Cow<'static, str> {
+        match (self.is_postgres(), access) {
+            (false, Access::Read) => return "BEGIN".into(),
+            (false, Access::Write) => return "BEGIN IMMEDIATE".into(),
+            (true, _) => {}
+        }
+        let begin = if access == Access::Read { "BEGIN READ ONLY" } else { "BEGIN" };
+        match holder {
+            Holder::Tenant(tenant) => format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'").into(),
+            Holder::Platform => {
+                format!("{begin}; SET LOCAL ROLE {}", migration::postgres::PLATFORM_ROLE).into()
+            }
+        }
     }
 
     /// Lets the rest of the transaction act for the platform.
-    pub(crate) async fn as_platform(&self, transaction: &DatabaseTransaction) -> Result<(), DbError> {
+    pub(crate) async fn as_platform(&self, transaction: &Connection) -> Result<(), DbError> {
         if self.is_postgres() {
             let role = migration::postgres::PLATFORM_ROLE;
+            transaction.execute_unprepared(&format!("SET LOCAL ROLE {role}")).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the rest of the transaction act for its tenant again.
+    pub(crate) async fn as_tenant(&self, transaction: &Connection) -> Result<(), DbError> {
+        if self.is_postgres() {
+            let role = migration::postgres::APP_ROLE;
             transaction.execute_unprepared(&format!("SET LOCAL ROLE {role}")).await?;
         }
         Ok(())
@@ -302,99 +418,22 @@ impl Db {
     }
 }
 
+/// Who may have how many connections at once: for writing, and for reading.
+fn shares(config: &Database, is_sqlite: bool) -> (Shares, Shares) {
+    if is_sqlite {
+        let readers = usize::try_from(open::SQLITE_READERS).unwrap_or(1);
+        return (Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES), Shares::new(SQLITE_READS, readers));
+    }
+    let all = usize::try_from(config.connections_max).unwrap_or(1);
+    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART);
+    (part(), part())
+}
+
 /// Brings the schema of the store that `config` names up to date. On Postgres it connects as `migration_url` where that
 /// is set, else as `url`, and keeps its own role: the owner.
 ///
 /// # Errors
-/// [`DbError`] if the store can't be reached or a change fails.
+/// [`DbError`] if the store can't be reached or a change fails; [`DbError::HalfMigrated`] if an older binary was interrupted.
 pub async fn migrate(config: &Database, data_dir: &Path) -> Result<Vec<String>, DbError> {
-    let url = config.url_or_default(data_dir);
-    if url.starts_with("sqlite:") {
-        let (writer, reader) = open_sqlite(&url).await?;
-        let applied = up(&writer).await;
-        reader.close().await?;
-        writer.close().await?;
-        return applied;
-    }
-    let owner = if config.migration_url.is_empty() { url } else { config.migration_url.clone() };
-    let pool = open_postgres(&owner, 1, false).await?;
-    pool.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
-    let applied = up(&pool).await;
-    pool.close().await?;
-    applied
-}
-
-async fn up(connection: &DatabaseConnection) -> Result<Vec<String>, DbError> {
-    let pending = migration::Migrator::get_pending_migrations(connection).await?;
-    let names = pending.iter().map(|one| one.name().to_owned()).collect::<Vec<_>>();
-    if !names.is_empty() {
-        migration::Migrator::up(connection, None).await?;
-    }
-    Ok(names)
-}
-
-/// Whether the store has never been migrated.
-fn is_missing_table(error: &sea_orm::DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("no such table") || text.contains("does not exist")
-}
-
-async fn open_sqlite(url: &str) -> Result<(DatabaseConnection, DatabaseConnection), DbError> {
-    let failed = |error: sqlx::Error| {
-        DbError::from(sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
-    };
-    let options = SqliteConnectOptions::from_str(url)
-        .map_err(failed)?
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(SQLITE_BUSY_TIMEOUT)
-        .pragma("trusted_schema", "off")
-        .pragma("temp_store", "memory");
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.clone())
-        .await
-        .map_err(failed)?;
-    let reader = SqlitePoolOptions::new()
-        .max_connections(SQLITE_READERS)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options.create_if_missing(false).read_only(true))
-        .await
-        .map_err(failed)?;
-    Ok((
-        SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-        SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
-    ))
-}
-
-async fn open_postgres(url: &str, connections_max: u32, as_app: bool) -> Result<DatabaseConnection, DbError> {
-    let failed = |error: sqlx::Error| {
-        DbError::from(sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
-    };
-    let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("tenantry");
-    let pool = PgPoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(Duration::from_secs(10))
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                if as_app {
-                    // Before the first migration the role isn't there; a connection without it sees nothing useful.
-                    let sql = format!("SET ROLE {}", migration::postgres::APP_ROLE);
-                    sqlx::Executor::execute(connection, sqlx::AssertSqlSafe(sql)).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+    migrate::migrate(config, &config.url_or_default(data_dir)).await
 }

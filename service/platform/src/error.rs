@@ -2,6 +2,9 @@
 
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
+use crate::store::health::Failing;
+use crate::store::shares::Crowded;
+
 /// A failed store operation, as facts.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -25,6 +28,27 @@ pub enum DbError {
     /// A sealed value could not be opened: another master key, or altered data.
     #[error("sealed value could not be opened: {0}")]
     Sealed(&'static str),
+    /// The disk is full: nothing can be written until somebody makes room.
+    #[error("store is full")]
+    Full(#[source] DbErr),
+    /// The disk, the file or the server beneath answers with an error, or takes no writes.
+    #[error("store is broken")]
+    Broken(#[source] DbErr),
+    /// One tenant's transactions are too many at once.
+    #[error("store has no turn for this tenant")]
+    Crowded(#[from] Crowded),
+    /// A Postgres server on which nothing of ours was ever made.
+    #[error("the database has never been prepared: run `tenantry migrate up` as its owner")]
+    Unprepared,
+    /// An older binary was interrupted while it changed the schema of a store with data in it.
+    #[error(
+        "the schema change {change} was interrupted by an older version and can't be completed: \
+         restore the backup from before the upgrade"
+    )]
+    HalfMigrated {
+        /// The change.
+        change: String,
+    },
     /// Anything else.
     #[error("store failed")]
     Sql(#[source] DbErr),
@@ -36,6 +60,24 @@ impl DbError {
     pub fn conflicts_on(&self, column: &str) -> bool {
         matches!(self, DbError::Conflict(text) if text.contains(column))
     }
+
+    /// What is known of a store that takes no writes, said to somebody who would have written.
+    pub(crate) fn failing(why: Failing) -> Self {
+        let error = DbErr::Custom("the store takes no writes at the moment".to_owned());
+        match why {
+            Failing::Full => DbError::Full(error),
+            Failing::Broken => DbError::Broken(error),
+        }
+    }
+
+    /// Whether the store itself is at fault, so that the next write would fail as well.
+    pub(crate) fn is_failing(&self) -> Option<Failing> {
+        match self {
+            DbError::Full(_) => Some(Failing::Full),
+            DbError::Broken(_) => Some(Failing::Broken),
+            _ => None,
+        }
+    }
 }
 
 impl From<DbErr> for DbError {
@@ -45,27 +87,70 @@ impl From<DbErr> for DbError {
         {
             return DbError::Conflict(text);
         }
-        if is_busy(&error) { DbError::Busy(error) } else { DbError::Sql(error) }
+        match Kind::of(&error) {
+            Kind::Busy => DbError::Busy(error),
+            Kind::Full => DbError::Full(error),
+            Kind::Broken => DbError::Broken(error),
+            Kind::Other => DbError::Sql(error),
+        }
     }
 }
 
-fn is_busy(error: &DbErr) -> bool {
-    let runtime = match error {
-        DbErr::ConnectionAcquire(_) => return true,
-        DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
-        _ => return false,
-    };
-    let RuntimeErr::SqlxError(error) = runtime else { return false };
-    match error.as_ref() {
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(database) => matches!(
-            database.code().as_deref(),
-            // Postgres: serialization failure, deadlock, lock not available, too many connections, shutting down.
-            Some("40001" | "40P01" | "55P03" | "53300" | "57P01" | "57P03")
-            // SQLite: BUSY, BUSY_RECOVERY, BUSY_SNAPSHOT, LOCKED.
-            | Some("5" | "261" | "517" | "6")
-        ),
-        _ => false,
+/// What a failure that is no refused constraint means to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Busy,
+    Full,
+    Broken,
+    Other,
+}
+
+impl Kind {
+    fn of(error: &DbErr) -> Self {
+        let runtime = match error {
+            DbErr::ConnectionAcquire(_) => return Kind::Busy,
+            DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
+            _ => return Kind::Other,
+        };
+        let RuntimeErr::SqlxError(error) = runtime else { return Kind::Other };
+        match error.as_ref() {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::WorkerCrashed => Kind::Busy,
+            sqlx::Error::Database(database) => Kind::of_code(database.code().as_deref().unwrap_or_default()),
+            _ => Kind::Other,
+        }
+    }
+
+    /// By SQLite's result code, a number (<https://sqlite.org/rescode.html>), or Postgres' SQLSTATE, five characters.
+    fn of_code(code: &str) -> Self {
+        if let (Ok(number), true) = (code.parse::<i32>(), code.len() < 5) {
+            return Kind::of_sqlite(number);
+        }
+        match code {
+            // serialization failure, deadlock, lock not available, statement timeout
+            "40001" | "40P01" | "55P03" | "57014" => Kind::Busy,
+            // too many connections, out of memory, shutting down, starting up, idle in a transaction
+            "53300" | "53200" | "57P01" | "57P02" | "57P03" | "25P03" => Kind::Busy,
+            "53100" => Kind::Full,
+            // I/O error; read-only transaction: a standby, or a server that protects a full disk; corrupt data or index
+            "58030" | "25006" | "XX001" | "XX002" => Kind::Broken,
+            _ => Kind::Other,
+        }
+    }
+
+    fn of_sqlite(code: i32) -> Self {
+        // The low byte is the primary code, the rest says where it happened.
+        match code & 0xff {
+            // BUSY, LOCKED, NOMEM, INTERRUPT, PROTOCOL (a lock)
+            5 | 6 | 7 | 9 | 15 => Kind::Busy,
+            // FULL
+            13 => Kind::Full,
+            // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
+            8 | 10 | 11 | 14 | 26 => Kind::Broken,
+            _ => Kind::Other,
+        }
     }
 }
 
@@ -79,4 +164,36 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_either_store_says_whose_fault_it_is() {
+        for (code, kind) in [
+            ("5", Kind::Busy),
+            ("261", Kind::Busy),
+            ("517", Kind::Busy),
+            ("7", Kind::Busy),
+            ("3082", Kind::Broken), // IOERR_NOMEM: an I/O error like any other
+            ("13", Kind::Full),
+            ("10", Kind::Broken),
+            ("778", Kind::Broken),
+            ("1034", Kind::Broken),
+            ("8", Kind::Broken),
+            ("11", Kind::Broken),
+            ("1", Kind::Other),
+            ("40001", Kind::Busy),
+            ("57014", Kind::Busy),
+            ("53100", Kind::Full),
+            ("25006", Kind::Broken),
+            ("XX001", Kind::Broken),
+            ("42601", Kind::Other),
+            ("", Kind::Other),
+        ] {
+            assert_eq!(Kind::of_code(code), kind, "{code}");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! | module | gives |
 //! |---|---|
-//! | [`db`] | the store, opened: SQLite or Postgres; the only place that knows which |
+//! | [`db`] | the store, opened |
+//! | [`store`] | what it stands on, SQLite or Postgres: connections, shares, health, migrations |
 //! | [`tx`] | the unit of work: transaction, tenant scope, actor, clock, audit, events, jobs |
 //! | [`jobs`] | durable work: claim, lease, backoff, dead letters |
 //! | [`outbox`] | events told to their subscribers after the commit |
@@ -11,7 +12,10 @@
 //! | [`http`] | the only HTTP client; guards against server-side request forgery |
 //! | [`config`] | settings from a file and the environment |
 //! | [`clock`], [`ids`] | time and identity, so that tests can hold both |
+//! | [`retention`] | what is over is removed, a bounded number of rows at a time |
+//! | [`rules`] | what counts and then decides: locks and allowances, as a list |
 //! | [`telemetry`] | logs and metrics |
+//! | [`work`] | what costs much: admitted by its owner's share, computed beside the worker threads |
 
 pub mod clock;
 pub mod config;
@@ -23,12 +27,16 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod outbox;
+pub mod retention;
+pub mod rules;
 pub mod sql;
+pub mod store;
 pub mod telemetry;
 pub mod tx;
+pub mod work;
 
 pub use error::{DbError, chain};
-pub use tx::{Actor, Ctx, PlatformTx, PlatformView, Target, Tx, View, Work};
+pub use tx::{Actor, Ctx, PlatformStatement, PlatformTx, PlatformView, Target, Tx, View, Work};
 
 /// A moment in UTC, truncated to microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -19,16 +19,16 @@ mod writes;
 use std::net::IpAddr;
 use std::ops::Deref;
 
-use sea_orm::DatabaseTransaction;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::db::{Db, Scope};
+use crate::db::{Access, Db};
+use crate::store::shares::Holder;
 use crate::{DbError, Timestamp};
 
 pub use reads::Reads;
 use writes::Writes;
-pub use writes::{Event, Work};
+pub use writes::{Event, PlatformStatement, Work};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,10 +173,10 @@ impl Db {
         tenant: Uuid,
         work: impl AsyncFnOnce(&View) -> Result<T, E>,
     ) -> Result<T, E> {
-        let reads = self.reads(Scope::Tenant(tenant), false).await?;
+        let reads = self.reads(Holder::Tenant(tenant), Access::Read).await?;
         let view = View { reads, tenant };
         let result = work(&view).await;
-        finish(view.reads.connection).await;
+        view.reads.connection.roll_back().await;
         result
     }
 
@@ -188,9 +188,9 @@ impl Db {
         &self,
         work: impl AsyncFnOnce(&PlatformView) -> Result<T, E>,
     ) -> Result<T, E> {
-        let view = PlatformView { reads: self.reads(Scope::Platform, false).await? };
+        let view = PlatformView { reads: self.reads(Holder::Platform, Access::Read).await? };
         let result = work(&view).await;
-        finish(view.reads.connection).await;
+        view.reads.connection.roll_back().await;
         result
     }
 
@@ -204,7 +204,7 @@ impl Db {
         tenant: Uuid,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        let reads = self.reads(Scope::Tenant(tenant), true).await?;
+        let reads = self.reads(Holder::Tenant(tenant), Access::Write).await?;
         let mut tx = Tx { view: View { reads, tenant }, writes: Writes::new(ctx.clone(), Some(tenant)) };
         match work(&mut tx).await {
             Ok(done) => {
@@ -212,7 +212,7 @@ impl Db {
                 Ok(done)
             }
             Err(error) => {
-                finish(tx.view.reads.connection).await;
+                tx.view.reads.connection.roll_back().await;
                 Err(error)
             }
         }
@@ -227,7 +227,7 @@ impl Db {
         ctx: &Ctx,
         work: impl AsyncFnOnce(&mut PlatformTx) -> Result<T, E>,
     ) -> Result<T, E> {
-        let reads = self.reads(Scope::Platform, true).await?;
+        let reads = self.reads(Holder::Platform, Access::Write).await?;
         let mut tx = PlatformTx { view: PlatformView { reads }, writes: Writes::new(ctx.clone(), None) };
         match work(&mut tx).await {
             Ok(done) => {
@@ -235,7 +235,7 @@ impl Db {
                 Ok(done)
             }
             Err(error) => {
-                finish(tx.view.reads.connection).await;
+                tx.view.reads.connection.roll_back().await;
                 Err(error)
             }
         }
@@ -259,14 +259,20 @@ impl Db {
         .await
     }
 
-    async fn reads(&self, scope: Scope, writes: bool) -> Result<Reads, DbError> {
-        let connection = self.begin(scope, writes).await?;
-        Ok(Reads { connection, db: self.clone(), now: self.clock().now() })
+    async fn reads(&self, holder: Holder, access: Access) -> Result<Reads, DbError> {
+        let begun = self.begin(holder, access).await?;
+        Ok(Reads { connection: begun.connection, turn: begun.turn, db: self.clone(), now: self.clock().now() })
     }
 
     async fn commit(&self, reads: Reads, writes: Writes) -> Result<(), DbError> {
-        let rung = writes.flush(&reads).await?;
-        reads.connection.commit().await?;
+        let rung = match writes.flush(&reads).await {
+            Ok(rung) => rung,
+            Err(error) => {
+                reads.connection.roll_back().await;
+                return Err(error);
+            }
+        };
+        self.commit_connection(reads.connection).await?;
         if rung.jobs {
             self.jobs_ready().notify_one();
         }
@@ -275,13 +281,6 @@ impl Db {
             self.events_ready().notify_one();
         }
         Ok(())
-    }
-}
-
-/// Ends a transaction that has nothing to keep. A failure to roll back is the connection's end, and nobody else's.
-async fn finish(connection: DatabaseTransaction) {
-    if let Err(error) = connection.rollback().await {
-        tracing::warn!(%error, "rollback failed");
     }
 }
 

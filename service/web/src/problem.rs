@@ -5,6 +5,7 @@ mod catalogue;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::SecondsFormat;
+use platform::crypto::HashError;
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -73,6 +74,11 @@ impl Problem {
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let error = FieldError { pointer: pointer.into(), detail: detail.into() };
         Self { errors: vec![error], ..Self::new(Code::ValidationFailed) }
+    }
+
+    /// There are as many of something as there may be.
+    pub fn full(resource: &str, limit: u64) -> Self {
+        Self::new(Code::QuotaExceeded).fact("resource", resource).fact("limit", limit)
     }
 
     /// A failure of ours. The cause is logged, not sent.
@@ -193,18 +199,35 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         let code = match &error {
             DbError::Conflict(_) => Code::Conflict,
-            DbError::Busy(_) => Code::Unavailable,
+            DbError::Busy(_) | DbError::Broken(_) | DbError::Crowded(_) => Code::Unavailable,
+            DbError::Full(_) => Code::StoreFull,
             _ => Code::Internal,
         };
         let cause = Some(platform::chain(&error));
-        let retry_after = matches!(code, Code::Unavailable).then_some(1);
+        let retry_after = matches!(code, Code::Unavailable | Code::StoreFull).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }
 }
 
-impl From<platform::crypto::HashError> for Problem {
-    fn from(error: platform::crypto::HashError) -> Self {
-        Self::internal(error)
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Failed => Self::internal(error),
+            HashError::Busy => Self { retry_after: Some(1), ..Self::new(Code::Unavailable) },
+        }
+    }
+}
+
+/// A caller who fills its own share is told so; a process that is full is nobody's fault.
+impl From<platform::work::Refused> for Problem {
+    fn from(refused: platform::work::Refused) -> Self {
+        use platform::work::Refused;
+        let problem = match refused {
+            Refused::Share => Self::detailed(Code::RateLimited, "Too much of your work waits already."),
+            Refused::Full => Self::detailed(Code::Unavailable, "Too much work waits already."),
+            Refused::Failed => return Self::internal(refused),
+        };
+        Self { retry_after: Some(1), ..problem }
     }
 }
 

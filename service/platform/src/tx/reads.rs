@@ -1,8 +1,8 @@
 //! Reading: every query starts from a `select` that carries the scope.
 
-use entity::scope::{PlatformOwned, TenantOwned};
+use entity::scope::{PlatformOwned, SharedWithTenants, TenantOwned};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
     QuerySelect, Select, TryGetableMany, Value,
 };
 use uuid::Uuid;
@@ -10,20 +10,24 @@ use uuid::Uuid;
 use super::{PlatformView, View};
 use crate::db::Db;
 use crate::sql::Sql;
+use crate::store::connection::Connection;
+use crate::store::shares::Turn;
 use crate::{DbError, Timestamp};
 
 /// Runs what a scoped `select` built.
 #[derive(Debug)]
 pub struct Reads {
-    pub(super) connection: DatabaseTransaction,
+    pub(super) connection: Connection,
+    #[allow(dead_code, reason = "given back with the transaction")]
+    pub(super) turn: Turn,
     pub(super) db: Db,
     pub(super) now: Timestamp,
 }
 
 impl Reads {
-    /// Rows of a table of the platform.
+    /// Rows of a table of the platform that everybody may read.
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
-    pub fn platform<E: PlatformOwned>(&self) -> Select<E> {
+    pub fn shared<E: SharedWithTenants>(&self) -> Select<E> {
         E::find()
     }
 
@@ -127,6 +131,12 @@ impl PlatformView {
     /// Rows of one table, of all tenants.
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub fn across<E: TenantOwned>(&self) -> Select<E> {
+        E::find()
+    }
+
+    /// Rows of a table of the platform.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub fn platform<E: PlatformOwned>(&self) -> Select<E> {
         E::find()
     }
 

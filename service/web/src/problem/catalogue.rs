@@ -49,6 +49,7 @@ codes! {
     VersionMismatch = "conflict.version" 412 "The resource has changed since it was read.";
     NotModified = "not_modified" 304 "The resource has not changed.";
     QuotaExceeded = "quota.exceeded" 403 "The quota is used up.";
+    MailLimited = "mail.limited" 429 "Within 24 hours no more mails of this kind are sent.";
     QuotaBelowUsage = "quota.below_usage" 409 "The limit is below what is used.";
     QuotaResourceUnknown = "quota.resource_unknown" 400 "Nobody counts this resource.";
     QuotaResourceExists = "quota.resource_exists" 409 "A resource of this name exists.";
@@ -60,6 +61,7 @@ codes! {
     RateLimited = "rate.limited" 429 "Too many requests.";
     Internal = "internal" 500 "Something went wrong on our side.";
     Unavailable = "unavailable" 503 "The service can't answer right now.";
+    StoreFull = "store.full" 507 "The store has no room left: nothing was written.";
     NotImplemented = "not_implemented" 501 "This is not implemented.";
     IdempotencyMismatch = "idempotency.mismatch" 422 "The Idempotency-Key was used with another request.";
     IdempotencyInProgress = "idempotency.in_progress" 409 "The first request with this Idempotency-Key is still running.";

@@ -1,0 +1,19 @@
+//! What stands between the unit of work and the database: connections that are not believed, and who may have one.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`connection`] | one transaction on one connection; whatever can't be vouched for is thrown away |
+//! | [`open`] | the pools of both stores |
+//! | [`shares`] | how many connections one tenant may have at once |
+//! | [`health`] | whether writes reach the disk, and the probe that notices when they do again |
+//! | [`integrity`] | corrupt pages, looked for a table at a time |
+//! | [`look`] | what a store is before it is trusted, asked without changing it |
+//! | [`migrate`] | each schema change and its record in one transaction |
+
+pub(crate) mod connection;
+pub mod health;
+pub mod integrity;
+pub mod look;
+pub(crate) mod migrate;
+pub(crate) mod open;
+pub(crate) mod shares;

@@ -1,0 +1,120 @@
+//! Whether writes reach the disk.
+//!
+//! Reads go on while a disk is full, so a sign of life says nothing. The first write that the store itself refuses (full,
+//! read-only, broken, not: busy, a constraint) marks it as failing. While it fails, requests that would write are refused at once
+//! by what was seen last, and one small write a moment, the probe, asks whether the cause is gone: the store heals by itself.
+//!
+//! The probe has a second purpose on SQLite. A commit whose sync failed may lie whole in the log behind the end that everybody
+//! knows; a crash would bring it back although it was refused. The next commit overwrites it, so the first one is the probe's.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a failing store is asked whether it takes writes again.
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+/// How often a store that nothing is written to is asked.
+pub const IDLE_PROBE: Duration = Duration::from_secs(30);
+
+/// Why the store takes no writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failing {
+    /// The disk or the quota of the store is full.
+    Full,
+    /// The disk, the file or the server beneath answers with an error, or is read-only.
+    Broken,
+}
+
+/// What is known of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// The last write went through.
+    Good,
+    /// Writes are refused.
+    Failing(Failing),
+}
+
+/// Remembers how the last writes went.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    health: Health,
+    probed: Instant,
+    written: Instant,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { state: Mutex::new(State { health: Health::Good, probed: now, written: now }) }
+    }
+}
+
+impl Watch {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.state().health
+    }
+
+    /// A write went through.
+    pub(crate) fn written(&self) {
+        let mut state = self.state();
+        state.written = Instant::now();
+        if state.health != Health::Good {
+            tracing::info!("the store takes writes again");
+            state.health = Health::Good;
+        }
+    }
+
+    /// The store refused a write for a reason of its own. The probe may come at once.
+    pub(crate) fn failed(&self, why: Failing) {
+        let mut state = self.state();
+        if state.health != Health::Failing(why) {
+            tracing::error!(?why, "the store takes no writes");
+            if state.health == Health::Good {
+                state.probed = Instant::now().checked_sub(PROBE_EVERY).unwrap_or(state.probed);
+            }
+            state.health = Health::Failing(why);
+        }
+    }
+
+    /// Whether it is time for the caller to probe; nobody else is told so until the next time.
+    pub(crate) fn probe_is_due(&self) -> bool {
+        let mut state = self.state();
+        let due = match state.health {
+            Health::Good => state.written.elapsed().min(state.probed.elapsed()) >= IDLE_PROBE,
+            Health::Failing(_) => state.probed.elapsed() >= PROBE_EVERY,
+        };
+        if due {
+            state.probed = Instant::now();
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_probe_at_a_time_asks_a_failing_store() {
+        let watch = Watch::default();
+        assert!(!watch.probe_is_due());
+        watch.failed(Failing::Full);
+        assert_eq!(watch.health(), Health::Failing(Failing::Full));
+        assert!(watch.probe_is_due());
+        watch.failed(Failing::Full);
+        assert!(!watch.probe_is_due());
+        std::thread::sleep(PROBE_EVERY);
+        assert!(watch.probe_is_due());
+        watch.written();
+        assert_eq!(watch.health(), Health::Good);
+        assert!(!watch.probe_is_due());
+    }
+}

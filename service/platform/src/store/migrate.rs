@@ -1,0 +1,149 @@
+//! Schema changes: each and its record in one transaction, on both stores.
+//!
+//! An older binary wrote the statements of a change one by one on SQLite; killed between two of them it left a store that never
+//! started again. Such a store is recognised by a change that isn't recorded and can't be made because its tables are there. If
+//! nobody's data is in it (it was a first start) everything is removed and made anew, in the same transaction; else it is refused.
+
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    SqlxPostgresConnector, SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait as _, Value,
+};
+use sea_orm_migration::{MigrationTrait, MigratorTrait as _, SchemaManager};
+
+use super::open;
+use crate::DbError;
+use crate::config::Database;
+
+/// Two processes must not migrate at once: the key of Postgres' advisory lock ("tenantry" in ASCII).
+const MIGRATION_LOCK: i64 = 0x7465_6e61_6e74_7279;
+
+/// Brings the schema of the store at `url` up to date and answers the names of what was applied.
+pub(crate) async fn migrate(config: &Database, url: &str) -> Result<Vec<String>, DbError> {
+    if url.starts_with("sqlite:") {
+        let pool = open::sqlite_pool(open::sqlite_options(url)?, 1).await?;
+        let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+        let applied = all(&connection, DbBackend::Sqlite).await;
+        connection.close().await?;
+        return applied;
+    }
+    let owner = if config.migration_url.is_empty() { url } else { config.migration_url.as_str() };
+    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(open::postgres_owner(owner).await?);
+    connection.execute_unprepared(&format!("SELECT pg_advisory_lock({MIGRATION_LOCK})")).await?;
+    let applied = all(&connection, DbBackend::Postgres).await;
+    connection.close().await?;
+    applied
+}
+
+async fn all(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<String>, DbError> {
+    migration::Migrator::install(connection).await?;
+    let mut applied = Vec::new();
+    for change in migration::Migrator::migrations() {
+        match one(connection, backend, change.as_ref()).await {
+            Ok(true) => applied.push(change.name().to_owned()),
+            Ok(false) => {}
+            Err(error) if applied.is_empty() && is_left_half_way(&error) => {
+                return anew(connection, backend, change.name()).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(applied)
+}
+
+async fn begin(connection: &DatabaseConnection, backend: DbBackend) -> Result<DatabaseTransaction, DbErr> {
+    let mode = (backend == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+    connection
+        .begin_with_options(TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() })
+        .await
+}
+
+/// Applies a change unless it is recorded; asked inside the transaction, for another process may be faster.
+async fn one(
+    connection: &DatabaseConnection,
+    backend: DbBackend,
+    change: &dyn MigrationTrait,
+) -> Result<bool, DbErr> {
+    let transaction = begin(connection, backend).await?;
+    let sql = "SELECT version FROM seaql_migrations WHERE version = $1";
+    let known = Statement::from_sql_and_values(backend, sql, [change.name().into()]);
+    if transaction.query_one_raw(known).await?.is_some() {
+        transaction.rollback().await?;
+        return Ok(false);
+    }
+    apply(&transaction, backend, change).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+async fn apply(
+    transaction: &DatabaseTransaction,
+    backend: DbBackend,
+    change: &dyn MigrationTrait,
+) -> Result<(), DbErr> {
+    change.up(&SchemaManager::new(transaction)).await?;
+    crate::crash_point!("migrate.applied");
+    let sql = if backend == DbBackend::Postgres {
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, extract(epoch FROM now())::bigint)"
+    } else {
+        "INSERT INTO seaql_migrations (version, applied_at) VALUES ($1, unixepoch())"
+    };
+    let values: [Value; 1] = [change.name().into()];
+    transaction.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    Ok(())
+}
+
+/// Whether a change met what it would have made itself.
+fn is_left_half_way(error: &DbErr) -> bool {
+    let text = error.to_string();
+    text.contains("already exists") || text.contains("duplicate column name")
+}
+
+/// Empties a store that a first start left half-made and makes it anew, all in one transaction.
+async fn anew(
+    connection: &DatabaseConnection,
+    backend: DbBackend,
+    stuck: &str,
+) -> Result<Vec<String>, DbError> {
+    let refusal = || DbError::HalfMigrated { change: stuck.to_owned() };
+    if backend == DbBackend::Postgres {
+        // Changes have always been transactions there: somebody else's tables are in the way.
+        return Err(refusal());
+    }
+    // A table that goes takes its rows' references with it only where nobody looks after them.
+    connection.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
+    let transaction = begin(connection, backend).await?;
+    if holds_data(&transaction).await? {
+        transaction.rollback().await?;
+        return Err(refusal());
+    }
+    let sql = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite_%'";
+    for row in transaction.query_all_raw(Statement::from_string(backend, sql)).await? {
+        let (kind, name): (String, String) = (row.try_get("", "type")?, row.try_get("", "name")?);
+        if name != "seaql_migrations" {
+            transaction.execute_unprepared(&format!("DROP {kind} \"{name}\"")).await?;
+        }
+    }
+    transaction.execute_unprepared("DELETE FROM seaql_migrations").await?;
+    let mut applied = Vec::new();
+    for change in migration::Migrator::migrations() {
+        apply(&transaction, backend, change.as_ref()).await?;
+        applied.push(change.name().to_owned());
+    }
+    transaction.commit().await?;
+    connection.execute_unprepared("PRAGMA foreign_keys = ON").await?;
+    tracing::warn!(change = stuck, "an interrupted first start was cleared away and made anew");
+    Ok(applied)
+}
+
+/// Whether somebody was ever served from the store: then there is a key or a tenant.
+async fn holds_data(transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
+    for table in ["management_key", "tenant"] {
+        let there = format!("SELECT 1 AS there FROM sqlite_master WHERE type = 'table' AND name = '{table}'");
+        let any = format!("SELECT 1 AS there FROM \"{table}\" LIMIT 1");
+        let ask = |sql: String| transaction.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql));
+        if ask(there).await?.is_some() && ask(any).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

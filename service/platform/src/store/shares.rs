@@ -1,0 +1,137 @@
+//! How many connections one tenant may have at once.
+//!
+//! Without a share, forty requests that wait for one tenant's row hold every connection there is. Whoever has used up its
+//! share waits in a line of its own, outside the pool, and holds up nobody. On SQLite the share of the writer is a place in
+//! its queue: a neighbour waits for as many transactions as there are busy tenants, not for all of theirs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// How long a transaction waits for its tenant's turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Transactions of one tenant that wait for their turn; more are refused at once.
+const WAITING_MAX: usize = 512;
+/// Lines that are kept although nobody stands in them, until the next look.
+const IDLE_MAX: usize = 1_024;
+
+/// Who shares connections with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Holder {
+    /// One tenant.
+    Tenant(Uuid),
+    /// The platform: operators, schedulers, look-ups before a tenant is known.
+    Platform,
+}
+
+/// The shares of one pool.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    tenant: usize,
+    platform: usize,
+    lines: Mutex<HashMap<Holder, Arc<Line>>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    turns: Arc<Semaphore>,
+    /// Counts down to zero with those who wait.
+    places: Semaphore,
+}
+
+/// Why there is no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Crowded {
+    /// Too many wait already.
+    #[error("too many transactions of this tenant wait for the store")]
+    Line,
+    /// It took too long.
+    #[error("the store is busy with other transactions of this tenant")]
+    Time,
+}
+
+/// A turn; given back when dropped.
+pub(crate) type Turn = OwnedSemaphorePermit;
+
+impl Shares {
+    /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
+    pub(crate) fn new(tenant: usize, platform: usize) -> Self {
+        Self { tenant: tenant.max(1), platform: platform.max(1), lines: Mutex::default() }
+    }
+
+    fn line(&self, holder: Holder) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() > IDLE_MAX {
+            // Whoever stands in a line holds it too.
+            lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
+        }
+        let share = if holder == Holder::Platform { self.platform } else { self.tenant };
+        let line = lines.entry(holder).or_insert_with(|| {
+            Arc::new(Line { turns: Arc::new(Semaphore::new(share)), places: Semaphore::new(WAITING_MAX) })
+        });
+        line.clone()
+    }
+
+    /// Waits for `holder`'s turn.
+    ///
+    /// # Errors
+    /// [`Crowded`]
+    pub(crate) async fn turn(&self, holder: Holder) -> Result<Turn, Crowded> {
+        let line = self.line(holder);
+        if let Ok(turn) = line.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _place = line.places.try_acquire().map_err(|_| Crowded::Line)?;
+        match timeout(TURN_TIMEOUT, line.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Crowded::Time),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_tenant_uses_up_its_own_share_only() {
+        let shares = Shares::new(2, 3);
+        let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
+        let held = [shares.turn(one).await.unwrap(), shares.turn(one).await.unwrap()];
+        assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Time);
+        assert!(shares.turn(other).await.is_ok());
+        for _ in 0..3 {
+            std::mem::forget(shares.turn(Holder::Platform).await.unwrap());
+        }
+        assert_eq!(shares.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
+        drop(held);
+        assert!(shares.turn(one).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_is_bounded_and_forgotten_when_empty() {
+        let shares = Arc::new(Shares::new(1, 1));
+        let one = Holder::Tenant(Uuid::from_u128(1));
+        let held = shares.turn(one).await.unwrap();
+        let waiting: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let shares = shares.clone();
+                tokio::spawn(async move { shares.turn(one).await.map(drop) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Line);
+        drop(held);
+        for waiter in waiting {
+            assert_eq!(waiter.await.unwrap(), Ok(()));
+        }
+        for number in 0..(2 * IDLE_MAX as u128) {
+            drop(shares.turn(Holder::Tenant(Uuid::from_u128(number))).await.unwrap());
+        }
+        assert!(shares.lines.lock().unwrap().len() <= IDLE_MAX + 1);
+    }
+}
