@@ -9,6 +9,7 @@ mod arm;
 mod browser;
 mod client;
 mod dns;
+pub mod faults;
 mod issuer;
 mod keycloak;
 mod parts;

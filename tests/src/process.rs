@@ -41,6 +41,15 @@ impl Process {
         kill_at: Option<&str>,
         settings: &[(&str, &str)],
     ) -> Self {
+        let mut settings = settings.to_vec();
+        settings.extend(kill_at.map(|place| ("TENANTRY_TEST_KILL_AT", place)));
+        let mut process = Self::begin(program, store, &settings, Stdio::inherit());
+        process.is_ready().await;
+        process
+    }
+
+    /// Starts it without waiting for anything; what it complains of goes to `stderr`.
+    pub fn begin(program: &str, store: &Store, settings: &[(&str, &str)], stderr: Stdio) -> Self {
         let port = free_port();
         let mut command = Command::new(program);
         command
@@ -59,12 +68,10 @@ impl Process {
             .env("TENANTRY__JOBS__POLL", "50ms")
             .env("TENANTRY__JOBS__PROVISIONING_RETRY_BASE_MS", "50")
             .stdout(Stdio::null())
+            .stderr(stderr)
             .kill_on_drop(true);
         for (name, value) in settings {
             command.env(name, value);
-        }
-        if let Some(place) = kill_at {
-            command.env("TENANTRY_TEST_KILL_AT", place);
         }
         let child = command.spawn().expect("the service starts");
         let operator = Client {
@@ -72,25 +79,31 @@ impl Process {
             bearer: Some(OPERATOR_KEY.to_owned()),
             http: http(),
         };
-        let mut process = Self { operator, child };
-        process.ready().await;
-        process
+        Self { operator, child }
     }
 
-    async fn ready(&mut self) {
+    /// Waits until it is ready; `false` where it ended instead, killed on purpose or refusing to start.
+    ///
+    /// # Panics
+    /// Where it is neither after ten seconds.
+    pub async fn is_ready(&mut self) -> bool {
         for _ in 0..500 {
-            // Killed at once, on purpose: then it never gets ready.
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
+            if self.has_ended() {
+                return false;
             }
             if let Ok(answer) = self.operator.anonymous().request(reqwest::Method::GET, "/ready").send().await
                 && answer.status().is_success()
             {
-                return;
+                return true;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the service is not ready after ten seconds");
+    }
+
+    /// Whether the process is no more.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 
     /// Waits until the process is dead of a signal.

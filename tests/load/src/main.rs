@@ -8,6 +8,7 @@
 //! | `provisioning [tenants]` | tenants on the builtin backend and the pool, with 32 workers |
 //! | `keycloak` | 20 tenants as realms and 100 as organizations of a real Keycloak |
 //! | `events [count]` | a full outbox drained, an endpoint beside bad ones, a flag at 20 modules, 10,000 tenants evaluated anew |
+//! | `faults [seconds] [seed]` | that nothing is lost while the store fails at random: half an hour, the debug binary |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
 //!
 //! The store is SQLite, or Postgres where `TENANTRY_TEST_DB` is set. Rates are also given as ratios within the run: the
@@ -15,6 +16,7 @@
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
 mod events;
+mod faults;
 mod growth;
 mod measure;
 mod provisioning;
@@ -162,6 +164,10 @@ async fn main() -> anyhow::Result<()> {
         "service" => service(&store, users.unwrap_or(20_000)).await,
         "rivals" => rivals(&store, users.unwrap_or(2_000)).await,
         "growth" => growing(&store, users.unwrap_or(200_000)).await,
+        "faults" => {
+            let seed = arguments.next().map(|text| text.parse()).transpose()?;
+            faults::run(users.unwrap_or(faults::SECONDS), seed).await
+        }
         "events" => events::run(users.unwrap_or(100_000)).await,
         "provisioning" => provisioning::builtin(&store, users.unwrap_or(1_000)).await,
         "keycloak" => provisioning::keycloak(&store).await,
@@ -180,7 +186,7 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         other => anyhow::bail!(
-            "{other} is not one of service, rivals, growth, events, sso, provisioning, keycloak"
+            "{other} is not one of service, rivals, growth, events, faults, sso, provisioning, keycloak"
         ),
     }
 }

@@ -1,0 +1,58 @@
+//! Somebody else who holds a lock of the store's.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection, SqliteConnection};
+
+use crate::Store;
+
+/// A lock, until it is released or dropped.
+pub enum Lock {
+    Writer(SqliteConnection),
+    Row(PgConnection),
+}
+
+impl Lock {
+    /// SQLite's write lock, taken by this process. `None` where the service didn't let go of it in time.
+    pub async fn writer(store: &Store) -> Option<Self> {
+        let options = SqliteConnectOptions::from_str(&store.url).expect("a URL");
+        let mut connection = options.busy_timeout(Duration::from_secs(3)).connect().await.ok()?;
+        connection.execute("BEGIN IMMEDIATE").await.ok()?;
+        Some(Lock::Writer(connection))
+    }
+
+    /// A tenant's row on Postgres, by a superuser's URL. `None` where there is no connection or no lock to be had.
+    pub async fn tenant(url: &str, slug: &str) -> Option<Self> {
+        let mut connection = PgConnection::connect(url).await.ok()?;
+        let lock = format!(
+            "BEGIN; SET LOCAL lock_timeout = '3s'; SELECT id FROM tenant WHERE slug = '{slug}' FOR UPDATE"
+        );
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(lock))).await.ok()?;
+        Some(Lock::Row(connection))
+    }
+
+    /// Lets go, before it returns.
+    pub async fn release(self) {
+        match self {
+            Lock::Writer(mut connection) => {
+                let _ = connection.execute("ROLLBACK").await;
+                let _ = connection.close().await;
+            }
+            Lock::Row(mut connection) => {
+                let _ = connection.execute("ROLLBACK").await;
+                let _ = connection.close().await;
+            }
+        }
+    }
+}
+
+/// Ends all connections of the service to the database at `url`, in whatever they are.
+pub async fn terminate_backends(url: &str) {
+    let Ok(mut connection) = PgConnection::connect(url).await else { return };
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let _ = connection.execute(sql).await;
+    let _ = connection.close().await;
+}
