@@ -8,12 +8,15 @@ pub trait TenantOwned: EntityTrait {
     const TENANT: Self::Column;
 }
 
-/// A table of the platform itself: catalogues, keys.
+/// A table of the platform itself: catalogues, keys. Its role alone writes it.
 pub trait PlatformOwned: EntityTrait {}
+
+/// A table of the platform that a tenant's transaction may read as well: no row of it is secret.
+pub trait SharedWithTenants: PlatformOwned {}
 
 /// Tables whose rows are a tenant's own, children before parents: what is exported, and what goes with the tenant. What stays is
 /// its history: runs, audit records, events, deliveries, jobs.
-pub const OWNED_BY_TENANT: [&str; 40] = [
+pub const OWNED_BY_TENANT: [&str; 41] = [
     "authorization_code",
     "browser_session",
     "assertion_use",
@@ -45,6 +48,7 @@ pub const OWNED_BY_TENANT: [&str; 40] = [
     "join_rule",
     "directory_expected",
     "invitation",
+    "allowance",
     "mail_message",
     "mail_branding",
     "flag_override",

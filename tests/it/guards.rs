@@ -5,4 +5,7 @@ mod architecture;
 mod audit;
 mod contract;
 mod isolation;
+mod limits;
+mod roles;
+mod rules;
 mod schema;

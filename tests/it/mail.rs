@@ -21,6 +21,16 @@ const HOSTILE: [&str; 9] = [
     "a' OR '1'='1",
 ];
 
+/// Somebody of the tenant who is called so, in an organization of their own: SCIM keeps it.
+async fn person(app: &TestApp, slug: &str, name: &str) -> Value {
+    let organizations = format!("/api/v1/tenants/{slug}/organizations");
+    app.operator.post(&organizations, json!({"slug": "people", "name": "People"})).await.expect(201);
+    let tokens = format!("{organizations}/people/scim-tokens");
+    let made = app.operator.post(&tokens, json!({"name": "idp"})).await.expect(201);
+    let scim = app.operator.with(made["token"].as_str().unwrap());
+    scim.post("/scim/v2/Users", json!({"userName": "p", "displayName": name})).await.expect(201)["id"].clone()
+}
+
 #[actix_web::test]
 async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
     let mut smtp = SmtpServer::start().await;
@@ -32,8 +42,9 @@ async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
         let branding = format!("/api/v1/tenants/{slug}/branding");
         let brand = json!({"footer": format!("{hostile}\nBcc: evil@example.com"), "color": "#ffd400"});
         app.operator.put(&branding, brand).await.expect(200);
+        let inviter = person(&app, &slug, &format!("{hostile}\r\nBcc: evil@example.com")).await;
         let body = json!({
-            "email": format!("z{number}@example.com"), "role": "viewer", "inviter": hostile,
+            "email": format!("z{number}@example.com"), "role": "viewer", "inviter": inviter,
             "message": format!("{hostile}\r\n\r\n.\r\nBcc: evil@example.com"),
         });
         app.operator.post(&format!("/api/v1/tenants/{slug}/invitations"), body).await.expect(201);
@@ -57,6 +68,8 @@ async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
     for (body, pointer) in [
         (json!({"email": "a@example.com\r\nBcc: evil@example.com", "role": "viewer"}), "/email"),
         (json!({"email": "a@example.com", "role": "viewer", "inviter": "Ann\r\nBcc: x"}), "/inviter"),
+        // Who invites is somebody of the tenant, whose name we know, and not what the caller writes.
+        (json!({"email": "a@example.com", "role": "viewer", "inviter": "The CEO of your bank"}), "/inviter"),
     ] {
         let refused = app.operator.post("/api/v1/tenants/t0/invitations", body).await;
         assert_eq!(refused.refused(400, "validation.failed")["errors"][0]["pointer"], pointer);
@@ -125,8 +138,9 @@ async fn the_domain_signs_and_the_second_relay_takes_what_the_first_cannot() {
         app.tenant("acme").await;
         let brand = json!({"senderName": "Acme Büro", "replyTo": "it@acme.example", "locale": "de", "supportUrl": "https://acme.example/hilfe"});
         app.operator.put("/api/v1/tenants/acme/branding", brand).await.expect(200);
+        let joerg = person(&app, "acme", "Jörg").await;
         app.operator
-            .post(LIST, json!({"email": "zoe@example.com", "role": "admin", "inviter": "Jörg"}))
+            .post(LIST, json!({"email": "zoe@example.com", "role": "admin", "inviter": joerg}))
             .await
             .expect(201);
         let mail = smtp.0.next().await;
@@ -267,7 +281,8 @@ async fn hostile_text_reaches_a_page_as_text() {
         let slug = format!("t{number}");
         app.tenant_with(json!({"slug": slug, "name": hostile, "plan": "pro"})).await;
         let email = format!("z{number}@example.com");
-        let body = json!({"email": email, "role": "viewer", "inviter": hostile, "message": hostile});
+        let inviter = person(&app, &slug, hostile).await;
+        let body = json!({"email": email, "role": "viewer", "inviter": inviter, "message": hostile});
         app.operator.post(&format!("/api/v1/tenants/{slug}/invitations"), body).await.expect(201);
         let token = app.invitation_token(&email).await;
         let page = app.anyone().get(&format!("/invitations/accept?token={token}")).await;

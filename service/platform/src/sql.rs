@@ -2,6 +2,9 @@
 //!
 //! Names and paths come from schemas that were checked, never from a request; values are always parameters.
 
+use sea_orm::Value;
+use sea_orm::sea_query::ArrayType;
+
 /// The spelling of one store.
 #[derive(Clone, Copy, Debug)]
 pub struct Sql {
@@ -20,6 +23,23 @@ pub enum Step<'a> {
 impl Sql {
     pub(crate) fn new(postgres: bool) -> Self {
         Self { postgres }
+    }
+
+    /// Waits for the advisory lock `$1` and holds it until the commit; nothing where there is one writer.
+    pub(crate) fn advisory_lock(self) -> Option<&'static str> {
+        self.postgres.then_some("SELECT pg_advisory_xact_lock($1)")
+    }
+
+    /// Whether `text` is one of `list`, as one parameter: the statement's text stays the same however long the list is.
+    pub(crate) fn is_one_of(self, text: &str, list: &[&str], placeholder: &str) -> (String, Value) {
+        if self.postgres {
+            let list = list.iter().map(|one| Value::from(*one)).collect();
+            let list = Value::Array(ArrayType::String, Some(Box::new(list)));
+            (format!("{text} = ANY({placeholder})"), list)
+        } else {
+            let list = serde_json::to_string(list).unwrap_or_default();
+            (format!("{text} IN (SELECT value FROM json_each({placeholder}))"), list.into())
+        }
     }
 
     /// The place of `steps` in the spelling of the store.

@@ -14,6 +14,7 @@ mod ops;
 mod store;
 
 pub use http::routes;
+pub use identity_core::fold;
 pub use model::Source;
 pub use ops::expected::{NewExpected, admit_expected, expect, expected, forget_expected, tell_arrival};
 pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
@@ -27,13 +28,12 @@ pub use ops::users::{
     NewUser, create_user, delete_user, link, person_by_external_id, replace_user, seen, set_active, set_role,
     unlink_issuer, user_by_identity,
 };
-pub use scim_core::fold;
 pub use scim_core::schema::USERS;
 pub use store::changes::changes_of_request;
 pub use store::groups::{group, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::search::{Listed, Listing, Mark, Start, explain, search};
 pub use store::users::{
-    admin_addresses, identities as identities_of, user, user_any_organization, user_by_email, user_by_name,
+    Twin, admin_addresses, identities as identities_of, twins, user, user_any_organization, user_by_email, user_by_name,
     user_locked,
 };

@@ -1,7 +1,7 @@
 //! What the store keeps beside a user's SCIM attributes, so that it can be found. Pure.
 
 use entity::directory::{group, user};
-use scim_core::fold;
+use identity_core::{Forbidden, fold};
 use serde_json::{Map, Value, json};
 
 /// Who made a user.
@@ -59,6 +59,15 @@ impl UserColumns {
             active: resource.get("active").and_then(Value::as_bool).unwrap_or(true),
             emails,
         }
+    }
+
+    /// The first name or address that holds what nobody can see, and where it stands.
+    pub(crate) fn forbidden(resource: &Map<String, Value>) -> Option<(String, Forbidden)> {
+        let name = resource.get("userName").and_then(Value::as_str).map(|text| ("/userName".to_owned(), text));
+        let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten().enumerate();
+        let emails =
+            emails.filter_map(|(at, item)| Some((format!("/emails/{at}/value"), item.get("value")?.as_str()?)));
+        name.into_iter().chain(emails).find_map(|(at, text)| Some((at, identity_core::check(text).err()?)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Definitions and overrides are made, changed, removed.
 
 use entity::flags::{flag, override_};
-use flags_core::{Definition, Kind, Rule};
+use flags_core::{Definition, Kind, Rule as FlagRule};
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
@@ -43,7 +44,7 @@ pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
     let kind =
         serde_json::from_value::<Kind>(Value::String(row.r#type.clone())).map_err(|_| corrupt("type"))?;
     let variants = serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("variants"))?;
-    let rules = serde_json::from_value::<Vec<Rule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
+    let rules = serde_json::from_value::<Vec<FlagRule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
     let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
     let default_variant = row.default_variant.clone();
     let prerequisites =
@@ -106,6 +107,10 @@ fn history(before: Option<&flag::Model>, after: &flag::Model) -> Value {
 }
 
 pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Problem> {
+    tx.exclusive(Rule::Flags, "").await?;
+    if tx.count(tx.platform::<flag::Entity>()).await? >= FLAGS_MAX {
+        return Err(Problem::full("flags", FLAGS_MAX));
+    }
     check(tx, &definition).await?;
     let made = row(definition, tx.now());
     tx.insert(made.clone()).await.map_err(|error| match error {
@@ -122,6 +127,7 @@ pub(crate) async fn replace(
     seen: &IfMatch,
     definition: Definition,
 ) -> Result<flag::Model, Problem> {
+    tx.exclusive(Rule::Flags, "").await?;
     check(tx, &definition).await?;
     let there = find_locked(tx, &definition.key).await?;
     seen.require(there.version)?;
@@ -134,6 +140,7 @@ pub(crate) async fn replace(
 }
 
 pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Problem> {
+    tx.exclusive(Rule::Flags, "").await?;
     let there = find_locked(tx, key).await?;
     let rows = tx.all(tx.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
     for row in &rows {
@@ -154,7 +161,7 @@ async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Problem>
 
 pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Problem> {
     tenancy::get(tx).await?;
-    let found = tx.one(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
+    let found = tx.one(tx.shared::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
     let definition = definition(&found.ok_or_else(|| Problem::new(Code::NotFound))?)?;
     if !definition.variants.contains_key(variant) {
         return Err(Problem::invalid("/variant", "must be one of the flag's variants"));

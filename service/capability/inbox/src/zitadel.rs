@@ -92,7 +92,9 @@ pub(crate) async fn switch(
     active: bool,
 ) -> Result<String, Problem> {
     for issuer in issuers {
-        if let Some(user) = directory::user_by_identity(tx, issuer, subject).await? {
+        let Some(found) = directory::user_by_identity(tx, issuer, subject).await? else { continue };
+        // Read again under its lock: what is written is the whole row.
+        if let Some(user) = directory::user_locked(tx, found.organization_id, found.id).await? {
             if user.active == active {
                 tx.housekeeping();
                 return Ok("as it was".to_owned());

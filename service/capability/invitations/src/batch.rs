@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use entity::invitations::{batch, batch_row};
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use web::{Problem, Service};
 
 use crate::ops::{self, NewInvitation};
 use crate::rules::{self, Behind};
+use crate::stranger::{self, AnswerJoin};
 
 /// Lines of one batch.
 pub(crate) const LINES_MAX: usize = 10_000;
@@ -52,6 +53,7 @@ pub(crate) struct WorkOff {
 
 impl Job for WorkOff {
     const KIND: &'static str = "invitations.bulk";
+    const CLASS: Class = Class::Directory;
     const ATTEMPTS_MAX: u32 = 1000;
 
     fn lane(&self) -> Option<String> {
@@ -69,18 +71,22 @@ pub(crate) struct Arrive {
 
 impl Job for Arrive {
     const KIND: &'static str = "invitations.arrived";
+    const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
         Some(self.tenant)
     }
 }
 
-/// Runs batches and arrivals.
+/// Runs batches, arrivals and answers to strangers.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    let (batches, arrivals) = (service.clone(), service.clone());
+    let (batches, arrivals, strangers) = (service.clone(), service.clone(), service.clone());
     vec![
         Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.clone(), job)),
         Handler::new(Backoff::default(), move |job: Arrive, _| arrive(arrivals.clone(), job)),
+        Handler::new(Backoff::default(), move |job: AnswerJoin, run| {
+            stranger::answer(strangers.clone(), job, run)
+        }),
     ]
 }
 
@@ -200,10 +206,10 @@ async fn invite(
     if allowance == 0 {
         rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }
+    ops::require_room(tx, organization, &line.email, &line.role).await?;
     if batch.limited {
         rules::require_patience(tx, service, &line.email).await?;
     }
-    ops::require_room(tx, organization, &line.email, &line.role).await?;
     let (email, role, inviter) = (line.email.clone(), line.role.clone(), batch.inviter.clone());
     let new = NewInvitation::personal(organization, email, role, inviter);
     let new = NewInvitation {

@@ -19,6 +19,7 @@ use web::{
     Routes, Tagged, TenantCaller,
 };
 
+use crate::inviter;
 use crate::ops::{self, NewInvitation};
 use crate::rules::{self, Behind};
 
@@ -58,7 +59,8 @@ pub(crate) struct InvitationInput {
     organization: Option<String>,
     #[schema(max_length = 1000)]
     message: Option<String>,
-    /// Who invites, for people; absent: the tenant.
+    /// Who invites: id or user name of a user, whose name the mail shows; absent: the tenant.
+    #[schema(max_length = 200)]
     inviter: Option<String>,
     /// The language of the mail: `en`, `de`; absent: the tenant's.
     locale: Option<String>,
@@ -177,7 +179,7 @@ async fn create_invitation(
                 rules::require_allowance(tx, &caller.service, organization, Behind::Admins).await?;
                 rules::require_patience(tx, &caller.service, &input.email).await?;
             }
-            let inviter = input.inviter.unwrap_or_else(|| tenant.name.clone());
+            let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
             let new = NewInvitation::personal(organization, input.email, input.role, inviter);
             let new = NewInvitation {
                 message: input.message,

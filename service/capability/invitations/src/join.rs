@@ -5,9 +5,9 @@ use directory::fold;
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
 use mail::NewMail;
-use platform::db::Lookup;
+use platform::rules::Rule;
 use platform::tx::Event;
-use platform::{Ctx, Target, Tx, View, Work, ids};
+use platform::{Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
@@ -15,8 +15,9 @@ use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use crate::accept::new_user;
-use crate::ops::{self, NewInvitation};
-use crate::rules::{self, Behind};
+
+/// Rules of one organization.
+pub(crate) const RULES_MAX: u64 = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,11 +82,21 @@ pub(crate) async fn put_rule(
     };
     match before {
         Some(_) => tx.update(row.clone()).await?,
-        None => tx.insert(row.clone()).await?,
+        None => {
+            require_room(tx, organization).await?;
+            tx.insert(row.clone()).await?;
+        }
     }
     let details = json!({"domain": domain, "mode": mode, "role": role});
     tx.record("join_rule.update", Target::new("organization", organization).with(details));
     Ok(row)
+}
+
+async fn require_room(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
+    tx.exclusive(Rule::JoinRules, organization).await?;
+    let there = tx.select::<join_rule::Entity>();
+    let there = there.filter(join_rule::Column::OrganizationId.eq(organization));
+    if tx.count(there).await? >= RULES_MAX { Err(Problem::full("join_rules", RULES_MAX)) } else { Ok(()) }
 }
 
 async fn rule(view: &View, domain: &str) -> Result<Option<join_rule::Model>, platform::DbError> {
@@ -101,46 +112,13 @@ pub(crate) async fn delete_rule(tx: &mut Tx, organization: Uuid, domain: &str) -
     Ok(())
 }
 
-/// Somebody wants to join: if their domain has a rule they get a mail. Whoever asks learns nothing either way.
-pub(crate) async fn begin(
-    service: &Service,
-    ctx: &Ctx,
-    slug: &str,
-    email: &str,
-    locale: Option<String>,
-) -> Result<(), Problem> {
-    let Some(tenant) = service.db.tenant_of(Lookup::TenantSlug(slug)).await? else { return Ok(()) };
-    let work = async |tx: &mut Tx| {
-        tx.housekeeping();
-        let Ok(tenant) = tenancy::active(tx).await else { return Ok(()) };
-        let Some(domain) = sso::domain_of(email) else { return Ok(()) };
-        let Some(rule) = rule(tx, &domain).await? else { return Ok(()) };
-        // A proof may have lapsed since the rule was made.
-        if sso::organization_of_domain(tx, &domain).await? != Some(rule.organization_id) {
-            return Ok(());
-        }
-        let kind = if rule.mode == "auto" { "join" } else { "request" };
-        let (organization, inviter) = (rule.organization_id, tenant.name.clone());
-        let new = NewInvitation::personal(organization, email.to_owned(), rule.role, inviter);
-        let new = NewInvitation { kind, locale, ..new };
-        let fits = async {
-            rules::require_by_hand(tx, organization).await?;
-            rules::require_stranger(tx, organization, email).await?;
-            rules::require_allowance(tx, service, organization, Behind::Strangers).await?;
-            rules::require_patience(tx, service, email).await
-        };
-        if let Err(problem) = fits.await {
-            return if problem.code.status().is_client_error() { Ok(()) } else { Err(problem) };
-        }
-        match ops::pending_for(tx, organization, email).await? {
-            Some(pending) => ops::resend(tx, service, pending.id).await.map(drop),
-            None => ops::create(tx, service, &tenant, new).await.map(drop),
-        }
-    };
-    match service.db.write(ctx, tenant, work).await {
-        Err(problem) if problem.code.status().is_client_error() => Ok(()),
-        other => other,
-    }
+/// The rule under which the people of an address come in.
+pub(crate) async fn rule_of(view: &View, email: &str) -> Result<Option<join_rule::Model>, Problem> {
+    let Some(domain) = sso::domain_of(email) else { return Ok(None) };
+    let Some(rule) = rule(view, &domain).await? else { return Ok(None) };
+    // A proof may have lapsed since the rule was made.
+    let proven = sso::organization_of_domain(view, &domain).await?;
+    Ok(Some(rule).filter(|rule| proven == Some(rule.organization_id)))
 }
 
 /// The address is proven: now somebody decides.
@@ -183,7 +161,7 @@ pub(crate) async fn ask(
     let values = json!({"person": row.email, "domain": domain, "role": row.role, "url": url});
     for address in directory::admin_addresses(tx, tenant).await? {
         let mail = NewMail::new("join-request", &address, row.id.to_string(), values.clone());
-        mail::enqueue(tx, service, NewMail { organization: Some(organization), ..mail }).await?;
+        mail::notify(tx, service, NewMail { organization: Some(organization), ..mail }).await?;
     }
     Ok(())
 }

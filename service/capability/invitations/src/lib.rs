@@ -8,12 +8,14 @@
 mod accept;
 mod batch;
 mod http;
+mod inviter;
 mod join;
 mod ops;
 mod rules;
+mod stranger;
 mod sweep;
 
 pub use batch::handlers;
 pub use http::{Invitation, routes};
 pub use ops::{NewInvitation, create, forget_all, pending_for, revoke_all};
-pub use sweep::{Arrivals, sweep};
+pub use sweep::{Arrivals, sweep, sweep_batches};

@@ -5,7 +5,7 @@ use directory::{NewExpected, fold};
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::tenancy::tenant;
 use mail::NewMail;
-use platform::crypto::one_time_secret;
+use platform::crypto::{hex, one_time_secret, same, sha256};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -121,11 +121,18 @@ pub async fn create(
         // One that is over makes room.
         expire(tx, old).await?;
     }
-    let (token, digest) = one_time_secret(PREFIX);
+    let id = ids::new();
+    let (token, digest) = match new.kind {
+        "personal" => {
+            let (token, digest) = one_time_secret(PREFIX);
+            (token.to_string(), digest)
+        }
+        _ => own_token(service, id),
+    };
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
-        id: ids::new(),
+        id,
         kind: new.kind.to_owned(),
         email_key: fold(&new.email),
         email: new.email,
@@ -149,10 +156,35 @@ pub async fn create(
         other => other.into(),
     })?;
     hold(tx, &row).await?;
-    send(tx, service, tenant, &row, &token).await?;
+    send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
     tx.emit(&Created(facts(&row)));
     Ok(row)
+}
+
+/// The token of an invitation that a person asked for themselves. It is made of its id, so that whoever asks again gets the same link, and
+/// nobody's link is dead because somebody else asked. Without the master key it is as random as any other.
+fn own_token(service: &Service, id: Uuid) -> (String, [u8; 32]) {
+    let secret = hex(&service.envelope.mark("invitation token", id.as_bytes()));
+    let token = format!("{PREFIX}{secret}");
+    let digest = sha256(token.as_bytes());
+    (token, digest)
+}
+
+/// Mails the link of an invitation that a person asked for themselves once more; the invitation stays as it is. One whose token somebody
+/// else made is left alone.
+pub(crate) async fn remind(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    row: &Model,
+) -> Result<(), Problem> {
+    let (token, digest) = own_token(service, row.id);
+    if !same(&digest, &row.token_digest) {
+        return Ok(());
+    }
+    let occasion = format!("{}:{}", row.version, tx.now().timestamp());
+    send(tx, service, tenant, row, &token, occasion).await
 }
 
 /// Refuses what [`create`] would refuse after it began to write.
@@ -205,6 +237,7 @@ async fn send(
     tenant: &tenant::Model,
     row: &Model,
     token: &str,
+    occasion: String,
 ) -> Result<(), Problem> {
     // From the configuration, never from the request's Host.
     let link = format!("{}/invitations/accept?token={token}", service.config.public_url());
@@ -212,7 +245,7 @@ async fn send(
         "inviter": row.inviter, "tenant": tenant.name, "role": row.role, "message": row.message, "link": link,
         "expires_at": row.expires_at,
     });
-    let occasion = format!("{}:{}", row.id, row.version);
+    let occasion = format!("{}:{occasion}", row.id);
     let mail = NewMail::new("invitation", &row.email, occasion, values);
     let (organization, locale) = (Some(row.organization_id), row.locale.as_deref());
     mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await
@@ -250,7 +283,7 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
         other => other.into(),
     })?;
     hold(tx, &row).await?;
-    send(tx, service, &tenant, &row, &token).await?;
+    send(tx, service, &tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.resend", Target::new("invitation", id));
     Ok(row)
 }

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use entity::invitations::invitation;
-use entity::mail::message;
 use entity::tenancy::tenant;
-use platform::View;
+use platform::rules::{Allowance, Rule};
+use platform::{Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Problem, Service};
@@ -61,20 +61,21 @@ pub(crate) enum Behind {
     Strangers,
 }
 
-/// How many more invitations may go out now.
+/// How many more invitations may go out now. It stays true until the commit: the tenant's others wait.
 pub(crate) async fn allowance(
-    view: &View,
+    tx: &Tx,
     service: &Service,
     organization: Uuid,
     behind: Behind,
 ) -> Result<u64, Problem> {
     use invitation::Column;
-    let recent = view.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
+    tx.exclusive(Rule::Invitations, tx.tenant()).await?;
+    let recent = tx.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
     let recent = match behind {
         Behind::Admins => recent.filter(Column::Kind.eq("personal")),
         Behind::Strangers => recent.filter(Column::Kind.ne("personal")),
     };
-    let recent = view.count(recent.filter(Column::CreatedAt.gt(view.now() - DAY))).await?;
+    let recent = tx.count(recent.filter(Column::CreatedAt.gt(tx.now() - DAY))).await?;
     Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
 }
 
@@ -83,26 +84,25 @@ pub(crate) async fn allowance(
 /// # Errors
 /// `invitation.limited`.
 pub(crate) async fn require_allowance(
-    view: &View,
+    tx: &Tx,
     service: &Service,
     organization: Uuid,
     behind: Behind,
 ) -> Result<(), Problem> {
-    match allowance(view, service, organization, behind).await? {
+    match allowance(tx, service, organization, behind).await? {
         0 => Err(limited("organization", service.config.invitations.per_organization_per_day)),
         _ => Ok(()),
     }
 }
 
-/// Refuses to write to the same person again and again.
+/// Refuses to write to the same person again and again, however their address is spelled. Asked last: it is spent.
 ///
 /// # Errors
 /// `invitation.limited`.
-pub(crate) async fn require_patience(view: &View, service: &Service, email: &str) -> Result<(), Problem> {
-    use message::Column;
+pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) -> Result<(), Problem> {
     let most = service.config.invitations.per_recipient_per_day;
-    let recent = view.select::<message::Entity>().filter(Column::Recipient.eq(email));
-    let recent = recent.filter(Column::Template.eq("invitation"));
-    let recent = view.count(recent.filter(Column::CreatedAt.gt(view.now() - DAY))).await?;
-    if recent >= most { Err(limited("recipient", most)) } else { Ok(()) }
+    // First, as everybody takes it: what is spent is locked until the commit.
+    tx.exclusive(Rule::Invitations, tx.tenant()).await?;
+    let spent = tx.spend(Rule::InvitationMails, directory::fold(email), Allowance::a_day(most)).await?;
+    if spent { Ok(()) } else { Err(limited("recipient", most)) }
 }

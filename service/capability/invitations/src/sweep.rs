@@ -1,9 +1,11 @@
 //! What is over is marked as over, by the clock; redeeming never waits for it.
 
+use chrono::TimeDelta;
 use entity::invitations::invitation::{Column, Entity};
 use entity::platform::outbox_event;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::jobs::SWEPT_AT_ONCE;
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -14,6 +16,8 @@ use web::{Problem, Service};
 use crate::batch::Arrive;
 use crate::ops;
 
+/// How long it can be read what became of a batch.
+const BATCHES_KEPT: TimeDelta = TimeDelta::days(90);
 /// Invitations of one round.
 const ROUND: u64 = 500;
 
@@ -41,6 +45,25 @@ pub async fn sweep(service: &Service) -> Result<usize, Problem> {
         service.db.write(&Ctx::system("invitations"), *tenant, work).await?;
     }
     Ok(over.len())
+}
+
+/// Removes batches that were done long ago, and what became of their lines; the invitations themselves stay.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
+    let before = tx.now() - BATCHES_KEPT;
+    let lines = format!(
+        "DELETE FROM invitation_batch_row WHERE (tenant_id, batch_id, number) IN \
+         (SELECT line.tenant_id, line.batch_id, line.number FROM invitation_batch_row line \
+         JOIN invitation_batch batch ON batch.tenant_id = line.tenant_id AND batch.id = line.batch_id \
+         WHERE batch.status = 'done' AND batch.finished_at < $1 LIMIT {SWEPT_AT_ONCE})"
+    );
+    let lines = tx.execute(&lines, vec![before.into()]).await?;
+    let empty = "DELETE FROM invitation_batch WHERE status = 'done' AND finished_at < $1 AND NOT EXISTS \
+                 (SELECT 1 FROM invitation_batch_row line \
+                 WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id)";
+    Ok(lines + tx.execute(empty, vec![before.into()]).await?)
 }
 
 /// Hears that somebody who was invited came in by an identity provider.

@@ -12,11 +12,13 @@ mod jobs;
 mod language;
 mod ops;
 mod plain;
+mod strangers;
 mod templates;
 mod transport;
 
 pub use http::routes;
 pub use jobs::{SendMail, handler};
-pub use ops::{NewMail, enqueue};
+pub use ops::{NewMail, enqueue, notify, sweep};
+pub use strangers::{LANE as STRANGERS_LANE, Sealed, ask, may_write_to};
 pub use templates::{Rendered, locales, names, page, preview, speaks};
 pub use transport::Transport;

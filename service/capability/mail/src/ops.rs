@@ -1,16 +1,23 @@
 //! A mail is made.
 
+use chrono::TimeDelta;
 use entity::mail::message;
 use entity::tenancy::tenant;
-use platform::{Timestamp, Tx, Work, ids};
+use platform::retention::{self, Retained};
+use platform::rules::{Allowance, Rule};
+use platform::{DbError, PlatformTx, Timestamp, Tx, Work, ids};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::{Code, Problem, Service};
 
 use crate::branding::{self, Brand};
 use crate::jobs::SendMail;
 use crate::language::Language;
 use crate::templates;
+
+/// How long a mail is kept that was sent, or never will be. Longer than what it is about: a second mail of one occasion isn't made.
+const MAILS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// A mail to be made.
 #[derive(Debug)]
@@ -44,11 +51,49 @@ impl<'a> NewMail<'a> {
     }
 }
 
-/// Renders and stores a mail, and leaves the job that sends it.
+/// What became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// It is made, or was made before.
+    Queued,
+    /// The tenant has sent what it may send today.
+    Limited,
+}
+
+/// Renders and stores a mail that somebody asked for, and leaves the job that sends it.
+///
+/// # Errors
+/// `mail.limited` if the tenant has sent as many as it may.
+pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
+    match make(tx, service, new).await? {
+        Made::Queued => Ok(()),
+        Made::Limited => {
+            let limit = tx.by_plan(service.config.limits.mails_per_day).await?;
+            Err(Problem::new(Code::MailLimited).fact("per", "tenant").fact("limit", limit))
+        }
+    }
+}
+
+/// The same as [`enqueue`], for a mail that nobody waits for: beyond the limit it is left out, and what it tells of goes on.
 ///
 /// # Errors
 /// `internal`.
-pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
+pub async fn notify(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
+    let template = new.template;
+    if make(tx, service, new).await? == Made::Limited {
+        metrics::counter!("tenantry_mails_left_out_total", "template" => template).increment(1);
+        tracing::warn!(tenant = %tx.tenant(), template, "the tenant's mails of the day are used up: one is left out");
+    }
+    Ok(())
+}
+
+/// Whether a mail of this key was made before.
+async fn is_there(tx: &Tx, key: &str) -> Result<bool, DbError> {
+    let select = tx.select::<message::Entity>().filter(message::Column::DedupeKey.eq(key));
+    Ok(tx.one(select).await?.is_some())
+}
+
+async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, Problem> {
     let named = tx.one(tx.select::<tenant::Entity>()).await?.map(|tenant| tenant.name);
     let named = named.unwrap_or_default();
     let brand = Brand::of(&named, branding::find(tx).await?);
@@ -57,6 +102,13 @@ pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result
         language.into_iter().flatten().find_map(Language::parse).or_else(|| Language::all().next());
     let language = language.ok_or_else(|| Problem::internal("mail has no language"))?;
     let dedupe_key = new.key();
+    if is_there(tx, &dedupe_key).await? {
+        return Ok(Made::Queued);
+    }
+    let limit = tx.by_plan(service.config.limits.mails_per_day).await?;
+    if !tx.spend(Rule::TenantMails, "", Allowance::a_day(limit)).await? {
+        return Ok(Made::Limited);
+    }
     let values = if let Value::Object(values) = new.values { values } else { Map::new() };
     let rendered = templates::mail(new.template, language, &brand, &named, values)?;
     let id = ids::new();
@@ -80,5 +132,15 @@ pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result
     if tx.insert_unless_there(row).await? {
         tx.enqueue_at(&SendMail { tenant: tx.tenant(), id }, new.send_at);
     }
-    Ok(())
+    Ok(Made::Queued)
+}
+
+/// Removes mails that nothing will become of any more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep(tx: &PlatformTx) -> Result<u64, DbError> {
+    let over =
+        Retained { table: "mail_message", key: "tenant_id, id", until: "status <> 'queued' AND created_at" };
+    retention::remove(tx, over, tx.now() - MAILS_KEPT).await
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use entity::authz::operator::{Column, Entity, Model};
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -23,6 +24,8 @@ const ENROLLMENT_LIFETIME: TimeDelta = TimeDelta::days(2);
 const RECOVERY_CODES: usize = 10;
 /// Operators at most.
 const OPERATORS_MAX: u64 = 500;
+/// NIST SP 800-63B-4, section 3.2.2: after a hundred wrong ones in a row a password counts no more, until it is set anew.
+const FAILURES_MAX: i64 = 100;
 
 /// Somebody came in by a recovery code: worth a look.
 #[derive(Serialize)]
@@ -43,13 +46,14 @@ pub(crate) async fn create(
     name: &str,
     role: &str,
 ) -> Result<(Model, String), Problem> {
+    tx.exclusive(Rule::Operators, "").await?;
     if tx.count(tx.platform::<Entity>()).await? >= OPERATORS_MAX {
-        return Err(Problem::invalid("", "there are 500 operators already"));
+        return Err(Problem::full("operators", OPERATORS_MAX));
     }
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
     let row = Model {
         id: ids::new(),
-        email: email.trim().to_lowercase(),
+        email: identity_core::fold(email),
         name: name.to_owned(),
         role: role.to_owned(),
         enrollment_digest: Some(digest.to_vec()),
@@ -74,7 +78,7 @@ pub(crate) async fn create(
 /// A new link for one who has lost their passkeys, or wants another.
 pub(crate) async fn enroll_again(tx: &mut PlatformTx, id: Uuid) -> Result<(Model, String), Problem> {
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
-    let row = find(tx, id).await?;
+    let row = locked(tx, id).await?;
     let row = Model {
         enrollment_digest: Some(digest.to_vec()),
         enrollment_expires_at: Some(tx.now() + ENROLLMENT_LIFETIME),
@@ -92,9 +96,15 @@ pub(crate) async fn find(view: &PlatformView, id: Uuid) -> Result<Model, Problem
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
+/// One whose row is written as a whole: nobody else writes it meanwhile.
+async fn locked(tx: &PlatformTx, id: Uuid) -> Result<Model, Problem> {
+    let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
 /// An operator who may come in.
 pub(crate) async fn by_email(view: &PlatformView, email: &str) -> Result<Option<Model>, DbError> {
-    let select = view.platform::<Entity>().filter(Column::Email.eq(email.trim().to_lowercase()));
+    let select = view.platform::<Entity>().filter(Column::Email.eq(identity_core::fold(email)));
     view.one(select.filter(Column::DisabledAt.is_null())).await
 }
 
@@ -106,13 +116,21 @@ pub(crate) async fn by_enrollment(view: &PlatformView, token: &str) -> Result<Op
     Ok(found.filter(|row| row.enrollment_expires_at.is_some_and(|until| until > view.now())))
 }
 
+/// The operator whom an enrolment link names, locked: of two who use it at once, the second finds it used.
+pub(crate) async fn enrolling(tx: &PlatformTx, token: &str) -> Result<Option<Model>, Problem> {
+    let Some(found) = by_enrollment(tx, token).await? else { return Ok(None) };
+    let row = locked(tx, found.id).await?;
+    let same = row.enrollment_digest == found.enrollment_digest && row.disabled_at.is_none();
+    Ok(same.then_some(row))
+}
+
 pub(crate) async fn list(view: &PlatformView) -> Result<Vec<Model>, DbError> {
     view.all(view.platform::<Entity>().order_by_asc(Column::Id).limit(OPERATORS_MAX)).await
 }
 
 /// Ends an operator's access, at once.
 pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
-    let row = find(tx, id).await?;
+    let row = locked(tx, id).await?;
     let disabled_at = Some(row.disabled_at.unwrap_or(tx.now()));
     tx.update(Model {
         disabled_at,
@@ -168,7 +186,7 @@ pub(crate) async fn set_password(
     id: Uuid,
     password_hash: Option<String>,
 ) -> Result<(), Problem> {
-    let row = find(tx, id).await?;
+    let row = locked(tx, id).await?;
     let action = if password_hash.is_some() { "operator.password_set" } else { "operator.password_removed" };
     let (updated_at, version) = (tx.now(), row.version + 1);
     tx.update(Model { password_hash, password_failures: 0, updated_at, version, ..row }).await?;
@@ -181,20 +199,24 @@ pub(crate) async fn enter_by_password(
     tx: &mut PlatformTx,
     who: &Model,
 ) -> Result<Option<(String, i64)>, Problem> {
-    let row = find(tx, who.id).await?;
-    if row.disabled_at.is_some() || row.password_hash != who.password_hash {
+    let sql = "UPDATE operator SET password_failures = 0, version = version + 1 \
+               WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
+    if tx.execute(sql, vec![who.id.into(), who.password_hash.clone().into()]).await? != 1 {
         tx.housekeeping();
         return Ok(None);
     }
-    tx.update(Model { password_failures: 0, version: row.version + 1, ..row }).await?;
     Ok(Some(sessions::open(tx, who.id, "password").await?))
 }
 
-/// Counts a wrong password.
-pub(crate) async fn count_failure(tx: &mut PlatformTx, id: Uuid) -> Result<u64, DbError> {
+/// Counts a password as wrong before it is compared: of many that come at once, none is compared that wasn't counted. The
+/// right one sets the count back. `None`: nobody, no password, or too many wrong ones in a row.
+pub(crate) async fn attempt(tx: &mut PlatformTx, email: &str) -> Result<Option<Model>, DbError> {
     tx.housekeeping();
-    let sql = "UPDATE operator SET password_failures = password_failures + 1 WHERE id = $1";
-    tx.execute(sql, vec![id.into()]).await
+    let Some(who) = by_email(tx, email).await? else { return Ok(None) };
+    let sql = "UPDATE operator SET password_failures = password_failures + 1 \
+               WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL AND password_failures < $3";
+    let values = vec![who.id.into(), who.password_hash.clone().into(), FAILURES_MAX.into()];
+    Ok((tx.execute(sql, values).await? == 1).then_some(who))
 }
 
 /// How many sessions live, by operator.

@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use entity::authz::{ceremony, operator, passkey};
+use platform::rules::Rule;
 use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
@@ -79,6 +80,16 @@ fn read(row: &passkey::Model) -> Result<Passkey, Problem> {
     serde_json::from_value(row.credential.clone()).map_err(Problem::internal)
 }
 
+/// The passkeys that an operator has, one more of which there may be.
+async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
+    tx.exclusive(Rule::Passkeys, operator).await?;
+    let there = rows_of(tx, operator).await?;
+    if there.len() as u64 >= PASSKEYS_MAX {
+        return Err(Problem::full("passkeys", PASSKEYS_MAX));
+    }
+    Ok(there)
+}
+
 /// Begins to make a passkey; answers the ceremony's id and what the browser is asked.
 pub(crate) async fn begin_registration(
     tx: &mut PlatformTx,
@@ -86,10 +97,7 @@ pub(crate) async fn begin_registration(
     who: &operator::Model,
 ) -> Result<(Uuid, Value), Problem> {
     tx.housekeeping();
-    let there = rows_of(tx, who.id).await?;
-    if there.len() as u64 >= PASSKEYS_MAX {
-        return Err(Problem::detailed(Code::Conflict, "There are 20 passkeys already."));
-    }
+    let there = require_room(tx, who.id).await?;
     let known =
         there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
     let (options, state) = relying_party(service)?
@@ -112,6 +120,7 @@ pub(crate) async fn finish_registration(
     if operator != Some(who.id) {
         return Err(refused());
     }
+    require_room(tx, who.id).await?;
     let made =
         relying_party(service)?.finish_passkey_registration(credential, &state).map_err(|_| refused())?;
     let row = passkey::Model {

@@ -5,6 +5,7 @@ use entity::authz::operator_session::{Column, Entity, Model};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{one_time_secret, sha256};
+use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -66,8 +67,11 @@ pub(crate) async fn end(tx: &mut PlatformTx, cookie: &str) -> Result<(), DbError
 /// [`DbError`].
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let now = tx.now();
-    let sessions = tx.execute("DELETE FROM operator_session WHERE expires_at < $1", vec![now.into()]).await?;
-    Ok(sessions + tx.execute("DELETE FROM ceremony WHERE expires_at < $1", vec![now.into()]).await?)
+    let mut removed = 0;
+    for table in ["operator_session", "ceremony"] {
+        removed += retention::remove(tx, Retained { table, key: "id", until: "expires_at" }, now).await?;
+    }
+    Ok(removed)
 }
 
 /// Recognises operators by their sessions. Asked of the store each time: an ended session is over at once.
@@ -100,6 +104,23 @@ impl Authenticator for Operators {
                 addresses: std::sync::Arc::default(),
                 rehearsal: None,
             })
+        }
+        .boxed_local()
+    }
+
+    fn is_live<'a>(
+        &'a self,
+        service: &'a Service,
+        _: &'a str,
+        id: Uuid,
+    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        async move {
+            let look = async |view: &PlatformView| ops::find(view, id).await;
+            match service.db.read_platform(look).await {
+                Ok(operator) => Ok(operator.disabled_at.is_none()),
+                Err(problem) if problem.code == Code::NotFound => Ok(false),
+                Err(problem) => Err(problem),
+            }
         }
         .boxed_local()
     }

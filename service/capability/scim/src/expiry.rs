@@ -79,7 +79,7 @@ async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<
         let occasion = format!("{}:{days}", row.id);
         let mail = NewMail::new("token-expiring", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(row.organization_id), ..mail };
-        mail::enqueue(tx, service, mail).await?;
+        mail::notify(tx, service, mail).await?;
     }
     Ok(())
 }

@@ -184,7 +184,7 @@ async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uui
         let occasion = held_at.timestamp().to_string();
         let mail = NewMail::new("directory-held", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(organization), ..mail };
-        mail::enqueue(tx, service, mail).await?;
+        mail::notify(tx, service, mail).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::scim::schema::{Column, Entity, Model};
+use platform::rules::Rule;
 use platform::sql::Step;
 use platform::{Target, Tx, View, Work as _, ids};
 use policy_core::Permission;
@@ -145,8 +146,9 @@ async fn create_schema(
     let (schema, definition) = read(&input)?;
     let row = caller
         .write(async |tx| {
+            tx.exclusive(Rule::ScimSchemas, tx.tenant()).await?;
             if tx.count(tx.select::<Entity>()).await? >= SCHEMAS_MAX {
-                return Err(Problem::invalid("", "the tenant has 20 schemas already"));
+                return Err(Problem::full("scim_schemas", SCHEMAS_MAX));
             }
             let row = Model {
                 tenant_id: tx.tenant(),

@@ -6,10 +6,11 @@ use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::scim::token::{Column, Entity, Model};
 use ipnet::IpNet;
-use platform::crypto::BearerSecret;
+use platform::crypto::{BearerSecret, SecretKind, SecretProof};
+use platform::rules::Rule;
 use platform::{Target, Tx, View, Work as _, ids};
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -169,11 +170,13 @@ impl From<Model> for ScimToken {
     }
 }
 
-/// A secret and its hash: made before the transaction, Argon2id takes its time.
-async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, String), Problem> {
+/// A secret and what is stored of it: made before the transaction, Argon2id takes its time.
+async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, SecretProof), Problem> {
     let secret = BearerSecret::generate(PREFIX, ids::new());
-    let hash = caller.service.hasher.hash(&secret.text).await?;
-    Ok((secret, hash))
+    let protect =
+        caller.service.secrets.protect(SecretKind::ScimToken, secret.id, caller.tenant(), &secret.text);
+    let proof = protect.await?;
+    Ok((secret, proof))
 }
 
 fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<ScimTokenWithSecret> {
@@ -192,6 +195,17 @@ fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<Sc
     Created(location, with_secret)
 }
 
+/// Refuses one token more than an organization may have that count.
+async fn require_room(tx: &Tx, caller: &TenantCaller, organization: Uuid) -> Result<(), Problem> {
+    let limit = caller.service.config.limits.scim_tokens;
+    tx.exclusive(Rule::ScimTokens, organization).await?;
+    let live = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let live = live.filter(Column::RevokedAt.is_null());
+    let live =
+        live.filter(Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(tx.now())));
+    if tx.count(live).await? >= limit { Err(Problem::full("scim_tokens", limit)) } else { Ok(()) }
+}
+
 async fn create_scim_token(
     caller: TenantCaller,
     ids: Ids,
@@ -201,18 +215,20 @@ async fn create_scim_token(
     if input.expires_at.is_some_and(|end| end <= caller.service.db.clock().now()) {
         return Err(Problem::invalid("/expiresAt", "must be in the future"));
     }
-    let (secret, hash) = secret(&caller).await?;
+    let (secret, proof) = secret(&caller).await?;
     let row = caller
         .write(async |tx| {
             tenancy::active(tx).await?;
             let organization = tenancy::organization_named(tx, name).await?;
+            require_room(tx, &caller, organization.id).await?;
             let row = Model {
                 tenant_id: tx.tenant(),
                 organization_id: organization.id,
                 id: secret.id,
                 name: input.name,
                 profile: input.profile.unwrap_or_else(|| "compat".to_owned()),
-                secret_hash: hash,
+                secret_hash: proof.hash,
+                secret_mac: Some(proof.mac),
                 created_at: tx.now(),
                 expires_at: input.expires_at,
                 revoked_at: None,
@@ -263,6 +279,14 @@ pub(crate) async fn find(view: &View, organization: &str, id: Uuid) -> Result<Mo
     view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
+/// A token whose row is written as a whole: nobody revokes or replaces it meanwhile.
+async fn locked(tx: &Tx, organization: &str, id: Uuid) -> Result<Model, Problem> {
+    let organization = tenancy::organization_named(tx, organization).await?;
+    let select =
+        tx.select::<Entity>().filter(Column::OrganizationId.eq(organization.id)).filter(Column::Id.eq(id));
+    tx.lock(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
 async fn revoke_scim_token(
     caller: TenantCaller,
     ids: Ids,
@@ -275,7 +299,7 @@ async fn revoke_scim_token(
 }
 
 async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem> {
-    let row = find(tx, organization, id).await?;
+    let row = locked(tx, organization, id).await?;
     if row.revoked_at.is_none() {
         rehearsal::end(tx, &row).await?;
         tx.update(Model { revoked_at: Some(tx.now()), ..row }).await?;
@@ -312,16 +336,19 @@ async fn rotate_scim_token(
     if !(0..=OVERLAP_SECONDS_MAX).contains(&overlap) {
         return Err(Problem::invalid("/overlapSeconds", "must be from 0 to 2592000"));
     }
-    let (secret, hash) = secret(&caller).await?;
+    let (secret, proof) = secret(&caller).await?;
     let row = caller
         .write(async |tx| {
             let old = find(tx, name, id).await?;
+            require_room(tx, &caller, old.organization_id).await?;
+            let old = locked(tx, name, id).await?;
             if old.revoked_at.is_some() {
                 return Err(Problem::new(Code::TokenRevoked));
             }
             let new = Model {
                 id: secret.id,
-                secret_hash: hash,
+                secret_hash: proof.hash,
+                secret_mac: Some(proof.mac),
                 created_at: tx.now(),
                 last_used_at: None,
                 replaced_by: None,

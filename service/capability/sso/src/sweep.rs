@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use entity::sso::connection;
 use mail::NewMail;
+use platform::retention::{self, Retained};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -25,15 +26,30 @@ pub async fn sweep(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbErro
     let kept = TimeDelta::from_std(service.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
     let (now, old) = (tx.now(), tx.now() - kept);
     let mut removed = 0;
-    for (sql, before) in [
-        ("DELETE FROM sign_in WHERE started_at < $1", old),
-        ("DELETE FROM assertion_use WHERE expires_at < $1", now),
-        ("DELETE FROM authorization_code WHERE expires_at < $1", now - TimeDelta::hours(1)),
-        ("DELETE FROM authorization_request WHERE expires_at < $1", now),
+    for ((table, key, until), before) in [
+        (("sign_in", "tenant_id, id", "started_at"), old),
+        (("assertion_use", "tenant_id, connection_id, assertion_id", "expires_at"), now),
+        (("authorization_code", "tenant_id, digest", "expires_at"), now - TimeDelta::hours(1)),
     ] {
-        removed += tx.execute(sql, vec![before.into()]).await?;
+        removed += retention::remove(tx, Retained { table, key, until }, before).await?;
     }
     Ok(removed)
+}
+
+/// How long a sign-in to which nothing came back is shown as abandoned.
+const ABANDONED_KEPT: TimeDelta = TimeDelta::minutes(5);
+
+/// Removes what was begun and never finished, soon after its time is over: anybody can begin. Called every minute.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sweep_begun(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    let now = tx.now();
+    let until = "status IN ('started', 'answered') AND expires_at";
+    let sign_ins = Retained { table: "sign_in", key: "tenant_id, id", until };
+    let requests = Retained { table: "authorization_request", key: "id", until: "expires_at" };
+    let removed = retention::remove(tx, sign_ins, now - ABANDONED_KEPT).await?;
+    Ok(removed + retention::remove(tx, requests, now).await?)
 }
 
 /// Something of a connection ends soon.
@@ -130,7 +146,7 @@ async fn tell(
         let occasion = format!("{}:{what}:{days}:{}", one.row.id, at.timestamp());
         let mail = NewMail::new("connection-expiring", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(one.row.organization_id), ..mail };
-        mail::enqueue(tx, service, mail).await?;
+        mail::notify(tx, service, mail).await?;
     }
     Ok(())
 }

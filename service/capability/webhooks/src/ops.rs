@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 use entity::webhooks::{endpoint, module as module_row};
-use platform::crypto::BearerSecret;
+use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::http::HttpError;
-use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
+use platform::rules::Rule;
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use url::Url;
@@ -68,6 +69,8 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
     }
     let id = ids::new();
     let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);
+    let protect = service.secrets.protect(SecretKind::ModuleClient, id, Uuid::nil(), &client_secret.text);
+    let proof = protect.await?;
     let webhook_secret = new_secret();
     let now = service.db.clock().now();
     let row = module_row::Model {
@@ -77,7 +80,8 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
         redirect_uris: json!(fields.redirect_uris),
         profile: fields.profile,
         client_id: format!("mod_{}", id.simple()),
-        client_secret_hash: service.hasher.hash(&client_secret.text).await?,
+        client_secret_hash: proof.hash,
+        secret_mac: Some(proof.mac),
         webhook_secret: service.envelope.seal("module", id.as_bytes(), webhook_secret.as_bytes())?,
         public: fields.public,
         post_logout_redirect_uris: json!(fields.logout.post_logout_redirect_uris),
@@ -106,6 +110,10 @@ impl platform::tx::Event for ModuleChanged {
 
 pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Problem> {
     let id = row.id;
+    tx.exclusive(Rule::Modules, "").await?;
+    if tx.count(tx.platform::<module_row::Entity>()).await? >= RECEIVERS_MAX {
+        return Err(Problem::full("modules", RECEIVERS_MAX));
+    }
     tx.insert(row).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
     tx.record("module.create", Target::new("module", id));
     tx.emit(&ModuleChanged { module_id: id });
@@ -191,8 +199,20 @@ pub async fn authenticate_client(
         return Ok(None);
     }
     let Some(module) = client(service, client_id).await? else { return Ok(None) };
-    let matches = service.hasher.verify(secret, &module.client_secret_hash).await?;
-    Ok(Some(module).filter(|_| matches))
+    let (id, hash) = (module.id, &module.client_secret_hash);
+    let stored =
+        StoredSecret { kind: SecretKind::ModuleClient, id, hash, mac: module.secret_mac.as_deref() };
+    let Some(missing_mac) = service.secrets.recognise(secret, stored).await?.right() else { return Ok(None) };
+    if let Some(mac) = missing_mac {
+        let add = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            let sql = "UPDATE module SET secret_mac = $2 WHERE id = $1 AND secret_mac IS NULL";
+            tx.execute(sql, vec![id.into(), mac.into()]).await
+        };
+        // The client is right all the same; the next use tries again.
+        let _ = service.db.write_platform(&Ctx::system("module secrets"), add).await;
+    }
+    Ok(Some(module))
 }
 
 /// What an endpoint is made of.
@@ -240,6 +260,15 @@ pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Res
         updated_at: now,
     };
     Ok(MadeEndpoint { row, secret })
+}
+
+pub(crate) async fn insert_endpoint(tx: &mut PlatformTx, row: endpoint::Model) -> Result<(), Problem> {
+    tx.exclusive(Rule::WebhookEndpoints, "").await?;
+    if tx.count(tx.platform::<endpoint::Entity>()).await? >= RECEIVERS_MAX {
+        return Err(Problem::full("webhook_endpoints", RECEIVERS_MAX));
+    }
+    tx.record("webhook_endpoint.create", Target::new("webhook_endpoint", row.id));
+    Ok(tx.insert(row).await?)
 }
 
 fn open_secret(service: &Service, id: Uuid, sealed: &[u8]) -> Result<String, Problem> {
@@ -323,10 +352,9 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let removed = tx.execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEEP_MAX.into()]).await?;
     // What waited at a disabled endpoint for longer than its event is kept.
     let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
-               WHERE status = 'pending' AND NOT EXISTS \
-               (SELECT 1 FROM outbox_event WHERE outbox_event.id = webhook_delivery.event_id)";
-    tx.execute(sql, Vec::new()).await?;
-    Ok(removed)
+               WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
+               (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
+    Ok(removed.max(tx.execute(sql, vec![SWEEP_MAX.into()]).await?))
 }
 
 /// Whether an endpoint takes security event tokens.

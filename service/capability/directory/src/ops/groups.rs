@@ -1,10 +1,12 @@
 //! Groups: made, renamed, filled, removed.
 
 use entity::directory::group;
+use identity_core::fold;
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work, ids};
 use scim_core::schema::ResourceType;
-use scim_core::{fold, fold_resource};
+use scim_core::fold_resource;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -129,8 +131,12 @@ pub async fn replace_group(
     }
     let image = group_image(&before);
     let display_name = text(&resource, "displayName").unwrap_or_default();
+    let display_name_key = match display_name == before.display_name {
+        true => before.display_name_key.clone(),
+        false => fold(&display_name),
+    };
     let row = group::Model {
-        display_name_key: fold(&display_name),
+        display_name_key,
         display_name,
         external_id: text(&resource, "externalId"),
         folded: fold_resource(kind, &resource),
@@ -260,7 +266,7 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
     }
     let invalid = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalidValue");
     // Two groups that take each other in at the same moment must see each other.
-    super::lock_organization(tx, organization).await?;
+    tx.exclusive(Rule::GroupNesting, organization).await?;
     if members::known(tx, Kind::Group, organization, &rest).await?.len() < rest.len() {
         return Err(invalid("A member is not a user or group of this organization."));
     }

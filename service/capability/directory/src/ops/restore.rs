@@ -322,7 +322,7 @@ async fn user(
         }
     };
     if row.role != text("role") || row.role_source != text("roleSource") {
-        users::put_role(tx, row, &text("role"), &text("roleSource")).await?;
+        super::roles::give(tx, row, &text("role"), &text("roleSource")).await?;
     }
     Ok(())
 }

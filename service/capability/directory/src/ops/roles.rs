@@ -1,7 +1,8 @@
 //! Roles by group: a mapped group gives its members, direct or by nesting, a role of the tenant. The highest counts. A
 //! role that came from a group goes with it; a role given here stays until a group gives one.
 
-use entity::directory::{group, role_mapping};
+use entity::directory::{group, role_mapping, user};
+use platform::rules::Rule;
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -9,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::users::put_role;
+use super::{admins, users::put_role};
 use crate::store::members::{self, IDS_MAX};
 use crate::store::{groups, roles as store};
 
@@ -43,6 +44,7 @@ pub async fn create_role_mapping(
 ) -> Result<role_mapping::Model, Problem> {
     let group = groups::group(tx, organization, group).await?;
     let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
+    tx.exclusive(Rule::RoleMappings, organization).await?;
     let there = store::mappings(tx, organization).await?;
     if there.len() as u64 >= store::MAPPINGS_MAX {
         return Err(Problem::invalid("/groupId", "the organization has 500 mappings already"));
@@ -114,6 +116,12 @@ pub(super) async fn affected_by_group(
 
 /// Gives users the roles that their groups give now. The tenant's last admin stays one, and that is recorded.
 pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -> Result<(), Problem> {
+    if users.len() > IDS_MAX {
+        // All of them before the first one's rule: locks have an order.
+        for batch in users.chunks(IDS_MAX) {
+            store::lock_users(tx, organization, batch).await?;
+        }
+    }
     for batch in users.chunks(IDS_MAX) {
         let by_group = store::mapped_groups_of(tx, organization, batch).await?;
         for row in store::users_locked(tx, organization, batch).await? {
@@ -126,12 +134,18 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
             if row.role == role && row.role_source == source {
                 continue;
             }
-            if row.role == "admin" && role != "admin" && row.active && store::admins(tx).await? <= 1 {
-                tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
-                continue;
-            }
-            put_role(tx, row, role, source).await?;
+            give(tx, row, role, source).await?;
         }
     }
     Ok(())
+}
+
+/// Gives a user, whose row is locked, a role that nobody asked for just now. The tenant's last admin stays one, and that is
+/// recorded.
+pub(super) async fn give(tx: &mut Tx, row: user::Model, role: &str, source: &str) -> Result<(), Problem> {
+    if role != "admin" && admins::is_last(tx, &row).await? {
+        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
+        return Ok(());
+    }
+    put_role(tx, row, role, source).await.map(drop)
 }

@@ -1,11 +1,12 @@
 //! Users: made, replaced, linked, removed.
 
 use entity::directory::{identity, user};
+use identity_core::fold;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
-use scim_core::{fold, fold_resource};
+use scim_core::fold_resource;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,10 +14,10 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::guard;
+use super::admins::{self, is_admin};
 use crate::model::{Source, UserColumns, changed_names, user_image};
 use crate::store::members::{self, Kind};
-use crate::store::{changes, roles, users as store};
+use crate::store::{changes, users as store};
 
 /// The resource of `quota` that an active user takes one of.
 const QUOTA: &str = "users";
@@ -98,6 +99,7 @@ pub async fn create_user(
     kind: &ResourceType,
     new: NewUser,
 ) -> Result<(user::Model, Option<Usage>), Problem> {
+    fit(&new.resource)?;
     let kept = Kept { id: ids::new(), created_at: tx.now(), source: new.source.name().to_owned() };
     create_kept(tx, kind, new, kept).await
 }
@@ -135,10 +137,20 @@ pub(crate) async fn create_kept(
     changes::note(tx, row.organization_id, "user", "create", row.id, None).await?;
     // Last: from here to the commit everybody else who wants a seat of this tenant waits.
     let usage = if row.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
-    count_admins(tx, false, is_admin(&row)).await?;
+    admins::count(tx, false, is_admin(&row)).await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok((row, usage))
+}
+
+/// Refuses names and addresses that hold what nobody can see.
+fn fit(resource: &Map<String, Value>) -> Result<(), Problem> {
+    match UserColumns::forbidden(resource) {
+        Some((pointer, forbidden)) => {
+            Err(Problem::invalid(pointer, forbidden.to_string()).dialect("invalidValue"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn taken(error: DbError) -> Problem {
@@ -154,7 +166,7 @@ fn taken(error: DbError) -> Problem {
     }
 }
 
-/// Gives a user new attributes. The same attributes change nothing. Deactivating ends the user's sessions. What an
+/// Gives a user, whose row is locked, new attributes. The same attributes change nothing. Deactivating ends the user's sessions. What an
 /// identity provider writes, it owns from then on.
 ///
 /// # Errors
@@ -173,18 +185,27 @@ pub async fn replace_user(
         tx.housekeeping();
         return Ok(before);
     }
+    // A name stays as it is, whatever it holds and whosever it would be under today's rules: its user can be changed and can leave.
+    let renamed = attributes.iter().any(|name| name == "userName" || name == "emails");
+    if renamed {
+        fit(&resource)?;
+    }
+    let user_name_key = match columns.user_name == before.user_name {
+        true => before.user_name_key.clone(),
+        false => fold(&columns.user_name),
+    };
     let action = match (before.active, columns.active) {
         (true, false) => "deactivate",
         (false, true) => "reactivate",
         _ => "update",
     };
     if action == "deactivate" {
-        may_leave(tx, &before).await?;
+        admins::may_leave(tx, &before).await?;
     }
     let image = user_image(&before);
     let was_admin = is_admin(&before);
     let row = user::Model {
-        user_name_key: fold(&columns.user_name),
+        user_name_key,
         user_name: columns.user_name,
         external_id: columns.external_id,
         display_name: columns.display_name,
@@ -202,7 +223,7 @@ pub async fn replace_user(
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
     changes::note(tx, row.organization_id, "user", action, row.id, Some(image)).await?;
-    count_admins(tx, was_admin, is_admin(&row)).await?;
+    admins::count(tx, was_admin, is_admin(&row)).await?;
     match action {
         "deactivate" => {
             quota::give_back(tx, QUOTA, 1).await?;
@@ -223,20 +244,7 @@ pub async fn replace_user(
     Ok(row)
 }
 
-/// Whether a user counts as an admin.
-fn is_admin(row: &user::Model) -> bool {
-    row.active && row.role == "admin"
-}
-
-async fn count_admins(tx: &mut Tx, was: bool, is: bool) -> Result<(), Problem> {
-    match (was, is) {
-        (false, true) => quota::take(tx, "admins", 1).await.map(drop),
-        (true, false) => Ok(quota::give_back(tx, "admins", 1).await?),
-        _ => Ok(()),
-    }
-}
-
-/// Switches a user on or off.
+/// Switches a user, whose row is locked, on or off.
 ///
 /// # Errors
 /// `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
@@ -246,14 +254,6 @@ pub async fn set_active(tx: &mut Tx, before: user::Model, active: bool) -> Resul
     replace_user(tx, &scim_core::schema::USERS, before, resource).await
 }
 
-/// Whether a user may be deactivated or removed: not the last admin, and not past the guard.
-async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem> {
-    if row.active && row.role == "admin" && roles::admins(tx).await? <= 1 {
-        return Err(Problem::new(Code::UserLastAdmin));
-    }
-    guard::may_remove(tx, row.organization_id).await
-}
-
 /// Removes a user, whose name is free again; memberships, sessions and links go with it.
 ///
 /// # Errors
@@ -261,7 +261,7 @@ async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem> {
 pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let row = store::user_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     if row.active {
-        may_leave(tx, &row).await?;
+        admins::may_leave(tx, &row).await?;
     }
     sessions::end_all_of_user(tx, id, Ended::UserDeactivated).await?;
     let mut image = user_image(&row);
@@ -277,7 +277,7 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
     if row.active {
         quota::give_back(tx, QUOTA, 1).await?;
     }
-    count_admins(tx, is_admin(&row), false).await?;
+    admins::count(tx, is_admin(&row), false).await?;
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     tx.record("user.delete", Target::new("user", id));
@@ -379,7 +379,7 @@ pub(crate) async fn edit(
     replace_user(tx, &USERS, before, resource).await
 }
 
-/// Gives a user a role. The last active admin keeps theirs.
+/// Gives a user, whose row is locked, a role. The last active admin keeps theirs.
 ///
 /// # Errors
 /// `user.last_admin`; `user.managed` if a group gives the user their role.
@@ -389,8 +389,8 @@ pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<us
             "The role comes from a group of the identity provider: change the group, or its mapping.";
         return Err(Problem::detailed(Code::UserManaged, detail));
     }
-    if before.role == "admin" && role != "admin" && before.active && roles::admins(tx).await? <= 1 {
-        return Err(Problem::new(Code::UserLastAdmin));
+    if role != "admin" {
+        admins::require_another(tx, &before).await?;
     }
     put_role(tx, before, role, "local").await
 }
@@ -413,7 +413,7 @@ pub(crate) async fn put_role(
         ..before
     };
     tx.update(row.clone()).await?;
-    count_admins(tx, was_admin, is_admin(&row)).await?;
+    admins::count(tx, was_admin, is_admin(&row)).await?;
     tx.record("user.role", Target::new("user", row.id).with(details));
     emit_updated(tx, &row, "role");
     Ok(row)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::directory::{role_mapping, user};
 use platform::{DbError, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 /// Mappings of one organization.
@@ -39,6 +39,14 @@ pub(crate) async fn mapped_groups_of(
     Ok(found)
 }
 
+/// Locks these users, in the one order in which several are locked.
+pub(crate) async fn lock_users(tx: &Tx, organization: Uuid, users: &[Uuid]) -> Result<(), DbError> {
+    let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
+    let select = select.filter(user::Column::Id.is_in(users.iter().copied())).select_only();
+    let select = select.column(user::Column::Id).order_by_asc(user::Column::Id).lock_exclusive();
+    tx.tuples::<_, (Uuid,)>(select).await.map(drop)
+}
+
 /// These users, locked.
 pub(crate) async fn users_locked(
     tx: &Tx,
@@ -46,7 +54,8 @@ pub(crate) async fn users_locked(
     users: &[Uuid],
 ) -> Result<Vec<user::Model>, DbError> {
     let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
-    tx.all(select.filter(user::Column::Id.is_in(users.iter().copied())).lock_exclusive()).await
+    let select = select.filter(user::Column::Id.is_in(users.iter().copied()));
+    tx.all(select.order_by_asc(user::Column::Id).lock_exclusive()).await
 }
 
 /// Active admins of the tenant.

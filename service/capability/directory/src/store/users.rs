@@ -2,9 +2,9 @@
 
 use entity::directory::{identity, user, user_email};
 use entity::tenancy::tenant;
-use platform::{DbError, Tx, View};
-use scim_core::fold;
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect, Select};
+use identity_core::fold;
+use platform::{DbError, PlatformView, Tx, View};
+use sea_orm::{ColumnTrait, QueryFilter, QueryResult, QuerySelect, Select};
 use uuid::Uuid;
 
 /// Identities of one user that are kept when the user is removed.
@@ -119,6 +119,41 @@ pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<Stri
     all.sort();
     all.dedup();
     Ok(all)
+}
+
+/// A user or group whose name is another, older one's since names are folded by today's rules: found by its id, no more by its name.
+#[derive(Debug)]
+pub struct Twin {
+    /// The tenant's slug.
+    pub tenant: String,
+    /// `user` or `group`.
+    pub kind: String,
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, as it was sent.
+    pub name: String,
+}
+
+/// Users and groups that share their name with an older one, at most 100 of them.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn twins(view: &PlatformView) -> Result<Vec<Twin>, DbError> {
+    let sql = "SELECT t.slug, r.kind, r.id, r.name FROM (\
+                 SELECT tenant_id, 'user' AS kind, id, user_name AS name, user_name_key AS name_key FROM directory_user \
+                 UNION ALL SELECT tenant_id, 'group', id, display_name, display_name_key FROM directory_group) r \
+               JOIN tenant t ON t.id = r.tenant_id \
+               WHERE t.rehearses IS NULL AND r.name_key LIKE '%' || $1 || '%' ORDER BY t.slug, r.kind, r.id LIMIT 100";
+    let rows = view.query(sql, vec![identity_core::SHADOW.to_string().into()]).await?;
+    let twin = |row: &QueryResult| {
+        Ok(Twin {
+            tenant: row.try_get("", "slug")?,
+            kind: row.try_get("", "kind")?,
+            id: row.try_get("", "id")?,
+            name: row.try_get("", "name")?,
+        })
+    };
+    Ok(rows.iter().map(twin).collect::<Result<_, sea_orm::DbErr>>()?)
 }
 
 /// Writes the user's addresses anew.

@@ -19,6 +19,7 @@ use web::{
 
 use super::{is_limited, problem_of};
 use crate::batch::{self as batches, LINES_MAX, Line, NewBatch};
+use crate::inviter;
 
 const LIST: &str = "/api/v1/tenants/{tenant}/invitations/bulk";
 const ONE: &str = "/api/v1/tenants/{tenant}/invitations/bulk/{batch_id}";
@@ -206,9 +207,10 @@ async fn create_invitation_batch(
         let name = input.organization.as_deref().unwrap_or("default");
         let organization = tenancy::organization_named(tx, name).await?.id;
         crate::rules::require_by_hand(tx, organization).await?;
+        let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
         let new = NewBatch {
             organization,
-            inviter: input.inviter.unwrap_or(tenant.name),
+            inviter,
             limited: is_limited(&caller),
             created_by,
             lines,

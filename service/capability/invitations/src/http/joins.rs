@@ -18,7 +18,8 @@ use web::{
 };
 
 use super::accept::html;
-use crate::join;
+use crate::join::{self, RULES_MAX};
+use crate::stranger::{self, Request};
 
 const RULES: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/join-rules";
 const RULE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/join-rules/{name}";
@@ -28,8 +29,6 @@ const APPROVE: &str = "/api/v1/tenants/{tenant}/join-requests/{request_id}/appro
 const DECLINE: &str = "/api/v1/tenants/{tenant}/join-requests/{request_id}/decline";
 const PAGE: &str = "/join";
 const API: &str = "/api/v1/join";
-/// Rules of one organization.
-const RULES_MAX: u64 = 100;
 
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::InvitationsRead), Access::Key(Permission::InvitationsWrite));
@@ -275,7 +274,8 @@ async fn join_page(_: Caller, Query(query): Query<WithTenant>) -> Result<HttpRes
 }
 
 async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
-    join::begin(&caller.service, &caller.ctx, &input.tenant, &input.email, input.locale).await
+    let request = Request { tenant: input.tenant, email: input.email, locale: input.locale };
+    stranger::ask(&caller.service, &caller.ctx, &request).await
 }
 
 /// What a person typed: as it came, for they are told on the page what is wrong with it.

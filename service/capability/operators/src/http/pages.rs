@@ -170,7 +170,7 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
     let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
     let name = input.name.as_deref().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 200);
     let work = async |tx: &mut PlatformTx| {
-        let who = ops::by_enrollment(tx, &input.token).await?.ok_or_else(gone)?;
+        let who = ops::enrolling(tx, &input.token).await?.ok_or_else(gone)?;
         passkeys::finish_registration(tx, service, &who, ceremony, &credential, name.unwrap_or("Passkey"))
             .await?;
         let (codes, digests) = ops::recovery_codes(who.id);
@@ -271,7 +271,7 @@ fn decoy(service: &Service, email: &str) -> Result<Value, Problem> {
     let url = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
     let origin = url::Url::parse(&service.config.public_url()).map_err(Problem::internal)?;
     // The same address, the same credential id, or asking twice would tell.
-    let secret = service.envelope.mark("operator decoy", email.trim().to_lowercase().as_bytes());
+    let secret = service.envelope.mark("operator decoy", identity_core::fold(email).as_bytes());
     Ok(json!({"publicKey": {
         "challenge": url(&random::<32>()), "timeout": 300_000, "rpId": origin.host_str(),
         "allowCredentials": [{"type": "public-key", "id": url(&secret)}], "userVerification": "required",
@@ -319,7 +319,7 @@ async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResp
         }
         None => {
             let target = platform::Target::new("operator", "recovery");
-            service.db.record_denied(&caller.ctx, None, "operator.recover", target).await?;
+            caller.record_denied(None, "operator.recover", target).await;
             login_page(service, "recovery code")
         }
     }

@@ -2,7 +2,8 @@
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
-use platform::{PlatformTx, PlatformView, Target};
+use platform::crypto::{id_of, sha256};
+use platform::{PlatformTx, Target};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use web::{Access, Caller, Code, Form, Problem, Routes, Service};
@@ -14,8 +15,6 @@ use crate::ops;
 const CHARACTERS_MIN: usize = 15;
 /// Bytes at most.
 const BYTES_MAX: usize = 256;
-/// NIST SP 800-63B-4, section 3.2.2: after a hundred wrong ones in a row a password counts no more, until it is set anew.
-const FAILURES_MAX: i64 = 100;
 /// A password that nobody has: an address that isn't an operator's takes as long as one that is.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdC4uLg$3mTqMVIj0bQk0JY7cV0c7bq3n6p3P8T5vXrQm9g8l2E";
@@ -63,7 +62,7 @@ async fn set_password(
         signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AuthRequired))?;
     if session.method != "passkey" || !web::is_from_own_page(service, &request) {
         let target = Target::new("operator", who.id);
-        service.db.record_denied(&caller.ctx, None, "operator.password_set", target).await?;
+        caller.record_denied(None, "operator.password_set", target).await;
         return Err(Problem::detailed(
             Code::AuthInsufficient,
             "Only one who came in by a passkey, on our own page.",
@@ -73,7 +72,7 @@ async fn set_password(
     let hash = match input.password.as_str() {
         "" => None,
         _ if !fits => return operator_page_of(service, StatusCode::BAD_REQUEST, &session, &who, true),
-        password => Some(service.hasher.hash(password).await.map_err(Problem::internal)?),
+        password => Some(service.secrets.hash_password(who.id, password).await?),
     };
     let work = async |tx: &mut PlatformTx| ops::set_password(tx, who.id, hash.clone()).await;
     service.db.write_platform(&caller.ctx, work).await?;
@@ -90,16 +89,16 @@ pub(crate) struct PasswordLogin {
 async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
     switched_on(service)?;
-    let find = async |view: &PlatformView| ops::by_email(view, &input.email).await;
-    let who = service.db.read_platform(find).await?;
-    let who = who.filter(|who| who.password_hash.is_some() && who.password_failures < FAILURES_MAX);
+    let attempt = async |tx: &mut PlatformTx| ops::attempt(tx, &input.email).await;
+    let who = service.db.write_platform(&caller.ctx, attempt).await?;
     let hash = who.as_ref().and_then(|who| who.password_hash.as_deref()).unwrap_or(NOBODYS);
+    // Strangers wait in Argon2's queue as operators do: by the address that was given, not by whose it is.
+    let account = id_of(&sha256(identity_core::fold(&input.email).as_bytes()));
     let fits = input.password.len() <= BYTES_MAX
-        && service.hasher.verify(&input.password, hash).await.map_err(Problem::internal)?;
+        && service.secrets.verify_password(account, &input.password, hash).await?;
     let work = async |tx: &mut PlatformTx| match &who {
         Some(who) if fits => ops::enter_by_password(tx, who).await,
-        Some(who) => Ok(ops::count_failure(tx, who.id).await.map(|_| None)?),
-        None => {
+        _ => {
             platform::Work::housekeeping(tx);
             Ok(None)
         }
@@ -107,7 +106,7 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
     let opened = service.db.write_platform(&caller.ctx, work).await?;
     let Some((cookie, seconds)) = opened else {
         let target = Target::new("operator", "password");
-        service.db.record_denied(&caller.ctx, None, "operator.sign_in", target).await?;
+        caller.record_denied(None, "operator.sign_in", target).await;
         return login_page(service, "password");
     };
     let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();

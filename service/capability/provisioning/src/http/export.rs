@@ -20,7 +20,8 @@ const PAGE: u64 = 500;
 /// A tenant's history, which stays when it goes.
 const HISTORY: [&str; 3] = ["tenant_run", "tenant_run_step", "audit_event"];
 /// What lives for moments and guards against a second use.
-const MOMENTARY: [&str; 4] = ["authorization_code", "refresh_token", "assertion_use", "scim_assertion"];
+const MOMENTARY: [&str; 5] =
+    ["allowance", "authorization_code", "refresh_token", "assertion_use", "scim_assertion"];
 /// What only serves searches, and digests that are texts.
 const HIDDEN: [&str; 6] =
     ["folded", "user_name_key", "email_key", "value_key", "display_name_key", "secret_hash"];

@@ -6,7 +6,8 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::sso::issuer::{Column, Entity, Model};
 use platform::http::HttpError;
-use platform::{PlatformView, Target, Work as _, ids};
+use platform::rules::Rule;
+use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use web::{
 };
 
 use crate::ops::jwks::JwksCache;
+use crate::ops::subject::REGISTRATIONS_MAX;
 
 const LIST: &str = "/api/v1/issuers";
 /// How a token may name its tenant.
@@ -112,6 +114,16 @@ fn exists(error: platform::DbError) -> Problem {
     }
 }
 
+/// Refuses one more registration of an issuer than the exchange looks at.
+async fn require_room(tx: &PlatformTx, issuer: &str) -> Result<(), Problem> {
+    tx.exclusive(Rule::IssuerRegistrations, issuer).await?;
+    let there = tx.platform::<Entity>().filter(Column::Issuer.eq(issuer));
+    if tx.count(there).await? >= REGISTRATIONS_MAX {
+        return Err(Problem::full("issuer_registrations", REGISTRATIONS_MAX));
+    }
+    Ok(())
+}
+
 async fn create_issuer(
     caller: PlatformCaller,
     Body(input): Body<IssuerInput>,
@@ -131,6 +143,7 @@ async fn create_issuer(
                 updated_at: tx.now(),
                 resolve_by: input.resolve_by.unwrap_or_else(|| "claim".to_owned()),
             };
+            require_room(tx, &row.issuer).await?;
             tx.insert(row.clone()).await.map_err(exists)?;
             tx.record("issuer.create", Target::new("issuer", row.id));
             Ok::<_, Problem>(row)
@@ -170,6 +183,9 @@ async fn replace_issuer(
         .write(async |tx| {
             let row = find(tx, id).await?;
             seen.require(row.version)?;
+            if row.issuer != input.issuer {
+                require_room(tx, &input.issuer).await?;
+            }
             let row = Model {
                 issuer: input.issuer,
                 audience: input.audience,

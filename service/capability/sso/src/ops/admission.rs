@@ -184,8 +184,13 @@ async fn keep_role(
     if found.role == role || found.source != Source::Jit.name() || found.role_source == "group" {
         return Ok(found);
     }
-    match directory::set_role(tx, found.clone(), role).await {
-        Err(problem) if problem.code == Code::UserLastAdmin => Ok(found),
+    let locked = directory::user_locked(tx, found.organization_id, found.id).await?;
+    let locked = active(locked.ok_or_else(|| Problem::new(Code::UserDeactivated))?)?;
+    if locked.role == role || locked.role_source == "group" {
+        return Ok(locked);
+    }
+    match directory::set_role(tx, locked.clone(), role).await {
+        Err(problem) if problem.code == Code::UserLastAdmin => Ok(locked),
         other => other,
     }
 }

@@ -16,7 +16,7 @@ use web::{Code, Problem, Service};
 use super::admission::{self, Admitted};
 use super::connections::Connection;
 use super::policy;
-use super::sign_in::{Secrets, Step, find, push, seal};
+use super::sign_in::{Secrets, Step, locked, push, seal};
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -101,10 +101,27 @@ fn refused_by(problem: &Problem) -> Option<Refused> {
     })
 }
 
+impl Failed {
+    /// Refused, with no trace to be found by a code.
+    pub(crate) fn untraced(refused: Refused) -> Self {
+        Self { code: None, problem: problem_of(&refused), refused: Some(refused) }
+    }
+}
+
+/// The same as [`fail`], for an answer that no provider is known to have made: a stranger's, perhaps. Beyond what strangers may leave
+/// behind the attempt stays as it is, and is removed as one to which nothing came back.
+pub(crate) async fn fail_unproven(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
+    if service.strangers.may_leave_trace(ctx) {
+        fail(service, ctx, row, refused).await
+    } else {
+        Failed { code: Some(row.code.clone()), ..Failed::untraced(refused) }
+    }
+}
+
 /// Writes down that the sign-in failed, and why.
 pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
     let work = async |tx: &mut Tx| {
-        let mut row = find(tx, row.id).await?;
+        let mut row = locked(tx, row.id).await?;
         push(&mut row, failed_step(tx.now(), &refused))?;
         row.status = "failed".to_owned();
         row.reason = Some(refused.reason.clone());
@@ -182,7 +199,11 @@ async fn settle(
     profile: &Profile,
     agent: Option<String>,
 ) -> Result<Came, Problem> {
-    let mut row = find(tx, id).await?;
+    let mut row = locked(tx, id).await?;
+    // Taken once: of two browsers' windows that go on at the same moment, one signs in.
+    if row.status != "answered" {
+        return Err(Problem::new(Code::SsoStateUnknown));
+    }
     push(
         &mut row,
         Step {

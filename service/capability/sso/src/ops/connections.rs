@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use entity::sso::{connection, connection_key};
 use platform::db::Lookup;
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
@@ -130,9 +131,11 @@ pub(crate) async fn create(
     row: connection::Model,
     key: Option<connection_key::Model>,
 ) -> Result<(), Problem> {
-    let there = of_organization(tx, row.organization_id).await?;
-    if there.len() as u64 >= CONNECTIONS_MAX {
-        return Err(Problem::invalid("", "the organization has 50 connections already"));
+    tx.exclusive(Rule::Connections, row.organization_id).await?;
+    let there = tx.select::<connection::Entity>();
+    let there = there.filter(connection::Column::OrganizationId.eq(row.organization_id));
+    if tx.count(there).await? >= CONNECTIONS_MAX {
+        return Err(Problem::full("connections", CONNECTIONS_MAX));
     }
     let (id, organization_id) = (row.id, row.organization_id);
     tx.insert(row).await?;

@@ -8,6 +8,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -47,9 +48,10 @@ pub(crate) fn record(row: &Model) -> (String, String) {
 pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Result<Model, Problem> {
     let name = settings::domain(text)
         .ok_or_else(|| Problem::invalid("/domain", "must be a domain of your own, like example.com"))?;
+    tx.exclusive(Rule::Domains, organization).await?;
     let there = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     if tx.count(there).await? >= DOMAINS_MAX {
-        return Err(Problem::invalid("/domain", "the organization has 200 domains already"));
+        return Err(Problem::full("domains", DOMAINS_MAX));
     }
     let row = Model {
         tenant_id: tx.tenant(),

@@ -6,6 +6,7 @@ use entity::directory::user;
 use entity::sso::sign_in::Model;
 use mail::NewMail;
 use platform::crypto::{random, same, sha256};
+use platform::rules::{Allowance, Rule};
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::json;
 use web::{Code, Problem, Service};
@@ -20,7 +21,10 @@ use crate::settings::Profile;
 /// How long a code counts.
 const LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// Six digits: five tries in fifteen minutes, for one who already signed in at the provider.
+/// Codes that are mailed to one address within a day.
+const CODES_PER_DAY: u64 = 5;
+
+/// Six digits: five of them are compared, within fifteen minutes, for one who already signed in at the provider.
 fn code() -> String {
     let number = u32::from_be_bytes(random()) % 1_000_000;
     format!("{number:06}")
@@ -42,6 +46,11 @@ pub(crate) async fn ask(
         user.email.clone().or_else(|| Some(user.user_name.clone()).filter(|name| web::is_email(name)));
     // An account without an address has nowhere to be proven: its directory must link it.
     let Some(address) = address else { return Err(Problem::new(Code::LinkRequired)) };
+    // Somebody who signed in at the provider could have codes mailed without end, and guess at each.
+    let allowance = Allowance::a_day(CODES_PER_DAY);
+    if !tx.spend(Rule::CodeMails, directory::fold(&address), allowance).await? {
+        return Err(Problem::new(Code::MailLimited).fact("per", "recipient").fact("limit", CODES_PER_DAY));
+    }
     let code = code();
     let secrets = Secrets {
         profile: Some(profile.clone()),
@@ -71,6 +80,34 @@ pub(crate) async fn ask(
     Ok(Came::MustProve(id))
 }
 
+/// Counts a code before it is compared, in a transaction of its own: of many that come at once, only those that were counted
+/// are compared. Answers the row with this one counted.
+async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Problem> {
+    let work = async |tx: &mut Tx| {
+        let mut row = sign_in::locked(tx, row.id).await?;
+        if row.status != "proving" || row.expires_at <= tx.now() {
+            return Err(Problem::new(Code::SsoStateUnknown));
+        }
+        if sign_in::proofs_left(&row) == 0 {
+            return Err(Problem::new(Code::SsoProofWrong).fact("left", 0));
+        }
+        row.proof_attempts += 1;
+        let step = Step {
+            name: "proof.compared".to_owned(),
+            at: tx.now(),
+            ok: true,
+            expected: None,
+            got: None,
+            detail: Some(json!({"number": row.proof_attempts})),
+        };
+        sign_in::push(&mut row, step)?;
+        tx.housekeeping();
+        tx.update(row.clone()).await?;
+        Ok(row)
+    };
+    service.db.write(ctx, row.tenant_id, work).await
+}
+
 /// Takes a code.
 pub(crate) async fn answer(
     service: &Service,
@@ -80,34 +117,33 @@ pub(crate) async fn answer(
     code: &str,
     agent: Option<String>,
 ) -> Result<Came, Failed> {
+    let refused = |problem| Failed { code: Some(row.code.clone()), problem, refused: None };
+    let row = count(service, ctx, row).await.map_err(refused)?;
+    let secrets = sign_in::open(service, &row).map_err(refused)?;
+    let (Some(profile), Some(wanted), Some(user)) =
+        (secrets.profile, secrets.proof_digest, secrets.proof_user)
+    else {
+        return Err(refused(Problem::internal("a proof without what it proves")));
+    };
+    let right = same(&digest(&row, code.trim()), &wanted);
     let work = async |tx: &mut Tx| {
-        let row = sign_in::find(tx, row.id).await?;
-        if row.status != "proving" || row.expires_at <= tx.now() {
+        if !right {
+            tx.record("sign_in.wrong_proof", Target::new("sign_in", row.id));
+            return Ok(None);
+        }
+        let row = sign_in::locked(tx, row.id).await?;
+        if row.status != "proving" {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
-        let secrets = sign_in::open(service, &row)?;
-        let (Some(profile), Some(wanted), Some(user)) =
-            (secrets.profile, secrets.proof_digest, secrets.proof_user)
-        else {
-            return Err(Problem::internal("a proof without what it proves"));
-        };
-        if same(&digest(&row, code.trim()), &wanted) {
-            let user = admission::link_proven(tx, connection, user, &profile).await?;
-            return arrival::open_session(tx, service, row, &user, &profile, agent.clone()).await.map(Some);
-        }
-        let row = Model { proof_attempts: row.proof_attempts + 1, ..row };
-        tx.record("sign_in.wrong_proof", Target::new("sign_in", row.id));
-        tx.update(row).await?;
-        Ok(None)
+        let user = admission::link_proven(tx, connection, user, &profile).await?;
+        arrival::open_session(tx, service, row, &user, &profile, agent.clone()).await.map(Some)
     };
     match service.db.write(ctx, row.tenant_id, work).await {
         Ok(Some(came)) => Ok(came),
-        Ok(None) if sign_in::proofs_left(row) > 1 => Err(Failed {
-            code: Some(row.code.clone()),
-            problem: Problem::new(Code::SsoProofWrong).fact("left", sign_in::proofs_left(row) - 1),
-            refused: None,
-        }),
-        Ok(None) => Err(arrival::fail(service, ctx, row, Refused::new(Reason::ProofWrong)).await),
-        Err(problem) => Err(Failed { code: Some(row.code.clone()), problem, refused: None }),
+        Ok(None) if sign_in::proofs_left(&row) > 0 => {
+            Err(refused(Problem::new(Code::SsoProofWrong).fact("left", sign_in::proofs_left(&row))))
+        }
+        Ok(None) => Err(arrival::fail(service, ctx, &row, Refused::new(Reason::ProofWrong)).await),
+        Err(problem) => Err(refused(problem)),
     }
 }

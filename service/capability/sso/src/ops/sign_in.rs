@@ -27,8 +27,8 @@ use crate::settings::Profile;
 
 /// A sign-in that takes longer is over.
 const LIFETIME: TimeDelta = TimeDelta::minutes(10);
-/// Wrong codes before a proof is over.
-const PROOFS_MAX: i64 = 5;
+/// Codes that are compared with the one that was mailed, the right one among them.
+pub(crate) const PROOFS_MAX: i64 = 5;
 /// What a browser's cookie begins with.
 pub(crate) const BROWSER_PREFIX: &str = "tnt_br_";
 
@@ -118,6 +118,7 @@ pub(crate) async fn begin(
     connection: &Connection,
     begin: Begin<'_>,
 ) -> Result<(Go, Uuid), Failed> {
+    service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
     // 160 bits, and an XML name: SAML's request ID and OIDC's state alike.
     let state = format!("_{}", hex(&random::<20>()));
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
@@ -140,6 +141,9 @@ pub(crate) async fn begin(
         detail: Some(json!({"type": connection.row.kind, "purpose": begin.purpose})),
     }];
     if let Err(refused) = &went {
+        if !service.strangers.may_leave_trace(ctx) {
+            return Err(Failed::untraced(refused.clone()));
+        }
         steps.push(failed_step(now, refused));
         row.status = "failed".to_owned();
         row.reason = Some(refused.reason.clone());
@@ -158,6 +162,12 @@ pub(crate) async fn begin(
             Err(Failed { code: Some(code), problem: problem_of(&refused), refused: Some(refused) })
         }
     }
+}
+
+/// Bytes of an attempt in the store, about: what goes on afterwards, and what every attempt has.
+fn begun_bytes(continues: &Continues) -> Result<usize, Problem> {
+    const ALWAYS: usize = 1024;
+    Ok(serde_json::to_string(continues).map_err(Problem::internal)?.len().saturating_add(ALWAYS))
 }
 
 fn new_row(
@@ -201,6 +211,7 @@ pub(crate) async fn unsolicited(
     browser: &str,
 ) -> Result<Model, Problem> {
     let begin = Begin { purpose: "sign_in", continues: Continues::Home, wishes: Wishes::default(), browser };
+    service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
     let state = format!("_{}", ids::new().simple());
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
     row.status = "answered".to_owned();
@@ -299,6 +310,12 @@ pub(crate) async fn find(view: &View, id: Uuid) -> Result<Model, Problem> {
     found.ok_or_else(|| Problem::new(Code::SsoStateUnknown))
 }
 
+/// A row of the tenant, locked: it is written as a whole.
+pub(crate) async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+    let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
+    found.ok_or_else(|| Problem::new(Code::SsoStateUnknown))
+}
+
 /// Whether the browser is the one that began.
 pub(crate) fn same_browser(row: &Model, cookie: Option<&str>) -> bool {
     cookie.is_some_and(|cookie| platform::crypto::same(&sha256(cookie.as_bytes()), &row.browser_digest))
@@ -313,7 +330,7 @@ pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How many wrong proofs are left.
+/// How many more codes are compared.
 pub(crate) fn proofs_left(row: &Model) -> i64 {
     (PROOFS_MAX - row.proof_attempts).max(0)
 }

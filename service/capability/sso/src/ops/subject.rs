@@ -24,7 +24,7 @@ use crate::settings::Profile;
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Registrations of one issuer, by audience.
-const REGISTRATIONS_MAX: u64 = 50;
+pub(crate) const REGISTRATIONS_MAX: u64 = 50;
 /// Asymmetric, and none of SHA-1.
 pub(crate) const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::RS256,

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::organization::{Column, Entity, Model};
+use platform::rules::Rule;
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -102,6 +103,11 @@ async fn create_organization(
     let row = caller
         .write(async |tx| {
             let tenant = ops::active(tx).await?;
+            let limit = tx.by_plan(caller.service.config.limits.organizations).await?;
+            tx.exclusive(Rule::Organizations, tenant.id).await?;
+            if tx.count(tx.select::<Entity>()).await? >= limit {
+                return Err(Problem::full("organizations", limit));
+            }
             let row = Model {
                 tenant_id: tenant.id,
                 id: ids::new(),

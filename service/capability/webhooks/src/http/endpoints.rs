@@ -224,12 +224,7 @@ async fn create_webhook_endpoint(
     };
     let made = ops::prepare_endpoint(&caller.service, fields)?;
     let row = made.row.clone();
-    caller
-        .write(async |tx| {
-            tx.record("webhook_endpoint.create", Target::new("webhook_endpoint", row.id));
-            tx.insert(row).await
-        })
-        .await?;
+    caller.write(async |tx| ops::insert_endpoint(tx, row).await).await?;
     Ok(Created(format!("{LIST}/{}", made.row.id), made.into()))
 }
 

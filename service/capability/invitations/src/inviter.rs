@@ -1,0 +1,46 @@
+//! Who invites, as the mail says: a person of the tenant, or the tenant. Never a text of whoever calls, for the mail comes from
+//! the platform's own address and is believed.
+
+use entity::tenancy::tenant;
+use platform::View;
+use uuid::Uuid;
+use web::Problem;
+
+/// Characters of a name that a mail shows.
+const NAME_MAX: usize = 200;
+
+/// The name of the person whom `given` names by id or user name, else that of the tenant.
+///
+/// # Errors
+/// `validation.failed` if the tenant has no such active user.
+pub(crate) async fn name(
+    view: &View,
+    tenant: &tenant::Model,
+    organization: Uuid,
+    given: Option<&str>,
+) -> Result<String, Problem> {
+    let Some(given) = given else { return Ok(tenant.name.clone()) };
+    let person = match Uuid::try_parse(given) {
+        Ok(id) => directory::user_any_organization(view, id).await?,
+        Err(_) => directory::user_by_name(view, organization, given).await?,
+    };
+    let detail = "must be an active user of the tenant: an id, or a user name of the organization";
+    let person = person.filter(|person| person.active).ok_or_else(|| Problem::invalid("/inviter", detail))?;
+    Ok(fit(&person.display_name.unwrap_or(person.user_name)))
+}
+
+/// A name as it fits into one line.
+fn fit(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_line_of_some_length() {
+        assert_eq!(fit("Ann\r\nBcc: x"), "AnnBcc: x");
+        assert_eq!(fit(&"x".repeat(1000)).len(), NAME_MAX);
+    }
+}

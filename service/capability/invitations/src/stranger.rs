@@ -1,0 +1,88 @@
+//! Somebody who isn't known asks to join. A job answers: the request itself does the same whether tenant, person or invitation exist.
+
+use platform::db::Lookup;
+use platform::jobs::{Class, Job, JobError, JobRun};
+use platform::{Ctx, Tx, Work as _};
+use serde::{Deserialize, Serialize};
+use web::{Problem, Service};
+
+use crate::join;
+use crate::ops::{self, NewInvitation};
+use crate::rules::{self, Behind};
+
+const PURPOSE: &str = "join";
+
+/// What somebody asks for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// The tenant's slug.
+    pub(crate) tenant: String,
+    pub(crate) email: String,
+    pub(crate) locale: Option<String>,
+}
+
+/// Answers a [`Request`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AnswerJoin {
+    request: mail::Sealed,
+}
+
+impl Job for AnswerJoin {
+    const KIND: &'static str = "invitations.join";
+    const CLASS: Class = Class::Maintenance;
+
+    fn lane(&self) -> Option<String> {
+        Some(mail::STRANGERS_LANE.to_owned())
+    }
+}
+
+/// Takes the request. Whoever asks learns nothing.
+pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Result<(), Problem> {
+    let job = AnswerJoin { request: mail::Sealed::new(service, PURPOSE, request)? };
+    mail::ask(service, ctx, &job).await
+}
+
+/// If the person's domain has a rule they get a mail with a link.
+pub(crate) async fn answer(service: Service, job: AnswerJoin, run: JobRun) -> Result<(), JobError> {
+    let request: Option<Request> = job.request.open(&service, PURPOSE);
+    let request = request.ok_or_else(|| JobError::Fail("the request can't be opened".to_owned()))?;
+    let Some(tenant) = service.db.tenant_of(Lookup::TenantSlug(&request.tenant)).await? else {
+        return Ok(());
+    };
+    let ctx = Ctx { request_id: run.request_id, ..Ctx::system("join") };
+    let work = async |tx: &mut Tx| {
+        tx.housekeeping();
+        invite(tx, &service, &request).await
+    };
+    match service.db.write(&ctx, tenant, work).await {
+        // Who may not join gets no mail: nothing is left to be tried.
+        Err(problem) if problem.code.status().is_client_error() => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Nothing that an admin made is touched: their invitation stays as it is, with its link, its end and its mail. Who asked themselves and
+/// asks again gets the same link again.
+async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(), Problem> {
+    let email = request.email.as_str();
+    let tenant = tenancy::active(tx).await?;
+    let Some(rule) = join::rule_of(tx, email).await? else { return Ok(()) };
+    let organization = rule.organization_id;
+    rules::require_by_hand(tx, organization).await?;
+    rules::require_stranger(tx, organization, email).await?;
+    let there = ops::pending_for(tx, organization, email).await?.filter(|row| row.expires_at > tx.now());
+    if let Some(there) = there {
+        if there.kind != "personal" && mail::may_write_to(tx, service, email).await? {
+            ops::remind(tx, service, &tenant, &there).await?;
+        }
+        return Ok(());
+    }
+    rules::require_allowance(tx, service, organization, Behind::Strangers).await?;
+    if !mail::may_write_to(tx, service, email).await? {
+        return Ok(());
+    }
+    let kind = if rule.mode == "auto" { "join" } else { "request" };
+    let new = NewInvitation::personal(organization, email.to_owned(), rule.role, tenant.name.clone());
+    let new = NewInvitation { kind, locale: request.locale.clone(), ..new };
+    ops::create(tx, service, &tenant, new).await.map(drop)
+}
