@@ -1,16 +1,12 @@
 //! Who gets no mail, and why: what relays and mail providers say of addresses.
 
 use entity::mail::{message, suppression};
+use identity_core::fold;
 use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
-
-/// An address as it is compared.
-pub(crate) fn fold(address: &str) -> String {
-    address.trim().to_lowercase()
-}
 
 /// No mail goes to this address any more.
 pub(crate) async fn suppress(

@@ -200,8 +200,12 @@ pub async fn verify(
     Ok(Some(verified.claims).filter(|claims| same_realm && claims.exp > now.timestamp()))
 }
 
-/// What a JWT claims, before anybody has looked at its signature: only good for finding the key that it should verify with.
+/// What a JWT claims, before anybody has looked at its signature: only good for finding the key that it should verify with. `None` also
+/// where a claim stands twice (RFC 7519, section 4).
 pub fn unverified<T: DeserializeOwned>(token: &str) -> Option<T> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    if json_core::repeated_name(&payload, json_core::Names::Exact).is_some() {
+        return None;
+    }
     serde_json::from_slice(&payload).ok()
 }

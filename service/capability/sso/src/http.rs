@@ -6,7 +6,6 @@ mod connection_input;
 mod connections;
 mod exchange;
 mod issuers;
-mod links;
 mod login;
 mod oauth;
 mod pages;

@@ -11,6 +11,7 @@ pub(crate) mod domains;
 pub(crate) mod exchange;
 pub(crate) mod jwks;
 pub(crate) mod kept;
+pub(crate) mod links;
 pub(crate) mod logout;
 pub(crate) mod oidc;
 pub(crate) mod policy;

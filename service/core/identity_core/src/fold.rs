@@ -12,7 +12,7 @@ use crate::domain;
 /// Rounds after which folding has come to rest; one is enough for nearly every text.
 const ROUNDS_MAX: usize = 4;
 /// Stands in the key of a row whose name another row had first: no text that is folded can hold it, see [`check`].
-const SHADOW: char = '\u{1f}';
+pub const SHADOW: char = '\u{1f}';
 
 /// The key of a name or an address: two are the same if their keys are, byte for byte.
 ///

@@ -7,4 +7,4 @@ mod domain;
 mod fold;
 
 pub use domain::domain;
-pub use fold::{Forbidden, check, fold, fold_within, shadow, shadowed};
+pub use fold::{Forbidden, SHADOW, check, fold, fold_within, shadow, shadowed};

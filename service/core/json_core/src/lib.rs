@@ -10,6 +10,10 @@
 //! assert_eq!((census.entries, census.tree()), (2, 11));
 //! ```
 
+mod names;
+
+pub use names::{Names, repeated_name};
+
 /// Nesting at which counting ends; readers refuse what is deeper.
 pub const DEPTH_MAX: usize = 128;
 /// What an object weighs beside its members: a node of a search tree. A simple value weighs 1, some 80 bytes.

@@ -7,12 +7,13 @@
 
 mod evaluate;
 
+use identity_core::{fold, fold_within};
 use serde_json::Value;
 
 use crate::filter::{Filter, Operator};
 use crate::path::AttributePath;
 use crate::schema::{Attribute, Kind, Located, Named, ResourceType, Returned};
-use crate::{ErrorType, Profile, ScimError, fold, instant};
+use crate::{ErrorType, Profile, ScimError, instant};
 
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -188,13 +189,13 @@ impl Binder<'_> {
             return Err(invalid(format!("`{path}` can't be compared so.")));
         }
         let value = self
-            .literal(&place, value)
+            .literal(&place, operator, value)
             .ok_or_else(|| invalid(format!("`{path}` is compared with a value of another type.")))?;
         let operator = if equal { Operator::Eq } else { operator };
         Ok(negate(Condition::Compare(place, operator, value)))
     }
 
-    fn literal(&self, place: &Place, value: &Value) -> Option<Value> {
+    fn literal(&self, place: &Place, operator: Operator, value: &Value) -> Option<Value> {
         match (place.kind, value) {
             (Kind::Boolean, Value::Bool(_)) => Some(value.clone()),
             // Entra compares `primary` with "True".
@@ -208,7 +209,12 @@ impl Binder<'_> {
             (Kind::Integer | Kind::Decimal, Value::Number(_)) => Some(value.clone()),
             (Kind::DateTime, Value::String(text)) => instant(text).map(Value::String),
             (Kind::Text | Kind::Reference | Kind::Binary, Value::String(text)) => {
-                Some(Value::String(if place.is_folded() { fold(text) } else { text.clone() }))
+                let part = matches!(operator, Operator::Co | Operator::Sw | Operator::Ew);
+                Some(Value::String(match place.is_folded() {
+                    true if part => fold_within(text),
+                    true => fold(text),
+                    false => text.clone(),
+                }))
             }
             // An unquoted literal that happens to be a number or a boolean.
             (Kind::Text | Kind::Reference, Value::Number(_) | Value::Bool(_)) if self.profile.is_compat() => {

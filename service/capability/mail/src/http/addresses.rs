@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::mail::{message, suppression};
+use identity_core::fold;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use web::{
     Query, Routes, TenantCaller, is_email,
 };
 
-use crate::bounces::{self, Bounce, fold};
+use crate::bounces::{self, Bounce};
 
 const LIST: &str = "/api/v1/mail/suppressions";
 const ONE: &str = "/api/v1/mail/suppressions/{address}";

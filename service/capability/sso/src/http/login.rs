@@ -10,11 +10,11 @@ use super::authorize::{Leave, client, leave, session, wishes};
 use super::pages::{self, Jar};
 use crate::ops::authorize::{self, Authorization, Continues, Parameters};
 use crate::ops::discovery::{self, Hints};
-use crate::ops::kept;
 use crate::ops::oidc::Wishes;
 use crate::ops::sign_in::Shared;
+use crate::ops::{kept, links};
 
-pub(super) async fn waiting(service: &Service, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
+pub(super) async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
     match to.kept {
         Some((client_id, parameters)) => {
             // The door is part of what was asked; the page's form comes back by another path.
@@ -22,10 +22,16 @@ pub(super) async fn waiting(service: &Service, to: &Leave<'_>) -> Result<Option<
             if let Continues::Authorize(asked) = &to.continues {
                 parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
             }
-            kept::keep(service, client_id, &parameters, false).await.map(Some)
+            caller.service.strangers.begin(&caller.ctx, bytes_of(&parameters))?;
+            kept::keep(&caller.service, client_id, &parameters, false).await.map(Some)
         }
         None => Ok(None),
     }
+}
+
+/// Bytes of a request in the store, about.
+pub(super) fn bytes_of(parameters: &Parameters) -> usize {
+    parameters.iter().map(|(name, value)| name.len() + value.len() + 8).sum()
 }
 
 pub(super) fn login_form(
@@ -131,7 +137,7 @@ pub(super) async fn login(
     let hints = Hints { login: Some(email.clone()), ..Hints::default() };
     if discovery::tenant(service, &hints).await?.is_none() {
         // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
-        super::links::send(&caller, &email, waiting).await?;
+        links::ask(service, &caller.ctx, email.clone(), waiting).await?;
         let values = json!({"email": email});
         return pages::html(StatusCode::OK, "links_sent", &values);
     }

@@ -3,6 +3,7 @@
 use platform::db::Lookup;
 use platform::{PlatformView, View};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
@@ -10,6 +11,9 @@ use super::authorize::Parameters;
 use super::connections::{self, Connection};
 use super::{domains, policy};
 use crate::settings;
+
+/// Tenants that one request can have mail sent by.
+const RESIDENTS_MAX: usize = 10;
 
 /// What a request says about where somebody belongs.
 #[derive(Clone, Debug, Default)]
@@ -147,15 +151,37 @@ async fn organization_by_domain(view: &View, hints: &Hints) -> Result<Option<Uui
     Ok(None)
 }
 
+/// Somebody with an address in a tenant.
+#[derive(Debug)]
+pub(crate) struct Resident {
+    pub(crate) tenant: Uuid,
+    /// As the directory has it: what was typed may be another mailbox's name that is compared as equal.
+    pub(crate) address: String,
+}
+
 /// Tenants in which an active user has this address: those that a mail may tell of.
-pub(crate) async fn tenants_of_address(service: &Service, email: &str) -> Result<Vec<Uuid>, Problem> {
+pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resident>, Problem> {
+    let key = directory::fold(email);
     let find = async |view: &PlatformView| {
-        let sql = "SELECT DISTINCT e.tenant_id FROM directory_user_email e \
+        let sql = "SELECT e.tenant_id, u.resource FROM directory_user_email e \
                    JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
                    JOIN tenant t ON t.id = e.tenant_id \
-                   WHERE (e.value_key || '') = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 10";
-        view.query(sql, vec![directory::fold(email).into()]).await
+                   WHERE (e.value_key || '') = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 20";
+        view.query(sql, vec![key.clone().into()]).await
     };
     let rows = service.db.read_platform(find).await?;
-    rows.iter().map(|row| row.try_get("", "tenant_id").map_err(Problem::internal)).collect()
+    let mut found: Vec<Resident> = Vec::new();
+    for row in rows {
+        let tenant: Uuid = row.try_get("", "tenant_id").map_err(Problem::internal)?;
+        let resource: Value = row.try_get("", "resource").map_err(Problem::internal)?;
+        let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten();
+        let mut values = emails.filter_map(|item| item.get("value")?.as_str());
+        if let Some(address) = values.find(|value| directory::fold(value) == key)
+            && found.len() < RESIDENTS_MAX
+            && !found.iter().any(|one| one.tenant == tenant)
+        {
+            found.push(Resident { tenant, address: address.trim().to_owned() });
+        }
+    }
+    Ok(found)
 }

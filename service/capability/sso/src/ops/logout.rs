@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use platform::crypto::{hex, sha256};
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -109,6 +109,7 @@ struct TellMore {
 
 impl Job for TellMore {
     const KIND: &'static str = "session.tell_more";
+    const CLASS: Class = Class::Maintenance;
     fn tenant(&self) -> Option<Uuid> {
         Some(self.tenant)
     }
@@ -124,6 +125,7 @@ struct Notify {
 
 impl Job for Notify {
     const KIND: &'static str = "session.notify";
+    const CLASS: Class = Class::Delivery;
     const ATTEMPTS_MAX: u32 = 10;
     fn lane(&self) -> Option<String> {
         Some(format!("logout:{}", self.client_id))
@@ -136,7 +138,7 @@ impl Job for Notify {
     }
 }
 
-/// Runs the notices.
+/// Runs the notices, and the links that strangers ask for.
 pub fn handlers(service: &Service) -> Vec<Handler> {
     let backoff = Backoff {
         base: Duration::from_millis(service.config.webhooks.retry_base_ms),
@@ -145,6 +147,7 @@ pub fn handlers(service: &Service) -> Vec<Handler> {
     let keys = std::rc::Rc::new(Keyring::default());
     let (for_notify, for_more) = (service.clone(), service.clone());
     vec![
+        super::links::handler(service),
         Handler::new(backoff, move |job: Notify, _| notify(for_notify.clone(), keys.clone(), job)),
         Handler::new(Backoff::default(), move |job: TellMore, _| {
             let service = for_more.clone();

@@ -1,11 +1,12 @@
 //! Conditions over values in memory.
 
+use identity_core::fold;
 use serde_json::{Map, Value};
 
 use super::{Condition, Place};
 use crate::filter::Operator;
 use crate::schema::Kind;
-use crate::{fold, instant};
+use crate::instant;
 
 impl Condition {
     /// Whether it holds for a resource in canonical form (with `id` and `meta`, if these are asked for).

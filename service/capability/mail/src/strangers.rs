@@ -1,0 +1,73 @@
+//! Mail that callers cause who showed no credential: they name an address, and learn nothing of it.
+//!
+//! The request leaves one job, whatever it names: as many statements, as much time, the same answer. The job looks who the address is,
+//! and the mail goes to the address that is stored, never to the spelling that was typed. How often is counted in the store, under the
+//! folded address and its tenant, so that neither another spelling, nor a restart, nor a second replica begins a new count.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use chrono::TimeDelta;
+use platform::jobs::Job;
+use platform::rules::{Allowance, Rule};
+use platform::{Ctx, DbError, Tx, Work as _};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use web::{Problem, Service};
+
+/// The jobs of strangers run one after the other: a flood of them takes one place from everybody else's.
+pub const LANE: &str = "strangers";
+/// Mails to one address within a minute.
+const PER_MINUTE: Allowance = Allowance { limit: 1, period: TimeDelta::minutes(1) };
+
+/// What a stranger asked for, as it waits in a job: who reads the queue learns nobody's address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(String);
+
+impl Sealed {
+    /// Seals a request under its purpose.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn new(service: &Service, purpose: &'static str, request: &impl Serialize) -> Result<Self, Problem> {
+        let plain = serde_json::to_vec(request).map_err(Problem::internal)?;
+        Ok(Self(STANDARD_NO_PAD.encode(service.envelope.seal(purpose, LANE.as_bytes(), &plain)?)))
+    }
+
+    /// The request; `None` if it was sealed for something else, or under another master key.
+    pub fn open<T: DeserializeOwned>(&self, service: &Service, purpose: &'static str) -> Option<T> {
+        let sealed = STANDARD_NO_PAD.decode(&self.0).ok()?;
+        let plain = service.envelope.open(purpose, LANE.as_bytes(), &sealed).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+}
+
+/// Leaves a stranger's request to a job.
+///
+/// # Errors
+/// `rate.limited` for a network that asks too much, `unavailable` where all together do.
+pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Problem> {
+    service.strangers.ask(ctx)?;
+    let leave = async |tx: &mut platform::PlatformTx| {
+        tx.housekeeping();
+        tx.enqueue(job);
+        Ok::<_, DbError>(())
+    };
+    Ok(service.db.write_platform(ctx, leave).await?)
+}
+
+/// Whether a stranger may cause one more mail to this address of the tenant; then it is counted. Asked last: what is spent is locked
+/// until the commit.
+///
+/// # Errors
+/// `internal`.
+pub async fn may_write_to(tx: &Tx, service: &Service, address: &str) -> Result<bool, Problem> {
+    let limits = &service.config.limits;
+    let address = identity_core::fold(address);
+    let a_day = Allowance::a_day(limits.stranger_mails_to_address_per_day);
+    // The tenant's own last: asking for one address again and again must not use up what all the others have.
+    let all = Allowance::a_day(tx.by_plan(limits.stranger_mails_per_day).await?);
+    Ok(tx.spend(Rule::StrangerMails, format!("minute {address}"), PER_MINUTE).await?
+        && tx.spend(Rule::StrangerMails, format!("day {address}"), a_day).await?
+        && tx.spend(Rule::StrangerMails, "all", all).await?)
+}
