@@ -16,8 +16,10 @@ use web::Problem;
 
 use crate::evaluation::{self, Own};
 
-/// Tenants remembered.
+/// Names of tenants remembered.
 const TENANTS_MAX: u64 = 50_000;
+/// Tenants remembered, and their own variants: who has a thousand of these counts as much as a thousand who have none.
+const TENANTS_AND_OVERRIDES_MAX: u64 = 200_000;
 /// For so long, should ever a change not be heard of.
 const KEPT: Duration = Duration::from_secs(60);
 /// Changes that a stream may be behind before it is told only that there were some.
@@ -45,12 +47,21 @@ impl Default for Evaluator {
     fn default() -> Self {
         Self {
             flags: RwLock::default(),
-            tenants: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build(),
+            tenants: Cache::builder()
+                .max_capacity(TENANTS_AND_OVERRIDES_MAX)
+                .weigher(|_, known: &Arc<Known>| weight(&known.own))
+                .time_to_live(KEPT)
+                .build(),
             names: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build(),
             changes: AtomicU64::new(0),
             changed: broadcast::Sender::new(BEHIND_MAX),
         }
     }
+}
+
+/// A tenant, and each variant of its own.
+fn weight(own: &Own) -> u32 {
+    u32::try_from(own.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 impl Listener for Evaluator {
@@ -125,5 +136,23 @@ impl Evaluator {
             self.tenants.insert(tenant, known.clone());
         }
         Ok((flags, known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_all_tenants_is_bounded() {
+        let own: Own = (0..1_000).map(|at| (format!("flag-{at}"), "on".to_owned())).collect();
+        assert_eq!((weight(&Own::new()), weight(&own)), (1, 1_001));
+        assert_eq!(
+            (TENANTS_AND_OVERRIDES_MAX, TENANTS_MAX, KEPT),
+            (200_000, 50_000, Duration::from_secs(60))
+        );
+        let evaluator = Evaluator::default();
+        let most = evaluator.tenants.policy().max_capacity();
+        assert_eq!(most, Some(TENANTS_AND_OVERRIDES_MAX));
     }
 }

@@ -15,7 +15,7 @@ use crate::model::Stop;
 use crate::ops;
 
 /// Requests to Azure that a deployment keeps: the last ones.
-const CALLS_MAX: usize = 60;
+pub(crate) const CALLS_MAX: usize = 60;
 /// Tenants on an instance that is made for the pool.
 const SHARED_CAPACITY: i64 = 50;
 

@@ -346,3 +346,27 @@ pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: &str) -> 
     let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2";
     tx.execute(sql, vec![before.id.into(), status.into(), finished_at.into()]).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_30_requests_of_a_step_are_there_and_60_of_a_deployment() {
+        assert_eq!((CALLS_MAX, crate::deployments::CALLS_MAX), (30, 60));
+        let call = |number: u64| Call {
+            at: chrono::DateTime::UNIX_EPOCH,
+            method: "GET".to_owned(),
+            host: "h".to_owned(),
+            path: "/".to_owned(),
+            status: None,
+            request_id: None,
+            milliseconds: number,
+        };
+        let some: Vec<Call> = (0..20).map(call).collect();
+        let kept = with_calls(with_calls(json!([]), &some, CALLS_MAX), &some, CALLS_MAX);
+        let kept: Vec<Call> = serde_json::from_value(kept).unwrap();
+        assert_eq!(kept.len(), 30);
+        assert_eq!((kept[0].milliseconds, kept[29].milliseconds), (10, 19));
+    }
+}

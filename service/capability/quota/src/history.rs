@@ -1,6 +1,7 @@
 //! Usage over time: the most of each day, looked at every ten minutes.
 
 use chrono::TimeDelta;
+use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, Work as _};
 use web::Service;
 
@@ -21,7 +22,7 @@ pub async fn sample(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbErr
                used = CASE WHEN excluded.used > quota_sample.used THEN excluded.used ELSE quota_sample.used END";
     let sampled = tx.execute(sql, vec![day(tx.now()).into()]).await?;
     let kept = TimeDelta::from_std(service.config.quota.history_kept).unwrap_or(TimeDelta::days(400));
-    let sql = "DELETE FROM quota_sample WHERE day < $1";
-    tx.execute(sql, vec![day(tx.now() - kept).into()]).await?;
+    let rows = Retained { table: "quota_sample", key: "tenant_id, resource, day", until: "day" };
+    retention::remove(tx, rows, day(tx.now() - kept)).await?;
     Ok(sampled)
 }

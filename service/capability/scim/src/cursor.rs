@@ -19,8 +19,10 @@ use crate::resources::refusal;
 
 /// How long a walk by index is remembered after its last step.
 const WALK_REMEMBERED: Duration = Duration::from_secs(600);
-/// Steps remembered at once, of all organizations.
-const WALKS_MAX: u64 = 100_000;
+/// Bytes of the steps that are remembered at once, of all organizations.
+const WALKS_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of a step beside the value by which the list is sorted.
+const STEP_BYTES: usize = 128;
 
 /// A list: who asks, and for what.
 #[derive(Clone, Debug)]
@@ -108,7 +110,11 @@ pub struct Walks {
 
 impl Default for Walks {
     fn default() -> Self {
-        Self { steps: Cache::builder().max_capacity(WALKS_MAX).time_to_idle(WALK_REMEMBERED).build() }
+        let steps = Cache::builder().max_capacity(WALKS_BYTES_MAX).weigher(|_, mark: &Mark| {
+            let value = serde_json::to_string(mark).map_or(0, |text| text.len());
+            u32::try_from(STEP_BYTES + value).unwrap_or(u32::MAX)
+        });
+        Self { steps: steps.time_to_idle(WALK_REMEMBERED).build() }
     }
 }
 
@@ -125,5 +131,25 @@ impl Walks {
     /// Remembers the row before which the page at `next` begins.
     pub(crate) fn step(&self, query: &Query, next: u64, mark: Mark) {
         self.steps.insert((query.principal, query.digest, next), mark);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walks_are_remembered_up_to_16_mib() {
+        let walks = Walks::default();
+        let query = Query::new(Uuid::nil(), Uuid::nil(), &[]);
+        let long = serde_json::json!({"id": Uuid::nil(), "key": "x".repeat(4_096)});
+        let mark: Mark = serde_json::from_value(long).unwrap();
+        for next in 0..5_000 {
+            walks.step(&query, next, mark.clone());
+        }
+        walks.steps.run_pending_tasks();
+        assert_eq!(WALKS_BYTES_MAX, 16 << 20);
+        assert!((1..=WALKS_BYTES_MAX).contains(&walks.steps.weighted_size()));
+        assert!(walks.steps.entry_count() < 4_000);
     }
 }

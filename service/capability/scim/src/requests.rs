@@ -7,6 +7,8 @@ use actix_web::web::Json;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::directory::change;
 use entity::scim::request::{Column, Entity, Model};
+use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::{self, Retained};
 use platform::{Ctx, PlatformTx, Tx, View};
 use policy_core::Permission;
 use scim_core::resource::Projection;
@@ -369,21 +371,28 @@ fn target(row: &Model) -> Option<(bulk::Method, Type, Option<String>)> {
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, platform::DbError> {
     let now = tx.now();
     let days = |days: i64| now - TimeDelta::days(days);
-    let mut removed =
-        tx.execute("DELETE FROM scim_request WHERE occurred_at < $1", vec![days(KEPT_DAYS).into()]).await?;
-    removed += tx.execute("DELETE FROM scim_assertion WHERE expires_at < $1", vec![now.into()]).await?;
-    let changes = "DELETE FROM directory_change WHERE occurred_at < $1";
-    removed += tx.execute(changes, vec![days(directory::RESTORE_DAYS).into()]).await?;
-    let full = "SELECT tenant_id, organization_id FROM scim_request GROUP BY tenant_id, organization_id HAVING COUNT(*) > $1";
+    let mut removed = 0;
+    for ((table, key, until), before) in [
+        (("scim_request", "tenant_id, organization_id, id", "occurred_at"), days(KEPT_DAYS)),
+        (("scim_assertion", "tenant_id, client_id, jti", "expires_at"), now),
+        (
+            ("directory_change", "tenant_id, organization_id, id", "occurred_at"),
+            days(directory::RESTORE_DAYS),
+        ),
+    ] {
+        removed += retention::remove(tx, Retained { table, key, until }, before).await?;
+    }
+    let full = "SELECT tenant_id, organization_id, COUNT(*) AS n FROM scim_request GROUP BY tenant_id, organization_id \
+                HAVING COUNT(*) > $1 LIMIT 20";
     let limit = i64::try_from(KEPT_MAX).unwrap_or(i64::MAX);
     for row in tx.query(full, vec![limit.into()]).await? {
         let (tenant, organization): (Uuid, Uuid) =
             (row.try_get("", "tenant_id")?, row.try_get("", "organization_id")?);
-        let sql = format!(
-            "DELETE FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 AND id <= (SELECT id FROM scim_request \
-             WHERE tenant_id = $1 AND organization_id = $2 ORDER BY id DESC LIMIT 1 OFFSET {KEPT_MAX})"
-        );
-        removed += tx.execute(&sql, vec![tenant.into(), organization.into()]).await?;
+        let over = row.try_get::<i64>("", "n")? - limit;
+        let sql = "DELETE FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 AND id IN (SELECT id FROM scim_request \
+                   WHERE tenant_id = $1 AND organization_id = $2 ORDER BY id LIMIT $3)";
+        let some = std::cmp::min(over, SWEPT_AT_ONCE as i64);
+        removed += tx.execute(sql, vec![tenant.into(), organization.into(), some.into()]).await?;
     }
     Ok(removed)
 }

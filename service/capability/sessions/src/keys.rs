@@ -230,3 +230,20 @@ async fn create(
     tx.record("signing_key.create", Target::new("signing_key", kid));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_read_again_before_its_next_key_signs() {
+        let policy = Keyring::default().rings.policy();
+        assert_eq!(
+            (policy.max_capacity(), policy.time_to_live()),
+            (Some(10_000), Some(Duration::from_secs(30)))
+        );
+        // A process that read the ring just before a key was published has it long before that key signs.
+        assert!(PUBLISHED_AHEAD.to_std().unwrap() > RING_KEPT * 2);
+        assert_eq!((RINGS_MAX, KEYS_MAX), (10_000, 16));
+    }
+}

@@ -21,6 +21,8 @@ pub enum Ended {
     CodeReused,
     /// Nobody used the session for too long.
     Idle,
+    /// The person has newer ones, as many as one may have.
+    Superseded,
     /// The policy or the connection by which the person came in doesn't hold any more.
     PolicyChanged,
 }
@@ -37,6 +39,7 @@ impl Ended {
             Ended::ProviderSignedOut => "provider_signed_out",
             Ended::CodeReused => "code_reused",
             Ended::Idle => "idle",
+            Ended::Superseded => "superseded",
             Ended::PolicyChanged => "policy_changed",
         }
     }

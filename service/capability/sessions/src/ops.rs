@@ -3,10 +3,11 @@
 use chrono::TimeDelta;
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
+use platform::retention::{self, Retained};
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use uuid::Uuid;
 use web::Service;
@@ -14,6 +15,12 @@ use web::Service;
 use crate::browser;
 use crate::model::Ended;
 
+/// Sessions of one person that go on; a further one ends the oldest.
+const SESSIONS_MAX: u64 = 100;
+/// Sessions that one sign-in ends at most.
+const SUPERSEDED_AT_ONCE: u64 = 20;
+/// How long a session is remembered after it would have been over by itself.
+const OVER_KEPT: TimeDelta = TimeDelta::days(30);
 /// What a refresh token begins with.
 const PREFIX: &str = "tnt_rt_";
 
@@ -72,6 +79,7 @@ pub async fn open(
 ) -> Result<(session::Model, String), DbError> {
     let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let until = tx.now() + lifetime;
+    make_room(tx, new.organization, new.user).await?;
     let browser = new.browser;
     let row = session::Model {
         tenant_id: tx.tenant(),
@@ -94,6 +102,21 @@ pub async fn open(
     let refresh = issue(tx, service, &row).await?;
     tx.record("session.open", Target::new("session", row.id));
     Ok((row, refresh))
+}
+
+/// Ends a person's oldest sessions where they have as many as one may have: a client that signs in again and again instead of
+/// refreshing fills no table.
+async fn make_room(tx: &mut Tx, organization: Uuid, user: Uuid) -> Result<(), DbError> {
+    let select = tx.select::<session::Entity>().select_only().column(session::Column::Id);
+    let live = select
+        .filter(session::Column::OrganizationId.eq(organization))
+        .filter(session::Column::UserId.eq(user))
+        .filter(session::Column::EndedAt.is_null());
+    let older = live.order_by_desc(session::Column::Id).offset(SESSIONS_MAX - 1).limit(SUPERSEDED_AT_ONCE);
+    for id in tx.tuples::<_, Uuid>(older).await? {
+        end(tx, id, Ended::Superseded).await?;
+    }
+    Ok(())
 }
 
 async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<String, DbError> {
@@ -273,12 +296,11 @@ async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -
 /// # Errors
 /// [`DbError`].
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let before = tx.now() - TimeDelta::days(30);
+    let before = tx.now() - OVER_KEPT;
     let mut removed = 0;
-    for sql in
-        ["DELETE FROM session WHERE expires_at < $1", "DELETE FROM browser_session WHERE expires_at < $1"]
-    {
-        removed += tx.execute(sql, vec![before.into()]).await?;
+    for table in ["session", "browser_session"] {
+        let rows = Retained { table, key: "tenant_id, id", until: "expires_at" };
+        removed += retention::remove(tx, rows, before).await?;
     }
     Ok(removed)
 }

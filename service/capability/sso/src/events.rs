@@ -35,7 +35,7 @@ pub fn security_event(
     let by = match reason {
         "signed_out" => "user",
         "revoked" | "user_deactivated" | "tenant_stopped" => "admin",
-        "refresh_reused" | "code_reused" | "policy_changed" | "idle" => "policy",
+        "refresh_reused" | "code_reused" | "policy_changed" | "idle" | "superseded" => "policy",
         _ => "system",
     };
     let payload =

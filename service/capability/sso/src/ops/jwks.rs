@@ -22,11 +22,14 @@ const REFETCH_MIN: Duration = Duration::from_secs(60);
 const RESPITE: Duration = Duration::from_secs(5);
 /// Issuers remembered at once.
 const ISSUERS_MAX: u64 = 10_000;
+/// Bytes of all remembered keys, as their issuers wrote them: who makes long ones has fewer of them remembered.
+const SETS_BYTES_MAX: u64 = 32 << 20;
 /// Keys of one set that are looked at.
 const KEYS_MAX: usize = 100;
 
 struct Fetched {
     at: Instant,
+    bytes: u32,
     keys: Vec<Jwk>,
 }
 
@@ -46,7 +49,11 @@ impl std::fmt::Debug for JwksCache {
 impl Default for JwksCache {
     fn default() -> Self {
         Self {
-            sets: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEPT).build(),
+            sets: Cache::builder()
+                .max_capacity(SETS_BYTES_MAX)
+                .weigher(|_, set: &Arc<Fetched>| set.bytes)
+                .time_to_live(KEPT)
+                .build(),
             fetching: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEPT).build(),
             failed: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(RESPITE).build(),
         }
@@ -90,9 +97,9 @@ impl JwksCache {
             return Err(unreachable("it could not be reached a moment ago"));
         }
         match fetch(service, issuer).await {
-            Ok(keys) => {
+            Ok((keys, bytes)) => {
                 let found = choose(&keys, kid);
-                self.sets.insert(issuer.id, Arc::new(Fetched { at: Instant::now(), keys }));
+                self.sets.insert(issuer.id, Arc::new(Fetched { at: Instant::now(), bytes, keys }));
                 Ok(found)
             }
             Err(problem) => {
@@ -113,7 +120,8 @@ fn unreachable(cause: impl ToString) -> Problem {
     Problem { cause: Some(cause.to_string()), retry_after: Some(5), ..Problem::new(Code::IssuerUnreachable) }
 }
 
-async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Problem> {
+/// The keys, and how many bytes they were.
+async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32), Problem> {
     let client = client_for(service, &issuer.issuer);
     let uri = match &issuer.jwks_uri {
         Some(uri) => Url::parse(uri).map_err(unreachable)?,
@@ -129,8 +137,12 @@ async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<Vec<Jwk>, Pr
         }
     };
     let set: KeySet = client_for(service, uri.as_str()).get_json(&uri).await.map_err(unreachable)?;
+    let mut keys = set.keys;
+    keys.truncate(KEYS_MAX);
+    let bytes = keys.iter().map(|key| key.to_string().len()).sum::<usize>();
     // A key that we can't read spoils itself, not the set.
-    Ok(set.keys.into_iter().take(KEYS_MAX).filter_map(|key| serde_json::from_value(key).ok()).collect())
+    let keys = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
+    Ok((keys, u32::try_from(bytes).unwrap_or(u32::MAX)))
 }
 
 /// A backend that the configuration names may be on our own network; an issuer that somebody registered may not.
@@ -161,5 +173,23 @@ fn choose(keys: &[Jwk], kid: Option<&str>) -> Option<Jwk> {
         // Two keys of one id, or no id among several: nobody can say which is meant.
         (Some(_), Some(_)) | (None, _) => None,
         (Some(key), None) => Some(key.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_all_issuers_is_bounded() {
+        let cache = JwksCache::default();
+        let mib = 1 << 20;
+        for _ in 0..100 {
+            let set = Fetched { at: Instant::now(), bytes: mib, keys: Vec::new() };
+            cache.sets.insert(platform::ids::new(), Arc::new(set));
+        }
+        cache.sets.run_pending_tasks();
+        assert_eq!(cache.sets.weighted_size(), SETS_BYTES_MAX);
+        assert_eq!(SETS_BYTES_MAX, 32 << 20);
     }
 }

@@ -41,6 +41,8 @@ const KEPT: Duration = Duration::from_secs(600);
 const REFETCH_MIN: Duration = Duration::from_secs(60);
 /// Providers remembered at once.
 const PROVIDERS_MAX: u64 = 10_000;
+/// Bytes of all remembered provider documents: who has a long one has fewer of them remembered.
+const DOCUMENTS_BYTES_MAX: u64 = 32 << 20;
 
 /// What of RFC 9207 a provider promises.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -71,6 +73,7 @@ struct Known {
     asked_again: Option<Instant>,
     issuer: String,
     metadata: Metadata,
+    bytes: u32,
 }
 
 /// What this process knows of identity providers.
@@ -88,10 +91,21 @@ impl std::fmt::Debug for Providers {
 impl Default for Providers {
     fn default() -> Self {
         Self {
-            known: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(KEPT).build(),
+            known: Cache::builder()
+                .max_capacity(DOCUMENTS_BYTES_MAX)
+                .weigher(|_, known: &Arc<Known>| known.bytes)
+                .time_to_live(KEPT)
+                .build(),
             fetching: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(KEPT).build(),
         }
     }
+}
+
+/// Bytes of a provider's document and its keys, about as it sent them.
+fn weight(metadata: &Metadata) -> u32 {
+    let length = |text: Result<String, serde_json::Error>| text.map_or(0, |text| text.len());
+    let bytes = length(serde_json::to_string(metadata)) + length(serde_json::to_string(metadata.jwks()));
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Extra claims of any name.
@@ -147,7 +161,8 @@ impl Providers {
         }
         let metadata = discover(service, &settings.issuer).await?;
         let asked_again = anew.then(Instant::now);
-        let known = Arc::new(Known { asked_again, issuer: settings.issuer.clone(), metadata });
+        let bytes = weight(&metadata);
+        let known = Arc::new(Known { asked_again, issuer: settings.issuer.clone(), metadata, bytes });
         self.known.insert(connection, known.clone());
         Ok(known)
     }
@@ -317,7 +332,8 @@ impl Providers {
             service.http.check(url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
         }
         metadata.token_endpoint().ok_or_else(no_token_endpoint)?;
-        let known = Known { asked_again: None, issuer: settings.issuer.clone(), metadata };
+        let bytes = weight(&metadata);
+        let known = Known { asked_again: None, issuer: settings.issuer.clone(), metadata, bytes };
         self.known.insert(connection.row.id, Arc::new(known));
         Ok(())
     }
@@ -383,4 +399,32 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 /// Where the provider's answer comes: its own per connection, so that no provider can answer for another.
 pub(crate) fn callback(service: &Service, connection: Uuid) -> String {
     format!("{}/sso/oidc/{connection}/callback", service.config.public_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_all_providers_is_bounded() {
+        let document = serde_json::json!({
+            "issuer": "https://idp.example", "authorization_endpoint": "https://idp.example/authorize",
+            "jwks_uri": "https://idp.example/jwks", "response_types_supported": ["code"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
+            "scopes_supported": ["x".repeat(1 << 20)],
+        });
+        let metadata: Metadata = serde_json::from_value(document).unwrap();
+        let bytes = weight(&metadata);
+        assert!(bytes > 1 << 20);
+        let providers = Providers::default();
+        for _ in 0..40 {
+            let (issuer, metadata) = ("https://idp.example".to_owned(), metadata.clone());
+            let known = Known { asked_again: None, issuer, metadata, bytes };
+            providers.known.insert(platform::ids::new(), Arc::new(known));
+        }
+        providers.known.run_pending_tasks();
+        assert!((1..=32 << 20).contains(&providers.known.weighted_size()));
+        // Certificates: as many bytes of them, whoever's they are.
+        assert_eq!((super::super::saml::CERTIFICATES_BYTES_MAX, DOCUMENTS_BYTES_MAX), (16 << 20, 32 << 20));
+    }
 }

@@ -26,12 +26,16 @@ use crate::settings::{Binding, SamlProvider, SamlSettings};
 const METADATA_KEPT: TimeDelta = TimeDelta::hours(24);
 /// A response signed by an unknown key makes it be asked for again at most this often.
 const REFETCH_MIN: TimeDelta = TimeDelta::minutes(1);
+/// Bytes of all remembered certificates of providers.
+pub(super) const CERTIFICATES_BYTES_MAX: u64 = 16 << 20;
+/// Connections whose keys of ours are remembered.
+const CONNECTIONS_MAX: u64 = 10_000;
 /// Our own metadata may be kept this long.
 const OURS_VALID: TimeDelta = TimeDelta::days(7);
 
 /// Keys of providers and of ours, ready for use.
 pub(crate) struct SamlKeys {
-    trusts: Cache<[u8; 32], Arc<Trust>>,
+    trusts: Cache<[u8; 32], (Arc<Trust>, u32)>,
     ours: Cache<Uuid, Arc<Ours>>,
 }
 
@@ -51,8 +55,12 @@ impl Default for SamlKeys {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
-            trusts: Cache::builder().max_capacity(10_000).build(),
-            ours: Cache::builder().max_capacity(10_000).time_to_live(minute).build(),
+            trusts: Cache::builder()
+                .max_capacity(CERTIFICATES_BYTES_MAX)
+                .weigher(|_, (_, bytes)| *bytes)
+                .time_to_idle(60 * minute)
+                .build(),
+            ours: Cache::builder().max_capacity(CONNECTIONS_MAX).time_to_live(minute).build(),
         }
     }
 }
@@ -61,11 +69,12 @@ impl SamlKeys {
     /// The trust in a provider's certificates: of these and no others, whoever else has the same.
     fn trust(&self, provider: &SamlProvider) -> Result<Arc<Trust>, saml_core::Refusal> {
         let key = sha256(provider.certificates.join(" ").as_bytes());
-        if let Some(trust) = self.trusts.get(&key) {
+        if let Some((trust, _)) = self.trusts.get(&key) {
             return Ok(trust);
         }
         let trust = Arc::new(Trust::new(&provider.usable())?);
-        self.trusts.insert(key, trust.clone());
+        let bytes = provider.certificates.iter().map(String::len).sum::<usize>();
+        self.trusts.insert(key, (trust.clone(), u32::try_from(bytes).unwrap_or(u32::MAX)));
         Ok(trust)
     }
 
