@@ -21,11 +21,11 @@ fn configure(arm: &Arm, config: &mut Config) {
     config.provisioning.wait = Duration::from_millis(100);
 }
 
-async fn start(arm: &Arm) -> TestApp {
+pub(crate) async fn start(arm: &Arm) -> TestApp {
     TestApp::with(|config| configure(arm, config)).await
 }
 
-fn private(slug: &str) -> Value {
+pub(crate) fn private(slug: &str) -> Value {
     json!({"slug": slug, "name": slug, "plan": "enterprise", "isolation": "private", "region": "northeurope", "instance": {"driver": "azure"}})
 }
 

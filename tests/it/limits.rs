@@ -1,0 +1,79 @@
+//! The bounds of LIMITS.md: what is at a bound passes, what is one beyond it is refused, with a code and the place.
+
+mod api;
+mod flags;
+mod scim;
+mod sign_in;
+mod work;
+
+use platform::{Ctx, PlatformTx, Work as _};
+use sea_orm::Value;
+use tests::{Reply, TestApp, on_postgres};
+
+/// The pointers of a refused input.
+#[track_caller]
+pub(crate) fn points_to(reply: Reply, pointer: &str) {
+    let refused = reply.refused(400, "validation.failed");
+    let pointers: Vec<&str> = refused["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|error| error["pointer"].as_str())
+        .collect();
+    assert_eq!(pointers, [pointer], "{refused}");
+}
+
+/// A text of so many characters.
+pub(crate) fn long(characters: usize) -> String {
+    "x".repeat(characters)
+}
+
+/// Copies the first row of a table so many times, each with some columns of its own: a thousand rows in a moment.
+pub(crate) async fn multiply(
+    app: &TestApp,
+    table: &str,
+    times: usize,
+    own: impl Fn(usize) -> Vec<(&'static str, Value)>,
+) {
+    let columns = if on_postgres().is_some() {
+        "SELECT column_name AS name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1"
+    } else {
+        "SELECT name FROM pragma_table_info($1)"
+    };
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        let rows = tx.query(columns, vec![table.into()]).await?;
+        let columns: Vec<String> =
+            rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, sea_orm::DbErr>>()?;
+        assert!(!columns.is_empty(), "there is no table {table}");
+        for number in 0..times {
+            let own = own(number);
+            let places: Vec<String> = columns
+                .iter()
+                .map(|column| match own.iter().position(|(name, _)| name == column) {
+                    Some(at) => format!("${}", at + 1),
+                    None => format!("\"{column}\""),
+                })
+                .collect();
+            let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+            let order = if columns.iter().any(|column| column == "id") { "id" } else { &columns[0] };
+            let sql = format!(
+                "INSERT INTO {table} ({}) SELECT {} FROM {table} ORDER BY {order} LIMIT 1",
+                names.join(", "),
+                places.join(", ")
+            );
+            let values: Vec<Value> = own.into_iter().map(|(_, value)| value).collect();
+            assert_eq!(tx.execute(&sql, values).await?, 1, "{table} has a row to copy");
+        }
+        Ok::<_, platform::DbError>(())
+    };
+    app.running.service.db.write_platform(&Ctx::system("test"), work).await.expect("copied");
+}
+
+/// How many rows a table has.
+pub(crate) async fn rows(app: &TestApp, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) AS n FROM {table}");
+    let read = async |view: &platform::PlatformView| view.query(&sql, Vec::new()).await;
+    let rows = app.running.service.db.read_platform(read).await.expect("counted");
+    rows[0].try_get("", "n").expect("a number")
+}

@@ -1,0 +1,256 @@
+//! What leaves the process, what is kept of it and for how long, and how many connections the store has.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use platform::{Ctx, PlatformTx};
+use serde_json::{Value, json};
+use tests::{Issuer, Receiver, TestApp, eventually, on_postgres};
+
+use super::{long, multiply, points_to, rows};
+use crate::scim::user;
+
+const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
+
+/// The newest delivery's log, once it has a line.
+async fn attempt(app: &TestApp) -> Value {
+    eventually("an attempt", async || {
+        let list = app.operator.get("/api/v1/deliveries?limit=1").await.expect(200);
+        let id = list["items"][0]["id"].as_str()?.to_owned();
+        let one = app.operator.get(&format!("/api/v1/deliveries/{id}")).await.expect(200);
+        Some(one["attempts"].as_array()?.first()?.clone())
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn an_outside_answer_has_1_mib() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let mib = 1 << 20;
+    for (bytes, status) in [(mib, 200), (mib + 1, 502)] {
+        let issuer = Issuer::start();
+        issuer.register(&app.operator).await;
+        issuer.misbehave(|mischief| {
+            mischief.discovery = Some(Box::new(move |document| {
+                document["padding"] = json!("");
+                let rest = bytes - document.to_string().len();
+                document["padding"] = json!(long(rest));
+            }));
+        });
+        let body = json!({"subjectToken": issuer.token(&format!("p{bytes}"), "org_acme")});
+        let reply = app.operator.post("/api/internal/sso/exchange", body).await;
+        if status == 200 {
+            reply.expect(200);
+        } else {
+            assert!(
+                reply.status.is_server_error() && reply.text.contains("sso.issuer_unreachable"),
+                "{}",
+                reply.text
+            );
+        }
+        issuer.stop().await;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn no_redirect_is_followed_and_nobody_is_waited_for_longer_than_10_seconds() {
+    let app = TestApp::with(|config| {
+        assert_eq!(config.outbound.timeout, Duration::from_secs(10));
+        config.outbound.timeout = Duration::from_millis(300);
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let (moved, hung) = (Receiver::start(), Receiver::start());
+    moved.answer(302);
+    app.operator.post(ENDPOINTS, json!({"url": moved.url, "eventTypes": ["user.created"]})).await.expect(201);
+    user(&acme, "ann").await;
+    assert_eq!(attempt(&app).await["status"], 302);
+    moved.answer(204);
+    hung.answer(0);
+    app.operator.post(ENDPOINTS, json!({"url": hung.url, "eventTypes": ["group.created"]})).await.expect(201);
+    crate::scim::group(&acme, "team", &[]).await;
+    let tried = attempt(&app).await;
+    assert!(tried["status"].is_null() && tried["error"].is_string(), "{tried}");
+    moved.stop().await;
+    hung.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_kib_of_what_a_receiver_says_is_kept() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let receiver = Receiver::start();
+    receiver.say(long(4_096));
+    let types = |count: usize| json!({"url": receiver.url, "eventTypes": vec!["user.created"; count]});
+    points_to(app.operator.post(ENDPOINTS, types(101)).await, "/eventTypes");
+    app.operator.post(ENDPOINTS, types(100)).await.expect(201);
+    user(&acme, "ann").await;
+    let tried = attempt(&app).await;
+    let said = tried["response"].as_str().unwrap_or_else(|| panic!("{tried}")).len();
+    assert!((1_000..=1_024).contains(&said), "{said}");
+    receiver.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn finished_jobs_are_there_for_7_days_and_events_for_30() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let sweep = async || {
+        let work = async |tx: &mut PlatformTx| {
+            platform::jobs::sweep(tx).await?;
+            platform::jobs::sweep_events(tx).await
+        };
+        app.running.service.db.write_platform(&Ctx::system("test"), work).await.unwrap();
+    };
+    let done = async || {
+        let read = async |view: &platform::PlatformView| {
+            view.query("SELECT count(*) AS n FROM job WHERE status = 'done'", Vec::new()).await
+        };
+        let rows = app.running.service.db.read_platform(read).await.unwrap();
+        rows[0].try_get::<i64>("", "n").unwrap()
+    };
+    eventually("quiet", async || {
+        let jobs = app.operator.get("/api/v1/jobs?status=pending").await.expect(200);
+        jobs["items"].as_array()?.is_empty().then_some(())
+    })
+    .await;
+    let (jobs, events) = (done().await, rows(&app, "outbox_event").await);
+    assert!(jobs > 0 && events > 0);
+    app.clock.advance(TimeDelta::days(7) - TimeDelta::minutes(5));
+    sweep().await;
+    assert!(done().await >= jobs);
+    app.clock.advance(TimeDelta::minutes(10));
+    sweep().await;
+    assert!(done().await < jobs, "what was done a week ago is gone");
+    assert!(rows(&app, "outbox_event").await >= events);
+    app.clock.advance(TimeDelta::days(23));
+    sweep().await;
+    assert!(rows(&app, "outbox_event").await < events);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_sweep_removes_5000_rows_of_a_kind_and_samples_after_400_days() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    user(&acme, "ann").await;
+    let service = &app.running.service;
+    let sample = async || {
+        let work = async |tx: &mut PlatformTx| quota::sample(tx, service).await;
+        service.db.write_platform(&Ctx::system("test"), work).await.unwrap();
+    };
+    sample().await;
+    let there = rows(&app, "quota_sample").await;
+    let day = |days: i64| (app.clock.now() - TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let old = |days: i64| move |at: usize| (format!("r{days}-{at}"), days);
+    let (gone, kept) = (day(402), day(399));
+    multiply(&app, "quota_sample", 5_001, |at| {
+        vec![("resource", old(402)(at).0.into()), ("day", gone.clone().into())]
+    })
+    .await;
+    multiply(&app, "quota_sample", 1, |at| {
+        vec![("resource", old(399)(at).0.into()), ("day", kept.clone().into())]
+    })
+    .await;
+    sample().await;
+    assert_eq!(rows(&app, "quota_sample").await, there + 2, "5,000 went, one is left, and what is not old");
+    sample().await;
+    assert_eq!(rows(&app, "quota_sample").await, there + 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn mails_and_batches_are_there_for_90_days() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let lines: Vec<Value> =
+        (0..3).map(|at| json!({"email": format!("p{at}@example.com"), "role": "viewer"})).collect();
+    let path = "/api/v1/tenants/acme/organizations/default/invitation-batches";
+    acme.admin.post(path, json!({"invitations": lines})).await.expect(202);
+    let settled = async || {
+        let mails = app.mails().await;
+        (mails.len() == 3 && mails.iter().all(|mail| mail["status"] != "queued")).then_some(())
+    };
+    eventually("three mails", settled).await;
+    let counts = async || {
+        (
+            rows(&app, "mail_message").await,
+            rows(&app, "invitation_batch").await,
+            rows(&app, "invitation_batch_row").await,
+        )
+    };
+    // A process does its housekeeping when it starts.
+    for (days, left) in [(89, (3, 1, 3)), (2, (0, 0, 0))] {
+        app.clock.advance(TimeDelta::days(days));
+        let (_, running) = app.replica().await;
+        if left.0 == 0 {
+            eventually("housekeeping", async || (counts().await == left).then_some(())).await;
+        } else {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(counts().await, left);
+        }
+        running.stop().await;
+    }
+    assert_eq!(rows(&app, "invitation").await, 3, "who was invited stays");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_store_has_its_connections_and_none_more() {
+    let app = TestApp::with(|config| {
+        assert_eq!(config.database.connections_max, 16);
+        config.database.connections_max = 8;
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let asked = (0..100).map(|_| {
+        let scim = acme.scim.clone();
+        async move { scim.get("/scim/v2/Users").await.status }
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(|status| *status == 200 || *status == 429), "{answers:?}");
+    match on_postgres() {
+        Some(_) => {
+            let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()";
+            let read = async |view: &platform::PlatformView| view.query(sql, Vec::new()).await;
+            let rows = app.running.service.db.read_platform(read).await.unwrap();
+            let open: i64 = rows[0].try_get("", "n").unwrap();
+            assert!((1..=8).contains(&open), "{open}");
+        }
+        None => {
+            // A writer and four readers.
+            let store = app.store.directory.path().join("tenantry.db");
+            let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let open =
+                files.filter(|file| std::fs::read_link(file.path()).is_ok_and(|to| to == store)).count();
+            assert!((1..=5).contains(&open), "{open}");
+        }
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_deployment_has_30_minutes_and_is_removed() {
+    let arm = tests::Arm::start();
+    arm.sick(u32::MAX);
+    let app = crate::azure::start(&arm).await;
+    assert_eq!(app.running.service.config.azure.deployment_timeout, Duration::from_secs(30 * 60));
+    app.operator.post("/api/v1/tenants", crate::azure::private("acme")).await.expect(202);
+    let waits = async || {
+        let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+        timeline["steps"][4]["waitsFor"].as_str()?.contains("health").then_some(())
+    };
+    eventually("the instance to be asked for its health", waits).await;
+    app.clock.advance(TimeDelta::minutes(29));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"], "provisioning");
+    app.clock.advance(TimeDelta::minutes(2));
+    tests::status(&app.operator, "acme", "failed").await;
+    assert!(arm.groups().is_empty());
+    app.stop().await;
+    arm.stop().await;
+}
