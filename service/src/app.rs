@@ -1,33 +1,27 @@
 //! The service, put together and started.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, rt};
-use anyhow::{Context as _, anyhow, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use futures_util::future::LocalBoxFuture;
+use anyhow::{Context as _, anyhow};
+use futures_util::future::{LocalBoxFuture, ready};
 use metrics_exporter_prometheus::PrometheusHandle;
 use platform::clock::Clock;
 use platform::config::Config;
-use platform::crypto::{Envelope, random};
-use platform::db::{Db, migrate};
-use secrecy::ExposeSecret as _;
 use sessions::ClientGrant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 use web::{Authenticator, Journal, Limits, Principal, Problem, Service};
 
+pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
 use crate::{routes, worker};
-
-/// The file of a made master key, in the data directory.
-const MASTER_KEY_FILE: &str = "master.key";
 
 /// A started service.
 #[derive(Debug)]
@@ -48,65 +42,6 @@ pub struct Running {
 pub(crate) fn metrics() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(|| platform::telemetry::metrics().ok()).as_ref()
-}
-
-/// The key that seals secrets: configured, or made and kept beside the embedded store.
-///
-/// # Errors
-/// What is wrong with it, and how to mend it.
-pub fn master_key(config: &Config) -> anyhow::Result<Envelope> {
-    let configured = config.secrets.master_key.expose_secret();
-    if !configured.is_empty() {
-        return Envelope::new(configured)
-            .ok_or_else(|| anyhow!("secrets.master_key must be 32 bytes in base64"));
-    }
-    if config.database.is_postgres() {
-        bail!(
-            "secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY to the output of `openssl rand -base64 32`"
-        );
-    }
-    let path = config.data.dir.join(MASTER_KEY_FILE);
-    if !path.exists() {
-        keep(&path, &STANDARD.encode(random::<32>()))?;
-    }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{} can't be read", path.display()))?;
-    Envelope::new(&text).ok_or_else(|| anyhow!("{} does not hold 32 bytes in base64", path.display()))
-}
-
-fn keep(path: &Path, secret: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let mut file = made.with_context(|| format!("{} can't be made", path.display()))?;
-    file.write_all(secret.as_bytes())?;
-    Ok(file.sync_all()?)
-}
-
-/// Opens the store, migrating it if the configuration says so, and puts the parts together.
-///
-/// # Errors
-/// What is missing or wrong, and how to mend it.
-pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
-    if !config.database.is_postgres() {
-        let dir = &config.data.dir;
-        std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
-    }
-    let envelope = master_key(&config)?;
-    if config.database.migrate {
-        let applied = migrate(&config.database, &config.data.dir)
-            .await
-            .context("the schema could not be brought up to date")?;
-        for name in applied {
-            tracing::info!(name, "migrated");
-        }
-    }
-    let db =
-        Db::open(&config.database, &config.data.dir, clock).await.context("the store can't be opened")?;
-    let pending = db.pending_migrations().await.context("the store can't be read")?;
-    if !pending.is_empty() {
-        bail!("the schema is behind by {}: run `tenantry migrate up`", pending.join(", "));
-    }
-    Ok(Service::new(Arc::new(config), db, envelope)?)
 }
 
 /// Starts the service in this actix system.
@@ -161,7 +96,12 @@ fn serve(
     let grants = Data::new(grants);
     let server = &service.config.server;
     let shutdown = server.shutdown_timeout.as_secs();
-    let mut http = HttpServer::new(move || {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = if server.workers > 0 { server.workers } else { cores };
+    let connections = web::Connections::new(server.connections_max, &server.trusted_proxies);
+    let opened = connections.clone();
+    rt::spawn(connections.watch());
+    let http = HttpServer::new(move || {
         App::new()
             .app_data(keys.clone())
             .app_data(tokens.clone())
@@ -176,10 +116,10 @@ fn serve(
             .wrap(from_fn(web::edge))
     })
     .disable_signals()
-    .shutdown_timeout(shutdown);
-    if server.workers > 0 {
-        http = http.workers(server.workers);
-    }
+    .shutdown_timeout(shutdown)
+    .workers(workers)
+    .max_connections(server.connections_max.div_ceil(workers))
+    .on_connect(move |io, data| opened.opened(io, data));
     Ok(http.listen(listener)?.run())
 }
 
@@ -203,6 +143,19 @@ impl Authenticator for Credentials {
             return self.people.authenticate(service, bearer);
         }
         self.keys.authenticate(service, bearer)
+    }
+
+    fn is_live<'a>(
+        &'a self,
+        service: &'a Service,
+        kind: &'a str,
+        id: Uuid,
+    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        match kind {
+            "operator" => self.operators.is_live(service, kind, id),
+            "key" => self.keys.is_live(service, kind, id),
+            _ => Box::pin(ready(Ok(false))),
+        }
     }
 }
 

@@ -8,14 +8,16 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use ipnet::IpNet;
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, View};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, View};
 use policy_core::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
-use crate::limits::{Limits, Window};
-use crate::routes::{Describe, Operation};
-use crate::{Code, Problem, Service};
+use crate::failures::{Acting, FailureOf};
+use crate::limits::Limits;
+use crate::peer::Network;
+use crate::routes::{Access, Describe, Operation};
+use crate::{Code, Problem, Service, strangers};
 
 /// Somebody whose credentials were accepted.
 #[derive(Clone, Debug)]
@@ -56,10 +58,21 @@ pub trait Authenticator: Send + Sync {
         service: &'a Service,
         bearer: &'a str,
     ) -> LocalBoxFuture<'a, Result<Principal, Problem>>;
+
+    /// Whether a credential that was recognised earlier, named by its kind and id, is still good: what a ticket asks that was handed
+    /// out for it. Where no tickets are handed out, none is.
+    fn is_live<'a>(
+        &'a self,
+        _service: &'a Service,
+        _kind: &'a str,
+        _id: Uuid,
+    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        Box::pin(ready(Ok(false)))
+    }
 }
 
 /// Who calls, and the service they call. Made by the gate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     /// The service.
     pub service: Service,
@@ -70,7 +83,18 @@ pub struct Caller {
     /// Actor, request, address: what audit records say.
     pub ctx: Ctx,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) keys: Arc<dyn Authenticator>,
     pub(crate) credential: Option<Arc<Credential>>,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("principal", &self.principal)
+            .field("tenant", &self.tenant)
+            .field("ctx", &self.ctx)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What was shown, for those who look again: an answer that goes on for hours outlives a revocation.
@@ -133,6 +157,28 @@ impl Caller {
         let again = credential.authenticator.authenticate(&self.service, bearer).await;
         again.is_ok_and(|again| again.id == principal.id && again.role == principal.role)
     }
+
+    /// Whether a credential of the management API that was recognised earlier is still good. A store that can't be asked takes nobody's
+    /// word back.
+    pub async fn is_live(&self, kind: &str, id: Uuid) -> bool {
+        self.keys.is_live(&self.service, kind, id).await.unwrap_or(true)
+    }
+
+    /// Says as whom the request acts, for whom its failure then counts. Said again, the later word holds: a claim is proven, or is not.
+    ///
+    /// # Errors
+    /// `rate.limited` where there were too many failures already.
+    pub fn acts_as(&self, request: &HttpRequest, acting: Acting<'_>) -> Result<(), Problem> {
+        let of = FailureOf::of(acting, Network::of(self.ctx.ip_address));
+        request.extensions_mut().insert(of);
+        if self.service.config.rate_limit.enabled { self.limits.failures.may(of) } else { Ok(()) }
+    }
+
+    /// Records an attempt that was refused, as far as there may be records of this caller.
+    pub async fn record_denied(&self, tenant: Option<Uuid>, action: &'static str, target: Target) {
+        let credential = self.principal.as_ref().map(|principal| principal.id);
+        strangers::record_denied(&self.service, &self.ctx, credential, tenant, action, target).await;
+    }
 }
 
 impl TenantCaller {
@@ -181,8 +227,20 @@ impl OrganizationCaller {
     /// `rate.limited`.
     pub fn count(&self) -> Result<(), Problem> {
         let principal = self.caller.principal()?;
+        if !self.service.config.rate_limit.enabled {
+            return Ok(());
+        }
+        self.caller.limits.count_principal(Access::Scim, principal).map(drop)
+    }
+
+    /// Takes what work costs, in about microseconds of a core, from what the tenant has; asked before the work is done.
+    ///
+    /// # Errors
+    /// `rate.limited`.
+    pub fn spend(&self, cost: u64) -> Result<(), Problem> {
+        let principal = self.caller.principal()?;
         match principal.rate_multiplier.filter(|_| self.service.config.rate_limit.enabled) {
-            Some(multiplier) => self.caller.limits.count(Window::Scim, principal.id, multiplier).map(drop),
+            Some(multiplier) => self.caller.limits.costs.spend(self.tenant, multiplier, cost),
             None => Ok(()),
         }
     }

@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use platform::ids;
 use tracing::Instrument as _;
 
+use crate::bodies::Bodies;
 use crate::caller::Authenticator;
+use crate::connections::{OpenConnection, Tracked};
 use crate::gate::{Gatekeeper, Passed, RequestId};
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -34,7 +36,8 @@ impl Routes {
         limits: Arc<Limits>,
         journal: Arc<dyn Journal>,
     ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + use<> {
-        let keeper = web::Data::new(Gatekeeper { service, keys, scim, limits, journal });
+        let bodies = Bodies::new(service.config.server.bodies_in_memory);
+        let keeper = web::Data::new(Gatekeeper { service, keys, scim, limits, bodies, journal });
         let routes = self.clone();
         move |config| {
             config.app_data(keeper.clone());
@@ -59,16 +62,20 @@ async fn nowhere(request: HttpRequest) -> HttpResponse {
 pub async fn edge<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+) -> Result<ServiceResponse<Tracked>, actix_web::Error> {
     let started = Instant::now();
+    let connection = request.conn_data::<OpenConnection>().map(OpenConnection::connection);
+    if let Some(connection) = &connection {
+        connection.handles();
+    }
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let method = request.method().clone();
+    let method = known(request.method());
     let span = tracing::info_span!(
         "request",
         request_id = %id,
         trace_id = trace_id(request.headers()),
-        method = %method,
+        method,
         route = tracing::field::Empty,
         tenant_id = tracing::field::Empty,
         credential_id = tracing::field::Empty,
@@ -78,6 +85,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let passed = response.request().extensions().get::<Passed>().cloned().unwrap_or_default();
     let _entered = span.enter();
     span.record("route", &route);
+    let known_caller = passed.principal.is_some();
     passed.tenant.map(|tenant| span.record("tenant_id", tracing::field::display(tenant)));
     passed.principal.map(|principal| span.record("credential_id", tracing::field::display(principal.id)));
     if response.response().error().is_some() {
@@ -86,11 +94,35 @@ pub async fn edge<B: MessageBody + 'static>(
     finish(response.headers_mut(), &id);
     let status = response.status();
     let elapsed = started.elapsed();
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
+    // From closed sets: a label's values stay in memory for as long as the process lives.
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("tenantry_http_requests_total", &labels).increment(1);
     metrics::histogram!("tenantry_http_request_seconds", &labels).record(elapsed.as_secs_f64());
-    tracing::info!(status = status.as_u16(), duration_ms = elapsed.as_secs_f64() * 1000.0, "answered");
-    Ok(response)
+    let refused_stranger = status.is_client_error() && !known_caller;
+    let keeper = response.request().app_data::<web::Data<Gatekeeper>>().filter(|_| refused_stranger);
+    let unlogged = keeper.map_or(Some(0), |keeper| keeper.service.strangers.may_log());
+    if let Some(unlogged) = unlogged {
+        let duration_ms = elapsed.as_secs_f64() * 1000.0;
+        let unlogged = (unlogged > 0).then_some(unlogged);
+        tracing::info!(status = status.as_u16(), duration_ms, unlogged, "answered");
+    }
+    Ok(response.map_body(|_, body| Tracked::new(body, connection)))
+}
+
+/// The methods of HTTP by their names; anybody can invent others.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "other",
+    }
 }
 
 /// Takes over a sane id, or makes one.
@@ -184,6 +216,18 @@ fn finish(headers: &mut HeaderMap, request_id: &str) {
     for (name, value) in defaults {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invented_method_is_one_of_the_others() {
+        for (method, name) in [("GET", "GET"), ("PATCH", "PATCH"), ("get", "other"), ("X-9999", "other")] {
+            assert_eq!(known(&Method::from_bytes(method.as_bytes()).unwrap()), name);
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The gate in front of every handler. In this order: the body in time and size, who calls, which tenant, whether they
 //! may, how often, whether this is a repeat; then the handler, under a deadline.
 
-use std::net::IpAddr;
+mod authenticate;
+mod body;
+mod target;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
@@ -15,22 +17,26 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use platform::crypto::sha256;
-use platform::db::Lookup;
 use platform::tx::IdempotencyMark;
-use platform::{Actor, Ctx, Target};
+use platform::{Actor, Ctx};
 use policy_core::allows;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::caller::{Authenticator, Caller, Credential, Principal};
-use crate::extract::strict_uuid;
+use crate::bodies::Bodies;
+use crate::caller::{Authenticator, Caller, Principal};
+use crate::failures::{Acting, FailureOf};
 use crate::idempotency::{self, Start};
-use crate::input::{ReadBody, is_slug};
+use crate::input::ReadBody;
 use crate::journal::{Exchange, Journal, SentBody};
-use crate::limits::{Allowance, Limits, Window};
+use crate::limits::{Allowance, Limits};
+use crate::peer::Network;
 use crate::problem::Dialect;
-use crate::routes::{Access, Route};
-use crate::{Code, Problem, Service, peer};
+use crate::routes::{Access, CountFailures, Route};
+use crate::{Code, Problem, Service, peer, strangers};
+
+use authenticate::authenticate;
+pub(crate) use target::Target;
 
 /// What the gates of one process share.
 pub(crate) struct Gatekeeper {
@@ -38,6 +44,7 @@ pub(crate) struct Gatekeeper {
     pub(crate) keys: Arc<dyn Authenticator>,
     pub(crate) scim: Arc<dyn Authenticator>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) bodies: Arc<Bodies>,
     pub(crate) journal: Arc<dyn Journal>,
 }
 
@@ -47,7 +54,8 @@ pub(crate) struct Rules {
     dialect: Dialect,
     pattern: &'static str,
     body_bytes_max: usize,
-    counts_failures: bool,
+    failures: CountFailures,
+    target: Option<Target>,
 }
 
 impl Rules {
@@ -57,7 +65,8 @@ impl Rules {
             dialect: route.dialect,
             pattern: route.pattern,
             body_bytes_max: route.body_bytes_max,
-            counts_failures: route.counts_failures,
+            failures: route.failures,
+            target: Target::of(route.access, route.pattern),
         }
     }
 }
@@ -102,6 +111,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(admitted) => admitted,
         Err(problem) => {
             let refused = refuse(request, problem);
+            count_failure(&keeper, &rules, refused.request(), refused.status());
             note(&keeper, &rules, refused.request(), None, refused.response(), started);
             return Ok(refused);
         }
@@ -112,7 +122,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         None => None,
     };
     let http_request = request.request().clone();
-    let body = http_request.extensions().get::<ReadBody>().map(|body| body.0.clone());
+    let body = http_request.extensions().get::<ReadBody>().map(|body| body.bytes.clone());
     let deadline = keeper.service.config.server.request_timeout;
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
     let response = match timeout(deadline, answer).await {
@@ -121,18 +131,10 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
+    // The answer may go on for long; the body's room is others' from here on.
+    http_request.extensions_mut().remove::<ReadBody>();
     note(&keeper, &rules, &http_request, body, &response, started);
-    let failed = matches!(
-        response.status(),
-        StatusCode::BAD_REQUEST
-            | StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::GONE
-            | StatusCode::NOT_FOUND
-    );
-    if rules.counts_failures && failed {
-        keeper.limits.failed(peer::address(&http_request, &keeper.service.config.server.trusted_proxies));
-    }
+    count_failure(&keeper, &rules, &http_request, response.status());
     let mut response = match mark {
         None => response,
         Some(mark) => match idempotency::finish(&keeper.service, &mark, response).await {
@@ -144,6 +146,28 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         allowance.write(response.headers_mut(), keeper.service.db.clock().now());
     }
     Ok(ServiceResponse::new(http_request, response))
+}
+
+/// Counts a failure of a sign-in or token endpoint, for the one who is known to have made it.
+fn count_failure(keeper: &Gatekeeper, rules: &Rules, request: &HttpRequest, status: StatusCode) {
+    let failed = matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::GONE
+            | StatusCode::NOT_FOUND
+    );
+    if rules.failures == CountFailures::Never || !failed {
+        return;
+    }
+    let who = request.extensions().get::<FailureOf>().copied();
+    keeper.limits.failures.count(who.unwrap_or_else(|| nobody(keeper, request)));
+}
+
+fn nobody(keeper: &Gatekeeper, request: &HttpRequest) -> FailureOf {
+    let address = peer::address(request, &keeper.service.config.server.trusted_proxies);
+    FailureOf::of(Acting::Nobody, Network::of(address))
 }
 
 /// Tells the journal, which keeps a body only if it is there as a whole: a stream isn't gathered for it.
@@ -194,8 +218,8 @@ async fn admit(
 ) -> Result<Admitted, Problem> {
     let service = &keeper.service;
     let address = peer::address(request.request(), &service.config.server.trusted_proxies);
-    if rules.counts_failures && service.config.rate_limit.enabled {
-        keeper.limits.may_fail(address)?;
+    if rules.failures == CountFailures::OfNetwork && service.config.rate_limit.enabled {
+        keeper.limits.failures.may(nobody(keeper, request.request()))?;
     }
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut ctx = Ctx {
@@ -208,8 +232,8 @@ async fn admit(
     let (principal, credential) = match authenticate(keeper, rules, request).await {
         Ok(known) => known.unzip(),
         Err(problem) => {
-            if problem.code.status() == StatusCode::UNAUTHORIZED && keeper.limits.failed(address) {
-                denied(service, &ctx, None, "authenticate", rules).await;
+            if problem.code.status() == StatusCode::UNAUTHORIZED {
+                denied(service, &ctx, None, None, "authenticate", rules).await;
             }
             return Err(problem);
         }
@@ -217,210 +241,92 @@ async fn admit(
     if let Some(principal) = &principal {
         ctx.actor = Actor::new(principal.kind, principal.id);
     }
-    let tenant = tenant(service, rules, request, principal.as_ref()).await;
-    let named = match (&tenant, &principal) {
+    if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
+        passed.tenant = principal.as_ref().and_then(|principal| principal.tenant);
+        passed.principal = principal.clone();
+    }
+    // Before anything is looked up for them: refusals cost too.
+    let allowance = count(keeper, rules, principal.as_ref(), Network::of(address))?;
+    let tenant = permit(service, rules, request, principal.as_ref(), &ctx).await?;
+    // Only now: a body is read for those who may send one, to somebody who is there.
+    let owner = body::owner(principal.as_ref(), Network::of(address));
+    let body = body::read(keeper, rules, request, owner).await?;
+    let repeat = start_repeatable(service, rules, request, principal.as_ref(), &body.bytes).await?;
+    if let Some(Start::Go(mark)) = &repeat {
+        ctx.idempotency = Some(mark.clone());
+    }
+    let mut extensions = request.extensions_mut();
+    extensions.insert(body);
+    ctx.rehearsal = principal.as_ref().is_some_and(|principal| principal.rehearsal.is_some());
+    let (limits, keys) = (keeper.limits.clone(), keeper.keys.clone());
+    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits, keys, credential });
+    Ok(Admitted { allowance, repeat })
+}
+
+/// The tenant that the path names, if the caller may do there what the route does.
+async fn permit(
+    service: &Service,
+    rules: &Rules,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+    ctx: &Ctx,
+) -> Result<Option<Uuid>, Problem> {
+    let credential = principal.map(|principal| principal.id);
+    let tenant = target::tenant(service, rules, request, principal).await;
+    let named = match (&tenant, principal) {
         (Ok(Some(tenant)), _) => Some(*tenant),
         (_, Some(principal)) => principal.tenant,
         _ => None,
     };
     if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
         passed.tenant = named;
-        passed.principal = principal.clone();
     }
     let tenant = match tenant {
         Ok(tenant) => tenant,
         Err(problem) => {
-            denied(service, &ctx, principal.and_then(|principal| principal.tenant), "tenant.access", rules)
-                .await;
+            // That something isn't there is no attempt of a stranger's worth a record.
+            if let Some(principal) = principal {
+                denied(service, ctx, credential, principal.tenant, "tenant.access", rules).await;
+            }
             return Err(problem);
         }
     };
-    if let (Access::Key(permission), Some(principal)) = (rules.access, &principal)
+    if let (Access::Key(permission), Some(principal)) = (rules.access, principal)
         && !allows(principal.role, permission)
     {
-        denied(service, &ctx, named, permission.name(), rules).await;
+        denied(service, ctx, credential, named, permission.name(), rules).await;
         return Err(Problem::new(Code::AuthInsufficient).fact("permission", permission.name()));
     }
-    let allowance = match &principal {
-        Some(principal) => count(keeper, rules, principal)?,
-        None => count_webhooks(keeper, rules, address)?,
-    };
-    // Only now: a body is read for those who may send one.
-    let body = read_body(service, rules, request).await?;
-    let repeat = start_repeatable(service, rules, request, principal.as_ref(), &body).await?;
-    if let Some(Start::Go(mark)) = &repeat {
-        ctx.idempotency = Some(mark.clone());
-    }
-    let mut extensions = request.extensions_mut();
-    extensions.insert(ReadBody(body));
-    ctx.rehearsal = principal.as_ref().is_some_and(|principal| principal.rehearsal.is_some());
-    let limits = keeper.limits.clone();
-    extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits, credential });
-    Ok(Admitted { allowance, repeat })
+    Ok(tenant)
 }
 
-async fn denied(service: &Service, ctx: &Ctx, tenant: Option<Uuid>, action: &'static str, rules: &Rules) {
-    let recorded = service.db.record_denied(ctx, tenant, action, Target::new("route", rules.pattern)).await;
-    if let Err(error) = recorded {
-        tracing::error!(error = %platform::chain(&error), "a denied attempt could not be recorded");
-    }
-}
-
-async fn authenticate(
-    keeper: &Gatekeeper,
-    rules: &Rules,
-    request: &ServiceRequest,
-) -> Result<Option<(Principal, Arc<Credential>)>, Problem> {
-    let authenticator = match rules.access {
-        Access::Public(_) => return Ok(None),
-        Access::Key(_) => &keeper.keys,
-        Access::Scim => &keeper.scim,
-    };
-    let mut headers = request.headers().get_all(header::AUTHORIZATION);
-    if let (Access::Key(_), false) = (rules.access, request.headers().contains_key(header::AUTHORIZATION))
-        && let Some(cookie) = request
-            .cookie(&operator_cookie(&keeper.service))
-            .or_else(|| request.cookie(&session_cookie(&keeper.service)))
-    {
-        // A cookie comes by itself: only from our own pages may it change anything.
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        if !reads && !is_from_own_page(&keeper.service, request.request()) {
-            return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
-        }
-        let credential = Credential::new(authenticator, cookie.value());
-        let principal = authenticator.authenticate(&keeper.service, cookie.value()).await?;
-        return Ok(Some((principal, credential)));
-    }
-    let (Some(value), None) = (headers.next(), headers.next()) else {
-        return Err(Problem::new(Code::AuthRequired));
-    };
-    let text = value.to_str().map_err(|_| Problem::new(Code::AuthInvalid))?;
-    let bearer = match text.split_once(' ') {
-        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
-        _ => return Err(Problem::new(Code::AuthInvalid)),
-    };
-    if bearer.is_empty() || bearer.len() > 1024 {
-        return Err(Problem::new(Code::AuthInvalid));
-    }
-    let principal = authenticator.authenticate(&keeper.service, bearer).await?;
-    let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
-    if !principal.may_come_from(address) {
-        return Err(Problem::new(Code::AuthInvalid));
-    }
-    Ok(Some((principal, Credential::new(authenticator, bearer))))
-}
-
-/// Whether a browser sent the request from one of our own pages. A form on a page that sends no referrer has the origin `null`;
-/// there `Sec-Fetch-Site` says it, which no script can set (Fetch Metadata, section 2.4).
-pub fn is_from_own_page(service: &Service, request: &HttpRequest) -> bool {
-    let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    value("sec-fetch-site") == Some("same-origin")
-        || value("origin").is_some_and(|origin| origin == service.config.public_url())
-}
-
-/// The name of operators' cookie.
-pub fn operator_cookie(service: &Service) -> String {
-    cookie_name(service, "tnt_operator")
-}
-
-/// The name of the cookie of people whom an identity provider signed in.
-pub fn session_cookie(service: &Service) -> String {
-    cookie_name(service, "tnt_session")
-}
-
-/// With `__Host-` a cookie belongs to this host alone: no neighbour can plant one (RFC 6265bis, section 4.1.3.2).
-pub fn cookie_name(service: &Service, name: &str) -> String {
-    let prefix = if service.config.public_url().starts_with("https://") { "__Host-" } else { "" };
-    format!("{prefix}{name}")
-}
-
-/// Sets a cookie of our own pages, out of scripts' reach; with 0 seconds the browser forgets it.
-pub fn set_cookie(
+async fn denied(
     service: &Service,
-    response: &mut HttpResponse,
-    (name, value): (String, &str),
-    same_site: SameSite,
-    seconds: i64,
+    ctx: &Ctx,
+    credential: Option<Uuid>,
+    tenant: Option<Uuid>,
+    action: &'static str,
+    rules: &Rules,
 ) {
-    let cookie = Cookie::build(name, value.to_owned())
-        .path("/")
-        .http_only(true)
-        .secure(service.config.public_url().starts_with("https://"))
-        .same_site(same_site)
-        .max_age(Duration::seconds(seconds))
-        .finish();
-    // Only a cookie that can't be written fails, and these can.
-    let _ = response.add_cookie(&cookie);
+    let target = platform::Target::new("route", rules.pattern);
+    strangers::record_denied(service, ctx, credential, tenant, action, target).await;
 }
 
-/// The tenant that the path names, if it names one. Another tenant's id is answered as one that doesn't exist.
-async fn tenant(
-    service: &Service,
-    rules: &Rules,
-    request: &ServiceRequest,
-    principal: Option<&Principal>,
-) -> Result<Option<Uuid>, Problem> {
-    if !rules.pattern.contains("{tenant}") {
-        return Ok(None);
-    }
-    let name = request.match_info().get("tenant").unwrap_or_default();
-    let found = match strict_uuid(name) {
-        Some(id) => Some(id),
-        None if is_slug(name) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
-        None => None,
-    };
-    let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
-    found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-fn count(keeper: &Gatekeeper, rules: &Rules, principal: &Principal) -> Result<Option<Allowance>, Problem> {
-    let Some(multiplier) = principal.rate_multiplier.filter(|_| keeper.service.config.rate_limit.enabled)
-    else {
-        return Ok(None);
-    };
-    let window = if rules.access == Access::Scim { Window::Scim } else { Window::Api };
-    keeper.limits.count(window, principal.id, multiplier).map(Some)
-}
-
-/// Other products' webhooks are counted by their address.
-fn count_webhooks(
+/// Counts the request: for a tenant's credential and its tenant, and for the address that other products' webhooks come from.
+fn count(
     keeper: &Gatekeeper,
     rules: &Rules,
-    address: Option<IpAddr>,
+    principal: Option<&Principal>,
+    network: Network,
 ) -> Result<Option<Allowance>, Problem> {
-    let counted = rules.pattern.starts_with("/api/webhooks/") && keeper.service.config.rate_limit.enabled;
-    let Some(address) = address.filter(|_| counted) else { return Ok(None) };
-    let digest = platform::crypto::sha256(address.to_string().as_bytes());
-    let key = Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default();
-    keeper.limits.count(Window::Webhooks, key, 1).map(Some)
-}
-
-async fn read_body(
-    service: &Service,
-    rules: &Rules,
-    request: &mut ServiceRequest,
-) -> Result<web::Bytes, Problem> {
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));
+    if !keeper.service.config.rate_limit.enabled {
+        return Ok(None);
     }
-    let length =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > rules.body_bytes_max) {
-        return Err(too_large(rules));
+    match principal {
+        Some(principal) => keeper.limits.count_principal(rules.access, principal),
+        None if rules.pattern.starts_with("/api/webhooks/") => keeper.limits.count_webhook(network).map(Some),
+        None => Ok(None),
     }
-    let payload = request.extract::<web::Payload>().await.map_err(Problem::internal)?;
-    let read = payload.to_bytes_limited(rules.body_bytes_max);
-    match timeout(service.config.server.body_timeout, read).await {
-        Err(_) => Err(Problem::new(Code::BodyTimeout)),
-        Ok(Err(_)) => Err(too_large(rules)),
-        Ok(Ok(Err(_))) => Err(Problem::detailed(Code::BodyMalformed, "The body broke off.")),
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-    }
-}
-
-fn too_large(rules: &Rules) -> Problem {
-    Problem::detailed(Code::BodyTooLarge, format!("The body has more than {} bytes.", rules.body_bytes_max))
 }
 
 async fn start_repeatable(

@@ -1,14 +1,18 @@
 //! Input: bodies, queries, headers and ids from the path, each refused with a code and a pointer to the place.
 
+use std::sync::Arc;
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{Ready, ready};
+use json_core::Census;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
+use crate::bodies::Room;
 use crate::problem::FieldError;
 use crate::routes::{Describe, Operation, text};
 use crate::{Code, Problem};
@@ -77,18 +81,19 @@ pub fn is_email(text: &str) -> bool {
             c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':' | '(' | ')')
         })
         && !local.contains('@')
-        && !domain.is_empty()
-        && domain
-            .split('.')
-            .all(|label| is_slug(&label.to_lowercase()) || !label.is_ascii() && !label.is_empty())
+        && identity_core::check(text).is_ok()
+        && identity_core::domain(domain).is_some()
 }
 
-/// The body as the gate read it.
+/// The body as the gate read it, with the room that it takes until the handler is done.
 #[derive(Clone, Debug)]
-pub(crate) struct ReadBody(pub(crate) web::Bytes);
+pub(crate) struct ReadBody {
+    pub(crate) bytes: web::Bytes,
+    pub(crate) _room: Option<Arc<Room>>,
+}
 
 fn bytes(request: &HttpRequest) -> web::Bytes {
-    request.extensions().get::<ReadBody>().map(|body| body.0.clone()).unwrap_or_default()
+    request.extensions().get::<ReadBody>().map(|body| body.bytes.clone()).unwrap_or_default()
 }
 
 fn media_type(request: &HttpRequest) -> String {
@@ -99,7 +104,8 @@ fn media_type(request: &HttpRequest) -> String {
 
 /// Parses JSON; the refusal points to the place.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    refuse_nul(bytes)?;
+    refuse_oversized(bytes)?;
+    refuse_repeated(bytes)?;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let pointer = pointer(error.path());
@@ -134,22 +140,31 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// Postgres keeps no NUL in texts; a value with one is refused at the door on both stores.
-fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
-    fn has_nul(value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.contains('\0'),
-            Value::Array(items) => items.iter().any(has_nul),
-            Value::Object(members) => {
-                members.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
-            }
-            _ => false,
-        }
+/// Two readers of an object in which a name stands twice read two texts: what one of them checked, the other one never saw.
+fn refuse_repeated(bytes: &[u8]) -> Result<(), Problem> {
+    match json_core::repeated_name(bytes, json_core::Names::Exact) {
+        Some(pointer) => Err(Problem::invalid(pointer, "stands in its object twice")),
+        None => Ok(()),
     }
-    // Only the escape can bring one in: a raw NUL isn't JSON.
-    if bytes.windows(6).any(|window| window == b"\\u0000")
-        && serde_json::from_slice::<Value>(bytes).is_ok_and(|value| has_nul(&value))
-    {
+}
+
+/// What a body may hold: so many values, 16 MiB as a tree. An object counts for eight, an array for two.
+const VALUES_MAX: usize = 200_000;
+
+/// Looks at a body before anything is built of it. Postgres stores no NUL in texts; one is refused at the door on both stores.
+fn refuse_oversized(bytes: &[u8]) -> Result<(), Problem> {
+    let census = Census::of(bytes);
+    if census.is_too_deep() {
+        let detail = format!("The body is nested deeper than {}.", json_core::DEPTH_MAX);
+        return Err(Problem::detailed(Code::BodyMalformed, detail));
+    }
+    if census.weight > VALUES_MAX {
+        let detail = format!(
+            "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two."
+        );
+        return Err(Problem::detailed(Code::BodyTooLarge, detail).fact("valuesMax", VALUES_MAX));
+    }
+    if census.has_nul {
         return Err(Problem::detailed(Code::ValidationFailed, "Texts must not contain NUL."));
     }
     Ok(())
@@ -272,12 +287,12 @@ impl RawBody {
         parse(&self.0)
     }
 
-    /// The body, of which no text holds a NUL.
+    /// The body, of which no text holds a NUL and whose tree isn't too large.
     ///
     /// # Errors
-    /// `validation.failed`.
+    /// `validation.failed`, `validation.too_large`.
     pub fn bytes(&self) -> Result<&web::Bytes, Problem> {
-        refuse_nul(&self.0).map(|()| &self.0)
+        refuse_oversized(&self.0).map(|()| &self.0)
     }
 }
 
@@ -387,6 +402,9 @@ mod tests {
             "a@b..c",
             "a@\0b",
             "a@b@c",
+            "a@127.0.0.1",
+            "a\u{200b}@b",
+            "a@b\u{202e}c.example",
         ] {
             assert!(!is_email(bad), "{bad:?}");
         }
@@ -413,5 +431,12 @@ mod tests {
         assert_eq!(parse::<Value>(b"{} {}").unwrap_err().code, Code::BodyMalformed);
         assert_eq!(parse::<Value>(br#"{"a":"\u0000"}"#).unwrap_err().code, Code::ValidationFailed);
         assert!(parse::<Value>(br#"{"a":"\\u0000"}"#).is_ok());
+        let lists = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
+        assert!(parse::<Value>(lists(60_000).as_bytes()).is_ok());
+        assert_eq!(parse::<Value>(lists(70_000).as_bytes()).unwrap_err().code, Code::BodyTooLarge);
+        let deep = [b"{\"x\":".as_slice(), "[".repeat(200).as_bytes()].concat();
+        assert_eq!(parse::<Value>(&deep).unwrap_err().code, Code::BodyMalformed);
+        let problem = parse::<Value>(br#"{"a":[{"b":1,"b":1}]}"#).unwrap_err();
+        assert_eq!((problem.code, problem.errors[0].pointer.as_str()), (Code::ValidationFailed, "/a/0/b"));
     }
 }

@@ -5,9 +5,14 @@
 //! list makes `openapi.json` and the guards' inventory, so a route that isn't documented or has no permission can't be
 //! served.
 
+mod bodies;
 mod caller;
+mod connections;
+mod cookies;
+mod costs;
 mod edge;
 mod extract;
+mod failures;
 mod gate;
 mod idempotency;
 mod input;
@@ -19,11 +24,16 @@ mod peer;
 mod problem;
 mod reply;
 mod routes;
+mod strangers;
+mod streams;
+mod tally;
 
 pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
+pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
+pub use connections::{Connections, Tracked};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
-pub use gate::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
+pub use failures::Acting;
 pub use input::{Body, FieldErrors, Form, FormText, Input, JsonOrCsv, Query, RawBody, is_email, is_slug};
 pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;
@@ -32,14 +42,17 @@ pub use page::{ListQuery, Page, Position};
 pub use problem::{Code, Dialect, FieldError, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
 pub use routes::{Access, Describe, Operation, Route, Routes};
+pub use strangers::Strangers;
+pub use streams::{Place, Source, StreamOf, Streams, live};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use platform::config::Config;
-use platform::crypto::{Envelope, Hasher};
+use platform::crypto::{Envelope, LookupKey, Secrets};
 use platform::db::Db;
 use platform::http::{Client, HttpError, Outside};
+use platform::work::Heavy;
 
 /// What every handler may need, shared by all threads.
 #[derive(Clone, Debug)]
@@ -50,12 +63,18 @@ pub struct Service {
     pub db: Db,
     /// Seals secrets.
     pub envelope: Envelope,
-    /// Argon2id.
-    pub hasher: Hasher,
+    /// Makes and recognises bearer secrets and passwords.
+    pub secrets: Secrets,
     /// The guarded HTTP client.
     pub http: Client,
     /// The client for URLs that the configuration names.
     pub configured_http: Client,
+    /// What callers without a credential may leave behind.
+    pub strangers: Arc<Strangers>,
+    /// Answers that go on for hours.
+    pub streams: Arc<Streams>,
+    /// Requests that cost much.
+    pub heavy: Heavy,
     draining: Arc<AtomicBool>,
 }
 
@@ -64,11 +83,18 @@ impl Service {
     ///
     /// # Errors
     /// [`HttpError`] if TLS can't be set up.
-    pub fn new(config: Arc<Config>, db: Db, envelope: Envelope) -> Result<Self, HttpError> {
+    pub fn new(
+        config: Arc<Config>,
+        db: Db,
+        envelope: Envelope,
+        lookup_key: LookupKey,
+    ) -> Result<Self, HttpError> {
         let http = Client::new(&config.outbound)?;
         let configured_http = Client::for_configured(&config.outbound)?;
-        let (hasher, draining) = (Hasher::default(), Arc::default());
-        Ok(Self { config, db, envelope, hasher, http, configured_http, draining })
+        let strangers = Arc::new(Strangers::new(config.rate_limit.enabled));
+        let (secrets, streams, draining) = (Secrets::new(lookup_key), Arc::default(), Arc::default());
+        let heavy = Heavy::default();
+        Ok(Self { config, db, envelope, secrets, http, configured_http, strangers, streams, heavy, draining })
     }
 
     /// A way to what the configuration names, which notes what is asked.

@@ -1,11 +1,9 @@
-//! Rate limits, in this process: by credential and plan, and by address for failures.
+//! Rate limits, in this process: by credential, by tenant and plan.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock as _, DefaultClock};
@@ -13,28 +11,41 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use platform::Timestamp;
+use platform::crypto::sha256;
 use uuid::Uuid;
 
+use crate::caller::Principal;
+use crate::costs::Costs;
+use crate::failures::Failures;
+use crate::peer::Network;
+use crate::routes::Access;
 use crate::{Code, Problem};
 
-/// A tenant's requests to `/api` in a minute, on the smallest plan.
+/// Requests of a tenant's keys together to `/api` in a minute, and those of one of its people, on the smallest plan.
 const API_PER_MINUTE: u32 = 100;
 /// A SCIM token's requests in a second, on the smallest plan: what Entra's gallery demands.
 const SCIM_PER_SECOND: u32 = 25;
+/// How many times as many requests a tenant's people, or its SCIM tokens, may make together as one of them.
+const TENANT_FACTOR: u32 = 4;
 /// Events of other products from one address in a minute.
 const WEBHOOKS_PER_MINUTE: u32 = 1_000;
-/// Failures of an address in a minute on sign-in and token endpoints; also the denied attempts that are recorded.
-const FAILURES_PER_MINUTE: u32 = 20;
-/// Addresses whose failures are counted at once.
-const ADDRESSES_MAX: usize = 100_000;
+/// Keys that one limiter counts apart; those beyond are counted together.
+const KEYS_MAX: usize = 100_000;
 
 type Limiter = RateLimiter<Uuid, DefaultKeyedStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
 
 /// Which window a request falls in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Window {
+    /// A tenant's keys, or one of its people.
     Api,
+    /// All people of a tenant.
+    ApiTenant,
+    /// A SCIM token.
     Scim,
+    /// All SCIM tokens of a tenant.
+    ScimTenant,
+    /// An address from which other products' webhooks come.
     Webhooks,
 }
 
@@ -42,9 +53,26 @@ impl Window {
     fn parts(self) -> (&'static str, u32, Duration) {
         match self {
             Window::Api => ("api", API_PER_MINUTE, Duration::from_secs(60)),
+            Window::ApiTenant => ("api-tenant", API_PER_MINUTE * TENANT_FACTOR, Duration::from_secs(60)),
             Window::Scim => ("scim", SCIM_PER_SECOND, Duration::from_secs(1)),
+            Window::ScimTenant => ("scim-tenant", SCIM_PER_SECOND * TENANT_FACTOR, Duration::from_secs(1)),
             Window::Webhooks => ("webhooks", WEBHOOKS_PER_MINUTE, Duration::from_secs(60)),
         }
+    }
+}
+
+/// The windows that a request of a tenant's credential falls in, with whose they are: its own, and its tenant's.
+fn windows(access: Access, principal: &Principal) -> Vec<(Window, Uuid)> {
+    match (access, principal.tenant) {
+        (Access::Scim, tenant) => {
+            let all = tenant.map(|tenant| (Window::ScimTenant, tenant));
+            std::iter::once((Window::Scim, principal.id)).chain(all).collect()
+        }
+        (_, Some(tenant)) if principal.kind == "user" => {
+            vec![(Window::Api, principal.id), (Window::ApiTenant, tenant)]
+        }
+        // Keys are made at will: one window for all of a tenant's.
+        (_, tenant) => vec![(Window::Api, tenant.unwrap_or(principal.id))],
     }
 }
 
@@ -61,7 +89,8 @@ pub(crate) struct Allowance {
 #[derive(Default)]
 pub struct Limits {
     limiters: Mutex<HashMap<(Window, u32), Arc<Limiter>>>,
-    failures: Mutex<HashMap<IpAddr, (Instant, Arc<AtomicU32>)>>,
+    pub(crate) failures: Failures,
+    pub(crate) costs: Costs,
 }
 
 impl std::fmt::Debug for Limits {
@@ -71,16 +100,36 @@ impl std::fmt::Debug for Limits {
 }
 
 impl Limits {
-    /// Counts a request of `credential`, whose plan multiplies the limit.
-    pub(crate) fn count(
+    /// Counts a request of a credential, unless it is one of the platform's. Tells what is left in the fullest window.
+    pub(crate) fn count_principal(
         &self,
-        window: Window,
-        credential: Uuid,
-        multiplier: u32,
-    ) -> Result<Allowance, Problem> {
+        access: Access,
+        principal: &Principal,
+    ) -> Result<Option<Allowance>, Problem> {
+        let Some(multiplier) = principal.rate_multiplier else { return Ok(None) };
+        let mut fullest: Option<Allowance> = None;
+        for (window, whose) in windows(access, principal) {
+            let allowance = self.count(window, whose, multiplier)?;
+            if fullest.is_none_or(|fullest| allowance.remaining < fullest.remaining) {
+                fullest = Some(allowance);
+            }
+        }
+        Ok(fullest)
+    }
+
+    /// Counts an event of another product.
+    pub(crate) fn count_webhook(&self, network: Network) -> Result<Allowance, Problem> {
+        let digest = sha256(format!("{network:?}").as_bytes());
+        let key = Uuid::from_slice(digest.get(..16).unwrap_or_default()).unwrap_or_default();
+        self.count(Window::Webhooks, key, 1)
+    }
+
+    /// Counts a request of `credential`, whose plan multiplies the limit.
+    fn count(&self, window: Window, credential: Uuid, multiplier: u32) -> Result<Allowance, Problem> {
         let (_, base, period) = window.parts();
         let limit = base.saturating_mul(multiplier.max(1));
         let limiter = self.limiter(window, multiplier.max(1), limit, period);
+        let credential = if limiter.len() < KEYS_MAX { credential } else { Uuid::nil() };
         match limiter.check_key(&credential) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
@@ -108,41 +157,13 @@ impl Limits {
         limiter.clone()
     }
 
-    /// Whether an address may try again on a sign-in or token endpoint.
-    pub(crate) fn may_fail(&self, address: Option<IpAddr>) -> Result<(), Problem> {
-        let Some(address) = address else { return Ok(()) };
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((since, count)) = failures.get(&address) else { return Ok(()) };
-        let left = Duration::from_secs(60).saturating_sub(since.elapsed());
-        if left.is_zero() || count.load(Ordering::Relaxed) < FAILURES_PER_MINUTE {
-            return Ok(());
-        }
-        Err(Problem { retry_after: Some(left.as_secs() + 1), ..Problem::new(Code::RateLimited) })
-    }
-
-    /// Counts a failure of an address; false once it had too many to record each.
-    pub(crate) fn failed(&self, address: Option<IpAddr>) -> bool {
-        let Some(address) = address else { return true };
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= ADDRESSES_MAX {
-            failures.retain(|_, (since, _)| since.elapsed() < Duration::from_secs(60));
-        }
-        let (since, count) = failures.entry(address).or_insert_with(|| (Instant::now(), Arc::default()));
-        if since.elapsed() >= Duration::from_secs(60) {
-            *since = Instant::now();
-            count.store(0, Ordering::Relaxed);
-        }
-        count.fetch_add(1, Ordering::Relaxed) < FAILURES_PER_MINUTE
-    }
-
     /// Forgets what is over: memory stays bounded. Called every minute.
     pub fn tidy(&self) {
-        self.failures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, (since, _)| since.elapsed() < Duration::from_secs(60));
+        self.failures.tidy();
+        self.costs.tidy();
         for limiter in self.limiters.lock().unwrap_or_else(PoisonError::into_inner).values() {
             limiter.retain_recent();
+            limiter.shrink_to_fit();
         }
     }
 }
@@ -169,10 +190,26 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use policy_core::{Permission, Role};
+
     use super::*;
 
+    fn principal(kind: &'static str, tenant: Option<u128>) -> Principal {
+        Principal {
+            kind,
+            id: platform::ids::new(),
+            role: Role::Admin,
+            tenant: tenant.map(Uuid::from_u128),
+            organization: None,
+            rate_multiplier: Some(1),
+            compat: false,
+            addresses: Arc::default(),
+            rehearsal: None,
+        }
+    }
+
     #[test]
-    fn a_credential_has_its_plan_and_no_more() {
+    fn a_window_has_its_plan_and_no_more() {
         let limits = Limits::default();
         let (one, two) = (platform::ids::new(), platform::ids::new());
         for left in (0..100).rev() {
@@ -186,15 +223,53 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_fail_twenty_times_a_minute() {
-        let limits = Limits::default();
-        let address = Some(IpAddr::from([203, 0, 113, 7]));
-        for _ in 0..20 {
-            assert!(limits.may_fail(address).is_ok());
-            assert!(limits.failed(address));
+    fn a_tenant_gets_no_more_by_more_credentials() {
+        let api = Access::Key(Permission::TenantRead);
+        // How many requests in all pass, of so many credentials with a hundred requests each.
+        for (kind, access, credentials, passed) in [
+            ("key", api, 1, 100),
+            ("key", api, 3, 100),
+            ("user", api, 1, 100),
+            ("user", api, 3, 300),
+            ("user", api, 10, 400),
+            ("scim_token", Access::Scim, 1, 25),
+            ("scim_token", Access::Scim, 10, 100),
+        ] {
+            let limits = Limits::default();
+            let all: Vec<Principal> = (0..credentials).map(|_| principal(kind, Some(1))).collect();
+            let count =
+                |one: &Principal| (0..100).filter(|_| limits.count_principal(access, one).is_ok()).count();
+            let counted: usize = all.iter().map(count).sum();
+            // The window of a second goes on while it is counted.
+            let slack = if access == Access::Scim { 10 } else { 1 };
+            assert!((passed..=passed + slack).contains(&counted), "{credentials} of kind {kind}: {counted}");
+            assert!(limits.count_principal(access, &principal(kind, Some(2))).is_ok(), "another tenant's");
         }
-        assert!(limits.may_fail(address).is_err());
-        assert!(!limits.failed(address));
-        assert!(limits.may_fail(Some(IpAddr::from([203, 0, 113, 8]))).is_ok());
+    }
+
+    #[test]
+    fn the_fullest_window_is_told() {
+        let limits = Limits::default();
+        let api = Access::Key(Permission::TenantRead);
+        let one = principal("user", Some(1));
+        let first = limits.count_principal(api, &one).unwrap().unwrap();
+        assert_eq!((first.window, first.limit, first.remaining), (Window::Api, 100, 99));
+        for _ in 0..3 {
+            let other = principal("user", Some(1));
+            assert!((0..100).all(|_| limits.count_principal(api, &other).is_ok()));
+        }
+        let last = limits.count_principal(api, &one).unwrap().unwrap();
+        assert_eq!((last.window, last.remaining < 99, last.remaining), (Window::Api, true, 98));
+        assert!((0..60).all(|_| limits.count_principal(api, &principal("user", Some(1))).is_ok()));
+        let next = limits.count_principal(api, &one).unwrap().unwrap();
+        assert_eq!((next.window, next.limit), (Window::ApiTenant, 400));
+    }
+
+    #[test]
+    fn a_credential_of_the_platform_is_not_counted() {
+        let limits = Limits::default();
+        let operator = Principal { rate_multiplier: None, ..principal("key", None) };
+        let api = Access::Key(Permission::TenantRead);
+        assert!((0..1000).all(|_| limits.count_principal(api, &operator).unwrap().is_none()));
     }
 }

@@ -14,7 +14,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
-use crate::gate::{self, Rules};
+use crate::gate::{self, Rules, Target};
 use crate::problem::Dialect;
 
 /// Bytes of a body, unless the route says otherwise.
@@ -29,6 +29,17 @@ pub enum Access {
     Key(Permission),
     /// An organization's SCIM token.
     Scim,
+}
+
+/// For whom failures of a route count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountFailures {
+    /// For nobody.
+    Never,
+    /// For the network from which they come; asked before the handler runs.
+    OfNetwork,
+    /// For the client; the handler asks as soon as it knows who that is.
+    OfClient,
 }
 
 /// Says what it adds to a route's documentation: a body, parameters, an answer.
@@ -113,7 +124,7 @@ pub struct Route {
     pub summary: &'static str,
     pub(crate) dialect: Dialect,
     pub(crate) body_bytes_max: usize,
-    pub(crate) counts_failures: bool,
+    pub(crate) failures: CountFailures,
     describe: fn(&mut Operation),
     handler: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
 }
@@ -143,11 +154,25 @@ impl Route {
         self
     }
 
-    /// Failures of this route count per address: sign-in and token endpoints.
+    /// Failures of this route count for the network they come from: sign-in endpoints.
     #[must_use]
     pub fn counts_failures(mut self) -> Self {
-        self.counts_failures = true;
+        self.failures = CountFailures::OfNetwork;
         self
+    }
+
+    /// Failures of this route count for the client that makes them: token endpoints. The handler says who it is, with [`Caller::acts_as`].
+    ///
+    /// [`Caller::acts_as`]: crate::Caller::acts_as
+    #[must_use]
+    pub fn counts_failures_of_clients(mut self) -> Self {
+        self.failures = CountFailures::OfClient;
+        self
+    }
+
+    /// Whether the path names something that is looked up before a body is read.
+    pub fn knows_its_target(&self) -> bool {
+        Target::of(self.access, self.pattern).is_some()
     }
 
     /// Takes smaller or larger bodies.
@@ -263,7 +288,7 @@ impl Routes {
             summary,
             dialect: if access == Access::Scim { Dialect::Scim } else { Dialect::Problem },
             body_bytes_max: BODY_BYTES_MAX,
-            counts_failures: false,
+            failures: CountFailures::Never,
             describe: F::describe,
             handler: Arc::new(move || web::route().to(handler.clone())),
         }));

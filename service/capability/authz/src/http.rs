@@ -110,10 +110,10 @@ async fn create_key(
     Body(input): Body<KeyInput>,
 ) -> Result<Created<KeyWithSecret>, Problem> {
     let secret = BearerSecret::generate(crate::PREFIX, ids::new());
-    let hash = caller.service.hasher.hash(&secret.text).await?;
     let role = Role::parse(&input.role).ok_or_else(|| Problem::invalid("/role", "there is no such role"))?;
     let new = NewKey { name: input.name, role, tenant: input.tenant_id, expires_at: input.expires_at };
-    let key = caller.write(async |tx| ops::create(tx, new, secret.id, hash).await).await?;
+    let proof = ops::protect(&caller.service, new.tenant, secret.id, &secret.text).await?;
+    let key = caller.write(async |tx| ops::create(tx, new, secret.id, proof).await).await?;
     let reply = KeyWithSecret { key: key.into(), token: secret.text.to_string() };
     Ok(Created(format!("/api/v1/keys/{}", secret.id), reply))
 }

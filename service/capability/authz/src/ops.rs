@@ -7,7 +7,7 @@ use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use moka::sync::Cache;
-use platform::crypto::{BearerSecret, same, sha256};
+use platform::crypto::{BearerSecret, SecretKind, SecretProof, StoredSecret, id_of, same, sha256};
 use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -47,7 +47,7 @@ pub async fn create(
     tx: &mut PlatformTx,
     new: NewKey,
     id: Uuid,
-    secret_hash: String,
+    proof: SecretProof,
 ) -> Result<Model, Problem> {
     if new.role.is_platform() != new.tenant.is_none() {
         return Err(Problem::invalid("/role", "a platform role has no tenant, any other role has one"));
@@ -61,7 +61,8 @@ pub async fn create(
         tenant_id: new.tenant,
         name: new.name,
         role: new.role.name().to_owned(),
-        secret_hash,
+        secret_hash: proof.hash,
+        secret_mac: Some(proof.mac),
         created_at: tx.now(),
         expires_at: new.expires_at,
         revoked_at: None,
@@ -112,14 +113,29 @@ pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), P
     Ok(())
 }
 
-/// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key.
-fn bootstrap_id(secret: &str) -> Uuid {
-    let mut bytes = [0; 16];
-    bytes
-        .iter_mut()
-        .zip(sha256(&[b"bootstrap:", secret.as_bytes()].concat()))
-        .for_each(|(to, from)| *to = from);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+/// What is stored of a key's secret. Argon2id takes its time, so this comes before the transaction.
+///
+/// # Errors
+/// `unavailable` if too many secrets are being made.
+pub async fn protect(
+    service: &Service,
+    tenant: Option<Uuid>,
+    id: Uuid,
+    secret: &str,
+) -> Result<SecretProof, Problem> {
+    let owner = tenant.unwrap_or_default();
+    Ok(service.secrets.protect(SecretKind::ManagementKey, id, owner, secret).await?)
+}
+
+/// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key. A person
+/// may have chosen that secret and ids are public, so nobody without the master key can try guesses against it.
+fn bootstrap_id(service: &Service, secret: &str) -> Uuid {
+    id_of(&service.envelope.mark("bootstrap_key", secret.as_bytes()))
+}
+
+/// The same in versions that derived it by a bare hash, against which anybody could try guesses.
+fn bootstrap_id_before(secret: &str) -> Uuid {
+    id_of(&sha256(&[b"bootstrap:", secret.as_bytes()].concat()))
 }
 
 /// Makes the configured key, or the first key of an empty store. The latter's secret is answered, to be printed once.
@@ -128,18 +144,20 @@ fn bootstrap_id(secret: &str) -> Uuid {
 /// `internal`.
 pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Problem> {
     let ctx = platform::Ctx::system("bootstrap");
-    let configured = service.config.secrets.bootstrap_key.expose_secret().to_owned();
+    let configured = service.config.secrets.bootstrap_key.expose_secret();
     let new =
         |name: &str| NewKey { name: name.to_owned(), role: Role::Operator, tenant: None, expires_at: None };
     if !configured.is_empty() {
-        let id = bootstrap_id(&configured);
-        let there =
-            async |view: &PlatformView| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await;
+        let id = bootstrap_id(service, configured);
+        let there = async |view: &PlatformView| by_id(view, id).await;
         if service.db.read_platform(there).await?.is_none() {
-            let hash = service.hasher.hash(&configured).await?;
-            let made =
-                service.db.write_platform(&ctx, async |tx| create(tx, new(BOOTSTRAP), id, hash).await).await;
-            match made {
+            let proof = protect(service, None, id, configured).await?;
+            let before = bootstrap_id_before(configured);
+            let make = async |tx: &mut PlatformTx| {
+                let key = create(tx, new(BOOTSTRAP), id, proof).await?;
+                succeed(tx, before, key).await
+            };
+            match service.db.write_platform(&ctx, make).await {
                 // Another replica was faster.
                 Err(problem) if problem.code != Code::Conflict => return Err(problem),
                 _ => {}
@@ -152,9 +170,23 @@ pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Probl
         return Ok(None);
     }
     let secret = BearerSecret::generate(PREFIX, ids::new());
-    let hash = service.hasher.hash(&secret.text).await?;
-    service.db.write_platform(&ctx, async |tx| create(tx, new("first"), secret.id, hash).await).await?;
+    let proof = protect(service, None, secret.id, &secret.text).await?;
+    service.db.write_platform(&ctx, async |tx| create(tx, new("first"), secret.id, proof).await).await?;
     Ok(Some(secret.text.to_string()))
+}
+
+/// The configured key takes the place of its row under the id of before; one that was revoked stays revoked.
+async fn succeed(tx: &mut PlatformTx, before: Uuid, key: Model) -> Result<(), Problem> {
+    let Some(before) = by_id(tx, before).await? else { return Ok(()) };
+    match before.revoked_at {
+        Some(_) => tx.update(Model { revoked_at: before.revoked_at, ..key }).await?,
+        None => revoke(tx, before.id).await?,
+    }
+    Ok(())
+}
+
+async fn by_id(view: &PlatformView, id: Uuid) -> Result<Option<Model>, Problem> {
+    Ok(view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await?)
 }
 
 /// Recognises management keys.
@@ -183,7 +215,7 @@ impl Keys {
         }
         let configured = service.config.secrets.bootstrap_key.expose_secret();
         let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
-            bootstrap_id(bearer)
+            bootstrap_id(service, bearer)
         } else {
             BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
         };
@@ -193,12 +225,17 @@ impl Keys {
         if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
         }
-        if !service.hasher.verify(bearer, &key.secret_hash).await? {
-            return Err(invalid());
-        }
+        let stored = StoredSecret {
+            kind: SecretKind::ManagementKey,
+            id,
+            hash: &key.secret_hash,
+            mac: key.secret_mac.as_deref(),
+        };
+        let missing_mac = service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?;
         let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
-        if key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN) {
-            touch(service, id).await;
+        let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
+        if is_due || missing_mac.is_some() {
+            touch(service, id, missing_mac).await;
         }
         let principal = Principal {
             addresses: std::sync::Arc::default(),
@@ -218,9 +255,7 @@ impl Keys {
 
 /// The key, and by how much its tenant's plan multiplies rate limits. A tenant that is cut off has no keys that count.
 async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, Problem> {
-    let Some(key) = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await? else {
-        return Ok(None);
-    };
+    let Some(key) = by_id(view, id).await? else { return Ok(None) };
     let Some(tenant) = key.tenant_id else { return Ok(Some((key, None))) };
     let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
     let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else {
@@ -236,14 +271,15 @@ async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32
     Ok(Some((key, Some(multiplier))))
 }
 
-async fn touch(service: &Service, id: Uuid) {
+/// Notes the use, and the HMAC that a key from before lacks.
+async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
     let ctx = platform::Ctx::system("keys");
     let written = service
         .db
         .write_platform(&ctx, async |tx| {
             tx.housekeeping();
-            let sql = "UPDATE management_key SET last_used_at = $2 WHERE id = $1";
-            tx.execute(sql, vec![id.into(), tx.now().into()]).await
+            let sql = "UPDATE management_key SET last_used_at = $2, secret_mac = COALESCE(secret_mac, $3) WHERE id = $1";
+            tx.execute(sql, vec![id.into(), tx.now().into(), mac.into()]).await
         })
         .await;
     // Nobody's request fails for a statistic.
@@ -257,5 +293,20 @@ impl Authenticator for Keys {
         bearer: &'a str,
     ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
         self.recognise(service, bearer).boxed_local()
+    }
+
+    fn is_live<'a>(
+        &'a self,
+        service: &'a Service,
+        _: &'a str,
+        id: Uuid,
+    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
+        async move {
+            let now = service.db.clock().now();
+            let key = service.db.read_platform(async |view| by_id(view, id).await).await?;
+            let live = |key: Model| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now);
+            Ok(key.is_some_and(live))
+        }
+        .boxed_local()
     }
 }

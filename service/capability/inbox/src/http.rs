@@ -67,10 +67,7 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Problem> {
 }
 
 async fn denied(caller: &Caller, source: &'static str, problem: Problem) -> Problem {
-    let target = platform::Target::new("inbox", source);
-    if let Err(error) = caller.service.db.record_denied(&caller.ctx, None, "inbox.receive", target).await {
-        tracing::warn!(%error, "a refused webhook could not be recorded");
-    }
+    caller.record_denied(None, "inbox.receive", platform::Target::new("inbox", source)).await;
     metrics::counter!("tenantry_inbox_events_total", "source" => source, "outcome" => "refused").increment(1);
     problem
 }

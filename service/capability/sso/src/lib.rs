@@ -25,4 +25,4 @@ pub use ops::logout::{SessionsEnded, handlers};
 pub use ops::policy::is_enforced;
 pub use ops::sign_in::{SignIns, TenantMaker};
 pub use settings::{domain, domain_of};
-pub use sweep::{sweep, warn};
+pub use sweep::{sweep, sweep_begun, warn};

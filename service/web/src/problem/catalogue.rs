@@ -61,6 +61,7 @@ codes! {
     RateLimited = "rate.limited" 429 "Too many requests.";
     Internal = "internal" 500 "Something went wrong on our side.";
     Unavailable = "unavailable" 503 "The service can't answer right now.";
+    OutcomeUnknown = "store.outcome_unknown" 503 "The store failed while it committed: the change may have been made or not. Read before you repeat it, or repeat it with the same Idempotency-Key.";
     StoreFull = "store.full" 507 "The store has no room left: nothing was written.";
     NotImplemented = "not_implemented" 501 "This is not implemented.";
     IdempotencyMismatch = "idempotency.mismatch" 422 "The Idempotency-Key was used with another request.";

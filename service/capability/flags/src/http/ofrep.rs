@@ -161,7 +161,7 @@ async fn evaluate_all(
     if seen.is_some_and(|tags| names_version(tags, &digest)) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    let streams = [stream::announced(&caller.service, known.tenant.id)?];
+    let streams = [stream::announced(&caller, known.tenant.id)?];
     let body = json!({"flags": flags, "metadata": {}, "eventStreams": streams});
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(body))
 }

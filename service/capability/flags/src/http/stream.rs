@@ -1,21 +1,21 @@
 //! `GET /ofrep/v1/events`: tells an OpenFeature provider to evaluate again (OFREP 0.3, server-sent events). A browser's EventSource sends no
 //! header, so the URL in the bulk answer carries a ticket: it tells its holder that something changed, and nothing else.
 
-use std::convert::Infallible;
-
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use futures_util::{Stream, stream};
+use platform::crypto::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 use uuid::Uuid;
-use web::{Access, Caller, Code, Input, Problem, Query, Routes, Service, Shared};
+use web::{
+    Access, Caller, Code, Input, PlatformCaller, Problem, Query, Routes, Shared, Source, StreamOf, live,
+};
 
 use crate::cache::Evaluator;
 
@@ -46,12 +46,18 @@ pub(super) fn routes() -> Routes {
 struct Ticket {
     tenant: Uuid,
     until: i64,
+    /// For whom it was made: with that credential the ticket ends.
+    kind: String,
+    credential: Uuid,
 }
 
 /// The stream's entry in a bulk answer.
-pub(super) fn announced(service: &Service, tenant: Uuid) -> Result<Value, Problem> {
+pub(super) fn announced(caller: &PlatformCaller, tenant: Uuid) -> Result<Value, Problem> {
+    let service = &caller.service;
+    let principal = caller.principal()?;
     let until = (service.db.clock().now() + TICKET_LIFETIME).timestamp();
-    let plain = serde_json::to_vec(&Ticket { tenant, until }).map_err(Problem::internal)?;
+    let ticket = Ticket { tenant, until, kind: principal.kind.to_owned(), credential: principal.id };
+    let plain = serde_json::to_vec(&ticket).map_err(Problem::internal)?;
     let ticket = URL_SAFE_NO_PAD.encode(service.envelope.seal(PURPOSE, b"", &plain)?);
     let url = format!("{}{PATH}?ticket={ticket}", service.config.public_url());
     Ok(json!({"type": "sse", "url": url, "inactivityDelaySec": INACTIVITY_SECONDS}))
@@ -74,67 +80,72 @@ async fn ofrep_events(
     let sealed = URL_SAFE_NO_PAD.decode(&query.ticket).map_err(|_| refused())?;
     let plain = caller.service.envelope.open(PURPOSE, b"", &sealed).map_err(|_| refused())?;
     let ticket: Ticket = serde_json::from_slice(&plain).map_err(|_| refused())?;
-    if ticket.until < caller.service.db.clock().now().timestamp() {
-        return Err(refused());
-    }
-    let listener = Listener {
-        service: caller.service.clone(),
+    let whose = [StreamOf::Ticket(sha256(&sealed)), StreamOf::Tenant(ticket.tenant)];
+    let place = caller.service.streams.take(&whose)?;
+    let mut listener = Listener {
         changes: evaluator.listen(),
-        tenant: ticket.tenant,
+        ticket,
+        caller,
         until: Instant::now() + STREAM_MAX,
+        silent_until: Instant::now() + SILENCE_MAX,
+        changed: false,
         told: 0,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(listener.stream()))
+    if !listener.is_still_good().await {
+        return Err(refused());
+    }
+    // Who comes back may have missed something: its first word is to evaluate again.
+    let first = listener.change();
+    Ok(live(&listener.caller.service.clone(), place, first, listener))
 }
 
 struct Listener {
-    service: Service,
+    caller: Caller,
     changes: broadcast::Receiver<Option<Uuid>>,
-    tenant: Uuid,
+    ticket: Ticket,
     until: Instant,
+    silent_until: Instant,
+    changed: bool,
     told: u64,
 }
 
-impl Listener {
-    fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold((self, true), |(mut listener, first)| async move {
-            // Who comes back may have missed something: its first word is to evaluate again.
-            let next = if first { listener.change() } else { listener.next().await? };
-            Some((Ok(next), (listener, false)))
-        })
+impl Source for Listener {
+    async fn is_still_good(&self) -> bool {
+        let now = self.caller.service.db.clock().now().timestamp();
+        self.ticket.until >= now && self.caller.is_live(&self.ticket.kind, self.ticket.credential).await
     }
 
+    /// Nothing is lost if it is asked again before it answered: a change is remembered until it is told.
+    async fn next(&mut self) -> Option<Bytes> {
+        if Instant::now() > self.until {
+            return None;
+        }
+        let next = self.wait().await;
+        self.silent_until = Instant::now() + SILENCE_MAX;
+        next
+    }
+}
+
+impl Listener {
     fn change(&mut self) -> Bytes {
         self.told += 1;
-        let data = json!({"type": "refetchEvaluation", "lastModified": self.service.db.clock().now()});
+        let data = json!({"type": "refetchEvaluation", "lastModified": self.caller.service.db.clock().now()});
         Bytes::from(format!("id: {}\nevent: message\ndata: {data}\n\n", self.told))
     }
 
-    async fn next(&mut self) -> Option<Bytes> {
-        let wait = async |changes: &mut broadcast::Receiver<Option<Uuid>>, tenant: Uuid| loop {
-            match changes.recv().await {
-                Ok(of) if of.is_none_or(|of| of == tenant) => return true,
-                Ok(_) => {}
+    async fn wait(&mut self) -> Option<Bytes> {
+        while !self.changed {
+            match timeout_at(self.silent_until, self.changes.recv()).await {
+                Ok(Ok(of)) => self.changed = of.is_none_or(|of| of == self.ticket.tenant),
                 // Too many to name is a change too.
-                Err(RecvError::Lagged(_)) => return true,
-                Err(RecvError::Closed) => return false,
+                Ok(Err(RecvError::Lagged(_))) => self.changed = true,
+                Ok(Err(RecvError::Closed)) => return None,
+                Err(_) => return Some(Bytes::from_static(b": still here\n\n")),
             }
-        };
-        if self.service.is_draining() || Instant::now() > self.until {
-            return None;
         }
-        match timeout(SILENCE_MAX, wait(&mut self.changes, self.tenant)).await {
-            Ok(true) => {
-                sleep(TOGETHER).await;
-                self.changes = self.changes.resubscribe();
-                Some(self.change())
-            }
-            Ok(false) => None,
-            Err(_) => Some(Bytes::from_static(b": still here\n\n")),
-        }
+        sleep(TOGETHER).await;
+        self.changes = self.changes.resubscribe();
+        self.changed = false;
+        Some(self.change())
     }
 }

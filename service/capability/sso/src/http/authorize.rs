@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
 
-use super::login::{login, login_form, login_page, waiting};
+use super::login::{bytes_of, login, login_form, login_page, waiting};
 use super::oauth;
 use super::pages::{self, Jar};
 use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized, Parameters};
@@ -25,7 +25,9 @@ const BROWSER_SECONDS: i64 = 3600;
 pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign in");
     let small = |route: web::Route| route.body_bytes_max(64 << 10);
-    let oauth = |route: web::Route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(64 << 10);
+    let oauth = |route: web::Route| {
+        route.speaks(Dialect::OAuth).counts_failures_of_clients().body_bytes_max(64 << 10)
+    };
     Routes::new()
         .add(
             Method::GET,
@@ -264,7 +266,7 @@ async fn answer(
 async fn refuse(caller: &Caller, asked: &Authorization, problem: Problem) -> Result<HttpResponse, Problem> {
     let target = platform::Target::new("client", &asked.client_id);
     let target = target.with(json!({"code": problem.code.name()}));
-    caller.service.db.record_denied(&caller.ctx, None, "authorization.grant", target).await?;
+    caller.record_denied(None, "authorization.grant", target).await;
     send_back(asked, asked.error("access_denied", problem.code.title()))
 }
 
@@ -298,7 +300,10 @@ pub(super) async fn leave(
             begin(caller, request, shared, &connection, "sign_in", to.continues, to.wishes).await
         }
         Ok(Home::Choice { tenant, connections }) => {
-            let waiting = waiting(service, &to).await?;
+            let waiting = match waiting(caller, &to).await {
+                Ok(waiting) => waiting,
+                Err(problem) => return pages::refusal(problem),
+            };
             let find = async |view: &platform::View| tenancy::get(view).await;
             let tenant = service.db.read(tenant, find).await?;
             let ways: Vec<Way> =
@@ -306,10 +311,10 @@ pub(super) async fn leave(
             let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
             pages::html(StatusCode::OK, "choose", &values)
         }
-        Ok(Home::Unknown) => {
-            let waiting = waiting(service, &to).await?;
-            login_form(service, request, waiting, to.hints.login.as_deref(), None)
-        }
+        Ok(Home::Unknown) => match waiting(caller, &to).await {
+            Ok(waiting) => login_form(service, request, waiting, to.hints.login.as_deref(), None),
+            Err(problem) => pages::refusal(problem),
+        },
         Err(problem) => pages::refusal(problem),
     }
 }
@@ -358,15 +363,19 @@ async fn push(
             return Err(Problem::detailed(Code::ValidationFailed, description).dialect(error));
         }
     }
+    if client.public {
+        // Anybody can say its id.
+        service.strangers.begin(&caller.ctx, bytes_of(&parameters))?;
+    }
     let id = kept::keep(service, &client.client_id, &parameters, true).await?;
     Ok(HttpResponse::Created().json(json!({
         "request_uri": format!("{}{id}", authorize::REQUEST_URI_PREFIX), "expires_in": kept::PUSHED_LIFETIME.num_seconds(),
     })))
 }
 
-/// The connection of a path.
-pub(super) async fn connection(service: &Service, ids: &Ids) -> Result<Connection, Problem> {
+/// The connection of a path, whose tenant the gate has found.
+pub(super) async fn connection(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> {
     let id = ids.id("connection")?;
-    let tenant = connections::tenant_of(service, id).await?;
-    service.db.read(tenant, async |view| connections::find(view, id).await).await
+    let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
+    caller.service.db.read(tenant, async |view| connections::find(view, id).await).await
 }

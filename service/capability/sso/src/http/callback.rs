@@ -93,7 +93,7 @@ async fn take_oidc(
     shared: &Shared,
 ) -> Result<HttpResponse, Failed> {
     let service = &caller.service;
-    let connection = connection(service, ids).await?;
+    let connection = connection(caller, ids).await?;
     let Kind::Oidc(settings) = connection.kind.clone() else {
         return Err(Problem::new(Code::NotFound).into());
     };
@@ -102,7 +102,7 @@ async fn take_oidc(
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
         Ok(profile) => complete(caller, request, &connection, &row, profile).await,
-        Err(refused) => Err(arrival::fail(service, &caller.ctx, &row, refused).await),
+        Err(refused) => Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await),
     }
 }
 
@@ -119,7 +119,7 @@ async fn own_row(
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
-    Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await)
+    Err(arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await)
 }
 
 /// The row that an answer names, used up by it.
@@ -140,6 +140,9 @@ async fn answered(
 /// Refuses what answers no sign-in under way, with a trace of its own: support is asked about these too.
 async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, refused: Refused) -> Failed {
     let service = &caller.service;
+    if !service.strangers.may_leave_trace(&caller.ctx) {
+        return Failed::untraced(refused);
+    }
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
     match sign_in::unsolicited(service, &caller.ctx, connection, &browser).await {
         Ok(row) => arrival::fail(service, &caller.ctx, &row, refused).await,
@@ -252,7 +255,7 @@ pub(super) async fn signed_in(
 }
 
 async fn saml_metadata(caller: Caller, ids: Ids, shared: Shared) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     if !matches!(connection.kind, Kind::Saml(..)) {
         return Err(Problem::new(Code::NotFound));
     }
@@ -290,7 +293,7 @@ async fn take_saml(
     shared: &Shared,
 ) -> Result<HttpResponse, Failed> {
     let service = &caller.service;
-    let connection = connection(service, ids).await?;
+    let connection = connection(caller, ids).await?;
     let Kind::Saml(settings, known) = &connection.kind else {
         return Err(Problem::new(Code::NotFound).into());
     };
@@ -316,7 +319,7 @@ async fn take_saml(
     let (accepted, profile) = match (accepted, profile) {
         (Ok(accepted), Ok(profile)) => (accepted, profile),
         (Err(refused), _) | (_, Err(refused)) => {
-            return Err(arrival::fail(service, &caller.ctx, &row, refused).await);
+            return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await);
         }
     };
     let kept = async |tx: &mut platform::Tx| {
@@ -332,7 +335,13 @@ async fn take_saml(
         Ok::<_, Problem>(true)
     };
     if !service.db.write(&caller.ctx, row.tenant_id, kept).await? {
-        return Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::ReplayedAssertion)).await);
+        return Err(arrival::fail_unproven(
+            service,
+            &caller.ctx,
+            &row,
+            Refused::new(Reason::ReplayedAssertion),
+        )
+        .await);
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
@@ -366,7 +375,7 @@ async fn saml_continue(caller: Caller, ids: Ids, request: HttpRequest) -> Result
 
 async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
     let service = &caller.service;
-    let connection = connection(service, ids).await?;
+    let connection = connection(caller, ids).await?;
     let unknown = || Problem::new(Code::SsoStateUnknown);
     let parameters = authorize::parameters(request.query_string())?;
     let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
@@ -378,7 +387,9 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
         return Err(unknown().into());
     }
     if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
-        return Err(arrival::fail(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await);
+        return Err(
+            arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await
+        );
     }
     let profile = sign_in::open(service, &row)?.profile.ok_or_else(unknown)?;
     complete(caller, request, &connection, &row, profile).await

@@ -111,7 +111,7 @@ async fn exchange(
             let target =
                 Target::new("sso", "exchange").with(serde_json::json!({"code": problem.code.name()}));
             if problem.code.status().is_client_error() {
-                caller.service.db.record_denied(&caller.ctx, None, "sso.exchange", target).await?;
+                caller.record_denied(None, "sso.exchange", target).await;
             }
             Err(problem)
         }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sessions::{ClientCredentials, ClientGrant, Keyring};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem, Routes, Shared};
+use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem, Routes, Shared};
 
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
@@ -31,7 +31,9 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 pub(super) fn routes() -> Routes {
     let client = Access::Public("the client authenticates itself (RFC 6749, section 2.3)");
     let metadata = Access::Public("relying parties need it before they know anything");
-    let oauth = |route: web::Route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(64 << 10);
+    let oauth = |route: web::Route| {
+        route.speaks(Dialect::OAuth).counts_failures_of_clients().body_bytes_max(64 << 10)
+    };
     Routes::new()
         .add_with(
             Method::POST,
@@ -151,8 +153,21 @@ async fn client_credentials(
         None => (input.client_id, input.client_secret),
     };
     let (assertion, scope) = (input.client_assertion, input.scope);
-    let credentials = ClientCredentials { client_id, client_secret, assertion, scope };
-    let granted = grants.grant(&caller.service, &caller.ctx, credentials).await?;
+    let claimed = client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+    let acting = client_id.as_deref().filter(|_| claimed.is_some()).map_or(Acting::Nobody, Acting::Claimed);
+    caller.acts_as(request, acting)?;
+    let credentials = ClientCredentials { client_id: client_id.clone(), client_secret, assertion, scope };
+    let granted = match grants.grant(&caller.service, &caller.ctx, credentials).await {
+        Ok(granted) => granted,
+        Err(problem) => {
+            if let Some(id) = claimed
+                && caller.service.db.tenant_of(Lookup::ScimToken(id)).await?.is_none()
+            {
+                caller.acts_as(request, Acting::Nobody)?;
+            }
+            return Err(problem);
+        }
+    };
     Ok(answer(&json!({
         "access_token": granted.access_token, "token_type": "Bearer", "expires_in": granted.expires_in,
         "scope": granted.scope,
@@ -174,10 +189,22 @@ async fn client(
         (Some(_), _, Some(_)) => {
             return Err(refuse("invalid_request", "One way of authentication, not two."));
         }
-        _ => return Ok(None),
+        _ => {
+            caller.acts_as(request, Acting::Nobody)?;
+            return Ok(None);
+        }
     };
-    let found = webhooks::authenticate_client(&caller.service, &id, &secret).await?;
-    found.map(Some).ok_or_else(unauthenticated)
+    // A wrong secret counts for the client and where it comes from; what a client does that proved itself, for the client alone: through a
+    // module's callback comes everybody.
+    caller.acts_as(request, Acting::Claimed(&id))?;
+    let Some(found) = webhooks::authenticate_client(&caller.service, &id, &secret).await? else {
+        if webhooks::client(&caller.service, &id).await?.is_none() {
+            caller.acts_as(request, Acting::Nobody)?;
+        }
+        return Err(unauthenticated());
+    };
+    caller.acts_as(request, Acting::Proven(&found.client_id))?;
+    Ok(Some(found))
 }
 
 /// Who acts: an authenticated client, a public one by its id alone (its tokens are its proof), or nobody who said.

@@ -67,7 +67,7 @@ async fn oidc_backchannel_logout(
     FormText(form): FormText,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     let token = long_parameter(&form, "logout_token")?;
     let token = token.ok_or_else(|| {
         Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
@@ -83,7 +83,7 @@ async fn oidc_frontchannel_logout(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let connection = connection(service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
     let parameters = authorize::parameters(request.query_string())?;
     let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
@@ -106,7 +106,7 @@ async fn oidc_frontchannel_logout(
 }
 
 async fn oidc_signed_out(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     come_back(&caller.service, &request, connection.row.id)
 }
 
@@ -123,7 +123,7 @@ async fn saml_slo(
     let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
     let relay_state = long_parameter(&query, "RelayState")?;
     let message = saml_core::from_redirect(&encoded);
-    let connection = connection(&caller.service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     let read = message.map_err(Refused::from).and_then(|xml| {
         let signed = Some((query.as_str(), direction));
         saml::read_logout(&caller.service, &shared.saml, &connection, &xml, signed)
@@ -138,7 +138,7 @@ async fn saml_slo_by_form(
     FormText(form): FormText,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    let connection = connection(&caller.service, &ids).await?;
+    let connection = connection(&caller, &ids).await?;
     let encoded = match long_parameter(&form, "SAMLRequest")? {
         Some(encoded) => Some(encoded),
         None => long_parameter(&form, "SAMLResponse")?,
@@ -165,7 +165,7 @@ async fn log_out(
             let target = platform::Target::new("connection", connection.row.id);
             let target = target.with(json!({"reason": refused.reason}));
             let tenant = Some(connection.row.tenant_id);
-            service.db.record_denied(&caller.ctx, tenant, "sso.logout", target).await?;
+            caller.record_denied(tenant, "sso.logout", target).await;
             let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
             pages::failed(Failed { code: None, problem, refused: Some(refused) })
         }

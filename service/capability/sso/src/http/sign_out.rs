@@ -36,13 +36,14 @@ pub(super) fn routes() -> Routes {
             logout_by_form,
             |route| route.body_bytes_max(64 << 10),
         )
+        // Not counted as failures: nobody finds a signed token by trying, and a module asks for all of its people from one address.
         .add_with(
             Method::GET,
             "/oauth2/userinfo",
             bearer,
             "userinfo: Who an access token is about (OpenID Connect Core, section 5.3).",
             userinfo,
-            |route| route.speaks(Dialect::OAuth).counts_failures(),
+            |route| route.speaks(Dialect::OAuth),
         )
         .add_with(
             Method::POST,
@@ -50,7 +51,7 @@ pub(super) fn routes() -> Routes {
             bearer,
             "userinfo_by_post: The same, by POST.",
             userinfo_by_post,
-            |route| route.speaks(Dialect::OAuth).counts_failures().body_bytes_max(16 << 10),
+            |route| route.speaks(Dialect::OAuth).body_bytes_max(16 << 10),
         )
 }
 

@@ -44,7 +44,7 @@ async fn begin_test(
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let one = match connection(service, &ids).await {
+    let one = match connection(&caller, &ids).await {
         Ok(one) => one,
         Err(problem) => return pages::refusal(problem),
     };

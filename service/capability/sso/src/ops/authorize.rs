@@ -25,6 +25,32 @@ const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 pub(crate) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// Characters of one parameter.
 const PARAMETER_MAX: usize = 2048;
+/// Characters and parameters of a request.
+const REQUEST_MAX: usize = 16 << 10;
+const PARAMETERS_MAX: usize = 64;
+/// Parameters that mean something here. Others are let go by (RFC 6749, section 3.1), and never stored.
+const KNOWN: [&str; 20] = [
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "connection",
+    "domain_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "organization",
+    "prompt",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "tenant",
+    "tnt_issuer",
+    "ui_locales",
+];
 /// Scopes that mean something here; others are let go by (RFC 6749, section 3.3).
 pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
@@ -59,10 +85,22 @@ pub(crate) enum Continues {
 /// Parameters, each once (RFC 6749, section 3.1).
 pub(crate) type Parameters = BTreeMap<String, String>;
 
+/// What of a request is stored until it goes on.
+pub(crate) fn known(parameters: &Parameters) -> Parameters {
+    let known = parameters.iter().filter(|(name, _)| KNOWN.contains(&name.as_str()));
+    known.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// Reads a query or form. A parameter that comes twice, or is too long, makes the request none.
 pub(crate) fn parameters(text: &str) -> Result<Parameters, Problem> {
+    if text.len() > REQUEST_MAX {
+        return Err(Problem::detailed(Code::ValidationFailed, "The request is too long."));
+    }
     let mut all = Parameters::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        if all.len() >= PARAMETERS_MAX {
+            return Err(Problem::detailed(Code::ValidationFailed, "There are too many parameters."));
+        }
         if value.len() > PARAMETER_MAX || value.contains('\0') {
             return Err(Problem::detailed(Code::ValidationFailed, "A parameter is too long or not text."));
         }
@@ -283,6 +321,7 @@ mod tests {
             profile: String::new(),
             client_id: "c".to_owned(),
             client_secret_hash: String::new(),
+            secret_mac: None,
             webhook_secret: Vec::new(),
             public,
             post_logout_redirect_uris: serde_json::json!([]),

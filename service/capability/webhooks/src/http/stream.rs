@@ -1,58 +1,31 @@
 //! `/api/v1/events/stream`: events as they are told, one server-sent event each. Who comes back with `Last-Event-ID` goes on there.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::{Stream, stream};
 use platform::PlatformView;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
-use web::{Caller, Code, PlatformCaller, Problem, Query, Service};
+use web::{Caller, PlatformCaller, Problem, Query, Service, Source, StreamOf, live};
 
 use super::events::{EventFilter, sequence_of};
 use crate::envelope::envelope;
 
-/// Streams at once in one process: each is a connection that stays.
-const STREAMS_MAX: usize = 500;
 /// Events read at a time.
 const BATCH: u64 = 100;
-/// A word in between keeps proxies from closing the connection, and is when the credential is looked at again.
+/// A word in between keeps proxies from closing the connection.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-
-/// A place among the streams, given back when it is dropped.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take() -> Result<Self, Problem> {
-        static OPEN: std::sync::OnceLock<Arc<AtomicUsize>> = std::sync::OnceLock::new();
-        let open = OPEN.get_or_init(Arc::default).clone();
-        if open.fetch_add(1, Ordering::Relaxed) >= STREAMS_MAX {
-            open.fetch_sub(1, Ordering::Relaxed);
-            return Err(Problem::new(Code::Unavailable));
-        }
-        Ok(Self(open))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 pub(super) async fn stream_events(
     caller: PlatformCaller,
     request: HttpRequest,
     Query(filter): Query<EventFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let place = Place::take()?;
+    let place = caller.service.streams.take(&[StreamOf::Credential(caller.principal()?.id)])?;
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let seen = match header.filter(|text| !text.is_empty()) {
         Some(text) => {
@@ -72,14 +45,10 @@ pub(super) async fn stream_events(
         after,
         told,
         waiting: VecDeque::new(),
-        checked: Instant::now(),
-        _place: place,
+        silent_until: Instant::now() + SILENCE_MAX,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("cache-control", "no-store"))
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(follower.stream()))
+    // The first word opens the stream at once.
+    Ok(live(&caller.service, place, Bytes::from_static(b": tenantry\n\n"), follower))
 }
 
 async fn latest(view: &PlatformView) -> Result<i64, platform::DbError> {
@@ -93,32 +62,25 @@ struct Follower {
     after: i64,
     told: watch::Receiver<Option<i64>>,
     waiting: VecDeque<Bytes>,
-    checked: Instant,
-    _place: Place,
+    silent_until: Instant,
+}
+
+impl Source for Follower {
+    async fn is_still_good(&self) -> bool {
+        self.caller.is_still_good().await
+    }
+
+    /// Nothing is lost if it is asked again before it answered: what is read is taken over at once.
+    async fn next(&mut self) -> Option<Bytes> {
+        let next = self.wait().await;
+        self.silent_until = Instant::now() + SILENCE_MAX;
+        next
+    }
 }
 
 impl Follower {
-    fn stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold((self, true), |(mut follower, first)| async move {
-            // The first word opens the stream at once.
-            if first {
-                return Some((Ok(Bytes::from_static(b": tenantry\n\n")), (follower, false)));
-            }
-            let next = follower.next().await?;
-            Some((Ok(next), (follower, false)))
-        })
-    }
-
-    /// The next bytes; `None` ends the stream: the reader comes back and goes on.
-    async fn next(&mut self) -> Option<Bytes> {
-        let silent_until = Instant::now() + SILENCE_MAX;
+    async fn wait(&mut self) -> Option<Bytes> {
         loop {
-            if self.checked.elapsed() >= SILENCE_MAX {
-                if self.caller.service.is_draining() || !self.caller.is_still_good().await {
-                    return None;
-                }
-                self.checked = Instant::now();
-            }
             if let Some(bytes) = self.waiting.pop_front() {
                 return Some(bytes);
             }
@@ -128,7 +90,7 @@ impl Follower {
                     continue;
                 }
             }
-            match timeout_at(silent_until, self.told.changed()).await {
+            match timeout_at(self.silent_until, self.told.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
                 Err(_) => return Some(Bytes::from_static(b": still here\n\n")),

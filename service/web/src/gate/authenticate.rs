@@ -1,0 +1,59 @@
+//! Who calls: by a bearer credential, or by the cookie of one of our own pages.
+
+use std::sync::Arc;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::{Method, header};
+
+use super::{Gatekeeper, Rules};
+use crate::caller::{Credential, Principal};
+use crate::cookies::{is_from_own_page, operator_cookie, session_cookie};
+use crate::routes::Access;
+use crate::{Code, Problem, peer};
+
+/// Bytes of a bearer credential.
+const BEARER_MAX: usize = 1024;
+
+pub(super) async fn authenticate(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &ServiceRequest,
+) -> Result<Option<(Principal, Arc<Credential>)>, Problem> {
+    let authenticator = match rules.access {
+        Access::Public(_) => return Ok(None),
+        Access::Key(_) => &keeper.keys,
+        Access::Scim => &keeper.scim,
+    };
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    if let (Access::Key(_), false) = (rules.access, request.headers().contains_key(header::AUTHORIZATION))
+        && let Some(cookie) = request
+            .cookie(&operator_cookie(&keeper.service))
+            .or_else(|| request.cookie(&session_cookie(&keeper.service)))
+    {
+        // A cookie comes by itself: only from our own pages may it change anything.
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads && !is_from_own_page(&keeper.service, request.request()) {
+            return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
+        }
+        let credential = Credential::new(authenticator, cookie.value());
+        let principal = authenticator.authenticate(&keeper.service, cookie.value()).await?;
+        return Ok(Some((principal, credential)));
+    }
+    let (Some(value), None) = (headers.next(), headers.next()) else {
+        return Err(Problem::new(Code::AuthRequired));
+    };
+    let text = value.to_str().map_err(|_| Problem::new(Code::AuthInvalid))?;
+    let bearer = match text.split_once(' ') {
+        Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
+        _ => return Err(Problem::new(Code::AuthInvalid)),
+    };
+    if bearer.is_empty() || bearer.len() > BEARER_MAX {
+        return Err(Problem::new(Code::AuthInvalid));
+    }
+    let principal = authenticator.authenticate(&keeper.service, bearer).await?;
+    let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
+    if !principal.may_come_from(address) {
+        return Err(Problem::new(Code::AuthInvalid));
+    }
+    Ok(Some((principal, Credential::new(authenticator, bearer))))
+}

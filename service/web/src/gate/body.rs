@@ -1,0 +1,126 @@
+//! The body: read in size, in time, and only as far as there is room in memory.
+
+use std::sync::Arc;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::{Gatekeeper, Rules};
+use crate::bodies::{Bodies, Owner, Room, Size, Weight};
+use crate::caller::Principal;
+use crate::input::ReadBody;
+use crate::peer::Network;
+use crate::routes::Access;
+use crate::{Code, Problem};
+
+/// Room is taken in steps, where it isn't taken at once.
+const STEP: u64 = 64 << 10;
+
+/// Whose room a body takes.
+pub(super) fn owner(principal: Option<&Principal>, network: Network) -> Owner {
+    match principal {
+        Some(Principal { tenant: Some(tenant), .. }) => Owner::Tenant(*tenant),
+        Some(principal) => Owner::Credential(principal.id),
+        None => Owner::Stranger(network),
+    }
+}
+
+/// What a body costs. SCIM parses its own, a few at a time.
+fn weight(rules: &Rules, request: &ServiceRequest) -> Weight {
+    let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match rules.access {
+        Access::Scim => Weight::Raw,
+        _ if media.is_some_and(|media| media.contains("json")) => Weight::Tree,
+        _ => Weight::Form,
+    }
+}
+
+/// Reads the body of somebody who may send one.
+pub(super) async fn read(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &mut ServiceRequest,
+    owner: Owner,
+) -> Result<ReadBody, Problem> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));
+    }
+    let length: Option<usize> =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length| length > rules.body_bytes_max) {
+        return Err(too_large(rules));
+    }
+    let weight = weight(rules, request);
+    let payload = request.extract::<Payload>().await.map_err(Problem::internal)?;
+    let mut reading = Reading { bodies: &keeper.bodies, owner, weight, length, most: rules.body_bytes_max };
+    let room = reading.begin().await?;
+    match timeout(keeper.service.config.server.body_timeout, reading.finish(payload, room)).await {
+        Ok(Err(Broken::TooLarge)) => Err(too_large(rules)),
+        Ok(Err(Broken::Refused(problem))) => Err(problem),
+        Ok(Ok(read)) => Ok(read),
+        Err(_) => Err(Problem::new(Code::BodyTimeout)),
+    }
+}
+
+fn too_large(rules: &Rules) -> Problem {
+    Problem::detailed(Code::BodyTooLarge, format!("The body has more than {} bytes.", rules.body_bytes_max))
+}
+
+enum Broken {
+    TooLarge,
+    Refused(Problem),
+}
+
+struct Reading<'a> {
+    bodies: &'a Arc<Bodies>,
+    owner: Owner,
+    weight: Weight,
+    length: Option<usize>,
+    most: usize,
+}
+
+fn wide(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+impl Reading<'_> {
+    fn size(&self, bytes: usize) -> Size {
+        Size::of(wide(self.length.unwrap_or(bytes)))
+    }
+
+    /// Room for all of what a known caller announces, so that one of many large bodies gets through instead of a part of each. A stranger
+    /// gets room for what came: an announcement alone must not take it from others.
+    async fn begin(&mut self) -> Result<Room, Problem> {
+        let mut room = self.bodies.room(self.owner);
+        let announced = self.length.unwrap_or_default();
+        if !matches!(self.owner, Owner::Stranger(_)) {
+            room.grow(self.size(announced), self.weight.cost(wide(announced))).await?;
+        }
+        Ok(room)
+    }
+
+    async fn finish(&self, mut payload: Payload, mut room: Room) -> Result<ReadBody, Broken> {
+        // Memory that is asked for at once isn't copied as it grows; it isn't used before bytes come.
+        let mut bytes = BytesMut::with_capacity(self.length.unwrap_or_default());
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| {
+                Broken::Refused(Problem::detailed(Code::BodyMalformed, "The body broke off."))
+            })?;
+            let come = bytes.len().saturating_add(chunk.len());
+            if come > self.most {
+                return Err(Broken::TooLarge);
+            }
+            let steps = wide(come).next_multiple_of(STEP).min(wide(self.length.unwrap_or(self.most)));
+            // Without an announced length the buffer doubles as it grows.
+            let held = if self.length.is_some() { steps } else { steps.saturating_mul(2) };
+            let grown = room.grow(self.size(come), self.weight.cost(held)).await;
+            grown.map_err(Broken::Refused)?;
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(ReadBody { bytes: Bytes::from(bytes), _room: Some(Arc::new(room)) })
+    }
+}
