@@ -47,13 +47,42 @@ pub(crate) async fn roles(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await
 }
 
-/// Tables without a tenant that both roles read and write.
+/// Tables without a tenant that both roles read and write: no more, see [`readable_by_tenants`]. Released migrations stay as they are.
 pub(crate) async fn share(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
     let grant = |table: &&str| {
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON \"{table}\" TO {APP_ROLE}, {PLATFORM_ROLE}")
     };
     let statements: Vec<String> = tables.iter().map(grant).collect();
     each(manager, statements).await
+}
+
+/// Takes what [`share`] gave: the platform role alone writes these tables.
+pub(crate) async fn unshare(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    let revoke = |table: &&str| format!("REVOKE ALL ON \"{table}\" FROM {APP_ROLE}");
+    each(manager, tables.iter().map(revoke).collect()).await?;
+    platform_only(manager, tables).await
+}
+
+/// Tables of the platform that a tenant's transaction reads: no row of them is secret.
+pub(crate) async fn readable_by_tenants(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    let grant = |table: &&str| {
+        [
+            format!("CREATE POLICY tenants_read ON \"{table}\" FOR SELECT TO {APP_ROLE} USING (true)"),
+            format!("GRANT SELECT ON \"{table}\" TO {APP_ROLE}"),
+        ]
+    };
+    each(manager, tables.iter().flat_map(grant).collect()).await
+}
+
+/// The record of schema changes: the owner writes it, whoever that is at the time; the grants say that the roles only read.
+pub(crate) async fn versions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let table = "seaql_migrations";
+    let statements = [
+        format!("CREATE POLICY versions ON {table} USING (true) WITH CHECK (true)"),
+        format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
+        format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
+    ];
+    each(manager, statements.to_vec()).await
 }
 
 /// Tables that only the platform role may touch.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::scope::PlatformOwned;
+use crate::scope::{PlatformOwned, SharedWithTenants};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "flag")]
@@ -30,3 +30,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl PlatformOwned for Entity {}
+
+// The tenant's variants are of a flag that is defined.
+impl SharedWithTenants for Entity {}

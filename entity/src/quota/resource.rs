@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::scope::PlatformOwned;
+use crate::scope::{PlatformOwned, SharedWithTenants};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "quota_resource")]
@@ -22,3 +22,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl PlatformOwned for Entity {}
+
+// What modules declared limits the tenant.
+impl SharedWithTenants for Entity {}

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::scope::PlatformOwned;
+use crate::scope::{PlatformOwned, SharedWithTenants};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "instance")]
@@ -31,3 +31,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl PlatformOwned for Entity {}
+
+// The tenant looks for room.
+impl SharedWithTenants for Entity {}

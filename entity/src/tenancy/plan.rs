@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::scope::PlatformOwned;
+use crate::scope::{PlatformOwned, SharedWithTenants};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "plan")]
@@ -27,3 +27,6 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl PlatformOwned for Entity {}
+
+// Its limits become the tenant's.
+impl SharedWithTenants for Entity {}

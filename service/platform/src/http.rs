@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use crate::config::Outbound;
+use crate::jobs::outside;
 
 pub use calls::{Call, Outside, retry_after};
 pub use failure::Failure;
@@ -149,7 +150,7 @@ impl Client {
         self.check(&url)?;
         let request =
             reqwest::Request::try_from(request).map_err(|_| HttpError::Refused("it is no request"))?;
-        let response = self.inner.execute(request).await.map_err(|error| unreachable(&url, &error))?;
+        let response = outside(self.inner.execute(request)).await.map_err(|error| unreachable(&url, &error))?;
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = response.headers().clone();
@@ -175,13 +176,13 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let mut response = request.send().await.map_err(|error| unreachable(url, &error))?;
+        let mut response = outside(request.send()).await.map_err(|error| unreachable(url, &error))?;
         let status = response.status().as_u16();
         let retry_after = retry_after_of(response.headers());
         // What doesn't come any more takes nothing from the answer.
         let mut beginning = Vec::new();
         while beginning.len() < BEGINNING_BYTES_MAX
-            && let Ok(Some(chunk)) = response.chunk().await
+            && let Ok(Some(chunk)) = outside(response.chunk()).await
         {
             beginning.extend_from_slice(&chunk);
         }
@@ -230,7 +231,7 @@ fn unreachable(url: &Url, error: &reqwest::Error) -> HttpError {
 }
 
 async fn send(url: &Url, request: reqwest::RequestBuilder) -> Result<reqwest::Response, HttpError> {
-    let response = request.send().await.map_err(|error| unreachable(url, &error))?;
+    let response = outside(request.send()).await.map_err(|error| unreachable(url, &error))?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -246,7 +247,7 @@ async fn read(url: &Url, request: reqwest::RequestBuilder) -> Result<Vec<u8>, Ht
 async fn body(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, HttpError> {
     let unusable = || HttpError::Body { host: host(url) };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|_| unusable())? {
+    while let Some(chunk) = outside(response.chunk()).await.map_err(|_| unusable())? {
         if body.len() + chunk.len() > BODY_BYTES_MAX {
             return Err(unusable());
         }

@@ -5,10 +5,12 @@
 //! visible dead letter. A process that is killed leaves leases that expire; the next claim takes them over. So a job
 //! may run twice, and is written so that the second run finds the work done.
 //!
-//! Jobs of one *lane* (a destination: a module, an endpoint, a mail relay) run one at a time, and a lane that waits
-//! holds up no other.
+//! Jobs of one *lane* (a destination: a module, an endpoint, a tenant's backend) run one at a time, and a lane that waits
+//! holds up no other. Jobs of one [`Class`] have a bounded number of places, and so has a tenant: neither takes those of others.
 
+mod class;
 mod queue;
+mod running;
 mod worker;
 
 use std::rc::Rc;
@@ -23,13 +25,17 @@ use uuid::Uuid;
 use crate::crypto::random;
 use crate::{DbError, Timestamp};
 
-pub use queue::{SWEPT_AT_ONCE, counts, retry, sweep};
+pub use class::Class;
+pub use queue::{SWEPT_AT_ONCE, counts, retry, sweep, sweep_events, sweep_replies};
+pub use running::outside;
 pub use worker::Worker;
 
 /// A kind of durable work. The value itself is the payload: small, and never a secret.
 pub trait Job: Serialize + DeserializeOwned + 'static {
     /// `noun.verb`, e.g. `mail.send`. Stored: a name, once released, stays.
     const KIND: &'static str;
+    /// Among which jobs it waits for its turn.
+    const CLASS: Class;
     /// Attempts before the job is dead.
     const ATTEMPTS_MAX: u32 = 20;
 
@@ -124,6 +130,7 @@ type Run = Rc<dyn Fn(serde_json::Value, JobRun) -> LocalBoxFuture<'static, Resul
 #[derive(Clone)]
 pub struct Handler {
     kind: &'static str,
+    class: Class,
     backoff: Backoff,
     run: Run,
 }
@@ -148,7 +155,7 @@ impl Handler {
                 Box::pin(async move { Err(JobError::Fail(format!("payload can't be read: {error}"))) })
             }
         });
-        Self { kind: J::KIND, backoff, run }
+        Self { kind: J::KIND, class: J::CLASS, backoff, run }
     }
 }
 

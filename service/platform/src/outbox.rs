@@ -4,6 +4,9 @@
 //! world is met by those jobs, each destination in its own lane. The drain is a reconciler: it asks what is not yet
 //! dispatched, so a lost signal costs a poll interval and an event that commits late is not overtaken by a cursor.
 //!
+//! An event that a subscriber's statements refuse is dispatched alone, by a job of its own: it is tried again, ends as a dead letter that
+//! operators see, and holds up no other event.
+//!
 //! Telling gives each event its `sequence`. One dispatcher tells at a time, also of several replicas, so the sequence is an
 //! order of commits: whoever has seen a number will never see a smaller one come after it. Readers follow by it.
 
@@ -11,16 +14,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use entity::platform::{outbox_event, outbox_state};
+use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::db::Db;
+use crate::jobs::{Backoff, Class, Handler, Job};
 use crate::tx::{Ctx, PlatformTx, PlatformView, Work};
 use crate::{DbError, crash_point};
 
 /// Events dispatched in one transaction.
 const BATCH: u64 = 200;
+/// Rows that one transaction writes for its events, about: with many receivers it takes fewer events.
+const ROWS_MAX: u64 = 10_000;
 /// Events of other replicas that are passed on to this process' listeners at a time.
 const HEARD_MAX: u64 = 1000;
 
@@ -32,6 +41,48 @@ pub trait Subscriber {
         tx: &'a mut PlatformTx,
         events: &'a [outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>>;
+
+    /// How many rows one event makes at most, where that isn't about one.
+    fn rows_per_event<'a>(&'a self, view: &'a PlatformView) -> LocalBoxFuture<'a, Result<u64, DbError>> {
+        let _ = view;
+        async { Ok(1) }.boxed_local()
+    }
+}
+
+/// Dispatches one event again that could not be dispatched with the others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Dispatch {
+    event: Uuid,
+    tenant: Option<Uuid>,
+}
+
+impl Job for Dispatch {
+    const KIND: &'static str = "outbox.dispatch";
+    const CLASS: Class = Class::Maintenance;
+
+    fn dedupe_key(&self) -> Option<String> {
+        Some(self.event.to_string())
+    }
+
+    fn tenant(&self) -> Option<Uuid> {
+        self.tenant
+    }
+}
+
+/// Who hears of the events of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearers {
+    /// The subscribers, at once.
+    Subscribers,
+    /// Nobody yet: a job for each event dispatches it.
+    Jobs,
+}
+
+/// What one transaction dispatched, and whether there may be more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Batch {
+    dispatched: usize,
+    is_full: bool,
 }
 
 /// Drains the outbox.
@@ -72,6 +123,15 @@ impl Dispatcher {
         }
     }
 
+    /// Runs the jobs of events that could not be dispatched with the others.
+    pub fn handler(&self) -> Handler {
+        let dispatcher = self.clone();
+        Handler::new(Backoff::default(), move |job: Dispatch, _| {
+            let dispatcher = dispatcher.clone();
+            async move { Ok(dispatcher.dispatch(job.event).await?) }
+        })
+    }
+
     /// Dispatches everything that waits and tells how many events that were.
     ///
     /// # Errors
@@ -79,17 +139,66 @@ impl Dispatcher {
     pub async fn drain(&self) -> Result<usize, DbError> {
         let mut total = 0;
         loop {
-            let count =
-                self.db.write_platform(&Ctx::system("outbox"), async |tx| self.batch(tx).await).await?;
-            crash_point!("outbox.dispatched");
-            total += count;
-            if count > 0 {
-                self.db.jobs_ready().notify_one();
-            }
-            if (count as u64) < BATCH {
+            let batch = match self.commit(BATCH, Hearers::Subscribers).await {
+                Err(error) if !is_of_the_store(&error) => {
+                    tracing::warn!(error = %crate::error::chain(&error), "events are dispatched one by one");
+                    self.one_by_one().await?
+                }
+                other => other?,
+            };
+            total += batch.dispatched;
+            if !batch.is_full {
                 return Ok(total);
             }
         }
+    }
+
+    /// Dispatches a batch singly: one of its events is refused, and must not hold up the others.
+    async fn one_by_one(&self) -> Result<Batch, DbError> {
+        let mut dispatched = 0;
+        while dispatched < BATCH as usize {
+            let one = match self.commit(1, Hearers::Subscribers).await {
+                Err(error) if !is_of_the_store(&error) => {
+                    tracing::error!(error = %crate::error::chain(&error), "an event could not be dispatched");
+                    metrics::counter!("tenantry_outbox_refused_total").increment(1);
+                    self.commit(1, Hearers::Jobs).await?
+                }
+                other => other?,
+            };
+            if one.dispatched == 0 {
+                return Ok(Batch { dispatched, is_full: false });
+            }
+            dispatched += one.dispatched;
+        }
+        Ok(Batch { dispatched, is_full: true })
+    }
+
+    async fn commit(&self, most: u64, hearers: Hearers) -> Result<Batch, DbError> {
+        let work = async |tx: &mut PlatformTx| self.batch(tx, most, hearers).await;
+        let batch = self.db.write_platform(&Ctx::system("outbox"), work).await?;
+        crash_point!("outbox.dispatched");
+        if batch.dispatched > 0 {
+            self.db.jobs_ready().notify_one();
+        }
+        Ok(batch)
+    }
+
+    /// One event, to all subscribers.
+    async fn dispatch(&self, event: Uuid) -> Result<(), DbError> {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            let found = tx.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.eq(event));
+            let events = tx.all(found).await?;
+            self.notify(tx, &events).await
+        };
+        self.db.write_platform(&Ctx::system("outbox"), work).await
+    }
+
+    async fn notify(&self, tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
+        for subscriber in self.subscribers.iter() {
+            subscriber.on_events(tx, events).await?;
+        }
+        Ok(())
     }
 
     /// Passes on what was told since the last look, by whichever replica: caches forget, streams go on.
@@ -111,8 +220,7 @@ impl Dispatcher {
                     .column(outbox_event::Column::TenantId)
                     .filter(outbox_event::Column::Sequence.gt(after))
                     .order_by_asc(outbox_event::Column::Sequence);
-                let rows: Vec<(i64, String, Option<uuid::Uuid>)> =
-                    view.tuples(select.limit(HEARD_MAX)).await?;
+                let rows: Vec<(i64, String, Option<Uuid>)> = view.tuples(select.limit(HEARD_MAX)).await?;
                 Ok::<_, DbError>((last, rows))
             };
             let (last, rows) = self.db.read_platform(new).await?;
@@ -128,7 +236,16 @@ impl Dispatcher {
         }
     }
 
-    async fn batch(&self, tx: &mut PlatformTx) -> Result<usize, DbError> {
+    /// So many events that one transaction stays bounded.
+    async fn fitting(&self, view: &PlatformView, most: u64) -> Result<u64, DbError> {
+        let mut rows = 1;
+        for subscriber in self.subscribers.iter() {
+            rows = rows.max(subscriber.rows_per_event(view).await?);
+        }
+        Ok((ROWS_MAX / rows).clamp(1, most))
+    }
+
+    async fn batch(&self, tx: &mut PlatformTx, most: u64, hearers: Hearers) -> Result<Batch, DbError> {
         tx.housekeeping();
         let waiting = || {
             tx.across::<outbox_event::Entity>()
@@ -136,22 +253,27 @@ impl Dispatcher {
                 .order_by_asc(outbox_event::Column::Id)
         };
         if tx.one(waiting()).await?.is_none() {
-            return Ok(0);
+            return Ok(Batch::default());
         }
         // Whoever holds this row tells; another dispatcher waits here and then sees what was told.
         let state = tx.lock(tx.platform::<outbox_state::Entity>()).await?;
         let mut last = state.map_or(0, |state| state.last_sequence);
-        let mut events = tx.all(waiting().limit(BATCH)).await?;
+        let most = self.fitting(tx, most).await?;
+        let mut events = tx.all(waiting().limit(most)).await?;
         for event in &mut events {
             last += 1;
             event.sequence = Some(last);
         }
-        let (Some(first), false) = (events.first().and_then(|event| event.sequence), events.is_empty())
-        else {
-            return Ok(0);
+        let Some(first) = events.first().and_then(|event| event.sequence) else {
+            return Ok(Batch::default());
         };
-        for subscriber in self.subscribers.iter() {
-            subscriber.on_events(tx, &events).await?;
+        match hearers {
+            Hearers::Subscribers => self.notify(tx, &events).await?,
+            Hearers::Jobs => {
+                events.iter().for_each(|event| {
+                    tx.enqueue(&Dispatch { event: event.id, tenant: event.tenant_id });
+                });
+            }
         }
         let ids: Vec<_> = events.iter().map(|event| event.id).collect();
         let (test, list) = tx.id_list(&ids, "$3");
@@ -162,6 +284,11 @@ impl Dispatcher {
         );
         tx.execute(&sql, vec![tx.now().into(), first.into(), list]).await?;
         tx.execute("UPDATE outbox_state SET last_sequence = $1", vec![last.into()]).await?;
-        Ok(events.len())
+        Ok(Batch { dispatched: events.len(), is_full: events.len() as u64 == most })
     }
+}
+
+/// Whether the store itself failed, rather than refused what a subscriber wanted of it.
+fn is_of_the_store(error: &DbError) -> bool {
+    !matches!(error, DbError::Conflict(_) | DbError::Corrupt { .. } | DbError::Sealed(_) | DbError::Sql(_))
 }

@@ -90,7 +90,7 @@ pub(crate) fn evaluate_one(
 
 /// All definitions.
 pub(crate) async fn definitions(view: &Reads) -> Result<Flags, Problem> {
-    let rows = view.all(view.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
+    let rows = view.all(view.shared::<flag::Entity>().limit(FLAGS_MAX)).await?;
     Ok(Flags::new(rows.iter().map(definition).collect::<Result<_, _>>()?))
 }
 

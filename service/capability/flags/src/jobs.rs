@@ -7,7 +7,7 @@ use entity::platform::outbox_event;
 use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -33,6 +33,7 @@ pub(crate) struct Refresh {
 
 impl Job for Refresh {
     const KIND: &'static str = "flags.refresh";
+    const CLASS: Class = Class::Maintenance;
 
     fn lane(&self) -> Option<String> {
         Some(LANE.to_owned())
@@ -56,6 +57,7 @@ impl FanOut {
 
 impl Job for FanOut {
     const KIND: &'static str = "flags.fan_out";
+    const CLASS: Class = Class::Maintenance;
 
     fn dedupe_key(&self) -> Option<String> {
         Some(format!("{:?}:{}", self.module, self.after))
@@ -75,6 +77,7 @@ pub(crate) struct Turn {
 
 impl Job for Turn {
     const KIND: &'static str = "flags.turn";
+    const CLASS: Class = Class::Maintenance;
 
     fn dedupe_key(&self) -> Option<String> {
         Some(format!("{}:{}", self.flag, self.at.timestamp_micros()))

@@ -10,7 +10,7 @@ use entity::tenancy::tenant;
 use entity::webhooks::module;
 use flags_core::Context;
 use futures_util::StreamExt as _;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -42,6 +42,7 @@ pub(crate) struct PushFlags {
 
 impl Job for PushFlags {
     const KIND: &'static str = "flags.push";
+    const CLASS: Class = Class::Push;
     // What fails here is the store; pushes have their own schedule, and go on until the module confirms.
     const ATTEMPTS_MAX: u32 = 10_000;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,7 @@ struct Settle {
 
 impl Job for Settle {
     const KIND: &'static str = "inbox.settle";
+    const CLASS: Class = Class::Inbox;
     const ATTEMPTS_MAX: u32 = 12;
 
     fn dedupe_key(&self) -> Option<String> {

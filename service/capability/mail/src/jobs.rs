@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::mail::{branding, message, suppression};
+use identity_core::fold;
 use lettre::Message;
 use lettre::address::{Address, Envelope};
 use lettre::message::{Mailbox, MultiPart};
-use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, DbError, PlatformView, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
 
-use crate::bounces::{self, fold};
+use crate::bounces;
 use crate::templates::Rendered;
 use crate::transport::Transport;
-
-/// Lanes to the mail server: so many mails are under way at once.
-const LANES: u8 = 4;
 
 /// Sends one mail.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,13 +29,9 @@ pub struct SendMail {
 
 impl Job for SendMail {
     const KIND: &'static str = "mail.send";
+    const CLASS: Class = Class::Mail;
     // Two days of a relay that is down: at most a quarter of an hour between attempts.
     const ATTEMPTS_MAX: u32 = 200;
-
-    fn lane(&self) -> Option<String> {
-        let [.., last] = self.id.into_bytes();
-        Some(format!("smtp:{}", last % LANES))
-    }
 }
 
 /// Runs [`SendMail`].

@@ -7,7 +7,7 @@ use entity::platform::outbox_event;
 use entity::tenancy::tenant;
 use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -60,6 +60,7 @@ struct Converge {
 
 impl Job for Converge {
     const KIND: &'static str = "identity.converge";
+    const CLASS: Class = Class::Provisioning;
 
     fn dedupe_key(&self) -> Option<String> {
         Some(self.tenant.to_string())

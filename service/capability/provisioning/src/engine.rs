@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::provisioning::{run, step};
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
 use serde::{Deserialize, Serialize};
 use tenancy::{Status, TenantEvent};
@@ -34,6 +34,7 @@ pub(crate) struct Advance {
 
 impl Job for Advance {
     const KIND: &'static str = "provisioning.advance";
+    const CLASS: Class = Class::Provisioning;
     // The run itself decides when to give up; the job only carries it.
     const ATTEMPTS_MAX: u32 = 10_000;
 

@@ -7,7 +7,7 @@ use entity::platform::outbox_event;
 use entity::provisioning::deployment;
 use entity::tenancy::{instance, tenant};
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_point};
@@ -33,6 +33,7 @@ pub(crate) struct Grow {
 
 impl Job for Grow {
     const KIND: &'static str = "instances.grow";
+    const CLASS: Class = Class::Provisioning;
     const ATTEMPTS_MAX: u32 = 2_000;
 
     fn dedupe_key(&self) -> Option<String> {
@@ -82,8 +83,7 @@ pub(crate) async fn ask(service: &Service, tenant: &tenant::Model) -> Result<(),
 
 /// A tenant came to an instance: if that fills up and no other has room, the next one is made ahead.
 pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Result<(), DbError> {
-    let Some(row) = tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?
-    else {
+    let Some(row) = tx.one(tx.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await? else {
         return Ok(());
     };
     let percent = i64::from(service.config.instances.grow_at_percent);
@@ -94,7 +94,7 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
         return Ok(());
     }
     let others = tx
-        .platform::<instance::Entity>()
+        .shared::<instance::Entity>()
         .filter(instance::Column::Status.eq("active"))
         .filter(instance::Column::Driver.eq(&row.driver))
         .filter(instance::Column::Mode.eq(&row.mode));

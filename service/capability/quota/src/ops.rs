@@ -190,7 +190,7 @@ pub async fn apply_plan(
     own: &BTreeMap<String, Option<i64>>,
 ) -> Result<(), DbError> {
     let mut planned = limits(&plan.quotas);
-    for declared in tx.all(tx.platform::<resource::Entity>()).await? {
+    for declared in tx.all(tx.shared::<resource::Entity>()).await? {
         if let Some(limit) = limits(&declared.limits).get(&plan.key) {
             planned.entry(declared.key).or_insert(*limit);
         }

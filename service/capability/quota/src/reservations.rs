@@ -86,8 +86,8 @@ async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
         return Ok(false);
     }
     let tenant = tx.one(tx.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let plan = tx.one(tx.platform::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
-    let declared = tx.platform::<resource::Entity>().filter(resource::Column::Key.eq(name));
+    let plan = tx.one(tx.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
+    let declared = tx.shared::<resource::Entity>().filter(resource::Column::Key.eq(name));
     let declared = tx.one(declared).await?;
     let planned = plan.and_then(|plan| plan.quotas.get(name).cloned());
     let known = OWN_RESOURCES.contains(&name) || planned.is_some() || declared.is_some();

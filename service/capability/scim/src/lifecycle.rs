@@ -7,7 +7,7 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use directory::Plan;
 use entity::directory::{restore, role_mapping};
-use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, Work as _};
 use policy_core::{Permission, Role};
 use serde::{Deserialize, Serialize};
@@ -176,6 +176,7 @@ struct Restore {
 
 impl Job for Restore {
     const KIND: &'static str = "directory.restore";
+    const CLASS: Class = Class::Directory;
     const ATTEMPTS_MAX: u32 = 8;
 
     fn lane(&self) -> Option<String> {

@@ -12,7 +12,7 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::scim::rehearsal::{Column, Entity, Model};
 use entity::scim::token;
-use platform::jobs::{Backoff, Handler, Job, JobError, JobRun};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, PlatformTx, PlatformView, Target, Tx, Work, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -106,6 +106,7 @@ struct Prepare {
 
 impl Job for Prepare {
     const KIND: &'static str = "scim.prepare_rehearsal";
+    const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
         Some(self.tenant)
@@ -121,6 +122,7 @@ struct Discard {
 
 impl Job for Discard {
     const KIND: &'static str = "scim.discard_rehearsal";
+    const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
         Some(self.tenant)

@@ -45,7 +45,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
         policy::still_holds(view, session.organization_id, &identity_issuer(connection)).await?;
     }
     let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
-    let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
+    let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
     let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
     Ok(Principal {
         kind: "user",

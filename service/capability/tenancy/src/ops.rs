@@ -2,15 +2,26 @@
 
 use entity::tenancy::{instance, organization, plan, tenant};
 use platform::tx::Event;
-use platform::{DbError, PlatformView, Target, Tx, View, Work};
+use platform::{DbError, PlatformStatement, PlatformView, Target, Tx, View, Work};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
 use crate::model::Status;
+
+/// An instance's count of tenants is the platform's: it says how many others are there.
+const TAKE_PLACE: PlatformStatement = PlatformStatement::new(
+    "UPDATE instance SET tenant_count = tenant_count + 1 \
+     WHERE id = $1 AND tenant_count < capacity AND status = 'active'",
+);
+const GIVE_PLACE: PlatformStatement = PlatformStatement::new(
+    "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0",
+);
+/// How often another place is looked for when somebody was faster.
+const PLACES_TRIED: u32 = 5;
 
 /// Something happened to a tenant; the type says what.
 #[derive(Debug, Serialize)]
@@ -172,7 +183,7 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 /// # Errors
 /// `tenant.plan_unknown`.
 pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Problem> {
-    let found = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
+    let found = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
     found.ok_or_else(|| Problem::detailed(Code::PlanUnknown, "There is no such plan.").fact("plan", key))
 }
 
@@ -224,19 +235,27 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError
     if let Some(id) = row.instance_id {
         return Ok(Some(id));
     }
-    // Chosen and counted in one statement each: a place that somebody else took meanwhile is chosen again by the retry.
+    // Looked for and counted in one statement each: if somebody else took the last place meanwhile, another is looked for.
+    for _ in 0..PLACES_TRIED {
+        let least = with_room(tx, row).order_by_asc(instance::Column::TenantCount);
+        let least = least.order_by_asc(instance::Column::Id).limit(1);
+        let Some(chosen) = tx.one(least).await? else { return Ok(None) };
+        if place_on(tx, row, chosen.id).await? {
+            return Ok(Some(chosen.id));
+        }
+    }
+    Ok(None)
+}
+
+/// Active instances of the tenant's driver, mode and region that have room.
+fn with_room(view: &View, row: &tenant::Model) -> Select<instance::Entity> {
     let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
-    let candidates = tx
-        .platform::<instance::Entity>()
+    view.shared::<instance::Entity>()
         .filter(instance::Column::Status.eq("active"))
         .filter(instance::Column::Driver.eq(&row.instance_driver))
         .filter(instance::Column::Mode.eq(&row.instance_mode))
         .filter(in_region(row.region.as_deref()))
-        .filter(free);
-    let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::TenantCount);
-    let candidates = sea_orm::QueryOrder::order_by_asc(candidates, instance::Column::Id);
-    let Some(chosen) = tx.lock(sea_orm::QuerySelect::limit(candidates, 1)).await? else { return Ok(None) };
-    Ok(place_on(tx, row, chosen.id).await?.then_some(chosen.id))
+        .filter(free)
 }
 
 /// Instances of a region, and those that say none; all, where the tenant says none.
@@ -269,9 +288,7 @@ pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Db
 /// # Errors
 /// [`DbError`].
 pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
-    let sql = "UPDATE instance SET tenant_count = tenant_count + 1 \
-               WHERE id = $1 AND tenant_count < capacity AND status = 'active'";
-    Ok(tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await? == 1)
+    Ok(tx.as_platform(TAKE_PLACE, vec![id.into()]).await? == 1)
 }
 
 /// Gives a place on an instance back.
@@ -279,8 +296,7 @@ pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
-    let sql = "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0";
-    tx.execute_shared::<instance::Entity>(sql, vec![id.into()]).await?;
+    tx.as_platform(GIVE_PLACE, vec![id.into()]).await?;
     Ok(())
 }
 
@@ -299,15 +315,7 @@ pub async fn assign(tx: &Tx, id: Uuid) -> Result<(), DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn has_room(view: &View, row: &tenant::Model) -> Result<bool, DbError> {
-    let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
-    let select = view
-        .platform::<instance::Entity>()
-        .filter(instance::Column::Status.eq("active"))
-        .filter(instance::Column::Driver.eq(&row.instance_driver))
-        .filter(instance::Column::Mode.eq(&row.instance_mode))
-        .filter(in_region(row.region.as_deref()))
-        .filter(free);
-    Ok(view.one(select).await?.is_some())
+    Ok(view.one(with_room(view, row)).await?.is_some())
 }
 
 /// The instance of this id.
@@ -315,7 +323,7 @@ pub async fn has_room(view: &View, row: &tenant::Model) -> Result<bool, DbError>
 /// # Errors
 /// `not_found`.
 pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Problem> {
-    let found = view.one(view.platform::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
+    let found = view.one(view.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 

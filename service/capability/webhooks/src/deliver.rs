@@ -15,7 +15,7 @@ use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::http::Answer;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,7 @@ pub(crate) struct Deliver {
 
 impl Job for Deliver {
     const KIND: &'static str = "webhook.deliver";
+    const CLASS: Class = Class::Delivery;
     // What fails here is the store; deliveries have their own schedule.
     const ATTEMPTS_MAX: u32 = 10_000;
 

@@ -6,9 +6,9 @@ use entity::platform::outbox_event;
 use entity::webhooks::{delivery, endpoint};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _, ids};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +32,15 @@ impl Subscriber for Fanout {
         events: &'a [outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         fan_out(tx, events).boxed_local()
+    }
+
+    /// A delivery for each receiver.
+    fn rows_per_event<'a>(&'a self, view: &'a PlatformView) -> LocalBoxFuture<'a, Result<u64, DbError>> {
+        async move {
+            let enabled = view.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null());
+            view.count(enabled).await
+        }
+        .boxed_local()
     }
 }
 
@@ -115,6 +124,7 @@ pub(crate) struct Replay {
 
 impl Job for Replay {
     const KIND: &'static str = "webhook.replay";
+    const CLASS: Class = Class::Maintenance;
 
     fn lane(&self) -> Option<String> {
         Some(format!("replay:{}", self.endpoint))

@@ -10,7 +10,7 @@ use entity::platform::outbox_event;
 use entity::webhooks::sink;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -37,6 +37,7 @@ pub(crate) struct Fill {}
 
 impl Job for Fill {
     const KIND: &'static str = "events.sink";
+    const CLASS: Class = Class::Delivery;
     // Until the server is back.
     const ATTEMPTS_MAX: u32 = 100_000;
 

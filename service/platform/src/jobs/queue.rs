@@ -1,52 +1,82 @@
 //! The queue's statements. Each is one round trip inside a platform transaction.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 use entity::platform::job;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::Counts;
+use crate::retention::{Retained, remove};
 use crate::tx::{Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
 /// Finished jobs are kept this long, for operators to look at.
 const DONE_KEPT: TimeDelta = TimeDelta::days(7);
+/// Dead jobs are kept this long, so that somebody finds and retries them.
+const DEAD_KEPT: TimeDelta = TimeDelta::days(90);
+/// And no more of them than this: a kind that always fails must not fill the store.
+const DEAD_MAX: i64 = 100_000;
+/// Jobs of one kind that run for one tenant at once, in all processes.
+const TENANT_SHARE: i64 = 2;
 /// Dispatched events are kept this long, for those who read `/api/v1/events`.
 const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
 /// Characters of an error that are kept.
 const ERROR_MAX: usize = 1_000;
 
-/// Takes the next due job for `owner`, under a lease until `lease_until`.
+/// Kinds of which no job is taken for now.
+pub(super) struct ClosedKinds<'a> {
+    /// None at all.
+    pub(super) full: Vec<&'a str>,
+    /// None that failed before.
+    pub(super) crowded: Vec<&'a str>,
+}
+
+/// Takes the next due job for `owner`, under a lease until `lease_until`: of an open kind, a free lane, and a tenant that has not its
+/// share running. Replicas that claim at the same moment may give a tenant one each beyond its share.
 pub(super) async fn claim(
     tx: &mut PlatformTx,
     owner: &str,
     lease_until: Timestamp,
+    closed: &ClosedKinds<'_>,
 ) -> Result<Option<job::Model>, DbError> {
     tx.housekeeping();
+    let (full, full_list) = tx.sql().is_one_of("kind", &closed.full, "$4");
+    let (crowded, crowded_list) = tx.sql().is_one_of("kind", &closed.crowded, "$5");
     let sql = format!(
         "WITH due AS MATERIALIZED (\
             SELECT id FROM job WHERE status = 'pending' AND next_run_at <= $1 \
+            AND NOT ({full}) AND (attempts = 0 OR NOT ({crowded})) \
             AND (lane IS NULL OR lane NOT IN (SELECT lane FROM job WHERE status = 'running' AND lane IS NOT NULL)) \
+            AND (tenant_id IS NULL OR (tenant_id, kind) NOT IN (\
+                SELECT tenant_id, kind FROM job WHERE status = 'running' AND tenant_id IS NOT NULL \
+                GROUP BY tenant_id, kind HAVING count(*) >= $6)) \
             ORDER BY next_run_at, id LIMIT 1{}) \
          UPDATE job SET status = 'running', attempts = attempts + 1, lease_owner = $2, lease_expires_at = $3 \
          WHERE id IN (SELECT id FROM due) RETURNING *",
         tx.skip_locked()
     );
-    let rows = tx.query(&sql, vec![tx.now().into(), owner.into(), lease_until.into()]).await?;
+    let values =
+        vec![tx.now().into(), owner.into(), lease_until.into(), full_list, crowded_list, TENANT_SHARE.into()];
+    let rows = tx.query(&sql, values).await?;
     Ok(rows.first().map(|row| job::Model::from_query_result(row, "")).transpose()?)
 }
 
-/// Renews a lease; false if it was lost.
+/// Renews the leases of `owner`'s jobs; answers which of them it still has.
 pub(super) async fn renew(
     tx: &mut PlatformTx,
-    id: Uuid,
+    ids: &[Uuid],
     owner: &str,
     until: Timestamp,
-) -> Result<bool, DbError> {
+) -> Result<HashSet<Uuid>, DbError> {
     tx.housekeeping();
-    let sql =
-        "UPDATE job SET lease_expires_at = $3 WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
-    Ok(tx.execute(sql, vec![id.into(), owner.into(), until.into()]).await? == 1)
+    let (test, list) = tx.id_list(ids, "$3");
+    let sql = format!(
+        "UPDATE job SET lease_expires_at = $1 WHERE lease_owner = $2 AND status = 'running' AND id {test} RETURNING id"
+    );
+    let rows = tx.query(&sql, vec![until.into(), owner.into(), list]).await?;
+    Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
 /// How a run ended, for [`settle`].
@@ -111,22 +141,42 @@ pub(super) async fn reclaim(tx: &mut PlatformTx) -> Result<u64, DbError> {
 /// How many rows of a kind one sweep removes at most: who removed so many sweeps again.
 pub const SWEPT_AT_ONCE: u64 = 5_000;
 
-/// Removes jobs and events that are long done, a bounded number at a time.
+/// Removes jobs that are long over, a bounded number at a time; of dead ones those beyond a number too, the oldest first.
 ///
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
-    let before = tx.now() - DONE_KEPT;
-    let jobs = "DELETE FROM job WHERE id IN \
-                (SELECT id FROM job WHERE status = 'done' AND finished_at < $1 LIMIT $2)";
-    let removed = tx.execute(jobs, vec![before.into(), (SWEPT_AT_ONCE as i64).into()]).await?;
-    let events = "DELETE FROM outbox_event WHERE id IN \
-                  (SELECT id FROM outbox_event WHERE dispatched_at < $1 ORDER BY id LIMIT $2)";
-    let events =
-        tx.execute(events, vec![(tx.now() - EVENTS_KEPT).into(), (SWEPT_AT_ONCE as i64).into()]).await?;
-    let replies = "DELETE FROM idempotency_record WHERE expires_at < $1";
-    Ok(removed + events + tx.execute(replies, vec![tx.now().into()]).await?)
+    let done = Retained { table: "job", key: "id", until: "status = 'done' AND finished_at" };
+    let dead = Retained { table: "job", key: "id", until: "status = 'dead' AND finished_at" };
+    let done = remove(tx, done, tx.now() - DONE_KEPT).await?;
+    let dead = remove(tx, dead, tx.now() - DEAD_KEPT).await?;
+    let beyond = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE status = 'dead' \
+                  ORDER BY finished_at DESC, id DESC LIMIT $1 OFFSET $2)";
+    let beyond = tx.execute(beyond, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await?;
+    // One number for all: fewer than a sweep's worth only if none of the three took so many.
+    Ok(done.max(dead).max(beyond))
+}
+
+/// Removes events that were dispatched long ago, a bounded number at a time.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn sweep_events(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let events = Retained { table: "outbox_event", key: "id", until: "dispatched_at" };
+    remove(tx, events, tx.now() - EVENTS_KEPT).await
+}
+
+/// Removes replies to requests that nobody may repeat any more, a bounded number at a time.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn sweep_replies(tx: &mut PlatformTx) -> Result<u64, DbError> {
+    tx.housekeeping();
+    let replies =
+        Retained { table: "idempotency_record", key: "principal, idempotency_key", until: "expires_at" };
+    remove(tx, replies, tx.now()).await
 }
 
 /// Gives a dead job (or one that waits) its attempts back and runs it at once. `None` if there is no such job, or it is

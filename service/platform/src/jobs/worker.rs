@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::platform::job;
-use tokio::sync::Semaphore;
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::Instrument as _;
 
-use super::queue::{self, Outcome};
+use super::class::{Class, Closed};
+use super::queue::{self, ClosedKinds, Outcome};
+use super::running::{Place, Running};
 use super::{Handler, JobError, JobRun};
 use crate::config::Jobs as Config;
 use crate::db::Db;
@@ -29,6 +30,7 @@ pub struct Worker {
     config: Config,
     owner: String,
     handlers: Rc<HashMap<&'static str, Handler>>,
+    running: Running,
 }
 
 impl Worker {
@@ -36,47 +38,43 @@ impl Worker {
     pub fn new(db: Db, config: Config, handlers: Vec<Handler>) -> Self {
         let handlers = handlers.into_iter().map(|handler| (handler.kind, handler)).collect();
         let owner = format!("{}:{}", std::process::id(), crate::ids::new().simple());
-        Self { db, config, owner, handlers: Rc::new(handlers) }
+        Self { db, config, owner, handlers: Rc::new(handlers), running: Running::default() }
     }
 
     /// Runs until `stop` resolves, then waits for what is running.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let slots = Arc::new(Semaphore::new(self.config.at_once.max(1)));
-        let mut running = JoinSet::new();
-        let mut reclaim = interval(self.config.lease / 2);
-        reclaim.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Apart from the claims: one that waits for the store must not cost the leases of what runs.
+        tokio::select! {
+            () = self.claims(stop) => {}
+            () = self.heartbeat() => {}
+        }
+    }
+
+    async fn claims(&self, stop: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
         tokio::pin!(stop);
-        loop {
-            let slot = tokio::select! {
-                () = &mut stop => break,
-                _ = reclaim.tick() => {
-                    self.reclaim().await;
-                    continue;
-                }
-                slot = slots.clone().acquire_owned() => slot,
-            };
-            match self.claim().await {
-                Ok(Some(job)) => {
+        while stop.as_mut().now_or_never().is_none() {
+            let closed = self.running.closed(self.config.at_once);
+            match self.claim(&closed).await {
+                Ok(Some((job, place))) => {
                     let worker = self.clone();
-                    running.spawn_local(async move {
-                        worker.attempt(job).await;
-                        drop(slot);
-                    });
+                    tasks.spawn_local(async move { worker.attempt(job, place).await });
                 }
                 nothing => {
                     if let Err(error) = nothing {
                         tracing::warn!(error = %chain(&error), "no job could be claimed");
                     }
-                    drop(slot);
                     tokio::select! {
                         () = &mut stop => break,
+                        // Something may have waited for just this place.
+                        () = self.running.changed(), if closed != Closed::default() => {}
                         _ = timeout(self.config.poll, self.db.jobs_ready().notified()) => {}
                     }
                 }
             }
-            while running.try_join_next().is_some() {}
+            while tasks.try_join_next().is_some() {}
         }
-        while running.join_next().await.is_some() {}
+        while tasks.join_next().await.is_some() {}
     }
 
     /// Runs what is due until nothing is: for tests and one-off commands.
@@ -84,12 +82,18 @@ impl Worker {
     /// # Errors
     /// [`DbError`] if the store fails.
     pub async fn drain(&self) -> Result<usize, DbError> {
-        let mut done = 0;
-        while let Some(job) = self.claim().await? {
-            self.attempt(job).await;
-            done += 1;
+        let all = async {
+            let mut done = 0;
+            while let Some((job, place)) = self.claim(&Closed::default()).await? {
+                self.attempt(job, place).await;
+                done += 1;
+            }
+            Ok(done)
+        };
+        tokio::select! {
+            done = all => done,
+            () = self.heartbeat() => Ok(0),
         }
-        Ok(done)
     }
 
     fn lease_until(&self) -> Timestamp {
@@ -105,20 +109,61 @@ impl Worker {
         }
     }
 
-    async fn claim(&self) -> Result<Option<job::Model>, DbError> {
+    /// The next due job, and its place among those that run.
+    async fn claim(&self, closed: &Closed) -> Result<Option<(job::Model, Place)>, DbError> {
+        if closed.full.len() == Class::ALL.len() {
+            return Ok(None);
+        }
+        let kinds = |classes: &[Class]| {
+            let of = self.handlers.values().filter(|handler| classes.contains(&handler.class));
+            of.map(|handler| handler.kind).collect()
+        };
+        let kinds = ClosedKinds { full: kinds(&closed.full), crowded: kinds(&closed.crowded) };
         let until = self.lease_until();
         let claimed = self
             .db
-            .write_platform(&queue::ctx(), async |tx| queue::claim(tx, &self.owner, until).await)
+            .write_platform(&queue::ctx(), async |tx| queue::claim(tx, &self.owner, until, &kinds).await)
             .await;
-        match claimed {
+        let job = match claimed {
             // Two processes took jobs of one lane at the same moment: the key let one through.
-            Err(DbError::Conflict(_)) => Ok(None),
-            other => other,
+            Err(DbError::Conflict(_)) => None,
+            other => other?,
+        };
+        Ok(job.map(|job| {
+            // One that nobody can run ends at once, whatever else goes on.
+            let class = self.handlers.get(job.kind.as_str()).map_or(Class::Maintenance, |one| one.class);
+            let place = self.running.begin(job.id, class);
+            (job, place)
+        }))
+    }
+
+    /// Renews the leases of all that run, in one statement, and takes over what dead workers left.
+    async fn heartbeat(&self) {
+        let mut beat = interval(self.config.lease / 3);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            self.renew().await;
+            self.reclaim().await;
         }
     }
 
-    async fn attempt(&self, job: job::Model) {
+    async fn renew(&self) {
+        let (ids, until) = (self.running.ids(), self.lease_until());
+        if ids.is_empty() {
+            return;
+        }
+        let renewed = self
+            .db
+            .write_platform(&queue::ctx(), async |tx| queue::renew(tx, &ids, &self.owner, until).await)
+            .await;
+        match renewed {
+            Ok(held) => self.running.lose(&ids, &held),
+            Err(error) => tracing::warn!(error = %chain(&error), "leases could not be renewed"),
+        }
+    }
+
+    async fn attempt(&self, job: job::Model, place: Place) {
         let span = tracing::info_span!(
             "job",
             kind = %job.kind,
@@ -126,10 +171,10 @@ impl Worker {
             request_id = job.request_id.as_deref().unwrap_or_default(),
             tenant_id = job.tenant_id.map(tracing::field::display),
         );
-        self.attempt_in_span(job).instrument(span).await;
+        self.attempt_in_span(job, place).instrument(span).await;
     }
 
-    async fn attempt_in_span(&self, job: job::Model) {
+    async fn attempt_in_span(&self, job: job::Model, mut place: Place) {
         let attempt = u32::try_from(job.attempts).unwrap_or(u32::MAX);
         let last = job.attempts >= job.attempts_max;
         let context =
@@ -139,7 +184,12 @@ impl Worker {
             self.settle(&job, Outcome::Dead { reason: "no handler for this kind".to_owned() }).await;
             return;
         };
-        let result = self.under_heartbeat(&job, (handler.run)(job.payload.clone(), context)).await;
+        let work = timeout(ATTEMPT_MAX, (handler.run)(job.payload.clone(), context));
+        let result = match place.run(work).await {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(JobError::retry(format!("took longer than {} s", ATTEMPT_MAX.as_secs()))),
+            None => Err(JobError::retry("the lease was lost")),
+        };
         let (label, outcome) = match result {
             Ok(()) => ("done", Outcome::Done),
             Err(JobError::Fail(reason)) => ("dead", Outcome::Dead { reason }),
@@ -159,37 +209,6 @@ impl Worker {
         metrics::histogram!("tenantry_job_seconds", "kind" => handler.kind)
             .record(started.elapsed().as_secs_f64());
         self.settle(&job, outcome).await;
-    }
-
-    /// Runs `work` while renewing the lease; gives up when the lease is lost or the attempt takes too long.
-    async fn under_heartbeat(
-        &self,
-        job: &job::Model,
-        work: impl Future<Output = Result<(), JobError>>,
-    ) -> Result<(), JobError> {
-        let heartbeat = async {
-            let mut beat = interval(self.config.lease / 3);
-            beat.tick().await;
-            loop {
-                beat.tick().await;
-                let until = self.lease_until();
-                let ctx = queue::ctx();
-                let renewed = self
-                    .db
-                    .write_platform(&ctx, async |tx| queue::renew(tx, job.id, &self.owner, until).await);
-                match renewed.await {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => tracing::warn!(error = %chain(&error), "lease could not be renewed"),
-                }
-            }
-        };
-        tokio::select! {
-            result = timeout(ATTEMPT_MAX, work) => {
-                result.unwrap_or_else(|_| Err(JobError::retry(format!("took longer than {} s", ATTEMPT_MAX.as_secs()))))
-            }
-            () = heartbeat => Err(JobError::retry("the lease was lost")),
-        }
     }
 
     async fn settle(&self, job: &job::Model, outcome: Outcome) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity::platform::{audit_event, job, outbox_event};
-use entity::scope::{PlatformOwned, TenantOwned};
+use entity::scope::TenantOwned;
 use sea_orm::sea_query::{OnConflict, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable,
@@ -43,6 +43,20 @@ struct NewJob {
     attempts_max: u32,
     run_at: Option<Timestamp>,
     tenant: Option<Uuid>,
+}
+
+/// A statement over tables of the platform that a tenant's transaction makes, named so that the whole list can be looked at. Values
+/// begin at `$1`, and the text is a constant: nothing that a tenant says becomes a part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PlatformStatement {
+    sql: &'static str,
+}
+
+impl PlatformStatement {
+    /// For a constant with a name.
+    pub const fn new(sql: &'static str) -> Self {
+        Self { sql }
+    }
 }
 
 /// What a transaction will have written when it commits.
@@ -427,16 +441,21 @@ impl Tx {
         self.query_raw(sql, self.scoped(values)).await
     }
 
-    /// Hand-written SQL over a table of the platform, e.g. an instance's count of tenants; `values` begin at `$1`.
+    /// Runs a statement as the platform role, e.g. an instance's count of tenants; tells how many rows it touched. What follows is
+    /// the tenant's again.
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn execute_shared<E: PlatformOwned>(
+    pub async fn as_platform(
         &self,
-        sql: &str,
+        statement: PlatformStatement,
         values: Vec<Value>,
     ) -> Result<u64, DbError> {
         self.writes.touched();
-        self.execute_raw(sql, values).await
+        self.db.as_platform(&self.connection).await?;
+        // Where it fails nothing of the transaction stays, so the role need not be put back.
+        let touched = self.execute_raw(statement.sql, values).await?;
+        self.db.as_tenant(&self.connection).await?;
+        Ok(touched)
     }
 }

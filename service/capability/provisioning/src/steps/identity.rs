@@ -1,13 +1,20 @@
 //! A tenant's realm or org: made, learnt, removed.
 
-use entity::sso::issuer;
 use entity::tenancy::tenant;
-use platform::{Target, Tx, Work, ids};
-use sea_orm::{ColumnTrait, QueryFilter};
+use platform::{PlatformStatement, Target, Tx, Work, ids};
 
 use super::{Learnt, Step};
 use crate::converge::wanted;
 use crate::model::Stop;
+
+/// An issuer is believed by the whole platform: what the tenant's backend calls itself, unless it is registered.
+const REGISTER_ISSUER: PlatformStatement = PlatformStatement::new(
+    "INSERT INTO issuer (id, issuer, audience, tenant_claim, resolve_by, version, created_at, updated_at) \
+     VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT DO NOTHING",
+);
+/// One that only this tenant had: others share theirs and are told apart by a claim.
+const FORGET_ISSUER: PlatformStatement =
+    PlatformStatement::new("DELETE FROM issuer WHERE issuer = $1 AND resolve_by = 'issuer'");
 
 impl Step<'_> {
     pub(super) async fn ensure_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
@@ -46,8 +53,7 @@ impl Step<'_> {
     pub(super) async fn forget_identity(&self, tx: &mut Tx) -> Result<(), Stop> {
         let mut row = tenancy::get(tx).await?;
         if let Some(issuer) = row.identity_issuer.take() {
-            let sql = "DELETE FROM issuer WHERE issuer = $1 AND resolve_by = 'issuer'";
-            tx.execute_shared::<issuer::Entity>(sql, vec![issuer.into()]).await?;
+            tx.as_platform(FORGET_ISSUER, vec![issuer.into()]).await?;
         }
         tx.record("tenant.identity_remove", Target::new("tenant", row.id));
         Ok(tx.update(row).await?)
@@ -56,15 +62,6 @@ impl Step<'_> {
 
 /// Registers an issuer, unless it is.
 async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
-    let known = tx
-        .platform::<issuer::Entity>()
-        .filter(issuer::Column::Issuer.eq(&issuer.issuer))
-        .filter(issuer::Column::Audience.eq(&issuer.audience));
-    if tx.one(known).await?.is_some() {
-        return Ok(());
-    }
-    let sql = "INSERT INTO issuer (id, issuer, audience, tenant_claim, resolve_by, version, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT DO NOTHING";
     let values = vec![
         ids::new().into(),
         issuer.issuer.clone().into(),
@@ -73,6 +70,6 @@ async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
         issuer.resolve_by.into(),
         tx.now().into(),
     ];
-    tx.execute_shared::<issuer::Entity>(sql, values).await?;
+    tx.as_platform(REGISTER_ISSUER, values).await?;
     Ok(())
 }

@@ -1,12 +1,20 @@
 //! Where a tenant runs: a place on a shared instance, or one of its own.
 
-use entity::tenancy::{instance, tenant};
-use platform::{Target, Tx, Work};
+use entity::tenancy::tenant;
+use platform::{PlatformStatement, Target, Tx, Work};
 use tenancy::take_place;
 
 use super::{Learnt, Step};
 use crate::model::Stop;
 use crate::{deployments, grow};
+
+/// The deployment of the tenant's own instance has none any more.
+const LEAVE_DEPLOYMENT: PlatformStatement =
+    PlatformStatement::new("UPDATE deployment SET instance_id = NULL WHERE purpose = $1");
+/// The instance that only this tenant had.
+const FORGET_INSTANCE: PlatformStatement = PlatformStatement::new(
+    "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose = $1) AND tenant_count = 0",
+);
 
 /// Whether the tenant gets a deployment of its own.
 fn is_own(tenant: &tenant::Model) -> bool {
@@ -65,13 +73,8 @@ impl Step<'_> {
         tenancy::release(tx).await?;
         if is_own(&tenant) {
             // Also one that was registered and that the tenant never came to.
-            let gone = [
-                "UPDATE deployment SET instance_id = NULL WHERE purpose = $1",
-                "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose = $1) AND tenant_count = 0",
-            ];
-            for sql in gone {
-                let purpose = azure::tenant_purpose(tenant.id);
-                tx.execute_shared::<instance::Entity>(sql, vec![purpose.into()]).await?;
+            for statement in [LEAVE_DEPLOYMENT, FORGET_INSTANCE] {
+                tx.as_platform(statement, vec![azure::tenant_purpose(tenant.id).into()]).await?;
             }
         }
         tx.record("tenant.release", Target::new("tenant", tenant.id));

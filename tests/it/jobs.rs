@@ -1,0 +1,270 @@
+//! Durable work: whoever hangs outside, or can't be worked on, holds up nobody else.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use serde_json::{Value, json};
+use tests::{Receiver, Reply, Tenant, TestApp, eventually};
+
+/// How long the outside world may hang before it is given up: longer than any story here lasts.
+const HANGS: Duration = Duration::from_secs(40);
+/// What has nothing to do with those who hang is done within this time; it was half a minute when they stood in its way.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Takes every connection and never says a word.
+struct Silent {
+    address: SocketAddr,
+    held: Arc<Mutex<Option<Vec<TcpStream>>>>,
+}
+
+impl Silent {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let held = Arc::new(Mutex::new(Some(Vec::new())));
+        let streams = held.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                match (streams.lock().unwrap().as_mut(), stream) {
+                    (Some(held), Ok(stream)) => held.push(stream),
+                    _ => return,
+                }
+            }
+        });
+        Self { address, held }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.address)
+    }
+
+    fn connections(&self) -> usize {
+        self.held.lock().unwrap().as_ref().map_or(0, Vec::len)
+    }
+
+    /// Hangs up on everybody, so that nobody waits for the end of the story.
+    fn hang_up(self) {
+        self.held.lock().unwrap().take();
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+async fn hanging(adjust: impl FnOnce(&mut platform::config::Config)) -> TestApp {
+    TestApp::with(|config| {
+        config.outbound.timeout = HANGS;
+        adjust(config);
+    })
+    .await
+}
+
+async fn user(tenant: &Tenant, name: &str) {
+    tenant.scim.post("/scim/v2/Users", json!({"userName": name})).await.expect(201);
+}
+
+/// A tenant becomes active, and soon.
+async fn is_active_soon(app: &TestApp, slug: &str) -> Tenant {
+    let begun = Instant::now();
+    let tenant = app.tenant(slug).await;
+    let seen = app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200);
+    assert_eq!(seen["status"], "active");
+    assert!(begun.elapsed() < SOON, "{slug} was active after {:?}", begun.elapsed());
+    tenant
+}
+
+async fn running(app: &TestApp, kind: &str) -> usize {
+    let jobs = app.operator.get(&format!("/api/v1/jobs?status=running&kind={kind}&limit=200")).await;
+    jobs.expect(200)["items"].as_array().unwrap().len()
+}
+
+#[actix_web::test]
+async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliveries() {
+    let app = hanging(|_| ()).await;
+    let (silent, well) = (Silent::start(), Receiver::start());
+    for number in 0..40 {
+        let body = json!({"url": silent.url(&number.to_string()), "eventTypes": ["user.*"]});
+        app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    }
+    let body = json!({"url": well.url, "eventTypes": ["user.*"]});
+    app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    let acme = app.tenant("acme").await;
+    let begun = Instant::now();
+    user(&acme, "ann").await;
+    well.until("ann at the healthy receiver", |one| one.body["data"]["userName"] == "ann").await;
+    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
+    eventually("all forty to hang", async || (silent.connections() == 40).then_some(())).await;
+    // Forty hang; sixteen places a process has.
+    is_active_soon(&app, "globex").await;
+    let begun = Instant::now();
+    user(&acme, "bob").await;
+    well.until("bob at the healthy receiver", |one| one.body["data"]["userName"] == "bob").await;
+    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
+    assert_eq!(running(&app, "webhook.deliver").await, 40, "they hang all the time");
+    silent.hang_up();
+    well.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
+    let (silent, relay, well) = (Silent::start(), Silent::start(), Receiver::start());
+    let smtp = format!("smtp://{}", relay.address);
+    let app = hanging(|config| config.smtp.url = smtp.into()).await;
+    for number in 0..24 {
+        let body = json!({"name": format!("m{number}"), "baseUrl": silent.url(&number.to_string())});
+        app.operator.post("/api/v1/modules", body).await.expect(201);
+    }
+    app.operator.post("/api/v1/modules", json!({"name": "well", "baseUrl": well.url})).await.expect(201);
+    let acme = app.tenant("acme").await;
+    // A flag for the modules, and twelve mails for the relay.
+    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    for number in 0..12 {
+        let body = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
+        let list = format!("/api/v1/tenants/{}/organizations/default/invitations", acme.id);
+        app.operator.post(&list, body).await.expect(201);
+    }
+    eventually("all modules to hang", async || (silent.connections() >= 24).then_some(())).await;
+    eventually("the relay to hang", async || (relay.connections() >= 2).then_some(())).await;
+    let globex = is_active_soon(&app, "globex").await;
+    let begun = Instant::now();
+    let path = format!("/api/v1/tenants/{}/flags/beta", globex.id);
+    app.operator.put(&path, json!({"variant": "on"})).await.expect(200);
+    let pushed = |one: &tests::Received| {
+        one.body["tenantId"] == globex.id.as_str() && one.body["flags"]["beta"] == true
+    };
+    well.until("the push to the healthy module", pushed).await;
+    assert!(begun.elapsed() < SOON, "pushed after {:?}", begun.elapsed());
+    assert!(running(&app, "flags.push").await >= 24, "they hang all the time");
+    // One tenant's mails take some of the places of mail, never all.
+    assert_eq!(running(&app, "mail.send").await, 2);
+    silent.hang_up();
+    relay.hang_up();
+    well.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
+    let silent = Silent::start();
+    let url = silent.url("");
+    let app = hanging(|config| {
+        config.identity.keycloak.url = url.trim_end_matches('/').to_owned();
+        config.identity.keycloak.client_secret = "secret".to_owned().into();
+    })
+    .await;
+    for number in 0..24 {
+        let body = json!({"slug": format!("k{number}"), "name": "K", "plan": "pro", "identity": {"backend": "keycloak", "kind": "realm"}});
+        let request = app.operator.request(Method::POST, "/api/v1/tenants").json(&body);
+        Reply::read(request).await.expect(202);
+    }
+    eventually("all of them to wait for the backend", async || (silent.connections() >= 24).then_some(()))
+        .await;
+    is_active_soon(&app, "acme").await;
+    assert_eq!(running(&app, "provisioning.advance").await, 24, "they hang all the time");
+    silent.hang_up();
+    app.running.stop().await;
+}
+
+/// The store, behind the service's back.
+async fn store(app: &TestApp) -> DatabaseConnection {
+    let url = app.store.superuser_url.clone().unwrap_or_else(|| app.store.url.clone());
+    Database::connect(&url).await.expect("the store opens")
+}
+
+/// An id as the store at hand spells it.
+fn spelled(app: &TestApp, id: &str) -> String {
+    let plain = id.replace('-', "");
+    if app.store.superuser_url.is_some() { format!("'{plain}'") } else { format!("x'{plain}'") }
+}
+
+#[actix_web::test]
+async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_other() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start();
+    let body = json!({"url": receiver.url, "eventTypes": ["user.*"]});
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    let acme = app.tenant("acme").await;
+    // Its delivery is there before it was dispatched, which can't be: every attempt is refused by a key.
+    let event = "00000000-0000-7000-8000-00000000dead";
+    let (event_id, delivery) = (spelled(&app, event), spelled(&app, "00000000-0000-7000-8000-00000000de11"));
+    let (tenant, endpoint) = (spelled(&app, &acme.id), spelled(&app, endpoint["id"].as_str().unwrap()));
+    let at = "'2026-11-21T12:00:00+00:00'";
+    let behind = store(&app).await;
+    for sql in [
+        format!(
+            "INSERT INTO webhook_delivery (id, endpoint_id, event_id, tenant_id, type, sequence, status, attempts, next_attempt_at, created_at) \
+             VALUES ({delivery}, {endpoint}, {event_id}, {tenant}, 'user.deleted', 0, 'dead', 1, {at}, {at})"
+        ),
+        format!(
+            "INSERT INTO outbox_event (id, tenant_id, type, data, occurred_at) VALUES ({event_id}, {tenant}, 'user.deleted', '{{}}', {at})"
+        ),
+    ] {
+        behind.execute_unprepared(&sql).await.expect("the row");
+    }
+    let begun = Instant::now();
+    user(&acme, "ann").await;
+    receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
+    assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
+    let refused = async || {
+        let jobs = app.operator.get("/api/v1/jobs?kind=outbox.dispatch").await.expect(200);
+        let jobs = jobs["items"].as_array().unwrap().clone();
+        jobs.into_iter().next().filter(|job| !job["lastError"].is_null())
+    };
+    let job = eventually("the event's own job to fail", refused).await;
+    assert_eq!(job["payload"]["event"], event);
+    // Once what was in the way is gone, it is dispatched.
+    behind.execute_unprepared(&format!("DELETE FROM webhook_delivery WHERE id = {delivery}")).await.unwrap();
+    let retry = format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap());
+    eventually("the job to wait", async || {
+        (app.operator.post(&retry, Value::Null).await.status == 200).then_some(())
+    })
+    .await;
+    receiver.until("the event", |one| one.id == event).await;
+    behind.execute_unprepared(&format!("DELETE FROM outbox_event WHERE id = {event_id}")).await.unwrap();
+    behind.close().await.unwrap();
+    receiver.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
+    let app = TestApp::start().await;
+    let behind = store(&app).await;
+    let job = |id: &str, at: &str| {
+        format!(
+            "INSERT INTO job (id, kind, payload, status, attempts, attempts_max, next_run_at, created_at, finished_at) \
+             VALUES ({}, 'some.work', '{{}}', 'dead', 1, 1, {at}, {at}, {at})",
+            spelled(&app, id)
+        )
+    };
+    let now = app.clock.now().to_rfc3339();
+    let bytes = if app.store.superuser_url.is_some() { "'\\x00'" } else { "x'00'" };
+    for sql in [
+        job("00000000-0000-7000-8000-000000000001", "'2026-01-01T12:00:00+00:00'"),
+        job("00000000-0000-7000-8000-000000000002", &format!("'{now}'")),
+        format!(
+            "INSERT INTO idempotency_record (principal, idempotency_key, fingerprint, state, created_at, expires_at) \
+             VALUES ('p', 'over', {bytes}, 'answered', '2026-01-01T12:00:00+00:00', '2026-01-02T12:00:00+00:00'), \
+             ('p', 'open', {bytes}, 'answered', '{now}', '2999-01-02T12:00:00+00:00')"
+        ),
+    ] {
+        behind.execute_unprepared(&sql).await.expect("the row");
+    }
+    let sweep = async |tx: &mut platform::PlatformTx| {
+        platform::jobs::sweep(tx).await?;
+        platform::jobs::sweep_replies(tx).await
+    };
+    app.running.service.db.write_platform(&platform::Ctx::system("test"), sweep).await.unwrap();
+    let kept = "SELECT idempotency_key FROM idempotency_record WHERE principal = 'p'".to_owned();
+    let kept =
+        behind.query_all_raw(Statement::from_string(behind.get_database_backend(), kept)).await.unwrap();
+    let kept: Vec<String> = kept.iter().map(|row| row.try_get("", "idempotency_key").unwrap()).collect();
+    assert_eq!(kept, ["open"]);
+    let dead = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
+    let ids: Vec<&Value> = dead["items"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
+    assert_eq!(ids, ["00000000-0000-7000-8000-000000000002"]);
+    behind.close().await.unwrap();
+    app.stop().await;
+}
