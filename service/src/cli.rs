@@ -13,9 +13,10 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use platform::clock::Clock;
 use platform::config::{self, Config};
+use platform::store::look::{Schema, known_migrations};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{app, demo, operations};
+use crate::{app, demo, operations, startup};
 
 /// The identity front desk of a B2B SaaS company: tenants, sign-in, directories, invitations, flags.
 #[derive(Debug, Parser)]
@@ -194,14 +195,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn migrate(what: Migrate, config: &Config) -> anyhow::Result<ExitCode> {
-    if !config.database.is_postgres() {
-        std::fs::create_dir_all(&config.data.dir)?;
-    }
     match what {
         Migrate::Up => {
-            let applied = platform::db::migrate(&config.database, &config.data.dir)
-                .await
-                .context("the migration failed")?;
+            let applied = startup::migrate(config).await?;
             match applied.is_empty() {
                 true => println!("nothing to do"),
                 false => applied.iter().for_each(|name| println!("applied {name}")),
@@ -209,8 +205,12 @@ async fn migrate(what: Migrate, config: &Config) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Migrate::Status { json } => {
-            let db = platform::db::Db::open(&config.database, &config.data.dir, Clock::default()).await?;
-            let pending = db.pending_migrations().await?;
+            let pending = match startup::look(config).await?.schema {
+                Schema::Absent => known_migrations(),
+                Schema::Behind(pending) => pending,
+                Schema::Current => Vec::new(),
+                Schema::Newer(names) => anyhow::bail!(startup::newer_schema(&names)),
+            };
             if json {
                 println!("{}", serde_json::json!({"pending": pending}));
             } else if pending.is_empty() {

@@ -1,5 +1,6 @@
 //! A store of the last version is brought up to date with what is in it.
 
+use platform::crypto::{BearerSecret, LookupKey, SecretKind, Secrets};
 use sea_orm::{ConnectionTrait as _, Database};
 use sea_orm_migration::MigratorTrait as _;
 use serde_json::{Value, json};
@@ -69,5 +70,64 @@ async fn a_store_of_the_version_before_is_brought_up_to_date() {
     operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
     operator.delete("/api/v1/tenants/acme").await.expect(202);
     tests::status(operator, "019c0000-0000-7000-8000-000000000001", "deleted").await;
+    process.kill().await;
+}
+
+/// Migrations before secrets had HMACs.
+const BEFORE_HMACS: u32 = 10;
+
+#[actix_web::test]
+async fn secrets_of_the_version_before_go_on_and_get_their_hmacs() {
+    let store = Store::empty().await;
+    let on_postgres = store.superuser_url.is_some();
+    let owner = if on_postgres { store.migration_url.clone() } else { format!("{}?mode=rwc", store.url) };
+    let connection = Database::connect(&owner).await.expect("the store opens");
+    migration::Migrator::up(&connection, Some(BEFORE_HMACS)).await.expect("the version before");
+    connection.close().await.expect("closed");
+    let writer = store.superuser_url.clone().unwrap_or_else(|| store.url.clone());
+    let connection = Database::connect(&writer).await.expect("the store opens");
+    let secrets = Secrets::new(LookupKey::throw_away());
+    let id = |number: u128| uuid::Uuid::from_u128(0x019c_0000_0000_7000_8000_0000_0000_0000 + number);
+    let (key, token) =
+        (BearerSecret::generate("tnt_key_", id(3)), BearerSecret::generate("tnt_scim_", id(4)));
+    let hash = async |secret: &BearerSecret| {
+        let proof =
+            secrets.protect(SecretKind::ManagementKey, secret.id, uuid::Uuid::nil(), &secret.text).await;
+        proof.expect("a hash").hash
+    };
+    let rows = [
+        ROWS[0].to_owned(),
+        ROWS[1].to_owned(),
+        "INSERT INTO management_key (id, name, role, secret_hash, created_at) VALUES ({3}, 'k', 'auditor', '{hash}', {at})"
+            .replace("{hash}", &hash(&key).await),
+        "INSERT INTO scim_token (tenant_id, organization_id, id, name, profile, secret_hash, created_at) \
+         VALUES ({1}, {2}, {4}, 't', 'compat', '{hash}', {at})"
+            .replace("{hash}", &hash(&token).await),
+    ];
+    for row in rows {
+        let mut sql = row.replace("{at}", "'2026-11-21T12:00:00+00:00'");
+        for number in 1..=4 {
+            let id = id(number).simple();
+            let spelled = if on_postgres { format!("'{id}'") } else { format!("x'{id}'") };
+            sql = sql.replace(&format!("{{{number}}}"), &spelled);
+        }
+        connection.execute_unprepared(&sql).await.expect(&sql);
+    }
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    let use_both = async |process: &Process| {
+        let at = &process.operator;
+        at.with(key.text.to_string()).get("/api/v1/plans").await.expect(200);
+        at.with(token.text.to_string()).get("/scim/v2/Users").await.expect(200);
+    };
+    use_both(&process).await;
+    process.kill().await;
+    // From now on without their hashes, so by their HMACs.
+    for table in ["management_key", "scim_token"] {
+        let spoil = format!("UPDATE {table} SET secret_hash = 'no hash'");
+        connection.execute_unprepared(&spoil).await.expect("spoilt");
+    }
+    connection.close().await.expect("closed");
+    let process = Process::start(PROGRAM, &store, None, &[]).await;
+    use_both(&process).await;
     process.kill().await;
 }

@@ -17,6 +17,8 @@ pub struct Model {
     pub profile: String,
     /// Argon2id, PHC string.
     pub secret_hash: String,
+    /// HMAC of the secret under the lookup key; `None`: from before, until its first right use.
+    pub secret_mac: Option<Vec<u8>>,
     pub created_at: DateTimeUtc,
     pub expires_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,

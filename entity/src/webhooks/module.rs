@@ -16,6 +16,8 @@ pub struct Model {
     pub client_id: String,
     /// Argon2id, PHC string.
     pub client_secret_hash: String,
+    /// HMAC of the secret under the lookup key; `None`: from before, until its first right use.
+    pub secret_mac: Option<Vec<u8>>,
     /// Sealed.
     pub webhook_secret: Vec<u8>,
     /// Whether it can't keep a secret (RFC 6749, section 2.1).

@@ -1,32 +1,37 @@
 //! Secrets: sealed where they must be read back, hashed where they must only be recognised.
 
+mod argon;
+mod secrets;
+
 use std::sync::Arc;
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use moka::sync::Cache;
 use secrecy::zeroize::Zeroizing;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::DbError;
 
+pub use argon::HashError;
+pub use secrets::{LookupKey, SecretKind, SecretProof, Secrets, StoredSecret, Verdict, open_lookup_key};
+
 /// Layout of a sealed value: this byte, a 96-bit nonce, ciphertext and tag.
 const ENVELOPE_VERSION: u8 = 1;
-/// Argon2id takes 19 MiB and tens of milliseconds of one core: more at once would starve everything else.
-const HASHES_AT_ONCE_MAX: usize = 2;
-/// How many verified secrets are remembered by digest.
-const VERIFIED_MAX: u64 = 10_000;
 
 /// 32 bytes of SHA-256.
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());
     out
+}
+
+/// The first half of 32 uniform bytes, as an id: of something that has no row.
+pub fn id_of(bytes: &[u8; 32]) -> Uuid {
+    let mut half = [0; 16];
+    half.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    uuid::Builder::from_custom_bytes(half).into_uuid()
 }
 
 /// Fills an array from the system's generator.
@@ -204,66 +209,6 @@ pub fn one_time_secret(prefix: &str) -> (Zeroizing<String>, [u8; 32]) {
     (text, digest)
 }
 
-/// A hash was impossible to make or to read.
-#[derive(Debug, thiserror::Error)]
-#[error("argon2 failed")]
-pub struct HashError;
-
-/// Argon2id for tokens and passwords. A secret is verified once per process and then remembered by its digest, so that
-/// a bearer token costs its tens of milliseconds once and not on every request.
-#[derive(Clone, Debug)]
-pub struct Hasher {
-    slots: Arc<Semaphore>,
-    verified: Cache<[u8; 32], ()>,
-}
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self { slots: Arc::new(Semaphore::new(HASHES_AT_ONCE_MAX)), verified: Cache::new(VERIFIED_MAX) }
-    }
-}
-
-impl Hasher {
-    /// The PHC string of `secret`.
-    ///
-    /// # Errors
-    /// [`HashError`] if the process is out of memory or shutting down.
-    pub async fn hash(&self, secret: &str) -> Result<String, HashError> {
-        let secret = Zeroizing::new(secret.to_owned());
-        let _slot = self.slots.acquire().await.map_err(|_| HashError)?;
-        tokio::task::spawn_blocking(move || {
-            Argon2::default().hash_password(secret.as_bytes()).map(|hash| hash.to_string())
-        })
-        .await
-        .map_err(|_| HashError)?
-        .map_err(|_| HashError)
-    }
-
-    /// Whether `secret` is the one behind `phc`.
-    ///
-    /// # Errors
-    /// [`HashError`] if `phc` can't be read.
-    pub async fn verify(&self, secret: &str, phc: &str) -> Result<bool, HashError> {
-        let fingerprint = sha256(&[secret.as_bytes(), &[0], phc.as_bytes()].concat());
-        if self.verified.contains_key(&fingerprint) {
-            return Ok(true);
-        }
-        let secret = Zeroizing::new(secret.to_owned());
-        let phc = phc.to_owned();
-        let _slot = self.slots.acquire().await.map_err(|_| HashError)?;
-        let matches = tokio::task::spawn_blocking(move || {
-            let hash = PasswordHash::new(&phc).map_err(|_| HashError)?;
-            Ok(Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
-        })
-        .await
-        .map_err(|_| HashError)??;
-        if matches {
-            self.verified.insert(fingerprint, ());
-        }
-        Ok(matches)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,15 +246,5 @@ mod tests {
                 assert!(BearerSecret::parse("tnt_key_", &text).is_none(), "bit {bit}");
             }
         }
-    }
-
-    #[tokio::test]
-    async fn a_hash_recognises_its_secret_and_no_other() {
-        let hasher = Hasher::default();
-        let phc = hasher.hash("secret").await.unwrap();
-        assert!(phc.starts_with("$argon2id$"));
-        assert!(hasher.verify("secret", &phc).await.unwrap());
-        assert!(hasher.verify("secret", &phc).await.unwrap());
-        assert!(!hasher.verify("secre", &phc).await.unwrap());
     }
 }

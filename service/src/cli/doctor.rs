@@ -5,36 +5,60 @@ use std::sync::Arc;
 
 use platform::clock::Clock;
 use platform::config::Config;
+use platform::crypto::LookupKey;
 use platform::db::Db;
 use platform::http::HttpError;
+use platform::store::look::{Look, Schema};
 use serde_json::json;
 use web::Service;
 
-use crate::app;
+use crate::startup::{self, ClockState, KeySource};
+
+/// How a part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    /// It works, and something about it should be changed.
+    Warning,
+    Wrong,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Wrong => "WRONG",
+        }
+    }
+}
 
 struct Finding {
     part: String,
-    ok: bool,
+    state: State,
     text: String,
 }
 
 fn finding(part: &str, result: Result<String, String>) -> Finding {
     let part = part.to_owned();
     match result {
-        Ok(text) => Finding { part, ok: true, text },
-        Err(text) => Finding { part, ok: false, text },
+        Ok(text) => Finding { part, state: State::Ok, text },
+        Err(text) => Finding { part, state: State::Wrong, text },
     }
 }
 
+fn warning(part: &str, text: String) -> Finding {
+    Finding { part: part.to_owned(), state: State::Warning, text }
+}
+
+/// Looks at everything; makes no files and changes no store.
 pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = vec![finding("config", Ok(format!("public URL {}", config.public_url())))];
-    findings.push(finding(
-        "keys",
-        app::master_key(&config)
-            .map(|_| "the master key can be used".to_owned())
-            .map_err(|error| format!("{error:#}")),
-    ));
-    findings.push(finding("database", database(&config).await));
+    let look = startup::look(&config).await;
+    findings.push(finding("keys", keys(&config, look.as_ref().ok())));
+    findings.push(finding("database", database(&config, &look)));
+    findings.extend(files(&config));
+    findings.push(clock(&config, look.as_ref().ok()));
     findings.push(finding("smtp", smtp(&config).await));
     findings.push(finding(
         "outbound",
@@ -44,30 +68,69 @@ pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCod
             "private addresses are refused".to_owned()
         }),
     ));
-    if findings.iter().all(|finding| finding.ok) {
+    if findings.iter().all(|finding| finding.state != State::Wrong) {
         findings.extend(outside(config).await);
     }
-    let ok = findings.iter().all(|finding| finding.ok);
+    let ok = findings.iter().all(|finding| finding.state != State::Wrong);
     if as_json {
-        let checks: Vec<_> =
-            findings.iter().map(|one| json!({"part": one.part, "ok": one.ok, "detail": one.text})).collect();
-        println!("{}", json!({"ok": ok, "checks": checks}));
+        let check = |one: &Finding| {
+            let ok = one.state != State::Wrong;
+            json!({"part": one.part, "ok": ok, "state": one.state.name().to_lowercase(), "detail": one.text})
+        };
+        println!("{}", json!({"ok": ok, "checks": findings.iter().map(check).collect::<Vec<_>>()}));
     } else {
         for one in &findings {
-            println!("{:<18} {:<5} {}", one.part, if one.ok { "ok" } else { "WRONG" }, one.text);
+            println!("{:<18} {:<7} {}", one.part, one.state.name(), one.text);
         }
     }
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn database(config: &Config) -> Result<String, String> {
-    let opened = Db::open(&config.database, &config.data.dir, Clock::default()).await;
-    let db = opened.map_err(|error| format!("{}: check database.url", platform::chain(&error)))?;
-    let pending = db.pending_migrations().await;
-    match pending {
-        Err(error) => Err(format!("{}: run `tenantry migrate up`", platform::chain(&error))),
-        Ok(pending) if pending.is_empty() => Ok(format!("{}, schema up to date", db.kind())),
-        Ok(pending) => Err(format!("{} migrations are missing: run `tenantry migrate up`", pending.len())),
+/// Whether the master key can be used and is the one that goes with the store.
+fn keys(config: &Config, look: Option<&Look>) -> Result<String, String> {
+    let source = KeySource::of(config).map_err(|error| format!("{error:#}"))?;
+    let canary = look.and_then(|look| look.canary.as_ref());
+    source.check(canary).map_err(|mismatch| mismatch.to_string())?;
+    Ok(match (&source, canary) {
+        (KeySource::Missing(path), _) => format!("the first start makes a master key in {}", path.display()),
+        (_, Some(_)) => "the master key opens what the store holds".to_owned(),
+        (_, None) => "the master key can be used".to_owned(),
+    })
+}
+
+fn database(config: &Config, look: &anyhow::Result<Look>) -> Result<String, String> {
+    let kind = if config.database.is_postgres() { "postgres" } else { "sqlite" };
+    match look.as_ref().map(|look| &look.schema) {
+        Err(error) => Err(format!("{error:#}")),
+        Ok(Schema::Current) => Ok(format!("{kind}, schema up to date")),
+        Ok(Schema::Absent) => Err("there is no schema yet: run `tenantry migrate up`".to_owned()),
+        Ok(Schema::Behind(names)) => {
+            Err(format!("{} migrations are missing: run `tenantry migrate up`", names.len()))
+        }
+        Ok(Schema::Newer(names)) => Err(startup::newer_schema(names)),
+    }
+}
+
+/// The embedded store's files; on Postgres there are none.
+fn files(config: &Config) -> Option<Finding> {
+    if config.database.is_postgres() {
+        return None;
+    }
+    let complaints = startup::too_open(config);
+    Some(if complaints.is_empty() {
+        finding("files", Ok("nobody else can open them".to_owned()))
+    } else {
+        warning("files", complaints.join("; "))
+    })
+}
+
+fn clock(config: &Config, look: Option<&Look>) -> Finding {
+    let Some(look) = look else { return finding("clock", Ok("nothing to compare it with".to_owned())) };
+    let state = startup::clock_state(config, &Clock::default(), look);
+    match (state, state.complaint()) {
+        (_, None) => finding("clock", Ok("not behind the newest record".to_owned())),
+        (ClockState::FarBehind(_), Some(complaint)) => finding("clock", Err(complaint)),
+        (_, Some(complaint)) => warning("clock", complaint),
     }
 }
 
@@ -83,19 +146,36 @@ async fn smtp(config: &Config) -> Result<String, String> {
         .map_err(|error| format!("{error}: check smtp.url"))
 }
 
+/// Users and groups that became one name when the rules of folding changed: somebody decides which of them goes.
+async fn names(service: &Service) -> Finding {
+    let twins = match service.db.read_platform(async |view| directory::twins(view).await).await {
+        Ok(twins) => twins,
+        Err(error) => return finding("names", Err(platform::chain(&error))),
+    };
+    if twins.is_empty() {
+        return finding("names", Ok("every user and group is found by its name".to_owned()));
+    }
+    let one = |twin: &directory::Twin| format!("{} {} {} ({:?})", twin.tenant, twin.kind, twin.id, twin.name);
+    let list: Vec<String> = twins.iter().map(one).collect();
+    let text = "have the name of an older one, and are found by their ids only: rename or remove them";
+    warning("names", format!("{} {text}: {}", twins.len(), list.join("; ")))
+}
+
 /// Identity backends, Azure, modules: asked only where the store can be read, for it says who they are.
 async fn outside(config: Config) -> Vec<Finding> {
     let opened = async {
-        let envelope = app::master_key(&config).map_err(|error| format!("{error:#}"))?;
+        let envelope = KeySource::of(&config).and_then(|source| source.envelope());
+        let envelope = envelope.map_err(|error| format!("{error:#}"))?;
         let db = Db::open(&config.database, &config.data.dir, Clock::default()).await;
         let db = db.map_err(|error| platform::chain(&error))?;
-        Service::new(Arc::new(config), db, envelope).map_err(|error| error.to_string())
+        Service::new(Arc::new(config), db, envelope, LookupKey::throw_away())
+            .map_err(|error| error.to_string())
     };
     let service: Service = match opened.await {
         Ok(service) => service,
         Err(error) => return vec![finding("outside", Err(error))],
     };
-    let mut found = Vec::new();
+    let mut found = vec![names(&service).await];
     for name in backends::configured(&service).into_iter().filter(|name| *name != "builtin") {
         let asked = match backends::backend(&service, name) {
             Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
@@ -135,5 +215,7 @@ async fn outside(config: Config) -> Vec<Finding> {
         };
         found.push(finding(&format!("module {}", module.name), alive));
     }
+    // The last connection to an embedded store takes its log away with it.
+    service.db.close().await;
     found
 }

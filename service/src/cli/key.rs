@@ -112,11 +112,11 @@ async fn create(
         },
     };
     let secret = BearerSecret::generate(authz::PREFIX, ids::new());
-    let hash = service.hasher.hash(&secret.text).await?;
     let new = NewKey { name, role, tenant, expires_at: None };
+    let proof = authz::protect(service, tenant, secret.id, &secret.text).await.map_err(failed)?;
     service
         .db
-        .write_platform(ctx, async |tx| authz::create(tx, new, secret.id, hash).await)
+        .write_platform(ctx, async |tx| authz::create(tx, new, secret.id, proof).await)
         .await
         .map_err(failed)?;
     if json {

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use moka::sync::Cache;
-use platform::crypto::{BearerSecret, sha256};
+use platform::crypto::{BearerSecret, SecretKind, StoredSecret, sha256};
 use platform::db::Lookup;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
@@ -39,6 +39,7 @@ struct Found {
     organization: Uuid,
     kind: String,
     secret_hash: String,
+    secret_mac: Option<Vec<u8>>,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
@@ -92,22 +93,23 @@ impl Tokens {
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
         }
-        match (&presented, token.kind.as_str()) {
+        let missing_mac = match (&presented, token.kind.as_str()) {
             (Presented::Secret(_), "bearer") => {
-                if !service.hasher.verify(bearer, &token.secret_hash).await? {
-                    return Err(invalid());
-                }
+                let (hash, mac) = (&token.secret_hash, token.secret_mac.as_deref());
+                let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
+                service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?
             }
-            (Presented::Access(access), "client") if access.until > now.timestamp() => {}
+            (Presented::Access(access), "client") if access.until > now.timestamp() => None,
             _ => return Err(invalid()),
-        }
+        };
         match token.status.as_str() {
             "active" => {}
             "suspended" => return Err(Problem::new(Code::TenantSuspended)),
             _ => return Err(invalid()),
         }
-        if token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN) {
-            touch(service, tenant, id).await;
+        let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
+        if is_due || missing_mac.is_some() {
+            touch(service, tenant, id, missing_mac).await;
         }
         if token.rehearsal.is_some_and(|(_, ready)| !ready) {
             return Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) });
@@ -129,7 +131,7 @@ impl Tokens {
 }
 
 async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>, platform::DbError> {
-    let sql = "SELECT t.organization_id, t.kind, t.secret_hash, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \
+    let sql = "SELECT t.organization_id, t.kind, t.secret_hash, t.secret_mac, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \
                t.allowed_addresses, t.rehearsal, r.shadow_id, r.status AS rehearsal_status, n.status, p.rate_multiplier \
                FROM scim_token t JOIN tenant n ON n.id = t.tenant_id JOIN plan p ON p.key = n.plan \
                LEFT JOIN scim_rehearsal r ON r.tenant_id = t.tenant_id AND r.organization_id = t.organization_id AND r.token_id = t.id \
@@ -144,6 +146,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
         organization: row.try_get("", "organization_id")?,
         kind: row.try_get("", "kind")?,
         secret_hash: row.try_get("", "secret_hash")?,
+        secret_mac: row.try_get("", "secret_mac")?,
         expires_at: row.try_get("", "expires_at")?,
         revoked_at: row.try_get("", "revoked_at")?,
         last_used_at: row.try_get("", "last_used_at")?,
@@ -157,11 +160,13 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
     }))
 }
 
-async fn touch(service: &Service, tenant: Uuid, id: Uuid) {
+/// Notes the use, and the HMAC that a token from before lacks.
+async fn touch(service: &Service, tenant: Uuid, id: Uuid, mac: Option<Vec<u8>>) {
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
-        let sql = "UPDATE scim_token SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
-        tx.execute(sql, vec![id.into(), tx.now().into()]).await
+        let sql = "UPDATE scim_token SET last_used_at = $3, secret_mac = COALESCE(secret_mac, $4) \
+                   WHERE tenant_id = $1 AND id = $2";
+        tx.execute(sql, vec![id.into(), tx.now().into(), mac.into()]).await
     };
     // Nobody's request fails for a statistic.
     let _ = service.db.write(&Ctx::system("scim tokens"), tenant, write).await;

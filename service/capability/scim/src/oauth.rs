@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use platform::crypto::{SecretKind, StoredSecret};
 use platform::db::Lookup;
 use platform::{Ctx, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -131,10 +132,15 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
             service.db.write(ctx, tenant, take).await?;
         }
         (None, None, Some(secret)) => {
-            if !service.hasher.verify(secret, &client.secret_hash).await? {
-                return Err(unauthenticated());
-            }
+            let (hash, mac) = (&client.secret_hash, client.secret_mac.as_deref());
+            let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
+            let right = service.secrets.recognise(secret, stored).await?.right();
+            let missing_mac = right.ok_or_else(unauthenticated)?;
             let note = async |tx: &mut Tx| -> Result<(), Problem> {
+                if let Some(mac) = missing_mac {
+                    let sql = "UPDATE scim_token SET secret_mac = $3 WHERE tenant_id = $1 AND id = $2";
+                    tx.execute(sql, vec![id.into(), mac.into()]).await?;
+                }
                 tx.record("scim_client.authenticate", Target::new("scim_token", id));
                 Ok(())
             };

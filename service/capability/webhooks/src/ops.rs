@@ -200,8 +200,7 @@ pub async fn authenticate_client(
     }
     let Some(module) = client(service, client_id).await? else { return Ok(None) };
     let (id, hash) = (module.id, &module.client_secret_hash);
-    let stored =
-        StoredSecret { kind: SecretKind::ModuleClient, id, hash, mac: module.secret_mac.as_deref() };
+    let stored = StoredSecret { kind: SecretKind::ModuleClient, id, hash, mac: module.secret_mac.as_deref() };
     let Some(missing_mac) = service.secrets.recognise(secret, stored).await?.right() else { return Ok(None) };
     if let Some(mac) = missing_mac {
         let add = async |tx: &mut PlatformTx| {

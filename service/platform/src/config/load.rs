@@ -10,7 +10,7 @@ use super::Config;
 pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
 
 /// Short names of some keys.
-const SHORT_NAMES: [(&str, &str); 12] = [
+const SHORT_NAMES: [(&str, &str); 11] = [
     ("TENANTRY_DATABASE_URL", "database.url"),
     ("TENANTRY_DATABASE_MIGRATION_URL", "database.migration_url"),
     ("TENANTRY_DATA_DIR", "data.dir"),
@@ -19,20 +19,26 @@ const SHORT_NAMES: [(&str, &str); 12] = [
     ("TENANTRY_MASTER_KEY", "secrets.master_key"),
     ("TENANTRY_BOOTSTRAP_KEY", "secrets.bootstrap_key"),
     ("TENANTRY_SMTP_URL", "smtp.url"),
-    ("TENANTRY_REDIS_URL", "redis.url"),
     ("TENANTRY_NATS_URL", "nats.url"),
     ("TENANTRY_LOG", "log.filter"),
     ("TENANTRY_LOG_FORMAT", "log.format"),
 ];
 
 /// Names under the prefix that mean something else.
-const OTHER_NAMES: [&str; 2] = ["TENANTRY_CONFIG", "TENANTRY_TEST_DB"];
+const OTHER_NAMES: [&str; 2] = ["TENANTRY_CONFIG", "TENANTRY_LOAD_PROGRAM"];
+/// What tests of the house are told by.
+const TESTS_PREFIX: &str = "TENANTRY_TEST_";
+/// Settings that the contract promises and that nothing would read: an error, not a silent wish.
+const NOT_YET: [(&str, &str); 1] = [(
+    "redis.url",
+    "this version doesn't use Redis: each process counts rate limits for itself. Remove it (TENANTRY_REDIS_URL)",
+)];
 
 /// What is wrong with the settings, and how to mend it. Never tells a value: it may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A key that doesn't exist.
-    #[error("unknown setting `{key}` in {place}; did you mean `{nearest}`?")]
+    #[error("unknown setting `{key}` in {place}: nothing reads it; did you mean `{nearest}`?")]
     Unknown {
         /// The key.
         key: String,
@@ -86,7 +92,7 @@ fn from_variable(
     name: &str,
     value: String,
 ) -> Result<(), ConfigError> {
-    if OTHER_NAMES.contains(&name) {
+    if OTHER_NAMES.contains(&name) || name.starts_with(TESTS_PREFIX) || is_service_link(name, &value) {
         return Ok(());
     }
     let (name_of_key, from_file) = match name.strip_suffix("_FILE") {
@@ -97,11 +103,12 @@ fn from_variable(
         path.to_lowercase().replace("__", ".")
     } else if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name_of_key) {
         (*key).to_owned()
+    } else if name_of_key == "TENANTRY_REDIS_URL" {
+        "redis.url".to_owned()
     } else {
-        // Kubernetes sets TENANTRY_PORT and the like for a service of this name: strange, but not a mistake.
-        let nearest = nearest(name, SHORT_NAMES.iter().map(|(short, _)| *short));
-        tracing::warn!("environment variable {name} means nothing; did you mean {nearest}?");
-        return Ok(());
+        let nearest = nearest(name, SHORT_NAMES.iter().map(|(short, _)| *short)).to_owned();
+        let place = "the environment".to_owned();
+        return Err(ConfigError::Unknown { key: name.to_owned(), place, nearest });
     };
     let value = if from_file {
         let text =
@@ -113,6 +120,12 @@ fn from_variable(
     let default = known.iter().find(|(known, _)| *known == key).map(|(_, default)| default);
     let value = convert(&key, value, default)?;
     set(settings, known, &key, value, &format!("the environment variable {name}"))
+}
+
+/// Kubernetes sets `TENANTRY_PORT` and the like for a service of this name, or of one that begins so: strange, but not a mistake.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let parts = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"];
+    parts.iter().any(|part| name.contains(part)) || (name.ends_with("_PORT") && value.contains("://"))
 }
 
 /// The environment has only text: the default tells which type is meant.
@@ -138,7 +151,8 @@ fn leaves(prefix: &str, table: &Table) -> Vec<(String, Value)> {
     for (key, value) in table {
         let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => found.extend(leaves(&path, inner)),
+            // A section that is misspelt is as wrong without a key in it.
+            Value::Table(inner) if !inner.is_empty() => found.extend(leaves(&path, inner)),
             leaf => found.push((path, leaf.clone())),
         }
     }
@@ -152,6 +166,14 @@ fn set(
     value: Value,
     place: &str,
 ) -> Result<(), ConfigError> {
+    if let Some((_, reason)) = NOT_YET.iter().find(|(name, _)| *name == key) {
+        let is_set = value.as_str().is_none_or(|text| !text.is_empty());
+        return if is_set { Err(ConfigError::Invalid(key.to_owned(), (*reason).to_owned())) } else { Ok(()) };
+    }
+    let section = format!("{key}.");
+    if matches!(&value, Value::Table(_)) && known.iter().any(|(name, _)| name.starts_with(&section)) {
+        return Ok(());
+    }
     if !known.iter().any(|(name, _)| name == key) {
         let nearest = nearest(key, known.iter().map(|(name, _)| name.as_str()));
         return Err(ConfigError::Unknown {
@@ -236,6 +258,40 @@ mod tests {
         std::fs::write(&file, "[databse]\nurl = \"x\"\n").unwrap();
         let error = load(Some(&file), []).unwrap_err();
         assert!(error.to_string().contains("`database.url`"), "{error}");
+    }
+
+    #[test]
+    fn what_nothing_reads_is_an_error_and_kubernetes_is_not() {
+        for (name, value, said) in [
+            ("TENANTRY_REDIS_URL", "redis://localhost", "doesn't use Redis"),
+            ("TENANTRY__REDIS__URL", "redis://localhost", "doesn't use Redis"),
+            ("TENANTRY_DATABSE_URL", "postgres://hush", "`TENANTRY_DATABASE_URL`"),
+            ("TENANTRY__DATABASE__URI", "postgres://hush", "`database.url`"),
+        ] {
+            let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains("hush"), "{error}");
+        }
+        for (name, value) in [
+            ("TENANTRY_REDIS_URL", ""),
+            ("TENANTRY_SERVICE_HOST", "10.0.0.1"),
+            ("TENANTRY_PORT", "tcp://10.0.0.1:80"),
+            ("TENANTRY_PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("TENANTRY_CONSOLE_SERVICE_PORT_HTTP", "80"),
+            ("TENANTRY_TEST_DB", "x"),
+        ] {
+            load(None, environment(&[(name, value)])).expect(name);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        for (text, said) in
+            [("[databse]\n", Some("databse")), ("[redis]\nurl = \"x\"\n", Some("Redis")), ("[jobs]\n", None)]
+        {
+            let file = directory.path().join("tenantry.toml");
+            std::fs::write(&file, text).unwrap();
+            match (load(Some(&file), []), said) {
+                (Err(error), Some(said)) => assert!(error.to_string().contains(said), "{error}"),
+                (loaded, said) => assert!(loaded.is_ok() && said.is_none(), "{text}"),
+            }
+        }
     }
 
     #[test]
