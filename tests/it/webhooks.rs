@@ -522,7 +522,7 @@ async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
     assert!(!app.events().await.is_empty());
     app.clock.advance(TimeDelta::days(31));
     let sweep = async |tx: &mut platform::PlatformTx| {
-        platform::jobs::sweep(tx).await?;
+        platform::jobs::sweep_events(tx).await?;
         webhooks::sweep(tx).await
     };
     let ctx = platform::Ctx::system("test");

@@ -16,11 +16,12 @@ const WITHOUT_TENANT: [&str; 9] = [
     "webhook_endpoint",
 ];
 /// Tables that the platform role alone may touch.
-const PLATFORM_ONLY: [&str; 11] = [
+const PLATFORM_ONLY: [&str; 12] = [
     "authorization_request",
     "ceremony",
     "event_sink",
     "inbox_event",
+    "lookup_key",
     "mail_suppression",
     "operator",
     "operator_session",
