@@ -3,11 +3,12 @@
 mod jobs;
 
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::{Method, header};
-use actix_web::web::Json;
+use actix_web::web::{Bytes, Json};
 use chrono::{DateTime, Utc};
 use platform::db::Db;
 use platform::store::health::Health as StoreHealth;
@@ -146,11 +147,31 @@ pub(crate) fn document() -> Result<String, serde_json::Error> {
 }
 
 async fn openapi(_: Caller) -> Result<HttpResponse, Problem> {
-    let text = document().map_err(Problem::internal)?;
-    Ok(HttpResponse::Ok().content_type("application/json").body(text))
+    // Made once and shared: whoever asks costs nothing, however slowly they read.
+    static TEXT: OnceLock<Bytes> = OnceLock::new();
+    let text = match TEXT.get() {
+        Some(text) => text,
+        None => {
+            let made = document().map_err(Problem::internal)?;
+            TEXT.get_or_init(|| made.into())
+        }
+    };
+    Ok(HttpResponse::Ok().content_type("application/json").body(text.clone()))
 }
 
 async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
+    static PAGE: OnceLock<Bytes> = OnceLock::new();
+    let page = PAGE.get_or_init(|| page_of_routes().into());
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ))
+        .body(page.clone()))
+}
+
+fn page_of_routes() -> String {
     let routes = crate::routes();
     let mut all: Vec<_> = routes.iter().collect();
     all.sort_by_key(|route| (route.tag(), route.pattern, route.method.to_string()));
@@ -172,7 +193,7 @@ async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
             "<tr><td>{method}</td><td><code>{pattern}</code></td><td>{summary}</td><td>{access}</td></tr>"
         );
     }
-    let page = format!(
+    format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>tenantry API</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
          <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}\
@@ -180,14 +201,7 @@ async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
          th{{padding-top:1.5rem;font-size:1.1rem}}tr{{border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}}\
          code{{font-size:.9em;overflow-wrap:anywhere}}</style></head><body><h1>tenantry API</h1>\
          <p>The machine-readable contract is <a href=\"/openapi.json\">openapi.json</a>.</p><table>{rows}</table></body></html>"
-    );
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ))
-        .body(page))
+    )
 }
 
 #[cfg(test)]
