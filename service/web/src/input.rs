@@ -156,7 +156,7 @@ fn refuse_oversized(bytes: &[u8]) -> Result<(), Problem> {
     let census = Census::of(bytes);
     if census.is_too_deep() {
         let detail = format!("The body is nested deeper than {}.", json_core::DEPTH_MAX);
-        return Err(Problem::detailed(Code::BodyMalformed, detail));
+        return Err(Problem::detailed(Code::ValidationFailed, detail));
     }
     if census.weight > VALUES_MAX {
         let detail = format!(
@@ -435,7 +435,7 @@ mod tests {
         assert!(parse::<Value>(lists(60_000).as_bytes()).is_ok());
         assert_eq!(parse::<Value>(lists(70_000).as_bytes()).unwrap_err().code, Code::BodyTooLarge);
         let deep = [b"{\"x\":".as_slice(), "[".repeat(200).as_bytes()].concat();
-        assert_eq!(parse::<Value>(&deep).unwrap_err().code, Code::BodyMalformed);
+        assert_eq!(parse::<Value>(&deep).unwrap_err().code, Code::ValidationFailed);
         let problem = parse::<Value>(br#"{"a":[{"b":1,"b":1}]}"#).unwrap_err();
         assert_eq!((problem.code, problem.errors[0].pointer.as_str()), (Code::ValidationFailed, "/a/0/b"));
     }

@@ -13,10 +13,12 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
 use platform::Tx;
+use platform::work::Manner;
 use serde_json::Value;
+use uuid::Uuid;
 use web::{Code, OrganizationCaller, Problem, Routes, SentBody};
 
-use crate::state::Scope;
+use crate::state::{Scope, States};
 
 /// Bytes of a body: a PUT of a group with some 100,000 members and their names.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -41,13 +43,19 @@ fn ok(request: &HttpRequest, body: &Value) -> HttpResponse {
     answer(request, HttpResponse::build(StatusCode::OK), body)
 }
 
-/// Work on the directory. If the guard refuses it, the guard holds from then on: that outlives the refused work.
+/// Work on the directory, in its turn. If the guard refuses it, the guard holds from then on: that outlives the refused
+/// work.
 async fn write<T>(
     caller: &OrganizationCaller,
     scope: &Scope,
+    (states, turn): (&States, Option<(Uuid, Manner)>),
     work: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     scope.may_write()?;
+    let _turn = match turn {
+        Some((id, manner)) => Some(states.turns.take((caller.directory(), id), manner).await?),
+        None => None,
+    };
     let done = caller.write(work).await;
     if let Err(problem) = &done
         && problem.code == Code::DirectoryHeld

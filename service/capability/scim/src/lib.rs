@@ -23,6 +23,7 @@ mod schemas;
 mod state;
 mod stream;
 mod tokens;
+mod work;
 
 pub use auth::Tokens;
 pub use cursor::Walks;

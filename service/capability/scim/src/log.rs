@@ -17,8 +17,12 @@ use web::{Exchange, Journal, Service};
 
 /// Exchanges that wait at once.
 const WAITING_MAX: usize = 4_096;
-/// Bytes of their bodies.
+/// Bytes of theirs: bodies, paths and refusals.
 const WAITING_BYTES_MAX: usize = 16 << 20;
+/// Characters of a path and query that are kept.
+const TARGET_KEPT: usize = 4_096;
+/// Bytes written in one transaction: what is made of them while they are written is several times as much.
+const BATCH_BYTES: usize = 2 << 20;
 /// Bytes of a body that are kept; a longer one is cut and can't be replayed.
 const BODY_KEPT: usize = 32 << 10;
 /// Bytes that are left of a longer one.
@@ -81,7 +85,12 @@ impl Journal for RequestLog {
     fn note(&self, mut exchange: Exchange) {
         let (request, request_whole) = cut(&exchange.request_body);
         let (response, response_whole) = cut(&exchange.response_body);
-        let bytes = request.len() + response.len();
+        if let Some((end, _)) = exchange.target.char_indices().nth(TARGET_KEPT) {
+            exchange.target.truncate(end);
+            exchange.target.shrink_to_fit();
+        }
+        let texts = exchange.target.len() + exchange.detail.as_ref().map_or(0, String::len);
+        let bytes = request.len() + response.len() + texts;
         if self.waiting.load(Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
             metrics::counter!("tenantry_scim_requests_unlogged_total").increment(1);
             return;
@@ -108,16 +117,17 @@ impl Writer {
                 () = sleep(EVERY) => {}
             }
             loop {
-                let mut batch = Vec::new();
+                let (mut batch, mut bytes) = (Vec::new(), 0);
                 while batch.len() < BATCH
+                    && bytes < BATCH_BYTES
                     && let Ok(entry) = self.receiver.try_recv()
                 {
+                    bytes += entry.bytes;
                     batch.push(entry);
                 }
                 if batch.is_empty() {
                     break;
                 }
-                let bytes: usize = batch.iter().map(|entry| entry.bytes).sum();
                 self.write(batch).await;
                 self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             }
@@ -161,7 +171,7 @@ fn row(entry: Entry) -> Option<request::Model> {
         token_id: principal.id,
         request_id: exchange.request_id,
         method: exchange.method,
-        path: exchange.target.chars().take(4096).collect(),
+        path: exchange.target,
         status: i64::from(exchange.status),
         scim_type: exchange.dialect_code.map(ToOwned::to_owned),
         detail: exchange.detail,

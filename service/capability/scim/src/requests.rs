@@ -27,6 +27,7 @@ use web::{
 use crate::http::Unseen;
 use crate::resources::{self, Shown};
 use crate::state::{Scope, States, Type};
+use crate::work::Work;
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests";
 const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}";
@@ -309,12 +310,13 @@ async fn replay_request(
         Ok(write) => write,
         Err(problem) => return Ok(Json(refused(&problem))),
     };
+    let again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
     let replay = platform::ids::new().to_string();
     let ctx = Ctx { request_id: Some(replay.clone()), rehearsal: true, ..caller.ctx.clone() };
     let work = async |tx: &mut Tx| -> Result<(), Ended> {
         let done = async {
-            let done = resources::apply(tx, &scope, of, write, &Unseen).await?;
+            let done = resources::apply(tx, &scope, of, (write, &again), &Unseen).await?;
             let projection = Projection::parse(scope.kind(of), None, Some("members")).unwrap_or_default();
             let gone = matches!(done.row, resources::Row::Gone);
             let shown = resources::show(tx, &scope, done.row, &projection).await?;

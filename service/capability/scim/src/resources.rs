@@ -6,8 +6,9 @@ use platform::{Tx, View};
 use quota::Usage;
 use scim_core::bulk::Method;
 use scim_core::document::Document;
+use scim_core::patch::cost::Extent;
 use scim_core::patch::{self, MemberChange, Patch};
-use scim_core::resource::{self, Normalized, Projection, check_immutable};
+use scim_core::resource::{self, Normalized, Projection, Resource, check_immutable};
 use scim_core::{ErrorType, ScimError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use web::{Code, Problem};
 
 use crate::represent;
 use crate::state::{Scope, Type};
+use crate::work::Work;
 
 /// Members that are put into an answer at once; more are streamed.
 pub(crate) const MEMBERS_BUFFERED: usize = 2_000;
@@ -25,6 +27,7 @@ const ROLE: &str = "viewer";
 pub(crate) fn refusal(error: ScimError) -> Problem {
     let code = match error.kind {
         ErrorType::Uniqueness => Code::Conflict,
+        ErrorType::TooLarge => Code::BodyTooLarge,
         _ => Code::ValidationFailed,
     };
     Problem::detailed(code, error.detail).dialect(error.kind.name())
@@ -33,9 +36,12 @@ pub(crate) fn refusal(error: ScimError) -> Problem {
 /// A write whose body was read and checked.
 #[derive(Debug)]
 pub(crate) enum Write {
-    Create(Normalized),
-    Replace(Uuid, Normalized),
-    Patch(Uuid, Patch),
+    /// Attributes and members.
+    Create(Resource, Vec<Uuid>),
+    /// The same, of this one.
+    Replace(Uuid, Resource, Vec<Uuid>),
+    /// Operations on attributes, and on members.
+    Patch(Uuid, Patch, Vec<MemberEdit>),
     Delete(Uuid),
 }
 
@@ -91,14 +97,32 @@ pub(crate) fn prepare(
     let document = || Document::parse(body);
     let normalized = || resource::normalize(kind, &document()?, scope.profile);
     Ok(match method {
-        Method::Post => Write::Create(normalized().map_err(refusal)?),
-        Method::Put => Write::Replace(id()?, normalized().map_err(refusal)?),
+        Method::Post => {
+            let Normalized { resource, members } = normalized().map_err(refusal)?;
+            Write::Create(resource, ids(&members)?)
+        }
+        Method::Put => {
+            let id = id()?;
+            let Normalized { resource, members } = normalized().map_err(refusal)?;
+            Write::Replace(id, resource, ids(&members)?)
+        }
         Method::Patch => {
+            let id = id()?;
             let patch = || patch::parse(kind, &document()?, scope.profile);
-            Write::Patch(id()?, patch().map_err(refusal)?)
+            let mut patch = patch().map_err(refusal)?;
+            patch.check_steps(kind, Extent::default()).map_err(refusal)?;
+            let edits = std::mem::take(&mut patch.members);
+            Write::Patch(id, patch, edits.iter().map(edit).collect::<Result<_, _>>()?)
         }
         Method::Delete => Write::Delete(id()?),
     })
+}
+
+/// How many members an edit names.
+pub(crate) fn named(edit: &MemberEdit) -> usize {
+    match edit {
+        MemberEdit::Add(ids) | MemberEdit::Remove(ids) | MemberEdit::Replace(ids) => ids.len(),
+    }
 }
 
 /// Does a write.
@@ -109,19 +133,24 @@ pub(crate) async fn apply(
     tx: &mut Tx,
     scope: &Scope,
     of: Type,
-    write: Write,
+    (write, work): (Write, &Work),
     seen: &dyn Seen,
 ) -> Result<Done, Problem> {
     match of {
-        Type::Users => apply_user(tx, scope, write, seen).await,
-        Type::Groups => apply_group(tx, scope, write, seen).await,
+        Type::Users => apply_user(tx, scope, (write, work), seen).await,
+        Type::Groups => apply_group(tx, scope, (write, work), seen).await,
     }
 }
 
-async fn apply_user(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
+async fn apply_user(
+    tx: &mut Tx,
+    scope: &Scope,
+    (write, work): (Write, &Work),
+    seen: &dyn Seen,
+) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.users);
     let (before, resource) = match write {
-        Write::Create(Normalized { resource, .. }) => {
+        Write::Create(resource, _) => {
             let new = NewUser { organization, resource, source: Source::Scim, role: ROLE.to_owned() };
             let (row, usage) = directory::create_user(tx, kind, new).await?;
             return Ok(Done { row: Row::User(Box::new(row)), usage });
@@ -131,17 +160,17 @@ async fn apply_user(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -
             directory::delete_user(tx, organization, id).await?;
             return Ok(Done::of(Row::Gone));
         }
-        Write::Replace(id, mut new) => {
+        Write::Replace(id, mut new, _) => {
             let before = user_as_seen(tx, scope, id, seen).await?;
             // What isn't sent is cleared, but nobody is left without a state.
-            new.resource.entry("active").or_insert(Value::Bool(true));
-            check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
-            (before, new.resource)
+            new.entry("active").or_insert(Value::Bool(true));
+            check_immutable(kind, attributes(&before.resource)?, &new).map_err(refusal)?;
+            (before, new)
         }
-        Write::Patch(id, patch) => {
+        Write::Patch(id, patch, _) => {
             let before = user_as_seen(tx, scope, id, seen).await?;
             let there = attributes(&before.resource)?;
-            let resource = patch::apply(kind, there, &patch.operations, scope.profile).map_err(refusal)?;
+            let resource = work.patched(scope, Type::Users, there, patch).await?;
             (before, resource)
         }
     };
@@ -161,25 +190,29 @@ fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
     resource.as_object().ok_or_else(|| Problem::internal("a resource has no attributes"))
 }
 
-async fn apply_group(tx: &mut Tx, scope: &Scope, write: Write, seen: &dyn Seen) -> Result<Done, Problem> {
+async fn apply_group(
+    tx: &mut Tx,
+    scope: &Scope,
+    (write, work): (Write, &Work),
+    seen: &dyn Seen,
+) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.groups);
     let row = match write {
-        Write::Create(new) => {
-            let row = directory::create_group(tx, kind, organization, new.resource).await?;
-            if !new.members.is_empty() {
-                directory::set_members(tx, &row, &[MemberEdit::Add(ids(&new.members)?)]).await?;
+        Write::Create(new, members) => {
+            let row = directory::create_group(tx, kind, organization, new).await?;
+            if !members.is_empty() {
+                directory::set_members(tx, &row, &[MemberEdit::Add(members)]).await?;
             }
             return Ok(Done::of(Row::Group(Box::new(row))));
         }
-        Write::Replace(id, new) => {
+        Write::Replace(id, new, members) => {
             let before = group_as_seen(tx, scope, id, seen).await?;
-            check_immutable(kind, attributes(&before.resource)?, &new.resource).map_err(refusal)?;
-            let row = directory::replace_group(tx, kind, before, new.resource).await?;
-            let changed =
-                directory::set_members(tx, &row, &[MemberEdit::Replace(ids(&new.members)?)]).await?;
+            check_immutable(kind, attributes(&before.resource)?, &new).map_err(refusal)?;
+            let row = directory::replace_group(tx, kind, before, new).await?;
+            let changed = directory::set_members(tx, &row, &[MemberEdit::Replace(members)]).await?;
             directory::touch_group(tx, row, changed)
         }
-        Write::Patch(id, patch) => patch_group(tx, scope, id, patch, seen).await?,
+        Write::Patch(id, patch, edits) => patch_group(tx, scope, (id, patch, edits), work, seen).await?,
         Write::Delete(id) => {
             group_as_seen(tx, scope, id, seen).await?;
             directory::delete_group(tx, organization, id).await?;
@@ -200,8 +233,8 @@ async fn group_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Res
 async fn patch_group(
     tx: &mut Tx,
     scope: &Scope,
-    id: Uuid,
-    patch: Patch,
+    (id, patch, edits): (Uuid, Patch, Vec<MemberEdit>),
+    work: &Work,
     seen: &dyn Seen,
 ) -> Result<group::Model, Problem> {
     let organization = scope.organization;
@@ -217,10 +250,9 @@ async fn patch_group(
     if !patch.operations.is_empty() {
         let kind = &scope.registry.groups;
         let before = attributes(&row.resource)?;
-        let resource = patch::apply(kind, before, &patch.operations, scope.profile).map_err(refusal)?;
+        let resource = work.patched(scope, Type::Groups, before, patch).await?;
         row = directory::replace_group(tx, kind, row, resource).await?;
     }
-    let edits: Vec<MemberEdit> = patch.members.iter().map(edit).collect::<Result<_, _>>()?;
     let changed = directory::set_members(tx, &row, &edits).await?;
     Ok(directory::touch_group(tx, row, changed))
 }

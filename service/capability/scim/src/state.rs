@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use entity::scim::schema::Entity;
 use moka::sync::Cache;
+use platform::work::Turns;
 use platform::{DbError, View};
 use scim_core::Profile;
 use scim_core::schema::{Registry, ResourceType};
@@ -26,6 +27,8 @@ const RESTORING_SECONDS: u64 = 5;
 #[derive(Debug)]
 pub struct States {
     remembered: Cache<(Uuid, Uuid), Arc<State>>,
+    /// Changes of users and groups, by tenant and id.
+    pub(crate) turns: Turns<(Uuid, Uuid)>,
 }
 
 /// What is known of an organization.
@@ -37,7 +40,8 @@ pub(crate) struct State {
 
 impl Default for States {
     fn default() -> Self {
-        Self { remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build() }
+        let remembered = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
+        Self { remembered, turns: Turns::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::{Stream, stream};
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::{OrganizationCaller, Place, Problem, Service, StreamOf};
 
 use crate::represent;
 use crate::state::Scope;
@@ -28,6 +28,9 @@ pub(crate) struct Groups {
     pub(crate) rows: VecDeque<group::Model>,
     /// What stands before the first and behind the last.
     pub(crate) around: (String, String),
+    /// Held while somebody reads, however slowly: so many at once, of one tenant and of all. An answer to a write goes on
+    /// without, for the write is done.
+    pub(crate) _place: Option<Place>,
 }
 
 /// Where the stream is.
@@ -38,6 +41,14 @@ enum Stage {
     /// Within a group's members, behind this one.
     Members(Uuid, Option<Member>),
     End,
+}
+
+/// A place for a stream of this caller's.
+///
+/// # Errors
+/// `rate.limited` where the tenant has too many, `unavailable` where all together have.
+pub(crate) fn place(caller: &OrganizationCaller) -> Result<Place, Problem> {
+    caller.service.streams.take(&[StreamOf::Tenant(caller.tenant())])
 }
 
 /// The groups as bytes.

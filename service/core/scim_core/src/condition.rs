@@ -100,6 +100,15 @@ impl Condition {
         Binder { names: &|path| element_place(attribute, path), profile }.bind(filter)
     }
 
+    /// How many values it looks at in each resource.
+    pub fn comparisons(&self) -> usize {
+        match self {
+            Condition::And(all) | Condition::Or(all) => all.iter().map(Condition::comparisons).sum(),
+            Condition::Not(inner) | Condition::Element(_, inner) => inner.comparisons(),
+            Condition::Present(_) | Condition::Compare(..) => 1,
+        }
+    }
+
     /// The conditions of a conjunction; the condition itself if it isn't one.
     pub fn terms(&self) -> &[Condition] {
         match self {

@@ -5,24 +5,41 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use json_core::{Census, Names, repeated_name};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ScimError;
 
-/// An object whose values are not read yet. Names keep their case; of equal names the last counts.
+/// What a body may hold beside its lists of members: about so many values, 16 MiB as a tree. An object counts for eight,
+/// an array for two.
+pub const VALUES_MAX: usize = 200_000;
+/// Members that one body names.
+pub const MEMBERS_MAX: usize = 250_000;
+
+/// An object whose values are not read yet. Names keep their case; a body in which one stands twice is refused.
 #[derive(Clone, Debug, Default)]
 pub struct Document<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Document<'a> {
-    /// Reads an object.
+    /// Reads a body, which is counted first.
     ///
     /// # Errors
-    /// `invalidSyntax` for anything else.
+    /// `invalidSyntax` for what is no object or names something twice, `invalidValue` for a text with a NUL, `tooLarge` for more than
+    /// [`VALUES_MAX`] values or [`MEMBERS_MAX`] members.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScimError> {
+        check(&Census::of(bytes))?;
+        if let Some(place) = repeated_name(bytes, Names::AnyCase) {
+            return Err(ScimError::syntax(format!("`{place}` stands in its object twice.")));
+        }
+        Self::part(bytes)
+    }
+
+    /// Reads an object within a body.
+    pub(crate) fn part(bytes: &'a [u8]) -> Result<Self, ScimError> {
         serde_json::from_slice(bytes).map_err(|error| {
             ScimError::syntax(format!(
                 "The body must be a JSON object (line {}, column {}).",
@@ -63,12 +80,56 @@ impl<'a> Document<'a> {
     }
 }
 
+fn check(census: &Census) -> Result<(), ScimError> {
+    if census.is_too_deep() {
+        return Err(too_deep());
+    }
+    if census.tree() > VALUES_MAX {
+        return Err(too_many_values());
+    }
+    if census.entries > MEMBERS_MAX {
+        return Err(ScimError::large(format!(
+            "The body names more than {MEMBERS_MAX} members: send them in parts."
+        )));
+    }
+    // Postgres stores none; refused on both stores.
+    if census.has_nul { Err(ScimError::value("Texts must not contain NUL.")) } else { Ok(()) }
+}
+
+fn too_deep() -> ScimError {
+    ScimError::syntax("The body is nested too deep.")
+}
+
+fn too_many_values() -> ScimError {
+    ScimError::large(format!(
+        "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two: send it in parts."
+    ))
+}
+
 /// A value out of its text.
 ///
 /// # Errors
-/// `invalidSyntax` if it is nested too deep.
+/// `invalidSyntax` if it is nested too deep, `tooLarge` if it has more than [`VALUES_MAX`] values.
 pub fn read(raw: &RawValue) -> Result<Value, ScimError> {
-    serde_json::from_str(raw.get()).map_err(|_| ScimError::syntax("The body is nested too deep."))
+    Budget::default().read(raw)
+}
+
+/// How many values may still be made of one body: lists that aren't members count here whole, and before a tree is made
+/// of them.
+pub(crate) struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(VALUES_MAX)
+    }
+}
+
+impl Budget {
+    pub(crate) fn read(&mut self, raw: &RawValue) -> Result<Value, ScimError> {
+        let weight = Census::of(raw.get().as_bytes()).weight;
+        self.0 = self.0.checked_sub(weight).ok_or_else(too_many_values)?;
+        serde_json::from_str(raw.get()).map_err(|_| too_deep())
+    }
 }
 
 impl<'de> Deserialize<'de> for Document<'de> {
@@ -217,9 +278,9 @@ mod tests {
 
     #[test]
     fn an_object_is_read_without_its_values() {
-        let text = br#"{"A": 1, "\u0062": [{}], "a": 2}"#;
+        let text = br#"{"A": 1, "\u0062": [{}]}"#;
         let document = Document::parse(text).unwrap();
-        assert_eq!(document.value("A").unwrap(), Some(2.into()));
+        assert_eq!(document.value("a").unwrap(), Some(1.into()));
         assert_eq!(document.get("B").unwrap().get(), "[{}]");
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         let text = format!("{{\"a\": {deep}}}");
@@ -227,7 +288,7 @@ mod tests {
             Document::parse(text.as_bytes()).is_err()
                 || Document::parse(text.as_bytes()).unwrap().value("a").is_err()
         );
-        for wrong in ["", "[]", "{", "{\"a\": 1} 2", "1"] {
+        for wrong in ["", "[]", "{", "{\"a\": 1} 2", "1", r#"{"a": 1, "A": 2}"#, r#"{"a": {"b": 1, "B": 1}}"#] {
             assert!(Document::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

@@ -17,8 +17,10 @@ pub enum ErrorType {
     NoTarget,
     /// A value is missing or doesn't fit its attribute.
     InvalidValue,
-    /// More than the server answers or takes at once.
+    /// More than the server answers at once.
     TooMany,
+    /// More than the server takes at once: 413, for which RFC 7644 has no keyword.
+    TooLarge,
     /// A cursor that isn't one of this query (RFC 9865).
     InvalidCursor,
     /// A cursor that is too old (RFC 9865).
@@ -39,6 +41,7 @@ impl ErrorType {
             ErrorType::NoTarget => "noTarget",
             ErrorType::InvalidValue => "invalidValue",
             ErrorType::TooMany => "tooMany",
+            ErrorType::TooLarge => "tooLarge",
             ErrorType::InvalidCursor => "invalidCursor",
             ErrorType::ExpiredCursor => "expiredCursor",
             ErrorType::InvalidCount => "invalidCount",
@@ -63,6 +66,10 @@ impl ScimError {
 
     pub(crate) fn value(detail: impl Into<String>) -> Self {
         Self::new(ErrorType::InvalidValue, detail)
+    }
+
+    pub(crate) fn large(detail: impl Into<String>) -> Self {
+        Self::new(ErrorType::TooLarge, detail)
     }
 
     pub(crate) fn syntax(detail: impl Into<String>) -> Self {

@@ -54,7 +54,7 @@ pub mod schema;
 pub mod search;
 
 pub use error::{ErrorType, ScimError};
-pub use fold::{fold, fold_resource, instant};
+pub use fold::{fold_resource, instant};
 
 /// How a client is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,13 @@
 //! the group.
 
 mod apply;
+pub mod cost;
 mod members;
 mod target;
 
 use serde_json::Value;
 
-use crate::document::{Document, read};
+use crate::document::{Budget, Document};
 use crate::path::Path;
 use crate::schema::ResourceType;
 use crate::{ErrorType, Profile, ScimError};
@@ -54,7 +55,7 @@ pub struct Patch {
 /// Reads a PATCH request.
 ///
 /// # Errors
-/// `invalidSyntax`, `invalidPath`, `invalidFilter`, `noTarget`, `invalidValue`, `mutability`.
+/// `invalidSyntax`, `invalidPath`, `invalidFilter`, `noTarget`, `invalidValue`, `mutability`, `tooLarge`.
 pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Result<Patch, ScimError> {
     let wrong = || ScimError::syntax("The body must have an array of objects `Operations`.");
     let list = body.get("Operations").ok_or_else(wrong)?;
@@ -63,6 +64,7 @@ pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Resu
         return Err(ScimError::syntax(format!("There must be 1 to {OPERATIONS_MAX} operations.")));
     }
     let mut patch = Patch::default();
+    let mut budget = Budget::default();
     for one in &list {
         let verb = match one.text("op")?.unwrap_or_default().to_ascii_lowercase().as_str() {
             "add" => Verb::Add,
@@ -88,7 +90,7 @@ pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Resu
             _ => {}
         }
         let raw = if kind.has_members() {
-            match members::take(&mut patch.members, verb, path.as_ref(), raw)? {
+            match members::take(&mut patch.members, verb, path.as_ref(), raw, &mut budget)? {
                 members::Taken::All => continue,
                 members::Taken::Some(value) => {
                     patch.operations.push(Operation { verb, path, value: Some(value) });
@@ -99,7 +101,7 @@ pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Resu
         } else {
             raw
         };
-        let value = raw.map(read).transpose()?;
+        let value = raw.map(|raw| budget.read(raw)).transpose()?;
         patch.operations.push(Operation { verb, path, value });
     }
     Ok(patch)

@@ -9,12 +9,15 @@ mod project;
 
 use serde_json::{Map, Value};
 
-use crate::document::{Document, member_ids, read};
+use crate::document::{Budget, Document, member_ids};
 use crate::schema::{Attribute, Mutability, ResourceType, Schema};
 use crate::{ErrorType, Profile, ScimError};
 
-pub(crate) use coerce::{coerce, dedupe};
-pub use project::{Projection, envelope};
+pub(crate) use coerce::{VALUES_MAX, coerce};
+pub use project::{NAMES_BYTES_MAX, Projection, envelope};
+
+/// Bytes of a resource in canonical form, without its members.
+pub const BYTES_MAX: usize = 256 << 10;
 
 /// A resource in canonical form.
 pub type Resource = Map<String, Value>;
@@ -39,6 +42,7 @@ pub fn normalize(
 ) -> Result<Normalized, ScimError> {
     check_schemas(kind, body, profile)?;
     let mut all = Normalized::default();
+    let mut budget = Budget::default();
     for (name, raw) in body.iter() {
         if name.eq_ignore_ascii_case("schemas") {
             continue;
@@ -47,7 +51,7 @@ pub fn normalize(
             all.members = member_ids(raw)?;
             continue;
         }
-        let value = read(raw)?;
+        let value = budget.read(raw)?;
         if let Some(extension) = kind.extension(name) {
             let inner = extension_members(extension, &value, profile)?;
             if !inner.is_empty() {
@@ -63,7 +67,32 @@ pub fn normalize(
         }
     }
     check_required(kind, &all.resource)?;
+    check_size(&all.resource, 0)?;
     Ok(all)
+}
+
+/// Whether a resource isn't larger than it may be, or at least not larger than it was.
+///
+/// # Errors
+/// `tooLarge`.
+pub fn check_size(resource: &Resource, before: usize) -> Result<(), ScimError> {
+    if bytes(resource) <= before.max(BYTES_MAX) {
+        return Ok(());
+    }
+    Err(ScimError::large(format!("The resource would have more than {BYTES_MAX} bytes.")))
+}
+
+/// Bytes of a resource as text, nearly.
+pub fn bytes(resource: &Resource) -> usize {
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len() + 3,
+            Value::Array(items) => items.iter().map(of).sum::<usize>() + 2,
+            Value::Object(members) => bytes(members),
+            _ => 8,
+        }
+    }
+    resource.iter().map(|(name, value)| name.len() + 4 + of(value)).sum::<usize>() + 2
 }
 
 /// Whether everything that must be there is there.

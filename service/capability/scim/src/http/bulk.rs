@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::http::Method;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use scim_core::bulk::{self, Bulk, Operation};
 use scim_core::document::Document;
@@ -19,6 +20,7 @@ use super::{ok, write};
 use crate::represent;
 use crate::resources::{self, Row, Seen, refusal};
 use crate::state::{Scope, States, Type};
+use crate::work::{Price, Work, turn};
 
 pub(super) fn routes() -> Routes {
     Routes::new().add_with(
@@ -38,13 +40,14 @@ async fn run(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
-    let bulk = Document::parse(body.bytes()?).and_then(|body| Bulk::parse(&body)).map_err(|error| {
-        let too_many = error.kind == ErrorType::TooMany;
-        let problem = refusal(error);
-        // RFC 7644, section 3.7.4: too many operations are a body that is too large.
-        if too_many { Problem::detailed(Code::BodyTooLarge, problem.detail) } else { problem }
-    })?;
-    let (order, stuck) = bulk.order();
+    let size = body.0.len();
+    let mut work = Work::begin(&caller, size).await?;
+    let read = {
+        let scope = scope.clone();
+        move || understand(&scope, &body.0)
+    };
+    let Understood { bulk, price, order, stuck } = work.read(size, read).await?;
+    work.pay(price).await?;
     let mut answers: Vec<Option<Value>> = vec![None; bulk.operations.len()];
     let mut ids: HashMap<String, String> = HashMap::new();
     let mut failures = 0;
@@ -60,7 +63,10 @@ async fn run(
                 let detail = "A `bulkId` that it refers to isn't there, failed, or refers back to it.";
                 Err(Problem::detailed(Code::Conflict, detail))
             }
-            Ok(operation) => one(&caller, &scope, operation.clone().resolved(&ids), &mut ids).await,
+            Ok(operation) => {
+                let operation = operation.clone().resolved(&ids);
+                one((&caller, &scope, &states), &work, operation, &mut ids).await
+            }
         };
         failures += usize::from(done.is_err());
         let answer = match done {
@@ -75,6 +81,21 @@ async fn run(
     let body =
         json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"], "Operations": answers});
     Ok(ok(&request, &body))
+}
+
+/// A bulk request as it will be run.
+struct Understood {
+    bulk: Bulk,
+    price: Price,
+    order: Vec<usize>,
+    stuck: Vec<usize>,
+}
+
+fn understand(scope: &Scope, body: &[u8]) -> Result<Understood, Problem> {
+    let bulk = Document::parse(body).and_then(|body| Bulk::parse(&body)).map_err(refusal)?;
+    let price = Price::of_bulk(scope, &bulk)?;
+    let (order, stuck) = bulk.order();
+    Ok(Understood { bulk, price, order, stuck })
 }
 
 /// The version that an operation names.
@@ -92,9 +113,9 @@ impl Seen for Version {
 }
 
 async fn one(
-    caller: &OrganizationCaller,
-    scope: &Scope,
-    operation: Operation,
+    (caller, scope, states): (&OrganizationCaller, &Scope, &States),
+    work: &Work,
+    mut operation: Operation,
     ids: &mut HashMap<String, String>,
 ) -> Result<Value, Problem> {
     caller.count()?;
@@ -106,12 +127,14 @@ async fn one(
     let of = Type::at(&operation.endpoint).ok_or_else(|| {
         refusal(ScimError::new(ErrorType::InvalidPath, "`path` must begin with /Users or /Groups."))
     })?;
+    let data = Bytes::from(std::mem::take(&mut operation.data));
     let id = operation.id.as_deref();
-    let change = resources::prepare(scope, of, operation.method, id, operation.data.as_bytes())?;
+    let change = work.prepare_paid(scope, of, operation.method, id, data).await?;
     let seen = Version(operation.version.clone());
-    let done = write(caller, scope, async |tx| {
+    let turn = turn(of, &change);
+    let done = write(caller, scope, (states, turn), async |tx| {
         let seen: &dyn Seen = if operation.method == bulk::Method::Post { &Unseen } else { &seen };
-        resources::apply(tx, scope, of, change, seen).await
+        resources::apply(tx, scope, of, (change, work), seen).await
     })
     .await?;
     let mut answer = head(&operation);

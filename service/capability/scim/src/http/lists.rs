@@ -26,10 +26,11 @@ use super::parameters::{Parameters, projection};
 use crate::cursor::{self, Query, Walks};
 use crate::resources::{MEMBERS_BUFFERED, refusal};
 use crate::state::{Scope, States, Type};
+use crate::work::cost_of_list;
 use crate::{represent, stream};
 
 /// Bytes of a search request.
-const BODY_BYTES_MAX: usize = 1 << 20;
+const BODY_BYTES_MAX: usize = 64 << 10;
 
 pub(super) fn routes() -> Routes {
     let scim = Access::Scim;
@@ -86,7 +87,7 @@ async fn search<E: Endpoint>(
 }
 
 fn read(body: &RawBody) -> Result<Search, Problem> {
-    Document::parse(body.bytes()?).and_then(|body| Search::parse(&body)).map_err(refusal)
+    Document::parse(&body.0).and_then(|body| Search::parse(&body)).map_err(refusal)
 }
 
 /// The filter, bound to a resource type. Entra's validator encodes its filters twice.
@@ -210,6 +211,7 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(caller, states).await?;
     let asked = understand(caller, &scope, walks, of, search)?;
+    caller.spend(cost_of_list(asked.count, asked.condition.as_ref()))?;
     if of == Type::Users {
         let (mut head, resources) = caller
             .read(async |view| {
@@ -244,6 +246,7 @@ async fn page(
                 projection: asked.projection,
                 rows: VecDeque::from(rows),
                 around,
+                _place: Some(stream::place(caller)?),
             };
             let mut response = HttpResponse::Ok();
             Ok(response
@@ -332,6 +335,9 @@ async fn both(
         return Err(refusal(error.clone()));
     }
     let (start, count) = (search.start().map_err(refusal)?, search.count().map_err(refusal)?);
+    for condition in [&of_users, &of_groups].into_iter().flatten() {
+        caller.spend(cost_of_list(count, condition.as_ref()))?;
+    }
     let shown_users = projection(search, scope.kind(Type::Users))?;
     let shown_groups = match search.attributes {
         None if search.excluded_attributes.is_none() => {

@@ -6,17 +6,21 @@ use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use quota::Usage;
 use scim_core::bulk;
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};
-use web::{Access, Ids, IfMatch, OrganizationCaller, Problem, RawBody, Route, Routes, Shared, names_version};
+use web::{
+    Access, Ids, IfMatch, OrganizationCaller, Place, Problem, RawBody, Route, Routes, Shared, names_version,
+};
 
 use super::parameters::{Parameters, projection};
 use super::{BODY_BYTES_MAX, answer, write};
 use crate::resources::{self, Row, Shown};
 use crate::state::{Scope, States, Type};
+use crate::work::{Work, turn};
 use crate::{represent, stream};
 
 /// A resource type's endpoints.
@@ -75,9 +79,10 @@ async fn create<E: Endpoint>(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
     let projection = projection(&search, scope.kind(E::TYPE))?;
-    let new = resources::prepare(&scope, E::TYPE, bulk::Method::Post, None, body.bytes()?)?;
-    let (shown, usage) = write(&caller, &scope, async |tx| {
-        let done = resources::apply(tx, &scope, E::TYPE, new, &Unseen).await?;
+    let mut work = Work::begin(&caller, body.0.len()).await?;
+    let new = work.prepare(&scope, E::TYPE, bulk::Method::Post, None, body.0).await?;
+    let (shown, usage) = write(&caller, &scope, (&states, None), async |tx| {
+        let done = resources::apply(tx, &scope, E::TYPE, (new, &work), &Unseen).await?;
         let shown = match done.row {
             // A new user is in no group yet.
             Row::User(row) => Shown::Whole(represent::user(&scope, *row, Some(&[]))),
@@ -86,7 +91,8 @@ async fn create<E: Endpoint>(
         Ok((shown, done.usage))
     })
     .await?;
-    let reply = Reply { caller, scope, projection, of: E::TYPE, request };
+    let place = stream::place(&caller).ok();
+    let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
     Ok(reply.send(StatusCode::CREATED, shown, usage.as_ref()))
 }
 
@@ -124,7 +130,10 @@ async fn get<E: Endpoint>(
     match found {
         Err(response) => Ok(response),
         Ok(shown) => {
-            Ok(Reply { caller, scope, projection, of: E::TYPE, request }.send(StatusCode::OK, shown, None))
+            let streamed = matches!(shown, Shown::Streamed(_));
+            let place = streamed.then(|| stream::place(&caller)).transpose()?;
+            let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
+            Ok(reply.send(StatusCode::OK, shown, None))
         }
     }
 }
@@ -168,17 +177,20 @@ async fn change<E: Endpoint>(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
     let projection = projection(&search, scope.kind(E::TYPE))?;
-    let change = resources::prepare(&scope, E::TYPE, method, Some(ids.key("id")?), body.bytes()?)?;
+    let mut work = Work::begin(&caller, body.0.len()).await?;
+    let change = work.prepare(&scope, E::TYPE, method, Some(ids.key("id")?), body.0).await?;
     let silent = method == bulk::Method::Patch && E::TYPE == Type::Groups && search.attributes.is_none();
-    let shown = write(&caller, &scope, async |tx| {
-        let done = resources::apply(tx, &scope, E::TYPE, change, &seen).await?;
+    let turn = turn(E::TYPE, &change);
+    let shown = write(&caller, &scope, (&states, turn), async |tx| {
+        let done = resources::apply(tx, &scope, E::TYPE, (change, &work), &seen).await?;
         if silent {
             return Ok(None);
         }
         resources::show(tx, &scope, done.row, &projection).await.map(Some)
     })
     .await?;
-    let reply = Reply { caller, scope, projection, of: E::TYPE, request };
+    let place = stream::place(&caller).ok();
+    let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
     Ok(match shown {
         Some(shown) => reply.send(StatusCode::OK, shown, None),
         None => HttpResponse::NoContent().finish(),
@@ -192,8 +204,13 @@ async fn delete<E: Endpoint>(
     states: Shared<Arc<States>>,
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(&caller, &states).await?;
-    let removal = resources::prepare(&scope, E::TYPE, bulk::Method::Delete, Some(ids.key("id")?), &[])?;
-    write(&caller, &scope, async |tx| resources::apply(tx, &scope, E::TYPE, removal, &seen).await).await?;
+    let mut work = Work::begin(&caller, 0).await?;
+    let (method, id) = (bulk::Method::Delete, Some(ids.key("id")?));
+    let removal = work.prepare(&scope, E::TYPE, method, id, Bytes::new()).await?;
+    write(&caller, &scope, (&states, turn(E::TYPE, &removal)), async |tx| {
+        resources::apply(tx, &scope, E::TYPE, (removal, &work), &seen).await
+    })
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -216,6 +233,7 @@ struct Reply {
     projection: Projection,
     of: Type,
     request: HttpRequest,
+    place: Option<Place>,
 }
 
 impl Reply {
@@ -243,6 +261,7 @@ impl Reply {
                     projection: self.projection,
                     rows: VecDeque::from([row]),
                     around: Default::default(),
+                    _place: self.place,
                 }),
             ),
         };

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{Condition, Place};
 use crate::filter::Operator;
-use crate::schema::Kind;
 use crate::instant;
+use crate::schema::Kind;
 
 impl Condition {
     /// Whether it holds for a resource in canonical form (with `id` and `meta`, if these are asked for).

@@ -1,19 +1,21 @@
 //! Operations on a resource. All of them hold or none: the caller keeps the old resource until this succeeds.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use super::target::Target;
+use super::target::{Known, Target};
 use super::{Operation, Verb};
 use crate::condition::Condition;
 use crate::path::{AttributePath, Path};
-use crate::resource::{Resource, check_immutable, check_required, shown};
+use crate::resource::{Resource, bytes, check_immutable, check_required, check_size, shown};
 use crate::schema::{Located, Mutability, Named, ResourceType, Schema};
 use crate::{ErrorType, Profile, ScimError};
 
 /// The resource after `operations`, in order; each sees what those before it did.
 ///
 /// # Errors
-/// `invalidPath`, `noTarget`, `mutability`, `invalidValue`, `invalidSyntax`.
+/// `invalidPath`, `noTarget`, `mutability`, `invalidValue`, `invalidSyntax`, `tooLarge`.
 pub fn apply(
     kind: &ResourceType,
     before: &Resource,
@@ -21,7 +23,7 @@ pub fn apply(
     profile: Profile,
 ) -> Result<Resource, ScimError> {
     let mut after = before.clone();
-    let patch = Patch { kind, profile };
+    let mut patch = Patch { kind, profile, known: HashMap::new() };
     for operation in operations {
         match &operation.path {
             Some(path) => patch.at(&mut after, operation.verb, path, operation.value.as_ref())?,
@@ -30,17 +32,20 @@ pub fn apply(
     }
     check_required(kind, &after)?;
     check_immutable(kind, before, &after)?;
+    check_size(&after, bytes(before))?;
     Ok(after)
 }
 
 struct Patch<'a> {
     kind: &'a ResourceType,
     profile: Profile,
+    /// By extension and attribute.
+    known: HashMap<(Option<String>, String), Known>,
 }
 
 impl Patch<'_> {
     /// Each member's name is a path: Entra sends dotted names and URNs.
-    fn pathless(&self, resource: &mut Resource, operation: &Operation) -> Result<(), ScimError> {
+    fn pathless(&mut self, resource: &mut Resource, operation: &Operation) -> Result<(), ScimError> {
         let Some(Value::Object(members)) = &operation.value else { return Ok(()) };
         for (name, value) in members {
             if name.eq_ignore_ascii_case("schemas") {
@@ -71,7 +76,7 @@ impl Patch<'_> {
     }
 
     fn at(
-        &self,
+        &mut self,
         resource: &mut Resource,
         verb: Verb,
         path: &Path,
@@ -111,12 +116,15 @@ impl Patch<'_> {
         let bound = filter.map(|filter| Condition::bind_element(attribute, filter, self.profile)).transpose();
         let bound = if attribute.multi { bound? } else { None };
         let target = Target { attribute, sub, filter, bound, profile: self.profile };
+        let key = (extension.map(|schema| schema.urn.clone()), attribute.name.clone());
+        let known = self.known.entry(key).or_default();
         let cleared = value
             .is_none_or(|value| value.is_null() || (self.profile.is_compat() && value.as_str() == Some("")));
         let done = if verb == Verb::Remove || (verb == Verb::Replace && cleared) {
+            *known = None;
             target.remove(place, if verb == Verb::Remove { value } else { None })
         } else {
-            target.put(place, verb, value.unwrap_or(&Value::Null))
+            target.put(place, verb, value.unwrap_or(&Value::Null), known)
         };
         if let Some(schema) = extension
             && resource.get(&schema.urn).and_then(Value::as_object).is_some_and(Map::is_empty)
@@ -127,13 +135,14 @@ impl Patch<'_> {
     }
 
     fn extension(
-        &self,
+        &mut self,
         resource: &mut Resource,
         verb: Verb,
         schema: &Schema,
         value: Option<&Value>,
     ) -> Result<(), ScimError> {
         if verb != Verb::Add {
+            self.known.clear();
             resource.remove(&schema.urn);
         }
         let Some(Value::Object(members)) = value.filter(|_| verb != Verb::Remove) else { return Ok(()) };

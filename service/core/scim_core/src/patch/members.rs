@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Verb;
-use crate::document::{Document, member_ids, read};
+use crate::document::{Budget, Document, member_ids};
 use crate::filter::{Filter, Operator};
 use crate::path::Path;
 use crate::{ErrorType, ScimError};
@@ -37,6 +37,7 @@ pub(super) fn take(
     verb: Verb,
     path: Option<&Path>,
     raw: Option<&RawValue>,
+    budget: &mut Budget,
 ) -> Result<Taken, ScimError> {
     match path {
         Some(path) if path.attribute.name.eq_ignore_ascii_case("members") => {
@@ -46,7 +47,7 @@ pub(super) fn take(
         Some(_) => Ok(Taken::Nothing),
         None => {
             let Some(raw) = raw else { return Ok(Taken::Nothing) };
-            let document = Document::parse(raw.get().as_bytes())?;
+            let document = Document::part(raw.get().as_bytes())?;
             let Some(members) = document.get("members") else { return Ok(Taken::Nothing) };
             let ids = member_ids(members)?;
             push(
@@ -55,7 +56,7 @@ pub(super) fn take(
             );
             let mut rest = Map::new();
             for (name, value) in document.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("members")) {
-                rest.insert(name.to_owned(), read(value)?);
+                rest.insert(name.to_owned(), budget.read(value)?);
             }
             Ok(if rest.is_empty() { Taken::All } else { Taken::Some(Value::Object(rest)) })
         }
@@ -83,7 +84,7 @@ fn change(verb: Verb, path: &Path, raw: Option<&RawValue>) -> Result<MemberChang
         (Verb::Remove, None) => match raw {
             None => MemberChange::Replace(Vec::new()),
             Some(value) => {
-                let repeated = value.get().starts_with('{').then(|| Document::parse(value.get().as_bytes()));
+                let repeated = value.get().starts_with('{').then(|| Document::part(value.get().as_bytes()));
                 let repeated = repeated.transpose()?;
                 match repeated.as_ref().and_then(|document| document.get("members")) {
                     Some(members) => MemberChange::Remove(member_ids(members)?),

@@ -1,11 +1,13 @@
 //! What an operation does where it lands.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Verb;
 use crate::condition::Condition;
 use crate::filter::{Filter, Operator};
-use crate::resource::{Resource, coerce, dedupe};
+use crate::resource::{Resource, VALUES_MAX, coerce};
 use crate::schema::Attribute;
 use crate::{ErrorType, Profile, ScimError};
 
@@ -19,8 +21,17 @@ pub(super) struct Target<'a> {
     pub(super) profile: Profile,
 }
 
+/// The texts of a list's values, as long as operations only add to it: each is written once, not once for each operation.
+pub(super) type Known = Option<HashSet<String>>;
+
 impl Target<'_> {
-    pub(super) fn put(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+    pub(super) fn put(
+        &self,
+        place: &mut Resource,
+        verb: Verb,
+        value: &Value,
+        known: &mut Known,
+    ) -> Result<(), ScimError> {
         if self.filter.is_some() && !self.attribute.multi {
             return Err(ScimError::new(
                 ErrorType::InvalidPath,
@@ -28,7 +39,7 @@ impl Target<'_> {
             ));
         }
         if self.attribute.multi && (self.filter.is_some() || self.sub.is_some()) {
-            return self.put_in_elements(place, verb, value);
+            return self.put_in_elements(place, verb, value, known);
         }
         if let Some(sub) = self.sub {
             let object = place.entry(&self.attribute.name).or_insert_with(|| Value::Object(Map::new()));
@@ -39,21 +50,31 @@ impl Target<'_> {
         }
         let Some(value) = coerce(self.attribute, value, self.profile)? else {
             if verb == Verb::Replace {
+                *known = None;
                 place.remove(&self.attribute.name);
             }
             return Ok(());
         };
         match (place.get_mut(&self.attribute.name), value) {
-            (Some(Value::Array(there)), Value::Array(new)) if verb == Verb::Add => append(there, new),
+            (Some(Value::Array(there)), Value::Array(new)) if verb == Verb::Add => {
+                return self.append(there, new, known);
+            }
             (Some(Value::Object(there)), Value::Object(new)) => there.extend(new),
             (_, value) => {
+                *known = None;
                 place.insert(self.attribute.name.clone(), value);
             }
         }
         Ok(())
     }
 
-    fn put_in_elements(&self, place: &mut Resource, verb: Verb, value: &Value) -> Result<(), ScimError> {
+    fn put_in_elements(
+        &self,
+        place: &mut Resource,
+        verb: Verb,
+        value: &Value,
+        known: &mut Known,
+    ) -> Result<(), ScimError> {
         let element = match self.sub {
             Some(sub) => {
                 coerce(sub, value, self.profile)?.map(|value| Map::from_iter([(sub.name.clone(), value)]))
@@ -80,11 +101,12 @@ impl Target<'_> {
             made.retain(|name, _| self.attribute.find_sub(name).is_some());
             made.extend(element);
             let made = coerce(self.attribute, &Value::Array(vec![Value::Object(made)]), self.profile)?;
-            if let Some(Value::Array(made)) = made {
-                append(list, made);
-            }
-            return Ok(());
+            return match made {
+                Some(Value::Array(made)) => self.append(list, made, known),
+                _ => Ok(()),
+            };
         }
+        *known = None;
         if makes_primary {
             demote(list);
         }
@@ -96,6 +118,24 @@ impl Target<'_> {
                 }
                 other => *other = Value::Object(element.clone()),
             }
+        }
+        Ok(())
+    }
+
+    /// Adds values behind those that are there; a new primary one takes that from the old.
+    fn append(&self, there: &mut Vec<Value>, new: Vec<Value>, known: &mut Known) -> Result<(), ScimError> {
+        if new.iter().any(|item| item.get("primary") == Some(&Value::Bool(true))) && demote(there) {
+            *known = None;
+        }
+        let known = known.get_or_insert_with(|| {
+            let mut texts = HashSet::new();
+            there.retain(|item| texts.insert(item.to_string()));
+            texts
+        });
+        there.extend(new.into_iter().filter(|item| known.insert(item.to_string())));
+        if there.len() > VALUES_MAX {
+            let detail = format!("`{}` would have more than {VALUES_MAX} values.", self.attribute.name);
+            return Err(ScimError::value(detail));
         }
         Ok(())
     }
@@ -127,8 +167,14 @@ impl Target<'_> {
             }
             (Value::Array(list), None, None) if value.is_some_and(|value| !value.is_null()) => {
                 let gone = coerce(self.attribute, value.unwrap_or(&Value::Null), self.profile)?;
-                let gone = gone.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-                list.retain(|item| !gone.iter().any(|gone| gone == item || same_value(gone, item)));
+                let gone = gone.as_ref().and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                let whole: HashSet<String> = gone.iter().map(Value::to_string).collect();
+                let named: HashSet<String> =
+                    gone.iter().filter_map(only_value).map(Value::to_string).collect();
+                list.retain(|item| {
+                    let is_named = item.get("value").is_some_and(|value| named.contains(&value.to_string()));
+                    !is_named && !whole.contains(&item.to_string())
+                });
             }
             (Value::Object(members), Some(sub), _) => {
                 members.remove(&sub.name);
@@ -150,26 +196,21 @@ impl Target<'_> {
     }
 }
 
-/// Adds values behind those that are there; a new primary one takes that from the old.
-fn append(there: &mut Vec<Value>, new: Vec<Value>) {
-    if new.iter().any(|item| item.get("primary") == Some(&Value::Bool(true))) {
-        demote(there);
-    }
-    there.extend(new);
-    dedupe(there);
-}
-
-fn demote(list: &mut [Value]) {
+/// Whether one was primary.
+fn demote(list: &mut [Value]) -> bool {
+    let mut found = false;
     for item in list.iter_mut().filter_map(Value::as_object_mut) {
         if item.get("primary") == Some(&Value::Bool(true)) {
             item.insert("primary".to_owned(), Value::Bool(false));
+            found = true;
         }
     }
+    found
 }
 
-fn same_value(left: &Value, right: &Value) -> bool {
-    let members = left.as_object().map_or(0, Map::len);
-    members == 1 && left.get("value").is_some() && left.get("value") == right.get("value")
+/// The `value` of an element that says nothing else.
+fn only_value(element: &Value) -> Option<&Value> {
+    element.as_object().filter(|members| members.len() == 1)?.get("value")
 }
 
 /// What the equalities of a conjunction say about an element that fits.

@@ -11,7 +11,7 @@ use crate::{Profile, ScimError, instant};
 /// Characters of one text.
 const TEXT_MAX: usize = 4096;
 /// Values of one multi-valued attribute.
-const VALUES_MAX: usize = 1000;
+pub(crate) const VALUES_MAX: usize = 1000;
 
 /// The value in canonical form; `None`: unassigned.
 pub(crate) fn coerce(
@@ -48,7 +48,7 @@ pub(crate) fn coerce(
 }
 
 /// Values that are equal fall together (RFC 7643, section 2.4).
-pub(crate) fn dedupe(list: &mut Vec<Value>) {
+fn dedupe(list: &mut Vec<Value>) {
     let mut seen = std::collections::HashSet::new();
     list.retain(|value| seen.insert(value.to_string()));
 }

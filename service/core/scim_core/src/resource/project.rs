@@ -1,5 +1,7 @@
 //! What of a resource is returned (RFC 7644, section 3.9).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Resource, schemas};
@@ -17,8 +19,11 @@ pub fn envelope(kind: &ResourceType, id: &str, resource: Resource, meta: Value) 
     whole
 }
 
+/// Bytes of a list of names.
+pub const NAMES_BYTES_MAX: usize = 8 << 10;
+
 /// One name that was asked for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Name {
     /// The extension under whose URN it stands.
     extension: Option<String>,
@@ -52,7 +57,9 @@ fn names<'a>(kind: &ResourceType, list: impl Iterator<Item = &'a str>) -> Vec<Na
         }),
         Named::Nothing(_) => None,
     };
-    list.filter_map(|one| name(AttributePath::parse(one.trim())?)).collect()
+    let mut seen = HashSet::new();
+    let names = list.filter_map(|one| name(AttributePath::parse(one.trim())?));
+    names.filter(|name| seen.insert(name.clone())).collect()
 }
 
 impl Projection {
@@ -60,12 +67,15 @@ impl Projection {
     /// for `attributes` that a resource doesn't have.
     ///
     /// # Errors
-    /// `invalidSyntax` if both are given: they exclude each other.
+    /// `invalidSyntax` if both are given: they exclude each other; `invalidValue` for more than [`NAMES_BYTES_MAX`].
     pub fn parse(
         kind: &ResourceType,
         attributes: Option<&str>,
         excluded: Option<&str>,
     ) -> Result<Self, ScimError> {
+        if [attributes, excluded].into_iter().flatten().any(|list| list.len() > NAMES_BYTES_MAX) {
+            return Err(ScimError::value(format!("The names have more than {NAMES_BYTES_MAX} bytes.")));
+        }
         let given = |list: Option<&str>| {
             list.filter(|list| !list.is_empty()).map(|list| names(kind, list.split(',')))
         };
