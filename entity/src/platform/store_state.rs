@@ -11,6 +11,8 @@ pub struct Model {
     pub id: i64,
     /// When it was last asked by a small write whether it takes writes.
     pub probed_at: Option<DateTimeUtc>,
+    /// How many commits failed so that something had to be written over them.
+    pub fences: i64,
     /// When all its tables were last checked against their indexes.
     pub checked_at: Option<DateTimeUtc>,
 }

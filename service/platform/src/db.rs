@@ -1,5 +1,7 @@
 //! The store, opened.
 
+mod lookup;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -12,11 +14,13 @@ use crate::clock::Clock;
 use crate::config::Database;
 use crate::error::DbError;
 use crate::sql::Sql;
-use crate::store::connection::{Connection, Connections};
+use crate::store::connection::{Connection, Connections, Uncommitted};
 use crate::store::health::{Health, Watch};
 use crate::store::integrity::{Integrity, Round};
 use crate::store::shares::{Holder, Shares, Turn};
 use crate::store::{migrate, open};
+
+pub use lookup::Lookup;
 
 /// One tenant's connections on Postgres are this part of all, for reading and for writing each.
 const TENANT_PART: usize = 4;
@@ -41,67 +45,6 @@ pub(crate) enum Access {
 pub(crate) struct Begun {
     pub(crate) connection: Connection,
     pub(crate) turn: Turn,
-}
-
-/// Which tenant something belongs to, asked before a tenant is known. Answered by narrow `SECURITY DEFINER` functions
-/// on Postgres, which tell the tenant's id and nothing else.
-#[derive(Clone, Copy, Debug)]
-pub enum Lookup<'a> {
-    /// A tenant by its slug.
-    TenantSlug(&'a str),
-    /// A tenant by its id at the identity backend.
-    TenantExternalId(&'a str),
-    /// A tenant by the issuer of its own realm.
-    TenantIssuer(&'a str),
-    /// A tenant by the alias of its identity provider at a shared realm.
-    TenantIdpAlias(&'a str),
-    /// A tenant by its customer's id at the payment provider.
-    TenantCustomer(&'a str),
-    /// A reservation of a quota by its id.
-    Reservation(Uuid),
-    /// An organization's SCIM token by its id.
-    ScimToken(Uuid),
-    /// A refresh token by the digest of its text.
-    RefreshToken(&'a [u8]),
-    /// An invitation by the digest of its token.
-    Invitation(&'a [u8]),
-    /// A connection to an identity provider by its id.
-    Connection(Uuid),
-    /// An e-mail domain that a tenant has proven to be its own.
-    Domain(&'a str),
-    /// A browser's session by the digest of its cookie.
-    BrowserSession(&'a [u8]),
-    /// An authorization code by its digest.
-    AuthorizationCode(&'a [u8]),
-}
-
-impl Lookup<'_> {
-    fn parts(self) -> (&'static str, &'static str, &'static str, &'static str, Value) {
-        let live = " AND status <> 'deleted'";
-        match self {
-            Lookup::TenantSlug(slug) => ("tenant", "slug", "id", live, slug.into()),
-            Lookup::TenantExternalId(id) => ("tenant", "identity_external_id", "id", live, id.into()),
-            Lookup::TenantIssuer(issuer) => ("tenant", "identity_issuer", "id", live, issuer.into()),
-            Lookup::TenantIdpAlias(alias) => ("tenant", "identity_idp_alias", "id", live, alias.into()),
-            Lookup::TenantCustomer(id) => ("tenant", "billing_customer", "id", live, id.into()),
-            Lookup::Reservation(id) => ("quota_reservation", "id", "tenant_id", "", id.into()),
-            Lookup::ScimToken(id) => ("scim_token", "id", "tenant_id", "", id.into()),
-            Lookup::RefreshToken(digest) => {
-                ("refresh_token", "digest", "tenant_id", "", digest.to_vec().into())
-            }
-            Lookup::Invitation(digest) => {
-                ("invitation", "token_digest", "tenant_id", "", digest.to_vec().into())
-            }
-            Lookup::Connection(id) => ("connection", "id", "tenant_id", "", id.into()),
-            Lookup::Domain(name) => ("domain", "verified_name", "tenant_id", "", name.into()),
-            Lookup::BrowserSession(digest) => {
-                ("browser_session", "digest", "tenant_id", "", digest.to_vec().into())
-            }
-            Lookup::AuthorizationCode(digest) => {
-                ("authorization_code", "digest", "tenant_id", "", digest.to_vec().into())
-            }
-        }
-    }
 }
 
 /// The opened store. Cheap to clone.
@@ -307,9 +250,33 @@ impl Db {
 
     /// Commits, and tells the watch how it went.
     pub(crate) async fn commit_connection(&self, connection: Connection) -> Result<(), DbError> {
-        connection.commit().await.map_err(|error| self.refused(error))?;
-        self.inner.watch.written();
-        Ok(())
+        match connection.commit().await {
+            Ok(()) => {
+                self.inner.watch.written();
+                Ok(())
+            }
+            Err(Uncommitted::Refused(error)) => Err(self.refused(error)),
+            Err(Uncommitted::Doubtful(error)) if self.fence().await => Err(self.refused(error)),
+            Err(Uncommitted::Doubtful(error)) => {
+                let known = error.to_string();
+                self.refused(error);
+                Err(DbError::Unknown(sea_orm::DbErr::Custom(known)))
+            }
+        }
+    }
+
+    /// Makes sure that a commit which failed doesn't come back. Its frames may lie whole in SQLite's log, behind the end that
+    /// everybody knows; a process that dies now would find them at its next start. The next commit goes to the same place.
+    /// It needs no room and no sync: what isn't on the disk can't come back either.
+    async fn fence(&self) -> bool {
+        let Some(url) = &self.inner.file else { return false };
+        match open::overwrite_end_of_log(url).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "whether a failed commit will be found after a crash is not known");
+                false
+            }
+        }
     }
 
     /// Closes the pools; open transactions finish first.

@@ -34,6 +34,9 @@ pub enum DbError {
     /// The disk, the file or the server beneath answers with an error, or takes no writes.
     #[error("store is broken")]
     Broken(#[source] DbErr),
+    /// The commit was under way when the store failed: it may have happened or not.
+    #[error("whether the transaction was committed is not known")]
+    Unknown(#[source] DbErr),
     /// One tenant's transactions are too many at once.
     #[error("store has no turn for this tenant")]
     Crowded(#[from] Crowded),

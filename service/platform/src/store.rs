@@ -17,3 +17,5 @@ pub mod look;
 pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod shares;
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ use crate::DbError;
 
 /// SQLite's primary result code for a refused constraint.
 const SQLITE_CONSTRAINT: i32 = 19;
+/// And for a disk without room.
+const SQLITE_FULL: i32 = 13;
 
 /// Connections of one store.
 #[derive(Clone, Debug)]
@@ -49,6 +51,28 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+/// Why a transaction isn't committed.
+#[derive(Debug)]
+pub(crate) enum Uncommitted {
+    /// It certainly isn't.
+    Refused(DbErr),
+    /// The COMMIT failed on its way to the disk or back from the server.
+    Doubtful(DbErr),
+}
+
+impl Uncommitted {
+    fn by(backend: DbBackend, error: sqlx::Error) -> Self {
+        let refused = match backend {
+            // FULL comes before the last frame is written, a constraint before the first.
+            DbBackend::Sqlite => {
+                matches!(sqlite_code(&error).map(|code| code & 0xff), Some(SQLITE_CONSTRAINT | SQLITE_FULL))
+            }
+            _ => matches!(error, sqlx::Error::Database(_)),
+        };
+        if refused { Uncommitted::Refused(executing(error)) } else { Uncommitted::Doubtful(executing(error)) }
+    }
+}
+
 /// What became of the statements so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -63,14 +87,15 @@ enum State {
 }
 
 struct Open {
-    raw: Raw,
+    /// There until it is thrown away.
+    raw: Option<Raw>,
     state: State,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.state != State::Ended {
-            self.raw.close_on_drop();
+        if let (Some(raw), false) = (&mut self.raw, self.state == State::Ended) {
+            raw.close_on_drop();
         }
     }
 }
@@ -96,7 +121,9 @@ impl Raw {
     async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
         match self {
             // One statement, prepared once: it runs at every transaction.
-            Raw::Sqlite(inner) => (&mut **inner).execute(sqlx::query(sqlx::AssertSqlSafe(text))).await.map(drop),
+            Raw::Sqlite(inner) => {
+                (&mut **inner).execute(sqlx::query(sqlx::AssertSqlSafe(text))).await.map(drop)
+            }
             Raw::Postgres(inner) => {
                 (&mut **inner).execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(drop)
             }
@@ -152,7 +179,7 @@ impl Connections {
             let mut raw = self.acquire().await.map_err(connecting)?;
             let error = match raw.run(begin).await {
                 Ok(()) => {
-                    let open = Mutex::new(Open { raw, state: State::Sound });
+                    let open = Mutex::new(Open { raw: Some(raw), state: State::Sound });
                     return Ok(Connection { backend: self.backend(), open });
                 }
                 Err(error) => error,
@@ -241,18 +268,22 @@ where
 impl Open {
     /// Remembers what a failure means for the rest of the transaction.
     fn failed(&mut self, error: &sqlx::Error) {
-        let refused = match (&self.raw, error) {
-            (Raw::Sqlite(_), _) => sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT),
+        let refused = match &self.raw {
+            Some(Raw::Sqlite(_)) => sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT),
             // Whatever the server refuses, it goes on speaking and waits for a ROLLBACK.
-            (Raw::Postgres(_), error) => matches!(error, sqlx::Error::Database(_)),
+            Some(Raw::Postgres(_)) => matches!(error, sqlx::Error::Database(_)),
+            None => false,
         };
         self.state = if refused { State::Refused } else { State::Unknown };
     }
 
-    fn usable(&self) -> Result<(), DbErr> {
-        match self.state {
-            State::Sound | State::Refused => Ok(()),
-            State::Unknown | State::Ended => Err(broken()),
+    /// The connection for one more statement. Until that has ended nobody knows how far it came: it may be cancelled.
+    fn lend(&mut self) -> Result<(&mut Raw, State), DbErr> {
+        match (&mut self.raw, self.state) {
+            (Some(raw), State::Sound | State::Refused) => {
+                Ok((raw, std::mem::replace(&mut self.state, State::Unknown)))
+            }
+            _ => Err(broken()),
         }
     }
 }
@@ -261,16 +292,15 @@ impl Connection {
     /// Commits, and is the only one to say that anything was.
     ///
     /// # Errors
-    /// [`DbErr`] if a statement failed before, or the COMMIT does; then nothing is known of this connection, and it is closed.
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    /// [`Uncommitted`] if a statement failed before, or the COMMIT does; then nothing is known of this connection, and it is
+    /// closed before this returns.
+    pub(crate) async fn commit(self) -> Result<(), Uncommitted> {
         let mut open = self.open.into_inner();
         if open.state != State::Sound {
             open.roll_back().await;
-            return Err(broken());
+            return Err(Uncommitted::Refused(broken()));
         }
-        let committed = open.raw.run("COMMIT").await;
-        open.state = if committed.is_ok() { State::Ended } else { State::Unknown };
-        committed.map_err(executing)
+        open.end("COMMIT").await.map_err(|error| Uncommitted::by(self.backend, error))
     }
 
     /// Ends a transaction that has nothing to keep.
@@ -284,13 +314,22 @@ impl Open {
         if !matches!(self.state, State::Sound | State::Refused) {
             return;
         }
-        match self.raw.run("ROLLBACK").await {
-            Ok(()) => self.state = State::Ended,
-            Err(error) => {
-                self.state = State::Unknown;
-                tracing::warn!(%error, "rollback failed; the connection is closed");
-            }
+        if let Err(error) = self.end("ROLLBACK").await {
+            tracing::warn!(%error, "rollback failed; the connection is closed");
         }
+    }
+
+    /// Ends the transaction by `text`, or the connection.
+    async fn end(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        self.state = State::Unknown;
+        let Some(raw) = &mut self.raw else { return Err(sqlx::Error::PoolClosed) };
+        let ended = raw.run(text).await;
+        if ended.is_ok() {
+            self.state = State::Ended;
+        } else if let Some(raw) = self.raw.take() {
+            raw.close().await;
+        }
+        ended
     }
 }
 
@@ -298,10 +337,7 @@ impl Open {
 macro_rules! within {
     ($connection:expr, $raw:ident => $work:expr, $kind:expr) => {{
         let mut open = $connection.open.lock().await;
-        open.usable()?;
-        // Cancelled while it runs, nobody knows how far it came.
-        let before = std::mem::replace(&mut open.state, State::Unknown);
-        let $raw = &mut open.raw;
+        let ($raw, before) = open.lend()?;
         match $work.await {
             Ok(done) => {
                 open.state = before;

@@ -58,9 +58,10 @@ impl Db {
     async fn check_next(&self, connection: &mut SqliteConnection) -> Result<(), DbError> {
         let mut round = self.round().lock().await;
         let Some(table) = round.waiting.pop() else {
-            let whole_is_due = self.last_whole_check().await?.is_none_or(|last| {
-                (self.clock().now() - last).num_days() >= WHOLE_CHECK_DAYS
-            });
+            let whole_is_due = self
+                .last_whole_check()
+                .await?
+                .is_none_or(|last| (self.clock().now() - last).num_days() >= WHOLE_CHECK_DAYS);
             let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name DESC";
             let names = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(opening)?;
             let names: Result<Vec<String>, _> = names.iter().map(|row| row.try_get(0)).collect();

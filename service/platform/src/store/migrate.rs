@@ -116,7 +116,8 @@ async fn anew(
         transaction.rollback().await?;
         return Err(refusal());
     }
-    let sql = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite_%'";
+    let sql =
+        "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'table') AND name NOT LIKE 'sqlite_%'";
     for row in transaction.query_all_raw(Statement::from_string(backend, sql)).await? {
         let (kind, name): (String, String) = (row.try_get("", "type")?, row.try_get("", "name")?);
         if name != "seaql_migrations" {

@@ -33,6 +33,7 @@ pub(crate) enum Holder {
 pub(crate) struct Shares {
     tenant: usize,
     platform: usize,
+    patience: Duration,
     lines: Mutex<HashMap<Holder, Arc<Line>>>,
 }
 
@@ -60,7 +61,8 @@ pub(crate) type Turn = OwnedSemaphorePermit;
 impl Shares {
     /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
     pub(crate) fn new(tenant: usize, platform: usize) -> Self {
-        Self { tenant: tenant.max(1), platform: platform.max(1), lines: Mutex::default() }
+        let (tenant, platform) = (tenant.max(1), platform.max(1));
+        Self { tenant, platform, patience: TURN_TIMEOUT, lines: Mutex::default() }
     }
 
     fn line(&self, holder: Holder) -> Arc<Line> {
@@ -86,7 +88,7 @@ impl Shares {
             return Ok(turn);
         }
         let _place = line.places.try_acquire().map_err(|_| Crowded::Line)?;
-        match timeout(TURN_TIMEOUT, line.turns.clone().acquire_owned()).await {
+        match timeout(self.patience, line.turns.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Crowded::Time),
         }
@@ -97,33 +99,35 @@ impl Shares {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_tenant_uses_up_its_own_share_only() {
-        let shares = Shares::new(2, 3);
+        let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(2, 3) };
         let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
         let held = [shares.turn(one).await.unwrap(), shares.turn(one).await.unwrap()];
         assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Time);
         assert!(shares.turn(other).await.is_ok());
+        let mut platform = Vec::new();
         for _ in 0..3 {
-            std::mem::forget(shares.turn(Holder::Platform).await.unwrap());
+            platform.push(shares.turn(Holder::Platform).await.unwrap());
         }
         assert_eq!(shares.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
         drop(held);
         assert!(shares.turn(one).await.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_line_is_bounded_and_forgotten_when_empty() {
         let shares = Arc::new(Shares::new(1, 1));
         let one = Holder::Tenant(Uuid::from_u128(1));
         let held = shares.turn(one).await.unwrap();
-        let waiting: Vec<_> = (0..WAITING_MAX)
-            .map(|_| {
-                let shares = shares.clone();
-                tokio::spawn(async move { shares.turn(one).await.map(drop) })
-            })
-            .collect();
-        tokio::task::yield_now().await;
+        let mut waiting = Vec::new();
+        for _ in 0..WAITING_MAX {
+            let shares = shares.clone();
+            waiting.push(tokio::spawn(async move { shares.turn(one).await.map(drop) }));
+        }
+        while shares.line(one).places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Line);
         drop(held);
         for waiter in waiting {
