@@ -6,6 +6,8 @@ mod audit;
 mod contract;
 mod isolation;
 mod limits;
+mod public;
 mod roles;
 mod rules;
 mod schema;
+mod settings;

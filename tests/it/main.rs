@@ -3,6 +3,7 @@
 
 mod azure;
 mod backends;
+mod bounds;
 mod cli;
 mod concurrency;
 mod crash;
@@ -10,6 +11,7 @@ mod directory;
 mod exchange;
 mod faults;
 mod flags;
+mod folding;
 mod guards;
 mod hostile;
 mod inbox;
@@ -24,6 +26,9 @@ mod quotas;
 mod rules;
 mod saga;
 mod scim;
+mod secrets;
 mod sso;
+mod strangers;
+mod start;
 mod tenants;
 mod webhooks;

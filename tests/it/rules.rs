@@ -57,7 +57,6 @@ async fn race(rule: Rule) {
         Rule::InvitationMails => invitation_mails().await,
         Rule::CodeMails => code_mails().await,
         Rule::StrangerMails => stranger_mails().await,
-        Rule::StrangerMails => stranger_mails().await,
         Rule::TenantMails => tenant_mails().await,
     }
 }
@@ -633,32 +632,6 @@ async fn stranger_mails() {
     };
     ask(super::strangers::spellings("zoe@acme.example", WIDE), 1).await;
     ask((0..WIDE).map(|at| format!("p{at}@acme.example")).collect(), 20).await;
-    app.stop().await;
-}
-
-/// Strangers at the door of a domain whose people may join: the answer is the same for all, so the mails are counted.
-async fn stranger_mails() {
-    // Twenty times one, on the plan enterprise.
-    let app = stage(|config| config.limits.stranger_mails_per_day = 1).await;
-    let acme = acme(&app).await;
-    super::sso::prove_domain(&app, &acme, "corp.example").await;
-    let rule = format!("{ORGANIZATIONS}/default/join-rules/corp.example");
-    acme.admin.put(&rule, json!({"mode": "auto"})).await.expect(200);
-    let asked = (0..WIDE).map(|at| {
-        let body = json!({"tenant": "acme", "email": format!("p{at}@corp.example")});
-        ("/api/v1/join".to_owned(), body)
-    });
-    let replies = at_once(&app.anyone(), Method::POST, asked).await;
-    assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", replies.first());
-    tests::eventually("the last of them to be worked off", async || {
-        let waiting = app.operator.get("/api/v1/jobs?status=pending").await.expect(200);
-        let running = app.operator.get("/api/v1/jobs?status=running").await.expect(200);
-        let none = |jobs: Value| jobs["items"].as_array().is_some_and(Vec::is_empty);
-        (none(waiting) && none(running)).then_some(())
-    })
-    .await;
-    let mails = app.mails().await.iter().filter(|mail| mail["template"] == "invitation").count();
-    assert_eq!(mails, 20);
     app.stop().await;
 }
 

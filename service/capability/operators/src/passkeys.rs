@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use entity::authz::{ceremony, operator, passkey};
+use platform::crypto::{hex, random};
 use platform::rules::Rule;
 use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
@@ -64,7 +65,8 @@ async fn take<T: DeserializeOwned>(
     let select = tx.platform::<ceremony::Entity>().filter(ceremony::Column::Id.eq(id));
     let row = tx.lock(select).await?.ok_or_else(refused)?;
     tx.delete(row.clone()).await?;
-    if row.kind != kind || row.expires_at <= tx.now() {
+    // One without an operator was made for an address that is nobody's.
+    if row.kind != kind || row.expires_at <= tx.now() || row.operator_id.is_none() {
         return Err(refused());
     }
     let plain = service.envelope.open("ceremony", id.as_bytes(), &row.state)?;
@@ -134,6 +136,14 @@ pub(crate) async fn finish_registration(
     };
     tx.record("passkey.create", Target::new("operator", who.id));
     Ok(tx.insert(row).await?)
+}
+
+/// Begins what nobody can finish: for an address that is no operator's the store is asked and written as for one that is, or the time
+/// would tell.
+pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Problem> {
+    tx.housekeeping();
+    rows_of(tx, Uuid::nil()).await?;
+    keep(tx, service, "authenticate", None, &hex(&random::<256>())).await
 }
 
 /// Begins a sign-in; `None` for one who has no passkey.

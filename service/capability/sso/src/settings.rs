@@ -177,8 +177,8 @@ const PUBLIC_MAIL: [&str; 24] = [
 /// A domain in the one form in which it is kept: lower case, A-labels. `None` for what isn't one, for a name without a dot, and
 /// for domains in which anybody may have an address.
 pub fn domain(text: &str) -> Option<String> {
-    let name = host_name(text.trim().trim_end_matches('.'))?;
-    let fits = name.split('.').count() >= 2 && name.len() <= 253 && !PUBLIC_MAIL.contains(&name.as_str());
+    let name = identity_core::domain(text.trim().trim_end_matches('.'))?;
+    let fits = name.contains('.') && !PUBLIC_MAIL.contains(&name.as_str());
     fits.then_some(name)
 }
 
@@ -186,17 +186,7 @@ pub fn domain(text: &str) -> Option<String> {
 /// have one domain for the reader and another one for the mail server.
 pub fn domain_of(email: &str) -> Option<String> {
     let (_, host) = email.rsplit_once('@')?;
-    host_name(host.trim_end_matches('.'))
-}
-
-fn host_name(text: &str) -> Option<String> {
-    // A URL's parser forgives and skips (ports that are the default, tabs, backslashes); a name is nothing but its labels.
-    let letters = text.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
-    let url = letters.then(|| url::Url::parse(&format!("https://{text}/")).ok())??;
-    match url.host()? {
-        url::Host::Domain(name) if name.split('.').all(web::is_slug) => Some(name.to_ascii_lowercase()),
-        _ => None,
-    }
+    identity_core::domain(host.trim_end_matches('.'))
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Service};
 
+/// What a begun ceremony takes in the store, about.
+const CEREMONY_BYTES: usize = 1024;
 /// The pages' one script: WebAuthn has no form.
 const SCRIPT: &str = include_str!("../../../../../templates/pages/passkey.js");
 
@@ -252,18 +254,20 @@ impl Input for Login {}
 async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
     let email = input.email.unwrap_or_default();
-    let work = async |tx: &mut PlatformTx| match ops::by_email(tx, &email).await? {
-        Some(who) => passkeys::begin_authentication(tx, service, &who).await,
-        None => {
-            platform::Work::housekeeping(tx);
-            Ok(None)
+    service.strangers.begin(&caller.ctx, CEREMONY_BYTES)?;
+    // Whose address isn't an operator's gets a challenge of the same shape, which nothing answers.
+    let instead = decoy(service, &email)?;
+    let work = async |tx: &mut PlatformTx| {
+        let begun = match ops::by_email(tx, &email).await? {
+            Some(who) => passkeys::begin_authentication(tx, service, &who).await?,
+            None => None,
+        };
+        match begun {
+            Some(begun) => Ok(begun),
+            None => Ok((passkeys::begin_nothing(tx, service).await?, instead.clone())),
         }
     };
-    let (ceremony, options) = match service.db.write_platform(&caller.ctx, work).await? {
-        Some(begun) => begun,
-        // Whose address isn't an operator's gets a challenge of the same shape, which nothing answers.
-        None => (platform::ids::new(), decoy(service, &email)?),
-    };
+    let (ceremony, options) = service.db.write_platform::<_, Problem>(&caller.ctx, work).await?;
     Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
 }
 
