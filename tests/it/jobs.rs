@@ -101,7 +101,7 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
     user(&acme, "bob").await;
     well.until("bob at the healthy receiver", |one| one.body["data"]["userName"] == "bob").await;
     assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
-    assert_eq!(running(&app, "webhook.deliver").await, 40, "they hang all the time");
+    assert!(running(&app, "webhook.deliver").await >= 40, "they hang all the time");
     silent.hang_up();
     well.stop().await;
     app.stop().await;
@@ -120,9 +120,9 @@ async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     let acme = app.tenant("acme").await;
     // A flag for the modules, and twelve mails for the relay.
     app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    let list = format!("/api/v1/tenants/{}/invitations", acme.id);
     for number in 0..12 {
         let body = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
-        let list = format!("/api/v1/tenants/{}/organizations/default/invitations", acme.id);
         app.operator.post(&list, body).await.expect(201);
     }
     eventually("all modules to hang", async || (silent.connections() >= 24).then_some(())).await;
