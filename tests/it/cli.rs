@@ -125,7 +125,7 @@ async fn the_doctor_asks_what_is_outside_and_says_how_to_mend_it() {
         .map(|one| one["part"].as_str().unwrap().to_owned())
         .collect();
     let files = if tests::on_postgres().is_some() { &[][..] } else { &["files"] };
-    let rest = ["clock", "smtp", "outbound", "zitadel", "azure"];
+    let rest = ["clock", "smtp", "outbound", "names", "zitadel", "azure"];
     assert_eq!(parts, [&["config", "keys", "database"], files, &rest].concat());
     let ill = doctor("wrong").await;
     assert_eq!(ill.code, Some(1));

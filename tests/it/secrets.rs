@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use platform::crypto::{BearerSecret, Envelope, LookupKey, SecretKind, Secrets, id_of, sha256};
+use platform::config::Config;
+use platform::crypto::{BearerSecret, Envelope, id_of, sha256};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _};
 use sea_orm::Value as Bound;
 use serde_json::json;
@@ -70,7 +71,15 @@ impl Holder {
 
 /// One of each kind.
 async fn stage() -> (TestApp, Vec<Holder>) {
-    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    stage_with(|_| ()).await
+}
+
+async fn stage_with(adjust: impl FnOnce(&mut Config)) -> (TestApp, Vec<Holder>) {
+    let app = TestApp::with(|config| {
+        config.rate_limit.enabled = false;
+        adjust(config);
+    })
+    .await;
     let acme = app.tenant("acme").await;
     let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.id);
     let client = app.operator.post(&path, json!({"name": "oauth", "kind": "client"})).await.expect(201);
@@ -171,15 +180,13 @@ async fn a_lookup_key_that_is_lost_is_made_anew_and_the_hashes_go_on() {
 /// Three hundred who name a token and don't know its secret, and in their midst one who does.
 #[actix_web::test]
 async fn a_crowd_with_wrong_secrets_delays_nobody_even_after_a_restart() {
-    let (app, holders) = stage().await;
-    let secrets = Secrets::new(LookupKey::throw_away());
-    let began = Instant::now();
-    secrets.protect(SecretKind::ScimToken, Uuid::nil(), Uuid::nil(), "x").await.expect("a hash");
-    let one_evaluation = began.elapsed();
+    // Of one network, which would have 250 connections.
+    let (app, holders) = stage_with(|config| config.server.connections_max = 4_000).await;
+    // None of them reaches Argon2, which would fail.
+    spoil_hashes(&app).await;
     let (at, replica) = app.replica().await;
     let Holder::Key(idp, path) = &holders[1] else { panic!("the token") };
     let secret = idp.bearer.as_deref().expect("a secret");
-    let began = Instant::now();
     let crowd: Vec<_> = (0..300)
         .map(|_| {
             let stranger = at.with(wrong(secret));
@@ -189,15 +196,12 @@ async fn a_crowd_with_wrong_secrets_delays_nobody_even_after_a_restart() {
         .collect();
     let asked = Instant::now();
     assert_eq!(holders[1].right(&at).await, 200);
+    // It took half a minute; what is left is what 300 requests cost a debug build on a busy machine.
     let rightful = asked.elapsed();
+    assert!(rightful < Duration::from_secs(15), "{rightful:?}");
     for one in crowd {
         assert_eq!(one.await.expect("an answer"), 401);
     }
-    let all = began.elapsed();
-    // Two evaluations at once: a crowd that reached Argon2 would take 150 of them.
-    let bound = one_evaluation * 75 + Duration::from_secs(1);
-    assert!(all < bound, "{all:?}, one evaluation takes {one_evaluation:?}");
-    assert!(rightful < bound / 2, "{rightful:?} of {all:?}");
     stop(app, replica).await;
 }
 

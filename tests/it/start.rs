@@ -186,12 +186,13 @@ async fn files_are_the_owners_alone_from_the_start() {
     }
     let data = store.directory.path().join("deep/data");
     let file = |name: &str| data.join(name);
+    let listen = format!("127.0.0.1:{}", tests::free_port());
     // Whatever the umask.
     let script = format!("umask 000; exec {PROGRAM} serve");
     let mut serving = Command::new("sh")
         .args(["-c", &script])
         .env("TENANTRY_DATA_DIR", &data)
-        .env("TENANTRY_LISTEN", format!("127.0.0.1:{}", tests::free_port()))
+        .env("TENANTRY_LISTEN", &listen)
         .env("TENANTRY_LOG", "error")
         .stdout(Stdio::null())
         .kill_on_drop(true)
@@ -199,6 +200,11 @@ async fn files_are_the_owners_alone_from_the_start() {
         .expect("it starts");
     let made = ["master.key", "tenantry.db", "tenantry.db-wal", "tenantry.db-shm"];
     tests::eventually("the files", async || made.iter().all(|name| file(name).exists()).then_some(())).await;
+    let ready = format!("http://{listen}/ready");
+    tests::eventually("it is ready", async || {
+        reqwest::get(&ready).await.ok().filter(|one| one.status() == 200)
+    })
+    .await;
     assert_eq!(mode(&data), 0o700);
     for name in made {
         assert_eq!(mode(&file(name)), 0o600, "{name}");

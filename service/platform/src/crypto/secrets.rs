@@ -266,6 +266,11 @@ mod tests {
         assert_eq!(secrets.recognise("secret", old).await, right);
         assert_eq!(secrets.recognise("secret", old).await, right);
         assert_eq!(secrets.recognise("secre", old).await, Ok(Verdict::Wrong));
+        // Each verdict of Argon2 once, for as long and as many as LIMITS.md says.
+        secrets.verdicts.run_pending_tasks();
+        assert_eq!(secrets.verdicts.entry_count(), 2);
+        let policy = secrets.verdicts.policy();
+        assert_eq!((policy.max_capacity(), policy.time_to_live()), (Some(VERDICTS_MAX), Some(VERDICTS_KEPT)));
         let other = Secrets::new(LookupKey::throw_away());
         assert_eq!(other.recognise("secret", stored(kind, id, &proof)).await, Ok(Verdict::Wrong));
     }

@@ -189,7 +189,12 @@ impl Asked {
             DbBackend::Sqlite => {
                 "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'"
             }
-            _ => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+            // The first change grants it to the roles: without that, a first start was interrupted before its end.
+            _ => {
+                "SELECT 1 FROM pg_class, aclexplode(relacl) AS one \
+                 WHERE pg_class.oid = to_regclass('seaql_migrations') AND one.privilege_type = 'SELECT' \
+                 AND one.grantee = to_regrole('tenantry_platform')"
+            }
         };
         if self.rows(there).await?.is_empty() {
             return Ok(Look::default());

@@ -340,8 +340,12 @@ async fn introspect(
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
-        let principal =
-            management.authenticate(&caller.service, bearer.trim()).await.map_err(|_| unauthenticated())?;
+        let known = management.authenticate(&caller.service, bearer.trim()).await;
+        // A store or a queue that is busy is no wrong credential.
+        let principal = known.map_err(|problem| match problem.code.status().is_server_error() {
+            true => problem,
+            false => unauthenticated(),
+        })?;
         if !allows(principal.role, Permission::SsoExchange) {
             return Err(Problem::new(Code::AuthInsufficient));
         }
