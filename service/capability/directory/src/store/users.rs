@@ -116,8 +116,9 @@ pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<Stri
     let mut all: Vec<String> =
         tx.all(admins.limit(TOLD_MAX)).await?.into_iter().filter_map(|row| row.email).collect();
     all.extend(tenant.owner_email.clone());
-    all.sort();
-    all.dedup();
+    // One mail to one mailbox, however its address was written.
+    all.sort_by_cached_key(|address| fold(address));
+    all.dedup_by_key(|address| fold(address));
     Ok(all)
 }
 
