@@ -27,7 +27,12 @@ const HEALED: Duration = Duration::from_secs(5);
 
 /// The settings of a process whose rate limits are not what is looked at, and some more.
 fn settings<'a>(more: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
-    let mut all = vec![("TENANTRY__RATE_LIMIT__ENABLED", "false"), ("TENANTRY_LOG", "off")];
+    let mut all = vec![
+        ("TENANTRY__RATE_LIMIT__ENABLED", "false"),
+        ("TENANTRY_LOG", "off"),
+        // A process that dies on purpose needn't say where for seconds.
+        ("RUST_BACKTRACE", "0"),
+    ];
     all.extend(more);
     all
 }

@@ -115,7 +115,14 @@ impl Process {
     }
 
     pub async fn kill(mut self) {
-        self.child.kill().await.expect("killed");
+        self.end().await;
+    }
+
+    /// Kills it, where it still lives, and waits for its end.
+    pub async fn end(&mut self) {
+        if !self.has_ended() {
+            self.child.kill().await.expect("killed");
+        }
     }
 
     /// The process' id.

@@ -87,7 +87,7 @@ async fn a_store_that_takes_no_writes_is_unhealthy_and_readable_until_it_does() 
 }
 
 #[actix_web::test]
-async fn a_read_only_disk_is_a_reason_not_to_start() {
+async fn a_start_on_a_read_only_disk_is_refused_or_unhealthy() {
     if on_postgres().is_some() {
         return;
     }
@@ -99,9 +99,15 @@ async fn a_read_only_disk_is_a_reason_not_to_start() {
     ledger.create(&scim, "before").await;
     process.kill().await;
     disk.read_only();
-    let logged = settings([("TENANTRY_LOG", "error")]);
-    let mut process = Process::begin(PROGRAM, &store, &logged, Stdio::null());
-    assert!(!process.is_ready().await, "it refuses to start on a disk that it can't write");
+    // Reading is possible, and so is refusing to start: but not to look well.
+    let mut process = Process::begin(PROGRAM, &store, &settings([]), Stdio::null());
+    if process.is_ready().await {
+        ledger.create(&process.operator.with(scim.bearer.clone().expect("a token")), "read-only").await;
+        assert_eq!(ledger.count(Outcome::Refused), 1, "nothing can be written");
+        only_unavailable(&ledger, "a read-only disk");
+        health_until(&process.operator, NOTICED, |status| status != "healthy").await;
+    }
+    process.end().await;
     disk.writable();
     let process = Process::start(PROGRAM, &store, None, &settings([])).await;
     let scim = process.operator.with(scim.bearer.expect("a token"));
@@ -116,13 +122,20 @@ async fn a_process_without_memory_loses_nothing() {
     let scim = tests::faults::tenant(&process, "acme").await;
     let ledger = Ledger::default();
     for room in [0, 256 * 1024, 2 * 1024 * 1024] {
-        let limit = format!("--as={}", address_space(process.id()) + room);
+        let limit = format!("--as={}:", address_space(process.id()) + room);
         let prlimit =
             |limit: &str, id: u32| Command::new("prlimit").args(["--pid", &id.to_string(), limit]).status();
         assert!(prlimit(&limit, process.id()).expect("prlimit is there").success());
         for number in 0..40 {
             let scim = process.operator.with(scim.bearer.clone().expect("a token"));
             if ledger.create(&scim, &format!("room-{room}-{number}")).await.is_none() {
+                // It is dying, and writes down where.
+                for _ in 0..100 {
+                    if process.has_ended() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
                 break;
             }
         }
@@ -130,7 +143,7 @@ async fn a_process_without_memory_loses_nothing() {
         if process.has_ended() {
             process = Process::start(PROGRAM, &store, None, &settings([])).await;
         } else {
-            assert!(prlimit("--as=unlimited", process.id()).expect("prlimit is there").success());
+            assert!(prlimit("--as=unlimited:", process.id()).expect("prlimit is there").success());
         }
         let scim = process.operator.with(scim.bearer.clone().expect("a token"));
         healed(&ledger, &scim, &format!("room-{room}")).await;

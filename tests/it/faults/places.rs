@@ -143,6 +143,18 @@ async fn a_create_survives_memory_that_sqlite_does_not_get() {
 }
 
 #[actix_web::test]
+#[ignore = "minutes: tests/interop runs it"]
+async fn a_create_survives_memory_that_sqlite_does_not_get_at_any_place() {
+    if on_postgres().is_some() {
+        return;
+    }
+    let mut walk = Walk::begin().await;
+    walk.through("memory-once", Call::Memory, Act::Fail(Errno::NoMemory), Some(1), 1).await;
+    walk.through("memory-lasting", Call::Memory, Act::Fail(Errno::NoMemory), None, 3).await;
+    walk.end().await;
+}
+
+#[actix_web::test]
 async fn interruptions_and_short_transfers_go_unnoticed() {
     if on_postgres().is_some() {
         return;

@@ -23,11 +23,13 @@ impl Lock {
         Some(Lock::Writer(connection))
     }
 
-    /// A tenant's row on Postgres, by a superuser's URL. `None` where there is no connection or no lock to be had.
+    /// A tenant's row and those of its quotas on Postgres, by a superuser's URL: whoever creates something waits for them. `None` where there is no connection or no lock to be had.
     pub async fn tenant(url: &str, slug: &str) -> Option<Self> {
         let mut connection = PgConnection::connect(url).await.ok()?;
+        let whose = format!("(SELECT id FROM tenant WHERE slug = '{slug}')");
         let lock = format!(
-            "BEGIN; SET LOCAL lock_timeout = '3s'; SELECT id FROM tenant WHERE slug = '{slug}' FOR UPDATE"
+            "BEGIN; SET LOCAL lock_timeout = '3s'; SELECT 1 FROM tenant WHERE id = {whose} FOR UPDATE; \
+             SELECT 1 FROM quota WHERE tenant_id = {whose} FOR UPDATE"
         );
         connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(lock))).await.ok()?;
         Some(Lock::Row(connection))

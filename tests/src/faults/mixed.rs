@@ -212,10 +212,7 @@ impl World {
         if let Below::Sqlite(faults) = &self.below {
             faults.clear();
         }
-        let _ = std::process::Command::new("kill").args(["-9", &self.process.id().to_string()]).status();
-        while !self.process.has_ended() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.process.end().await;
         let settings = self.below.settings();
         self.process = Process::begin(&self.program, &self.store, &settings, std::process::Stdio::inherit());
         assert!(self.process.is_ready().await, "it starts after a kill");
