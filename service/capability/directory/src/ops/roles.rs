@@ -47,7 +47,7 @@ pub async fn create_role_mapping(
     tx.exclusive(Rule::RoleMappings, organization).await?;
     let there = store::mappings(tx, organization).await?;
     if there.len() as u64 >= store::MAPPINGS_MAX {
-        return Err(Problem::invalid("/groupId", "the organization has 500 mappings already"));
+        return Err(Problem::full("role_mappings", store::MAPPINGS_MAX));
     }
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
