@@ -5,7 +5,7 @@
 //! took effect and its reply was lost. A record that was never applied is free again after a minute.
 
 use actix_web::HttpResponse;
-use actix_web::body::to_bytes;
+use actix_web::body::{BodySize, MessageBody as _, to_bytes};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use chrono::TimeDelta;
@@ -23,6 +23,8 @@ const KEPT: TimeDelta = TimeDelta::hours(24);
 const ABANDONED: TimeDelta = TimeDelta::seconds(60);
 /// Characters of a key.
 const KEY_MAX: usize = 255;
+/// Bytes of a reply that is kept.
+const REPLY_BYTES_MAX: u64 = 256 << 10;
 /// Headers of a reply that are kept.
 const HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ETAG];
 
@@ -126,6 +128,12 @@ pub(crate) async fn finish(
     mark: &IdempotencyMark,
     response: HttpResponse,
 ) -> Result<HttpResponse, Problem> {
+    if response.status().is_success()
+        && !matches!(response.body().size(), BodySize::None | BodySize::Sized(..=REPLY_BYTES_MAX))
+    {
+        // Too large to be kept: a repeat is told that the work took effect and its reply was lost.
+        return Ok(response);
+    }
     let (head, body) = response.into_parts();
     let body = to_bytes(body).await.map_err(|_| Problem::internal("the reply's body broke off"))?;
     let status = head.status();
