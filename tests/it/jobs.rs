@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use reqwest::Method;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use serde_json::{Value, json};
@@ -239,15 +240,16 @@ async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
             spelled(&app, id)
         )
     };
-    let now = app.clock.now().to_rfc3339();
+    let before = |age: TimeDelta| format!("'{}'", (app.clock.now() - age).to_rfc3339());
+    let now = before(TimeDelta::zero());
     let bytes = if app.store.superuser_url.is_some() { "'\\x00'" } else { "x'00'" };
     for sql in [
-        job("00000000-0000-7000-8000-000000000001", "'2026-01-01T12:00:00+00:00'"),
-        job("00000000-0000-7000-8000-000000000002", &format!("'{now}'")),
+        job("00000000-0000-7000-8000-000000000001", &before(TimeDelta::days(90) + TimeDelta::hours(1))),
+        job("00000000-0000-7000-8000-000000000002", &before(TimeDelta::days(90) - TimeDelta::hours(1))),
         format!(
             "INSERT INTO idempotency_record (principal, idempotency_key, fingerprint, state, created_at, expires_at) \
              VALUES ('p', 'over', {bytes}, 'answered', '2026-01-01T12:00:00+00:00', '2026-01-02T12:00:00+00:00'), \
-             ('p', 'open', {bytes}, 'answered', '{now}', '2999-01-02T12:00:00+00:00')"
+             ('p', 'open', {bytes}, 'answered', {now}, '2999-01-02T12:00:00+00:00')"
         ),
     ] {
         behind.execute_unprepared(&sql).await.expect("the row");

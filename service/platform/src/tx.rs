@@ -26,9 +26,10 @@ use crate::db::{Access, Db};
 use crate::store::shares::Holder;
 use crate::{DbError, Timestamp};
 
+pub use platform::PlatformStatement;
 pub use reads::Reads;
 use writes::Writes;
-pub use writes::{Event, PlatformStatement, Work};
+pub use writes::{Event, Work};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
 use uuid::Uuid;
 
 use super::writes::{AuditRecord, Event, insert_rows, primary_key, replace};
-use super::{Ctx, PlatformTx, Target};
+use super::{Ctx, PlatformTx, Target, Tx};
 use crate::DbError;
 
 impl PlatformTx {
@@ -85,5 +85,39 @@ impl PlatformTx {
     pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
         let data = serde_json::to_value(event).unwrap_or_default();
         self.writes.events.push((E::TYPE, Some(tenant), data));
+    }
+}
+
+/// A statement over tables of the platform that a tenant's transaction makes, named so that the whole list can be looked at. Values
+/// begin at `$1`, and the text is a constant: nothing that a tenant says becomes a part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PlatformStatement {
+    sql: &'static str,
+}
+
+impl PlatformStatement {
+    /// For a constant with a name.
+    pub const fn new(sql: &'static str) -> Self {
+        Self { sql }
+    }
+}
+
+impl Tx {
+    /// Runs a statement as the platform role, e.g. an instance's count of tenants; tells how many rows it touched. What follows is
+    /// the tenant's again.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    pub async fn as_platform(
+        &self,
+        statement: PlatformStatement,
+        values: Vec<Value>,
+    ) -> Result<u64, DbError> {
+        self.writes.touched();
+        self.db.as_platform(&self.connection).await?;
+        // Where it fails nothing of the transaction stays, so the role need not be put back.
+        let touched = self.execute_raw(statement.sql, values).await?;
+        self.db.as_tenant(&self.connection).await?;
+        Ok(touched)
     }
 }

@@ -45,20 +45,6 @@ struct NewJob {
     tenant: Option<Uuid>,
 }
 
-/// A statement over tables of the platform that a tenant's transaction makes, named so that the whole list can be looked at. Values
-/// begin at `$1`, and the text is a constant: nothing that a tenant says becomes a part of it.
-#[derive(Clone, Copy, Debug)]
-pub struct PlatformStatement {
-    sql: &'static str,
-}
-
-impl PlatformStatement {
-    /// For a constant with a name.
-    pub const fn new(sql: &'static str) -> Self {
-        Self { sql }
-    }
-}
-
 /// What a transaction will have written when it commits.
 #[derive(Debug)]
 pub(super) struct Writes {
@@ -439,23 +425,5 @@ impl Tx {
         debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
         self.writes.touched();
         self.query_raw(sql, self.scoped(values)).await
-    }
-
-    /// Runs a statement as the platform role, e.g. an instance's count of tenants; tells how many rows it touched. What follows is
-    /// the tenant's again.
-    ///
-    /// # Errors
-    /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn as_platform(
-        &self,
-        statement: PlatformStatement,
-        values: Vec<Value>,
-    ) -> Result<u64, DbError> {
-        self.writes.touched();
-        self.db.as_platform(&self.connection).await?;
-        // Where it fails nothing of the transaction stays, so the role need not be put back.
-        let touched = self.execute_raw(statement.sql, values).await?;
-        self.db.as_tenant(&self.connection).await?;
-        Ok(touched)
     }
 }
