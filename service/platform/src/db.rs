@@ -17,6 +17,7 @@ use crate::sql::Sql;
 use crate::store::connection::{Connection, Connections, Uncommitted};
 use crate::store::health::{Health, Watch};
 use crate::store::integrity::{Integrity, Round};
+use crate::store::raw::Pools;
 use crate::store::shares::{Holder, Shares, Turn};
 use crate::store::{migrate, open};
 
@@ -59,7 +60,7 @@ struct Inner {
     reader: Connections,
     writes: Shares,
     reads: Shares,
-    watch: Watch,
+    watch: Arc<Watch>,
     integrity: Mutex<Integrity>,
     round: tokio::sync::Mutex<Round>,
     /// The URL of SQLite's file.
@@ -88,15 +89,18 @@ impl Db {
         let url = config.url_or_default(data_dir);
         let (writer, reader, file) = if url.starts_with("sqlite:") {
             let (writer, reader) = open::sqlite(&url).await?;
-            (Connections::Sqlite(writer), Connections::Sqlite(reader), Some(url))
+            (Pools::Sqlite(writer), Pools::Sqlite(reader), Some(url))
         } else {
-            let pool = Connections::Postgres(open::postgres(config).await?);
+            let pool = Pools::Postgres(open::postgres(config).await?);
             (pool.clone(), pool, None)
         };
+        let watch = Arc::new(Watch::default());
+        let connections = |pools| Connections::new(pools, watch.clone());
+        let (writer, reader) = (connections(writer), connections(reader));
         let (writes, reads) = shares(config, file.is_some());
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
         let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
-        let (watch, integrity, round) = (Watch::default(), Mutex::default(), tokio::sync::Mutex::default());
+        let (integrity, round) = (Mutex::default(), tokio::sync::Mutex::default());
         let listeners = RwLock::default();
         let inner = Inner {
             writer,
@@ -214,14 +218,14 @@ impl Db {
 
     async fn probe(&self) -> Result<(), DbError> {
         let scope = self.beginning(Holder::Platform, Access::Write);
-        let connection = self.inner.writer.begin(&scope).await.map_err(|error| self.refused(error))?;
+        let connection = self.inner.writer.begin(&scope).await?;
         let sql = "UPDATE store_state SET probed_at = $1 WHERE id = 1";
         let written = connection.execute_raw(self.statement(sql, [self.clock().now().into()])).await;
         match written {
             Ok(_) => self.commit_connection(connection).await,
             Err(error) => {
                 connection.roll_back().await;
-                Err(self.refused(error))
+                Err(error.into())
             }
         }
     }
@@ -239,15 +243,6 @@ impl Db {
         }
     }
 
-    /// A failure as a fact, which the watch hears of.
-    pub(crate) fn refused(&self, error: sea_orm::DbErr) -> DbError {
-        let error = DbError::from(error);
-        if let Some(why) = error.is_failing() {
-            self.inner.watch.failed(why);
-        }
-        error
-    }
-
     /// Commits, and tells the watch how it went.
     pub(crate) async fn commit_connection(&self, connection: Connection) -> Result<(), DbError> {
         match connection.commit().await {
@@ -255,13 +250,9 @@ impl Db {
                 self.inner.watch.written();
                 Ok(())
             }
-            Err(Uncommitted::Refused(error)) => Err(self.refused(error)),
-            Err(Uncommitted::Doubtful(error)) if self.fence().await => Err(self.refused(error)),
-            Err(Uncommitted::Doubtful(error)) => {
-                let known = error.to_string();
-                self.refused(error);
-                Err(DbError::Unknown(sea_orm::DbErr::Custom(known)))
-            }
+            Err(Uncommitted::Refused(error)) => Err(error.into()),
+            Err(Uncommitted::Doubtful(error)) if self.fence().await => Err(error.into()),
+            Err(Uncommitted::Doubtful(error)) => Err(DbError::Unknown(error)),
         }
     }
 
@@ -324,7 +315,7 @@ impl Db {
         }
         let turn = shares.turn(holder).await?;
         let beginning = self.beginning(holder, access);
-        let connection = connections.begin(&beginning).await.map_err(|error| self.refused(error))?;
+        let connection = connections.begin(&beginning).await?;
         Ok(Begun { connection, turn })
     }
 

@@ -72,15 +72,6 @@ impl DbError {
             Failing::Broken => DbError::Broken(error),
         }
     }
-
-    /// Whether the store itself is at fault, so that the next write would fail as well.
-    pub(crate) fn is_failing(&self) -> Option<Failing> {
-        match self {
-            DbError::Full(_) => Some(Failing::Full),
-            DbError::Broken(_) => Some(Failing::Broken),
-            _ => None,
-        }
-    }
 }
 
 impl From<DbErr> for DbError {
@@ -90,7 +81,7 @@ impl From<DbErr> for DbError {
         {
             return DbError::Conflict(text);
         }
-        match Kind::of(&error) {
+        match Kind::of_orm(&error) {
             Kind::Busy => DbError::Busy(error),
             Kind::Full => DbError::Full(error),
             Kind::Broken => DbError::Broken(error),
@@ -101,7 +92,7 @@ impl From<DbErr> for DbError {
 
 /// What a failure that is no refused constraint means to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Busy,
     Full,
     Broken,
@@ -109,18 +100,20 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(error: &DbErr) -> Self {
+    fn of_orm(error: &DbErr) -> Self {
         let runtime = match error {
             DbErr::ConnectionAcquire(_) => return Kind::Busy,
             DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
             _ => return Kind::Other,
         };
         let RuntimeErr::SqlxError(error) = runtime else { return Kind::Other };
-        match error.as_ref() {
-            sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::Io(_)
-            | sqlx::Error::WorkerCrashed => Kind::Busy,
+        Kind::of(error)
+    }
+
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Kind::Busy,
+            sqlx::Error::WorkerCrashed => Kind::Broken,
             sqlx::Error::Database(database) => Kind::of_code(database.code().as_deref().unwrap_or_default()),
             _ => Kind::Other,
         }

@@ -3,6 +3,7 @@
 //! | module | gives |
 //! |---|---|
 //! | [`connection`] | one transaction on one connection; whatever can't be vouched for is thrown away |
+//! | [`raw`], [`crash`] | the driver's connections, and its threads that die |
 //! | [`open`] | the pools of both stores |
 //! | [`shares`] | how many connections one tenant may have at once |
 //! | [`health`] | whether writes reach the disk, and the probe that notices when they do again |
@@ -11,11 +12,13 @@
 //! | [`migrate`] | each schema change and its record in one transaction |
 
 pub(crate) mod connection;
+pub(crate) mod crash;
 pub mod health;
 pub mod integrity;
 pub mod look;
 pub(crate) mod migrate;
 pub(crate) mod open;
+pub(crate) mod raw;
 pub(crate) mod shares;
 #[cfg(test)]
 mod tests;

@@ -13,12 +13,13 @@
 //! A transaction of which one statement failed can't be committed, on either store. Postgres answers such a COMMIT with
 //! success and rolls back; and work that goes on after a failure on SQLite would fail on Postgres.
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use sea_query_sqlx::SqlxValues;
-use sqlx::pool::PoolConnection;
-use sqlx::{Database, Executor as _, Pool, Postgres, Sqlite};
 use tokio::sync::Mutex;
 
+use super::health::Watch;
+use super::raw::{Pools, Raw};
 use crate::DbError;
 
 /// SQLite's primary result code for a refused constraint.
@@ -26,22 +27,17 @@ const SQLITE_CONSTRAINT: i32 = 19;
 /// And for a disk without room.
 const SQLITE_FULL: i32 = 13;
 
-/// Connections of one store.
+/// Connections of one store, and who hears how they fare.
 #[derive(Clone, Debug)]
-pub(crate) enum Connections {
-    Sqlite(Pool<Sqlite>),
-    Postgres(Pool<Postgres>),
-}
-
-#[derive(Debug)]
-enum Raw {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+pub(crate) struct Connections {
+    pools: Pools,
+    watch: Arc<Watch>,
 }
 
 /// A connection with an open transaction. Dropped unfinished, it is closed.
 pub(crate) struct Connection {
     backend: DbBackend,
+    watch: Arc<Watch>,
     open: Mutex<Open>,
 }
 
@@ -100,98 +96,42 @@ impl Drop for Open {
     }
 }
 
-/// Runs the same on the driver's two types, of which no trait object can be made.
-macro_rules! on {
-    ($raw:expr, $connection:ident => $work:expr) => {
-        match $raw {
-            Raw::Sqlite(inner) => {
-                let $connection = &mut **inner;
-                $work
-            }
-            Raw::Postgres(inner) => {
-                let $connection = &mut **inner;
-                $work
-            }
-        }
-    };
-}
-
-impl Raw {
-    /// Runs a text without parameters: BEGIN, COMMIT, settings.
-    async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
-        match self {
-            // One statement, prepared once: it runs at every transaction.
-            Raw::Sqlite(inner) => {
-                (&mut **inner).execute(sqlx::query(sqlx::AssertSqlSafe(text))).await.map(drop)
-            }
-            Raw::Postgres(inner) => {
-                (&mut **inner).execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(drop)
-            }
-        }
-    }
-
-    fn close_on_drop(&mut self) {
-        match self {
-            Raw::Sqlite(inner) => inner.close_on_drop(),
-            Raw::Postgres(inner) => inner.close_on_drop(),
-        }
-    }
-
-    /// Closes the connection before anybody else may have its place in the pool.
-    async fn close(self) {
-        let closed = match self {
-            Raw::Sqlite(inner) => inner.close().await,
-            Raw::Postgres(inner) => inner.close().await,
-        };
-        if let Err(error) = closed {
-            tracing::debug!(%error, "a connection that was thrown away could not be closed in order");
-        }
-    }
-}
-
 impl Connections {
-    async fn acquire(&self) -> Result<Raw, sqlx::Error> {
-        match self {
-            Connections::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
-            Connections::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
-        }
+    /// `pools`, whose failures `watch` hears of.
+    pub(crate) fn new(pools: Pools, watch: Arc<Watch>) -> Self {
+        Self { pools, watch }
+    }
+
+    #[cfg(test)]
+    pub(super) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     fn backend(&self) -> DbBackend {
-        match self {
-            Connections::Sqlite(_) => DbBackend::Sqlite,
-            Connections::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
-    fn attempts(&self) -> u32 {
-        match self {
-            Connections::Sqlite(_) => 2,
-            Connections::Postgres(pool) => pool.options().get_max_connections().saturating_add(1),
-        }
+        self.pools.backend()
     }
 
     /// Begins a transaction by `begin`, a text without parameters.
     pub(crate) async fn begin(&self, begin: &str) -> Result<Connection, DbErr> {
-        let mut attempts = self.attempts();
+        let mut attempts = self.pools.attempts();
         loop {
-            let mut raw = self.acquire().await.map_err(connecting)?;
+            let mut raw = self.pools.acquire().await.map_err(connecting)?;
             let error = match raw.run(begin).await {
                 Ok(()) => {
                     let open = Mutex::new(Open { raw: Some(raw), state: State::Sound });
-                    return Ok(Connection { backend: self.backend(), open });
+                    return Ok(Connection { backend: self.backend(), watch: self.watch.clone(), open });
                 }
                 Err(error) => error,
             };
             raw.close().await;
             attempts = attempts.saturating_sub(1);
             // A transaction that is still open (SQLITE_ERROR) or a dead connection: the next one may be sound.
-            let another = match self {
-                Connections::Sqlite(_) => sqlite_code(&error) == Some(1),
-                Connections::Postgres(_) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
+            let another = match self.pools {
+                Pools::Sqlite(_) => sqlite_code(&error) == Some(1),
+                Pools::Postgres(_) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
             };
             if !another || attempts == 0 {
+                self.watch.hear(&error);
                 return Err(executing(error));
             }
         }
@@ -204,19 +144,18 @@ impl Connections {
 
     /// The same, for several rows.
     pub(crate) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut attempts = self.attempts();
+        let mut attempts = self.pools.attempts();
         loop {
-            let mut raw = self.acquire().await.map_err(connecting)?;
+            let mut raw = self.pools.acquire().await.map_err(connecting)?;
             let error = match raw.fetch_all(&statement).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
             };
             attempts = attempts.saturating_sub(1);
-            if let sqlx::Error::Database(_) = error {
-                return Err(querying(error));
-            }
             raw.close().await;
-            if attempts == 0 || self.backend() == DbBackend::Sqlite {
+            let lost = matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_));
+            if !lost || attempts == 0 || self.backend() == DbBackend::Sqlite {
+                self.watch.hear(&error);
                 return Err(querying(error));
             }
         }
@@ -224,45 +163,8 @@ impl Connections {
 
     /// Closes all; open transactions finish first.
     pub(crate) async fn close(&self) {
-        match self {
-            Connections::Sqlite(pool) => pool.close().await,
-            Connections::Postgres(pool) => pool.close().await,
-        }
+        self.pools.close().await;
     }
-}
-
-impl Raw {
-    async fn fetch_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
-        on!(self, connection => {
-            let rows = prepared(statement).fetch_all(connection).await?;
-            Ok(rows.into_iter().map(QueryResult::from).collect())
-        })
-    }
-
-    async fn fetch_one(&mut self, statement: &Statement) -> Result<Option<QueryResult>, sqlx::Error> {
-        on!(self, connection => {
-            Ok(prepared(statement).fetch_optional(connection).await?.map(QueryResult::from))
-        })
-    }
-
-    async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, sqlx::Error> {
-        on!(self, connection => prepared(statement).execute(connection).await.map(ExecResult::from))
-    }
-
-    async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
-        on!(self, connection => {
-            connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(ExecResult::from)
-        })
-    }
-}
-
-fn prepared<DB>(statement: &Statement) -> sqlx::query::Query<'_, DB, SqlxValues>
-where
-    DB: Database,
-    SqlxValues: sqlx::IntoArguments<DB>,
-{
-    let values = statement.values.clone().unwrap_or(sea_orm::Values(Vec::new()));
-    sqlx::query_with(sqlx::AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
 }
 
 impl Open {
@@ -300,7 +202,11 @@ impl Connection {
             open.roll_back().await;
             return Err(Uncommitted::Refused(broken()));
         }
-        open.end("COMMIT").await.map_err(|error| Uncommitted::by(self.backend, error))
+        let committed = open.end("COMMIT").await;
+        committed.map_err(|error| {
+            self.watch.hear(&error);
+            Uncommitted::by(self.backend, error)
+        })
     }
 
     /// Ends a transaction that has nothing to keep.
@@ -345,6 +251,7 @@ macro_rules! within {
             }
             Err(error) => {
                 open.failed(&error);
+                $connection.watch.hear(&error);
                 Err($kind(error))
             }
         }

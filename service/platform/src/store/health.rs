@@ -10,9 +10,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::Kind;
+
 /// How often a failing store is asked whether it takes writes again.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
-/// How often a store that nothing is written to is asked.
+/// How often a store of which nothing bad is known is asked.
 pub const IDLE_PROBE: Duration = Duration::from_secs(30);
 
 /// Why the store takes no writes.
@@ -43,13 +45,12 @@ pub(crate) struct Watch {
 struct State {
     health: Health,
     probed: Instant,
-    written: Instant,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         let now = Instant::now();
-        Self { state: Mutex::new(State { health: Health::Good, probed: now, written: now }) }
+        Self { state: Mutex::new(State { health: Health::Good, probed: now }) }
     }
 }
 
@@ -65,7 +66,6 @@ impl Watch {
     /// A write went through.
     pub(crate) fn written(&self) {
         let mut state = self.state();
-        state.written = Instant::now();
         if state.health != Health::Good {
             tracing::info!("the store takes writes again");
             state.health = Health::Good;
@@ -84,11 +84,21 @@ impl Watch {
         }
     }
 
+    /// A statement failed; if that is the store's own fault, it counts.
+    pub(crate) fn hear(&self, error: &sqlx::Error) {
+        match Kind::of(error) {
+            Kind::Full => self.failed(Failing::Full),
+            Kind::Broken => self.failed(Failing::Broken),
+            Kind::Busy | Kind::Other => {}
+        }
+    }
+
     /// Whether it is time for the caller to probe; nobody else is told so until the next time.
     pub(crate) fn probe_is_due(&self) -> bool {
         let mut state = self.state();
         let due = match state.health {
-            Health::Good => state.written.elapsed().min(state.probed.elapsed()) >= IDLE_PROBE,
+            // Transactions that change nothing succeed on a full disk: only the probe tells.
+            Health::Good => state.probed.elapsed() >= IDLE_PROBE,
             Health::Failing(_) => state.probed.elapsed() >= PROBE_EVERY,
         };
         if due {

@@ -35,7 +35,6 @@ pub(crate) async fn migrate(config: &Database, url: &str) -> Result<Vec<String>,
 }
 
 async fn all(connection: &DatabaseConnection, backend: DbBackend) -> Result<Vec<String>, DbError> {
-    migration::Migrator::install(connection).await?;
     let mut applied = Vec::new();
     for change in migration::Migrator::migrations() {
         match one(connection, backend, change.as_ref()).await {
@@ -64,6 +63,7 @@ async fn one(
     change: &dyn MigrationTrait,
 ) -> Result<bool, DbErr> {
     let transaction = begin(connection, backend).await?;
+    install(&transaction, backend).await?;
     let sql = "SELECT version FROM seaql_migrations WHERE version = $1";
     let known = Statement::from_sql_and_values(backend, sql, [change.name().into()]);
     if transaction.query_one_raw(known).await?.is_some() {
@@ -73,6 +73,19 @@ async fn one(
     apply(&transaction, backend, change).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Makes the table of records, in the transaction of the first change: the rights to it are that change's.
+async fn install(transaction: &DatabaseTransaction, backend: DbBackend) -> Result<(), DbErr> {
+    let sql = if backend == DbBackend::Postgres {
+        "SELECT 1 AS there WHERE to_regclass('seaql_migrations') IS NOT NULL"
+    } else {
+        "SELECT 1 AS there FROM sqlite_schema WHERE type = 'table' AND name = 'seaql_migrations'"
+    };
+    if transaction.query_one_raw(Statement::from_string(backend, sql)).await?.is_none() {
+        migration::Migrator::install(transaction).await?;
+    }
+    Ok(())
 }
 
 async fn apply(

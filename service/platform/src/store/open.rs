@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Pool, Postgres, R
 use tokio::time::timeout;
 
 use super::connection::opening;
+use super::crash;
 use crate::DbError;
 use crate::config::Database;
 
@@ -55,6 +56,7 @@ pub(crate) async fn sqlite_pool(
 
 /// The writer and the readers.
 pub(crate) async fn sqlite(url: &str) -> Result<(Pool<Sqlite>, Pool<Sqlite>), DbError> {
+    crash::notice();
     let options = sqlite_options(url)?;
     let writer = sqlite_pool(options.clone(), 1).await?;
     let reader = sqlite_pool(options.create_if_missing(false).read_only(true), SQLITE_READERS).await?;

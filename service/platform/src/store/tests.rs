@@ -1,16 +1,22 @@
 //! Connections that are not believed, on a SQLite file of each test's own.
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::connection::{Connection, Connections, Uncommitted};
+use super::health::Watch;
 use super::open;
+use super::raw::Pools;
 
 async fn store() -> (TempDir, Connections, Connections) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let (writer, reader) = open::sqlite(&url).await.unwrap();
-    let (writer, reader) = (Connections::Sqlite(writer), Connections::Sqlite(reader));
+    let watch = Arc::new(Watch::default());
+    let writer = Connections::new(Pools::Sqlite(writer), watch.clone());
+    let reader = Connections::new(Pools::Sqlite(reader), watch);
     let made = writer.begin("BEGIN IMMEDIATE").await.unwrap();
     made.execute_unprepared("CREATE TABLE thing (id INTEGER PRIMARY KEY)").await.unwrap();
     made.commit().await.unwrap();
@@ -70,10 +76,9 @@ async fn a_transaction_that_is_dropped_unfinished_leaves_nothing_and_nobody_wait
 async fn a_connection_that_still_has_a_transaction_is_thrown_away_at_the_next_beginning() {
     let (_folder, writer, reader) = store().await;
     // Behind our back a transaction stays open on the only connection: a driver that counts would nest the next one in it.
-    let Connections::Sqlite(pool) = &writer else { unreachable!() };
-    let mut raw = pool.acquire().await.unwrap();
-    sqlx::Executor::execute(&mut *raw, "BEGIN IMMEDIATE").await.unwrap();
-    sqlx::Executor::execute(&mut *raw, "INSERT INTO thing (id) VALUES (7)").await.unwrap();
+    let mut raw = writer.pools().acquire().await.unwrap();
+    raw.run("BEGIN IMMEDIATE").await.unwrap();
+    raw.run("INSERT INTO thing (id) VALUES (7)").await.unwrap();
     drop(raw);
     let one = writer.begin("BEGIN IMMEDIATE").await.unwrap();
     insert(&one, 1).await.unwrap();

@@ -1,0 +1,147 @@
+//! A connection of either driver.
+
+use std::time::Duration;
+
+use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
+use sea_query_sqlx::SqlxValues;
+use sqlx::pool::PoolConnection;
+use sqlx::{Database, Executor as _, Pool, Postgres, Sqlite};
+use tokio::time::timeout;
+
+use super::crash::unless_one_dies;
+
+/// How long a connection that is thrown away may take to close in order.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The driver's connections to one store.
+#[derive(Clone, Debug)]
+pub(crate) enum Pools {
+    Sqlite(Pool<Sqlite>),
+    Postgres(Pool<Postgres>),
+}
+
+/// One of them, taken out.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Pools {
+    pub(super) async fn acquire(&self) -> Result<Raw, sqlx::Error> {
+        match self {
+            Pools::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
+            Pools::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
+        }
+    }
+
+    pub(super) fn backend(&self) -> DbBackend {
+        match self {
+            Pools::Sqlite(_) => DbBackend::Sqlite,
+            Pools::Postgres(_) => DbBackend::Postgres,
+        }
+    }
+
+    /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
+    pub(super) fn attempts(&self) -> u32 {
+        match self {
+            Pools::Sqlite(_) => 2,
+            Pools::Postgres(pool) => pool.options().get_max_connections().saturating_add(1),
+        }
+    }
+
+    /// Closes all; open transactions finish first.
+    pub(super) async fn close(&self) {
+        match self {
+            Pools::Sqlite(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// Runs the same on the driver's two types, of which no trait object can be made.
+macro_rules! on {
+    ($raw:expr, $connection:ident => $work:expr) => {
+        match $raw {
+            Raw::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                unless_one_dies(async { $work }).await
+            }
+            Raw::Postgres(inner) => {
+                let $connection = &mut **inner;
+                $work
+            }
+        }
+    };
+}
+
+impl Raw {
+    /// Runs a text without parameters: BEGIN, COMMIT, settings.
+    pub(super) async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        match self {
+            // One statement, prepared once: it runs at every transaction.
+            Raw::Sqlite(inner) => {
+                let statement = sqlx::query(sqlx::AssertSqlSafe(text));
+                unless_one_dies((&mut **inner).execute(statement)).await.map(drop)
+            }
+            Raw::Postgres(inner) => {
+                (&mut **inner).execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(drop)
+            }
+        }
+    }
+
+    pub(super) async fn fetch_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
+        on!(self, connection => {
+            let rows = prepared(statement).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(QueryResult::from).collect())
+        })
+    }
+
+    pub(super) async fn fetch_one(
+        &mut self,
+        statement: &Statement,
+    ) -> Result<Option<QueryResult>, sqlx::Error> {
+        on!(self, connection => {
+            Ok(prepared(statement).fetch_optional(connection).await?.map(QueryResult::from))
+        })
+    }
+
+    pub(super) async fn execute(&mut self, statement: &Statement) -> Result<ExecResult, sqlx::Error> {
+        on!(self, connection => prepared(statement).execute(connection).await.map(ExecResult::from))
+    }
+
+    pub(super) async fn execute_text(&mut self, text: &str) -> Result<ExecResult, sqlx::Error> {
+        on!(self, connection => {
+            connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(ExecResult::from)
+        })
+    }
+
+    pub(super) fn close_on_drop(&mut self) {
+        match self {
+            Raw::Sqlite(inner) => inner.close_on_drop(),
+            Raw::Postgres(inner) => inner.close_on_drop(),
+        }
+    }
+
+    /// Closes the connection before anybody else may have its place in the pool.
+    pub(super) async fn close(self) {
+        let closing = async {
+            match self {
+                Raw::Sqlite(inner) => inner.close().await,
+                Raw::Postgres(inner) => inner.close().await,
+            }
+        };
+        if !matches!(timeout(CLOSE_TIMEOUT, closing).await, Ok(Ok(()))) {
+            tracing::debug!("a connection that was thrown away could not be closed in order");
+        }
+    }
+}
+
+fn prepared<DB>(statement: &Statement) -> sqlx::query::Query<'_, DB, SqlxValues>
+where
+    DB: Database,
+    SqlxValues: sqlx::IntoArguments<DB>,
+{
+    let values = statement.values.clone().unwrap_or(sea_orm::Values(Vec::new()));
+    sqlx::query_with(sqlx::AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+}
