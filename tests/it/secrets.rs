@@ -238,6 +238,21 @@ async fn argon2s_queue_is_bounded_for_each_credential() {
     stop(app, replica).await;
 }
 
+#[actix_web::test]
+async fn whether_a_tenant_is_suspended_is_said_to_its_own_alone() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    tests::status(&app.operator, "acme", "suspended").await;
+    let (at, replica) = app.replica().await;
+    for (client, path) in [(&acme.admin, "/api/v1/tenants/acme/users"), (&acme.scim, "/scim/v2/Users")] {
+        let secret = client.bearer.as_deref().expect("a secret");
+        assert_eq!(at.with(wrong(secret)).get(path).await.status, 401, "{path}");
+        assert_eq!(at.with(secret).get(path).await.status, 403, "{path}");
+    }
+    stop(app, replica).await;
+}
+
 /// The configured key's id is public, and a person may have chosen the key.
 #[actix_web::test]
 async fn the_configured_keys_id_cannot_be_guessed_against() {

@@ -11,6 +11,7 @@
 //! | [`export`] | rows of any table as JSON, without secrets |
 //! | [`http`] | the only HTTP client; guards against server-side request forgery |
 //! | [`config`] | settings from a file and the environment |
+//! | [`remembered`] | rows that a crowd asks for, read once a second |
 //! | [`clock`], [`ids`] | time and identity, so that tests can hold both |
 //! | [`retention`] | what is over is removed, a bounded number of rows at a time |
 //! | [`rules`] | what counts and then decides: locks and allowances, as a list |
@@ -27,6 +28,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod outbox;
+pub mod remembered;
 pub mod retention;
 pub mod rules;
 pub mod sql;

@@ -33,7 +33,7 @@ pub struct FieldError {
 }
 
 /// A refusal, as facts. The sentence is made here, once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     /// The stable code.
     pub code: Code,

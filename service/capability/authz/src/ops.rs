@@ -1,13 +1,11 @@
 //! Keys: made, recognised, revoked.
 
-use std::time::Duration;
-
 use entity::authz::management_key::{Column, Entity, Model};
 use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use moka::sync::Cache;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof, StoredSecret, id_of, same, sha256};
+use platform::remembered::Remembered;
 use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -17,10 +15,6 @@ use web::{Authenticator, Code, Principal, Problem, Service};
 
 use crate::PREFIX;
 
-/// How long a recognised key is remembered: the time in which a revocation reaches other processes.
-const REMEMBERED: Duration = Duration::from_secs(1);
-/// Keys remembered at once.
-const REMEMBERED_MAX: u64 = 10_000;
 /// A key's `last_used_at` is written at most this often.
 const LAST_USED_GRAIN: i64 = 60;
 /// The name of the key that the configuration sets.
@@ -189,55 +183,81 @@ async fn by_id(view: &PlatformView, id: Uuid) -> Result<Option<Model>, Problem> 
     Ok(view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await?)
 }
 
-/// Recognises management keys.
+/// A key, and what of its tenant bears on it.
 #[derive(Debug)]
-pub struct Keys {
-    remembered: Cache<[u8; 32], Principal>,
+struct Found {
+    key: Model,
+    owner: Owner,
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        Self { remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build() }
+/// Whose a key is.
+#[derive(Debug)]
+enum Owner {
+    Platform,
+    Tenant { status: String, rate_multiplier: u32 },
+}
+
+impl Found {
+    /// By how much its tenant's plan multiplies rate limits; `None`: the platform's key. A tenant that is cut off has no keys that
+    /// count.
+    fn usable(&self) -> Result<Option<u32>, Problem> {
+        let (status, multiplier) = match &self.owner {
+            Owner::Platform => return Ok(None),
+            Owner::Tenant { status, rate_multiplier } => (status.as_str(), *rate_multiplier),
+        };
+        match status {
+            "deleted" => Err(Problem::new(Code::AuthInvalid)),
+            "suspended" => Err(Problem::new(Code::TenantSuspended)),
+            "deprovisioning" => Err(Problem::new(Code::TenantNotActive).fact("status", status)),
+            _ => Ok(Some(multiplier)),
+        }
     }
+}
+
+/// Recognises management keys. A row is believed for a second: the time in which a revocation reaches other processes.
+#[derive(Debug, Default)]
+pub struct Keys {
+    rows: Remembered<Found>,
 }
 
 impl Keys {
     /// Forgets all: a key was revoked here.
     pub fn forget(&self) {
-        self.remembered.invalidate_all();
+        self.rows.forget_all();
     }
 
     async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Problem> {
         let invalid = || Problem::new(Code::AuthInvalid);
-        let digest = sha256(bearer.as_bytes());
-        if let Some(principal) = self.remembered.get(&digest) {
-            return Ok(principal);
-        }
         let configured = service.config.secrets.bootstrap_key.expose_secret();
         let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
             bootstrap_id(service, bearer)
         } else {
             BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
         };
-        let (key, rate_multiplier) =
-            service.db.read_platform(async |view| find(view, id).await).await?.ok_or_else(invalid)?;
-        let now = service.db.clock().now();
+        let load = service.db.read_platform(async |view| find(view, id).await);
+        let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
+        let (key, now) = (&found.key, service.db.clock().now());
         if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
         }
-        let stored = StoredSecret {
-            kind: SecretKind::ManagementKey,
-            id,
-            hash: &key.secret_hash,
-            mac: key.secret_mac.as_deref(),
-        };
+        let (hash, mac) = (&key.secret_hash, key.secret_mac.as_deref());
+        let stored = StoredSecret { kind: SecretKind::ManagementKey, id, hash, mac };
         let missing_mac = service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?;
+        let rate_multiplier = match found.usable() {
+            Ok(multiplier) => multiplier,
+            Err(problem) => {
+                // Who waits for the end of this state isn't kept waiting any longer.
+                self.rows.forget(id).await;
+                return Err(problem);
+            }
+        };
         let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
         let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if is_due || missing_mac.is_some() {
             touch(service, id, missing_mac).await;
+            self.rows.forget(id).await;
         }
-        let principal = Principal {
+        Ok(Principal {
             addresses: std::sync::Arc::default(),
             rehearsal: None,
             kind: "key",
@@ -247,28 +267,18 @@ impl Keys {
             organization: None,
             rate_multiplier,
             compat: true,
-        };
-        self.remembered.insert(digest, principal.clone());
-        Ok(principal)
+        })
     }
 }
 
-/// The key, and by how much its tenant's plan multiplies rate limits. A tenant that is cut off has no keys that count.
-async fn find(view: &PlatformView, id: Uuid) -> Result<Option<(Model, Option<u32>)>, Problem> {
+async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>, Problem> {
     let Some(key) = by_id(view, id).await? else { return Ok(None) };
-    let Some(tenant) = key.tenant_id else { return Ok(Some((key, None))) };
+    let Some(tenant) = key.tenant_id else { return Ok(Some(Found { key, owner: Owner::Platform })) };
     let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
-    let Some(tenant) = view.one(tenant).await?.filter(|tenant| tenant.status != "deleted") else {
-        return Ok(None);
-    };
-    match tenant.status.as_str() {
-        "suspended" => return Err(Problem::new(Code::TenantSuspended)),
-        "deprovisioning" => return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status)),
-        _ => {}
-    }
+    let Some(tenant) = view.one(tenant).await? else { return Ok(None) };
     let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(tenant.plan))).await?;
-    let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
-    Ok(Some((key, Some(multiplier))))
+    let rate_multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
+    Ok(Some(Found { key, owner: Owner::Tenant { status: tenant.status, rate_multiplier } }))
 }
 
 /// Notes the use, and the HMAC that a key from before lacks.

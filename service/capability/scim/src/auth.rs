@@ -1,13 +1,13 @@
 //! SCIM tokens are recognised.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
-use moka::sync::Cache;
-use platform::crypto::{BearerSecret, SecretKind, StoredSecret, sha256};
+use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::db::Lookup;
+use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
@@ -16,26 +16,18 @@ use web::{Authenticator, Code, Principal, Problem, Service};
 use crate::PREFIX;
 use crate::oauth::AccessToken;
 
-/// How long a recognised token is remembered: the time in which a revocation or suspension reaches other processes.
-const REMEMBERED: Duration = Duration::from_secs(1);
-/// Tokens remembered at once.
-const REMEMBERED_MAX: u64 = 10_000;
 /// A token's `last_used_at` is written at most this often, in seconds.
 const LAST_USED_GRAIN: i64 = 60;
 
-/// Recognises SCIM tokens.
-#[derive(Debug)]
+/// Recognises SCIM tokens. A row is believed for a second: the time in which a revocation or suspension reaches other processes.
+#[derive(Debug, Default)]
 pub struct Tokens {
-    remembered: Cache<[u8; 32], Principal>,
+    rows: Remembered<Found>,
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self { remembered: Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build() }
-    }
-}
-
+#[derive(Debug)]
 struct Found {
+    tenant: Uuid,
     organization: Uuid,
     kind: String,
     secret_hash: String,
@@ -44,7 +36,7 @@ struct Found {
     revoked_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     profile: String,
-    allowed_addresses: Vec<IpNet>,
+    allowed_addresses: Arc<[IpNet]>,
     /// The copy on which it rehearses, and whether it is there yet.
     rehearsal: Option<(Uuid, bool)>,
     status: String,
@@ -76,19 +68,14 @@ impl Presented {
 impl Tokens {
     /// Forgets all: a token was revoked here, or a tenant suspended.
     pub fn forget(&self) {
-        self.remembered.invalidate_all();
+        self.rows.forget_all();
     }
 
     async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Problem> {
         let invalid = || Problem::new(Code::AuthInvalid);
-        let digest = sha256(bearer.as_bytes());
-        if let Some(principal) = self.remembered.get(&digest) {
-            return Ok(principal);
-        }
         let presented = Presented::parse(service, bearer).ok_or_else(invalid)?;
         let id = presented.id();
-        let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or_else(invalid)?;
-        let token = find(service, tenant, id).await?.ok_or_else(invalid)?;
+        let token = self.rows.get(id, load(service, id)).await?.ok_or_else(invalid)?;
         let now = service.db.clock().now();
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
@@ -102,32 +89,51 @@ impl Tokens {
             (Presented::Access(access), "client") if access.until > now.timestamp() => None,
             _ => return Err(invalid()),
         };
-        match token.status.as_str() {
-            "active" => {}
-            "suspended" => return Err(Problem::new(Code::TenantSuspended)),
-            _ => return Err(invalid()),
-        }
+        let usable = token.usable();
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
-        if is_due || missing_mac.is_some() {
-            touch(service, tenant, id, missing_mac).await;
+        if usable.is_ok() && (is_due || missing_mac.is_some()) {
+            touch(service, token.tenant, id, missing_mac).await;
+            self.rows.forget(id).await;
         }
-        if token.rehearsal.is_some_and(|(_, ready)| !ready) {
-            return Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) });
+        if let Err(problem) = usable {
+            // Who waits for the end of this state isn't kept waiting any longer.
+            self.rows.forget(id).await;
+            return Err(problem);
         }
-        let principal = Principal {
+        Ok(Principal {
             kind: "scim_token",
             id,
             role: Role::Service,
-            tenant: Some(tenant),
+            tenant: Some(token.tenant),
             organization: Some(token.organization),
             rate_multiplier: Some(u32::try_from(token.rate_multiplier).unwrap_or(1)),
             compat: token.profile != "rfc",
-            addresses: token.allowed_addresses.into(),
+            addresses: token.allowed_addresses.clone(),
             rehearsal: token.rehearsal.map(|(shadow, _)| shadow),
-        };
-        self.remembered.insert(digest, principal.clone());
-        Ok(principal)
+        })
     }
+}
+
+impl Found {
+    /// Whether its tenant and its copy are in a state in which it counts.
+    fn usable(&self) -> Result<(), Problem> {
+        match self.status.as_str() {
+            "active" => {}
+            "suspended" => return Err(Problem::new(Code::TenantSuspended)),
+            _ => return Err(Problem::new(Code::AuthInvalid)),
+        }
+        match self.rehearsal {
+            Some((_, false)) => {
+                Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) })
+            }
+            Some((_, true)) | None => Ok(()),
+        }
+    }
+}
+
+async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
+    let Some(tenant) = service.db.tenant_of(Lookup::ScimToken(id)).await? else { return Ok(None) };
+    Ok(find(service, tenant, id).await?)
 }
 
 async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>, platform::DbError> {
@@ -142,7 +148,10 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
     let status: Option<String> = row.try_get("", "rehearsal_status")?;
     let ranges: serde_json::Value = row.try_get("", "allowed_addresses")?;
+    // They were checked when they were set.
+    let ranges: Vec<IpNet> = serde_json::from_value(ranges).unwrap_or_default();
     Ok(Some(Found {
+        tenant,
         organization: row.try_get("", "organization_id")?,
         kind: row.try_get("", "kind")?,
         secret_hash: row.try_get("", "secret_hash")?,
@@ -151,8 +160,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
         revoked_at: row.try_get("", "revoked_at")?,
         last_used_at: row.try_get("", "last_used_at")?,
         profile: row.try_get("", "profile")?,
-        // They were checked when they were set.
-        allowed_addresses: serde_json::from_value(ranges).unwrap_or_default(),
+        allowed_addresses: ranges.into(),
         // A token that rehearses never works on the real directory, whatever became of its copy.
         rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status.as_deref() == Some("ready"))),
         status: row.try_get("", "status")?,
