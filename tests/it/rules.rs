@@ -54,6 +54,7 @@ async fn race(rule: Rule) {
         Rule::GroupNesting => group_nesting().await,
         Rule::Invitations => invitations().await,
         Rule::LastAdmin => last_admin().await,
+        Rule::InvitationBatches => invitation_batches().await,
         Rule::InvitationMails => invitation_mails().await,
         Rule::CodeMails => code_mails().await,
         Rule::StrangerMails => stranger_mails().await,
@@ -475,6 +476,18 @@ async fn invitations() {
     only(&at_once(&acme.admin, Method::POST, asked).await, ROOM, 429, "invitation.limited");
     let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
     assert_eq!(there["counts"]["pending"], json!(ROOM));
+    app.stop().await;
+}
+
+async fn invitation_batches() {
+    let app = stage(|_| ()).await;
+    let free = json!({"slug": "acme", "name": "Acme", "identity": {"externalId": "org_acme"}});
+    let acme = app.tenant_with(free).await;
+    // 20 a day on this plan. The lines are no addresses: nobody is invited.
+    let bulk = format!("{INVITATIONS}/bulk");
+    let one = |at: usize| (bulk.clone(), json!({"invitations": [{"email": format!("nobody {at}")}]}));
+    only(&at_once(&acme.admin, Method::POST, (0..20 - ROOM).map(one)).await, 20 - ROOM, 429, "");
+    only(&at_once(&acme.admin, Method::POST, (0..WIDE).map(one)).await, ROOM, 429, "invitation.limited");
     app.stop().await;
 }
 

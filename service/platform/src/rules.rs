@@ -70,6 +70,8 @@ rules! {
     Invitations = "invitations";
     /// A tenant keeps an active admin.
     LastAdmin = "last_admin";
+    /// Batches of invitations of a tenant within a day.
+    InvitationBatches = "invitation_batches";
     /// Mails with an invitation to one address within a day.
     InvitationMails = "invitation_mails";
     /// Mails with a code to one address within a day.

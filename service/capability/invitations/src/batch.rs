@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::rules::{Allowance, Rule};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ use crate::stranger::{self, AnswerJoin};
 
 /// Lines of one batch.
 pub(crate) const LINES_MAX: usize = 10_000;
+/// Batches of a tenant within a day, on the smallest plan: each may leave ten thousand lines, which are there for 90 days.
+const BATCHES_PER_DAY: u64 = 20;
 /// Lines of one transaction.
 const STEP: u64 = 50;
 /// After this time a batch lets others have its place.
@@ -97,6 +100,10 @@ async fn arrive(service: Service, job: Arrive) -> Result<(), JobError> {
 
 /// Takes a file as a whole.
 pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Problem> {
+    let limit = tx.by_plan(BATCHES_PER_DAY).await?;
+    if !tx.spend(Rule::InvitationBatches, "", Allowance::a_day(limit)).await? {
+        return Err(rules::limited("tenant", limit));
+    }
     let row = batch::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,

@@ -48,7 +48,7 @@ pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &st
     }
 }
 
-fn limited(what: &str, most: u64) -> Problem {
+pub(crate) fn limited(what: &str, most: u64) -> Problem {
     Problem::new(Code::InvitationLimited).fact("per", what).fact("limit", most)
 }
 
