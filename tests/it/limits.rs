@@ -28,7 +28,10 @@ pub(crate) fn long(characters: usize) -> String {
     "x".repeat(characters)
 }
 
-/// Copies the first row of a table so many times, each with some columns of its own: a thousand rows in a moment.
+/// Rows that go into one statement.
+const TOGETHER: usize = 200;
+
+/// Copies the first row of a table so many times, each with some columns of its own: thousands of rows in a moment.
 pub(crate) async fn multiply(
     app: &TestApp,
     table: &str,
@@ -45,25 +48,34 @@ pub(crate) async fn multiply(
         let rows = tx.query(columns, vec![table.into()]).await?;
         let columns: Vec<String> =
             rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, sea_orm::DbErr>>()?;
-        assert!(!columns.is_empty(), "there is no table {table}");
-        for number in 0..times {
-            let own = own(number);
-            let places: Vec<String> = columns
-                .iter()
-                .map(|column| match own.iter().position(|(name, _)| name == column) {
-                    Some(at) => format!("${}", at + 1),
-                    None => format!("\"{column}\""),
-                })
-                .collect();
-            let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
-            let order = if columns.iter().any(|column| column == "id") { "id" } else { &columns[0] };
+        let owned: Vec<&str> = own(0).iter().map(|(name, _)| *name).collect();
+        assert!(owned.iter().all(|name| columns.iter().any(|column| column == name)), "{table}: {columns:?}");
+        let names: Vec<String> = columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let from = |column: &String| match owned.contains(&column.as_str()) {
+            true => format!("own.\"{column}\""),
+            false => format!("one.\"{column}\""),
+        };
+        let chosen: Vec<String> = columns.iter().map(from).collect();
+        let order = if columns.iter().any(|column| column == "id") { "id" } else { owned[0] };
+        for first in (0..times).step_by(TOGETHER) {
+            let rows: Vec<_> = (first..times.min(first + TOGETHER)).map(&own).collect();
+            let count = rows.len() as u64;
+            let place = |row: usize| {
+                let places: Vec<String> =
+                    (1..=owned.len()).map(|at| format!("${}", row * owned.len() + at)).collect();
+                format!("({})", places.join(", "))
+            };
+            let places: Vec<String> = (0..rows.len()).map(place).collect();
             let sql = format!(
-                "INSERT INTO {table} ({}) SELECT {} FROM {table} ORDER BY {order} LIMIT 1",
+                "WITH own({}) AS (VALUES {}) INSERT INTO {table} ({}) \
+                 SELECT {} FROM own, (SELECT * FROM {table} ORDER BY {order} LIMIT 1) AS one",
+                owned.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "),
+                places.join(", "),
                 names.join(", "),
-                places.join(", ")
+                chosen.join(", ")
             );
-            let values: Vec<Value> = own.into_iter().map(|(_, value)| value).collect();
-            assert_eq!(tx.execute(&sql, values).await?, 1, "{table} has a row to copy");
+            let values: Vec<Value> = rows.into_iter().flatten().map(|(_, value)| value).collect();
+            assert_eq!(tx.execute(&sql, values).await?, count, "{table} has a row to copy");
         }
         Ok::<_, platform::DbError>(())
     };

@@ -30,7 +30,7 @@ async fn a_body_has_the_bytes_of_its_route_and_none_more() {
     let acme = app.tenant("acme").await;
     let (json, scim, form) =
         ("application/json", "application/scim+json", "application/x-www-form-urlencoded");
-    let batches = "/api/v1/tenants/acme/organizations/default/invitation-batches";
+    let batches = "/api/v1/tenants/acme/invitations/bulk";
     let connections = "/api/v1/tenants/acme/organizations/default/connections";
     for (client, path, media, most) in [
         (&app.operator, "/api/v1/tenants", json, MIB),
@@ -90,7 +90,7 @@ async fn a_request_target_has_64_kib_and_a_request_96_headers() {
 async fn a_batch_has_ten_thousand_lines() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let acme = app.tenant("acme").await;
-    let path = "/api/v1/tenants/acme/organizations/default/invitation-batches";
+    let path = "/api/v1/tenants/acme/invitations/bulk";
     let send = async |count: usize| {
         // None of them is an address: they are noted as refused, and nobody is invited.
         let lines: Vec<Value> = (0..count).map(|at| json!({"email": format!("nobody {at}")})).collect();
@@ -147,7 +147,7 @@ async fn an_idempotency_key_has_255_characters_and_its_reply_is_there_for_a_day(
     let again = make(&key, "a").await;
     assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (201, "true"));
     app.clock.advance(TimeDelta::hours(1));
-    make(&key, "a").await.refused(409, "conflict");
+    make(&key, "a").await.refused(409, "flag.exists");
     app.stop().await;
 }
 
@@ -255,7 +255,7 @@ async fn a_reservation_holds_for_five_minutes_and_is_remembered_for_a_day() {
 async fn invitations_last_from_an_hour_to_ninety_days_and_say_a_thousand_characters() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let path = "/api/v1/tenants/acme/organizations/default/invitations";
+    let path = "/api/v1/tenants/acme/invitations";
     let invite = async |to: &str, more: Value| {
         let mut body = json!({"email": format!("{to}@example.com"), "role": "viewer"});
         body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());

@@ -14,10 +14,7 @@ async fn a_definition_is_bounded_in_every_direction() {
     };
     let rules = |count: usize, values: usize| -> Vec<Value> {
         let values: Vec<String> = (0..values).map(|at| format!("x{at}")).collect();
-        vec![
-            json!({"when": [{"attribute": "plan", "operator": "in", "values": values}], "variant": "v0"});
-            count
-        ]
+        vec![json!({"when": {"plan": values}, "variant": "v0"}); count]
     };
     let make = async |key: &str, more: Value| {
         let mut body = json!({"key": key, "type": "string", "variants": variants(1), "defaultVariant": "v0"});

@@ -120,6 +120,7 @@ async fn a_large_group_is_streamed_whole_and_as_asked() {
     let unlimited = json!({"items": [{"resource": "users", "limit": null}]});
     app.operator.put(&format!("/api/v1/tenants/{}/quotas", acme.slug), unlimited).await.expect(200);
     let mut ids = Vec::new();
+    // 3,000: more than the 2,000 that are gathered at once.
     for batch in 0..6 {
         let operations: Vec<Value> = (0..500)
             .map(|n| json!({"method": "POST", "path": "/Users", "bulkId": format!("{n}"), "data": {"userName": format!("u{batch}-{n}")}}))

@@ -65,14 +65,14 @@ impl Bulk {
     /// Reads a request.
     ///
     /// # Errors
-    /// `invalidSyntax`; `tooMany` for more than [`OPERATIONS_MAX`] operations.
+    /// `invalidSyntax`; 413 for more than [`OPERATIONS_MAX`] operations (RFC 7644, section 3.7.4).
     pub fn parse(body: &Document<'_>) -> Result<Self, ScimError> {
         let wrong = || ScimError::syntax("The body must have an array of objects `Operations`.");
         let list = body.get("Operations").ok_or_else(wrong)?;
         let list: Vec<Document<'_>> = serde_json::from_str(list.get()).map_err(|_| wrong())?;
         if list.len() > OPERATIONS_MAX {
             let detail = format!("There must be at most {OPERATIONS_MAX} operations.");
-            return Err(ScimError::new(ErrorType::TooMany, detail));
+            return Err(ScimError::new(ErrorType::TooLarge, detail));
         }
         let fail_on_errors = match body.value("failOnErrors")? {
             None => None,
@@ -180,36 +180,42 @@ fn operation(one: &Document<'_>) -> Result<Operation, ScimError> {
 impl Operation {
     /// The `bulkId`s to which it refers, in its path and in its data, each once.
     pub fn references(&self) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        let mut note = |id: &str| {
-            if !found.iter().any(|one| one == id) {
-                found.push(id.to_owned());
-            }
-        };
-        if let Some(id) = self.id.as_deref().and_then(|id| id.strip_prefix("bulkId:")) {
-            note(id);
-        }
-        let mut rest = self.data.as_str();
-        while let Some((_, after)) = rest.split_once("\"bulkId:") {
-            let (id, behind) = after.split_once('"').unwrap_or((after, ""));
-            note(id);
-            rest = behind;
-        }
-        found
+        let mut seen = HashSet::new();
+        let all = self.id.as_deref().and_then(|id| id.strip_prefix(REFERENCE)).into_iter();
+        let all = all.chain(mentions(&self.data).map(|(_, id)| id));
+        all.filter(|id| seen.insert(*id)).map(ToOwned::to_owned).collect()
     }
 
     /// The operation with the ids that the `bulkId`s got.
     #[must_use]
     pub fn resolved(mut self, ids: &HashMap<String, String>) -> Self {
-        for name in self.references() {
-            let Some(id) = ids.get(&name) else { continue };
-            self.data = self.data.replace(&format!("\"bulkId:{name}\""), &format!("\"{id}\""));
-            if self.id.as_deref().and_then(|id| id.strip_prefix("bulkId:")) == Some(&name) {
-                self.id = Some(id.clone());
-            }
+        if let Some(id) = self.id.as_deref().and_then(|id| ids.get(id.strip_prefix(REFERENCE)?)) {
+            self.id = Some(id.clone());
+        }
+        let mut data = String::with_capacity(self.data.len());
+        let mut end = 0;
+        for (at, name) in mentions(&self.data) {
+            let Some(id) = ids.get(name) else { continue };
+            data.push_str(self.data.get(end..at).unwrap_or_default());
+            data.push_str(id);
+            end = at + REFERENCE.len() + name.len();
+        }
+        if end > 0 {
+            data.push_str(self.data.get(end..).unwrap_or_default());
+            self.data = data;
         }
         self
     }
+}
+
+const REFERENCE: &str = "bulkId:";
+
+/// The texts `"bulkId:…"` in a text: where each begins, behind its quotation mark, and what it names.
+fn mentions(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.match_indices("\"bulkId:").filter_map(move |(quote, found)| {
+        let name = text.get(quote + found.len()..)?;
+        Some((quote + 1, name.split_once('"').map_or(name, |(name, _)| name)))
+    })
 }
 
 #[cfg(test)]
@@ -243,6 +249,30 @@ mod tests {
     }
 
     #[test]
+    fn references_get_their_ids_wherever_they_stand() {
+        let one = |id: Option<&str>, data: &str| Operation {
+            method: Method::Patch,
+            endpoint: "/Groups".to_owned(),
+            id: id.map(ToOwned::to_owned),
+            bulk_id: None,
+            version: None,
+            data: data.to_owned(),
+        };
+        let ids = HashMap::from([("a".to_owned(), "1".to_owned()), ("ab".to_owned(), "22".to_owned())]);
+        for (id, data, names, wanted) in [
+            (None, r#"["bulkId:a","bulkId:ab","bulkId:a"]"#, vec!["a", "ab"], r#"["1","22","1"]"#),
+            (None, r#"["bulkId:c","x bulkId:a"]"#, vec!["c"], r#"["bulkId:c","x bulkId:a"]"#),
+            (Some("bulkId:a"), r#"["bulkId:c","bulkId:ab"]"#, vec!["a", "c", "ab"], r#"["bulkId:c","22"]"#),
+            (None, r#"["bulkId:"#, vec![""], r#"["bulkId:"#),
+        ] {
+            let operation = one(id, data);
+            assert_eq!(operation.references(), names, "{data}");
+            let resolved = operation.resolved(&ids);
+            assert_eq!((resolved.data.as_str(), resolved.id.as_deref()), (wanted, id.map(|_| "1")), "{data}");
+        }
+    }
+
+    #[test]
     fn what_is_no_bulk_request_is_refused() {
         for text in [
             r#"{}"#,
@@ -255,6 +285,6 @@ mod tests {
         }
         let many = json!({"Operations": vec![json!({}); OPERATIONS_MAX + 1]}).to_string();
         let error = Bulk::parse(&Document::parse(many.as_bytes()).unwrap()).unwrap_err();
-        assert_eq!(error.kind, ErrorType::TooMany);
+        assert_eq!(error.kind, ErrorType::TooLarge);
     }
 }

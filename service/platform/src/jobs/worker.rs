@@ -184,10 +184,9 @@ impl Worker {
             self.settle(&job, Outcome::Dead { reason: "no handler for this kind".to_owned() }).await;
             return;
         };
-        let work = timeout(ATTEMPT_MAX, (handler.run)(job.payload.clone(), context));
+        let work = within(ATTEMPT_MAX, (handler.run)(job.payload.clone(), context));
         let result = match place.run(work).await {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(JobError::retry(format!("took longer than {} s", ATTEMPT_MAX.as_secs()))),
+            Some(result) => result,
             None => Err(JobError::retry("the lease was lost")),
         };
         let (label, outcome) = match result {
@@ -218,5 +217,26 @@ impl Worker {
             // The lease will expire and the job run again: it is idempotent.
             tracing::warn!(error = %chain(&error), "job could not be settled");
         }
+    }
+}
+
+/// What comes of an attempt that has so much time; one that takes longer is tried again.
+async fn within(most: Duration, work: impl Future<Output = Result<(), JobError>>) -> Result<(), JobError> {
+    let late = |_| Err(JobError::retry(format!("took longer than {} s", most.as_secs())));
+    timeout(most, work).await.unwrap_or_else(late)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_has_120_seconds_and_is_tried_again() {
+        assert_eq!(ATTEMPT_MAX, Duration::from_secs(120));
+        let hung = within(Duration::from_millis(10), std::future::pending()).await;
+        assert!(
+            matches!(hung, Err(JobError::Retry { reason, after: None }) if reason == "took longer than 0 s")
+        );
+        assert!(within(ATTEMPT_MAX, async { Ok(()) }).await.is_ok());
     }
 }
