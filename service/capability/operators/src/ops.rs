@@ -219,6 +219,13 @@ pub(crate) async fn attempt(tx: &mut PlatformTx, email: &str) -> Result<Option<M
     Ok((tx.execute(sql, values).await? == 1).then_some(who))
 }
 
+/// Takes back an attempt whose password was not compared.
+pub(crate) async fn take_back_attempt(tx: &mut PlatformTx, id: Uuid) -> Result<(), DbError> {
+    tx.housekeeping();
+    let sql = "UPDATE operator SET password_failures = password_failures - 1 WHERE id = $1 AND password_failures > 0";
+    tx.execute(sql, vec![id.into()]).await.map(drop)
+}
+
 /// How many sessions live, by operator.
 pub(crate) async fn live_sessions(view: &PlatformView) -> Result<HashMap<Uuid, u64>, Problem> {
     let sql = "SELECT operator_id, COUNT(*) AS live FROM operator_session \

@@ -94,8 +94,16 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
     let hash = who.as_ref().and_then(|who| who.password_hash.as_deref()).unwrap_or(NOBODYS);
     // Strangers wait in Argon2's queue as operators do: by the address that was given, not by whose it is.
     let account = id_of(&sha256(identity_core::fold(&input.email).as_bytes()));
-    let fits = input.password.len() <= BYTES_MAX
-        && service.secrets.verify_password(account, &input.password, hash).await?;
+    let compared = match input.password.len() {
+        0..=BYTES_MAX => service.secrets.verify_password(account, &input.password, hash).await,
+        _ => Ok(false),
+    };
+    if let (Err(_), Some(who)) = (&compared, &who) {
+        // Argon2 had no place for it: what was not compared was not wrong.
+        let take_back = async |tx: &mut PlatformTx| ops::take_back_attempt(tx, who.id).await;
+        service.db.write_platform(&caller.ctx, take_back).await?;
+    }
+    let fits = compared?;
     let work = async |tx: &mut PlatformTx| match &who {
         Some(who) if fits => ops::enter_by_password(tx, who).await,
         _ => {
