@@ -7,6 +7,7 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::Db;
+use platform::store::integrity::has_data_checksums;
 use platform::http::HttpError;
 use platform::store::look::{Look, Schema};
 use serde_json::json;
@@ -161,6 +162,19 @@ async fn names(service: &Service) -> Finding {
     warning("names", format!("{} {text}: {}", twins.len(), list.join("; ")))
 }
 
+/// Whether damaged pages would be noticed: SQLite's are checked by us, Postgres' by itself if its cluster was made for it.
+async fn pages(db: &Db) -> Finding {
+    match has_data_checksums(db).await {
+        Ok(Some(false)) => {
+            let text = "the cluster has no data checksums: damage is not noticed (see `pg_checksums --enable`)";
+            warning("pages", text.to_owned())
+        }
+        Ok(Some(true)) => finding("pages", Ok("the cluster has data checksums".to_owned())),
+        Ok(None) => finding("pages", Ok("the service checks a table a minute".to_owned())),
+        Err(error) => finding("pages", Err(platform::chain(&error))),
+    }
+}
+
 /// Identity backends, Azure, modules: asked only where the store can be read, for it says who they are.
 async fn outside(config: Config) -> Vec<Finding> {
     let opened = async {
@@ -175,7 +189,7 @@ async fn outside(config: Config) -> Vec<Finding> {
         Ok(service) => service,
         Err(error) => return vec![finding("outside", Err(error))],
     };
-    let mut found = vec![names(&service).await];
+    let mut found = vec![names(&service).await, pages(&service.db).await];
     for name in backends::configured(&service).into_iter().filter(|name| *name != "builtin") {
         let asked = match backends::backend(&service, name) {
             Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
