@@ -231,6 +231,16 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     acme.admin.post(&format!("{path}/decline"), json!({})).await.refused(409, "join.decided");
     // Strangers have a day's allowance of their own: the third is told the same and gets nothing, an admin still invites.
     join("third@acme.example").await;
+    // A job decides, on the same day.
+    tests::eventually("the answer to the third", async || {
+        let mut waiting = Vec::new();
+        for status in ["pending", "running"] {
+            let jobs = app.operator.get(&format!("/api/v1/jobs?status={status}")).await.expect(200);
+            waiting.extend(jobs["items"].as_array().unwrap().iter().map(|job| job["kind"].clone()));
+        }
+        (!waiting.contains(&json!("invitations.join"))).then_some(())
+    })
+    .await;
     let invited = json!({"email": "x@example.com", "role": "viewer"});
     acme.admin.post(LIST, invited).await.expect(201);
     app.clock.advance(chrono::TimeDelta::hours(25));
