@@ -10,7 +10,7 @@ use entity::platform::outbox_event;
 use entity::webhooks::sink;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError, outside};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -115,7 +115,7 @@ async fn connect(service: &Service) -> Result<Context, String> {
 }
 
 async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(), JobError> {
-    let context = connection.get_or_try_init(|| connect(&service)).await.map_err(JobError::retry)?;
+    let context = outside(connection.get_or_try_init(|| connect(&service))).await.map_err(JobError::retry)?;
     loop {
         let unseen = async |view: &PlatformView| {
             let state =
@@ -134,11 +134,11 @@ async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(),
             headers.insert("Content-Type", envelope::MEDIA_TYPE);
             let body = serde_json::Value::Object(envelope(&service, event)).to_string();
             let subject = format!("{SUBJECTS}.{}", event.r#type);
-            let sent = context.publish_with_headers(subject, headers, body.into()).await;
+            let sent = outside(context.publish_with_headers(subject, headers, body.into())).await;
             acknowledgements.push(sent.map_err(JobError::retry)?);
         }
         for acknowledgement in acknowledgements {
-            acknowledgement.await.map_err(JobError::retry)?;
+            outside(acknowledgement.into_future()).await.map_err(JobError::retry)?;
         }
         crash_point!("sink.acknowledged");
         let note = async |tx: &mut PlatformTx| {
