@@ -16,6 +16,7 @@
 use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::sync::Mutex;
 
 use super::health::Watch;
@@ -63,7 +64,8 @@ impl Uncommitted {
             DbBackend::Sqlite => {
                 matches!(sqlite_code(&error).map(|code| code & 0xff), Some(SQLITE_CONSTRAINT | SQLITE_FULL))
             }
-            _ => matches!(error, sqlx::Error::Database(_)),
+            // A server that ends the connection (FATAL) may do so between the commit and its answer.
+            _ => matches!(&error, sqlx::Error::Database(database) if is_an_error(database.as_ref())),
         };
         if refused { Uncommitted::Refused(executing(error)) } else { Uncommitted::Doubtful(executing(error)) }
     }
@@ -279,6 +281,13 @@ impl ConnectionTrait for Connection {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         within!(self, raw => raw.fetch_all(&statement), querying)
     }
+}
+
+/// Whether Postgres says ERROR, after which the connection goes on, and not FATAL or PANIC.
+fn is_an_error(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| error.severity() == PgSeverity::Error)
 }
 
 /// SQLite's extended result code.
