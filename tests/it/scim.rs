@@ -2,6 +2,7 @@
 
 mod clients;
 mod conformance;
+mod cost;
 mod filters;
 mod groups;
 mod lifecycle;

@@ -38,7 +38,7 @@ async fn a_body_has_the_bytes_of_its_route_and_none_more() {
         (&acme.admin, batches, json, 8 * MIB),
         (&acme.scim, "/scim/v2/Users", scim, 16 * MIB),
         (&acme.scim, "/scim/v2/Bulk", scim, 4 * MIB),
-        (&acme.scim, "/scim/v2/Users/.search", scim, MIB),
+        (&acme.scim, "/scim/v2/Users/.search", scim, 64 * KIB),
         (&app.anyone(), "/oauth2/token", form, 64 * KIB),
         (&app.anyone(), "/oauth2/introspect", form, 64 * KIB),
         (&app.anyone(), "/api/v1/join", json, 16 * KIB),

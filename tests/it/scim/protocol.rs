@@ -95,8 +95,7 @@ async fn types_are_checked_and_refusals_have_their_keyword() {
         json!({"title": "x"}),
         json!({"userName": "nul\u{0}"}),
     ] {
-        let kind = if value["userName"] == "nul\u{0}" { None } else { Some("invalidValue") };
-        acme.scim.post("/scim/v2/Users", value).await.scim_refused(400, kind);
+        acme.scim.post("/scim/v2/Users", value).await.scim_refused(400, Some("invalidValue"));
     }
     // 5, 7, 43 for those who want it strict
     for body in [

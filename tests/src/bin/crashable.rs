@@ -7,6 +7,10 @@
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+/// The allocator of what is shipped: tests measure memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if let Ok(place) = std::env::var("TENANTRY_TEST_KILL_AT") {
         let kill = || {

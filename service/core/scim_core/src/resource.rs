@@ -17,7 +17,7 @@ pub(crate) use coerce::{VALUES_MAX, coerce};
 pub use project::{NAMES_BYTES_MAX, Projection, envelope};
 
 /// Bytes of a resource in canonical form, without its members.
-pub const BYTES_MAX: usize = 256 << 10;
+pub const BYTES_MAX: usize = 64 << 10;
 
 /// A resource in canonical form.
 pub type Resource = Map<String, Value>;

@@ -3,10 +3,12 @@
 //! A page begins at an offset, or behind a [`Mark`]: the last row of the page before. Behind a mark nobody is missed when
 //! others are removed meanwhile.
 
+use entity::directory::{group, user};
 use scim_core::condition::Condition;
+use scim_core::resource;
 use scim_core::schema::ResourceType;
 use scim_core::search::Sort;
-use sea_orm::{FromQueryResult, Value};
+use sea_orm::{FromQueryResult, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Problem;
@@ -15,6 +17,15 @@ use platform::{DbError, View};
 
 use super::condition::Writer;
 use super::order::Key;
+
+/// Bytes of attributes at which a page ends before it is full.
+const PAGE_BYTES_MAX: usize = 4 << 20;
+/// Rows that are read at once.
+const ROWS_AT_ONCE: u64 = 100;
+/// Rows that are read at once where those before were small.
+const SMALL_ROWS_AT_ONCE: u64 = 300;
+/// Bytes up to which a row is small.
+const ROW_BYTES_SMALL: usize = 2 << 10;
 
 /// What a list shows.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +97,7 @@ struct Statement {
     /// Rows that were passed before the mark.
     before: u64,
     offset: u64,
+    limit: u64,
 }
 
 impl Statement {
@@ -118,7 +130,22 @@ impl Statement {
             listing.limit
         );
         let count = format!("SELECT COUNT(*) AS n FROM {table} r WHERE {tests}");
-        Ok(Self { page, count, values: writer.values, sorted: key.is_some(), before, offset })
+        Ok(Self {
+            page,
+            count,
+            values: writer.values,
+            sorted: key.is_some(),
+            before,
+            offset,
+            limit: listing.limit,
+        })
+    }
+
+    /// The place of the last row that was found.
+    fn mark(&self, row: Option<&QueryResult>) -> Result<Option<Mark>, DbError> {
+        let Some(row) = row else { return Ok(None) };
+        let key = self.sorted.then(|| row.try_get("", "sort_key")).transpose()?;
+        Ok(Some(Mark { id: row.try_get("", "id")?, key: key.flatten() }))
     }
 
     async fn count(&self, view: &View) -> Result<u64, Problem> {
@@ -128,33 +155,68 @@ impl Statement {
     }
 }
 
-/// A page of a list. A page that isn't full is the last one, so its total needs no count.
+/// A row of a list.
+pub trait Listable: FromQueryResult {
+    /// Its attributes.
+    fn resource(&self) -> &serde_json::Value;
+}
+
+impl Listable for user::Model {
+    fn resource(&self) -> &serde_json::Value {
+        &self.resource
+    }
+}
+
+impl Listable for group::Model {
+    fn resource(&self) -> &serde_json::Value {
+        &self.resource
+    }
+}
+
+/// A page of a list. It ends where it has as many rows as asked for, or [`PAGE_BYTES_MAX`] bytes: rows are read some at a
+/// time, so that a page of large ones is never held whole. A page that isn't full is the last one, so its total needs no
+/// count.
 ///
 /// # Errors
 /// `validation.failed` (`invalidFilter`, `invalidPath`) for what can't be searched or sorted by.
-pub async fn search<R: FromQueryResult>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Problem> {
-    let statement = Statement::of(view, listing)?;
-    let (before, offset) = (statement.before, statement.offset);
+pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Problem> {
+    let some = |limit: u64, at_once: u64| Listing { limit: limit.min(at_once), ..listing };
+    let first = Statement::of(view, some(listing.limit, ROWS_AT_ONCE))?;
+    let (before, offset) = (first.before, first.offset);
     if listing.limit == 0 {
-        let total = before + statement.count(view).await?;
+        let total = before + first.count(view).await?;
         return Ok(Listed { rows: Vec::new(), total, last: None });
     }
-    let found = view.query(&statement.page, statement.values.clone()).await?;
-    let last = match found.last() {
-        None => None,
-        Some(row) => {
-            let id = row.try_get("", "id").map_err(DbError::from)?;
-            let key =
-                statement.sorted.then(|| row.try_get("", "sort_key")).transpose().map_err(DbError::from)?;
-            Some(Mark { id, key: key.flatten() })
+    let (mut rows, mut bytes, mut last) = (Vec::new(), 0, None);
+    let mut next = None;
+    let ended = loop {
+        let part = next.as_ref().unwrap_or(&first);
+        let found = view.query(&part.page, part.values.clone()).await?;
+        last = part.mark(found.last())?.or(last);
+        for row in &found {
+            let row = R::from_query_result(row, "").map_err(DbError::from)?;
+            bytes += row.resource().as_object().map_or(0, resource::bytes);
+            rows.push(row);
+        }
+        let (shown, found) = (count(rows.len()), count(found.len()));
+        let left = listing.limit.saturating_sub(shown);
+        match &last {
+            _ if found < part.limit => break shown > 0 || offset == 0,
+            Some(mark) if left > 0 && bytes < PAGE_BYTES_MAX => {
+                let start = Start::Behind(0, mark.clone());
+                let small = bytes / rows.len().max(1) < ROW_BYTES_SMALL;
+                let at_once = if small { SMALL_ROWS_AT_ONCE } else { ROWS_AT_ONCE };
+                next = Some(Statement::of(view, Listing { start: &start, ..some(left, at_once) })?);
+            }
+            _ => break false,
         }
     };
-    let rows = found.iter().map(|row| R::from_query_result(row, "")).collect::<Result<Vec<R>, _>>();
-    let rows = rows.map_err(DbError::from)?;
-    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    let ended = shown < listing.limit && (shown > 0 || offset == 0);
-    let total = if ended { before + offset + shown } else { before + statement.count(view).await? };
+    let total = if ended { before + offset + count(rows.len()) } else { before + first.count(view).await? };
     Ok(Listed { rows, total, last })
+}
+
+fn count(of: usize) -> u64 {
+    u64::try_from(of).unwrap_or(u64::MAX)
 }
 
 /// How the store would find a page: its plan, a line each. A test reads it, so that a filter which lost its index is seen.

@@ -121,7 +121,8 @@ async fn one(
     caller.count()?;
     let unresolved = operation.references();
     if !unresolved.is_empty() {
-        let detail = format!("`bulkId:{}` was not made.", unresolved.join("`, `bulkId:"));
+        let some = unresolved.iter().take(10).map(String::as_str).collect::<Vec<_>>();
+        let detail = format!("`bulkId:{}` was not made.", some.join("`, `bulkId:"));
         return Err(Problem::detailed(Code::Conflict, detail));
     }
     let of = Type::at(&operation.endpoint).ok_or_else(|| {

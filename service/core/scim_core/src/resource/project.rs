@@ -257,4 +257,13 @@ mod tests {
         assert!(without.get("meta").is_none() && without["name"].get("middleName").is_none());
         assert!(Projection::parse(&USERS, Some("a"), Some("b")).is_err());
     }
+
+    #[test]
+    fn a_list_of_names_has_8_kib() {
+        let names = |count: usize| "x".repeat(count);
+        assert!(Projection::parse(&USERS, Some(&names(8 * 1024)), None).is_ok());
+        assert!(Projection::parse(&USERS, Some(&names(8 * 1024 + 1)), None).is_err());
+        let same = Projection::parse(&USERS, Some(&"title,TITLE,".repeat(600)), None).unwrap();
+        assert_eq!(same.only.unwrap().len(), 1, "a name counts once");
+    }
 }
