@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use sqlx::Connection as _;
 use tests::faults::{Ledger, Server, ask, health, health_until, terminate_backends};
 use tests::{Client, Process, Store, on_postgres};
 
@@ -97,4 +98,46 @@ async fn a_server_that_hangs_or_is_restarted_is_seen_at_once_and_loses_nothing()
     health_until(&process.operator, HEALED, |status| status == "healthy").await;
     only_unavailable(&ledger, "a server that hangs");
     as_the_books_say(process, &store, &ledger, &scim, "acme").await;
+}
+
+#[actix_web::test]
+async fn a_replica_that_freezes_inside_a_transaction_holds_up_nobody_for_ever() {
+    let store = Store::new().await;
+    let Some(url) = store.superuser_url.clone() else { return };
+    let timeouts =
+        [("TENANTRY__DATABASE__LOCK_TIMEOUT", "1s"), ("TENANTRY__DATABASE__STATEMENT_TIMEOUT", "2s")];
+    let frozen = Process::start(PROGRAM, &store, None, &settings(timeouts)).await;
+    let other = Process::start(PROGRAM, &store, None, &settings(timeouts)).await;
+    let scim = tests::faults::tenant(&frozen, "acme").await;
+    let theirs = other.operator.with(scim.bearer.clone().expect("a token"));
+    let ledger = Ledger::default();
+    let load = Load::start(&ledger, &scim);
+    let signal = |name: &str| {
+        let done = std::process::Command::new("kill").args([name, &frozen.id().to_string()]).status();
+        assert!(done.expect("kill is there").success());
+    };
+    let mut outside = sqlx::PgConnection::connect(&url).await.expect("Postgres answers");
+    for round in 0..2 {
+        for tries in 0.. {
+            assert!(tries < 200, "it is caught inside a transaction");
+            tokio::time::sleep(Duration::from_millis(7)).await;
+            signal("-STOP");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                       AND state LIKE 'idle in transaction%'";
+            let open: i64 = sqlx::query_scalar(sql).fetch_one(&mut outside).await.expect("a number");
+            if open > 0 {
+                break;
+            }
+            signal("-CONT");
+        }
+        healed(&ledger, &theirs, &format!("frozen-{round}")).await;
+        signal("-CONT");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    load.stop().await;
+    healed(&ledger, &scim, "thawed").await;
+    only_unavailable(&ledger, "a frozen replica");
+    other.kill().await;
+    as_the_books_say(frozen, &store, &ledger, &scim, "acme").await;
 }

@@ -84,8 +84,8 @@ async fn a_tenant_whose_row_is_locked_waits_alone() {
     let (replies, slowest) = futures_util::join!(waiting, neighbours);
     assert!(slowest < AT_ONCE, "a neighbour waited {slowest:?}");
     let refused = |reply: &Option<Reply>| Outcome::of(reply.as_ref()) == Outcome::Refused;
-    let other = replies.iter().find(|reply| !refused(reply));
-    assert!(other.is_none(), "the row was locked: {other:?}");
+    let answered = replies.iter().find(|reply| !refused(reply));
+    assert!(answered.is_none(), "the row was locked: {answered:?}");
     assert!(begun.elapsed() < Duration::from_secs(30), "they were refused after {:?}", begun.elapsed());
     lock.release().await;
     healed(&ledger, &acme, "lock").await;

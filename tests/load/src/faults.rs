@@ -25,6 +25,9 @@ pub async fn run(seconds: usize, seed: Option<u64>) -> anyhow::Result<()> {
     for (status, times) in &report.statuses {
         println!("| {} | {times} |", if *status == 0 { "none".to_owned() } else { status.to_string() });
     }
+    for (status, text) in &report.strange {
+        println!("\nthe first {status}: {text}");
+    }
     println!(
         "\nusers: {} acknowledged, {} refused, {} unknown",
         report.acknowledged, report.refused, report.unknown

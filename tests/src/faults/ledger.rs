@@ -25,12 +25,16 @@ impl Outcome {
         match reply {
             None => Outcome::Unknown,
             Some(reply) if reply.status.is_success() => Outcome::Acknowledged,
-            Some(reply) if reply.text.contains("unknown") && reply.status.is_server_error() => {
-                Outcome::Unknown
-            }
+            Some(reply) if is_unknown(reply) => Outcome::Unknown,
             Some(_) => Outcome::Refused,
         }
     }
+}
+
+/// Whether a reply says that a commit was under way: by its code, or in SCIM, which has no code for it, by its words.
+fn is_unknown(reply: &Reply) -> bool {
+    let said = ["store.outcome_unknown", "may have been made or not"];
+    reply.status.is_server_error() && said.iter().any(|text| reply.text.contains(text))
 }
 
 /// What each thing may be, after writes of which some are unknown. `None`: it isn't there.
@@ -120,12 +124,7 @@ impl Ledger {
         self.books().created.values().filter(|one| **one == outcome).count()
     }
 
-    /// How often each status came; 0: no answer.
-    pub fn statuses(&self) -> BTreeMap<u16, usize> {
-        self.books().statuses.clone()
-    }
-
-    /// The same since the last call.
+    /// How often each status came since the last call; 0: no answer.
     pub fn take_statuses(&self) -> BTreeMap<u16, usize> {
         std::mem::take(&mut self.books().statuses)
     }

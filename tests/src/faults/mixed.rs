@@ -18,6 +18,8 @@ use super::{
 use crate::{Client, Issuer, Process, Reply, Store, on_postgres};
 
 const SLUG: &str = "acme";
+/// Who is invited belongs to a tenant whose people no directory keeps.
+const INVITING: &str = "inviting";
 const SETTINGS: [(&str, &str); 2] = [("TENANTRY__RATE_LIMIT__ENABLED", "false"), ("TENANTRY_LOG", "off")];
 /// How long the service may take to be well again when the last fault is over.
 const HEALING: Duration = Duration::from_secs(30);
@@ -29,6 +31,8 @@ pub struct Report {
     pub refused: usize,
     pub unknown: usize,
     pub statuses: BTreeMap<u16, usize>,
+    /// The first answer of each status that neither acknowledges nor says that the store is unavailable.
+    pub strange: BTreeMap<u16, String>,
     /// How often each fault happened.
     pub faults: BTreeMap<String, usize>,
     /// Empty, or something is wrong.
@@ -65,6 +69,9 @@ struct Callers {
     users: Ledger,
     /// Invitations, flags and tenants.
     others: [Mutex<Registers>; 3],
+    /// How often each status came; 0: no answer.
+    statuses: Mutex<BTreeMap<u16, usize>>,
+    strange: Mutex<BTreeMap<u16, String>>,
     over: AtomicBool,
 }
 
@@ -81,8 +88,20 @@ impl Callers {
             None => request,
         })
         .await;
-        let well = reply.as_ref().is_some_and(|reply| reply.status.is_success());
-        tokio::time::sleep(Duration::from_millis(if well { 5 } else { 60 })).await;
+        let status = reply.as_ref().map_or(0, |reply| reply.status.as_u16());
+        *self.statuses.lock().expect("a lock").entry(status).or_default() += 1;
+        let well = (200..300).contains(&status);
+        if let Some(reply) = reply.as_ref().filter(|_| !well && status != 503 && status != 507) {
+            let text = || format!("{path}: {}", reply.text);
+            self.strange.lock().expect("a lock").entry(status).or_insert_with(text);
+        }
+        let pause = match status {
+            200..300 => 5,
+            // It is being restarted.
+            0 => 250,
+            _ => 60,
+        };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
         reply
     }
 
@@ -146,7 +165,7 @@ async fn others(callers: Arc<Callers>) {
         }
         let email = format!("invited-{number}@example.com");
         let body = json!({"email": email, "role": "viewer"});
-        let path = format!("/api/v1/tenants/{SLUG}/invitations");
+        let path = format!("/api/v1/tenants/{INVITING}/invitations");
         let done = callers.send(&callers.operator, Method::POST, &path, Some(body)).await;
         write(0, &email, "pending", done.as_ref());
         let (flag, variant) = (format!("flag-{}", number % 3), if number % 2 == 0 { "on" } else { "off" });
@@ -316,9 +335,15 @@ pub async fn run(program: &str, span: Duration, seed: u64) -> Report {
     let mut world = World::new(program, seed).await;
     let operator = world.process.operator.clone();
     let scim = super::tenant(&world.process, SLUG).await;
+    super::tenant(&world.process, INVITING).await;
     for flag in 0..3 {
         let body = json!({"key": format!("flag-{flag}"), "type": "boolean"});
         operator.post("/api/v1/flags", body).await.expect(201);
+    }
+    // Room for all tenants: one that waits for room is right, and not what is looked at.
+    for number in 0..=span.as_secs() / 60 {
+        let body = json!({"name": format!("pool-{number}"), "mode": "shared"});
+        operator.post("/api/v1/instances", body).await.expect(201);
     }
     let issuer = Issuer::start();
     issuer.register(&operator).await;
@@ -329,6 +354,8 @@ pub async fn run(program: &str, span: Duration, seed: u64) -> Report {
         issuer,
         users: Ledger::default(),
         others: Default::default(),
+        statuses: Mutex::default(),
+        strange: Mutex::default(),
         over: AtomicBool::new(false),
     });
     for flag in 0..3 {
@@ -352,11 +379,12 @@ pub async fn run(program: &str, span: Duration, seed: u64) -> Report {
     }
     world.restart(&callers).await;
     let contradictions = contradictions(&callers).await;
-    let statuses = callers.users.take_statuses();
+    let statuses = callers.statuses.lock().expect("a lock").clone();
+    let strange = callers.strange.lock().expect("a lock").clone();
     let [acknowledged, refused, unknown] = [Outcome::Acknowledged, Outcome::Refused, Outcome::Unknown]
         .map(|outcome| callers.users.count(outcome));
     world.process.kill().await;
-    Report { acknowledged, refused, unknown, statuses, faults: world.faults, contradictions }
+    Report { acknowledged, refused, unknown, statuses, strange, faults: world.faults, contradictions }
 }
 
 async fn contradictions(callers: &Callers) -> Vec<String> {
@@ -366,7 +394,7 @@ async fn contradictions(callers: &Callers) -> Vec<String> {
         let text = |one: &Value| one.as_str().map_or_else(|| one.to_string(), ToOwned::to_owned);
         list.iter().map(|one| (text(&one[name]), text(&one[value]))).collect()
     };
-    let path = format!("/api/v1/tenants/{SLUG}/invitations?limit=200");
+    let path = format!("/api/v1/tenants/{INVITING}/invitations?limit=200");
     let invitations = texts(items(&operator, &path).await, "email", "status");
     let mut flags = BTreeMap::new();
     for flag in 0..3 {
@@ -385,7 +413,7 @@ async fn contradictions(callers: &Callers) -> Vec<String> {
     {
         found.extend(callers.others[which].lock().expect("a lock").contradictions(what, &there));
     }
-    let internal = callers.users.statuses().get(&500).copied().unwrap_or_default();
+    let internal = callers.statuses.lock().expect("a lock").get(&500).copied().unwrap_or_default();
     if internal > 0 {
         found.push(format!("{internal} answers are 500"));
     }
@@ -399,7 +427,7 @@ async fn settled(operator: &Client) -> BTreeMap<String, String> {
         let text = |one: &Value, name: &str| one[name].as_str().unwrap_or_default().to_owned();
         let all = items(operator, "/api/v1/tenants?limit=200").await;
         tenants = all.iter().map(|one| (text(one, "slug"), text(one, "status"))).collect();
-        tenants.remove(SLUG);
+        tenants.retain(|slug, _| slug != SLUG && slug != INVITING);
         if tenants.values().all(|status| status == "active") {
             break;
         }
