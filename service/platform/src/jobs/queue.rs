@@ -115,14 +115,16 @@ async fn superseded(view: &PlatformView, job: &job::Model) -> Result<bool, DbErr
     Ok(view.count(pending.filter(job::Column::DedupeKey.eq(key))).await? > 0)
 }
 
-/// Gives back jobs whose worker died: their leases have expired.
-pub(super) async fn reclaim(tx: &mut PlatformTx) -> Result<u64, DbError> {
+/// Gives back jobs whose worker died: their leases have expired. `alive` run in this process: if their leases are over, it is because
+/// the store was slow, and nobody else needs to begin them again.
+pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, DbError> {
     tx.housekeeping();
     let now = tx.now();
     let expired = tx
         .across::<job::Entity>()
         .filter(job::Column::Status.eq("running"))
         .filter(job::Column::LeaseExpiresAt.lt(now))
+        .filter(job::Column::Id.is_not_in(alive.iter().copied()))
         .order_by_asc(job::Column::Id)
         .limit(100);
     let expired = tx.all(expired).await?;

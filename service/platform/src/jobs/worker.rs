@@ -18,7 +18,7 @@ use super::{Handler, JobError, JobRun};
 use crate::config::Jobs as Config;
 use crate::db::Db;
 use crate::error::chain;
-use crate::{DbError, Timestamp};
+use crate::{DbError, PlatformTx, Timestamp};
 
 /// One attempt may take this long; a lease is renewed meanwhile.
 const ATTEMPT_MAX: Duration = Duration::from_secs(120);
@@ -102,7 +102,8 @@ impl Worker {
     }
 
     async fn reclaim(&self) {
-        match self.db.write_platform(&queue::ctx(), async |tx| queue::reclaim(tx).await).await {
+        let work = async |tx: &mut PlatformTx| queue::reclaim(tx, &self.running.ids()).await;
+        match self.db.write_platform(&queue::ctx(), work).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "took over jobs of a dead worker"),
             Err(error) => tracing::warn!(error = %chain(&error), "expired leases could not be taken over"),
