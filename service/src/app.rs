@@ -98,10 +98,14 @@ fn serve(
     let shutdown = server.shutdown_timeout.as_secs();
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let workers = if server.workers > 0 { server.workers } else { cores };
-    let connections = web::Connections::new(server.connections_max, &server.trusted_proxies);
+    let connections_max = with_files(server.connections_max);
+    let connections = web::Connections::new(connections_max, &server.trusted_proxies);
     let opened = connections.clone();
     rt::spawn(connections.watch());
+    rt::spawn(web::give_memory_back());
     let http = HttpServer::new(move || {
+        // Each thread makes its own application, and keeps its own memory.
+        rt::spawn(web::give_memory_back());
         App::new()
             .app_data(keys.clone())
             .app_data(tokens.clone())
@@ -118,9 +122,33 @@ fn serve(
     .disable_signals()
     .shutdown_timeout(shutdown)
     .workers(workers)
-    .max_connections(server.connections_max.div_ceil(workers))
+    .max_connections(connections_max.div_ceil(workers))
     .on_connect(move |io, data| opened.opened(io, data));
     Ok(http.listen(listener)?.run())
+}
+
+/// Files that are open beside connections: the store's, pools, logs.
+const OTHER_FILES: u64 = 256;
+
+/// Raises the number of files that the process may open to what so many connections need (each is held twice, to be closed from outside);
+/// answers for how many there are files. Shells and service managers allow 1,024 unless somebody asks for more.
+fn with_files(connections_max: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted =
+        u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_FILES);
+    let may = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return connections_max;
+    }
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(may), maximum: limit.maximum });
+    let files = if raised.is_ok() { may } else { limit.current.unwrap_or(may) };
+    let connections =
+        usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(connections_max).max(1);
+    if connections < connections_max {
+        tracing::warn!(files, connections, "the process may open too few files for server.connections_max");
+    }
+    connections.min(connections_max)
 }
 
 /// Management keys, operators' sessions, people's sessions: what each is begins differently.

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tests::{Process, Receiver, SmtpServer, Store, eventually};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 /// Asks for a tenant. The process may die before it answers: the run begins with the commit, not with the reply.
 async fn post(process: &Process, body: Value) {
     if let Ok(answer) =

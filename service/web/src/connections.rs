@@ -28,9 +28,6 @@ const UNREAD_MAX: Duration = Duration::from_secs(60);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Bytes that are asked for at each look, and given back unused.
-const PROBE: usize = 8 << 20;
-
 /// What goes on on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -149,8 +146,6 @@ impl Connections {
                 // The server sees its end, and lets go of everything that it holds for it.
                 let _ = connection.socket.shutdown(Shutdown::Both);
             }
-            // The allocator gives memory back only when it is asked for some: after a burst it would keep what the burst took.
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(PROBE)));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ use crate::routes::Access;
 use crate::{Code, Problem};
 
 /// Room is taken in steps, where it isn't taken at once.
-const STEP: u64 = 64 << 10;
+const STEP: usize = 64 << 10;
 
 /// Whose room a body takes.
 pub(super) fn owner(principal: Option<&Principal>, network: Network) -> Owner {
@@ -104,8 +104,7 @@ impl Reading<'_> {
     }
 
     async fn finish(&self, mut payload: Payload, mut room: Room) -> Result<ReadBody, Broken> {
-        // Memory that is asked for at once isn't copied as it grows; it isn't used before bytes come.
-        let mut bytes = BytesMut::with_capacity(self.length.unwrap_or_default());
+        let mut bytes = Vec::new();
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| {
                 Broken::Refused(Problem::detailed(Code::BodyMalformed, "The body broke off."))
@@ -114,11 +113,19 @@ impl Reading<'_> {
             if come > self.most {
                 return Err(Broken::TooLarge);
             }
-            let steps = wide(come).next_multiple_of(STEP).min(wide(self.length.unwrap_or(self.most)));
-            // Without an announced length the buffer doubles as it grows.
-            let held = if self.length.is_some() { steps } else { steps.saturating_mul(2) };
-            let grown = room.grow(self.size(come), self.weight.cost(held)).await;
-            grown.map_err(Broken::Refused)?;
+            if come > bytes.capacity() {
+                // As much memory as there is room: all of what a known caller announced, else step by step.
+                let whole = self.length.unwrap_or(self.most);
+                let wanted = match self.owner {
+                    Owner::Stranger(_) => come.next_multiple_of(STEP).min(whole),
+                    _ => self
+                        .length
+                        .unwrap_or_else(|| come.saturating_mul(2).next_multiple_of(STEP).min(whole)),
+                };
+                let grown = room.grow(self.size(wanted), self.weight.cost(wide(wanted))).await;
+                grown.map_err(Broken::Refused)?;
+                bytes.reserve_exact(wanted.saturating_sub(bytes.len()));
+            }
             bytes.extend_from_slice(&chunk);
         }
         Ok(ReadBody { bytes: Bytes::from(bytes), _room: Some(Arc::new(room)) })

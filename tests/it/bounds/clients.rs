@@ -1,0 +1,130 @@
+//! Failures count for the one who made them, requests for the tenant.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{Reply, TestApp};
+
+use crate::sso::{Module, module};
+
+/// A request to the token endpoint from an address.
+async fn token(app: &TestApp, from: &str, form: &[(&str, &str)]) -> Reply {
+    let request = app.anyone().request(Method::POST, "/oauth2/token").header("X-Forwarded-For", from);
+    Reply::read(request.form(form)).await
+}
+
+fn redeems<'a>(one: &'a Module, secret: &'a str) -> [(&'a str, &'a str); 6] {
+    [
+        ("grant_type", "authorization_code"),
+        ("client_id", &one.id),
+        ("client_secret", secret),
+        ("code", "tnt_ac_wrong"),
+        ("redirect_uri", "https://app.example/cb"),
+        ("code_verifier", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+    ]
+}
+
+async fn proxied() -> TestApp {
+    TestApp::with(|config| config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()]).await
+}
+
+#[actix_web::test]
+async fn bad_codes_through_a_modules_callback_lock_nobody_out() {
+    let app = proxied().await;
+    let acme = app.tenant("acme").await;
+    let app_module = module(&app, "app", json!({})).await;
+    let here = "203.0.113.7";
+    for number in 0..30 {
+        let refused = token(&app, here, &redeems(&app_module, &app_module.secret)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["error"].as_str()),
+            (400, Some("invalid_grant")),
+            "{number}"
+        );
+    }
+    // Everything else from that address goes on.
+    let request = app.anyone().request(Method::GET, "/login").header("X-Forwarded-For", here);
+    assert_eq!(Reply::read(request).await.status, 200);
+    let request =
+        app.anyone().request(Method::GET, "/invitations/accept?token=x").header("X-Forwarded-For", here);
+    assert!(matches!(Reply::read(request).await.status.as_u16(), 404 | 410));
+    let client = json!({"name": "entra", "kind": "client"});
+    let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
+    let made = app.operator.post(&path, client).await.expect(201);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", made["clientId"].as_str().unwrap()),
+        ("client_secret", made["token"].as_str().unwrap()),
+    ];
+    assert_eq!(token(&app, here, &form).await.status, 200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_wrong_secret_locks_out_who_tried_it_and_not_the_client() {
+    let app = proxied().await;
+    let (one, other) = (module(&app, "app", json!({})).await, module(&app, "other", json!({})).await);
+    let statuses = async |from: &str, form: &[(&str, &str)], times: usize| {
+        let mut all = Vec::new();
+        for _ in 0..times {
+            all.push(token(&app, from, form).await.status.as_u16());
+        }
+        all
+    };
+    let tried = statuses("203.0.113.7", &redeems(&one, "wrong"), 25).await;
+    assert_eq!(tried.iter().filter(|status| **status == 401).count(), 20, "{tried:?}");
+    assert_eq!(tried.last(), Some(&429));
+    // From elsewhere, and as another client from the same place: the secret is right, only the code is wrong.
+    assert_eq!(statuses("203.0.113.8", &redeems(&one, &one.secret), 1).await, [400]);
+    assert_eq!(statuses("203.0.113.7", &redeems(&other, &other.secret), 1).await, [400]);
+    // A client that doesn't exist is nobody in particular: by the network, which for IPv6 is a /64.
+    let nobody = Module { id: "nobody".to_owned(), secret: String::new() };
+    let mut all = Vec::new();
+    for host in 0..25 {
+        all.extend(statuses(&format!("2001:db8::{host:x}"), &redeems(&nobody, "x"), 1).await);
+    }
+    assert_eq!(all.iter().filter(|status| **status == 401).count(), 20, "{all:?}");
+    assert_eq!(all.last(), Some(&429));
+    assert_eq!(statuses("2001:db8:0:1::1", &redeems(&nobody, "x"), 1).await, [401]);
+    assert_eq!(statuses("2001:db8::1", &redeems(&one, &one.secret), 1).await, [400]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenants_keys_share_one_window_and_its_scim_tokens_four() {
+    let app = TestApp::start().await;
+    app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "free"})).await;
+    let beta = app.tenant("beta").await;
+    let acme = app.operator.get("/api/v1/tenants/acme").await.expect(200);
+    let id = acme["id"].as_str().unwrap();
+    let (one, two) = (app.key("viewer", Some(id)).await, app.key("admin", Some(id)).await);
+    let mut passed = 0;
+    for number in 0..220 {
+        let key = if number % 2 == 0 { &one } else { &two };
+        passed += usize::from(key.get("/api/v1/tenants/acme").await.status == 200);
+    }
+    assert!((100..=130).contains(&passed), "{passed} of two keys");
+    let refused = one.get("/api/v1/tenants/acme").await;
+    assert!(refused.header("retry-after").parse::<u64>().is_ok());
+    refused.refused(429, "rate.limited");
+    // Who may not do something pays for the question too.
+    let guest = beta.admin.get("/api/v1/tenants/acme").await;
+    assert_eq!(guest.status, 404);
+    let mut tokens = Vec::new();
+    for number in 0..8 {
+        tokens.push(app.scim_token(id, json!({"name": format!("t{number}")})).await);
+    }
+    let begun = std::time::Instant::now();
+    let (mut passed, mut asked) = (0, 0);
+    while begun.elapsed() < Duration::from_millis(1500) {
+        let all = tokens.iter().map(|token| token.get("/scim/v2/ServiceProviderConfig"));
+        let all = futures_util::future::join_all(all).await;
+        asked += all.len();
+        passed += all.iter().filter(|reply| reply.status == 200).count();
+    }
+    // Four tokens' worth at once, and as much again each second.
+    let most = 100.0 + 100.0 * begun.elapsed().as_secs_f64() + 10.0;
+    assert!(asked <= passed || passed as f64 <= most, "{passed} of {asked}");
+    app.stop().await;
+}

@@ -1,0 +1,61 @@
+//! Open connections.
+
+use std::time::{Duration, Instant};
+
+use tests::TestApp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::place;
+
+/// When the other side closed the connection; `None` if it didn't within the time.
+async fn closed(socket: &mut TcpStream, within: Duration) -> Option<Duration> {
+    let begun = Instant::now();
+    let mut buffer = [0; 4096];
+    let read = async { while !matches!(socket.read(&mut buffer).await, Ok(0) | Err(_)) {} };
+    tokio::time::timeout(within, read).await.ok().map(|()| begun.elapsed())
+}
+
+#[actix_web::test]
+async fn who_sends_half_a_head_keeps_no_connection() {
+    let app = TestApp::start().await;
+    let place = place(&app.operator.base).to_owned();
+    // The first head of a connection, and the second: the framework bounds only the first.
+    let mut first = TcpStream::connect(&place).await.unwrap();
+    first.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    let mut second = TcpStream::connect(&place).await.unwrap();
+    second.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut buffer = [0; 4096];
+    assert!(second.read(&mut buffer).await.unwrap() > 0);
+    second.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+    // Silence is ended by the framework.
+    let mut silent = TcpStream::connect(&place).await.unwrap();
+    let limit = Duration::from_secs(25);
+    let (first, second, silent) =
+        tokio::join!(closed(&mut first, limit), closed(&mut second, limit), closed(&mut silent, limit));
+    assert!(first.is_some() && second.is_some() && silent.is_some(), "{first:?} {second:?} {silent:?}");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn one_network_has_a_quarter_of_the_connections() {
+    let app = TestApp::with(|config| config.server.connections_max = 40).await;
+    let place = place(&app.operator.base).to_owned();
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(TcpStream::connect(&place).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut kept = 0;
+    for socket in &mut open {
+        kept += usize::from(closed(socket, Duration::from_millis(20)).await.is_none());
+    }
+    assert!((8..=10).contains(&kept), "{kept} of twenty");
+    drop(open);
+    tests::eventually("a place", async || {
+        let answer = app.anyone().request(reqwest::Method::GET, "/health").send().await;
+        answer.is_ok_and(|answer| answer.status() == 200).then_some(())
+    })
+    .await;
+    app.stop().await;
+}
