@@ -35,7 +35,8 @@ impl Steps {
 pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCode> {
     let directory = tempfile::tempdir()?;
     let key = platform::crypto::BearerSecret::generate(authz::PREFIX, platform::ids::new());
-    config.data.dir = directory.path().to_owned();
+    // Below it: what the service makes itself is nobody else's.
+    config.data.dir = directory.path().join("data");
     config.database.url = String::new();
     config.server.listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     if once {

@@ -35,7 +35,7 @@ impl Store {
     }
 
     async fn made(migrated: bool) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = owners_directory().expect("a directory");
         let Some(admin) = on_postgres() else {
             let url = format!("sqlite:{}", directory.path().join("tenantry.db").display());
             return Self { directory, url, migration_url: String::new(), superuser_url: None };
@@ -56,6 +56,12 @@ impl Store {
             superuser_url: Some(with(&admin, None, &name)),
         }
     }
+}
+
+/// A directory that nobody else can open: others are warned of.
+fn owners_directory() -> std::io::Result<TempDir> {
+    use std::os::unix::fs::PermissionsExt as _;
+    tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir()
 }
 
 impl Drop for Store {
