@@ -668,6 +668,22 @@ async fn tenant_mails() {
     only(&at_once(&acme.admin, Method::POST, asked).await, ROOM, 429, "mail.limited");
     let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
     assert_eq!(there["counts"]["pending"], 20, "who gets no mail is not invited");
+    // Of a file no line is half done: who gets no mail has no invitation and holds no seat.
+    let lines: Vec<Value> = (3000..3003).map(one).collect();
+    let file = json!({"invitations": lines});
+    let made = app.operator.post(&format!("{INVITATIONS}/bulk"), file).await.expect(202);
+    let batch = format!("{INVITATIONS}/bulk/{}", made["id"].as_str().expect("an id"));
+    tests::eventually("the file to be worked off", async || {
+        let batch = app.operator.get(&batch).await.expect(200);
+        (batch["status"] == "done").then_some(())
+    })
+    .await;
+    let lines = app.operator.get(&format!("{batch}/lines")).await.expect(200);
+    let codes: Vec<&Value> =
+        lines["items"].as_array().expect("a list").iter().map(|line| &line["code"]).collect();
+    assert_eq!(codes, ["mail.limited"; 3]);
+    let there = acme.admin.get(&format!("{INVITATIONS}?limit=200")).await.expect(200);
+    assert_eq!(there["counts"]["pending"], 20);
     // The day after there is room again.
     app.clock.advance(chrono::TimeDelta::hours(25));
     acme.admin.post(INVITATIONS, one(2000)).await.expect(201);

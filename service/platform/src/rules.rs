@@ -144,6 +144,27 @@ impl Tx {
 }
 
 impl View {
+    /// Whether an allowance is used up, for who wants to know before anything is written. [`Tx::spend`] alone decides.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn is_spent(
+        &self,
+        rule: Rule,
+        key: impl AsRef<[u8]>,
+        allowance: Allowance,
+    ) -> Result<bool, DbError> {
+        let sql = "SELECT spent FROM allowance \
+                   WHERE tenant_id = $1 AND rule = $2 AND key = $3 AND began_at > $4 AND spent >= $5";
+        let values: Vec<Value> = vec![
+            rule.name().into(),
+            hex(&sha256(key.as_ref())).into(),
+            (self.now() - allowance.period).into(),
+            i64::try_from(allowance.limit).unwrap_or(i64::MAX).into(),
+        ];
+        Ok(allowance.limit == 0 || !self.query(sql, values).await?.is_empty())
+    }
+
     /// What a limit comes to on the tenant's plan, which multiplies it as it multiplies rates.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::{Code, Problem, Service};
 
 use crate::ops::{self, NewInvitation};
 use crate::rules::{self, Behind};
@@ -214,6 +214,7 @@ async fn invite(
         rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }
     ops::require_room(tx, organization, &line.email, &line.role).await?;
+    mail::require_room(tx, service).await?;
     if batch.limited {
         rules::require_patience(tx, service, &line.email).await?;
     }
@@ -225,5 +226,10 @@ async fn invite(
         batch: Some(batch.id),
         ..new
     };
-    Ok(ops::create(tx, service, &tenant, new).await?.id)
+    // Another mail took the last place since: the line is half written, so all of the step is done again.
+    let again = |problem: Problem| match problem.code {
+        Code::MailLimited => Problem::new(Code::Unavailable),
+        _ => problem,
+    };
+    Ok(ops::create(tx, service, &tenant, new).await.map_err(again)?.id)
 }

@@ -18,7 +18,7 @@ mod transport;
 
 pub use http::routes;
 pub use jobs::{SendMail, handler};
-pub use ops::{NewMail, enqueue, notify, sweep};
+pub use ops::{NewMail, enqueue, notify, require_room, sweep};
 pub use strangers::{LANE as STRANGERS_LANE, Sealed, ask, may_write_to};
 pub use templates::{Rendered, locales, names, page, preview, speaks};
 pub use transport::Transport;

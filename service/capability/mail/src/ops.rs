@@ -5,7 +5,7 @@ use entity::mail::message;
 use entity::tenancy::tenant;
 use platform::retention::{self, Retained};
 use platform::rules::{Allowance, Rule};
-use platform::{DbError, PlatformTx, Timestamp, Tx, Work, ids};
+use platform::{DbError, PlatformTx, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -67,11 +67,27 @@ enum Made {
 pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
     match make(tx, service, new).await? {
         Made::Queued => Ok(()),
-        Made::Limited => {
-            let limit = tx.by_plan(service.config.limits.mails_per_day).await?;
-            Err(Problem::new(Code::MailLimited).fact("per", "tenant").fact("limit", limit))
-        }
+        Made::Limited => Err(limited(a_day(tx, service).await?)),
     }
+}
+
+/// What a tenant may send within a day.
+async fn a_day(view: &View, service: &Service) -> Result<Allowance, DbError> {
+    Ok(Allowance::a_day(view.by_plan(service.config.limits.mails_per_day).await?))
+}
+
+fn limited(allowance: Allowance) -> Problem {
+    Problem::new(Code::MailLimited).fact("per", "tenant").fact("limit", allowance.limit)
+}
+
+/// Refuses what [`enqueue`] would refuse, for who must know before anything is written.
+///
+/// # Errors
+/// `mail.limited`.
+pub async fn require_room(view: &View, service: &Service) -> Result<(), Problem> {
+    let allowance = a_day(view, service).await?;
+    let spent = view.is_spent(Rule::TenantMails, "", allowance).await?;
+    if spent { Err(limited(allowance)) } else { Ok(()) }
 }
 
 /// The same as [`enqueue`], for a mail that nobody waits for: beyond the limit it is left out, and what it tells of goes on.
@@ -105,8 +121,8 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
     if is_there(tx, &dedupe_key).await? {
         return Ok(Made::Queued);
     }
-    let limit = tx.by_plan(service.config.limits.mails_per_day).await?;
-    if !tx.spend(Rule::TenantMails, "", Allowance::a_day(limit)).await? {
+    let allowance = a_day(tx, service).await?;
+    if !tx.spend(Rule::TenantMails, "", allowance).await? {
         return Ok(Made::Limited);
     }
     let values = if let Value::Object(values) = new.values { values } else { Map::new() };
