@@ -63,10 +63,11 @@ impl UserColumns {
 
     /// The first name or address that holds what nobody can see, and where it stands.
     pub(crate) fn forbidden(resource: &Map<String, Value>) -> Option<(String, Forbidden)> {
-        let name = resource.get("userName").and_then(Value::as_str).map(|text| ("/userName".to_owned(), text));
+        let name =
+            resource.get("userName").and_then(Value::as_str).map(|text| ("/userName".to_owned(), text));
         let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten().enumerate();
-        let emails =
-            emails.filter_map(|(at, item)| Some((format!("/emails/{at}/value"), item.get("value")?.as_str()?)));
+        let emails = emails
+            .filter_map(|(at, item)| Some((format!("/emails/{at}/value"), item.get("value")?.as_str()?)));
         name.into_iter().chain(emails).find_map(|(at, text)| Some((at, identity_core::check(text).err()?)))
     }
 }

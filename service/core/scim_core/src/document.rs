@@ -288,7 +288,8 @@ mod tests {
             Document::parse(text.as_bytes()).is_err()
                 || Document::parse(text.as_bytes()).unwrap().value("a").is_err()
         );
-        for wrong in ["", "[]", "{", "{\"a\": 1} 2", "1", r#"{"a": 1, "A": 2}"#, r#"{"a": {"b": 1, "B": 1}}"#] {
+        for wrong in ["", "[]", "{", "{\"a\": 1} 2", "1", r#"{"a": 1, "A": 2}"#, r#"{"a": {"b": 1, "B": 1}}"#]
+        {
             assert!(Document::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
