@@ -188,23 +188,18 @@ impl Heavy {
     fn serve(&self) {
         let mut admitted = Vec::new();
         let mut state = self.state();
-        for _ in 0..state.order.len() {
-            let Some(owner) = state.order.pop_front() else { break };
-            let next = state.waiting.get(&owner).and_then(|queue| queue.front()).map(|waiter| waiter.bytes);
-            let Some(bytes) = next else { continue };
-            if state.running.contains(&owner) {
-                state.order.push_back(owner);
-                continue;
-            }
-            if !state.has_room(&self.0.bounds, owner, bytes) {
-                // A large one isn't passed by small ones for ever: they wait with it.
-                state.order.push_front(owner);
+        // Who waits for its own work keeps its place.
+        while let Some(owner) = state.next() {
+            let first = state.waiting.get(&owner).and_then(VecDeque::front);
+            let fits = first.is_some_and(|first| state.has_room(&self.0.bounds, owner, first.bytes));
+            // A large one isn't passed by small ones for ever: they wait with it.
+            if !fits {
                 break;
             }
-            if let Some(waiter) = state.pop(owner, None) {
-                admitted.push((waiter.admit, self.occupy(&mut state, owner, bytes)));
-            }
+            let Some(waiter) = state.pop(owner, None) else { break };
+            admitted.push((waiter.admit, self.occupy(&mut state, owner, waiter.bytes)));
             if state.waiting.contains_key(&owner) {
+                state.order.retain(|one| *one != owner);
                 state.order.push_back(owner);
             }
         }
@@ -220,6 +215,11 @@ impl State {
     fn has_room(&self, bounds: &Bounds, owner: Uuid, bytes: usize) -> bool {
         let fits = self.running_bytes + bytes <= bounds.running_bytes || self.running.is_empty();
         fits && self.running.len() < bounds.running && !self.running.contains(&owner)
+    }
+
+    /// The first owner who waits and has nothing at work.
+    fn next(&self) -> Option<Uuid> {
+        self.order.iter().find(|owner| !self.running.contains(owner)).copied()
     }
 
     fn push(&mut self, owner: Uuid, bytes: usize, admit: oneshot::Sender<Slot>) -> u64 {
