@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use web::Access;
 
-/// Bytes that a process has in memory.
+/// Bytes that a process has in memory for itself: pages of its program come and go as the machine likes.
 pub(crate) fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process lives");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a line");
     let kilobytes: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
     kilobytes << 10
 }

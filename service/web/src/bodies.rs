@@ -14,6 +14,8 @@ use crate::{Code, Problem};
 
 /// Bytes of a body that may use the reserve.
 const SMALL_MAX: u64 = 64 << 10;
+/// Large bodies that are on their way at once, a quarter of them from one network.
+const ARRIVING_MAX: usize = 200;
 /// How long a body waits for room.
 const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// Seconds after which a refused caller may try again.
@@ -127,6 +129,7 @@ struct Counts {
     all: u64,
     strangers: u64,
     of: HashMap<Owner, u64>,
+    arriving: HashMap<Network, usize>,
 }
 
 /// The bodies of this process.
@@ -136,6 +139,25 @@ pub(crate) struct Bodies {
     wait: Duration,
     counts: Mutex<Counts>,
     freed: Notify,
+}
+
+/// A large body on its way, from the head of its request until it is read or refused.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    bodies: Arc<Bodies>,
+    network: Network,
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let mut counts = self.bodies.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.arriving.get_mut(&self.network) {
+            *own -= 1;
+            if *own == 0 {
+                counts.arriving.remove(&self.network);
+            }
+        }
+    }
 }
 
 /// Room for one body, given back when it is dropped.
@@ -154,6 +176,20 @@ impl Bodies {
     fn waiting(bytes: u64, wait: Duration) -> Arc<Self> {
         let shares = Shares { all: bytes };
         Arc::new(Self { shares, wait, counts: Mutex::default(), freed: Notify::new() })
+    }
+
+    /// Lets a large body come. Until it is known whose it is, the server's buffers fill with it: some hundred KiB of each.
+    pub(crate) fn arrive(self: &Arc<Self>, network: Network) -> Result<Arrival, Problem> {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.arriving.values().sum::<usize>() >= ARRIVING_MAX {
+            return Err(Full::Process.problem());
+        }
+        let own = counts.arriving.entry(network).or_default();
+        if *own >= ARRIVING_MAX / 4 {
+            return Err(Full::Share.problem());
+        }
+        *own += 1;
+        Ok(Arrival { bodies: self.clone(), network })
     }
 
     /// Room for a body of this caller, of which nothing has come yet.
@@ -261,6 +297,20 @@ mod tests {
     fn a_tree_costs_more_than_its_text() {
         assert_eq!([Weight::Raw, Weight::Form, Weight::Tree].map(|weight| weight.cost(10)), [10, 20, 40]);
         assert_eq!((Size::of(64 << 10), Size::of((64 << 10) + 1)), (Size::Small, Size::Large));
+    }
+
+    #[test]
+    fn large_bodies_come_a_few_at_a_time() {
+        let bodies = Bodies::new(64 * MIB);
+        let from = |host: u8| Network::of(Some([203, 0, 113, host].into()));
+        let come = |host, times: usize| -> Vec<Arrival> {
+            (0..times).map_while(|_| bodies.arrive(from(host)).ok()).collect()
+        };
+        let all: Vec<_> = (0..5).map(|host| come(host, 100)).collect();
+        assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 50, 50, 0]);
+        drop(all);
+        assert_eq!(come(9, 100).len(), 50);
+        assert!(bodies.counts.lock().unwrap().arriving.is_empty());
     }
 
     #[tokio::test]

@@ -221,6 +221,8 @@ async fn admit(
     if rules.failures == CountFailures::OfNetwork && service.config.rate_limit.enabled {
         keeper.limits.failures.may(nobody(keeper, request.request()))?;
     }
+    // Held until the body is read, or the request refused.
+    let arrival = body::arrive(keeper, request, Network::of(address))?;
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut ctx = Ctx {
         actor: Actor::new("anonymous", ""),
@@ -251,6 +253,7 @@ async fn admit(
     // Only now: a body is read for those who may send one, to somebody who is there.
     let owner = body::owner(principal.as_ref(), Network::of(address));
     let body = body::read(keeper, rules, request, owner).await?;
+    drop(arrival);
     let repeat = start_repeatable(service, rules, request, principal.as_ref(), &body.bytes).await?;
     if let Some(Start::Go(mark)) = &repeat {
         ctx.idempotency = Some(mark.clone());

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::{Gatekeeper, Rules};
-use crate::bodies::{Bodies, Owner, Room, Size, Weight};
+use crate::bodies::{Arrival, Bodies, Owner, Room, Size, Weight};
 use crate::caller::Principal;
 use crate::input::ReadBody;
 use crate::peer::Network;
@@ -35,6 +35,22 @@ fn weight(rules: &Rules, request: &ServiceRequest) -> Weight {
         Access::Scim => Weight::Raw,
         _ if media.is_some_and(|media| media.contains("json")) => Weight::Tree,
         _ => Weight::Form,
+    }
+}
+
+/// A place for a large body, or one of unknown length, before anything is asked about the request.
+pub(super) fn arrive(
+    keeper: &Gatekeeper,
+    request: &ServiceRequest,
+    network: Network,
+) -> Result<Option<Arrival>, Problem> {
+    let headers = request.headers();
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let large = announced.is_some_and(|bytes: u64| Size::of(bytes) == Size::Large);
+    if large || headers.contains_key(header::TRANSFER_ENCODING) {
+        keeper.bodies.arrive(network).map(Some)
+    } else {
+        Ok(None)
     }
 }
 
