@@ -86,10 +86,7 @@ async fn mail_leaves_by_smtp_and_is_tried_again() {
     let app = TestApp::with(|config| config.smtp.url = url.into()).await;
     let acme = app.tenant("acme").await;
     assert_eq!(app.anyone().get("/dev/mail").await.status, 404);
-    acme.admin
-        .post(LIST, json!({"email": "zoe@example.com", "role": "viewer"}))
-        .await
-        .expect(201);
+    acme.admin.post(LIST, json!({"email": "zoe@example.com", "role": "viewer"})).await.expect(201);
     let mail = smtp.0.next().await;
     assert_eq!(mail["to"], json!(["zoe@example.com"]));
     let raw = mail["raw"].as_str().unwrap();

@@ -28,7 +28,7 @@ mod saga;
 mod scim;
 mod secrets;
 mod sso;
-mod strangers;
 mod start;
+mod strangers;
 mod tenants;
 mod webhooks;

@@ -2,13 +2,13 @@
 //!
 //! | module | gives |
 //! |---|---|
-//! | [`preload`] | calls on the store's files that fail: which, from when, how often, with what |
-//! | [`libfiu`] | the same at random by Debian's libfiu, a second opinion that is not ours |
-//! | [`disk`] | a small file system that can be full or read-only |
-//! | [`server`] | a Postgres of one test's own, which can be stopped, hung and restarted |
-//! | [`ledger`] | what was acknowledged and what was refused, compared with what is there |
-//! | [`locks`] | somebody else who holds a lock |
-//! | [`mixed`] | load of every kind with faults at random |
+//! | `preload` | calls on the store's files that fail: which, from when, how often, with what |
+//! | `libfiu` | the same at random by Debian's libfiu, a second opinion that is not ours |
+//! | `disk` | a small file system that can be full or read-only |
+//! | `server` | a Postgres of one test's own, which can be stopped, hung and restarted |
+//! | `ledger` | what was acknowledged and what was refused, compared with what is there |
+//! | `locks` | somebody else who holds a lock |
+//! | `mixed` | load of every kind with faults at random |
 
 mod disk;
 mod ledger;

@@ -113,6 +113,8 @@ impl Kind {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Kind::Busy,
+            // A server that goes down or comes up answers in the middle of a sentence.
+            sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => Kind::Busy,
             sqlx::Error::WorkerCrashed => Kind::Broken,
             sqlx::Error::Database(database) => Kind::of_code(database.code().as_deref().unwrap_or_default()),
             _ => Kind::Other,

@@ -150,7 +150,8 @@ impl Client {
         self.check(&url)?;
         let request =
             reqwest::Request::try_from(request).map_err(|_| HttpError::Refused("it is no request"))?;
-        let response = outside(self.inner.execute(request)).await.map_err(|error| unreachable(&url, &error))?;
+        let response =
+            outside(self.inner.execute(request)).await.map_err(|error| unreachable(&url, &error))?;
         let mut answer = http::Response::new(Vec::new());
         *answer.status_mut() = response.status();
         *answer.headers_mut() = response.headers().clone();

@@ -11,6 +11,16 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 /// Rows remembered at once.
 const REMEMBERED_MAX: u64 = 10_000;
 
+/// How long a request waits for a statistic that it caused.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Writes down that something was used. Mostly that is done before the request goes on; where the writer is busy with somebody's large
+/// change, the request doesn't wait for it, and it is done later.
+pub async fn write_down(statistic: impl Future<Output = ()> + 'static) {
+    let writing = tokio::task::spawn_local(statistic);
+    let _ = tokio::time::timeout(PATIENCE, writing).await;
+}
+
 /// Rows by their ids, those that aren't there included.
 #[derive(Debug)]
 pub struct Remembered<T: Send + Sync + 'static>(Cache<Uuid, Option<Arc<T>>>);

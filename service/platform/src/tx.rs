@@ -262,7 +262,12 @@ impl Db {
 
     async fn reads(&self, holder: Holder, access: Access) -> Result<Reads, DbError> {
         let begun = self.begin(holder, access).await?;
-        Ok(Reads { connection: begun.connection, turn: begun.turn, db: self.clone(), now: self.clock().now() })
+        Ok(Reads {
+            connection: begun.connection,
+            turn: begun.turn,
+            db: self.clone(),
+            now: self.clock().now(),
+        })
     }
 
     async fn commit(&self, reads: Reads, writes: Writes) -> Result<(), DbError> {

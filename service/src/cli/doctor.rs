@@ -7,8 +7,8 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::Db;
-use platform::store::integrity::has_data_checksums;
 use platform::http::HttpError;
+use platform::store::integrity::has_data_checksums;
 use platform::store::look::{Look, Schema};
 use serde_json::json;
 use web::Service;
@@ -166,7 +166,8 @@ async fn names(service: &Service) -> Finding {
 async fn pages(db: &Db) -> Finding {
     match has_data_checksums(db).await {
         Ok(Some(false)) => {
-            let text = "the cluster has no data checksums: damage is not noticed (see `pg_checksums --enable`)";
+            let text =
+                "the cluster has no data checksums: damage is not noticed (see `pg_checksums --enable`)";
             warning("pages", text.to_owned())
         }
         Ok(Some(true)) => finding("pages", Ok("the cluster has data checksums".to_owned())),

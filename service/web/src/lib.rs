@@ -30,8 +30,8 @@ mod streams;
 mod tally;
 
 pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
-pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use connections::{Connections, Tracked};
+pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use failures::Acting;

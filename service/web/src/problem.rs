@@ -205,7 +205,8 @@ impl From<DbError> for Problem {
             _ => Code::Internal,
         };
         let cause = Some(platform::chain(&error));
-        let retry_after = matches!(code, Code::Unavailable | Code::StoreFull | Code::OutcomeUnknown).then_some(1);
+        let retry_after =
+            matches!(code, Code::Unavailable | Code::StoreFull | Code::OutcomeUnknown).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }
 }

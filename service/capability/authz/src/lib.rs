@@ -7,9 +7,7 @@ mod http;
 mod ops;
 
 pub use http::routes;
-pub use ops::{
-    BOOTSTRAP, Keys, NewKey, create, ensure_bootstrap, list, protect, remove_of_tenant, revoke,
-};
+pub use ops::{BOOTSTRAP, Keys, NewKey, create, ensure_bootstrap, list, protect, remove_of_tenant, revoke};
 
 /// What a management key begins with.
 pub const PREFIX: &str = "tnt_key_";

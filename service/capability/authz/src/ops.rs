@@ -5,7 +5,7 @@ use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof, StoredSecret, id_of, same, sha256};
-use platform::remembered::Remembered;
+use platform::remembered::{Remembered, write_down};
 use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -254,7 +254,8 @@ impl Keys {
         let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
         let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if is_due || missing_mac.is_some() {
-            touch(service, id, missing_mac).await;
+            let service = service.clone();
+            write_down(async move { touch(&service, id, missing_mac).await }).await;
             self.rows.forget(id).await;
         }
         Ok(Principal {

@@ -34,6 +34,6 @@ pub use store::groups::{group, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::search::{Listed, Listing, Mark, Start, explain, search};
 pub use store::users::{
-    Twin, admin_addresses, identities as identities_of, twins, user, user_any_organization, user_by_email, user_by_name,
-    user_locked,
+    Twin, admin_addresses, identities as identities_of, twins, user, user_any_organization, user_by_email,
+    user_by_name, user_locked,
 };

@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::db::Lookup;
-use platform::remembered::Remembered;
+use platform::remembered::{Remembered, write_down};
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
@@ -92,7 +92,8 @@ impl Tokens {
         let usable = token.usable();
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if usable.is_ok() && (is_due || missing_mac.is_some()) {
-            touch(service, token.tenant, id, missing_mac).await;
+            let (service, tenant) = (service.clone(), token.tenant);
+            write_down(async move { touch(&service, tenant, id, missing_mac).await }).await;
             self.rows.forget(id).await;
         }
         if let Err(problem) = usable {

@@ -70,6 +70,7 @@ pub async fn mint(
     subject: &Subject,
 ) -> Result<Minted, Problem> {
     let key = keys.signing(service, subject.realm).await?;
+    keys.signs_for(subject.tenant, subject.realm);
     let now = service.db.clock().now().timestamp();
     let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
     let claims = Claims {

@@ -47,6 +47,8 @@ type Ring = Arc<Vec<Arc<Key>>>;
 #[derive(Clone)]
 pub struct Keyring {
     rings: Cache<Option<Uuid>, Ring>,
+    /// For which realm each tenant's last token was signed.
+    realms: Cache<Uuid, Option<Uuid>>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -57,7 +59,8 @@ impl std::fmt::Debug for Keyring {
 
 impl Default for Keyring {
     fn default() -> Self {
-        Self { rings: Cache::builder().max_capacity(RINGS_MAX).time_to_live(RING_KEPT).build() }
+        let rings = Cache::builder().max_capacity(RINGS_MAX).time_to_live(RING_KEPT).build();
+        Self { rings, realms: Cache::new(RINGS_MAX) }
     }
 }
 
@@ -74,6 +77,23 @@ impl Keyring {
             self.rings.insert(realm, ring.clone());
         }
         Ok(ring)
+    }
+
+    /// Has the key at hand with which a token of `tenant` will be signed, before something is committed that the token belongs to:
+    /// a store that fails in between would leave a session, or a used refresh token, of which the answer says nothing.
+    ///
+    /// # Errors
+    /// `internal`, or `unavailable`.
+    pub async fn ready(&self, service: &Service, tenant: Uuid) -> Result<(), Problem> {
+        if let Some(realm) = self.realms.get(&tenant) {
+            return self.signing(service, realm).await.map(drop);
+        }
+        self.ring(service, Some(tenant)).await?;
+        self.signing(service, None).await.map(drop)
+    }
+
+    pub(crate) fn signs_for(&self, tenant: Uuid, realm: Option<Uuid>) {
+        self.realms.insert(tenant, realm);
     }
 
     /// The key that signs now. A realm without one gets its first.

@@ -7,6 +7,7 @@ mod connections;
 mod exchange;
 mod issuers;
 mod login;
+mod metadata;
 mod oauth;
 mod pages;
 mod policy;

@@ -14,6 +14,7 @@ pub(crate) mod kept;
 pub(crate) mod links;
 pub(crate) mod logout;
 pub(crate) mod oidc;
+pub(crate) mod parameters;
 pub(crate) mod policy;
 pub(crate) mod proof;
 pub(crate) mod relying_party;

@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn no_class_takes_what_others_have_to_themselves() {
         use Class::{Delivery, Directory, Mail, Maintenance, Provisioning, Push};
-        let rows: [(&[(Class, usize, usize)], &[Class]); 9] = [
+        type Row<'a> = (&'a [(Class, usize, usize)], &'a [Class]);
+        let rows: [Row<'_>; 9] = [
             (&[], &[]),
             (&[(Delivery, 7, 0)], &[]),
             // Half of all, and no more.

@@ -285,9 +285,7 @@ impl ConnectionTrait for Connection {
 
 /// Whether Postgres says ERROR, after which the connection goes on, and not FATAL or PANIC.
 fn is_an_error(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error
-        .try_downcast_ref::<PgDatabaseError>()
-        .is_some_and(|error| error.severity() == PgSeverity::Error)
+    error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| error.severity() == PgSeverity::Error)
 }
 
 /// SQLite's extended result code.

@@ -2,8 +2,8 @@
 
 use entity::scope::{PlatformOwned, SharedWithTenants, TenantOwned};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult,
-    QuerySelect, Select, TryGetableMany, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect, Select,
+    TryGetableMany, Value,
 };
 use uuid::Uuid;
 

@@ -208,13 +208,7 @@ async fn create_invitation_batch(
         let organization = tenancy::organization_named(tx, name).await?.id;
         crate::rules::require_by_hand(tx, organization).await?;
         let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
-        let new = NewBatch {
-            organization,
-            inviter,
-            limited: is_limited(&caller),
-            created_by,
-            lines,
-        };
+        let new = NewBatch { organization, inviter, limited: is_limited(&caller), created_by, lines };
         let row = batches::create(tx, new).await?;
         progress(tx, row).await
     };

@@ -10,13 +10,14 @@ use uuid::Uuid;
 use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
 
 use super::login::{bytes_of, login, login_form, login_page, waiting};
-use super::oauth;
 use super::pages::{self, Jar};
-use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized, Parameters};
+use super::{metadata, oauth};
+use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized};
 use crate::ops::connections::{self, Connection};
 use crate::ops::discovery::{self, Hints, Home, Way};
 use crate::ops::kept;
 use crate::ops::oidc::Wishes;
+use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Begin, Shared};
 
 /// How long a browser is known as the one that began a sign-in.
@@ -85,7 +86,7 @@ fn front(caller: &Caller) -> Door {
 }
 
 async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
-    let (_, issuer) = oauth::realm(caller, ids).await?;
+    let (_, issuer) = metadata::realm(caller, ids).await?;
     Ok(Door { issuer, realm: Some(ids.key("realm")?.to_owned()) })
 }
 
@@ -131,7 +132,7 @@ async fn realm_authorize_by_form(
 
 /// What a request asks for: of its own, or as it was pushed.
 pub(super) async fn parameters(service: &Service, text: &str) -> Result<Parameters, Problem> {
-    let own = authorize::parameters(text)?;
+    let own = parameters::read(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok(own) };
     let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
@@ -346,8 +347,7 @@ async fn push(
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let mut parameters =
-        authorize::parameters(&form).map_err(|problem| problem.dialect("invalid_request"))?;
+    let mut parameters = parameters::read(&form).map_err(|problem| problem.dialect("invalid_request"))?;
     let secret = parameters.remove("client_secret");
     let id = parameters.get("client_id").cloned();
     let client = oauth::known_client(&caller, &request, id.as_deref(), secret.as_deref()).await?;

@@ -13,8 +13,9 @@ use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service};
 use super::authorize::connection;
 use super::pages::{self, Jar};
 use crate::ops::arrival::{self, Came, Failed};
-use crate::ops::authorize::{self, Continues, Parameters};
+use crate::ops::authorize::{self, Continues};
 use crate::ops::connections::{Connection, Kind};
+use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Secrets, Shared};
 use crate::ops::{attributes, logout, proof, saml};
 use crate::refusal::{Reason, Refused};
@@ -97,7 +98,7 @@ async fn take_oidc(
     let Kind::Oidc(settings) = connection.kind.clone() else {
         return Err(Problem::new(Code::NotFound).into());
     };
-    let parameters = authorize::parameters(request.query_string())?;
+    let parameters = parameters::read(request.query_string())?;
     let state = parameters.get("state").map_or("", String::as_str);
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
@@ -377,7 +378,7 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
     let service = &caller.service;
     let connection = connection(caller, ids).await?;
     let unknown = || Problem::new(Code::SsoStateUnknown);
-    let parameters = authorize::parameters(request.query_string())?;
+    let parameters = parameters::read(request.query_string())?;
     let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
     let find = async |view: &View| sign_in::find(view, id).await;
     let row = service.db.read(connection.row.tenant_id, find).await?;
@@ -401,7 +402,7 @@ async fn prove_account(
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let parameters = authorize::parameters(&form)?;
+    let parameters = parameters::read(&form)?;
     let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
     let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {
         return pages::refusal(Problem::new(Code::SsoStateUnknown));

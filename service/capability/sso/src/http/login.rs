@@ -8,9 +8,10 @@ use web::{Caller, Code, FormText, Problem, Service};
 
 use super::authorize::{Leave, client, leave, session, wishes};
 use super::pages::{self, Jar};
-use crate::ops::authorize::{self, Authorization, Continues, Parameters};
+use crate::ops::authorize::{self, Authorization, Continues};
 use crate::ops::discovery::{self, Hints};
 use crate::ops::oidc::Wishes;
+use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::Shared;
 use crate::ops::{kept, links};
 
@@ -86,7 +87,7 @@ pub(super) async fn login_page(
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let parameters = match authorize::parameters(request.query_string()) {
+    let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
         Err(problem) => return pages::refusal(problem),
     };
@@ -126,7 +127,7 @@ pub(super) async fn login(
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let parameters = authorize::parameters(&form)?;
+    let parameters = parameters::read(&form)?;
     let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
     let email =
         parameters.get("email").map(|email| email.trim().to_owned()).filter(|email| web::is_email(email));

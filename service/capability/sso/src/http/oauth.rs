@@ -16,14 +16,15 @@ use serde_json::{Value, json};
 use sessions::{ClientCredentials, ClientGrant, Keyring};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Ids, Problem, Routes, Shared};
+use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Problem, Routes, Shared};
 
+use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
-use crate::ops::{authorize, sign_in, subject, tokens};
+use crate::ops::{sign_in, subject, tokens};
 
 /// RFC 8693
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 7523
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -372,87 +373,4 @@ async fn revoke(
     let may = |session: &session::Model| may_use(session, client.as_ref());
     tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())
-}
-
-async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    let mut keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
-    if keys.is_empty() {
-        let ctx = platform::Ctx::system("signing keys");
-        service
-            .db
-            .write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await)
-            .await?;
-        keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
-    }
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
-        .json(json!({"keys": keys})))
-}
-
-fn metadata(issuer: &str) -> HttpResponse {
-    // Endpoints that need no realm are the platform's own.
-    let base = issuer.split("/realms/").next().unwrap_or(issuer);
-    let body = json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/oauth2/authorize"),
-        "pushed_authorization_request_endpoint": format!("{base}/oauth2/par"),
-        "jwks_uri": format!("{issuer}/oauth2/jwks"),
-        "token_endpoint": format!("{base}/oauth2/token"),
-        "userinfo_endpoint": format!("{base}/oauth2/userinfo"),
-        "introspection_endpoint": format!("{base}/oauth2/introspect"),
-        "revocation_endpoint": format!("{base}/oauth2/revoke"),
-        "end_session_endpoint": format!("{base}/oauth2/logout"),
-        "scopes_supported": authorize::SCOPES,
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE],
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "form_post"],
-        "code_challenge_methods_supported": ["S256"],
-        "authorization_response_iss_parameter_supported": true,
-        "prompt_values_supported": ["none", "login", "select_account", "consent"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
-        "token_endpoint_auth_signing_alg_values_supported": ["RS256", "PS256", "ES256", "ES384", "EdDSA"],
-        "backchannel_logout_supported": true,
-        "backchannel_logout_session_supported": true,
-        "frontchannel_logout_supported": true,
-        "frontchannel_logout_session_supported": true,
-        "request_parameter_supported": false,
-        "request_uri_parameter_supported": true,
-        "claims_supported": [
-            "iss", "sub", "aud", "exp", "iat", "jti", "sid", "auth_time", "nonce", "name", "preferred_username", "email",
-            "email_verified", "tenant_id", "org_id", "roles", "plan",
-        ],
-    });
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "public, max-age=300")).json(body)
-}
-
-async fn jwks(caller: Caller) -> Result<HttpResponse, Problem> {
-    key_set(&caller, None).await
-}
-
-async fn openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
-    Ok(metadata(&caller.service.config.public_url()))
-}
-
-/// The tenant that has a realm of this name.
-pub(super) async fn realm(caller: &Caller, ids: &Ids) -> Result<(Uuid, String), Problem> {
-    let unknown = || Problem::new(Code::NotFound);
-    let slug = ids.key("realm")?;
-    let tenant = caller.service.db.tenant_of(Lookup::TenantSlug(slug)).await?.ok_or_else(unknown)?;
-    let row = caller.service.db.read(tenant, async |view| tenancy::get(view).await).await?;
-    let (realm, issuer) = tenancy::issuer_of(&row, &caller.service.config.public_url());
-    let published = matches!(row.status.as_str(), "active" | "suspended");
-    Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
-}
-
-async fn realm_jwks(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
-    let (realm, _) = realm(&caller, &ids).await?;
-    key_set(&caller, Some(realm)).await
-}
-
-async fn realm_openid_configuration(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
-    let (_, issuer) = realm(&caller, &ids).await?;
-    Ok(metadata(&issuer))
 }

@@ -11,8 +11,8 @@ use super::callback::{RESPONSE_BYTES_MAX, long_parameter};
 use super::pages::{self, Jar};
 use super::sign_out::come_back;
 use crate::ops::arrival::Failed;
-use crate::ops::authorize;
 use crate::ops::connections::{Connection, Kind};
+use crate::ops::parameters;
 use crate::ops::sign_in::Shared;
 use crate::ops::{logout, saml};
 use crate::refusal::Refused;
@@ -85,7 +85,7 @@ async fn oidc_frontchannel_logout(
     let service = &caller.service;
     let connection = connection(&caller, &ids).await?;
     let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
-    let parameters = authorize::parameters(request.query_string())?;
+    let parameters = parameters::read(request.query_string())?;
     let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
     let sid = parameters.get("sid");
     let mut response = pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?;

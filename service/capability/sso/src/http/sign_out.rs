@@ -18,8 +18,9 @@ use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service};
 
 use super::authorize::session;
 use super::pages::{self, Jar};
-use crate::ops::authorize::{self, Parameters};
+use crate::ops::authorize;
 use crate::ops::connections::{self, Kind};
+use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::Shared;
 use crate::ops::{arrival, saml, tokens};
 
@@ -73,7 +74,7 @@ async fn logout(
     keys: Keys,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    match authorize::parameters(request.query_string()) {
+    match parameters::read(request.query_string()) {
         Ok(parameters) => sign_out(&caller, &request, &keys, &shared, parameters, false).await,
         Err(problem) => pages::refusal(problem),
     }
@@ -86,7 +87,7 @@ async fn logout_by_form(
     keys: Keys,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    match authorize::parameters(&form) {
+    match parameters::read(&form) {
         Ok(parameters) => {
             let confirmed = parameters.contains_key("confirmed");
             sign_out(&caller, &request, &keys, &shared, parameters, confirmed).await

@@ -9,9 +9,10 @@ use web::{Access, Caller, Code, Ids, Problem, Routes, Service};
 
 use super::authorize::{begin, connection};
 use super::pages;
-use crate::ops::authorize::{self, Continues};
+use crate::ops::authorize::Continues;
 use crate::ops::connections::Connection;
 use crate::ops::oidc::Wishes;
+use crate::ops::parameters;
 use crate::ops::sign_in::Shared;
 
 /// How long a link opens a test.
@@ -48,7 +49,7 @@ async fn begin_test(
         Ok(one) => one,
         Err(problem) => return pages::refusal(problem),
     };
-    let parameters = authorize::parameters(request.query_string())?;
+    let parameters = parameters::read(request.query_string())?;
     let key = parameters.get("key").and_then(|key| URL_SAFE_NO_PAD.decode(key).ok()).unwrap_or_default();
     let until = service.envelope.open(PURPOSE, one.row.id.as_bytes(), &key).ok();
     let until = until.and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok()).map(i64::from_be_bytes);

@@ -1,8 +1,6 @@
 //! The authorization endpoint's decisions (RFC 6749, section 4.1; RFC 7636; OpenID Connect Core, section 3.1.2): is this a
 //! request of that client, and may this browser's session answer it?
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 use entity::sessions::browser_session;
 use entity::sso::authorization_code;
@@ -15,6 +13,7 @@ use url::Url;
 use web::{Code, Problem, Service};
 
 use super::connections::identity_issuer;
+use super::parameters::Parameters;
 use super::policy;
 
 /// What a code begins with.
@@ -23,34 +22,6 @@ const CODE_PREFIX: &str = "tnt_ac_";
 const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 /// RFC 9126
 pub(crate) const REQUEST_URI_PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
-/// Characters of one parameter.
-const PARAMETER_MAX: usize = 2048;
-/// Characters and parameters of a request.
-const REQUEST_MAX: usize = 16 << 10;
-const PARAMETERS_MAX: usize = 64;
-/// Parameters that mean something here. Others are let go by (RFC 6749, section 3.1), and never stored.
-const KNOWN: [&str; 20] = [
-    "client_id",
-    "code_challenge",
-    "code_challenge_method",
-    "connection",
-    "domain_hint",
-    "login_hint",
-    "max_age",
-    "nonce",
-    "organization",
-    "prompt",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-    "tenant",
-    "tnt_issuer",
-    "ui_locales",
-];
 /// Scopes that mean something here; others are let go by (RFC 6749, section 3.3).
 pub(crate) const SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
 
@@ -80,38 +51,6 @@ pub(crate) enum Continues {
     Test,
     /// To the page that says who is signed in.
     Home,
-}
-
-/// Parameters, each once (RFC 6749, section 3.1).
-pub(crate) type Parameters = BTreeMap<String, String>;
-
-/// What of a request is stored until it goes on.
-pub(crate) fn known(parameters: &Parameters) -> Parameters {
-    let known = parameters.iter().filter(|(name, _)| KNOWN.contains(&name.as_str()));
-    known.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// Reads a query or form. A parameter that comes twice, or is too long, makes the request none.
-pub(crate) fn parameters(text: &str) -> Result<Parameters, Problem> {
-    if text.len() > REQUEST_MAX {
-        return Err(Problem::detailed(Code::ValidationFailed, "The request is too long."));
-    }
-    let mut all = Parameters::new();
-    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        if all.len() >= PARAMETERS_MAX {
-            return Err(Problem::detailed(Code::ValidationFailed, "There are too many parameters."));
-        }
-        if value.len() > PARAMETER_MAX || value.contains('\0') {
-            return Err(Problem::detailed(Code::ValidationFailed, "A parameter is too long or not text."));
-        }
-        if value.is_empty() {
-            continue;
-        }
-        if all.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice."));
-        }
-    }
-    Ok(all)
 }
 
 /// Why a request isn't one: told on a page as long as nobody knows where to send the browser, else to the client.
@@ -452,13 +391,5 @@ mod tests {
                 other => panic!("{pairs:?}: {other:?}"),
             }
         }
-    }
-
-    #[test]
-    fn a_parameter_comes_once() {
-        assert!(parameters("a=1&b=2").is_ok());
-        assert!(parameters("a=1&a=1").is_err());
-        assert!(parameters("a=%00").is_err());
-        assert_eq!(parameters("a=").unwrap().len(), 0);
     }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::authorize::Parameters;
 use super::connections::{self, Connection};
+use super::parameters::Parameters;
 use super::{domains, policy};
 use crate::settings;
 

@@ -51,6 +51,7 @@ pub(crate) async fn exchange(
         },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
+    keys.ready(service, tenant).await?;
     let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
     let signed_in = match service.db.write(ctx, tenant, work).await {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may

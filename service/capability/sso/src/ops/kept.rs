@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use super::authorize::{self, Parameters};
+use super::parameters::{self, Parameters};
 
 /// A pushed request is used soon (RFC 9126, section 2.2).
 pub(crate) const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
@@ -22,7 +22,7 @@ pub(crate) async fn keep(
     pushed: bool,
 ) -> Result<Uuid, Problem> {
     let id = ids::new();
-    let parameters = serde_json::to_value(authorize::known(parameters)).map_err(Problem::internal)?;
+    let parameters = serde_json::to_value(parameters::known(parameters)).map_err(Problem::internal)?;
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let lifetime = if pushed { PUSHED_LIFETIME } else { WAITING_LIFETIME };

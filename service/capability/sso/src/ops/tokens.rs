@@ -38,6 +38,7 @@ pub(crate) async fn refresh(
 ) -> Result<Pair, Problem> {
     let digest = sha256(token.as_bytes());
     let tenant = service.db.tenant_of(Lookup::RefreshToken(&digest)).await?.ok_or_else(invalid)?;
+    keys.ready(service, tenant).await?;
     let refreshed = service
         .db
         .write(ctx, tenant, async |tx| {
@@ -174,6 +175,7 @@ pub(crate) async fn redeem(
         }
         open_for(tx, service, row).await.map(Some)
     };
+    keys.ready(service, tenant).await?;
     let minting = service.db.write(ctx, tenant, work).await?.ok_or_else(invalid)?;
     mint(service, keys, minting).await
 }

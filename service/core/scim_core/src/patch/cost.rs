@@ -190,13 +190,16 @@ mod tests {
         (from..from + count).map(|n| json!({"value": format!("{n}@example.com")})).collect()
     }
 
+    fn steps(operations: &Value, before: Extent) -> (u64, bool) {
+        let patch = patch(operations);
+        (patch.steps(&USERS, before), patch.check_steps(&USERS, before).is_ok())
+    }
+
     #[test]
-    fn what_clients_send_is_cheap_and_a_product_is_not() {
+    fn what_clients_send_is_cheap() {
         let none = Extent::default();
         let full = Extent::MOST;
-        let long = "x".repeat(3_000);
-        let or = vec![r#"value eq "a""#; 60].join(" or ");
-        for (what, operations, before, fits) in [
+        for (what, operations, before) in [
             (
                 "Entra's update of all attributes",
                 many(
@@ -204,19 +207,16 @@ mod tests {
                     |_| json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"}),
                 ),
                 none,
-                true,
             ),
             (
                 "a thousand attributes",
                 many(1_000, |_| json!({"op": "replace", "path": "name.givenName", "value": "a"})),
                 none,
-                true,
             ),
             (
                 "a thousand values, one by one",
                 many(1_000, |n| json!({"op": "add", "path": "emails", "value": emails(n, 1)})),
                 none,
-                true,
             ),
             (
                 "filters on a resource as large as can be",
@@ -225,14 +225,24 @@ mod tests {
                     |_| json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"}),
                 ),
                 full,
-                true,
             ),
             (
                 "900 times 20 values",
                 many(900, |n| json!({"op": "add", "path": "emails", "value": emails(n * 20, 15)})),
                 none,
-                true,
             ),
+        ] {
+            let (steps, fits) = steps(&operations, before);
+            assert!(steps <= STEPS_MAX && fits, "{what}: {steps}");
+        }
+    }
+
+    #[test]
+    fn a_product_is_not() {
+        let full = Extent::MOST;
+        let long = "x".repeat(3_000);
+        let or = vec![r#"value eq "a""#; 60].join(" or ");
+        for (what, operations, before) in [
             (
                 "a thousand filters on a thousand values",
                 many(
@@ -240,42 +250,38 @@ mod tests {
                     |_| json!({"op": "replace", "path": "emails[value sw \"a\"].display", "value": "a"}),
                 ),
                 full,
-                false,
             ),
             (
                 "sixty comparisons in each filter",
                 many(200, |_| json!({"op": "remove", "path": format!("emails[{or}]")})),
                 full,
-                false,
             ),
             (
                 "a long text into each value",
                 many(1_000, |_| json!({"op": "add", "path": "emails.display", "value": long})),
                 full,
-                false,
             ),
             (
                 "the same without a path",
                 many(1_000, |_| json!({"op": "add", "value": {"emails.display": long}})),
                 full,
-                false,
             ),
             (
                 "the same under the schema's name",
-                many(1_000, |_| json!({"op": "add", "path": USERS.schema.urn, "value": {"emails.display": long}})),
+                many(
+                    1_000,
+                    |_| json!({"op": "add", "path": USERS.schema.urn, "value": {"emails.display": long}}),
+                ),
                 full,
-                false,
             ),
             (
                 "all values away, again and again",
                 many(1_000, |_| json!({"op": "remove", "path": "emails", "value": emails(0, 1)})),
                 full,
-                false,
             ),
         ] {
-            let steps = patch(&operations).steps(&USERS, before);
-            assert_eq!(steps <= STEPS_MAX, fits, "{what}: {steps}");
-            assert_eq!(patch(&operations).check_steps(&USERS, before).is_ok(), fits, "{what}");
+            let (steps, fits) = steps(&operations, before);
+            assert!(steps > STEPS_MAX && !fits, "{what}: {steps}");
         }
     }
 
