@@ -2,14 +2,14 @@
 //!
 //! | module | gives |
 //! |---|---|
-//! | [`connection`] | one transaction on one connection; whatever can't be vouched for is thrown away |
-//! | [`raw`], [`crash`] | the driver's connections, and its threads that die |
-//! | [`open`] | the pools of both stores |
-//! | [`shares`] | how many connections one tenant may have at once |
-//! | [`health`] | whether writes reach the disk, and the probe that notices when they do again |
-//! | [`integrity`] | corrupt pages, looked for a table at a time |
-//! | [`look`] | what a store is before it is trusted, asked without changing it |
-//! | [`migrate`] | each schema change and its record in one transaction |
+//! | `connection` | one transaction on one connection; whatever can't be vouched for is thrown away |
+//! | `raw`, `crash` | the driver's connections, and its threads that die |
+//! | `open` | the pools of both stores |
+//! | `shares` | how many connections one tenant may have at once |
+//! | `health` | whether writes reach the disk, and the probe that notices when they do again |
+//! | `integrity` | corrupt pages, looked for a table at a time |
+//! | `look` | what a store is before it is trusted, asked without changing it |
+//! | `migrate` | each schema change and its record in one transaction |
 
 pub(crate) mod connection;
 pub(crate) mod crash;

@@ -173,7 +173,7 @@ impl Listable for group::Model {
     }
 }
 
-/// A page of a list. It ends where it has as many rows as asked for, or [`PAGE_BYTES_MAX`] bytes: rows are read some at a
+/// A page of a list. It ends where it has as many rows as asked for, or `PAGE_BYTES_MAX` bytes: rows are read some at a
 /// time, so that a page of large ones is never held whole. A page that isn't full is the last one, so its total needs no
 /// count.
 ///
