@@ -7,6 +7,7 @@
 //! | `sso [requests]` | what a SAML response and an exchange cost; codes, tokens and refreshes; npm oidc-provider beside it; hostile requests |
 //! | `provisioning [tenants]` | tenants on the builtin backend and the pool, with 32 workers |
 //! | `keycloak` | 20 tenants as realms and 100 as organizations of a real Keycloak |
+//! | `attacks` | what one caller's floods and monsters cost a neighbour, in waiting and in memory |
 //! | `events [count]` | a full outbox drained, an endpoint beside bad ones, a flag at 20 modules, 10,000 tenants evaluated anew |
 //! | `faults [seconds] [seed]` | that nothing is lost while the store fails at random: half an hour, the debug binary |
 //! | `growth [users]` | a group to 20,000 members, look-ups from 1,000 users to `users`, a group of 100,000 |
@@ -15,6 +16,7 @@
 //! machine may be shared, the ratio stays.
 #![allow(clippy::disallowed_methods, reason = "it plays clients")]
 
+mod attacks;
 mod events;
 mod faults;
 mod growth;
@@ -168,6 +170,7 @@ async fn main() -> anyhow::Result<()> {
             let seed = arguments.next().map(|text| text.parse()).transpose()?;
             faults::run(users.unwrap_or(faults::SECONDS), seed).await
         }
+        "attacks" => attacks::run().await,
         "events" => events::run(users.unwrap_or(100_000)).await,
         "provisioning" => provisioning::builtin(&store, users.unwrap_or(1_000)).await,
         "keycloak" => provisioning::keycloak(&store).await,
@@ -186,7 +189,7 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         other => anyhow::bail!(
-            "{other} is not one of service, rivals, growth, events, faults, sso, provisioning, keycloak"
+            "{other} is not one of service, rivals, growth, attacks, events, faults, sso, provisioning, keycloak"
         ),
     }
 }
