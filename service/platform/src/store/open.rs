@@ -74,14 +74,15 @@ pub(crate) async fn overwrite_end_of_log(url: &str) -> Result<(), DbError> {
 }
 
 /// How long a transaction may do nothing, in milliseconds: the process that began it is frozen or gone, and others wait.
-const IDLE_MAX_MS: u32 = 10_000;
+const IDLE_MAX_MS: u128 = 10_000;
 
 /// Bounds that the server keeps for each connection: a statement ends with the request that asked for it.
 fn session(config: &Database) -> String {
     let (lock, statement) = (config.lock_timeout.as_millis(), config.statement_timeout.as_millis());
+    let idle = statement.min(IDLE_MAX_MS);
     format!(
         "SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
-         SET idle_in_transaction_session_timeout = {IDLE_MAX_MS}; SET client_connection_check_interval = 1000; \
+         SET idle_in_transaction_session_timeout = {idle}; SET client_connection_check_interval = 1000; \
          SET ROLE {}",
         migration::postgres::APP_ROLE
     )
