@@ -27,8 +27,9 @@ pub use lookup::Lookup;
 const TENANT_PART: usize = 4;
 /// The platform's are this part.
 const PLATFORM_PART: usize = 2;
-/// Places of one tenant at SQLite's writer: one that writes and one that is next.
-const SQLITE_WRITES: usize = 2;
+/// Places of one tenant at SQLite's writer. A neighbour waits for as many transactions of each busy tenant, a millisecond or so each;
+/// fewer would leave the writer to the outbox and to jobs.
+const SQLITE_WRITES: usize = 12;
 /// Places of the platform there: jobs, the outbox and requests without a tenant stand in one line.
 const SQLITE_PLATFORM_WRITES: usize = 4;
 /// Readers of SQLite that one tenant may have at once.
