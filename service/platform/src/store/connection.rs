@@ -117,15 +117,16 @@ impl Connections {
     pub(crate) async fn begin(&self, begin: &str) -> Result<Connection, DbErr> {
         let mut attempts = self.pools.attempts();
         loop {
-            let mut raw = self.pools.acquire().await.map_err(connecting)?;
-            let error = match raw.run(begin).await {
+            let raw = self.pools.acquire().await.map_err(connecting)?;
+            // Cancelled while it begins, it is closed too: on Postgres the next BEGIN would go on in its scope with a warning.
+            let mut open = Open { raw: Some(raw), state: State::Unknown };
+            let error = match open.run(begin, State::Sound).await {
                 Ok(()) => {
-                    let open = Mutex::new(Open { raw: Some(raw), state: State::Sound });
-                    return Ok(Connection { backend: self.backend(), watch: self.watch.clone(), open });
+                    let (watch, open) = (self.watch.clone(), Mutex::new(open));
+                    return Ok(Connection { backend: self.backend(), watch, open });
                 }
                 Err(error) => error,
             };
-            raw.close().await;
             attempts = attempts.saturating_sub(1);
             // A transaction that is still open (SQLITE_ERROR) or a dead connection: the next one may be sound.
             let another = match self.pools {
@@ -204,7 +205,7 @@ impl Connection {
             open.roll_back().await;
             return Err(Uncommitted::Refused(broken()));
         }
-        let committed = open.end("COMMIT").await;
+        let committed = open.run("COMMIT", State::Ended).await;
         committed.map_err(|error| {
             self.watch.hear(&error);
             Uncommitted::by(self.backend, error)
@@ -222,22 +223,22 @@ impl Open {
         if !matches!(self.state, State::Sound | State::Refused) {
             return;
         }
-        if let Err(error) = self.end("ROLLBACK").await {
+        if let Err(error) = self.run("ROLLBACK", State::Ended).await {
             tracing::warn!(%error, "rollback failed; the connection is closed");
         }
     }
 
-    /// Ends the transaction by `text`, or the connection.
-    async fn end(&mut self, text: &str) -> Result<(), sqlx::Error> {
+    /// Begins or ends the transaction by `text`, after which it is in the state `then`; or ends the connection.
+    async fn run(&mut self, text: &str, then: State) -> Result<(), sqlx::Error> {
         self.state = State::Unknown;
         let Some(raw) = &mut self.raw else { return Err(sqlx::Error::PoolClosed) };
-        let ended = raw.run(text).await;
-        if ended.is_ok() {
-            self.state = State::Ended;
+        let ran = raw.run(text).await;
+        if ran.is_ok() {
+            self.state = then;
         } else if let Some(raw) = self.raw.take() {
             raw.close().await;
         }
-        ended
+        ran
     }
 }
 

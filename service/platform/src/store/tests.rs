@@ -99,3 +99,20 @@ async fn after_a_failure_that_may_have_ended_the_transaction_nothing_more_is_wri
     assert_eq!(count(&reader).await, 0);
     drop(folder);
 }
+
+#[tokio::test]
+async fn a_beginning_that_is_cancelled_leaves_no_transaction_to_the_next_one() {
+    let (_folder, writer, reader) = store().await;
+    for id in 0..5 {
+        {
+            let mut beginning = std::pin::pin!(writer.begin("BEGIN IMMEDIATE"));
+            // As far as it comes without waiting: the driver has the statement, and nobody its answer.
+            let _ = futures_util::poll!(&mut beginning);
+            let _ = futures_util::poll!(&mut beginning);
+        }
+        let one = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+        insert(&one, id).await.unwrap();
+        one.commit().await.unwrap();
+    }
+    assert_eq!(count(&reader).await, 5);
+}
