@@ -98,12 +98,12 @@ impl Found {
 
 async fn look(db: &Db) -> Found {
     let writes = db.health().await == StoreHealth::Good;
-    let counts = db.read_platform(async |view| platform::jobs::counts(view).await).await;
+    let oldest_due = db.pulse().await;
     let now = db.clock().now();
     let stalled = |due: platform::Timestamp| (now - due).num_seconds() > STALLED_SECONDS;
-    let busy = counts.as_ref().is_ok_and(|counts| !counts.oldest_due.is_some_and(stalled));
+    let busy = oldest_due.as_ref().is_ok_and(|due| !due.is_some_and(stalled));
     Found {
-        database: Part::good(writes && counts.is_ok()),
+        database: Part::good(writes && oldest_due.is_ok()),
         integrity: Part::good(db.integrity() == Integrity::Sound),
         jobs: Part::good(busy),
     }
@@ -127,8 +127,8 @@ async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
 }
 
 async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
-    let answers = timeout(PROBE_TIMEOUT, caller.service.db.ping()).await;
-    let ready = !caller.service.is_draining() && matches!(answers, Ok(Ok(())));
+    let answers = timeout(PROBE_TIMEOUT, caller.service.db.pulse()).await;
+    let ready = !caller.service.is_draining() && matches!(answers, Ok(Ok(_)));
     let body = serde_json::json!({"ready": ready});
     Ok(if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) })
 }

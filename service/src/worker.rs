@@ -93,7 +93,6 @@ pub(crate) fn jobs_only(
     })
 }
 
-/// What is done now and then. Each has a clock of its own: one that takes long, or waits for somebody outside, delays no other.
 /// Looks for damaged pages, a table a minute; beside the clock, for a large table takes its time.
 async fn check_pages(db: platform::db::Db, stop: impl Future<Output = ()>) {
     tokio::pin!(stop);
@@ -105,6 +104,7 @@ async fn check_pages(db: platform::db::Db, stop: impl Future<Output = ()>) {
     }
 }
 
+/// What is done now and then. Each has a clock of its own: one that takes long, or waits for somebody outside, delays no other.
 async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiver<bool>) {
     use First::{AfterAPeriod, AtOnce};
     let (config, service, limits) = (service.config.clone(), &service, &limits);
@@ -113,7 +113,6 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
         every(MINUTE, AtOnce, &stop, async || {
             limits.tidy();
             gauges(service).await;
-            log("the check of a table", service.db.check_slice().await);
             log("reservations", minutely(service).await);
         }),
         // A store that takes no writes is logged by the watch, once.
@@ -199,6 +198,10 @@ async fn housekeeping(service: &Service) {
     swept(service, "the sweep of replies", async |tx| jobs::sweep_replies(tx).await).await;
     swept(service, "the sweep of deliveries", async |tx| webhooks::sweep(tx).await).await;
     swept(service, "the sweep of SCIM", async |tx| scim::sweep(tx).await).await;
+    match service.db.read_platform(async |view| scim::too_many(view).await).await {
+        Ok(many) => swept(service, "the sweep of requests", async |tx| scim::trim(tx, &many).await).await,
+        Err(error) => log::<()>("the sweep of requests", Err(error)),
+    }
     swept(service, "the sweep of operators", async |tx| operators::sweep(tx).await).await;
     swept(service, "the sweep of the inbox", async |tx| inbox::sweep(tx).await).await;
     swept(service, "the sweep of mail", async |tx| mail::sweep(tx).await).await;

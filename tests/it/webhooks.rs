@@ -474,7 +474,6 @@ async fn a_developer_gets_events_on_their_own_machine() {
     let mut lines =
         tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
     let first: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
     user(&acme, "ann").await;
     let event = local.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     assert_eq!(names(&local.all()), ["ann"], "what was before is not news");

@@ -3,8 +3,10 @@
 mod lookup;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
+use moka::future::Cache;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
 use tokio::sync::{Notify, watch};
@@ -16,10 +18,11 @@ use crate::error::DbError;
 use crate::sql::Sql;
 use crate::store::connection::{Connection, Connections, Uncommitted};
 use crate::store::health::{Health, Watch};
-use crate::store::integrity::{Integrity, Round};
+use crate::store::integrity::{Findings, Integrity, Round};
 use crate::store::raw::Pools;
 use crate::store::shares::{Holder, Shares, Turn};
 use crate::store::{migrate, open};
+use crate::{Timestamp, jobs};
 
 pub use lookup::Lookup;
 
@@ -29,11 +32,15 @@ const TENANT_PART: usize = 4;
 const PLATFORM_PART: usize = 2;
 /// Places of one tenant at SQLite's writer. A neighbour waits for as many transactions of each busy tenant, a millisecond or so each;
 /// fewer would leave the writer to the outbox and to jobs.
-const SQLITE_WRITES: usize = 12;
+const SQLITE_WRITES: usize = 16;
 /// Places of the platform there: jobs, the outbox and requests without a tenant stand in one line.
 const SQLITE_PLATFORM_WRITES: usize = 4;
 /// Readers of SQLite that one tenant may have at once.
 const SQLITE_READS: usize = 4;
+/// Connections that look-ups before a tenant is known may have at once, on either store: anybody causes them.
+const LOOKUPS: usize = 4;
+/// How long the answer to one probe is everybody's.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +69,8 @@ struct Inner {
     writes: Shares,
     reads: Shares,
     watch: Arc<Watch>,
-    integrity: Mutex<Integrity>,
+    pulse: Cache<(), Option<Timestamp>>,
+    findings: Mutex<Findings>,
     round: tokio::sync::Mutex<Round>,
     /// The URL of SQLite's file.
     file: Option<String>,
@@ -101,15 +109,16 @@ impl Db {
         let (writes, reads) = shares(config, file.is_some());
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
         let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
-        let (integrity, round) = (Mutex::default(), tokio::sync::Mutex::default());
-        let listeners = RwLock::default();
+        let (findings, round) = (Mutex::default(), tokio::sync::Mutex::default());
+        let (listeners, pulse) = (RwLock::default(), Cache::builder().time_to_live(PULSE).build());
         let inner = Inner {
             writer,
             reader,
             writes,
             reads,
             watch,
-            integrity,
+            pulse,
+            findings,
             round,
             file,
             backend,
@@ -167,13 +176,14 @@ impl Db {
         if self.is_postgres() { "postgres" } else { "sqlite" }
     }
 
-    /// Asks the store for a sign of life.
+    /// A sign of life: since when the oldest job that is due has been, if one is. However many probes ask, the store is asked once a
+    /// second.
     ///
     /// # Errors
-    /// [`DbError::Busy`] or [`DbError::Sql`] if there is none.
-    pub async fn ping(&self) -> Result<(), DbError> {
-        self.ask("SELECT 1 AS one").await?;
-        Ok(())
+    /// [`DbError::Busy`] or [`DbError::Sql`] if the store doesn't answer.
+    pub async fn pulse(&self) -> Result<Option<Timestamp>, Arc<DbError>> {
+        let oldest_due = self.read_platform(async |view| jobs::oldest_due(view).await);
+        self.inner.pulse.try_get_with((), oldest_due).await
     }
 
     /// Whether writes reach the disk. While they don't, whoever asks also makes the store look again.
@@ -184,11 +194,11 @@ impl Db {
 
     /// What the checks of the pages found so far.
     pub fn integrity(&self) -> Integrity {
-        self.inner.integrity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.findings().integrity()
     }
 
-    pub(crate) fn found(&self, integrity: Integrity) {
-        *self.inner.integrity.lock().unwrap_or_else(PoisonError::into_inner) = integrity;
+    pub(crate) fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.inner.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn round(&self) -> &tokio::sync::Mutex<Round> {
@@ -206,7 +216,7 @@ impl Db {
 
     /// One row of a statement without a tenant and without parameters.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Option<QueryResult>, DbError> {
-        Ok(self.inner.reader.query_one(self.statement(sql, [])).await?)
+        self.look_up(self.statement(sql, [])).await
     }
 
     /// Asks by one small write whether the store takes writes, if it is time to.
@@ -253,7 +263,7 @@ impl Db {
             }
             Err(Uncommitted::Refused(error)) => Err(error.into()),
             Err(Uncommitted::Doubtful(error)) if self.fence().await => Err(error.into()),
-            Err(Uncommitted::Doubtful(error)) => Err(DbError::Unknown(error)),
+            Err(Uncommitted::Doubtful(error) | Uncommitted::Unknown(error)) => Err(DbError::Unknown(error)),
         }
     }
 
@@ -277,6 +287,11 @@ impl Db {
         self.inner.writer.close().await;
     }
 
+    async fn look_up(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
+        let _turn = self.inner.reads.turn(Holder::Anybody).await?;
+        Ok(self.inner.reader.query_one(statement).await?)
+    }
+
     /// The tenant that owns something, or `None`.
     ///
     /// # Errors
@@ -288,7 +303,7 @@ impl Db {
         } else {
             format!("SELECT {tenant} AS tenant_id FROM {table} WHERE {key} = $1{live}")
         };
-        let row = self.inner.reader.query_one(self.statement(sql, [value])).await?;
+        let row = self.look_up(self.statement(sql, [value])).await?;
         Ok(row.and_then(|row| row.try_get::<Option<Uuid>>("", "tenant_id").transpose()).transpose()?)
     }
 
@@ -330,7 +345,7 @@ impl Db {
         let begin = if access == Access::Read { "BEGIN READ ONLY" } else { "BEGIN" };
         match holder {
             Holder::Tenant(tenant) => format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'").into(),
-            Holder::Platform => {
+            Holder::Platform | Holder::Anybody => {
                 format!("{begin}; SET LOCAL ROLE {}", migration::postgres::PLATFORM_ROLE).into()
             }
         }
@@ -381,10 +396,11 @@ impl Db {
 fn shares(config: &Database, is_sqlite: bool) -> (Shares, Shares) {
     if is_sqlite {
         let readers = usize::try_from(open::SQLITE_READERS).unwrap_or(1);
-        return (Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES), Shares::new(SQLITE_READS, readers));
+        let writes = Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES, LOOKUPS);
+        return (writes, Shares::new(SQLITE_READS, readers, LOOKUPS));
     }
     let all = usize::try_from(config.connections_max).unwrap_or(1);
-    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART);
+    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART, LOOKUPS);
     (part(), part())
 }
 

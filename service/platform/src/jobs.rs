@@ -26,7 +26,7 @@ use crate::crypto::random;
 use crate::{DbError, Timestamp};
 
 pub use class::Class;
-pub use queue::{SWEPT_AT_ONCE, counts, retry, sweep, sweep_events, sweep_replies};
+pub use queue::{SWEPT_AT_ONCE, counts, oldest_due, retry, sweep, sweep_events, sweep_replies};
 pub use running::outside;
 pub use worker::Worker;
 

@@ -1,6 +1,7 @@
 //! Rows that are asked for over and over, remembered for a moment; however many ask for one at once, the store is asked once.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -11,23 +12,43 @@ const REMEMBERED: Duration = Duration::from_secs(1);
 /// Rows remembered at once.
 const REMEMBERED_MAX: u64 = 10_000;
 
-/// How long a request waits for a statistic that it caused.
+/// How long a request waits until its use is written down.
 const PATIENCE: Duration = Duration::from_millis(50);
-
-/// Writes down that something was used. Mostly that is done before the request goes on; where the writer is busy with somebody's large
-/// change, the request doesn't wait for it, and it is done later.
-pub async fn write_down(statistic: impl Future<Output = ()> + 'static) {
-    let writing = tokio::task::spawn_local(statistic);
-    let _ = tokio::time::timeout(PATIENCE, writing).await;
-}
+/// Uses that wait to be written down at once: fewer than may wait for the writer, where they stand beside what can't be left out.
+const USES_MAX: usize = 64;
 
 /// Rows by their ids, those that aren't there included.
 #[derive(Debug)]
-pub struct Remembered<T: Send + Sync + 'static>(Cache<Uuid, Option<Arc<T>>>);
+pub struct Remembered<T: Send + Sync + 'static> {
+    rows: Cache<Uuid, Option<Arc<T>>>,
+    /// Rows whose use is being written down.
+    used: Arc<Mutex<HashSet<Uuid>>>,
+}
+
+/// That the use of a row is being written down; over when dropped.
+struct Use {
+    id: Uuid,
+    all: Arc<Mutex<HashSet<Uuid>>>,
+}
+
+impl Use {
+    /// `None` if it is already being written down, or too many others are.
+    fn begin(all: &Arc<Mutex<HashSet<Uuid>>>, id: Uuid) -> Option<Self> {
+        let mut under_way = all.lock().unwrap_or_else(PoisonError::into_inner);
+        (under_way.len() < USES_MAX && under_way.insert(id)).then(|| Self { id, all: all.clone() })
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
 
 impl<T: Send + Sync + 'static> Default for Remembered<T> {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build())
+        let rows = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
+        Self { rows, used: Arc::default() }
     }
 }
 
@@ -46,17 +67,30 @@ impl<T: Send + Sync + 'static> Remembered<T> {
         E: Clone + Send + Sync + 'static,
     {
         let load = async { load.await.map(|row| row.map(Arc::new)) };
-        self.0.try_get_with(id, load).await.map_err(Arc::unwrap_or_clone)
+        self.rows.try_get_with(id, load).await.map_err(Arc::unwrap_or_clone)
+    }
+
+    /// Has `statistic` write down that a row was used, once however many requests use it meanwhile, and forgets the row then. Mostly
+    /// that is done before the request goes on; where the writer is busy with somebody's large change, the request doesn't wait for it.
+    pub async fn note_use(&self, id: Uuid, statistic: impl Future<Output = ()> + 'static) {
+        let Some(under_way) = Use::begin(&self.used, id) else { return };
+        let rows = self.rows.clone();
+        let writing = tokio::task::spawn_local(async move {
+            statistic.await;
+            rows.invalidate(&id).await;
+            drop(under_way);
+        });
+        let _ = tokio::time::timeout(PATIENCE, writing).await;
     }
 
     /// Forgets one row: it was changed here.
     pub async fn forget(&self, id: Uuid) {
-        self.0.invalidate(&id).await;
+        self.rows.invalidate(&id).await;
     }
 
     /// Forgets all rows: something was changed here that bears on many.
     pub fn forget_all(&self) {
-        self.0.invalidate_all();
+        self.rows.invalidate_all();
     }
 }
 
@@ -69,8 +103,8 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_asks_once_and_a_failure_is_not_remembered() {
         let rows = Remembered::<u32>::default();
-        assert_eq!(rows.0.policy().time_to_live(), Some(REMEMBERED));
-        assert_eq!(rows.0.policy().max_capacity(), Some(REMEMBERED_MAX));
+        assert_eq!(rows.rows.policy().time_to_live(), Some(REMEMBERED));
+        assert_eq!(rows.rows.policy().max_capacity(), Some(REMEMBERED_MAX));
         let (id, loads) = (Uuid::from_u128(1), AtomicU32::new(0));
         let load = |answer: Result<Option<u32>, &'static str>| {
             let loads = &loads;
@@ -89,5 +123,31 @@ mod tests {
         rows.forget_all();
         assert_eq!(rows.get(id, load(Ok(Some(8)))).await, Ok(Some(Arc::new(8))));
         assert_eq!(loads.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_writes_down_one_use_and_all_ids_a_bounded_number() {
+        let (rows, written) = (Remembered::<u32>::default(), Arc::new(AtomicU32::new(0)));
+        let (open, opened) = tokio::sync::watch::channel(false);
+        let one = |id: u128| {
+            let (written, mut opened) = (written.clone(), opened.clone());
+            rows.note_use(Uuid::from_u128(id), async move {
+                written.fetch_add(1, Ordering::Relaxed);
+                opened.wait_for(|open| *open).await.unwrap();
+            })
+        };
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                futures_util::future::join_all((0..100).map(|_| one(1))).await;
+                assert_eq!(written.load(Ordering::Relaxed), 1);
+                futures_util::future::join_all((0..1_000).map(one)).await;
+                assert_eq!(written.load(Ordering::Relaxed), 64);
+                assert_eq!(rows.used.lock().unwrap().len(), USES_MAX);
+            })
+            .await;
+        open.send(true).unwrap();
+        local.await;
+        assert!(rows.used.lock().unwrap().is_empty());
     }
 }

@@ -79,6 +79,11 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
     let secret = webhooks::new_secret();
     let clock = Clock::default();
     let listener = Listener { client, clock, feed, key, to: forward_to, secret, json };
+    // Known before anything is printed: what happens after the first line is news, however slow this is.
+    let after = match after {
+        Some(id) => id,
+        None => listener.now_there().await?,
+    };
     if json {
         println!("{}", json!({"secret": listener.secret}));
     } else {
@@ -97,11 +102,8 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 
 impl Listener {
     /// Follows the feed until it can't.
-    async fn follow(&self, after: Option<String>) -> anyhow::Result<()> {
-        let mut last = match after {
-            Some(id) => id,
-            None => self.now_there().await?,
-        };
+    async fn follow(&self, after: String) -> anyhow::Result<()> {
+        let mut last = after;
         let mut away = 0;
         loop {
             match self.read(&last).await {

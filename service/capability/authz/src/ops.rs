@@ -5,13 +5,13 @@ use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof, StoredSecret, id_of, same, sha256};
-use platform::remembered::{Remembered, write_down};
+use platform::remembered::Remembered;
 use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::{Authenticator, Code, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
 
 use crate::PREFIX;
 
@@ -198,6 +198,10 @@ enum Owner {
 }
 
 impl Found {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.key.revoked_at.is_some() || self.key.expires_at.is_some_and(|end| end <= now)
+    }
+
     /// By how much its tenant's plan multiplies rate limits; `None`: the platform's key. A tenant that is cut off has no keys that
     /// count.
     fn usable(&self) -> Result<Option<u32>, Problem> {
@@ -237,7 +241,7 @@ impl Keys {
         let load = service.db.read_platform(async |view| find(view, id).await);
         let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
         let (key, now) = (&found.key, service.db.clock().now());
-        if key.revoked_at.is_some() || key.expires_at.is_some_and(|end| end <= now) {
+        if found.is_over(now) {
             return Err(invalid());
         }
         let (hash, mac) = (&key.secret_hash, key.secret_mac.as_deref());
@@ -255,13 +259,12 @@ impl Keys {
         let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if is_due || missing_mac.is_some() {
             let service = service.clone();
-            write_down(async move { touch(&service, id, missing_mac).await }).await;
-            self.rows.forget(id).await;
+            self.rows.note_use(id, async move { touch(&service, id, missing_mac).await }).await;
         }
         Ok(Principal {
             addresses: std::sync::Arc::default(),
             rehearsal: None,
-            kind: "key",
+            kind: CredentialKind::Key,
             id,
             role,
             tenant: key.tenant_id,
@@ -309,14 +312,16 @@ impl Authenticator for Keys {
     fn is_live<'a>(
         &'a self,
         service: &'a Service,
-        _: &'a str,
+        _: CredentialKind,
         id: Uuid,
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         async move {
             let now = service.db.clock().now();
-            let key = service.db.read_platform(async |view| by_id(view, id).await).await?;
-            let live = |key: Model| key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > now);
-            Ok(key.is_some_and(live))
+            let found = service.db.read_platform(async |view| find(view, id).await).await?;
+            match found.filter(|found| !found.is_over(now)) {
+                Some(found) => found.usable().map(|_| true),
+                None => Ok(false),
+            }
         }
         .boxed_local()
     }

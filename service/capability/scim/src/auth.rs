@@ -7,11 +7,11 @@ use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::db::Lookup;
-use platform::remembered::{Remembered, write_down};
+use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
-use web::{Authenticator, Code, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
 
 use crate::PREFIX;
 use crate::oauth::AccessToken;
@@ -93,8 +93,7 @@ impl Tokens {
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if usable.is_ok() && (is_due || missing_mac.is_some()) {
             let (service, tenant) = (service.clone(), token.tenant);
-            write_down(async move { touch(&service, tenant, id, missing_mac).await }).await;
-            self.rows.forget(id).await;
+            self.rows.note_use(id, async move { touch(&service, tenant, id, missing_mac).await }).await;
         }
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.
@@ -102,7 +101,7 @@ impl Tokens {
             return Err(problem);
         }
         Ok(Principal {
-            kind: "scim_token",
+            kind: CredentialKind::ScimToken,
             id,
             role: Role::Service,
             tenant: Some(token.tenant),

@@ -206,14 +206,23 @@ pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, 
 /// [`DbError`] if the store fails.
 pub async fn counts(view: &PlatformView) -> Result<Counts, DbError> {
     let of = |status: &'static str| view.across::<job::Entity>().filter(job::Column::Status.eq(status));
-    let due = of("pending").filter(job::Column::NextRunAt.lte(view.now()));
-    let due = due.select_only().column(job::Column::NextRunAt).order_by_asc(job::Column::NextRunAt).limit(1);
     Ok(Counts {
         pending: view.count(of("pending")).await?,
         running: view.count(of("running")).await?,
         dead: view.count(of("dead")).await?,
-        oldest_due: view.tuples::<_, Timestamp>(due).await?.into_iter().next(),
+        oldest_due: oldest_due(view).await?,
     })
+}
+
+/// Since when the oldest job that is due has been; `None` if none is.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn oldest_due(view: &PlatformView) -> Result<Option<Timestamp>, DbError> {
+    let due = view.across::<job::Entity>().filter(job::Column::Status.eq("pending"));
+    let due = due.filter(job::Column::NextRunAt.lte(view.now()));
+    let due = due.select_only().column(job::Column::NextRunAt).order_by_asc(job::Column::NextRunAt).limit(1);
+    Ok(view.tuples::<_, Timestamp>(due).await?.into_iter().next())
 }
 
 /// The actor of the queue's own statements.

@@ -66,8 +66,8 @@ impl Worker {
                     }
                     tokio::select! {
                         () = &mut stop => break,
-                        // Something may have waited for just this place.
-                        () = self.running.changed(), if closed != Closed::default() => {}
+                        // Something may have waited for just this place: of its class, its lane or its tenant.
+                        () = self.running.changed() => {}
                         _ = timeout(self.config.poll, self.db.jobs_ready().notified()) => {}
                     }
                 }

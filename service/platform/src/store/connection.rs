@@ -55,6 +55,8 @@ pub(crate) enum Uncommitted {
     Refused(DbErr),
     /// The COMMIT failed on its way to the disk or back from the server.
     Doubtful(DbErr),
+    /// The COMMIT may have succeeded: the driver's thread died, perhaps after it.
+    Unknown(DbErr),
 }
 
 impl Uncommitted {
@@ -67,7 +69,11 @@ impl Uncommitted {
             // A server that ends the connection (FATAL) may do so between the commit and its answer.
             _ => matches!(&error, sqlx::Error::Database(database) if is_an_error(database.as_ref())),
         };
-        if refused { Uncommitted::Refused(executing(error)) } else { Uncommitted::Doubtful(executing(error)) }
+        match error {
+            _ if refused => Uncommitted::Refused(executing(error)),
+            sqlx::Error::WorkerCrashed => Uncommitted::Unknown(executing(error)),
+            _ => Uncommitted::Doubtful(executing(error)),
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 //! indexes with rows as well. Postgres checks its pages itself if the cluster was made with data checksums: there its counter of
 //! failures is read.
 
+use std::collections::BTreeMap;
+
 use sea_orm::DbBackend;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
-use super::connection::opening;
-use super::open;
+use super::connection::{opening, sqlite_code};
+use super::{crash, open};
 use crate::db::Db;
 use crate::{DbError, Timestamp};
 
@@ -28,11 +30,59 @@ pub enum Integrity {
     Corrupt(String),
 }
 
+/// SQLite's primary result codes for a damaged file: CORRUPT and NOTADB.
+const SQLITE_DAMAGED: [i32; 2] = [11, 26];
+/// Under what Postgres' failed checksums are retained; SQLite's findings are by table.
+const CHECKSUMS: &str = "checksums";
+
+/// How a table is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// Its pages alone.
+    #[default]
+    Quick,
+    /// Its indexes as well.
+    Whole,
+}
+
+impl Depth {
+    fn pragma(self) -> &'static str {
+        match self {
+            Depth::Quick => "quick_check",
+            Depth::Whole => "integrity_check",
+        }
+    }
+}
+
 /// Which tables the current round still has to look at.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     waiting: Vec<String>,
-    whole: bool,
+    depth: Depth,
+}
+
+/// What is damaged, as far as was looked, by table.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(BTreeMap<String, (Depth, String)>);
+
+impl Findings {
+    /// What a look at `table` found; a clean one takes back what no deeper look had found.
+    fn note(&mut self, table: &str, depth: Depth, finding: Option<String>) {
+        match finding {
+            Some(finding) => {
+                self.0.insert(table.to_owned(), (depth, finding));
+            }
+            None => self.0.retain(|name, (found, _)| name != table || *found > depth),
+        }
+    }
+
+    pub(crate) fn integrity(&self) -> Integrity {
+        let (table, finding) = match self.0.first_key_value() {
+            None => return Integrity::Sound,
+            Some((table, (_, finding))) => (table, finding),
+        };
+        Integrity::Corrupt(format!("{table}: {finding}"))
+    }
 }
 
 impl Db {
@@ -65,23 +115,22 @@ impl Db {
             let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name DESC";
             let names = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(opening)?;
             let names: Result<Vec<String>, _> = names.iter().map(|row| row.try_get(0)).collect();
-            *round = Round { waiting: names.map_err(opening)?, whole: whole_is_due };
+            let depth = if whole_is_due { Depth::Whole } else { Depth::Quick };
+            *round = Round { waiting: names.map_err(opening)?, depth };
             return Ok(());
         };
-        let pragma = if round.whole { "integrity_check" } else { "quick_check" };
-        let sql = format!("PRAGMA {pragma}('{}')", table.replace('\'', "''"));
-        let found = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await;
-        let found: Vec<String> = match found {
-            Ok(rows) => rows.iter().filter_map(|row| row.try_get(0).ok()).collect(),
-            // So damaged that the check itself can't go on.
-            Err(error) => vec![error.to_string()],
+        let finding = match look_at(connection, &table, round.depth).await {
+            Ok(finding) => finding,
+            Err(error) => {
+                round.waiting.push(table);
+                return Err(error);
+            }
         };
-        if found != ["ok"] {
-            let finding: String = found.join("; ").chars().take(FINDING_MAX).collect();
+        if let Some(finding) = &finding {
             tracing::error!(table, %finding, "the store is damaged: restore a backup");
-            self.found(Integrity::Corrupt(format!("{table}: {finding}")));
         }
-        if round.whole && round.waiting.is_empty() {
+        self.findings().note(&table, round.depth, finding);
+        if round.depth == Depth::Whole && round.waiting.is_empty() {
             self.note_whole_check().await?;
         }
         Ok(())
@@ -92,10 +141,11 @@ impl Db {
                    WHERE datname = current_database()";
         let row = self.ask(sql).await?;
         let failures: i64 = row.map(|row| row.try_get("", "failures")).transpose()?.unwrap_or(0);
-        if failures > 0 {
+        let finding = (failures > 0).then(|| format!("{failures} pages failed"));
+        if finding.is_some() {
             tracing::error!(failures, "pages of the store failed their checksums: restore a backup");
-            self.found(Integrity::Corrupt(format!("{failures} pages failed their checksums")));
         }
+        self.findings().note(CHECKSUMS, Depth::Quick, finding);
         Ok(())
     }
 
@@ -114,6 +164,31 @@ impl Db {
     }
 }
 
+/// What the check of one table finds; `None` if it is sound.
+///
+/// # Errors
+/// [`DbError`] where the check could not be made: then nothing is known of the table.
+async fn look_at(
+    connection: &mut SqliteConnection,
+    table: &str,
+    depth: Depth,
+) -> Result<Option<String>, DbError> {
+    let sql = format!("PRAGMA {}('{}')", depth.pragma(), table.replace('\'', "''"));
+    let checked = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(connection);
+    let found: Vec<String> = match crash::unless_one_dies(checked).await {
+        Ok(rows) => rows.iter().filter_map(|row| row.try_get(0).ok()).collect(),
+        // So damaged that the check itself can't go on.
+        Err(error) if sqlite_code(&error).is_some_and(|code| SQLITE_DAMAGED.contains(&(code & 0xff))) => {
+            vec![error.to_string()]
+        }
+        Err(error) => return Err(opening(error)),
+    };
+    if found == ["ok"] {
+        return Ok(None);
+    }
+    Ok(Some(found.join("; ").chars().take(FINDING_MAX).collect()))
+}
+
 /// Whether Postgres guards its pages: data checksums are chosen when a cluster is made. `None` on SQLite.
 ///
 /// # Errors
@@ -124,4 +199,31 @@ pub async fn has_data_checksums(db: &Db) -> Result<Option<bool>, DbError> {
     }
     let row = db.ask("SELECT current_setting('data_checksums') = 'on' AS guarded").await?;
     Ok(row.map(|row| row.try_get("", "guarded")).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_taken_back_by_a_clean_look_that_is_as_deep() {
+        use Depth::{Quick, Whole};
+        let damage = || Some("row 3 missing from index".to_owned());
+        // Looks at one table, whether each found something; whether the store is sound afterwards.
+        for (looks, sound) in [
+            (&[(Quick, false)][..], true),
+            (&[(Quick, true)], false),
+            (&[(Quick, true), (Quick, false)], true),
+            (&[(Quick, true), (Whole, false)], true),
+            (&[(Whole, true), (Quick, false)], false),
+            (&[(Whole, true), (Whole, false)], true),
+        ] {
+            let mut findings = Findings::default();
+            for (depth, found) in looks {
+                findings.note("job", *depth, found.then(damage).flatten());
+                findings.note("tenant", *depth, None);
+            }
+            assert_eq!(findings.integrity() == Integrity::Sound, sound, "{looks:?}");
+        }
+    }
 }

@@ -79,7 +79,8 @@ const IDLE_MAX_MS: u128 = 10_000;
 /// Bounds that the server keeps for each connection: a statement ends with the request that asked for it.
 fn session(config: &Database) -> String {
     let (lock, statement) = (config.lock_timeout.as_millis(), config.statement_timeout.as_millis());
-    let idle = statement.min(IDLE_MAX_MS);
+    // 0 switches a bound off, for Postgres; that of idle transactions stays.
+    let idle = if statement == 0 { IDLE_MAX_MS } else { statement.min(IDLE_MAX_MS) };
     format!(
         "SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
          SET idle_in_transaction_session_timeout = {idle}; SET client_connection_check_interval = 1000; \
