@@ -17,7 +17,7 @@ use sessions::ClientGrant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-use web::{Authenticator, Journal, Limits, Principal, Problem, Service};
+use web::{Authenticator, CredentialKind, Journal, Limits, Principal, Problem, Service};
 
 pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
@@ -59,7 +59,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     let first_key = authz::ensure_bootstrap(&service)
         .await
         .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
-    let limits = Arc::new(Limits::default());
+    let limits = Arc::new(Limits::new(service.strangers.clone()));
     let (stop, stopped) = watch::channel(false);
     let (log, writer) = scim::request_log(&service);
     let server = serve(&service, &limits, Arc::new(log), listener)?;
@@ -176,13 +176,13 @@ impl Authenticator for Credentials {
     fn is_live<'a>(
         &'a self,
         service: &'a Service,
-        kind: &'a str,
+        kind: CredentialKind,
         id: Uuid,
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         match kind {
-            "operator" => self.operators.is_live(service, kind, id),
-            "key" => self.keys.is_live(service, kind, id),
-            _ => Box::pin(ready(Ok(false))),
+            CredentialKind::Operator => self.operators.is_live(service, kind, id),
+            CredentialKind::Key => self.keys.is_live(service, kind, id),
+            CredentialKind::User | CredentialKind::ScimToken => Box::pin(ready(Ok(false))),
         }
     }
 }

@@ -1,75 +1,20 @@
 //! Who calls. The gate makes a [`Caller`]; a handler takes the narrowest form that it needs and gets its transactions
 //! from it: no permission, no caller; no caller, no transaction.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
-use futures_util::future::{LocalBoxFuture, Ready, ready};
-use ipnet::IpNet;
+use futures_util::future::{Ready, ready};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, View};
-use policy_core::Role;
-use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
-use crate::failures::{Acting, FailureOf};
+use crate::credential::{Authenticator, Credential, CredentialKind, Principal, still_good};
+use crate::failures::{Acting, Attempt, FailureOf};
 use crate::limits::Limits;
 use crate::peer::Network;
 use crate::routes::{Access, Describe, Operation};
 use crate::{Code, Problem, Service, strangers};
-
-/// Somebody whose credentials were accepted.
-#[derive(Clone, Debug)]
-pub struct Principal {
-    /// `key` or `scim_token`.
-    pub kind: &'static str,
-    /// The credential's id.
-    pub id: Uuid,
-    /// What it may do.
-    pub role: Role,
-    /// The tenant it belongs to; `None`: the platform.
-    pub tenant: Option<Uuid>,
-    /// The organization it belongs to.
-    pub organization: Option<Uuid>,
-    /// How often a tenant's credential may call, by plan; a platform's isn't limited.
-    pub rate_multiplier: Option<u32>,
-    /// A SCIM token's profile: whether the tolerance for real clients is on.
-    pub compat: bool,
-    /// Where it may be used from; empty: everywhere.
-    pub addresses: Arc<[IpNet]>,
-    /// The hidden tenant on whose copy of the directory its requests work, instead of the real one.
-    pub rehearsal: Option<Uuid>,
-}
-
-impl Principal {
-    /// Whether it may be used from there. An address that isn't known is nowhere.
-    pub(crate) fn may_come_from(&self, address: Option<IpAddr>) -> bool {
-        let inside = |address: IpAddr| self.addresses.iter().any(|range| range.contains(&address));
-        self.addresses.is_empty() || address.is_some_and(inside)
-    }
-}
-
-/// Recognises bearer credentials of one kind.
-pub trait Authenticator: Send + Sync {
-    /// Who `bearer` is, or the refusal. Wrong, unknown and other people's credentials are answered alike.
-    fn authenticate<'a>(
-        &'a self,
-        service: &'a Service,
-        bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>>;
-
-    /// Whether a credential that was recognised earlier, named by its kind and id, is still good: what a ticket asks that was handed
-    /// out for it. Where no tickets are handed out, none is.
-    fn is_live<'a>(
-        &'a self,
-        _service: &'a Service,
-        _kind: &'a str,
-        _id: Uuid,
-    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
-        Box::pin(ready(Ok(false)))
-    }
-}
 
 /// Who calls, and the service they call. Made by the gate.
 #[derive(Clone)]
@@ -94,24 +39,6 @@ impl std::fmt::Debug for Caller {
             .field("tenant", &self.tenant)
             .field("ctx", &self.ctx)
             .finish_non_exhaustive()
-    }
-}
-
-/// What was shown, for those who look again: an answer that goes on for hours outlives a revocation.
-pub(crate) struct Credential {
-    authenticator: Arc<dyn Authenticator>,
-    bearer: SecretString,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credential")
-    }
-}
-
-impl Credential {
-    pub(crate) fn new(authenticator: &Arc<dyn Authenticator>, bearer: &str) -> Arc<Self> {
-        Arc::new(Self { authenticator: authenticator.clone(), bearer: bearer.into() })
     }
 }
 
@@ -153,25 +80,30 @@ impl Caller {
     /// Whether what the caller showed is still taken, for the same role.
     pub async fn is_still_good(&self) -> bool {
         let (Some(credential), Some(principal)) = (&self.credential, &self.principal) else { return true };
-        let bearer = credential.bearer.expose_secret();
-        let again = credential.authenticator.authenticate(&self.service, bearer).await;
-        again.is_ok_and(|again| again.id == principal.id && again.role == principal.role)
+        still_good(credential.still_shows(&self.service, principal).await)
     }
 
-    /// Whether a credential of the management API that was recognised earlier is still good. A store that can't be asked takes nobody's
-    /// word back.
-    pub async fn is_live(&self, kind: &str, id: Uuid) -> bool {
-        self.keys.is_live(&self.service, kind, id).await.unwrap_or(true)
+    /// Whether a credential of the management API that was recognised earlier is still good.
+    pub async fn is_live(&self, kind: CredentialKind, id: Uuid) -> bool {
+        still_good(self.keys.is_live(&self.service, kind, id).await)
     }
 
-    /// Says as whom the request acts, for whom its failure then counts. Said again, the later word holds: a claim is proven, or is not.
+    /// Says as whom the request acts, for whom its failure then counts, before what may fail is evaluated. Said again when what was said
+    /// before proved right: that is no failure any more.
     ///
     /// # Errors
-    /// `rate.limited` where there were too many failures already.
-    pub fn acts_as(&self, request: &HttpRequest, acting: Acting<'_>) -> Result<(), Problem> {
+    /// `rate.limited` where there were too many failures already, or too many others are at it.
+    pub async fn acts_as(&self, request: &HttpRequest, acting: Acting) -> Result<(), Problem> {
+        if !self.service.config.rate_limit.enabled {
+            return Ok(());
+        }
+        // Given back first: who waits for a place holds none.
+        let before = request.extensions_mut().remove::<Attempt>();
+        before.into_iter().for_each(Attempt::give_back);
         let of = FailureOf::of(acting, Network::of(self.ctx.ip_address));
-        request.extensions_mut().insert(of);
-        if self.service.config.rate_limit.enabled { self.limits.failures.may(of) } else { Ok(()) }
+        let attempt = self.limits.failures.attempt(of).await?;
+        request.extensions_mut().insert(attempt);
+        Ok(())
     }
 
     /// Records an attempt that was refused, as far as there may be records of this caller.

@@ -1,15 +1,13 @@
 //! What a tenant's SCIM requests cost together: a bucket of cost for each, so that one that asks for a lot of work takes no
 //! more than its share of the processor, however few requests it needs for that.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use uuid::Uuid;
 
+use crate::buckets::{Buckets, Size};
 use crate::{Code, Problem};
 
 /// Cost that a tenant's bucket gets back in a second, on the smallest plan. One is about a microsecond of a core: a tenth
@@ -22,7 +20,7 @@ const COST_BURST_SECONDS: u32 = 80;
 #[derive(Default)]
 pub(crate) struct Costs {
     /// By plan.
-    limiters: Mutex<HashMap<u32, Arc<DefaultKeyedRateLimiter<Uuid>>>>,
+    buckets: Buckets<u32>,
 }
 
 impl Costs {
@@ -33,8 +31,9 @@ impl Costs {
         let burst = per_second.saturating_mul(COST_BURST_SECONDS);
         let Some(cost) = NonZeroU32::new(u32::try_from(cost).unwrap_or(u32::MAX)) else { return Ok(()) };
         let too_large = || Problem::detailed(Code::BodyTooLarge, "The request costs more than any may.");
-        match self.limiter(multiplier, per_second, burst).check_key_n(&tenant, cost) {
-            Ok(Ok(())) => Ok(()),
+        let size = Size { burst, back: per_second, period: Duration::from_secs(1) };
+        match self.buckets.of(multiplier, size).check_key_n(&tenant, cost) {
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(not_until)) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
                 let detail = "The tenant's requests cost more work than it gets done in this time.";
@@ -45,22 +44,9 @@ impl Costs {
         }
     }
 
-    fn limiter(&self, multiplier: u32, per_second: u32, burst: u32) -> Arc<DefaultKeyedRateLimiter<Uuid>> {
-        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let limiter = limiters.entry(multiplier).or_insert_with(|| {
-            let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::with_period(Duration::from_secs(1) / per_second.max(1));
-            let quota = quota.unwrap_or_else(|| Quota::per_second(burst)).allow_burst(burst);
-            Arc::new(RateLimiter::keyed(quota))
-        });
-        limiter.clone()
-    }
-
     /// Forgets full buckets.
     pub(crate) fn tidy(&self) {
-        for limiter in self.limiters.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            limiter.retain_recent();
-        }
+        self.buckets.tidy();
     }
 }
 

@@ -14,8 +14,8 @@ use platform::ids;
 use tracing::Instrument as _;
 
 use crate::bodies::Bodies;
-use crate::caller::Authenticator;
 use crate::connections::{OpenConnection, Tracked};
+use crate::credential::Authenticator;
 use crate::gate::{Gatekeeper, Passed, RequestId};
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -85,11 +85,11 @@ pub async fn edge<B: MessageBody + 'static>(
     let passed = response.request().extensions().get::<Passed>().cloned().unwrap_or_default();
     let _entered = span.enter();
     span.record("route", &route);
-    let known_caller = passed.principal.is_some();
+    let line = line(response.request(), &passed);
     passed.tenant.map(|tenant| span.record("tenant_id", tracing::field::display(tenant)));
     passed.principal.map(|principal| span.record("credential_id", tracing::field::display(principal.id)));
     if response.response().error().is_some() {
-        response = written(response, passed.dialect, &id);
+        response = written(response, passed.dialect, &id, line);
     }
     finish(response.headers_mut(), &id);
     let status = response.status();
@@ -98,15 +98,29 @@ pub async fn edge<B: MessageBody + 'static>(
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_u16().to_string())];
     metrics::counter!("tenantry_http_requests_total", &labels).increment(1);
     metrics::histogram!("tenantry_http_request_seconds", &labels).record(elapsed.as_secs_f64());
-    let refused_stranger = status.is_client_error() && !known_caller;
-    let keeper = response.request().app_data::<web::Data<Gatekeeper>>().filter(|_| refused_stranger);
-    let unlogged = keeper.map_or(Some(0), |keeper| keeper.service.strangers.may_log());
-    if let Some(unlogged) = unlogged {
+    if let Line::Logged { unlogged } = line {
         let duration_ms = elapsed.as_secs_f64() * 1000.0;
         let unlogged = (unlogged > 0).then_some(unlogged);
         tracing::info!(status = status.as_u16(), duration_ms, unlogged, "answered");
     }
     Ok(response.map_body(|_, body| Tracked::new(body, connection)))
+}
+
+/// Whether a request is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// It is; and how many before it were not.
+    Logged {
+        unlogged: u64,
+    },
+    Dropped,
+}
+
+/// Whoever showed no credential writes no more lines than all strangers may, whatever they are answered.
+fn line(request: &HttpRequest, passed: &Passed) -> Line {
+    let keeper = request.app_data::<web::Data<Gatekeeper>>().filter(|_| passed.principal.is_none());
+    let unlogged = keeper.map_or(Some(0), |keeper| keeper.service.strangers.may_log());
+    unlogged.map_or(Line::Dropped, |unlogged| Line::Logged { unlogged })
 }
 
 /// The methods of HTTP by their names; anybody can invent others.
@@ -146,6 +160,7 @@ fn written(
     response: ServiceResponse<BoxBody>,
     dialect: Dialect,
     request_id: &str,
+    line: Line,
 ) -> ServiceResponse<BoxBody> {
     let (request, response) = response.into_parts();
     let kept: Vec<(HeaderName, HeaderValue)> = response
@@ -162,7 +177,7 @@ fn written(
             &fallback
         }
     };
-    if let Some(cause) = &problem.cause {
+    if let (Some(cause), Line::Logged { .. }) = (&problem.cause, line) {
         if problem.code.status().is_server_error() {
             tracing::error!(code = problem.code.name(), %cause, "request failed");
         } else {

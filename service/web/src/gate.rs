@@ -24,8 +24,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::bodies::Bodies;
-use crate::caller::{Authenticator, Caller, Principal};
-use crate::failures::{Acting, FailureOf};
+use crate::caller::Caller;
+use crate::credential::{Authenticator, Principal};
+use crate::failures::{Acting, Attempt, FailureOf};
 use crate::idempotency::{self, Start};
 use crate::input::ReadBody;
 use crate::journal::{Exchange, Journal, SentBody};
@@ -111,7 +112,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(admitted) => admitted,
         Err(problem) => {
             let refused = refuse(request, problem);
-            count_failure(&keeper, &rules, refused.request(), refused.status());
+            settle(&keeper, &rules, refused.request(), Some(refused.status()));
             note(&keeper, &rules, refused.request(), None, refused.response(), started);
             return Ok(refused);
         }
@@ -125,7 +126,9 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     let body = http_request.extensions().get::<ReadBody>().map(|body| body.bytes.clone());
     let deadline = keeper.service.config.server.request_timeout;
     let answer = AssertUnwindSafe(next.call(request)).catch_unwind();
-    let response = match timeout(deadline, answer).await {
+    let answered = timeout(deadline, answer).await;
+    let ended = matches!(answered, Ok(Ok(_)));
+    let response = match answered {
         Ok(Ok(Ok(response))) => response.map_into_boxed_body().into_parts().1,
         Ok(Ok(Err(error))) => HttpResponse::from_error(error),
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
@@ -134,7 +137,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     // The answer may go on for long; the body's room is others' from here on.
     http_request.extensions_mut().remove::<ReadBody>();
     note(&keeper, &rules, &http_request, body, &response, started);
-    count_failure(&keeper, &rules, &http_request, response.status());
+    settle(&keeper, &rules, &http_request, ended.then(|| response.status()));
     let mut response = match mark {
         None => response,
         Some(mark) => match idempotency::finish(&keeper.service, &mark, response).await {
@@ -148,21 +151,30 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(http_request, response))
 }
 
-/// Counts a failure of a sign-in or token endpoint, for the one who is known to have made it.
-fn count_failure(keeper: &Gatekeeper, rules: &Rules, request: &HttpRequest, status: StatusCode) {
-    let failed = matches!(
+/// Gives back the place that the request took, or counts its failure for the one who is known to have made it. A handler that was cut off
+/// may have evaluated what it was asked: then it counts.
+fn settle(keeper: &Gatekeeper, rules: &Rules, request: &HttpRequest, answered: Option<StatusCode>) {
+    if rules.failures == CountFailures::Never {
+        return;
+    }
+    let attempt = request.extensions_mut().remove::<Attempt>();
+    match (attempt, answered.map(is_failure)) {
+        (Some(attempt), Some(false)) => attempt.give_back(),
+        (Some(attempt), Some(true) | None) => drop(attempt),
+        (None, Some(true)) => keeper.limits.failures.count(nobody(keeper, request)),
+        (None, Some(false) | None) => {}
+    }
+}
+
+fn is_failure(status: StatusCode) -> bool {
+    matches!(
         status,
         StatusCode::BAD_REQUEST
             | StatusCode::UNAUTHORIZED
             | StatusCode::FORBIDDEN
             | StatusCode::GONE
             | StatusCode::NOT_FOUND
-    );
-    if rules.failures == CountFailures::Never || !failed {
-        return;
-    }
-    let who = request.extensions().get::<FailureOf>().copied();
-    keeper.limits.failures.count(who.unwrap_or_else(|| nobody(keeper, request)));
+    )
 }
 
 fn nobody(keeper: &Gatekeeper, request: &HttpRequest) -> FailureOf {
@@ -218,9 +230,9 @@ async fn admit(
 ) -> Result<Admitted, Problem> {
     let service = &keeper.service;
     let address = peer::address(request.request(), &service.config.server.trusted_proxies);
-    if rules.failures == CountFailures::OfNetwork && service.config.rate_limit.enabled {
-        keeper.limits.failures.may(nobody(keeper, request.request()))?;
-    }
+    let counted = rules.failures == CountFailures::OfNetwork && service.config.rate_limit.enabled;
+    let may_fail = counted.then(|| FailureOf::of(Acting::Nobody, Network::of(address)));
+    may_fail.map_or(Ok(()), |of| keeper.limits.failures.may(of))?;
     // Held until the body is read, or the request refused.
     let arrival = body::arrive(keeper, request, Network::of(address))?;
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
@@ -241,7 +253,7 @@ async fn admit(
         }
     };
     if let Some(principal) = &principal {
-        ctx.actor = Actor::new(principal.kind, principal.id);
+        ctx.actor = Actor::new(principal.kind.name(), principal.id);
     }
     if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
         passed.tenant = principal.as_ref().and_then(|principal| principal.tenant);
@@ -257,6 +269,11 @@ async fn admit(
     let repeat = start_repeatable(service, rules, request, principal.as_ref(), &body.bytes).await?;
     if let Some(Start::Go(mark)) = &repeat {
         ctx.idempotency = Some(mark.clone());
+    }
+    if let Some(of) = may_fail {
+        // Last of all: whoever sends slowly keeps no place from others.
+        let attempt = keeper.limits.failures.attempt(of).await?;
+        request.extensions_mut().insert(attempt);
     }
     let mut extensions = request.extensions_mut();
     extensions.insert(body);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{Ready, ready};
-use json_core::Census;
+use json_core::{Census, Excess, VALUES_MAX};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -96,10 +96,15 @@ fn bytes(request: &HttpRequest) -> web::Bytes {
     request.extensions().get::<ReadBody>().map(|body| body.bytes.clone()).unwrap_or_default()
 }
 
-fn media_type(request: &HttpRequest) -> String {
-    let value =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// The media type, as everybody reads it; without one it is empty.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a body of this media type is JSON.
+pub(crate) fn is_json(media: &str) -> bool {
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
 /// Parses JSON; the refusal points to the place.
@@ -148,26 +153,15 @@ fn refuse_repeated(bytes: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// What a body may hold: so many values, 16 MiB as a tree. An object counts for eight, an array for two.
-const VALUES_MAX: usize = 200_000;
-
-/// Looks at a body before anything is built of it. Postgres stores no NUL in texts; one is refused at the door on both stores.
+/// Looks at a body before anything is built of it.
 fn refuse_oversized(bytes: &[u8]) -> Result<(), Problem> {
     let census = Census::of(bytes);
-    if census.is_too_deep() {
-        let detail = format!("The body is nested deeper than {}.", json_core::DEPTH_MAX);
-        return Err(Problem::detailed(Code::ValidationFailed, detail));
-    }
-    if census.weight > VALUES_MAX {
-        let detail = format!(
-            "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two."
-        );
-        return Err(Problem::detailed(Code::BodyTooLarge, detail).fact("valuesMax", VALUES_MAX));
-    }
-    if census.has_nul {
-        return Err(Problem::detailed(Code::ValidationFailed, "Texts must not contain NUL."));
-    }
-    Ok(())
+    census.check(census.weight).map_err(|excess| match excess {
+        Excess::Values => {
+            Problem::detailed(Code::BodyTooLarge, format!("{excess}.")).fact("valuesMax", VALUES_MAX)
+        }
+        Excess::Depth | Excess::Nul => Problem::detailed(Code::ValidationFailed, format!("{excess}.")),
+    })
 }
 
 /// A JSON body.
@@ -176,8 +170,7 @@ pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + Input> Body<T> {
     fn read(request: &HttpRequest) -> Result<Self, Problem> {
-        let media = media_type(request);
-        if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
+        if !is_json(&media_type(request.headers())) {
             return Err(Problem::detailed(Code::MediaType, "The body must be application/json."));
         }
         let value: T = parse(&bytes(request))?;
@@ -212,7 +205,7 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready((|| {
-            if media_type(request) != "application/x-www-form-urlencoded" {
+            if media_type(request.headers()) != "application/x-www-form-urlencoded" {
                 return Err(Problem::detailed(
                     Code::MediaType,
                     "The body must be application/x-www-form-urlencoded.",
@@ -241,7 +234,7 @@ impl FromRequest for FormText {
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready((|| {
-            if media_type(request) != "application/x-www-form-urlencoded" {
+            if media_type(request.headers()) != "application/x-www-form-urlencoded" {
                 return Err(Problem::detailed(
                     Code::MediaType,
                     "The body must be application/x-www-form-urlencoded.",
@@ -300,7 +293,7 @@ impl FromRequest for RawBody {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let media = media_type(request);
+        let media = media_type(request.headers());
         let fits = matches!(media.as_str(), "" | "application/json" | "application/scim+json");
         ready(if fits { Ok(Self(bytes(request))) } else { Err(Problem::new(Code::MediaType)) })
     }
@@ -325,7 +318,7 @@ impl FromRequest for JsonOrCsv {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(match media_type(request).as_str() {
+        ready(match media_type(request.headers()).as_str() {
             "" | "application/json" => parse(&bytes(request)).map(Self::Json),
             "text/csv" => Ok(Self::Csv(bytes(request))),
             _ => Err(Problem::new(Code::MediaType)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 
-use crate::caller::Principal;
+use crate::credential::Principal;
 
 /// One request and its answer.
 #[derive(Clone, Debug)]

@@ -6,10 +6,12 @@
 //! served.
 
 mod bodies;
+mod buckets;
 mod caller;
 mod connections;
 mod cookies;
 mod costs;
+mod credential;
 mod edge;
 mod extract;
 mod failures;
@@ -29,9 +31,10 @@ mod strangers;
 mod streams;
 mod tally;
 
-pub use caller::{Authenticator, Caller, OrganizationCaller, PlatformCaller, Principal, TenantCaller};
+pub use caller::{Caller, OrganizationCaller, PlatformCaller, TenantCaller};
 pub use connections::{Connections, Tracked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
+pub use credential::{Authenticator, CredentialKind, Principal};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use failures::Acting;
@@ -93,7 +96,7 @@ impl Service {
     ) -> Result<Self, HttpError> {
         let http = Client::new(&config.outbound)?;
         let configured_http = Client::for_configured(&config.outbound)?;
-        let strangers = Arc::new(Strangers::new(config.rate_limit.enabled));
+        let strangers = Arc::new(Strangers::new(&config.rate_limit));
         let (secrets, streams, draining) = (Secrets::new(lookup_key), Arc::default(), Arc::default());
         let heavy = Heavy::default();
         Ok(Self { config, db, envelope, secrets, http, configured_http, strangers, streams, heavy, draining })

@@ -1,25 +1,21 @@
 //! Rate limits, in this process: by credential, by tenant and plan.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock as _, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 use platform::Timestamp;
 use platform::crypto::sha256;
 use uuid::Uuid;
 
-use crate::caller::Principal;
+use crate::buckets::{Buckets, Size};
 use crate::costs::Costs;
+use crate::credential::{CredentialKind, Principal};
 use crate::failures::Failures;
 use crate::peer::Network;
 use crate::routes::Access;
-use crate::{Code, Problem};
+use crate::{Code, Problem, Strangers};
 
 /// Requests of a tenant's keys together to `/api` in a minute, and those of one of its people, on the smallest plan.
 const API_PER_MINUTE: u32 = 100;
@@ -29,11 +25,6 @@ const SCIM_PER_SECOND: u32 = 25;
 const TENANT_FACTOR: u32 = 4;
 /// Events of other products from one address in a minute.
 const WEBHOOKS_PER_MINUTE: u32 = 1_000;
-/// Keys that one limiter counts apart; those beyond are counted together.
-const KEYS_MAX: usize = 100_000;
-
-type Limiter = RateLimiter<Uuid, DefaultKeyedStateStore<Uuid>, DefaultClock, StateInformationMiddleware>;
-
 /// Which window a request falls in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Window {
@@ -68,7 +59,7 @@ fn windows(access: Access, principal: &Principal) -> Vec<(Window, Uuid)> {
             let all = tenant.map(|tenant| (Window::ScimTenant, tenant));
             std::iter::once((Window::Scim, principal.id)).chain(all).collect()
         }
-        (_, Some(tenant)) if principal.kind == "user" => {
+        (_, Some(tenant)) if principal.kind == CredentialKind::User => {
             vec![(Window::Api, principal.id), (Window::ApiTenant, tenant)]
         }
         // Keys are made at will: one window for all of a tenant's.
@@ -86,11 +77,12 @@ pub(crate) struct Allowance {
 }
 
 /// The counters of this process.
-#[derive(Default)]
 pub struct Limits {
-    limiters: Mutex<HashMap<(Window, u32), Arc<Limiter>>>,
-    pub(crate) failures: Failures,
+    buckets: Buckets<(Window, u32)>,
+    pub(crate) failures: Arc<Failures>,
     pub(crate) costs: Costs,
+    /// Here to be tidied with the rest.
+    strangers: Arc<Strangers>,
 }
 
 impl std::fmt::Debug for Limits {
@@ -100,6 +92,11 @@ impl std::fmt::Debug for Limits {
 }
 
 impl Limits {
+    /// Counters, beside those of strangers.
+    pub fn new(strangers: Arc<Strangers>) -> Self {
+        Self { buckets: Buckets::default(), failures: Arc::default(), costs: Costs::default(), strangers }
+    }
+
     /// Counts a request of a credential, unless it is one of the platform's. Tells what is left in the fullest window.
     pub(crate) fn count_principal(
         &self,
@@ -128,8 +125,8 @@ impl Limits {
     fn count(&self, window: Window, credential: Uuid, multiplier: u32) -> Result<Allowance, Problem> {
         let (_, base, period) = window.parts();
         let limit = base.saturating_mul(multiplier.max(1));
-        let limiter = self.limiter(window, multiplier.max(1), limit, period);
-        let credential = if limiter.len() < KEYS_MAX { credential } else { Uuid::nil() };
+        let size = Size { burst: limit, back: limit, period };
+        let limiter = self.buckets.of((window, multiplier.max(1)), size);
         match limiter.check_key(&credential) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
@@ -146,25 +143,13 @@ impl Limits {
         }
     }
 
-    fn limiter(&self, window: Window, multiplier: u32, limit: u32, period: Duration) -> Arc<Limiter> {
-        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let limiter = limiters.entry((window, multiplier)).or_insert_with(|| {
-            let burst = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::with_period(period / limit.max(1)).unwrap_or_else(|| Quota::per_second(burst));
-            let quota = quota.allow_burst(burst);
-            Arc::new(RateLimiter::keyed(quota).with_middleware())
-        });
-        limiter.clone()
-    }
-
     /// Forgets what is over: memory stays bounded. Called every minute.
     pub fn tidy(&self) {
-        self.failures.tidy();
-        self.costs.tidy();
-        for limiter in self.limiters.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
-        }
+        let Self { buckets, failures, costs, strangers } = self;
+        buckets.tidy();
+        failures.tidy();
+        costs.tidy();
+        strangers.tidy();
     }
 }
 
@@ -190,11 +175,16 @@ impl Allowance {
 
 #[cfg(test)]
 mod tests {
+    use platform::config::RateLimit;
     use policy_core::{Permission, Role};
 
     use super::*;
 
-    fn principal(kind: &'static str, tenant: Option<u128>) -> Principal {
+    fn limits() -> Limits {
+        Limits::new(Arc::new(Strangers::new(&RateLimit { enabled: true })))
+    }
+
+    fn principal(kind: CredentialKind, tenant: Option<u128>) -> Principal {
         Principal {
             kind,
             id: platform::ids::new(),
@@ -210,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_window_has_its_plan_and_no_more() {
-        let limits = Limits::default();
+        let limits = limits();
         let (one, two) = (platform::ids::new(), platform::ids::new());
         for left in (0..100).rev() {
             assert_eq!(limits.count(Window::Api, one, 1).unwrap().remaining, left);
@@ -227,48 +217,53 @@ mod tests {
         let api = Access::Key(Permission::TenantRead);
         // How many requests in all pass, of so many credentials with a hundred requests each.
         for (kind, access, credentials, passed) in [
-            ("key", api, 1, 100),
-            ("key", api, 3, 100),
-            ("user", api, 1, 100),
-            ("user", api, 3, 300),
-            ("user", api, 10, 400),
-            ("scim_token", Access::Scim, 1, 25),
-            ("scim_token", Access::Scim, 10, 100),
+            (CredentialKind::Key, api, 1, 100),
+            (CredentialKind::Key, api, 3, 100),
+            (CredentialKind::User, api, 1, 100),
+            (CredentialKind::User, api, 3, 300),
+            (CredentialKind::User, api, 10, 400),
+            (CredentialKind::ScimToken, Access::Scim, 1, 25),
+            (CredentialKind::ScimToken, Access::Scim, 10, 100),
         ] {
-            let limits = Limits::default();
+            let limits = limits();
             let all: Vec<Principal> = (0..credentials).map(|_| principal(kind, Some(1))).collect();
             let count =
                 |one: &Principal| (0..100).filter(|_| limits.count_principal(access, one).is_ok()).count();
             let counted: usize = all.iter().map(count).sum();
             // The window of a second goes on while it is counted.
             let slack = if access == Access::Scim { 10 } else { 1 };
-            assert!((passed..=passed + slack).contains(&counted), "{credentials} of kind {kind}: {counted}");
+            assert!(
+                (passed..=passed + slack).contains(&counted),
+                "{credentials} of kind {kind:?}: {counted}"
+            );
             assert!(limits.count_principal(access, &principal(kind, Some(2))).is_ok(), "another tenant's");
         }
     }
 
     #[test]
     fn the_fullest_window_is_told() {
-        let limits = Limits::default();
+        let limits = limits();
         let api = Access::Key(Permission::TenantRead);
-        let one = principal("user", Some(1));
+        let one = principal(CredentialKind::User, Some(1));
         let first = limits.count_principal(api, &one).unwrap().unwrap();
         assert_eq!((first.window, first.limit, first.remaining), (Window::Api, 100, 99));
         for _ in 0..3 {
-            let other = principal("user", Some(1));
+            let other = principal(CredentialKind::User, Some(1));
             assert!((0..100).all(|_| limits.count_principal(api, &other).is_ok()));
         }
         let last = limits.count_principal(api, &one).unwrap().unwrap();
         assert_eq!((last.window, last.remaining < 99, last.remaining), (Window::Api, true, 98));
-        assert!((0..60).all(|_| limits.count_principal(api, &principal("user", Some(1))).is_ok()));
+        assert!(
+            (0..60).all(|_| limits.count_principal(api, &principal(CredentialKind::User, Some(1))).is_ok())
+        );
         let next = limits.count_principal(api, &one).unwrap().unwrap();
         assert_eq!((next.window, next.limit), (Window::ApiTenant, 400));
     }
 
     #[test]
     fn a_credential_of_the_platform_is_not_counted() {
-        let limits = Limits::default();
-        let operator = Principal { rate_multiplier: None, ..principal("key", None) };
+        let limits = limits();
+        let operator = Principal { rate_multiplier: None, ..principal(CredentialKind::Key, None) };
         let api = Access::Key(Permission::TenantRead);
         assert!((0..1000).all(|_| limits.count_principal(api, &operator).unwrap().is_none()));
     }

@@ -36,9 +36,9 @@ pub enum Access {
 pub(crate) enum CountFailures {
     /// For nobody.
     Never,
-    /// For the network from which they come; asked before the handler runs.
+    /// For the network from which they come; its place is taken before the handler runs.
     OfNetwork,
-    /// For the client; the handler asks as soon as it knows who that is.
+    /// For the client; the handler takes the place as soon as it knows who that is.
     OfClient,
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use platform::config::RateLimit;
 use platform::{Ctx, Target};
 use serde_json::Value;
 use uuid::Uuid;
@@ -33,7 +34,7 @@ const ASKED_PER_NETWORK: u64 = 30;
 /// The same for all networks, in a minute and in a day: each waits in a job, which is retained for a week.
 const ASKED_PER_MINUTE: u64 = 300;
 const ASKED_PER_DAY: u64 = 30_000;
-/// Log lines about refused strangers in a minute.
+/// Requests of strangers in a minute that are logged.
 const LINES_PER_MINUTE: u64 = 6_000;
 
 /// Who is counted.
@@ -61,16 +62,20 @@ pub struct Strangers {
 
 impl Strangers {
     /// Counters; what people do in good faith too is only counted where there are rate limits.
-    pub(crate) fn new(limited: bool) -> Self {
+    pub(crate) fn new(limits: &RateLimit) -> Self {
+        Self::with_windows(limits, MINUTE, DAY)
+    }
+
+    fn with_windows(limits: &RateLimit, minute: Duration, day: Duration) -> Self {
         Self {
-            limited,
-            records: Tally::new(MINUTE),
-            records_of_day: Tally::new(DAY),
-            begun: Tally::new(MINUTE),
-            begun_bytes: Tally::new(MINUTE),
-            asked: Tally::new(MINUTE),
-            asked_of_day: Tally::new(DAY),
-            lines: Tally::new(MINUTE),
+            limited: limits.enabled,
+            records: Tally::new(minute),
+            records_of_day: Tally::new(day),
+            begun: Tally::new(minute),
+            begun_bytes: Tally::new(minute),
+            asked: Tally::new(minute),
+            asked_of_day: Tally::new(day),
+            lines: Tally::new(minute),
             unrecorded: AtomicU64::new(0),
             unlogged: AtomicU64::new(0),
         }
@@ -138,7 +143,7 @@ impl Strangers {
         all.map_err(|left| wait(Code::Unavailable, left))
     }
 
-    /// Whether a line about a refused stranger may be logged; then how many before it were not.
+    /// Whether a request of a stranger may be logged, whatever it was answered; then how many before it were not.
     pub(crate) fn may_log(&self) -> Option<u64> {
         if self.lines.add(Who::All, 1, LINES_PER_MINUTE).is_ok() {
             return Some(self.unlogged.swap(0, Ordering::Relaxed));
@@ -148,12 +153,28 @@ impl Strangers {
         None
     }
 
-    /// Forgets what is over. Called every minute.
-    pub fn tidy(&self) {
-        let begun = [&self.begun, &self.begun_bytes, &self.asked, &self.asked_of_day];
-        for tally in begun.into_iter().chain([&self.records, &self.records_of_day, &self.lines]) {
+    /// Forgets what is over.
+    pub(crate) fn tidy(&self) {
+        for tally in self.tallies() {
             tally.tidy();
         }
+    }
+
+    fn tallies(&self) -> [&Tally<Who>; 7] {
+        // Names all fields: a further one is not forgotten here.
+        let Self {
+            records,
+            records_of_day,
+            begun,
+            begun_bytes,
+            asked,
+            asked_of_day,
+            lines,
+            limited: _,
+            unrecorded: _,
+            unlogged: _,
+        } = self;
+        [records, records_of_day, begun, begun_bytes, asked, asked_of_day, lines]
     }
 }
 
@@ -182,7 +203,13 @@ pub(crate) async fn record_denied(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    fn strangers() -> Strangers {
+        Strangers::new(&RateLimit { enabled: true })
+    }
 
     fn ctx(address: &str) -> Ctx {
         Ctx { ip_address: Some(address.parse().unwrap()), ..Ctx::system("test") }
@@ -190,7 +217,7 @@ mod tests {
 
     #[test]
     fn refusals_are_recorded_by_network_by_minute_and_by_credential() {
-        let strangers = Strangers::new(true);
+        let strangers = strangers();
         let recorded = |address: &str, times: usize| {
             (0..times).filter(|_| strangers.may_leave_trace(&ctx(address))).count()
         };
@@ -205,7 +232,7 @@ mod tests {
 
     #[test]
     fn what_was_not_recorded_is_told_by_the_next_record() {
-        let strangers = Strangers::new(true);
+        let strangers = strangers();
         for _ in 0..25 {
             let _ = strangers.may_record(None, None);
         }
@@ -215,7 +242,7 @@ mod tests {
 
     #[test]
     fn sign_ins_are_begun_by_number_and_by_bytes() {
-        let strangers = Strangers::new(true);
+        let strangers = strangers();
         let begun = |address: &str, bytes: usize, times: usize| {
             (0..times).filter(|_| strangers.begin(&ctx(address), bytes).is_ok()).count()
         };
@@ -231,7 +258,7 @@ mod tests {
 
     #[test]
     fn mails_are_asked_for_by_network_by_minute_and_by_day() {
-        let strangers = Strangers::new(true);
+        let strangers = strangers();
         let asked = |address: &str| (0..100).filter(|_| strangers.ask(&ctx(address)).is_ok()).count();
         assert_eq!((asked("203.0.113.7"), asked("203.0.113.7")), (30, 0));
         assert_eq!((asked("2001:db8::1"), asked("2001:db8::2")), (30, 0), "one /64 is one network");
@@ -240,8 +267,21 @@ mod tests {
     }
 
     #[test]
-    fn lines_about_refused_strangers_are_bounded() {
-        let strangers = Strangers::new(true);
+    fn what_is_over_is_forgotten_with_all_limits() {
+        let all =
+            Arc::new(Strangers::with_windows(&RateLimit { enabled: true }, Duration::ZERO, Duration::ZERO));
+        let keys = || all.tallies().map(Tally::len);
+        let ctx = ctx("203.0.113.7");
+        assert!(all.may_leave_trace(&ctx) && all.may_log().is_some());
+        assert!(all.begin(&ctx, 100).is_ok() && all.ask(&ctx).is_ok());
+        assert!(keys().iter().all(|keys| *keys > 0), "{:?}", keys());
+        crate::Limits::new(all.clone()).tidy();
+        assert_eq!(keys(), [0; 7]);
+    }
+
+    #[test]
+    fn lines_about_strangers_are_bounded() {
+        let strangers = strangers();
         assert_eq!((0..10_000).filter(|_| strangers.may_log().is_some()).count(), 6_000);
     }
 }

@@ -59,24 +59,29 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         Ok(())
     }
 
-    /// Whether the key may do one more, without counting it; else how long the window still lasts.
-    pub(crate) fn look(&self, key: K, most: u64) -> Result<(), Duration> {
+    /// What the key did in its window, without counting more; and how long the window still lasts.
+    pub(crate) fn counted(&self, key: K) -> (u64, Duration) {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.of.get(&Some(key)).or_else(|| {
             let full = counts.of.len() >= self.keys_max;
             counts.of.get(&None).filter(|_| full)
         });
         match count {
-            Some(count) if count.amount >= most && count.since.elapsed() < self.window => {
-                Err(self.window.saturating_sub(count.since.elapsed()))
+            Some(count) if count.since.elapsed() < self.window => {
+                (count.amount, self.window.saturating_sub(count.since.elapsed()))
             }
-            _ => Ok(()),
+            _ => (0, Duration::ZERO),
         }
     }
 
     /// Forgets what is over.
     pub(crate) fn tidy(&self) {
         self.forget(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).of.len()
     }
 
     fn forget(&self, counts: &mut Counts<K>) {
@@ -105,10 +110,10 @@ mod tests {
         let tally = Tally::new(Duration::from_secs(60));
         assert!(tally.add(1, 2, 3).is_ok());
         assert!(tally.add(1, 2, 3).is_err(), "more than there is leaves the count as it was");
-        assert!(tally.look(1, 3).is_ok());
+        assert_eq!(tally.counted(1).0, 2);
         assert!(tally.add(1, 1, 3).is_ok());
-        assert!(tally.look(1, 3).is_err() && tally.add(1, 1, 3).is_err());
-        assert!(tally.look(2, 3).is_ok() && tally.add(2, 3, 3).is_ok());
+        assert!(tally.counted(1).0 == 3 && tally.add(1, 1, 3).is_err());
+        assert!(tally.counted(2).0 == 0 && tally.add(2, 3, 3).is_ok());
         let short = Tally::new(Duration::ZERO);
         assert!(
             short.add(1, 3, 3).is_ok() && short.add(1, 3, 3).is_ok(),
@@ -125,8 +130,8 @@ mod tests {
         for key in 2..5 {
             assert!(tally.add(key, 1, 3).is_ok());
         }
-        assert!(tally.add(99, 1, 3).is_err() && tally.look(99, 3).is_err());
+        assert!(tally.add(99, 1, 3).is_err() && tally.counted(99).0 == 3);
         assert!(tally.add(0, 1, 3).is_ok(), "who has a place keeps it");
-        assert!(tally.counts.lock().unwrap().of.len() <= 3);
+        assert!(tally.len() <= 3);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tests::{Reply, TestApp};
@@ -91,6 +92,83 @@ async fn a_wrong_secret_locks_out_who_tried_it_and_not_the_client() {
     app.stop().await;
 }
 
+/// How many of these answers have each status.
+fn count(replies: &[Reply], status: u16) -> usize {
+    replies.iter().filter(|reply| reply.status == status).count()
+}
+
+/// Shows the page of an invitation, from an address.
+async fn invitation(app: &TestApp, from: &str, token: &str) -> Reply {
+    let path = format!("/invitations/accept?token={token}");
+    Reply::read(app.anyone().request(Method::GET, &path).header("X-Forwarded-For", from)).await
+}
+
+#[actix_web::test]
+async fn a_client_has_one_allowance_however_its_id_is_spelled() {
+    let app = proxied().await;
+    let acme = app.tenant("acme").await;
+    let path = format!("/api/v1/tenants/{}/organizations/default/scim-tokens", acme.slug);
+    let made = app.operator.post(&path, json!({"name": "entra", "kind": "client"})).await.expect(201);
+    let id = made["clientId"].as_str().unwrap();
+    let bare = id.replace('-', "");
+    let spelled = [id.to_owned(), id.to_uppercase(), format!("{{{id}}}"), format!("urn:uuid:{id}"), bare];
+    let asks = async |from: &str, id: &str, secret: &str| {
+        let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+        token(&app, from, &form).await
+    };
+    let mut all = Vec::new();
+    for number in 0..40 {
+        all.push(asks("203.0.113.7", &spelled[number % spelled.len()], "wrong").await);
+    }
+    assert_eq!((count(&all, 401), count(&all, 429)), (20, 20));
+    let secret = made["token"].as_str().unwrap();
+    assert_eq!(asks("203.0.113.7", id, secret).await.status, 429);
+    assert_eq!(asks("203.0.113.8", id, secret).await.status, 200);
+    // No id that the store could be asked about.
+    let nul = app.anyone().request(Method::POST, "/oauth2/token").basic_auth("a\0b", Some("x"));
+    assert_eq!(Reply::read(nul.form(&[("grant_type", "authorization_code")])).await.status, 401);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn no_more_wrong_secrets_are_looked_at_than_may_fail_however_many_come_at_once() {
+    let app = proxied().await;
+    let one = module(&app, "app", json!({})).await;
+    let form = redeems(&one, "wrong");
+    let all = join_all((0..64).map(|_| token(&app, "203.0.113.7", &form))).await;
+    assert_eq!((count(&all, 401), count(&all, 429)), (20, 44));
+    let nobody = Module { id: "nobody".to_owned(), secret: String::new() };
+    let form = redeems(&nobody, "wrong");
+    let all = join_all((0..64).map(|_| token(&app, "203.0.113.8", &form))).await;
+    assert_eq!((count(&all, 401), count(&all, 429)), (20, 44));
+    let tokens: Vec<String> = (0..64).map(|number| format!("wrong{number}")).collect();
+    let all = join_all(tokens.iter().map(|token| invitation(&app, "203.0.113.9", token))).await;
+    assert_eq!((count(&all, 404) + count(&all, 410), count(&all, 429)), (20, 44));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn those_who_are_right_wait_for_each_other_and_all_get_in() {
+    let app = proxied().await;
+    let acme = app.tenant("acme").await;
+    let one = module(&app, "app", json!({})).await;
+    let here = "203.0.113.7";
+    // The secret is right, only the code is wrong: that is the client's.
+    let form = redeems(&one, &one.secret);
+    let all = join_all((0..64).map(|_| token(&app, here, &form))).await;
+    assert_eq!(count(&all, 400), 64);
+    let invited = json!({"email": "zoe@example.com", "role": "contributor"});
+    acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+    let right = app.invitation_token("zoe@example.com").await;
+    let all = join_all((0..64).map(|_| invitation(&app, here, &right))).await;
+    assert_eq!(count(&all, 200), 64);
+    // A few who are wrong among them take no place from the rest.
+    let tokens: Vec<&str> = (0..64).map(|number| if number % 8 == 0 { "wrong" } else { &right }).collect();
+    let all = join_all(tokens.iter().map(|token| invitation(&app, here, token))).await;
+    assert_eq!((count(&all, 200), count(&all, 429)), (56, 0));
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn a_tenants_keys_share_one_window_and_its_scim_tokens_four() {
     let app = TestApp::start().await;
@@ -119,7 +197,7 @@ async fn a_tenants_keys_share_one_window_and_its_scim_tokens_four() {
     let (mut passed, mut asked) = (0, 0);
     while begun.elapsed() < Duration::from_millis(1500) {
         let all = tokens.iter().map(|token| token.get("/scim/v2/ServiceProviderConfig"));
-        let all = futures_util::future::join_all(all).await;
+        let all = join_all(all).await;
         asked += all.len();
         passed += all.iter().filter(|reply| reply.status == 200).count();
     }

@@ -40,6 +40,40 @@ async fn invented_methods_make_no_figures() {
     app.stop().await;
 }
 
+/// Lines that were not logged, of all processes that share these figures.
+async fn unlogged(app: &TestApp) -> u64 {
+    let metrics = app.anyone().get("/metrics").await.text;
+    let figure = metrics.lines().find_map(|line| line.strip_prefix("tenantry_log_lines_dropped_total "));
+    figure.map_or(0, |figure| figure.parse().expect("a number"))
+}
+
+#[actix_web::test]
+async fn a_flood_of_strangers_who_are_answered_rightly_writes_few_lines() {
+    let app = TestApp::start().await;
+    let before = unlogged(&app).await;
+    let mut socket = TcpStream::connect(place(&app.operator.base)).await.unwrap();
+    let (mut reader, mut writer) = socket.split();
+    let write = async {
+        for number in 0..6_400 {
+            let last = if number == 6_399 { "Connection: close\r\n" } else { "" };
+            let request = format!("GET /health HTTP/1.1\r\nHost: x\r\n{last}\r\n");
+            writer.write_all(request.as_bytes()).await.unwrap();
+        }
+    };
+    let read = async {
+        let (mut text, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+            text.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8_lossy(&text).matches("HTTP/1.1 200").count()
+    };
+    let ((), answers) = tokio::join!(write, read);
+    assert_eq!(answers, 6_400);
+    let after = unlogged(&app).await;
+    assert!(after >= before + 400, "{before} lines were not logged, then {after}");
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn junk_behind_an_authorization_request_is_not_stored() {
     let app = TestApp::start().await;

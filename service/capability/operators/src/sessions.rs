@@ -11,7 +11,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Authenticator, Code, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
 
 use crate::ops;
 
@@ -94,7 +94,7 @@ impl Authenticator for Operators {
             let operator = service.db.read_platform(look).await?;
             let role = Role::parse(&operator.role).filter(|role| role.is_platform()).ok_or_else(invalid)?;
             Ok(Principal {
-                kind: "operator",
+                kind: CredentialKind::Operator,
                 id: operator.id,
                 role,
                 tenant: None,
@@ -111,7 +111,7 @@ impl Authenticator for Operators {
     fn is_live<'a>(
         &'a self,
         service: &'a Service,
-        _: &'a str,
+        _: CredentialKind,
         id: Uuid,
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         async move {

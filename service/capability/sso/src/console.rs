@@ -10,7 +10,7 @@ use platform::View;
 use platform::db::Lookup;
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::{Authenticator, Code, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
 
 use crate::ops::connections::identity_issuer;
 use crate::ops::policy;
@@ -48,7 +48,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
     let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
     Ok(Principal {
-        kind: "user",
+        kind: CredentialKind::User,
         id: user.id,
         role,
         tenant: Some(tenant.id),

@@ -21,7 +21,7 @@ pub use catalogue::{CATALOGUE, page as catalogue_page};
 pub use deliver::{SecurityEvents, handlers, post};
 pub use http::routes;
 pub use jobs::Fanout;
-pub use ops::{authenticate_client, client, module, modules, sweep, takes_security_events, webhook_secret};
+pub use ops::{client, is_secret_of, module, modules, sweep, takes_security_events, webhook_secret};
 pub use queue::{Look, Queue, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
 pub use signature::{new_secret, sign};

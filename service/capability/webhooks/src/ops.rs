@@ -186,22 +186,23 @@ pub async fn client(service: &Service, client_id: &str) -> Result<Option<module_
     Ok(service.db.read_platform(find).await?)
 }
 
-/// The module behind a client id and secret; `None` for a wrong or unknown one, answered alike.
+/// Whether it is the client's secret.
 ///
 /// # Errors
 /// `internal`.
-pub async fn authenticate_client(
+pub async fn is_secret_of(
     service: &Service,
-    client_id: &str,
+    module: &module_row::Model,
     secret: &str,
-) -> Result<Option<module_row::Model>, Problem> {
+) -> Result<bool, Problem> {
     if secret.len() > 512 {
-        return Ok(None);
+        return Ok(false);
     }
-    let Some(module) = client(service, client_id).await? else { return Ok(None) };
     let (id, hash) = (module.id, &module.client_secret_hash);
     let stored = StoredSecret { kind: SecretKind::ModuleClient, id, hash, mac: module.secret_mac.as_deref() };
-    let Some(missing_mac) = service.secrets.recognise(secret, stored).await?.right() else { return Ok(None) };
+    let Some(missing_mac) = service.secrets.recognise(secret, stored).await?.right() else {
+        return Ok(false);
+    };
     if let Some(mac) = missing_mac {
         let add = async |tx: &mut PlatformTx| {
             tx.housekeeping();
@@ -211,7 +212,7 @@ pub async fn authenticate_client(
         // The client is right all the same; the next use tries again.
         let _ = service.db.write_platform(&Ctx::system("module secrets"), add).await;
     }
-    Ok(Some(module))
+    Ok(true)
 }
 
 /// What an endpoint is made of.

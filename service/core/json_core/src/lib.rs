@@ -12,10 +12,14 @@
 
 mod names;
 
+use std::fmt;
+
 pub use names::{Names, repeated_name};
 
 /// Nesting at which counting ends; readers refuse what is deeper.
 pub const DEPTH_MAX: usize = 128;
+/// What one text may weigh: so many values, 16 MiB as a tree.
+pub const VALUES_MAX: usize = 200_000;
 /// What an object weighs beside its members: a node of a search tree. A simple value weighs 1, some 80 bytes.
 const OBJECT: usize = 8;
 /// What an array weighs beside its elements.
@@ -53,9 +57,47 @@ impl Census {
         self.weight - self.entries_weight
     }
 
+    /// Whether a tree may be built of it, of which so much counts.
+    ///
+    /// # Errors
+    /// What is too much.
+    pub fn check(&self, weight: usize) -> Result<(), Excess> {
+        match self {
+            _ if self.is_too_deep() => Err(Excess::Depth),
+            _ if weight > VALUES_MAX => Err(Excess::Values),
+            Self { has_nul: true, .. } => Err(Excess::Nul),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is nested deeper than readers go.
-    pub fn is_too_deep(&self) -> bool {
+    fn is_too_deep(&self) -> bool {
         self.depth > DEPTH_MAX
+    }
+}
+
+/// What a text has too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// It is nested deeper than [`DEPTH_MAX`].
+    Depth,
+    /// It weighs more than [`VALUES_MAX`].
+    Values,
+    /// A text in it holds a NUL: Postgres stores none, so neither store is given one.
+    Nul,
+}
+
+impl fmt::Display for Excess {
+    /// As a sentence without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Depth => write!(f, "The body is nested deeper than {DEPTH_MAX}"),
+            Self::Values => write!(
+                f,
+                "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two"
+            ),
+            Self::Nul => f.write_str("Texts must not contain NUL"),
+        }
     }
 }
 
@@ -226,6 +268,23 @@ mod tests {
         let members = format!("{{\"a\": [{}]}}", vec![r#"{"value": "u", "type": "User"}"#; 1_000].join(","));
         let census = Census::of(members.as_bytes());
         assert_eq!((census.tree(), census.entries), (10, 1_000));
+    }
+
+    #[test]
+    fn a_text_may_weigh_so_much_be_so_deep_and_hold_no_nul() {
+        let list = |values: usize| format!("[{}]", vec!["1"; values].join(","));
+        for (text, expected) in [
+            ("[]".to_owned(), Ok(())),
+            (list(VALUES_MAX - 2), Ok(())),
+            (list(VALUES_MAX - 1), Err(Excess::Values)),
+            ("[".repeat(DEPTH_MAX), Ok(())),
+            ("[".repeat(DEPTH_MAX + 1), Err(Excess::Depth)),
+            (r#"{"a": "\u0000"}"#.to_owned(), Err(Excess::Nul)),
+        ] {
+            let census = Census::of(text.as_bytes());
+            assert_eq!(census.check(census.weight), expected, "{text:.40}");
+        }
+        assert_eq!(Census::of(list(VALUES_MAX).as_bytes()).check(0), Ok(()), "what doesn't count");
     }
 
     #[test]

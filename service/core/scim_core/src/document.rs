@@ -5,16 +5,13 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use json_core::{Census, Names, repeated_name};
+use json_core::{Census, Excess, Names, VALUES_MAX, repeated_name};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::ScimError;
 
-/// What a body may hold beside its lists of members: about so many values, 16 MiB as a tree. An object counts for eight,
-/// an array for two.
-pub const VALUES_MAX: usize = 200_000;
 /// Members that one body names.
 pub const MEMBERS_MAX: usize = 250_000;
 
@@ -80,30 +77,23 @@ impl<'a> Document<'a> {
     }
 }
 
+/// What a reader takes apart entry by entry is no tree: members have a bound of their own.
 fn check(census: &Census) -> Result<(), ScimError> {
-    if census.is_too_deep() {
-        return Err(too_deep());
-    }
-    if census.tree() > VALUES_MAX {
-        return Err(too_many_values());
-    }
+    census.check(census.tree()).map_err(too_much)?;
     if census.entries > MEMBERS_MAX {
         return Err(ScimError::large(format!(
             "The body names more than {MEMBERS_MAX} members: send them in parts."
         )));
     }
-    // Postgres stores none; refused on both stores.
-    if census.has_nul { Err(ScimError::value("Texts must not contain NUL.")) } else { Ok(()) }
+    Ok(())
 }
 
-fn too_deep() -> ScimError {
-    ScimError::syntax("The body is nested too deep.")
-}
-
-fn too_many_values() -> ScimError {
-    ScimError::large(format!(
-        "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two: send it in parts."
-    ))
+fn too_much(excess: Excess) -> ScimError {
+    match excess {
+        Excess::Depth => ScimError::syntax(format!("{excess}.")),
+        Excess::Values => ScimError::large(format!("{excess}: send it in parts.")),
+        Excess::Nul => ScimError::value(format!("{excess}.")),
+    }
 }
 
 /// A value out of its text.
@@ -127,8 +117,8 @@ impl Default for Budget {
 impl Budget {
     pub(crate) fn read(&mut self, raw: &RawValue) -> Result<Value, ScimError> {
         let weight = Census::of(raw.get().as_bytes()).weight;
-        self.0 = self.0.checked_sub(weight).ok_or_else(too_many_values)?;
-        serde_json::from_str(raw.get()).map_err(|_| too_deep())
+        self.0 = self.0.checked_sub(weight).ok_or_else(|| too_much(Excess::Values))?;
+        serde_json::from_str(raw.get()).map_err(|_| too_much(Excess::Depth))
     }
 }
 

@@ -84,15 +84,17 @@ pub fn check_size(resource: &Resource, before: usize) -> Result<(), ScimError> {
 
 /// Bytes of a resource as text, nearly.
 pub fn bytes(resource: &Resource) -> usize {
-    fn of(value: &Value) -> usize {
-        match value {
-            Value::String(text) => text.len() + 3,
-            Value::Array(items) => items.iter().map(of).sum::<usize>() + 2,
-            Value::Object(members) => bytes(members),
-            _ => 8,
-        }
+    resource.iter().map(|(name, value)| name.len() + 4 + value_bytes(value)).sum::<usize>() + 2
+}
+
+/// Bytes of a value as text, nearly.
+pub(crate) fn value_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => items.iter().map(value_bytes).sum::<usize>() + 2,
+        Value::Object(members) => bytes(members),
+        _ => 8,
     }
-    resource.iter().map(|(name, value)| name.len() + 4 + of(value)).sum::<usize>() + 2
 }
 
 /// Whether everything that must be there is there.

@@ -6,8 +6,8 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, header};
 
 use super::{Gatekeeper, Rules};
-use crate::caller::{Credential, Principal};
 use crate::cookies::{is_from_own_page, operator_cookie, session_cookie};
+use crate::credential::{Credential, Principal};
 use crate::routes::Access;
 use crate::{Code, Problem, peer};
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
 use super::{Gatekeeper, Rules};
 use crate::bodies::{Arrival, Bodies, Owner, Room, Size, Weight};
-use crate::caller::Principal;
-use crate::input::ReadBody;
+use crate::credential::Principal;
+use crate::input::{self, ReadBody};
 use crate::peer::Network;
 use crate::routes::Access;
 use crate::{Code, Problem};
@@ -28,12 +28,12 @@ pub(super) fn owner(principal: Option<&Principal>, network: Network) -> Owner {
     }
 }
 
-/// What a body costs. SCIM parses its own, a few at a time.
-fn weight(rules: &Rules, request: &ServiceRequest) -> Weight {
-    let media = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    match rules.access {
-        Access::Scim => Weight::Raw,
-        _ if media.is_some_and(|media| media.contains("json")) => Weight::Tree,
+/// What a body costs, by the media type that its reader goes by. SCIM parses its own, a few at a time.
+fn weight(access: Access, headers: &HeaderMap) -> Weight {
+    match (access, input::media_type(headers)) {
+        (Access::Scim, _) => Weight::Raw,
+        // Some read JSON where nothing is said.
+        (_, media) if media.is_empty() || input::is_json(&media) => Weight::Tree,
         _ => Weight::Form,
     }
 }
@@ -70,7 +70,7 @@ pub(super) async fn read(
     if length.is_some_and(|length| length > rules.body_bytes_max) {
         return Err(too_large(rules));
     }
-    let weight = weight(rules, request);
+    let weight = weight(rules.access, request.headers());
     let payload = request.extract::<Payload>().await.map_err(Problem::internal)?;
     let mut reading = Reading { bodies: &keeper.bodies, owner, weight, length, most: rules.body_bytes_max };
     let room = reading.begin().await?;
@@ -145,5 +145,37 @@ impl Reading<'_> {
             bytes.extend_from_slice(&chunk);
         }
         Ok(ReadBody { bytes: Bytes::from(bytes), _room: Some(Arc::new(room)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_body_weighs_what_its_reader_makes_of_it() {
+        let public = Access::Public("a test");
+        for (access, media, expected) in [
+            (public, Some("application/json"), Weight::Tree),
+            (public, Some("Application/JSON; charset=utf-8"), Weight::Tree),
+            (public, Some("APPLICATION/SCIM+JSON"), Weight::Tree),
+            (public, Some(" application/json ;x"), Weight::Tree),
+            (public, None, Weight::Tree),
+            (public, Some(""), Weight::Tree),
+            (public, Some("application/json\u{fc}"), Weight::Tree),
+            (public, Some("application/x-www-form-urlencoded"), Weight::Form),
+            (public, Some("text/csv"), Weight::Form),
+            (public, Some("text/plain; of=json"), Weight::Form),
+            (Access::Scim, Some("application/json"), Weight::Raw),
+            (Access::Scim, None, Weight::Raw),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(media) = media {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_bytes(media.as_bytes()).unwrap());
+            }
+            assert_eq!(weight(access, &headers), expected, "{media:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use platform::db::Lookup;
 use uuid::Uuid;
 
 use super::Rules;
-use crate::caller::Principal;
+use crate::credential::Principal;
 use crate::extract::strict_uuid;
 use crate::input::is_slug;
 use crate::routes::Access;

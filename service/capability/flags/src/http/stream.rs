@@ -14,7 +14,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 use uuid::Uuid;
 use web::{
-    Access, Caller, Code, Input, PlatformCaller, Problem, Query, Routes, Shared, Source, StreamOf, live,
+    Access, Caller, Code, CredentialKind, Input, PlatformCaller, Problem, Query, Routes, Shared, Source,
+    StreamOf, live,
 };
 
 use crate::cache::Evaluator;
@@ -47,7 +48,7 @@ struct Ticket {
     tenant: Uuid,
     until: i64,
     /// For whom it was made: with that credential the ticket ends.
-    kind: String,
+    kind: CredentialKind,
     credential: Uuid,
 }
 
@@ -56,7 +57,7 @@ pub(super) fn announced(caller: &PlatformCaller, tenant: Uuid) -> Result<Value, 
     let service = &caller.service;
     let principal = caller.principal()?;
     let until = (service.db.clock().now() + TICKET_LIFETIME).timestamp();
-    let ticket = Ticket { tenant, until, kind: principal.kind.to_owned(), credential: principal.id };
+    let ticket = Ticket { tenant, until, kind: principal.kind, credential: principal.id };
     let plain = serde_json::to_vec(&ticket).map_err(Problem::internal)?;
     let ticket = URL_SAFE_NO_PAD.encode(service.envelope.seal(PURPOSE, b"", &plain)?);
     let url = format!("{}{PATH}?ticket={ticket}", service.config.public_url());
@@ -112,7 +113,7 @@ struct Listener {
 impl Source for Listener {
     async fn is_still_good(&self) -> bool {
         let now = self.caller.service.db.clock().now().timestamp();
-        self.ticket.until >= now && self.caller.is_live(&self.ticket.kind, self.ticket.credential).await
+        self.ticket.until >= now && self.caller.is_live(self.ticket.kind, self.ticket.credential).await
     }
 
     /// Nothing is lost if it is asked again before it answered: a change is remembered until it is told.

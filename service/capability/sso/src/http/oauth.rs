@@ -127,7 +127,9 @@ fn basic(request: &HttpRequest) -> Result<Option<(String, String)>, Problem> {
     let (id, secret) = pair.split_once(':').ok_or_else(unauthenticated)?;
     // RFC 6749, section 2.3.1: both are form-encoded before they are joined. Ours hold nothing that encoding would change, so
     // a client that leaves it out is understood too.
-    Ok(Some((form_decoded(id), form_decoded(secret))))
+    let pair = (form_decoded(id), form_decoded(secret));
+    // Postgres can't be asked about a NUL; nobody has one in their id.
+    if pair.0.contains('\0') { Err(unauthenticated()) } else { Ok(Some(pair)) }
 }
 
 fn form_decoded(text: &str) -> String {
@@ -154,21 +156,13 @@ async fn client_credentials(
         None => (input.client_id, input.client_secret),
     };
     let (assertion, scope) = (input.client_assertion, input.scope);
-    let claimed = client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
-    let acting = client_id.as_deref().filter(|_| claimed.is_some()).map_or(Acting::Nobody, Acting::Claimed);
-    caller.acts_as(request, acting)?;
-    let credentials = ClientCredentials { client_id: client_id.clone(), client_secret, assertion, scope };
-    let granted = match grants.grant(&caller.service, &caller.ctx, credentials).await {
-        Ok(granted) => granted,
-        Err(problem) => {
-            if let Some(id) = claimed
-                && caller.service.db.tenant_of(Lookup::ScimToken(id)).await?.is_none()
-            {
-                caller.acts_as(request, Acting::Nobody)?;
-            }
-            return Err(problem);
-        }
+    let claimed = match client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
+        Some(id) => caller.service.db.tenant_of(Lookup::ScimToken(id)).await?.map(|_| id),
+        None => None,
     };
+    caller.acts_as(request, claimed.map_or(Acting::Nobody, Acting::Claimed)).await?;
+    let credentials = ClientCredentials { client_id, client_secret, assertion, scope };
+    let granted = grants.grant(&caller.service, &caller.ctx, credentials).await?;
     Ok(answer(&json!({
         "access_token": granted.access_token, "token_type": "Bearer", "expires_in": granted.expires_in,
         "scope": granted.scope,
@@ -191,20 +185,20 @@ async fn client(
             return Err(refuse("invalid_request", "One way of authentication, not two."));
         }
         _ => {
-            caller.acts_as(request, Acting::Nobody)?;
+            caller.acts_as(request, Acting::Nobody).await?;
             return Ok(None);
         }
     };
     // A wrong secret counts for the client and where it comes from; what a client does that proved itself, for the client alone: through a
     // module's callback comes everybody.
-    caller.acts_as(request, Acting::Claimed(&id))?;
-    let Some(found) = webhooks::authenticate_client(&caller.service, &id, &secret).await? else {
-        if webhooks::client(&caller.service, &id).await?.is_none() {
-            caller.acts_as(request, Acting::Nobody)?;
-        }
+    let found = webhooks::client(&caller.service, &id).await?;
+    let claimed = found.as_ref().map_or(Acting::Nobody, |found| Acting::Claimed(found.id));
+    caller.acts_as(request, claimed).await?;
+    let found = found.ok_or_else(unauthenticated)?;
+    if !webhooks::is_secret_of(&caller.service, &found, &secret).await? {
         return Err(unauthenticated());
-    };
-    caller.acts_as(request, Acting::Proven(&found.client_id))?;
+    }
+    caller.acts_as(request, Acting::Proven(found.id)).await?;
     Ok(Some(found))
 }
 

@@ -130,7 +130,7 @@ fn named(kind: &ResourceType, verb: Verb, members: &Resource, extent: &mut Exten
 /// What an operation costs where it lands.
 fn landing(extent: &mut Extent, meets: &Meets, value: Option<&Value>) -> u64 {
     let values = value.and_then(Value::as_array).map_or(1, |items| count(items.len()));
-    let bytes = value.map_or(0, |value| count(size(value)));
+    let bytes = value.map_or(0, |value| count(resource::value_bytes(value)));
     let taken = 2 + values + bytes / STEP_BYTES;
     let walked = match meets {
         Meets::One => 0,
@@ -148,15 +148,6 @@ fn landing(extent: &mut Extent, meets: &Meets, value: Option<&Value>) -> u64 {
         }
     };
     taken.saturating_add(walked)
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len() + 3,
-        Value::Array(items) => items.iter().map(size).sum::<usize>() + 2,
-        Value::Object(members) => resource::bytes(members),
-        _ => 8,
-    }
 }
 
 fn terms(filter: &Filter) -> u64 {
