@@ -1,6 +1,8 @@
 //! Rules that count and then decide, each raced 64 wide: what may succeed succeeds, no more.
 
+mod locks;
 mod passkey;
+mod proofs;
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,6 +11,7 @@ use entity::directory::{group, role_mapping};
 use entity::flags::flag;
 use entity::invitations::join_rule;
 use entity::scim::token;
+use entity::sessions::session;
 use entity::sso::{connection, domain, issuer, sign_in};
 use entity::tenancy::organization;
 use entity::webhooks::{endpoint, module};
@@ -19,7 +22,7 @@ use platform::rules::Rule;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Browser, Client, OidcProvider, Reply, Tenant, TestApp};
+use tests::{Browser, Client, Issuer, OidcProvider, Reply, Tenant, TestApp};
 use uuid::Uuid;
 
 /// How many at once.
@@ -66,6 +69,7 @@ async fn race(rule: Rule) {
         Rule::CodeMails => code_mails().await,
         Rule::StrangerMails => stranger_mails().await,
         Rule::TenantMails => tenant_mails().await,
+        Rule::Sessions => sessions().await,
     }
 }
 
@@ -688,6 +692,24 @@ async fn tenant_mails() {
     app.clock.advance(chrono::TimeDelta::hours(25));
     acme.admin.post(INVITATIONS, one(2000)).await.expect(201);
     app.stop().await;
+}
+
+async fn sessions() {
+    let (app, issuer) = (stage(|_| ()).await, Issuer::start());
+    issuer.register(&app.operator).await;
+    acme(&app).await;
+    let ann = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let path = "/api/internal/sso/exchange";
+    app.operator.post(path, ann.clone()).await.expect(200);
+    fill!(&app, across, session, 100 - ROOM, |row, _| session::Model { id: new_id(), ..row });
+    let replies =
+        at_once(&app.operator, Method::POST, (0..WIDE).map(|_| (path.to_owned(), ann.clone()))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", replies.first());
+    let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<session::Entity>()).await).await;
+    assert_eq!(all.len(), 100 - ROOM + WIDE);
+    assert_eq!(all.iter().filter(|one| one.ended_at.is_none()).count(), 100);
+    app.stop().await;
+    issuer.stop().await;
 }
 
 /// Codes and mails of the newest proof.

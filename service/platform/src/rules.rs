@@ -8,8 +8,9 @@
 //! * [`Tx::spend`] counts in the statement that decides: a number of things within a period, each under a key.
 //!
 //! Locks are taken in the order in which [`Rule`] lists them, so that two transactions never wait for each other:
-//! first rules above [`Rule::LastAdmin`], then rows of users (by id, all of them that the transaction will touch), then
-//! [`Rule::LastAdmin`], then rows of `quota`, then what is spent.
+//! first rules above [`Rule::GroupNesting`], then rows of groups and of users (by id, all of them that the transaction will
+//! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then held reservations, then rows of `quota` (by name, all of
+//! them), then what is spent, and last [`Rule::Sessions`].
 
 use sea_orm::Value;
 
@@ -64,10 +65,10 @@ rules! {
     JoinRules = "join_rules";
     /// Roles that an organization gives by group.
     RoleMappings = "role_mappings";
-    /// Groups of an organization that are members of each other: never in a circle.
-    GroupNesting = "group_nesting";
     /// Invitations of a tenant within a day, by organization.
     Invitations = "invitations";
+    /// Groups of an organization that are members of each other: never in a circle.
+    GroupNesting = "group_nesting";
     /// A tenant keeps an active admin.
     LastAdmin = "last_admin";
     /// Batches of invitations of a tenant within a day.
@@ -80,6 +81,8 @@ rules! {
     StrangerMails = "stranger_mails";
     /// Mails of a tenant within a day.
     TenantMails = "tenant_mails";
+    /// Sessions of a person that go on.
+    Sessions = "sessions";
 }
 
 /// How much may be spent in which time. The period begins with the first thing spent in it.

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -170,12 +170,27 @@ impl Heavy {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let thread = self.0.threads.clone().acquire_owned().await.map_err(|_| Refused::Failed)?;
-        let done = tokio::task::spawn_blocking(move || {
+        let thread = self.thread().await?;
+        self.run_at_once(move || {
             let _thread = thread;
             work()
-        });
-        done.await.map_err(|_| Refused::Failed)
+        })
+        .await
+    }
+
+    /// Computes beside the workers without waiting for a thread: for one who holds what others wait for.
+    ///
+    /// # Errors
+    /// [`Refused::Failed`] if it panics.
+    pub async fn run_at_once<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        tokio::task::spawn_blocking(work).await.map_err(|_| Refused::Failed)
+    }
+
+    async fn thread(&self) -> Result<OwnedSemaphorePermit, Refused> {
+        self.0.threads.clone().acquire_owned().await.map_err(|_| Refused::Failed)
     }
 
     fn occupy(&self, state: &mut State, owner: Uuid, bytes: usize) -> Slot {
@@ -289,12 +304,41 @@ impl Slot {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
-        let slot = self.clone();
+        self.thread().await?.run(work).await
+    }
+
+    /// Waits for a thread, for who will need one while others wait for them.
+    ///
+    /// # Errors
+    /// [`Refused::Failed`].
+    pub async fn thread(&self) -> Result<Thread, Refused> {
+        Ok(Thread { slot: self.clone(), permit: self.0.heavy.thread().await? })
+    }
+}
+
+/// A thread beside the workers, for one computation.
+#[derive(Debug)]
+pub struct Thread {
+    slot: Slot,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Thread {
+    /// The same as [`Slot::run`], without waiting.
+    ///
+    /// # Errors
+    /// [`Refused::Failed`] if it panics.
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let Self { slot, permit } = self;
+        let heavy = slot.0.heavy.clone();
         let work = move || {
-            let _slot = slot;
+            let _held = (slot, permit);
             work()
         };
-        self.0.heavy.run(work).await
+        heavy.run_at_once(work).await
     }
 }
 

@@ -167,14 +167,26 @@ async fn the_log_has_twenty_thousand_requests_and_32_kib_of_a_body() {
     // The newest comes first; what was cut can't be played again.
     replay(&items[0]).await.refused(409, "scim.replay_incomplete");
     replay(&items[1]).await.expect(200);
-    multiply(&app, "scim_request", 20_100, |_| vec![("id", platform::ids::new().into())]).await;
-    let sweep = async |tx: &mut platform::PlatformTx| {
-        platform::Work::housekeeping(tx);
-        scim::sweep(tx).await
-    };
-    let ctx = platform::Ctx::system("test");
-    app.running.service.db.write_platform(&ctx, sweep).await.unwrap();
-    assert_eq!(rows(&app, "scim_request").await, 20_000);
+    // Two organizations, each with 3,000 more than it may have: 5,000 go at once, of both together.
+    let other = "/api/v1/tenants/acme/organizations";
+    let other = acme.admin.post(other, json!({"slug": "emea", "name": "EMEA"})).await.expect(201);
+    let other: uuid::Uuid = other["id"].as_str().unwrap().parse().unwrap();
+    multiply(&app, "scim_request", 22_998, |_| vec![("id", platform::ids::new().into())]).await;
+    multiply(&app, "scim_request", 23_000, |_| {
+        vec![("id", platform::ids::new().into()), ("organization_id", other.into())]
+    })
+    .await;
+    let db = &app.running.service.db;
+    let too_many = db.read_platform(async |view| scim::too_many(view).await).await.unwrap();
+    for (removed, left) in [(5_000, 41_000), (1_000, 40_000), (0, 40_000)] {
+        let trim = async |tx: &mut platform::PlatformTx| {
+            platform::Work::housekeeping(tx);
+            scim::trim(tx, &too_many).await
+        };
+        let trimmed = db.write_platform(&platform::Ctx::system("test"), trim).await.unwrap();
+        assert_eq!((trimmed, rows(&app, "scim_request").await), (removed, left));
+    }
+    assert!(db.read_platform(async |view| scim::too_many(view).await).await.unwrap().is_empty());
     app.stop().await;
 }
 

@@ -138,8 +138,17 @@ async fn finished_jobs_are_there_for_7_days_and_events_for_30() {
 async fn a_sweep_removes_5000_rows_of_a_kind_and_samples_after_400_days() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    user(&acme, "ann").await;
     let service = &app.running.service;
+    let path = "/api/v1/tenants/acme/invitations/bulk";
+    acme.admin.post(path, json!({"invitations": [{"email": "p@example.com"}]})).await.expect(202);
+    let done = "SELECT id FROM invitation_batch WHERE status = 'done'";
+    eventually("the batch", async || {
+        let read = async |view: &platform::PlatformView| view.query(done, vec![]).await;
+        let done = service.db.read_platform(read).await.unwrap();
+        (!done.is_empty()).then_some(())
+    })
+    .await;
+    user(&acme, "ann").await;
     let sample = async || {
         let work = async |tx: &mut PlatformTx| quota::sample(tx, service).await;
         service.db.write_platform(&Ctx::system("test"), work).await.unwrap();
@@ -161,6 +170,18 @@ async fn a_sweep_removes_5000_rows_of_a_kind_and_samples_after_400_days() {
     assert_eq!(rows(&app, "quota_sample").await, there + 2, "5,000 went, one is left, and what is not old");
     sample().await;
     assert_eq!(rows(&app, "quota_sample").await, there + 1);
+    // Batches of invitations, whose lines go first.
+    multiply(&app, "invitation_batch", 5_001, |_| vec![("id", platform::ids::new().into())]).await;
+    app.clock.advance(TimeDelta::days(91));
+    for (removed, left) in [(5_001, 2), (2, 0)] {
+        let sweep = async |tx: &mut PlatformTx| {
+            platform::Work::housekeeping(tx);
+            invitations::sweep_batches(tx).await
+        };
+        let swept = service.db.write_platform(&Ctx::system("test"), sweep).await.unwrap();
+        // The one line, and 5,000 batches.
+        assert_eq!((swept, rows(&app, "invitation_batch").await), (removed, left));
+    }
     app.stop().await;
 }
 

@@ -284,6 +284,38 @@ async fn what_is_too_much_is_said_with_what_would_be_right() {
 }
 
 #[actix_web::test]
+async fn a_heavy_patch_that_waits_for_a_thread_holds_nobody_up() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
+    let ann = format!("/scim/v2/Users/{}", user(&acme, "ann").await);
+    let full = patch(json!([{"op": "add", "path": "emails", "value": emails(0, 999)}]));
+    acme.scim.patch(&ann, full).await.expect(200);
+    // Somebody computes on every thread there is, until it is said that it is enough.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (mut enough, mut busy) = (Vec::new(), Vec::new());
+    for _ in 0..threads {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let heavy = app.running.service.heavy.clone();
+        busy.push(actix_web::rt::spawn(async move { heavy.run(move || ended.recv()).await }));
+        enough.push(end);
+    }
+    let or = (0..60).map(|n| format!("value sw \"{n}\"")).collect::<Vec<_>>().join(" or ");
+    let one = json!({"op": "replace", "path": format!("emails[{or}].display"), "value": "x"});
+    let (patched, ()) = tokio::join!(acme.scim.patch(&ann, patch(json!([one, one]))), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for (tenant, name) in [(&umbrella, "una"), (&acme, "bob")] {
+            let small = tokio::time::timeout(Duration::from_secs(3), user(tenant, name)).await;
+            assert!(small.is_ok(), "{name} isn't made while somebody waits for a thread");
+        }
+        assert!(busy.iter().all(|one| !one.is_finished()));
+        enough.clear();
+    });
+    let patched = patched.expect(200);
+    assert_eq!(patched["emails"].as_array().unwrap().iter().filter(|one| one["display"] == "x").count(), 999);
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_tenant_that_asks_for_more_work_than_its_share_waits() {
     let app = TestApp::start().await;
     let free = app.tenant_with(json!({"slug": "free", "name": "free", "plan": "free"})).await;

@@ -54,6 +54,34 @@ async fn an_organization_has_several_tokens_each_its_own() {
 }
 
 #[actix_web::test]
+async fn a_leaked_token_is_rotated_where_there_is_no_room_for_another_one() {
+    let app = TestApp::with(|config| config.limits.scim_tokens = 3).await;
+    let acme = app.tenant("acme").await;
+    let tokens = at(&acme, "scim-tokens");
+    let mut made = Vec::new();
+    let full = loop {
+        let reply = acme.admin.post(&tokens, json!({"name": "one more"})).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        made.push(id(&reply.json()));
+    };
+    full.refused(403, "quota.exceeded");
+    let leaked = made.pop().expect("a token");
+    let rotate = async |seconds: u32| {
+        let path = format!("{tokens}/{leaked}/rotate");
+        acme.admin.post(&path, json!({"overlapSeconds": seconds})).await
+    };
+    rotate(60).await.refused(403, "quota.exceeded");
+    let new = rotate(0).await.expect(201);
+    let new = app.operator.with(new["token"].as_str().unwrap());
+    assert_eq!(new.get("/scim/v2/Users").await.status, 200);
+    // It makes room once: what has ended already makes none.
+    rotate(0).await.refused(403, "quota.exceeded");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_token_is_good_only_from_where_it_may_come() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::directory::{group, user};
+use platform::Tx;
 use policy_core::{Permission, Role};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -155,17 +156,26 @@ async fn update_user(
             let found = tx.lock(tx.select::<user::Entity>().filter(user::Column::Id.eq(id))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
-            let row = match change.active.is_some() || change.display_name.is_some() {
-                true => ops::edit(tx, row, change.active, change.display_name).await?,
-                false => row,
-            };
-            match &change.role {
-                Some(role) => ops::set_role(tx, row, role).await,
-                None => Ok(row),
-            }
+            apply(tx, row, &change).await
         })
         .await?;
     Ok(Tagged(row.version, row.into()))
+}
+
+/// Who comes back has the role already, who goes keeps it until they are gone: so each quota is asked once, in its order.
+async fn apply(tx: &mut Tx, row: user::Model, change: &UserChange) -> Result<user::Model, Problem> {
+    let goes = change.active == Some(false);
+    let mut row = row;
+    if let Some(role) = change.role.as_ref().filter(|_| !goes) {
+        row = ops::set_role(tx, row, role).await?;
+    }
+    if change.active.is_some() || change.display_name.is_some() {
+        row = ops::edit(tx, row, change.active, change.display_name.clone()).await?;
+    }
+    match change.role.as_ref().filter(|_| goes) {
+        Some(role) => ops::set_role(tx, row, role).await,
+        None => Ok(row),
+    }
 }
 
 async fn list_groups(caller: TenantCaller, Query(query): Query<ListQuery>) -> Result<Page<Group>, Problem> {

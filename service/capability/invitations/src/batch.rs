@@ -102,7 +102,7 @@ async fn arrive(service: Service, job: Arrive) -> Result<(), JobError> {
 pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Problem> {
     let limit = tx.by_plan(BATCHES_PER_DAY).await?;
     if !tx.spend(Rule::InvitationBatches, "", Allowance::a_day(limit)).await? {
-        return Err(rules::limited("tenant", limit));
+        return Err(rules::limited(rules::Per::Tenant, limit));
     }
     let row = batch::Model {
         tenant_id: tx.tenant(),

@@ -48,8 +48,21 @@ pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &st
     }
 }
 
-pub(crate) fn limited(what: &str, most: u64) -> Problem {
-    Problem::new(Code::InvitationLimited).fact("per", what).fact("limit", most)
+/// Whose allowance is used up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Per {
+    Organization,
+    Recipient,
+    Tenant,
+}
+
+pub(crate) fn limited(per: Per, most: u64) -> Problem {
+    let per = match per {
+        Per::Organization => "organization",
+        Per::Recipient => "recipient",
+        Per::Tenant => "tenant",
+    };
+    Problem::new(Code::InvitationLimited).fact("per", per).fact("limit", most)
 }
 
 /// Who is behind an invitation: each has a day's allowance of its own, so that strangers at the door can't use up that of the admins.
@@ -90,7 +103,7 @@ pub(crate) async fn require_allowance(
     behind: Behind,
 ) -> Result<(), Problem> {
     match allowance(tx, service, organization, behind).await? {
-        0 => Err(limited("organization", service.config.invitations.per_organization_per_day)),
+        0 => Err(limited(Per::Organization, service.config.invitations.per_organization_per_day)),
         _ => Ok(()),
     }
 }
@@ -104,5 +117,5 @@ pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) ->
     // First, as everybody takes it: what is spent is locked until the commit.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let spent = tx.spend(Rule::InvitationMails, directory::fold(email), Allowance::a_day(most)).await?;
-    if spent { Ok(()) } else { Err(limited("recipient", most)) }
+    if spent { Ok(()) } else { Err(limited(Per::Recipient, most)) }
 }

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::SWEPT_AT_ONCE;
 use platform::outbox::Subscriber;
+use platform::retention::{self, Retained};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -60,10 +61,10 @@ pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
          WHERE batch.status = 'done' AND batch.finished_at < $1 LIMIT {SWEPT_AT_ONCE})"
     );
     let lines = tx.execute(&lines, vec![before.into()]).await?;
-    let empty = "DELETE FROM invitation_batch WHERE status = 'done' AND finished_at < $1 AND NOT EXISTS \
-                 (SELECT 1 FROM invitation_batch_row line \
-                 WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id)";
-    Ok(lines + tx.execute(empty, vec![before.into()]).await?)
+    let until = "status = 'done' AND NOT EXISTS (SELECT 1 FROM invitation_batch_row line \
+                 WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id) AND finished_at";
+    let empty = Retained { table: "invitation_batch", key: "tenant_id, id", until };
+    Ok(lines + retention::remove(tx, empty, before).await?)
 }
 
 /// Hears that somebody who was invited came in by an identity provider.

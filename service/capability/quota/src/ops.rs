@@ -7,7 +7,7 @@ use entity::quota::usage::{Column, Entity, Model};
 use entity::tenancy::{plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect};
 use serde::Serialize;
 use serde_json::Value;
 use web::{Code, Problem};
@@ -145,6 +145,17 @@ pub async fn give_back(tx: &Tx, resource: &str, amount: i64) -> Result<(), DbErr
                WHERE tenant_id = $1 AND resource = $2";
     tx.execute(sql, vec![resource.into(), amount.into(), tx.now().into()]).await?;
     Ok(())
+}
+
+/// Locks the rows of these resources, in the one order in which several are locked: by name. For who will take or give back
+/// some of each, one after the other.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn hold(tx: &Tx, resources: &[&str]) -> Result<(), DbError> {
+    let select = tx.select::<Entity>().filter(Column::Resource.is_in(resources.iter().copied()));
+    let select = select.select_only().column(Column::Resource).order_by_asc(Column::Resource);
+    tx.tuples::<_, (String,)>(select.lock_exclusive()).await.map(drop)
 }
 
 pub(crate) async fn find(view: &View, resource: &str) -> Result<Option<Usage>, DbError> {

@@ -9,11 +9,11 @@ use entity::quota::reservation::{Column, Entity, Model};
 use entity::quota::{resource, usage};
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::ops::{OWN_RESOURCES, Usage, exceeded, find, fresh, tell};
+use crate::ops::{OWN_RESOURCES, Usage, exceeded, find, fresh, hold, tell};
 
 /// Settled reservations are kept this long.
 const SETTLED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -139,6 +139,25 @@ pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
 /// `not_found`.
 pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Problem> {
     let row = locked(tx, id).await?;
+    free(tx, row).await
+}
+
+/// Gives several holds back. All their rows are locked first, then those of `resources`, of which the caller may take some
+/// again: the order in which everybody locks them.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Result<(), Problem> {
+    let select = tx.select::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
+    let rows = tx.all(select.order_by_asc(Column::Id).lock_exclusive()).await?;
+    hold(tx, resources).await?;
+    for row in rows {
+        free(tx, row).await?;
+    }
+    Ok(())
+}
+
+async fn free(tx: &mut Tx, row: Model) -> Result<(), Problem> {
     let column = match row.status.as_str() {
         "held" => "reserved",
         "committed" => "used",

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use web::{Code, OrganizationCaller, Problem, Routes, SentBody};
 
 use crate::state::{Scope, States};
+use crate::work::Work;
 
 /// Bytes of a body: a PUT of a group with some 100,000 members and their names.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -43,20 +44,22 @@ fn ok(request: &HttpRequest, body: &Value) -> HttpResponse {
     answer(request, HttpResponse::build(StatusCode::OK), body)
 }
 
-/// Work on the directory, in its turn. If the guard refuses it, the guard holds from then on: that outlives the refused
+/// Work on the directory, in its turn, with the thread that it needs. If the guard refuses it, the guard holds from then on: that outlives the refused
 /// work.
 async fn write<T>(
     caller: &OrganizationCaller,
     scope: &Scope,
     (states, turn): (&States, Option<(Uuid, Manner)>),
-    work: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
+    work: &mut Work,
+    write: impl AsyncFnOnce(&mut Tx, &mut Work) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     scope.may_write()?;
     let _turn = match turn {
         Some((id, manner)) => Some(states.turns.take((caller.directory(), id), manner).await?),
         None => None,
     };
-    let done = caller.write(work).await;
+    work.ready().await?;
+    let done = caller.write(async |tx| write(tx, work).await).await;
     if let Err(problem) = &done
         && problem.code == Code::DirectoryHeld
     {

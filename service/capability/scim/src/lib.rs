@@ -22,6 +22,7 @@ mod resources;
 mod schemas;
 mod state;
 mod stream;
+mod sweep;
 mod tokens;
 mod work;
 
@@ -31,8 +32,8 @@ pub use events::security_event;
 pub use expiry::warn;
 pub use log::{RequestLog, Writer, request_log};
 pub use oauth::ScimClients;
-pub use requests::sweep;
 pub use state::States;
+pub use sweep::{TooMany, sweep, too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
 use platform::jobs::Handler;

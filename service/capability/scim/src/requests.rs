@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::web::Json;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entity::directory::change;
 use entity::scim::request::{Column, Entity, Model};
-use platform::jobs::SWEPT_AT_ONCE;
-use platform::retention::{self, Retained};
-use platform::{Ctx, PlatformTx, Tx, View};
+use platform::{Ctx, Tx, View};
 use policy_core::Permission;
 use scim_core::resource::Projection;
 use scim_core::{Profile, bulk};
@@ -35,10 +33,6 @@ const REPLAY: &str =
     "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}/replay";
 /// Changes shown of one request.
 const CHANGES_MAX: u64 = 100;
-/// How long requests are kept, in days.
-const KEPT_DAYS: i64 = 7;
-/// Requests kept of one organization.
-const KEPT_MAX: u64 = 20_000;
 
 pub(crate) fn routes() -> Routes {
     let read = Access::Key(Permission::ScimTokensRead);
@@ -310,13 +304,13 @@ async fn replay_request(
         Ok(write) => write,
         Err(problem) => return Ok(Json(refused(&problem))),
     };
-    let again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
+    let mut again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
     let replay = platform::ids::new().to_string();
     let ctx = Ctx { request_id: Some(replay.clone()), rehearsal: true, ..caller.ctx.clone() };
     let work = async |tx: &mut Tx| -> Result<(), Ended> {
         let done = async {
-            let done = resources::apply(tx, &scope, of, (write, &again), &Unseen).await?;
+            let done = resources::apply(tx, &scope, of, (write, &mut again), &Unseen).await?;
             let projection = Projection::parse(scope.kind(of), None, Some("members")).unwrap_or_default();
             let gone = matches!(done.row, resources::Row::Gone);
             let shown = resources::show(tx, &scope, done.row, &projection).await?;
@@ -364,37 +358,4 @@ fn target(row: &Model) -> Option<(bulk::Method, Type, Option<String>)> {
     let of = Type::at(&format!("/{}", parts.next()?))?;
     let id = parts.next().map(ToOwned::to_owned);
     (id.is_none() == (method == bulk::Method::Post)).then_some((method, of, id))
-}
-
-/// Removes what is kept no longer: old requests, those over the number, assertions and changes that are over.
-///
-/// # Errors
-/// [`platform::DbError`].
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, platform::DbError> {
-    let now = tx.now();
-    let days = |days: i64| now - TimeDelta::days(days);
-    let mut removed = 0;
-    for ((table, key, until), before) in [
-        (("scim_request", "tenant_id, organization_id, id", "occurred_at"), days(KEPT_DAYS)),
-        (("scim_assertion", "tenant_id, client_id, jti", "expires_at"), now),
-        (
-            ("directory_change", "tenant_id, organization_id, id", "occurred_at"),
-            days(directory::RESTORE_DAYS),
-        ),
-    ] {
-        removed += retention::remove(tx, Retained { table, key, until }, before).await?;
-    }
-    let full = "SELECT tenant_id, organization_id, COUNT(*) AS n FROM scim_request GROUP BY tenant_id, organization_id \
-                HAVING COUNT(*) > $1 LIMIT 20";
-    let limit = i64::try_from(KEPT_MAX).unwrap_or(i64::MAX);
-    for row in tx.query(full, vec![limit.into()]).await? {
-        let (tenant, organization): (Uuid, Uuid) =
-            (row.try_get("", "tenant_id")?, row.try_get("", "organization_id")?);
-        let over = row.try_get::<i64>("", "n")? - limit;
-        let sql = "DELETE FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 AND id IN (SELECT id FROM scim_request \
-                   WHERE tenant_id = $1 AND organization_id = $2 ORDER BY id LIMIT $3)";
-        let some = std::cmp::min(over, SWEPT_AT_ONCE as i64);
-        removed += tx.execute(sql, vec![tenant.into(), organization.into(), some.into()]).await?;
-    }
-    Ok(removed)
 }

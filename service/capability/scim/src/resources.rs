@@ -133,7 +133,7 @@ pub(crate) async fn apply(
     tx: &mut Tx,
     scope: &Scope,
     of: Type,
-    (write, work): (Write, &Work),
+    (write, work): (Write, &mut Work),
     seen: &dyn Seen,
 ) -> Result<Done, Problem> {
     match of {
@@ -145,7 +145,7 @@ pub(crate) async fn apply(
 async fn apply_user(
     tx: &mut Tx,
     scope: &Scope,
-    (write, work): (Write, &Work),
+    (write, work): (Write, &mut Work),
     seen: &dyn Seen,
 ) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.users);
@@ -193,16 +193,13 @@ fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
 async fn apply_group(
     tx: &mut Tx,
     scope: &Scope,
-    (write, work): (Write, &Work),
+    (write, work): (Write, &mut Work),
     seen: &dyn Seen,
 ) -> Result<Done, Problem> {
     let (organization, kind) = (scope.organization, &scope.registry.groups);
     let row = match write {
         Write::Create(new, members) => {
-            let row = directory::create_group(tx, kind, organization, new).await?;
-            if !members.is_empty() {
-                directory::set_members(tx, &row, &[MemberEdit::Add(members)]).await?;
-            }
+            let row = directory::create_group(tx, kind, organization, new, &members).await?;
             return Ok(Done::of(Row::Group(Box::new(row))));
         }
         Write::Replace(id, new, members) => {
@@ -234,7 +231,7 @@ async fn patch_group(
     tx: &mut Tx,
     scope: &Scope,
     (id, patch, edits): (Uuid, Patch, Vec<MemberEdit>),
-    work: &Work,
+    work: &mut Work,
     seen: &dyn Seen,
 ) -> Result<group::Model, Problem> {
     let organization = scope.organization;

@@ -28,9 +28,8 @@ pub(crate) struct Groups {
     pub(crate) rows: VecDeque<group::Model>,
     /// What stands before the first and behind the last.
     pub(crate) around: (String, String),
-    /// Held while somebody reads, however slowly: so many at once, of one tenant and of all. An answer to a write goes on
-    /// without, for the write is done.
-    pub(crate) _place: Option<Place>,
+    /// Held while somebody reads, however slowly: so many at once, of one tenant and of all.
+    pub(crate) _place: Place,
 }
 
 /// Where the stream is.

@@ -2,7 +2,7 @@
 //! once, large ones one at a time for each tenant, beside the workers.
 
 use actix_web::web::Bytes;
-use platform::work::{Heavy, Manner, Slot};
+use platform::work::{Heavy, Manner, Slot, Thread};
 use scim_core::bulk::{Bulk, Method};
 use scim_core::condition::Condition;
 use scim_core::document::{Document, MEMBERS_MAX};
@@ -129,6 +129,18 @@ pub(crate) struct Work {
     bytes: usize,
     /// Held by one that is heavy, until it is answered.
     slot: Option<Slot>,
+    patching: Patching,
+}
+
+/// Where a PATCH is done.
+#[derive(Debug)]
+enum Patching {
+    /// On the worker's thread.
+    Here,
+    /// On a thread of its own, once there is one.
+    Beside,
+    /// On this one. Who waits for a thread holds nothing of the store yet.
+    On(Thread),
 }
 
 impl Work {
@@ -140,7 +152,8 @@ impl Work {
         let kib = u64::try_from(bytes >> 10).unwrap_or(u64::MAX);
         caller.spend(kib.saturating_add(1).saturating_mul(COST_PER_KIB))?;
         let (heavy, tenant) = (caller.service.heavy.clone(), caller.tenant());
-        let mut work = Self { payer: Some(caller.clone()), heavy, tenant, bytes, slot: None };
+        let mut work =
+            Self { payer: Some(caller.clone()), heavy, tenant, bytes, slot: None, patching: Patching::Here };
         if bytes > INLINE_BYTES {
             work.take_slot().await?;
         }
@@ -149,7 +162,7 @@ impl Work {
 
     /// The work on a body that is kept, and small.
     pub(crate) fn again(heavy: &Heavy, tenant: Uuid, bytes: usize) -> Self {
-        Self { payer: None, heavy: heavy.clone(), tenant, bytes, slot: None }
+        Self { payer: None, heavy: heavy.clone(), tenant, bytes, slot: None, patching: Patching::Here }
     }
 
     async fn take_slot(&mut self) -> Result<(), Problem> {
@@ -187,10 +200,13 @@ impl Work {
     }
 
     /// Takes a place for a PATCH that is heavy on the resource that is there. What clients send is light on any.
-    async fn look(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Problem> {
-        let (Write::Patch(id, patch, _), Some(payer), None) = (write, &self.payer, &self.slot) else {
-            return Ok(());
-        };
+    ///
+    /// # Errors
+    /// The same as [`Work::begin`].
+    pub(crate) async fn look(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Problem> {
+        // That of an operation before, which was refused.
+        self.patching = Patching::Here;
+        let (Write::Patch(id, patch, _), Some(payer)) = (write, &self.payer) else { return Ok(()) };
         let kind = scope.kind(of);
         if patch.steps(kind, Extent::MOST) <= INLINE_STEPS {
             return Ok(());
@@ -211,6 +227,18 @@ impl Work {
         let extent = there.as_ref().and_then(|there| there.as_object()).map(Extent::of).unwrap_or_default();
         if patch.check_steps(kind, extent).map_err(refusal)? > INLINE_STEPS {
             self.take_slot().await?;
+            self.patching = Patching::Beside;
+        }
+        Ok(())
+    }
+
+    /// Waits for the thread that a heavy PATCH needs: when it is its turn, and before a transaction begins.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub(crate) async fn ready(&mut self) -> Result<(), Problem> {
+        if let (Patching::Beside, Some(slot)) = (&self.patching, &self.slot) {
+            self.patching = Patching::On(slot.thread().await?);
         }
         Ok(())
     }
@@ -256,12 +284,13 @@ impl Work {
         self.read(body.len(), move || resources::prepare(&scope, of, method, id.as_deref(), &body)).await
     }
 
-    /// The resource after a PATCH, whose cost on what is there is known only here, and paid for before it is done.
+    /// The resource after a PATCH, whose cost on what is there is known only here, and paid for before it is done. Within a
+    /// transaction nobody waits for a thread: neighbours would wait for the transaction.
     ///
     /// # Errors
     /// The protocol's refusals.
     pub(crate) async fn patched(
-        &self,
+        &mut self,
         scope: &Scope,
         of: Type,
         there: &Resource,
@@ -275,10 +304,10 @@ impl Work {
         self.spend(steps.saturating_sub(patch.steps(kind, Extent::default())) / STEPS_PER_COST)?;
         let (scope, there) = (scope.clone(), there.clone());
         let apply = move || patch::apply(scope.kind(of), &there, &patch.operations, scope.profile);
-        match &self.slot {
-            Some(slot) => slot.run(apply).await?,
-            // It grew since it was looked at.
-            None => self.heavy.run(apply).await?,
+        match std::mem::replace(&mut self.patching, Patching::Here) {
+            Patching::On(thread) => thread.run(apply).await?,
+            // It grew since it was looked at, or an admin looks at it again.
+            Patching::Here | Patching::Beside => self.heavy.run_at_once(apply).await?,
         }
         .map_err(refusal)
     }

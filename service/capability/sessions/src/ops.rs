@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::retention::{self, Retained};
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
@@ -79,7 +80,6 @@ pub async fn open(
 ) -> Result<(session::Model, String), DbError> {
     let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let until = tx.now() + lifetime;
-    make_room(tx, new.organization, new.user).await?;
     let browser = new.browser;
     let row = session::Model {
         tenant_id: tx.tenant(),
@@ -99,20 +99,23 @@ pub async fn open(
         authenticated_at: browser.map(|browser| browser.authenticated_at),
     };
     tx.insert(row.clone()).await?;
+    make_room(tx, &row).await?;
     let refresh = issue(tx, service, &row).await?;
     tx.record("session.open", Target::new("session", row.id));
     Ok((row, refresh))
 }
 
-/// Ends a person's oldest sessions where they have as many as one may have: a client that signs in again and again instead of
-/// refreshing fills no table.
-async fn make_room(tx: &mut Tx, organization: Uuid, user: Uuid) -> Result<(), DbError> {
+/// Ends a person's oldest sessions where this one, which was written just now, is one too many: a client that signs in again and
+/// again instead of refreshing fills no table. That one is written first, because it takes a share in the user's row, which
+/// comes before the rule and before rows of sessions in the order of locks.
+async fn make_room(tx: &mut Tx, new: &session::Model) -> Result<(), DbError> {
+    tx.exclusive(Rule::Sessions, new.user_id).await?;
     let select = tx.select::<session::Entity>().select_only().column(session::Column::Id);
     let live = select
-        .filter(session::Column::OrganizationId.eq(organization))
-        .filter(session::Column::UserId.eq(user))
+        .filter(session::Column::OrganizationId.eq(new.organization_id))
+        .filter(session::Column::UserId.eq(new.user_id))
         .filter(session::Column::EndedAt.is_null());
-    let older = live.order_by_desc(session::Column::Id).offset(SESSIONS_MAX - 1).limit(SUPERSEDED_AT_ONCE);
+    let older = live.order_by_desc(session::Column::Id).offset(SESSIONS_MAX).limit(SUPERSEDED_AT_ONCE);
     for id in tx.tuples::<_, Uuid>(older).await? {
         end(tx, id, Ended::Superseded).await?;
     }

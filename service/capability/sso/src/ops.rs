@@ -20,6 +20,7 @@ pub(crate) mod proof;
 pub(crate) mod relying_party;
 pub(crate) mod saml;
 pub(crate) mod sign_in;
+pub(crate) mod status;
 pub(crate) mod subject;
 pub(crate) mod tokens;
 

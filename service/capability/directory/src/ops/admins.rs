@@ -1,13 +1,39 @@
-//! The tenant's last active admin stays, through whichever door somebody leaves: deactivated, removed, given another role
-//! here, by a group, at a sign-in or by a restore.
+//! Seats, and the tenant's last active admin, who stays through whichever door somebody leaves: deactivated, removed, given
+//! another role here, by a group, at a sign-in or by a restore.
 
 use entity::directory::user;
 use platform::rules::Rule;
 use platform::{DbError, Tx};
+use quota::Usage;
 use web::{Code, Problem};
 
 use super::guard;
 use crate::store::roles;
+
+/// The resources of `quota` of which somebody may hold one, in the order in which their rows are locked.
+pub(super) const SEATS: [&str; 2] = ["admins", "users"];
+
+/// What a user holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    admin: bool,
+    active: bool,
+}
+
+impl Held {
+    /// Nothing: the user isn't there yet, or no more.
+    pub(super) const NOTHING: Self = Self { admin: false, active: false };
+
+    /// By this user.
+    pub(super) fn by(row: &user::Model) -> Self {
+        Self { admin: is_admin(row), active: row.active }
+    }
+
+    /// Of each of [`SEATS`].
+    fn seats(self) -> [bool; 2] {
+        [self.admin, self.active]
+    }
+}
 
 /// Whether a user counts as an admin.
 pub(super) fn is_admin(row: &user::Model) -> bool {
@@ -41,14 +67,22 @@ pub(super) async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem>
     guard::may_remove(tx, row.organization_id).await
 }
 
-/// Moves the quota of admins with one of them.
+/// Moves the quotas with a user who holds something else than before; answers the usage of `users` if that is taken. The last
+/// thing that a write does: from here to the commit everybody else who wants a seat of this tenant waits.
 ///
 /// # Errors
 /// `quota.exceeded`, `billing.seat_blocked`.
-pub(super) async fn count(tx: &mut Tx, was: bool, is: bool) -> Result<(), Problem> {
-    match (was, is) {
-        (false, true) => quota::take(tx, "admins", 1).await.map(drop),
-        (true, false) => Ok(quota::give_back(tx, "admins", 1).await?),
-        _ => Ok(()),
+pub(super) async fn count(tx: &mut Tx, was: Held, is: Held) -> Result<Option<Usage>, Problem> {
+    let mut usage = None;
+    for (resource, (was, is)) in SEATS.into_iter().zip(was.seats().into_iter().zip(is.seats())) {
+        usage = match (was, is) {
+            (false, true) => Some(quota::take(tx, resource, 1).await?),
+            (true, false) => {
+                quota::give_back(tx, resource, 1).await?;
+                None
+            }
+            _ => None,
+        };
     }
+    Ok(usage)
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::Problem;
 
+use super::admins::SEATS;
 use crate::fold;
 
 /// Somebody who is expected.
@@ -48,8 +49,7 @@ pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
     forget_expected(tx, new.invitation).await?;
     let lifetime = (new.until - tx.now()).max(TimeDelta::seconds(1));
     let mut reservations = Vec::new();
-    let seats: &[&str] = if new.role == "admin" { &["users", "admins"] } else { &["users"] };
-    for resource in seats {
+    for resource in SEATS.into_iter().filter(|seat| *seat == "users" || new.role == "admin") {
         reservations.push(quota::reserve(tx, resource, 1, lifetime).await?.0.id);
     }
     let row = Model {
@@ -82,10 +82,7 @@ pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Proble
 
 async fn release(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
     let held: Vec<Uuid> = serde_json::from_value(row.reservations.clone()).unwrap_or_default();
-    for id in held {
-        quota::release(tx, id).await?;
-    }
-    Ok(())
+    quota::release_all(tx, &held, &SEATS).await
 }
 
 /// Who is expected by this address now.

@@ -1,5 +1,7 @@
 //! Groups: made, renamed, filled, removed.
 
+use std::collections::HashSet;
+
 use entity::directory::group;
 use identity_core::fold;
 use platform::rules::Rule;
@@ -15,6 +17,7 @@ use web::{Code, Problem};
 
 use crate::model::{changed_names, group_image};
 use crate::store::members::{self, Kind};
+use crate::store::roles::{lock_users, mappings};
 use crate::store::{changes, groups as store};
 
 /// The resource of `quota` that a group takes one of.
@@ -70,21 +73,42 @@ fn taken(error: DbError) -> Problem {
     }
 }
 
-/// Makes a group without members.
+/// Makes a group with these members.
 ///
 /// # Errors
-/// `group.exists`, `quota.exceeded`.
+/// `group.exists`, `quota.exceeded`; what [`set_members`] refuses.
 pub async fn create_group(
     tx: &mut Tx,
     kind: &ResourceType,
     organization: Uuid,
     resource: Map<String, Value>,
+    members: &[Uuid],
 ) -> Result<group::Model, Problem> {
     let (id, now) = (ids::new(), tx.now());
-    create_kept(tx, kind, organization, resource, (id, now)).await
+    let row = insert(tx, kind, organization, resource, (id, now)).await?;
+    if !members.is_empty() {
+        // Nobody's role changes: no role is given by a group that is new.
+        put_in(tx, &row, members, &mut Moved::default()).await?;
+    }
+    quota::take(tx, QUOTA, 1).await?;
+    Ok(row)
 }
 
+/// Puts a group back as the same that it was, without members.
 pub(crate) async fn create_kept(
+    tx: &mut Tx,
+    kind: &ResourceType,
+    organization: Uuid,
+    resource: Map<String, Value>,
+    kept: (Uuid, Timestamp),
+) -> Result<group::Model, Problem> {
+    let row = insert(tx, kind, organization, resource, kept).await?;
+    quota::take(tx, QUOTA, 1).await?;
+    Ok(row)
+}
+
+/// Writes a group without members. Its quota is the caller's, who takes it last.
+async fn insert(
     tx: &mut Tx,
     kind: &ResourceType,
     organization: Uuid,
@@ -108,7 +132,6 @@ pub(crate) async fn create_kept(
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     changes::note(tx, organization, "group", "create", id, None).await?;
-    quota::take(tx, QUOTA, 1).await?;
     tx.record("group.create", Target::new("group", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok(row)
@@ -159,6 +182,7 @@ pub async fn replace_group(
 pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let row = store::group_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let affected = super::roles::affected_by_group(tx, organization, id).await?;
+    lock_users(tx, organization, affected.clone()).await?;
     for kind in [Kind::User, Kind::Group] {
         let all = members::all(tx, kind, organization, id).await?;
         changes::note_members(tx, organization, kind.name(), "remove", id, &all).await?;
@@ -167,12 +191,12 @@ pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(
         changes::note_members(tx, organization, "child", "remove", holder, &[id]).await?;
     }
     changes::note(tx, organization, "group", "delete", id, Some(group_image(&row))).await?;
-    quota::give_back(tx, QUOTA, 1).await?;
     let removal = tx.remove::<group::Entity>().filter(group::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
     tx.emit(&Deleted(facts(&row, Vec::new())));
-    super::roles::recompute(tx, organization, &affected).await
+    super::roles::recompute(tx, organization, &affected).await?;
+    Ok(quota::give_back(tx, QUOTA, 1).await?)
 }
 
 /// A change of a group's members: users and groups, told apart here.
@@ -198,6 +222,7 @@ struct Moved {
 /// # Errors
 /// `validation.failed` (`invalidValue`) if a member isn't a user or group of the organization, or would close a circle.
 pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Problem> {
+    lock_moved(tx, group, edits).await?;
     let mut moved = Moved::default();
     for edit in edits {
         match edit {
@@ -217,6 +242,35 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
         super::roles::after_move(tx, group, moved.users, &moved.groups).await?;
     }
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+}
+
+/// Locks the users whose role may change, before anything is written: an insert into a group takes a share in each user's row,
+/// and two transactions that both have one can't both go on to change the user. Where no group gives a role nobody is changed.
+async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<(), Problem> {
+    let organization = group.organization_id;
+    if mappings(tx, organization).await?.is_empty() {
+        return Ok(());
+    }
+    let mut moved = HashSet::new();
+    for edit in edits {
+        match edit {
+            MemberEdit::Add(ids) | MemberEdit::Remove(ids) => moved.extend(ids.iter().copied()),
+            MemberEdit::Replace(ids) => {
+                let mut there = HashSet::new();
+                for kind in [Kind::User, Kind::Group] {
+                    there.extend(members::all(tx, kind, organization, group.id).await?);
+                }
+                let wanted: HashSet<Uuid> = ids.iter().copied().collect();
+                moved.extend(there.symmetric_difference(&wanted));
+            }
+        }
+    }
+    let mut moved: Vec<Uuid> = moved.into_iter().collect();
+    let groups = members::known(tx, Kind::Group, organization, &moved).await?;
+    if !groups.is_empty() {
+        moved.extend(members::users_in(tx, organization, &groups).await?);
+    }
+    Ok(lock_users(tx, organization, moved).await?)
 }
 
 async fn note(
@@ -258,8 +312,7 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
     if all {
         return Ok(());
     }
-    let users: std::collections::HashSet<Uuid> =
-        members::known(tx, Kind::User, organization, ids).await?.into_iter().collect();
+    let users: HashSet<Uuid> = members::known(tx, Kind::User, organization, ids).await?.into_iter().collect();
     let rest: Vec<Uuid> = ids.iter().copied().filter(|id| !users.contains(id)).collect();
     if rest.is_empty() {
         return Ok(());

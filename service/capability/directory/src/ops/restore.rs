@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
 use entity::directory::{group, user};
+use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use scim_core::schema::Registry;
@@ -19,10 +20,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use web::{Code, Problem};
 
+use super::admins::SEATS;
 use super::groups::{self, MemberEdit};
 use super::users::{self, Kept, NewUser};
 use crate::model::Source;
-use crate::store::{changes, groups as group_store, users as user_store};
+use crate::store::members::{self as member_store, Kind};
+use crate::store::{changes, groups as group_store, roles as role_store, users as user_store};
 
 /// How far back a directory can be restored, and for how long changes are kept, in days.
 pub const RESTORE_DAYS: i64 = 30;
@@ -194,6 +197,44 @@ pub async fn restore_items(view: &View, organization: Uuid, id: Uuid) -> Result<
     items(view, organization, row.moment, row.created_at).await.map(Items).map(Some)
 }
 
+/// Whether groups of an organization give roles: then who changes a group's members changes users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RolesByGroup {
+    Given,
+    None,
+}
+
+/// How many of the next things one transaction puts back: things of one kind, whose locks can be taken together. A group whose
+/// members may get other roles comes by itself.
+fn together(next: &[Item], roles: RolesByGroup) -> usize {
+    let Some(first) = next.first() else { return 0 };
+    let moves_members = matches!(first, Item::RemoveGroup(_) | Item::Members(_));
+    if moves_members && roles == RolesByGroup::Given {
+        return 1;
+    }
+    let kind = std::mem::discriminant(first);
+    next.iter().take_while(|item| std::mem::discriminant(*item) == kind).count()
+}
+
+/// Takes the locks of all these things in their order (see [`platform::rules`]): one after the other each thing would take its
+/// own, and one that comes first in the order after one that comes last.
+async fn lock(tx: &Tx, organization: Uuid, next: &[Item]) -> Result<(), DbError> {
+    let (mut of_users, mut of_groups) = (Vec::new(), Vec::new());
+    for item in next {
+        match item {
+            Item::RemoveUser(id) | Item::User(id, _) => of_users.push(*id),
+            Item::RemoveGroup(id) | Item::Group(id, _) | Item::Members(id) => of_groups.push(*id),
+        }
+    }
+    group_store::lock_groups(tx, organization, &of_groups).await?;
+    if of_users.is_empty() {
+        return Ok(());
+    }
+    role_store::lock_users(tx, organization, of_users).await?;
+    tx.exclusive(Rule::LastAdmin, tx.tenant()).await?;
+    quota::hold(tx, &SEATS).await
+}
+
 /// Puts back the next things of a restore; true once it is done.
 ///
 /// # Errors
@@ -213,8 +254,14 @@ pub async fn go_on(
         return Ok(true);
     }
     let done = usize::try_from(row.done).unwrap_or(0);
-    let next: Vec<Item> = items.iter().skip(done).take(batch).cloned().collect();
-    for item in &next {
+    let roles = match role_store::mappings(tx, organization).await?.is_empty() {
+        true => RolesByGroup::None,
+        false => RolesByGroup::Given,
+    };
+    let next = items.get(done..).unwrap_or_default();
+    let next = next.get(..together(next, roles).min(batch)).unwrap_or_default();
+    lock(tx, organization, next).await?;
+    for item in next {
         put_back(tx, registry, &row, item).await?;
     }
     let done = done + next.len();
@@ -347,12 +394,34 @@ async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> 
         wanted.iter().filter(|(_, there)| **there == present).map(|(id, _)| *id).collect()
     };
     let (back, out) = (pick(true), pick(false));
-    let mut there =
-        crate::store::members::known(tx, crate::store::members::Kind::User, organization, &back).await?;
-    there.extend(
-        crate::store::members::known(tx, crate::store::members::Kind::Group, organization, &back).await?,
-    );
+    let mut there = member_store::known(tx, Kind::User, organization, &back).await?;
+    there.extend(member_store::known(tx, Kind::Group, organization, &back).await?);
     let changed = groups::set_members(tx, &row, &[MemberEdit::Remove(out), MemberEdit::Add(there)]).await?;
     groups::touch_group(tx, row, changed);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_of_one_kind_are_put_back_together_and_a_group_that_gives_roles_by_itself() {
+        use RolesByGroup::{Given, None};
+        let id = Uuid::nil();
+        let (gone_group, gone, user) = (Item::RemoveGroup(id), Item::RemoveUser(id), Item::User(id, id));
+        let (group, members) = (Item::Group(id, id), Item::Members(id));
+        for (what, next, roles, wanted) in [
+            ("nothing", vec![], None, 0),
+            ("groups that go", vec![gone_group.clone(), gone_group.clone(), gone.clone()], None, 2),
+            ("one that gives roles", vec![gone_group.clone(), gone_group.clone()], Given, 1),
+            ("users that go", vec![gone.clone(), gone.clone(), user.clone()], Given, 2),
+            ("users that come back", vec![user.clone(), user.clone(), group.clone()], Given, 2),
+            ("groups that come back", vec![group.clone(), group.clone(), members.clone()], Given, 2),
+            ("members", vec![members.clone(), members.clone()], None, 2),
+            ("members that give roles", vec![members.clone(), members], Given, 1),
+        ] {
+            assert_eq!(together(&next, roles), wanted, "{what}");
+        }
+    }
 }

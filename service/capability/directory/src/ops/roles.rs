@@ -118,9 +118,7 @@ pub(super) async fn affected_by_group(
 pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -> Result<(), Problem> {
     if users.len() > IDS_MAX {
         // All of them before the first one's rule: locks have an order.
-        for batch in users.chunks(IDS_MAX) {
-            store::lock_users(tx, organization, batch).await?;
-        }
+        store::lock_users(tx, organization, users.to_vec()).await?;
     }
     for batch in users.chunks(IDS_MAX) {
         let by_group = store::mapped_groups_of(tx, organization, batch).await?;

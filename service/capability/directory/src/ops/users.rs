@@ -14,13 +14,10 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::admins::{self, is_admin};
+use super::admins::{self, Held};
 use crate::model::{Source, UserColumns, changed_names, user_image};
 use crate::store::members::{self, Kind};
 use crate::store::{changes, users as store};
-
-/// The resource of `quota` that an active user takes one of.
-const QUOTA: &str = "users";
 
 /// Something happened to a user.
 #[derive(Serialize)]
@@ -135,9 +132,7 @@ pub(crate) async fn create_kept(
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
     changes::note(tx, row.organization_id, "user", "create", row.id, None).await?;
-    // Last: from here to the commit everybody else who wants a seat of this tenant waits.
-    let usage = if row.active { Some(quota::take(tx, QUOTA, 1).await?) } else { None };
-    admins::count(tx, false, is_admin(&row)).await?;
+    let usage = admins::count(tx, Held::NOTHING, Held::by(&row)).await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok((row, usage))
@@ -203,7 +198,7 @@ pub async fn replace_user(
         admins::may_leave(tx, &before).await?;
     }
     let image = user_image(&before);
-    let was_admin = is_admin(&before);
+    let held = Held::by(&before);
     let row = user::Model {
         user_name_key,
         user_name: columns.user_name,
@@ -223,16 +218,16 @@ pub async fn replace_user(
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
     changes::note(tx, row.organization_id, "user", action, row.id, Some(image)).await?;
-    admins::count(tx, was_admin, is_admin(&row)).await?;
+    if action == "deactivate" {
+        sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
+    }
+    admins::count(tx, held, Held::by(&row)).await?;
     match action {
         "deactivate" => {
-            quota::give_back(tx, QUOTA, 1).await?;
-            sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
             tx.record("user.deactivate", Target::new("user", row.id));
             tx.emit(&Deactivated(facts(&row, attributes)));
         }
         "reactivate" => {
-            quota::take(tx, QUOTA, 1).await?;
             tx.record("user.reactivate", Target::new("user", row.id));
             tx.emit(&Reactivated(facts(&row, attributes)));
         }
@@ -274,12 +269,9 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
         changes::note_members(tx, organization, "member", "remove", group, &[id]).await?;
     }
     changes::note(tx, organization, "user", "delete", id, Some(image)).await?;
-    if row.active {
-        quota::give_back(tx, QUOTA, 1).await?;
-    }
-    admins::count(tx, is_admin(&row), false).await?;
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
+    admins::count(tx, Held::by(&row), Held::NOTHING).await?;
     tx.record("user.delete", Target::new("user", id));
     tx.emit(&Deleted(facts(&row, Vec::new())));
     Ok(())
@@ -404,7 +396,7 @@ pub(crate) async fn put_role(
 ) -> Result<user::Model, Problem> {
     let details = serde_json::json!({"from": before.role, "to": role, "by": role_source});
     changes::note(tx, before.organization_id, "user", "update", before.id, Some(user_image(&before))).await?;
-    let was_admin = is_admin(&before);
+    let held = Held::by(&before);
     let row = user::Model {
         role: role.to_owned(),
         role_source: role_source.to_owned(),
@@ -413,7 +405,7 @@ pub(crate) async fn put_role(
         ..before
     };
     tx.update(row.clone()).await?;
-    admins::count(tx, was_admin, is_admin(&row)).await?;
+    admins::count(tx, held, Held::by(&row)).await?;
     tx.record("user.role", Target::new("user", row.id).with(details));
     emit_updated(tx, &row, "role");
     Ok(row)

@@ -7,6 +7,8 @@ use platform::{DbError, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::members::IDS_MAX;
+
 /// Mappings of one organization.
 pub(crate) const MAPPINGS_MAX: u64 = 500;
 
@@ -40,11 +42,15 @@ pub(crate) async fn mapped_groups_of(
 }
 
 /// Locks these users, in the one order in which several are locked.
-pub(crate) async fn lock_users(tx: &Tx, organization: Uuid, users: &[Uuid]) -> Result<(), DbError> {
-    let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
-    let select = select.filter(user::Column::Id.is_in(users.iter().copied())).select_only();
-    let select = select.column(user::Column::Id).order_by_asc(user::Column::Id).lock_exclusive();
-    tx.tuples::<_, (Uuid,)>(select).await.map(drop)
+pub(crate) async fn lock_users(tx: &Tx, organization: Uuid, mut users: Vec<Uuid>) -> Result<(), DbError> {
+    users.sort_unstable();
+    for batch in users.chunks(IDS_MAX) {
+        let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
+        let select = select.filter(user::Column::Id.is_in(batch.iter().copied())).select_only();
+        let select = select.column(user::Column::Id).order_by_asc(user::Column::Id).lock_exclusive();
+        tx.tuples::<_, (Uuid,)>(select).await?;
+    }
+    Ok(())
 }
 
 /// These users, locked.

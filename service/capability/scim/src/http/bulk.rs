@@ -65,7 +65,7 @@ async fn run(
             }
             Ok(operation) => {
                 let operation = operation.clone().resolved(&ids);
-                one((&caller, &scope, &states), &work, operation, &mut ids).await
+                one((&caller, &scope, &states), &mut work, operation, &mut ids).await
             }
         };
         failures += usize::from(done.is_err());
@@ -114,7 +114,7 @@ impl Seen for Version {
 
 async fn one(
     (caller, scope, states): (&OrganizationCaller, &Scope, &States),
-    work: &Work,
+    work: &mut Work,
     mut operation: Operation,
     ids: &mut HashMap<String, String>,
 ) -> Result<Value, Problem> {
@@ -131,9 +131,10 @@ async fn one(
     let data = Bytes::from(std::mem::take(&mut operation.data));
     let id = operation.id.as_deref();
     let change = work.prepare_paid(scope, of, operation.method, id, data).await?;
+    work.look(scope, of, &change).await?;
     let seen = Version(operation.version.clone());
     let turn = turn(of, &change);
-    let done = write(caller, scope, (states, turn), async |tx| {
+    let done = write(caller, scope, (states, turn), work, async |tx, work| {
         let seen: &dyn Seen = if operation.method == bulk::Method::Post { &Unseen } else { &seen };
         resources::apply(tx, scope, of, (change, work), seen).await
     })

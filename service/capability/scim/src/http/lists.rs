@@ -246,7 +246,7 @@ async fn page(
                 projection: asked.projection,
                 rows: VecDeque::from(rows),
                 around,
-                _place: Some(stream::place(caller)?),
+                _place: stream::place(caller)?,
             };
             let mut response = HttpResponse::Ok();
             Ok(response

@@ -8,6 +8,7 @@ use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATC
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use entity::directory::group;
 use quota::Usage;
 use scim_core::bulk;
 use scim_core::resource::Projection;
@@ -81,8 +82,8 @@ async fn create<E: Endpoint>(
     let projection = projection(&search, scope.kind(E::TYPE))?;
     let mut work = Work::begin(&caller, body.0.len()).await?;
     let new = work.prepare(&scope, E::TYPE, bulk::Method::Post, None, body.0).await?;
-    let (shown, usage) = write(&caller, &scope, (&states, None), async |tx| {
-        let done = resources::apply(tx, &scope, E::TYPE, (new, &work), &Unseen).await?;
+    let (shown, usage) = write(&caller, &scope, (&states, None), &mut work, async |tx, work| {
+        let done = resources::apply(tx, &scope, E::TYPE, (new, work), &Unseen).await?;
         let shown = match done.row {
             // A new user is in no group yet.
             Row::User(row) => Shown::Whole(represent::user(&scope, *row, Some(&[]))),
@@ -91,9 +92,9 @@ async fn create<E: Endpoint>(
         Ok((shown, done.usage))
     })
     .await?;
-    let place = stream::place(&caller).ok();
-    let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
-    Ok(reply.send(StatusCode::CREATED, shown, usage.as_ref()))
+    let body = Body::written(&caller, &scope, shown);
+    let reply = Reply { caller, scope, projection, of: E::TYPE, request };
+    Ok(reply.send(StatusCode::CREATED, body, usage.as_ref()))
 }
 
 async fn get<E: Endpoint>(
@@ -130,10 +131,9 @@ async fn get<E: Endpoint>(
     match found {
         Err(response) => Ok(response),
         Ok(shown) => {
-            let streamed = matches!(shown, Shown::Streamed(_));
-            let place = streamed.then(|| stream::place(&caller)).transpose()?;
-            let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
-            Ok(reply.send(StatusCode::OK, shown, None))
+            let body = Body::read(&caller, shown)?;
+            let reply = Reply { caller, scope, projection, of: E::TYPE, request };
+            Ok(reply.send(StatusCode::OK, body, None))
         }
     }
 }
@@ -181,20 +181,18 @@ async fn change<E: Endpoint>(
     let change = work.prepare(&scope, E::TYPE, method, Some(ids.key("id")?), body.0).await?;
     let silent = method == bulk::Method::Patch && E::TYPE == Type::Groups && search.attributes.is_none();
     let turn = turn(E::TYPE, &change);
-    let shown = write(&caller, &scope, (&states, turn), async |tx| {
-        let done = resources::apply(tx, &scope, E::TYPE, (change, &work), &seen).await?;
+    let shown = write(&caller, &scope, (&states, turn), &mut work, async |tx, work| {
+        let done = resources::apply(tx, &scope, E::TYPE, (change, work), &seen).await?;
         if silent {
             return Ok(None);
         }
         resources::show(tx, &scope, done.row, &projection).await.map(Some)
     })
     .await?;
-    let place = stream::place(&caller).ok();
-    let reply = Reply { caller, scope, projection, of: E::TYPE, request, place };
-    Ok(match shown {
-        Some(shown) => reply.send(StatusCode::OK, shown, None),
-        None => HttpResponse::NoContent().finish(),
-    })
+    let Some(shown) = shown else { return Ok(HttpResponse::NoContent().finish()) };
+    let body = Body::written(&caller, &scope, shown);
+    let reply = Reply { caller, scope, projection, of: E::TYPE, request };
+    Ok(reply.send(StatusCode::OK, body, None))
 }
 
 async fn delete<E: Endpoint>(
@@ -207,8 +205,9 @@ async fn delete<E: Endpoint>(
     let mut work = Work::begin(&caller, 0).await?;
     let (method, id) = (bulk::Method::Delete, Some(ids.key("id")?));
     let removal = work.prepare(&scope, E::TYPE, method, id, Bytes::new()).await?;
-    write(&caller, &scope, (&states, turn(E::TYPE, &removal)), async |tx| {
-        resources::apply(tx, &scope, E::TYPE, (removal, &work), &seen).await
+    let turn = turn(E::TYPE, &removal);
+    write(&caller, &scope, (&states, turn), &mut work, async |tx, work| {
+        resources::apply(tx, &scope, E::TYPE, (removal, work), &seen).await
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -226,6 +225,33 @@ impl resources::Seen for Unseen {
     }
 }
 
+/// What an answer shows: a resource, or a group whose members are streamed, and the place in which that is done.
+enum Body {
+    Whole(Map<String, Value>),
+    Streamed(Box<group::Model>, Place),
+}
+
+impl Body {
+    /// What was read. Who finds no place asks again.
+    fn read(caller: &OrganizationCaller, shown: Shown) -> Result<Self, Problem> {
+        Ok(match shown {
+            Shown::Whole(whole) => Self::Whole(whole),
+            Shown::Streamed(row) => Self::Streamed(row, stream::place(caller)?),
+        })
+    }
+
+    /// What was written. The write is done, so without a place the answer comes all the same, without the members.
+    fn written(caller: &OrganizationCaller, scope: &Scope, shown: Shown) -> Self {
+        match shown {
+            Shown::Whole(whole) => Self::Whole(whole),
+            Shown::Streamed(row) => match stream::place(caller) {
+                Ok(place) => Self::Streamed(row, place),
+                Err(_) => Self::Whole(represent::group(scope, *row, None)),
+            },
+        }
+    }
+}
+
 /// What an answer is made of.
 struct Reply {
     caller: OrganizationCaller,
@@ -233,14 +259,15 @@ struct Reply {
     projection: Projection,
     of: Type,
     request: HttpRequest,
-    place: Option<Place>,
 }
 
 impl Reply {
-    fn send(self, status: StatusCode, shown: Shown, usage: Option<&Usage>) -> HttpResponse {
-        let (whole, streamed) = match shown {
-            Shown::Whole(whole) => (whole, None),
-            Shown::Streamed(row) => (represent::group(&self.scope, (*row).clone(), None), Some(*row)),
+    fn send(self, status: StatusCode, body: Body, usage: Option<&Usage>) -> HttpResponse {
+        let (whole, streamed) = match body {
+            Body::Whole(whole) => (whole, None),
+            Body::Streamed(row, place) => {
+                (represent::group(&self.scope, (*row).clone(), None), Some((*row, place)))
+            }
         };
         let mut response = HttpResponse::build(status);
         response.insert_header((ETAG, meta(&whole, "version")));
@@ -253,7 +280,7 @@ impl Reply {
                 let cut = self.projection.apply(self.scope.kind(self.of), whole);
                 answer(&self.request, response, &Value::Object(cut))
             }
-            Some(row) => response.insert_header((CONTENT_TYPE, "application/scim+json")).streaming(
+            Some((row, place)) => response.insert_header((CONTENT_TYPE, "application/scim+json")).streaming(
                 stream::groups(stream::Groups {
                     service: self.caller.service.clone(),
                     tenant: self.caller.directory(),
@@ -261,7 +288,7 @@ impl Reply {
                     projection: self.projection,
                     rows: VecDeque::from([row]),
                     around: Default::default(),
-                    _place: self.place,
+                    _place: place,
                 }),
             ),
         };

@@ -86,7 +86,7 @@ fn front(caller: &Caller) -> Door {
 }
 
 async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
-    let (_, issuer) = metadata::realm(caller, ids).await?;
+    let (_, issuer) = metadata::realm(caller).await?;
     Ok(Door { issuer, realm: Some(ids.key("realm")?.to_owned()) })
 }
 

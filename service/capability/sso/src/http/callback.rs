@@ -17,6 +17,7 @@ use crate::ops::authorize::{self, Continues};
 use crate::ops::connections::{Connection, Kind};
 use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Secrets, Shared};
+use crate::ops::status::Status;
 use crate::ops::{attributes, logout, proof, saml};
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
@@ -329,7 +330,10 @@ async fn take_saml(
         if !logout::take_once(tx, connection.row.id, &accepted.assertion_id, accepted.replay_until).await? {
             return Ok(false);
         }
-        let mut row = sign_in::find(tx, row.id).await?;
+        let mut row = sign_in::locked(tx, row.id).await?;
+        if !Status::Answered.is_of(&row) {
+            return Err(Problem::new(Code::SsoStateUnknown));
+        }
         let secrets = Secrets { profile: Some(profile.clone()), ..Secrets::default() };
         row.secrets = sign_in::seal(service, row.id, &secrets)?;
         tx.update(row).await?;
@@ -383,7 +387,7 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
     let find = async |view: &View| sign_in::find(view, id).await;
     let row = service.db.read(connection.row.tenant_id, find).await?;
     let now = service.db.clock().now();
-    let fits = row.connection_id == connection.row.id && row.status == "answered" && row.expires_at > now;
+    let fits = row.connection_id == connection.row.id && Status::Answered.is_of(&row) && row.expires_at > now;
     if !fits {
         return Err(unknown().into());
     }

@@ -2,10 +2,9 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use platform::db::Lookup;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, Code, Ids, Problem};
+use web::{Caller, Code, Problem};
 
 use crate::ops::authorize;
 
@@ -71,23 +70,22 @@ pub(super) async fn openid_configuration(caller: Caller) -> Result<HttpResponse,
     Ok(metadata(&caller.service.config.public_url()))
 }
 
-/// The tenant that has a realm of this name.
-pub(super) async fn realm(caller: &Caller, ids: &Ids) -> Result<(Uuid, String), Problem> {
+/// The realm that the path names, and its issuer.
+pub(super) async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
     let unknown = || Problem::new(Code::NotFound);
-    let slug = ids.key("realm")?;
-    let tenant = caller.service.db.tenant_of(Lookup::TenantSlug(slug)).await?.ok_or_else(unknown)?;
+    let tenant = caller.tenant.ok_or_else(unknown)?;
     let row = caller.service.db.read(tenant, async |view| tenancy::get(view).await).await?;
     let (realm, issuer) = tenancy::issuer_of(&row, &caller.service.config.public_url());
     let published = matches!(row.status.as_str(), "active" | "suspended");
     Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
 }
 
-pub(super) async fn realm_jwks(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
-    let (realm, _) = realm(&caller, &ids).await?;
+pub(super) async fn realm_jwks(caller: Caller) -> Result<HttpResponse, Problem> {
+    let (realm, _) = realm(&caller).await?;
     key_set(&caller, Some(realm)).await
 }
 
-pub(super) async fn realm_openid_configuration(caller: Caller, ids: Ids) -> Result<HttpResponse, Problem> {
-    let (_, issuer) = realm(&caller, &ids).await?;
+pub(super) async fn realm_openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
+    let (_, issuer) = realm(&caller).await?;
     Ok(metadata(&issuer))
 }

@@ -17,7 +17,7 @@ use web::{
     Query, Routes, TenantCaller,
 };
 
-use crate::ops::sign_in;
+use crate::ops::{sign_in, status};
 use crate::refusal::Mender;
 
 const READ: Access = Access::Key(Permission::SignInRead);
@@ -129,8 +129,7 @@ pub(crate) struct SignInView {
 
 impl SignInView {
     fn at(row: Model, now: platform::Timestamp) -> Self {
-        let open = matches!(row.status.as_str(), "started" | "answered" | "proving");
-        let abandoned = open && row.expires_at <= now;
+        let abandoned = status::is_open(&row) && row.expires_at <= now;
         let advice = sign_in::advice(&row);
         let mender = advice.as_ref().map(|(mender, _)| {
             match mender {

@@ -16,7 +16,8 @@ use web::{Code, Problem, Service};
 use super::admission::{self, Admitted};
 use super::connections::Connection;
 use super::policy;
-use super::sign_in::{Secrets, Step, locked, push, seal};
+use super::sign_in::{Step, locked, push};
+use super::status::{End, Status, end, is_open};
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -118,15 +119,17 @@ pub(crate) async fn fail_unproven(service: &Service, ctx: &Ctx, row: &Model, ref
     }
 }
 
-/// Writes down that the sign-in failed, and why.
+/// Writes down that the sign-in failed, and why, unless it has ended already.
 pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
     let work = async |tx: &mut Tx| {
         let mut row = locked(tx, row.id).await?;
+        if !is_open(&row) {
+            // It went on meanwhile, and has ended: what became of it stays true.
+            tx.housekeeping();
+            return Ok(());
+        }
         push(&mut row, failed_step(tx.now(), &refused))?;
-        row.status = "failed".to_owned();
-        row.reason = Some(refused.reason.clone());
-        row.finished_at = Some(tx.now());
-        row.secrets = seal(service, row.id, &Secrets::default())?;
+        end(service, &mut row, tx.now(), End::Failed(&refused.reason))?;
         let details = json!({"reason": refused.reason, "connectionId": row.connection_id, "code": row.code});
         tx.record("sign_in.fail", Target::new("sign_in", row.id).with(details));
         tx.emit(&SignInFailed {
@@ -201,7 +204,7 @@ async fn settle(
 ) -> Result<Came, Problem> {
     let mut row = locked(tx, id).await?;
     // Taken once: of two browsers' windows that go on at the same moment, one signs in.
-    if row.status != "answered" {
+    if !Status::Answered.is_of(&row) {
         return Err(Problem::new(Code::SsoStateUnknown));
     }
     push(
@@ -216,9 +219,7 @@ async fn settle(
         },
     )?;
     if row.purpose == "test" {
-        row.status = "succeeded".to_owned();
-        row.finished_at = Some(tx.now());
-        row.secrets = seal(service, row.id, &Secrets::default())?;
+        end(service, &mut row, tx.now(), End::Succeeded(None))?;
         tx.update(row).await?;
         let change = tx
             .change::<entity::sso::connection::Entity>()
@@ -278,10 +279,7 @@ pub(crate) async fn open_session(
             detail: Some(json!({"userId": user.id, "source": user.source})),
         },
     )?;
-    row.status = "succeeded".to_owned();
-    row.user_id = Some(user.id);
-    row.finished_at = Some(tx.now());
-    row.secrets = seal(service, row.id, &Secrets::default())?;
+    end(service, &mut row, tx.now(), End::Succeeded(Some(user.id)))?;
     let details = json!({"connectionId": row.connection_id, "userId": user.id});
     tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
     tx.update(row).await?;

@@ -15,6 +15,7 @@ use super::admission;
 use super::arrival::{self, Came, Failed};
 use super::connections::Connection;
 use super::sign_in::{self, Secrets, Step};
+use super::status::Status;
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -59,7 +60,7 @@ pub(crate) async fn ask(
         oidc: None,
     };
     row.secrets = sign_in::seal(service, row.id, &secrets)?;
-    row.status = "proving".to_owned();
+    row.status = Status::Proving.name().to_owned();
     row.expires_at = tx.now() + LIFETIME;
     let step = Step {
         name: Reason::ProofNeeded.name().to_owned(),
@@ -85,7 +86,7 @@ pub(crate) async fn ask(
 async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Problem> {
     let work = async |tx: &mut Tx| {
         let mut row = sign_in::locked(tx, row.id).await?;
-        if row.status != "proving" || row.expires_at <= tx.now() {
+        if !Status::Proving.is_of(&row) || row.expires_at <= tx.now() {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
         if sign_in::proofs_left(&row) == 0 {
@@ -132,7 +133,7 @@ pub(crate) async fn answer(
             return Ok(None);
         }
         let row = sign_in::locked(tx, row.id).await?;
-        if row.status != "proving" {
+        if !Status::Proving.is_of(&row) {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
         let user = admission::link_proven(tx, connection, user, &profile).await?;

@@ -22,6 +22,7 @@ use super::authorize::Continues;
 use super::connections::{self, Connection, Kind};
 use super::oidc::{OidcSecrets, Providers, Wishes};
 use super::saml::{self, Go, SamlKeys, SamlWishes};
+use super::status::Status;
 use crate::refusal::{Mender, Reason, Refused};
 use crate::settings::Profile;
 
@@ -145,7 +146,7 @@ pub(crate) async fn begin(
             return Err(Failed::untraced(refused.clone()));
         }
         steps.push(failed_step(now, refused));
-        row.status = "failed".to_owned();
+        row.status = Status::Failed.name().to_owned();
         row.reason = Some(refused.reason.clone());
         row.finished_at = Some(now);
     }
@@ -186,7 +187,7 @@ fn new_row(
         // 40 bits: the code under which support finds the attempt.
         code: readable_code::<2>(),
         purpose: begin.purpose.to_owned(),
-        status: "started".to_owned(),
+        status: Status::Started.name().to_owned(),
         state_digest: sha256(state.as_bytes()).to_vec(),
         browser_digest: sha256(begin.browser.as_bytes()).to_vec(),
         secrets: Vec::new(),
@@ -214,7 +215,7 @@ pub(crate) async fn unsolicited(
     service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
     let state = format!("_{}", ids::new().simple());
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
-    row.status = "answered".to_owned();
+    row.status = Status::Answered.name().to_owned();
     row.secrets = seal(service, row.id, &Secrets::default())?;
     let kept = row.clone();
     let work = async |tx: &mut Tx| {
@@ -290,10 +291,10 @@ pub(crate) async fn take(
         tx.housekeeping();
         let change = tx
             .change::<Entity>()
-            .col_expr(Column::Status, Expr::value("answered"))
+            .col_expr(Column::Status, Expr::value(Status::Answered.name()))
             .filter(Column::ConnectionId.eq(connection))
             .filter(Column::StateDigest.eq(digest.clone()))
-            .filter(Column::Status.eq("started"))
+            .filter(Column::Status.eq(Status::Started.name()))
             .filter(Column::ExpiresAt.gt(tx.now()));
         if tx.apply(change).await? != 1 {
             return Err(unknown());

@@ -1,0 +1,169 @@
+//! Locks have one order: of many who take several at once nobody waits for each other for ever. Postgres ends such a wait by
+//! refusing one of them, which is answered 503.
+
+use entity::directory::user;
+
+use super::*;
+
+async fn send(client: Client, method: Method, path: String, body: Value) -> Reply {
+    Reply::read(client.request(method, &path).json(&body)).await
+}
+
+/// All of them did what was asked.
+#[track_caller]
+fn all_done(replies: &[Reply]) {
+    let refused: Vec<_> =
+        replies.iter().filter(|reply| !reply.status.is_success()).map(|reply| &reply.text).collect();
+    assert!(refused.is_empty(), "{} of {}: {refused:?}", refused.len(), replies.len());
+}
+
+/// So many users who were made here, each third one an admin, and one more admin who stays.
+async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
+    // By SCIM nobody was made yet, so people can be invited.
+    acme.admin.post(INVITATIONS, json!({"email": "first@example.com", "role": "viewer"})).await.expect(201);
+    let token = app.invitation_token("first@example.com").await;
+    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    behind(app, async |tx: &mut PlatformTx| {
+        let first = tx.one(tx.across::<user::Entity>()).await?.expect("a user to copy");
+        let copy = |at: usize| user::Model {
+            id: new_id(),
+            user_name: format!("u{at}"),
+            user_name_key: format!("u{at}"),
+            source: "jit".to_owned(),
+            role: if at % 3 == 0 { "admin".to_owned() } else { "viewer".to_owned() },
+            resource: json!({"userName": format!("u{at}"), "active": true}),
+            ..first.clone()
+        };
+        tx.insert_all((0..=count).map(copy).collect()).await
+    })
+    .await;
+    let all = behind(app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
+    let made = all.iter().filter(|row| row.source == "jit");
+    let stays = made.clone().find(|row| row.role == "admin").expect("an admin").id;
+    // A seat for each of them, as if they had come one by one.
+    behind(app, async |tx: &mut PlatformTx| {
+        let sql = "UPDATE quota SET used = (SELECT COUNT(*) FROM directory_user u WHERE u.tenant_id = quota.tenant_id \
+                   AND (u.role = 'admin' OR quota.resource = 'users')) WHERE resource IN ('users', 'admins')";
+        tx.execute(sql, vec![]).await
+    })
+    .await;
+    made.filter(|row| row.id != stays).map(|row| row.id.to_string()).collect()
+}
+
+fn of(id: &str) -> String {
+    format!("/api/v1/tenants/acme/users/{id}")
+}
+
+async fn used(app: &TestApp) -> Vec<(String, i64)> {
+    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let of = |name: &str| {
+        let mut items = quotas["items"].as_array().expect("a list").iter();
+        let quota = items.find(|one| one["resource"] == name).expect("a quota");
+        (name.to_owned(), quota["used"].as_i64().expect("a number"))
+    };
+    vec![of("admins"), of("users")]
+}
+
+async fn seats(app: &TestApp) -> Vec<(String, i64)> {
+    let all = behind(app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
+    let active: Vec<_> = all.iter().filter(|row| row.active).collect();
+    let admins = active.iter().filter(|row| row.role == "admin").count();
+    vec![("admins".to_owned(), admins as i64), ("users".to_owned(), active.len() as i64)]
+}
+
+#[actix_web::test]
+async fn admins_who_come_and_admins_who_go_do_not_wait_for_each_other_for_ever() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let people = people(&app, &acme, WIDE * 3).await;
+    let goes = |id: &String| send(acme.admin.clone(), Method::PATCH, of(id), json!({"active": false}));
+    let invited = |at: usize| {
+        let body = json!({"email": format!("p{at}@example.com"), "role": "admin"});
+        send(acme.admin.clone(), Method::POST, INVITATIONS.to_owned(), body)
+    };
+    // Whoever was switched off comes back as an admin.
+    let (off, on) = people.split_at(WIDE);
+    all_done(&join_all(off.iter().map(goes)).await);
+    let comes = |id: &String| {
+        send(acme.admin.clone(), Method::PATCH, of(id), json!({"active": true, "role": "admin"}))
+    };
+    let mixed = on.iter().take(WIDE).zip(off).enumerate().map(|(at, (on, off))| async move {
+        let (gone, come, invited) = tokio::join!(goes(on), comes(off), invited(at));
+        [gone, come, invited]
+    });
+    let replies: Vec<Reply> = join_all(mixed).await.into_iter().flatten().collect();
+    all_done(&replies);
+    assert_eq!(used(&app).await, seats(&app).await);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_restore_and_those_who_go_meanwhile_do_not_wait_for_each_other_for_ever() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let people = people(&app, &acme, WIDE * 4).await;
+    app.clock.advance(chrono::TimeDelta::seconds(10));
+    let moment = app.clock.now();
+    app.clock.advance(chrono::TimeDelta::seconds(10));
+    let goes = |id: &String| send(acme.admin.clone(), Method::PATCH, of(id), json!({"active": false}));
+    // Every other one goes before: what is put back stands between those who go meanwhile.
+    let (first, meanwhile): (Vec<_>, Vec<_>) = people.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    let first: Vec<&String> = first.into_iter().map(|(_, id)| id).collect();
+    all_done(&join_all(first.iter().map(|id| goes(id))).await);
+    app.clock.advance(chrono::TimeDelta::seconds(10));
+    let restores = format!("{ORGANIZATIONS}/default/directory-restores");
+    let begin =
+        send(acme.admin.clone(), Method::POST, restores.clone(), json!({"moment": moment.to_rfc3339()}));
+    let (begun, gone) = tokio::join!(begin, join_all(meanwhile.iter().map(|(_, id)| goes(id))));
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    all_done(&gone);
+    tests::eventually("the restore", async || {
+        let list = acme.admin.get(&restores).await.expect(200);
+        (list["items"][0]["status"] == "done").then_some(())
+    })
+    .await;
+    let sql = "SELECT attempts FROM job WHERE kind = 'directory.restore'";
+    let attempts: Vec<i64> = behind(&app, async |tx: &mut PlatformTx| {
+        let rows = tx.query(sql, vec![]).await?;
+        Ok(rows.iter().map(|row| row.try_get("", "attempts")).collect::<Result<_, _>>()?)
+    })
+    .await;
+    assert_eq!(attempts, [1], "nothing had to be tried again");
+    for id in first.iter().step_by(16) {
+        assert_eq!(acme.admin.get(&of(id)).await.expect(200)["active"], true);
+    }
+    assert_eq!(used(&app).await, seats(&app).await);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn groups_that_give_roles_take_the_same_people_in_at_once() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let people = people(&app, &acme, 8).await;
+    let mut groups = Vec::new();
+    for at in 0..8 {
+        let made =
+            acme.scim.post("/scim/v2/Groups", json!({"displayName": format!("g{at}")})).await.expect(201);
+        let role = if at % 2 == 0 { "admin" } else { "contributor" };
+        let mapping = json!({"groupId": made["id"], "role": role});
+        acme.admin.post(&format!("{ORGANIZATIONS}/default/role-mappings"), mapping).await.expect(201);
+        groups.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    for op in ["add", "remove", "add"] {
+        // Each group its own order, so that nobody is first everywhere.
+        let change = |at: usize, group: &String| {
+            let mut members: Vec<Value> = people.iter().map(|id| json!({"value": id})).collect();
+            members.rotate_left(at);
+            let operation = json!({"op": op, "path": "members", "value": members});
+            let body = json!({"Operations": [operation]});
+            send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{group}"), body)
+        };
+        all_done(&join_all(groups.iter().enumerate().map(|(at, group)| change(at, group))).await);
+    }
+    let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
+    let of_groups = all.iter().filter(|row| row.role == "admin" && row.role_source == "group").count();
+    assert_eq!(of_groups, 8);
+    assert_eq!(used(&app).await, seats(&app).await);
+    app.stop().await;
+}

@@ -1,0 +1,45 @@
+//! How a sign-in ended stays true, whatever comes after.
+
+use super::*;
+
+#[actix_web::test]
+async fn a_sign_in_that_succeeded_is_not_failed_by_the_wrong_codes_sent_beside_the_right_one() {
+    const PEOPLE: usize = 6;
+    let (app, op) = (stage(|_| ()).await, OidcProvider::start().await);
+    let (acme, module) = unlinked(&app, &op).await;
+    let mut succeeded = 0;
+    for person in 0..PEOPLE {
+        let name = format!("p{person}");
+        let email = format!("{name}@corp.example");
+        let invite = json!({"email": email, "role": "viewer"});
+        acme.admin.post(INVITATIONS, invite).await.expect(201);
+        let token = app.invitation_token(&email).await;
+        app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+        let mut browser = Browser::default();
+        let page = super::super::sso::sign_in(&app, &mut browser, &module, &acme, &name).await;
+        assert!(page.text.contains("Is this account yours?"), "{}", page.text);
+        let right = mailed_code(&app, person + 1).await;
+        let (url, fields) = page.form();
+        let cookie = browser.cookie(url.as_str(), "tnt_browser").expect("a cookie of the browser");
+        let send = |code: String| {
+            let mut fields = fields.clone();
+            fields.retain(|(name, _)| name != "code");
+            fields.push(("code".to_owned(), code));
+            let request = app.anyone().request(Method::POST, url.as_str());
+            Reply::read(request.header("cookie", format!("tnt_browser={cookie}")).form(&fields))
+        };
+        let mut codes: Vec<String> =
+            (0..).map(|at| format!("{at:06}")).filter(|code| *code != right).take(4).collect();
+        codes.insert(2, right);
+        let replies = join_all(codes.into_iter().map(send)).await;
+        let came_in = replies.iter().any(|reply| !reply.status.is_client_error());
+        let listed = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.expect(200);
+        let sign_in = &listed["items"][0];
+        let told =
+            if came_in { ("succeeded", Value::Null) } else { ("failed", json!("sign_in.proof_wrong")) };
+        assert_eq!((sign_in["status"].as_str(), &sign_in["reason"]), (Some(told.0), &told.1), "{sign_in}");
+        succeeded += usize::from(came_in);
+    }
+    assert!(succeeded > 0, "the right code never came before the last wrong one");
+    app.stop().await;
+}
