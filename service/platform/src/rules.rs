@@ -12,6 +12,7 @@
 //! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then held reservations, then rows of `quota` (by name, all of
 //! them), then what is spent, and last [`Rule::Sessions`].
 
+use entity::tenancy::plan;
 use sea_orm::Value;
 
 use crate::crypto::{hex, sha256};
@@ -175,8 +176,8 @@ impl View {
     pub async fn by_plan(&self, limit: u64) -> Result<u64, DbError> {
         let sql = "SELECT plan.rate_multiplier AS times FROM tenant JOIN plan ON plan.key = tenant.plan WHERE tenant.id = $1";
         let rows = self.query_raw(sql, vec![self.tenant().into()]).await?;
-        let times: i64 = rows.first().map(|row| row.try_get("", "times")).transpose()?.unwrap_or(1);
-        Ok(limit.saturating_mul(times.max(1).unsigned_abs()))
+        let multiplier = rows.first().map(|row| row.try_get("", "times")).transpose()?;
+        Ok(limit.saturating_mul(plan::times(multiplier).into()))
     }
 }
 

@@ -281,7 +281,7 @@ async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>, Problem> {
     let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
     let Some(tenant) = view.one(tenant).await? else { return Ok(None) };
     let plan = view.one(view.platform::<plan::Entity>().filter(plan::Column::Key.eq(tenant.plan))).await?;
-    let rate_multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
+    let rate_multiplier = plan::times(plan.map(|plan| plan.rate_multiplier));
     Ok(Some(Found { key, owner: Owner::Tenant { status: tenant.status, rate_multiplier } }))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use entity::tenancy::plan;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
@@ -40,7 +41,7 @@ struct Found {
     /// The copy on which it rehearses, and whether it is there yet.
     rehearsal: Option<(Uuid, bool)>,
     status: String,
-    rate_multiplier: i64,
+    rate_multiplier: u32,
 }
 
 /// What was presented: a token itself, or a short-lived one that a client got for its secret or key.
@@ -106,7 +107,7 @@ impl Tokens {
             role: Role::Service,
             tenant: Some(token.tenant),
             organization: Some(token.organization),
-            rate_multiplier: Some(u32::try_from(token.rate_multiplier).unwrap_or(1)),
+            rate_multiplier: Some(token.rate_multiplier),
             compat: token.profile != "rfc",
             addresses: token.allowed_addresses.clone(),
             rehearsal: token.rehearsal.map(|(shadow, _)| shadow),
@@ -164,7 +165,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
         // A token that rehearses never works on the real directory, whatever became of its copy.
         rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status.as_deref() == Some("ready"))),
         status: row.try_get("", "status")?,
-        rate_multiplier: row.try_get("", "rate_multiplier")?,
+        rate_multiplier: plan::times(row.try_get("", "rate_multiplier")?),
     }))
 }
 

@@ -46,7 +46,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     }
     let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
     let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
-    let multiplier = plan.and_then(|plan| u32::try_from(plan.rate_multiplier).ok()).unwrap_or(1);
+    let multiplier = plan::times(plan.map(|plan| plan.rate_multiplier));
     Ok(Principal {
         kind: CredentialKind::User,
         id: user.id,
