@@ -77,7 +77,7 @@ impl Problem {
     }
 
     /// There are as many of something as there may be.
-    pub fn full(resource: &str, limit: u64) -> Self {
+    pub(crate) fn full(resource: &str, limit: u64) -> Self {
         Self::new(Code::QuotaExceeded).fact("resource", resource).fact("limit", limit)
     }
 

@@ -8,7 +8,7 @@ use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
-use web::{Code, FieldError, IfMatch, Problem};
+use web::{Code, FieldError, IfMatch, Problem, room};
 
 use crate::jobs::Refresh;
 
@@ -107,10 +107,7 @@ fn history(before: Option<&flag::Model>, after: &flag::Model) -> Value {
 }
 
 pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Problem> {
-    tx.exclusive(Rule::Flags, "").await?;
-    if tx.count(tx.platform::<flag::Entity>()).await? >= FLAGS_MAX {
-        return Err(Problem::full("flags", FLAGS_MAX));
-    }
+    room(tx, Rule::Flags, "", tx.platform::<flag::Entity>(), FLAGS_MAX).await?;
     check(tx, &definition).await?;
     let made = row(definition, tx.now());
     tx.insert(made.clone()).await.map_err(|error| match error {

@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Problem, Service, room};
 
 use crate::accept::new_user;
 
@@ -93,10 +93,9 @@ pub(crate) async fn put_rule(
 }
 
 async fn require_room(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
-    tx.exclusive(Rule::JoinRules, organization).await?;
     let there = tx.select::<join_rule::Entity>();
     let there = there.filter(join_rule::Column::OrganizationId.eq(organization));
-    if tx.count(there).await? >= RULES_MAX { Err(Problem::full("join_rules", RULES_MAX)) } else { Ok(()) }
+    room(tx, Rule::JoinRules, organization, there, RULES_MAX).await
 }
 
 async fn rule(view: &View, domain: &str) -> Result<Option<join_rule::Model>, platform::DbError> {

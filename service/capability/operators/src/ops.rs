@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem};
+use web::{Code, Problem, room};
 
 use crate::sessions;
 
@@ -46,10 +46,7 @@ pub(crate) async fn create(
     name: &str,
     role: &str,
 ) -> Result<(Model, String), Problem> {
-    tx.exclusive(Rule::Operators, "").await?;
-    if tx.count(tx.platform::<Entity>()).await? >= OPERATORS_MAX {
-        return Err(Problem::full("operators", OPERATORS_MAX));
-    }
+    room(tx, Rule::Operators, "", tx.platform::<Entity>(), OPERATORS_MAX).await?;
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
     let row = Model {
         id: ids::new(),

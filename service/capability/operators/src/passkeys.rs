@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Problem, Service, room};
 use webauthn_rs::prelude::{
     Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
 };
@@ -84,12 +84,9 @@ fn read(row: &passkey::Model) -> Result<Passkey, Problem> {
 
 /// The passkeys that an operator has, one more of which there may be.
 async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
-    tx.exclusive(Rule::Passkeys, operator).await?;
-    let there = rows_of(tx, operator).await?;
-    if there.len() as u64 >= PASSKEYS_MAX {
-        return Err(Problem::full("passkeys", PASSKEYS_MAX));
-    }
-    Ok(there)
+    let there = tx.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
+    room(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
+    Ok(rows_of(tx, operator).await?)
 }
 
 /// Begins to make a passkey; answers the ceremony's id and what the browser is asked.

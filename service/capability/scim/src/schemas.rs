@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, NoContent, Page, Problem, Routes, Shared,
-    Tagged, TenantCaller,
+    Tagged, TenantCaller, room,
 };
 
 use crate::state::{SCHEMAS_MAX, States};
@@ -146,10 +146,7 @@ async fn create_schema(
     let (schema, definition) = read(&input)?;
     let row = caller
         .write(async |tx| {
-            tx.exclusive(Rule::ScimSchemas, tx.tenant()).await?;
-            if tx.count(tx.select::<Entity>()).await? >= SCHEMAS_MAX {
-                return Err(Problem::full("scim_schemas", SCHEMAS_MAX));
-            }
+            room(tx, Rule::ScimSchemas, tx.tenant(), tx.select::<Entity>(), SCHEMAS_MAX).await?;
             let row = Model {
                 tenant_id: tx.tenant(),
                 id: ids::new(),
@@ -172,7 +169,7 @@ async fn create_schema(
                 "scim_schema.create",
                 Target::new("scim_schema", row.id).with(json!({"urn": schema.urn})),
             );
-            Ok(row)
+            Ok::<_, Problem>(row)
         })
         .await?;
     states.forget();

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, Position, Problem,
-    Query, RawBody, Routes, Shared, TenantCaller,
+    Query, RawBody, Routes, Shared, TenantCaller, room,
 };
 
 use crate::auth::Tokens;
@@ -197,13 +197,11 @@ fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<Sc
 
 /// Refuses one token more than an organization may have that count.
 async fn require_room(tx: &Tx, caller: &TenantCaller, organization: Uuid) -> Result<(), Problem> {
-    let limit = caller.service.config.limits.scim_tokens;
-    tx.exclusive(Rule::ScimTokens, organization).await?;
     let live = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let live = live.filter(Column::RevokedAt.is_null());
     let live =
         live.filter(Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(tx.now())));
-    if tx.count(live).await? >= limit { Err(Problem::full("scim_tokens", limit)) } else { Ok(()) }
+    room(tx, Rule::ScimTokens, organization, live, caller.service.config.limits.scim_tokens).await
 }
 
 async fn create_scim_token(

@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, IfMatch, Problem, Service};
+use web::{Code, IfMatch, Problem, Service, room};
 
 use crate::deliver::Deliver;
 use crate::signature::{Algorithm, new_secret};
@@ -110,10 +110,7 @@ impl platform::tx::Event for ModuleChanged {
 
 pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Problem> {
     let id = row.id;
-    tx.exclusive(Rule::Modules, "").await?;
-    if tx.count(tx.platform::<module_row::Entity>()).await? >= RECEIVERS_MAX {
-        return Err(Problem::full("modules", RECEIVERS_MAX));
-    }
+    room(tx, Rule::Modules, "", tx.platform::<module_row::Entity>(), RECEIVERS_MAX).await?;
     tx.insert(row).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
     tx.record("module.create", Target::new("module", id));
     tx.emit(&ModuleChanged { module_id: id });
@@ -263,10 +260,7 @@ pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Res
 }
 
 pub(crate) async fn insert_endpoint(tx: &mut PlatformTx, row: endpoint::Model) -> Result<(), Problem> {
-    tx.exclusive(Rule::WebhookEndpoints, "").await?;
-    if tx.count(tx.platform::<endpoint::Entity>()).await? >= RECEIVERS_MAX {
-        return Err(Problem::full("webhook_endpoints", RECEIVERS_MAX));
-    }
+    room(tx, Rule::WebhookEndpoints, "", tx.platform::<endpoint::Entity>(), RECEIVERS_MAX).await?;
     tx.record("webhook_endpoint.create", Target::new("webhook_endpoint", row.id));
     Ok(tx.insert(row).await?)
 }

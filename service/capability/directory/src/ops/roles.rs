@@ -8,7 +8,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem};
+use web::{Code, Problem, room};
 
 use super::{admins, users::put_role};
 use crate::store::members::{self, IDS_MAX};
@@ -44,11 +44,9 @@ pub async fn create_role_mapping(
 ) -> Result<role_mapping::Model, Problem> {
     let group = groups::group(tx, organization, group).await?;
     let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
-    tx.exclusive(Rule::RoleMappings, organization).await?;
-    let there = store::mappings(tx, organization).await?;
-    if there.len() as u64 >= store::MAPPINGS_MAX {
-        return Err(Problem::full("role_mappings", store::MAPPINGS_MAX));
-    }
+    let there = tx.select::<role_mapping::Entity>();
+    let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
+    room(tx, Rule::RoleMappings, organization, there, store::MAPPINGS_MAX).await?;
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
         organization_id: organization,

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldError, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged,
+    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged, room,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -116,12 +116,8 @@ fn exists(error: platform::DbError) -> Problem {
 
 /// Refuses one more registration of an issuer than the exchange looks at.
 async fn require_room(tx: &PlatformTx, issuer: &str) -> Result<(), Problem> {
-    tx.exclusive(Rule::IssuerRegistrations, issuer).await?;
     let there = tx.platform::<Entity>().filter(Column::Issuer.eq(issuer));
-    if tx.count(there).await? >= REGISTRATIONS_MAX {
-        return Err(Problem::full("issuer_registrations", REGISTRATIONS_MAX));
-    }
-    Ok(())
+    room(tx, Rule::IssuerRegistrations, issuer, there, REGISTRATIONS_MAX).await
 }
 
 async fn create_issuer(

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Problem, Service, room};
 
 use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
 
@@ -131,12 +131,9 @@ pub(crate) async fn create(
     row: connection::Model,
     key: Option<connection_key::Model>,
 ) -> Result<(), Problem> {
-    tx.exclusive(Rule::Connections, row.organization_id).await?;
     let there = tx.select::<connection::Entity>();
     let there = there.filter(connection::Column::OrganizationId.eq(row.organization_id));
-    if tx.count(there).await? >= CONNECTIONS_MAX {
-        return Err(Problem::full("connections", CONNECTIONS_MAX));
-    }
+    room(tx, Rule::Connections, row.organization_id, there, CONNECTIONS_MAX).await?;
     let (id, organization_id) = (row.id, row.organization_id);
     tx.insert(row).await?;
     if let Some(key) = key {

@@ -14,7 +14,7 @@ use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Problem, Service, room};
 
 use crate::settings;
 
@@ -48,11 +48,8 @@ pub(crate) fn record(row: &Model) -> (String, String) {
 pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Result<Model, Problem> {
     let name = settings::domain(text)
         .ok_or_else(|| Problem::invalid("/domain", "must be a domain of your own, like example.com"))?;
-    tx.exclusive(Rule::Domains, organization).await?;
     let there = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    if tx.count(there).await? >= DOMAINS_MAX {
-        return Err(Problem::full("domains", DOMAINS_MAX));
-    }
+    room(tx, Rule::Domains, organization, there, DOMAINS_MAX).await?;
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: organization,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem,
-    Query, Routes, Tagged, TenantCaller,
+    Query, Routes, Tagged, TenantCaller, room,
 };
 
 use crate::ops;
@@ -104,10 +104,7 @@ async fn create_organization(
         .write(async |tx| {
             let tenant = ops::active(tx).await?;
             let limit = tx.by_plan(caller.service.config.limits.organizations).await?;
-            tx.exclusive(Rule::Organizations, tenant.id).await?;
-            if tx.count(tx.select::<Entity>()).await? >= limit {
-                return Err(Problem::full("organizations", limit));
-            }
+            room(tx, Rule::Organizations, tenant.id, tx.select::<Entity>(), limit).await?;
             let row = Model {
                 tenant_id: tenant.id,
                 id: ids::new(),

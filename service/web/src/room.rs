@@ -1,0 +1,58 @@
+//! Room for one thing more: a number of rows of which there may be so many, counted under a rule.
+
+use platform::rules::Rule;
+use platform::{DbError, PlatformTx, Tx};
+use sea_orm::{EntityTrait, Select};
+
+use crate::Problem;
+
+/// A transaction that counts under a rule: a tenant's or the platform's.
+#[allow(async_fn_in_trait, reason = "nobody needs to know whether these futures can be sent")]
+pub trait Counts {
+    #[doc(hidden)]
+    async fn hold(&self, rule: Rule, key: &[u8]) -> Result<(), DbError>;
+    #[doc(hidden)]
+    async fn how_many<E>(&self, select: Select<E>) -> Result<u64, DbError>
+    where
+        E: EntityTrait,
+        E::Model: Sync;
+}
+
+macro_rules! counts {
+    ($($of:ty),*) => {$(
+        impl Counts for $of {
+            async fn hold(&self, rule: Rule, key: &[u8]) -> Result<(), DbError> {
+                self.exclusive(rule, key).await
+            }
+            async fn how_many<E>(&self, select: Select<E>) -> Result<u64, DbError>
+            where
+                E: EntityTrait,
+                E::Model: Sync,
+            {
+                self.count(select).await
+            }
+        }
+    )*};
+}
+
+counts!(Tx, PlatformTx);
+
+/// Refuses one thing more where there are `limit` of them. What was counted stays true until the commit: nobody else makes one
+/// meanwhile under the same rule and key.
+///
+/// # Errors
+/// `quota.exceeded`, with the rule's name as the resource.
+pub async fn room<E>(
+    tx: &impl Counts,
+    rule: Rule,
+    key: impl AsRef<[u8]>,
+    there: Select<E>,
+    limit: u64,
+) -> Result<(), Problem>
+where
+    E: EntityTrait,
+    E::Model: Sync,
+{
+    tx.hold(rule, key.as_ref()).await?;
+    if tx.how_many(there).await? < limit { Ok(()) } else { Err(Problem::full(rule.name(), limit)) }
+}
