@@ -120,6 +120,8 @@ fn serve(
             .wrap(from_fn(web::edge))
     })
     .disable_signals()
+    .client_request_timeout(web::HEAD_MAX)
+    .keep_alive(web::SILENT_MAX)
     .shutdown_timeout(shutdown)
     .workers(workers)
     .max_connections(connections_max.div_ceil(workers))

@@ -39,6 +39,7 @@ async fn a_module_holds_commits_and_gives_back() {
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 2, 1));
     let refused = reserve(&module, "nodes", 2).await.refused(403, "quota.exceeded");
     assert_eq!((refused["limit"].as_i64(), refused["reserved"].as_i64()), (Some(3), Some(2)));
+    assert_eq!(refused["detail"], "Only 1 left of `nodes`.");
     let commit = format!("{RESERVATIONS}/{id}/commit");
     for _ in 0..2 {
         assert_eq!(module.post(&commit, json!({})).await.expect(200)["status"], "committed");
@@ -150,6 +151,9 @@ async fn a_soft_limit_is_told_once_and_admins_and_connections_are_counted() {
         last = made.expect(201);
     }
     assert_eq!(app.audit("quota.soft_limit").await.len(), 1);
+    let full = acme.scim.post("/scim/v2/Users", json!({"userName": "u5"})).await;
+    assert_eq!(full.json()["detail"], "The quota leaves no room for this: the limit of `users` is 5.");
+    full.scim_refused(403, None);
     assert_eq!(quota(&app.operator, "admins").await["used"], 0);
     let user = format!("/api/v1/tenants/acme/users/{}", last["id"].as_str().unwrap());
     app.operator.patch(&user, json!({"role": "admin"})).await.expect(200);

@@ -374,6 +374,9 @@ async fn connections() {
     let asked = (0..WIDE).map(|_| (path.clone(), one.clone()));
     only(&at_once(&acme.admin, Method::POST, asked).await, ROOM, 403, "quota.exceeded");
     assert_eq!(rows!(&app, across, connection), 50);
+    // Another name than that of the plan's quota.
+    let refused = acme.admin.post(&path, one).await.refused(403, "quota.exceeded");
+    assert_eq!((&refused["resource"], &refused["limit"]), (&json!("organization_connections"), &json!(50)));
     app.stop().await;
 }
 
@@ -499,6 +502,12 @@ async fn invitation_batches() {
     let one = |at: usize| (bulk.clone(), json!({"invitations": [{"email": format!("nobody {at}")}]}));
     only(&at_once(&acme.admin, Method::POST, (0..20 - ROOM).map(one)).await, 20 - ROOM, 429, "");
     only(&at_once(&acme.admin, Method::POST, (0..WIDE).map(one)).await, ROOM, 429, "invitation.limited");
+    let (path, body) = one(0);
+    let refused = acme.admin.post(&path, body).await.refused(429, "invitation.limited");
+    assert!(
+        refused["per"] == "tenant" && refused["detail"].as_str().unwrap().contains("batches"),
+        "{refused}"
+    );
     app.stop().await;
 }
 

@@ -17,7 +17,7 @@ use sea_orm::Value;
 
 use crate::crypto::{hex, sha256};
 use crate::retention::{self, Retained};
-use crate::{DbError, PlatformTx, Tx, View};
+use crate::{DbError, PlatformTx, Timestamp, Tx, View};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)*) => {
@@ -59,7 +59,7 @@ rules! {
     /// SCIM tokens of an organization that are not revoked.
     ScimTokens = "scim_tokens";
     /// Connections of an organization.
-    Connections = "connections";
+    Connections = "organization_connections";
     /// Domains of an organization.
     Domains = "domains";
     /// Join rules of an organization.
@@ -167,6 +167,29 @@ impl View {
             i64::try_from(allowance.limit).unwrap_or(i64::MAX).into(),
         ];
         Ok(allowance.limit == 0 || !self.query(sql, values).await?.is_empty())
+    }
+
+    /// Seconds until an allowance that is used up begins anew.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn renewed_in(
+        &self,
+        rule: Rule,
+        key: impl AsRef<[u8]>,
+        allowance: Allowance,
+    ) -> Result<u64, DbError> {
+        let sql = "SELECT began_at FROM allowance WHERE tenant_id = $1 AND rule = $2 AND key = $3";
+        let values: Vec<Value> = vec![rule.name().into(), hex(&sha256(key.as_ref())).into()];
+        let rows = self.query(sql, values).await?;
+        // Where nothing is allowed at all nothing was ever spent.
+        let began = rows.first().map_or(Ok(self.now()), |row| row.try_get::<Timestamp>("", "began_at"))?;
+        Ok(self.seconds_until(began + allowance.period))
+    }
+
+    /// Whole seconds until then, one at least: whoever comes back after them doesn't come too early.
+    pub fn seconds_until(&self, then: Timestamp) -> u64 {
+        u64::try_from((then - self.now()).num_seconds()).unwrap_or(0).saturating_add(1)
     }
 
     /// What a limit comes to on the tenant's plan, which multiplies it as it multiplies rates.

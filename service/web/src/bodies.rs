@@ -82,8 +82,13 @@ enum Full {
 impl Full {
     fn problem(self) -> Problem {
         let problem = match self {
-            Self::Share => Problem::detailed(Code::RateLimited, "Too many bytes of your bodies are at work."),
-            Self::Process => Problem::detailed(Code::Unavailable, "Too many bytes of bodies are at work."),
+            Self::Share => Problem::detailed(
+                Code::RateLimited,
+                "Your other requests fill your share of the memory for bodies.",
+            ),
+            Self::Process => {
+                Problem::detailed(Code::Unavailable, "All requests together fill the memory for bodies.")
+            }
         };
         Problem { retry_after: Some(RETRY_AFTER), ..problem }
     }

@@ -1,7 +1,8 @@
 //! Open connections: one network doesn't have them all, and those on which nothing goes on are closed.
 //!
-//! actix bounds the time of a connection's first request head, of silence between requests, and the number of connections. It bounds neither
-//! the time of a later head that comes in part, nor that of an answer which its reader doesn't take: both would hold a place for ever.
+//! actix bounds the time of a connection's first request head (by [`HEAD_MAX`]), of silence between requests (by [`SILENT_MAX`]), and the
+//! number of connections. It bounds neither the time of a later head that comes in part, nor that of an answer which its reader doesn't take:
+//! both would hold a place for ever.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -21,8 +22,10 @@ use ipnet::IpNet;
 
 use crate::peer::Network;
 
-/// A connection without a request is closed after this time; actix closes a silent one sooner.
-const WAITING_MAX: Duration = Duration::from_secs(15);
+/// The head of a request is there within this time, from the connection's beginning or the end of the answer before.
+pub const HEAD_MAX: Duration = Duration::from_secs(15);
+/// After an answer a connection on which nothing more comes is closed.
+pub const SILENT_MAX: Duration = Duration::from_secs(5);
 /// An answer of which nothing is taken for this time is given up.
 const UNREAD_MAX: Duration = Duration::from_secs(60);
 /// How often is looked.
@@ -43,7 +46,7 @@ impl Phase {
     /// Whether a connection was in this phase for too long.
     fn is_over(self, since: Duration) -> bool {
         match self {
-            Self::Waiting => since >= WAITING_MAX,
+            Self::Waiting => since >= HEAD_MAX,
             Self::Handling => false,
             Self::Answering => since >= UNREAD_MAX,
         }

@@ -33,7 +33,7 @@ mod streams;
 mod tally;
 
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, TenantCaller};
-pub use connections::{Connections, Tracked};
+pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use credential::{Authenticator, CredentialKind, Principal};
 pub use edge::edge;
@@ -47,7 +47,7 @@ pub use openapi::document;
 pub use page::{ListQuery, Page, Position};
 pub use problem::{Code, Dialect, FieldError, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
-pub use room::room;
+pub use room::{room, used_up};
 pub use routes::{Access, Describe, Operation, Route, Routes};
 pub use strangers::Strangers;
 pub use streams::{Place, Source, StreamOf, Streams, live};

@@ -147,10 +147,7 @@ impl Problem {
 
     /// The refusal in SCIM's words (RFC 7644, section 3.12).
     pub fn scim_body(&self) -> Value {
-        let mut detail = self.detail.clone();
-        for error in &self.errors {
-            detail.push_str(&format!("; {}: {}", error.pointer, error.detail));
-        }
+        let detail = self.scim_detail();
         let mut body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
             "status": self.code.status().as_u16().to_string(),
@@ -161,6 +158,21 @@ impl Problem {
             body.as_object_mut().map(|body| body.insert("scimType".to_owned(), kind.into()));
         }
         body
+    }
+
+    /// SCIM's error has no members for where and how many: its sentence says them.
+    fn scim_detail(&self) -> String {
+        let mut said: Vec<String> =
+            self.errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+        if let (Some(Value::String(resource)), Some(Value::Number(limit))) =
+            (self.facts.get("resource"), self.facts.get("limit"))
+        {
+            said.push(format!("the limit of `{resource}` is {limit}"));
+        }
+        if said.is_empty() {
+            return self.detail.clone();
+        }
+        format!("{}: {}.", self.detail.trim_end_matches('.'), said.join("; "))
     }
 
     fn oauth(&self, response: &mut HttpResponseBuilder) -> HttpResponse {
@@ -242,5 +254,27 @@ impl From<Problem> for platform::jobs::JobError {
         };
         let again = problem.code.status().is_server_error() || problem.code == Code::Conflict;
         if again { Self::retry(reason) } else { Self::Fail(reason) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scim_says_in_its_sentence_what_a_problem_has_members_for() {
+        let full = Problem::full("users", 5);
+        let unlimited =
+            Problem::new(Code::QuotaExceeded).fact("resource", "users").fact("limit", Value::Null);
+        let mut twice = Problem::invalid("/userName", "must be there");
+        twice.errors.push(FieldError { pointer: "/emails".to_owned(), detail: "at most 1000".to_owned() });
+        for (problem, wanted) in [
+            (full, "The quota leaves no room for this: the limit of `users` is 5."),
+            (unlimited, "The quota leaves no room for this."),
+            (twice, "The input doesn't fit: /userName: must be there; /emails: at most 1000."),
+            (Problem::new(Code::NotFound), "There is no such resource."),
+        ] {
+            assert_eq!(problem.scim_body()["detail"], wanted);
+        }
     }
 }

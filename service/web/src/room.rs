@@ -1,10 +1,10 @@
-//! Room for one thing more: a number of rows of which there may be so many, counted under a rule.
+//! Room for one thing more: a number of rows of which there may be so many, counted under a rule; and the refusal of what is used up.
 
-use platform::rules::Rule;
-use platform::{DbError, PlatformTx, Tx};
+use platform::rules::{Allowance, Rule};
+use platform::{DbError, PlatformTx, Tx, View};
 use sea_orm::{EntityTrait, Select};
 
-use crate::Problem;
+use crate::{Code, Problem};
 
 /// A transaction that counts under a rule: a tenant's or the platform's.
 #[allow(async_fn_in_trait, reason = "nobody needs to know whether these futures can be sent")]
@@ -55,4 +55,18 @@ where
 {
     tx.hold(rule, key.as_ref()).await?;
     if tx.how_many(there).await? < limit { Ok(()) } else { Err(Problem::full(rule.name(), limit)) }
+}
+
+/// The refusal, with this code, of what an allowance has no more of, and when to come back.
+///
+/// # Errors
+/// [`DbError`] if the store fails.
+pub async fn used_up(
+    view: &View,
+    (rule, key): (Rule, impl AsRef<[u8]>),
+    allowance: Allowance,
+    code: Code,
+) -> Result<Problem, DbError> {
+    let retry_after = Some(view.renewed_in(rule, key, allowance).await?);
+    Ok(Problem { retry_after, ..Problem::new(code).fact("limit", allowance.limit) })
 }

@@ -128,6 +128,11 @@ async fn a_pending_invitation_holds_a_seat_until_it_ends() {
     app.stop().await;
 }
 
+/// Whether an answer says to come back when the 24 hours are over, which have just begun.
+fn comes_back_in_a_day(reply: &Reply) -> bool {
+    reply.header("retry-after").parse().is_ok_and(|seconds: u64| (86_000..=86_401).contains(&seconds))
+}
+
 #[actix_web::test]
 async fn nobody_is_flooded_and_scim_goes_first() {
     let app = TestApp::with(|config| config.invitations.per_organization_per_day = 3).await;
@@ -136,7 +141,9 @@ async fn nobody_is_flooded_and_scim_goes_first() {
     for name in ["a", "b", "c"] {
         invite(&format!("{name}@example.com")).await.expect(201);
     }
-    let refused = invite("d@example.com").await.refused(429, "invitation.limited");
+    let refused = invite("d@example.com").await;
+    assert!(comes_back_in_a_day(&refused), "{:?}", refused.headers);
+    let refused = refused.refused(429, "invitation.limited");
     assert_eq!((&refused["per"], &refused["limit"]), (&json!("organization"), &json!(3)));
     let batch = acme.admin.post(BULK, json!({"invitations": [{"email": "d@example.com"}]})).await.expect(202);
     let state = finished(&acme, &batch).await;
@@ -147,8 +154,17 @@ async fn nobody_is_flooded_and_scim_goes_first() {
     for _ in 0..4 {
         acme.admin.post(&path, json!({})).await.expect(200);
     }
-    let refused = acme.admin.post(&path, json!({})).await.refused(429, "invitation.limited");
-    assert_eq!(refused["per"], "recipient");
+    // Whoever asks: it is the person who gets the mails that is protected.
+    let again = json!({"email": "A@example.com", "role": "viewer"});
+    for client in [&acme.admin, &app.operator] {
+        let refused = client.post(&path, json!({})).await;
+        assert!(comes_back_in_a_day(&refused), "{:?}", refused.headers);
+        assert_eq!(refused.refused(429, "invitation.limited")["per"], "recipient");
+    }
+    assert_eq!(app.operator.delete(path.trim_end_matches("/resend")).await.status, 204);
+    app.operator.post(LIST, again.clone()).await.refused(429, "invitation.limited");
+    let batch = app.operator.post(BULK, json!({"invitations": [again]})).await.expect(202);
+    assert_eq!(finished(&acme, &batch).await["refused"], 1);
     app.clock.advance(chrono::TimeDelta::hours(25));
     invite("e@example.com").await.expect(201);
     // An identity provider that pushes its people has the last word.

@@ -370,3 +370,14 @@ async fn signing_out_goes_on_to_the_provider_and_comes_back() {
     assert!(page.text.contains("value=\"login\""), "{} {}", page.url, page.text);
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn of_an_organization_without_a_connection_the_page_says_so() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let page = Browser::default().open(format!("{}/login?tenant=acme", app.operator.base)).await;
+    let page = page.refused("connection.incomplete");
+    let said = ["There is no connection that is ready to be used.", "has no active connection"];
+    assert!(said.iter().all(|text| page.text.contains(text)), "{}", page.text);
+    app.stop().await;
+}

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
-use platform::rules::{Allowance, Rule};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
@@ -41,7 +40,7 @@ pub(crate) struct Line {
 pub(crate) struct NewBatch {
     pub(crate) organization: Uuid,
     pub(crate) inviter: String,
-    /// Whether the daily limits hold for who sent it.
+    /// Whether the organization's daily number holds for who sent it.
     pub(crate) limited: bool,
     pub(crate) created_by: String,
     pub(crate) lines: Vec<Line>,
@@ -100,10 +99,7 @@ async fn arrive(service: Service, job: Arrive) -> Result<(), JobError> {
 
 /// Takes a file as a whole.
 pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Problem> {
-    let limit = tx.by_plan(BATCHES_PER_DAY).await?;
-    if !tx.spend(Rule::InvitationBatches, "", Allowance::a_day(limit)).await? {
-        return Err(rules::limited(rules::Per::Tenant, limit));
-    }
+    rules::require_batch(tx, BATCHES_PER_DAY).await?;
     let row = batch::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
@@ -215,9 +211,7 @@ async fn invite(
     }
     ops::require_room(tx, organization, &line.email, &line.role).await?;
     mail::require_room(tx, service).await?;
-    if batch.limited {
-        rules::require_patience(tx, service, &line.email).await?;
-    }
+    rules::require_patience(tx, service, &line.email).await?;
     let (email, role, inviter) = (line.email.clone(), line.role.clone(), batch.inviter.clone());
     let new = NewInvitation::personal(organization, email, role, inviter);
     let new = NewInvitation {

@@ -152,7 +152,7 @@ impl Invitation {
     }
 }
 
-/// The daily limits hold for an organization's own people; the platform answers for itself.
+/// The daily number of invitations holds for an organization's own people; the platform answers for itself.
 fn is_limited(caller: &TenantCaller) -> bool {
     caller.principal.as_ref().is_none_or(|principal| !principal.role.is_platform())
 }
@@ -177,8 +177,8 @@ async fn create_invitation(
             rules::require_stranger(tx, organization, &input.email).await?;
             if is_limited(&caller) {
                 rules::require_allowance(tx, &caller.service, organization, Behind::Admins).await?;
-                rules::require_patience(tx, &caller.service, &input.email).await?;
             }
+            rules::require_patience(tx, &caller.service, &input.email).await?;
             let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
             let new = NewInvitation::personal(organization, input.email, input.role, inviter);
             let new = NewInvitation {
@@ -308,9 +308,7 @@ async fn resend_invitation(caller: TenantCaller, ids: Ids) -> Result<Json<Invita
     let work = async |tx: &mut Tx| {
         let row = ops::get(tx, id).await?;
         rules::require_by_hand(tx, row.organization_id).await?;
-        if is_limited(&caller) {
-            rules::require_patience(tx, &caller.service, &row.email).await?;
-        }
+        rules::require_patience(tx, &caller.service, &row.email).await?;
         ops::resend(tx, &caller.service, id).await
     };
     let row = caller.write(work).await?;

@@ -207,7 +207,7 @@ pub(crate) async fn require_room(
     let full =
         usage.iter().find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));
     match full {
-        Some(usage) => Err(Problem::new(Code::QuotaExceeded).fact("resource", usage.resource.as_str())),
+        Some(usage) => Err(quota::exceeded(usage)),
         None => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use entity::invitations::invitation;
 use entity::tenancy::tenant;
 use platform::rules::{Allowance, Rule};
 use platform::{Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
@@ -48,21 +48,32 @@ pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &st
     }
 }
 
-/// Whose allowance is used up.
+/// What there were too many of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Per {
-    Organization,
-    Recipient,
-    Tenant,
+pub(crate) enum TooMany {
+    /// Of an organization.
+    Invitations,
+    /// To one address.
+    Mails,
+    /// Of a tenant.
+    Batches,
 }
 
-pub(crate) fn limited(per: Per, most: u64) -> Problem {
-    let per = match per {
-        Per::Organization => "organization",
-        Per::Recipient => "recipient",
-        Per::Tenant => "tenant",
-    };
-    Problem::new(Code::InvitationLimited).fact("per", per).fact("limit", most)
+impl TooMany {
+    fn limited(self, refused: Problem) -> Problem {
+        let (per, detail) = match self {
+            Self::Invitations => {
+                ("organization", "The organization has sent as many invitations as it may within 24 hours.")
+            }
+            Self::Mails => {
+                ("recipient", "This address was sent as many invitations as it may get within 24 hours.")
+            }
+            Self::Batches => {
+                ("tenant", "The tenant has sent as many batches of invitations as it may within 24 hours.")
+            }
+        };
+        Problem { detail: detail.to_owned(), ..refused.fact("per", per) }
+    }
 }
 
 /// Who is behind an invitation: each has a day's allowance of its own, so that strangers at the door can't use up that of the admins.
@@ -81,15 +92,20 @@ pub(crate) async fn allowance(
     organization: Uuid,
     behind: Behind,
 ) -> Result<u64, Problem> {
-    use invitation::Column;
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
-    let recent = tx.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
-    let recent = match behind {
-        Behind::Admins => recent.filter(Column::Kind.eq("personal")),
-        Behind::Strangers => recent.filter(Column::Kind.ne("personal")),
-    };
-    let recent = tx.count(recent.filter(Column::CreatedAt.gt(tx.now() - DAY))).await?;
+    let recent = tx.count(recent(tx, organization, behind)).await?;
     Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
+}
+
+/// The invitations that count.
+fn recent(tx: &Tx, organization: Uuid, behind: Behind) -> Select<invitation::Entity> {
+    use invitation::Column;
+    let all = tx.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
+    let all = match behind {
+        Behind::Admins => all.filter(Column::Kind.eq("personal")),
+        Behind::Strangers => all.filter(Column::Kind.ne("personal")),
+    };
+    all.filter(Column::CreatedAt.gt(tx.now() - DAY))
 }
 
 /// Refuses the invitation after the last one of a day.
@@ -102,20 +118,47 @@ pub(crate) async fn require_allowance(
     organization: Uuid,
     behind: Behind,
 ) -> Result<(), Problem> {
-    match allowance(tx, service, organization, behind).await? {
-        0 => Err(limited(Per::Organization, service.config.invitations.per_organization_per_day)),
-        _ => Ok(()),
+    if allowance(tx, service, organization, behind).await? > 0 {
+        return Ok(());
     }
+    // It is held; what follows counts as well.
+    tx.exclusive(Rule::Invitations, tx.tenant()).await?;
+    let most = service.config.invitations.per_organization_per_day;
+    // There is room when the oldest of so many, counted from the newest, is older than a day.
+    let newest = recent(tx, organization, behind).order_by_desc(invitation::Column::CreatedAt);
+    let oldest = tx.one(newest.offset(most.saturating_sub(1)).limit(1)).await?;
+    let since = oldest.map_or(tx.now(), |oldest| oldest.created_at);
+    let refused = Problem::new(Code::InvitationLimited).fact("limit", most);
+    let refused = Problem { retry_after: Some(tx.seconds_until(since + DAY)), ..refused };
+    Err(TooMany::Invitations.limited(refused))
 }
 
-/// Refuses to write to the same person again and again, however their address is spelled. Asked last: it is spent.
+/// Refuses to write to the same person again and again, whoever asks and however the address is spelled: it is they whom it protects. Asked
+/// last: it is spent.
 ///
 /// # Errors
 /// `invitation.limited`.
 pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) -> Result<(), Problem> {
-    let most = service.config.invitations.per_recipient_per_day;
+    let allowance = Allowance::a_day(service.config.invitations.per_recipient_per_day);
     // First, as everybody takes it: what is spent is locked until the commit.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
-    let spent = tx.spend(Rule::InvitationMails, directory::fold(email), Allowance::a_day(most)).await?;
-    if spent { Ok(()) } else { Err(limited(Per::Recipient, most)) }
+    let key = directory::fold(email);
+    if tx.spend(Rule::InvitationMails, &key, allowance).await? {
+        return Ok(());
+    }
+    let refused = web::used_up(tx, (Rule::InvitationMails, key), allowance, Code::InvitationLimited).await?;
+    Err(TooMany::Mails.limited(refused))
+}
+
+/// Refuses a batch after the last one of a day.
+///
+/// # Errors
+/// `invitation.limited`.
+pub(crate) async fn require_batch(tx: &Tx, most: u64) -> Result<(), Problem> {
+    let allowance = Allowance::a_day(tx.by_plan(most).await?);
+    if tx.spend(Rule::InvitationBatches, "", allowance).await? {
+        return Ok(());
+    }
+    let refused = web::used_up(tx, (Rule::InvitationBatches, ""), allowance, Code::InvitationLimited).await?;
+    Err(TooMany::Batches.limited(refused))
 }

@@ -67,7 +67,7 @@ enum Made {
 pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
     match make(tx, service, new).await? {
         Made::Queued => Ok(()),
-        Made::Limited => Err(limited(a_day(tx, service).await?)),
+        Made::Limited => Err(limited(tx, a_day(tx, service).await?).await?),
     }
 }
 
@@ -76,8 +76,9 @@ async fn a_day(view: &View, service: &Service) -> Result<Allowance, DbError> {
     Ok(Allowance::a_day(view.by_plan(service.config.limits.mails_per_day).await?))
 }
 
-fn limited(allowance: Allowance) -> Problem {
-    Problem::new(Code::MailLimited).fact("per", "tenant").fact("limit", allowance.limit)
+async fn limited(view: &View, allowance: Allowance) -> Result<Problem, DbError> {
+    let refused = web::used_up(view, (Rule::TenantMails, ""), allowance, Code::MailLimited).await?;
+    Ok(refused.fact("per", "tenant"))
 }
 
 /// Refuses what [`enqueue`] would refuse, for who must know before anything is written.
@@ -87,7 +88,7 @@ fn limited(allowance: Allowance) -> Problem {
 pub async fn require_room(view: &View, service: &Service) -> Result<(), Problem> {
     let allowance = a_day(view, service).await?;
     let spent = view.is_spent(Rule::TenantMails, "", allowance).await?;
-    if spent { Err(limited(allowance)) } else { Ok(()) }
+    if spent { Err(limited(view, allowance).await?) } else { Ok(()) }
 }
 
 /// The same as [`enqueue`], for a mail that nobody waits for: beyond the limit it is left out, and what it tells of goes on.

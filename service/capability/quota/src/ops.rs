@@ -115,8 +115,15 @@ async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
     Err(exceeded(&usage))
 }
 
-pub(crate) fn exceeded(usage: &Usage) -> Problem {
-    Problem::new(Code::QuotaExceeded)
+/// The refusal of what this usage has no room for.
+pub fn exceeded(usage: &Usage) -> Problem {
+    let problem = match usage.remaining() {
+        Some(left) if left > 0 => {
+            Problem::detailed(Code::QuotaExceeded, format!("Only {left} left of `{}`.", usage.resource))
+        }
+        _ => Problem::new(Code::QuotaExceeded),
+    };
+    problem
         .fact("resource", usage.resource.as_str())
         .fact("limit", usage.limit)
         .fact("used", usage.used)

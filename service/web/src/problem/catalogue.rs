@@ -48,7 +48,7 @@ codes! {
     Conflict = "conflict" 409 "The resource is in the way of another.";
     VersionMismatch = "conflict.version" 412 "The resource has changed since it was read.";
     NotModified = "not_modified" 304 "The resource has not changed.";
-    QuotaExceeded = "quota.exceeded" 403 "The quota is used up.";
+    QuotaExceeded = "quota.exceeded" 403 "The quota leaves no room for this.";
     MailLimited = "mail.limited" 429 "Within 24 hours no more mails of this kind are sent.";
     QuotaBelowUsage = "quota.below_usage" 409 "The limit is below what is used.";
     QuotaResourceUnknown = "quota.resource_unknown" 400 "Nobody counts this resource.";
@@ -104,7 +104,7 @@ codes! {
     SsoBrowserOther = "sso.browser_other" 403 "This sign-in was begun in another browser.";
     SsoProofWrong = "sso.proof_wrong" 403 "The code is wrong.";
     ConnectionDisabled = "connection.disabled" 403 "The connection is disabled.";
-    ConnectionIncomplete = "connection.incomplete" 409 "The connection has no usable signing certificate.";
+    ConnectionIncomplete = "connection.incomplete" 409 "There is no connection that is ready to be used.";
     ProviderUnreachable = "connection.provider_unreachable" 503 "The identity provider doesn't answer as it should.";
     DomainExists = "domain.exists" 409 "The tenant has this domain already.";
     DomainTaken = "domain.taken" 409 "Another tenant has proven this domain.";
@@ -114,7 +114,7 @@ codes! {
     InvitationPending = "invitation.pending" 409 "An invitation for this address is pending.";
     InvitationDirectoryManaged = "invitation.directory_managed" 409 "An identity provider keeps this directory by SCIM: people are added there.";
     InvitationMember = "invitation.member" 409 "Who has this address is a member already.";
-    InvitationLimited = "invitation.limited" 429 "There were too many invitations within 24 hours.";
+    InvitationLimited = "invitation.limited" 429 "Within 24 hours no more invitations of this kind are sent.";
     InvitationOtherAddress = "invitation.other_address" 403 "The invitation is for another address than that of who is signed in.";
     JoinDomainUnverified = "join.domain_unverified" 409 "The organization has not proven that the domain is its own.";
     JoinRequestDecided = "join.decided" 409 "The request was answered.";
@@ -139,6 +139,9 @@ impl Code {
         let mut page = String::from(
             "# Problem codes\n\nEvery refusal outside SCIM and OAuth is `application/problem+json` (RFC 9457) with a stable \
              `code`. Made from `service/web/src/problem/catalogue.rs`; a test compares.\n\n\
+             What can't be read as a request of HTTP is refused before any route is known, without a body, and its connection \
+             is closed: 400 for a line that isn't HTTP or a target above 64 KiB, 431 for more than 96 headers or 128 KiB of \
+             them, 408 for a head that isn't there within 15 s (a connection that was used before is closed in silence).\n\n\
              | code | status | meaning |\n|---|---|---|\n",
         );
         for code in Code::ALL {

@@ -49,8 +49,10 @@ pub(crate) async fn ask(
     let Some(address) = address else { return Err(Problem::new(Code::LinkRequired)) };
     // Somebody who signed in at the provider could have codes mailed without end, and guess at each.
     let allowance = Allowance::a_day(CODES_PER_DAY);
-    if !tx.spend(Rule::CodeMails, directory::fold(&address), allowance).await? {
-        return Err(Problem::new(Code::MailLimited).fact("per", "recipient").fact("limit", CODES_PER_DAY));
+    let key = directory::fold(&address);
+    if !tx.spend(Rule::CodeMails, &key, allowance).await? {
+        let refused = web::used_up(tx, (Rule::CodeMails, key), allowance, Code::MailLimited).await?;
+        return Err(refused.fact("per", "recipient"));
     }
     let code = code();
     let secrets = Secrets {

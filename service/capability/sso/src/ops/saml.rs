@@ -153,6 +153,10 @@ pub(crate) enum Go {
     },
 }
 
+fn incomplete(why: &str) -> Problem {
+    Problem::detailed(Code::ConnectionIncomplete, why)
+}
+
 /// The provider of a connection; from its URL, if that wasn't asked lately. `anew`: a key wasn't among those known.
 pub(crate) async fn provider(
     service: &Service,
@@ -167,7 +171,7 @@ pub(crate) async fn provider(
     let valid = |provider: &&SamlProvider| provider.valid_until.is_none_or(|until| until > now);
     match (&settings.metadata_url, known) {
         (None, Some(known)) => Ok(known.clone()),
-        (None, None) => Err(Problem::new(Code::ConnectionIncomplete)),
+        (None, None) => Err(incomplete("The connection knows nothing of its identity provider yet.")),
         (Some(_), Some(known)) if fresh && valid(&known) => Ok(known.clone()),
         (Some(url), known) => match connections::fetch_metadata(service, url).await {
             Ok(fetched) => {
@@ -222,9 +226,12 @@ pub(crate) async fn begin(
     wishes: &SamlWishes<'_>,
 ) -> Result<Go, Problem> {
     let provider = provider(service, connection, settings, known, false).await?;
-    keys.trust(&provider).map_err(|_| Problem::new(Code::ConnectionIncomplete))?;
-    let (binding, destination) =
-        provider.sso(settings.request_binding).ok_or_else(|| Problem::new(Code::ConnectionIncomplete))?;
+    keys.trust(&provider).map_err(|_| {
+        incomplete("The connection has no usable signing certificate of its identity provider.")
+    })?;
+    let (binding, destination) = provider
+        .sso(settings.request_binding)
+        .ok_or_else(|| incomplete("The identity provider's metadata has no address for sign-ins."))?;
     let url = url::Url::parse(destination).map_err(|_| Problem::new(Code::UrlRefused))?;
     service.http.check(&url).map_err(|_| Problem::new(Code::UrlRefused))?;
     let addresses = addresses(service, connection.row.id);

@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_limits_is_right() {
+        let user = json!({"userName": "a", "emails": emails(0, 900)});
+        let before = Extent::of(user.as_object().unwrap());
+        assert!((25 << 10..26 << 10).contains(&before.bytes), "{before:?}");
+        let removals = |count: usize| {
+            many(count, |n| json!({"op": "remove", "path": format!("emails[value eq \"{n}@example.com\"]")}))
+        };
+        let (one, _) = steps(&removals(1), before);
+        assert!((3_450..3_550).contains(&one), "{one}");
+        let (thousand, fits) = steps(&removals(1_000), before);
+        assert!(thousand >= 3_500_000 && !fits, "{thousand}");
+        assert!(steps(&removals(500), before).1);
+    }
+
+    #[test]
     fn a_product_is_not() {
         let full = Extent::MOST;
         let long = "x".repeat(3_000);

@@ -74,7 +74,9 @@ impl Projection {
         excluded: Option<&str>,
     ) -> Result<Self, ScimError> {
         if [attributes, excluded].into_iter().flatten().any(|list| list.len() > NAMES_BYTES_MAX) {
-            return Err(ScimError::value(format!("The names have more than {NAMES_BYTES_MAX} bytes.")));
+            return Err(ScimError::value(format!(
+                "The names in `attributes` or `excludedAttributes` have more than {NAMES_BYTES_MAX} bytes."
+            )));
         }
         let given = |list: Option<&str>| {
             list.filter(|list| !list.is_empty()).map(|list| names(kind, list.split(',')))
