@@ -5,14 +5,14 @@ mod master_key;
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use chrono::TimeDelta;
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::{self, Db};
 use platform::store::look::{self, Look, Schema};
-use platform::{DbError, Timestamp};
+use platform::{DbError, Timestamp, explain};
 use web::Service;
 
 pub(crate) use files::too_open;
@@ -45,9 +45,14 @@ impl ClockState {
     pub(crate) fn complaint(self) -> Option<String> {
         let (ClockState::Behind(by) | ClockState::FarBehind(by)) = self else { return None };
         Some(format!(
-            "the clock is {} minutes behind the newest record in the store: set the clock of this machine (NTP); if it is right \
-             and the records are wrong, a larger database.clock_behind_max lets the service start",
-            by.num_minutes()
+            "the clock is {} minutes behind the newest record in the store: set the clock of this machine (NTP){}",
+            by.num_minutes(),
+            match self {
+                ClockState::FarBehind(_) => {
+                    "; if it is right and the records are wrong, a larger database.clock_behind_max lets the service start"
+                }
+                _ => "",
+            }
         ))
     }
 }
@@ -91,7 +96,12 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Vec<String>> {
 async fn apply(config: &Config) -> anyhow::Result<Vec<String>> {
     files::make(config)?;
     let applied = db::migrate(&config.database, &config.data.dir).await;
-    applied.context("the schema could not be brought up to date")
+    applied.map_err(|error| failed("the schema could not be brought up to date", &error))
+}
+
+/// A failure of the store, for a person at a terminal.
+pub(crate) fn failed(what: &str, error: &DbError) -> anyhow::Error {
+    anyhow!("{what}: {}", explain(error))
 }
 
 /// Opens the store, migrating it if the configuration says so, and puts the parts together.
@@ -123,15 +133,15 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
         }
         (Schema::Current | Schema::Newer(_), _) => {}
     }
-    let db =
-        Db::open(&config.database, &config.data.dir, clock).await.context("the store can't be opened")?;
+    let db = Db::open(&config.database, &config.data.dir, clock).await;
+    let db = db.map_err(|error| failed("the store can't be opened", &error))?;
     for complaint in too_open(&config) {
         tracing::warn!("{complaint}");
     }
     let key = LookupKey::load(&db, &envelope).await.map_err(|error| match error {
         // Another replica has just sealed the first one, by another key.
         DbError::Sealed(_) => anyhow!(Mismatch::Wrong(source.place())),
-        error => anyhow!(error).context("the lookup key can't be read"),
+        error => failed("the lookup key can't be read or made", &error),
     })?;
     Ok(Service::new(Arc::new(config), db, envelope, key)?)
 }

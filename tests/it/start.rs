@@ -7,8 +7,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use serde_json::{Value, json};
+use tests::faults::Disk;
 use tests::{Process, Store, TestApp};
 use tokio::process::Command;
 
@@ -268,7 +269,7 @@ async fn a_postgres_that_hangs_or_is_absent_is_named_in_time() {
 }
 
 #[actix_web::test]
-async fn the_doctor_makes_no_files_and_changes_no_store() {
+async fn the_doctor_makes_no_files_and_changes_nothing_but_the_time_of_its_probe() {
     let store = Store::empty().await;
     let list = || {
         let entries = std::fs::read_dir(store.directory.path()).expect("a folder");
@@ -293,9 +294,52 @@ async fn the_doctor_makes_no_files_and_changes_no_store() {
     assert!(list().is_empty(), "{:?}", list());
     let up = tenantry(&store, &["migrate", "up"], &settings).await;
     assert_eq!(up.code, Some(0), "{}", up.error);
-    let before = list();
+    let names = || list().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let before = names();
     let doctor = tenantry(&store, &["doctor", "--json"], &settings).await;
     assert_eq!(doctor.code, Some(0), "{}", doctor.out);
-    assert!(list() == before, "the store is as it was");
+    doctor.finds("writes", "ok", "reaches the disk");
+    doctor.finds("pages", "ok", if tests::on_postgres().is_some() { "checksums" } else { "none is damaged" });
+    assert_eq!(names(), before);
     assert!(!data.join("master.key").exists());
+}
+
+#[actix_web::test]
+async fn the_doctor_names_a_store_that_is_full_read_only_or_damaged() {
+    if tests::on_postgres().is_some() {
+        return;
+    }
+    let disk = Disk::new(16);
+    let store = disk.store();
+    served(&store, &[]).await;
+    let doctor = async || tenantry(&store, &["doctor", "--json"], &[]).await;
+    doctor().await.finds("writes", "ok", "reaches the disk");
+    disk.fill();
+    let full = doctor().await;
+    full.finds("writes", "wrong", "make room");
+    assert_eq!(full.code, Some(1));
+    disk.free();
+    doctor().await.finds("writes", "ok", "reaches the disk");
+    disk.read_only();
+    doctor().await.finds("writes", "wrong", "read-only file system");
+    tenantry(&store, &["serve"], &[]).await.refused(1, "read-only file system");
+    disk.writable();
+    let file = store.directory.path().join("tenantry.db");
+    let bytes = std::fs::read(&file).expect("the store");
+    let connection = Database::connect(&store.url).await.expect("the store opens");
+    let sql = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) AS at FROM sqlite_schema WHERE name = 'scim_schema'";
+    let row = connection.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await.expect("a row");
+    let at: i64 = row.expect("a table").try_get("", "at").expect("a number");
+    connection.close().await.expect("closed");
+    let at = usize::try_from(at).expect("an offset");
+    let mut damaged = bytes.clone();
+    damaged[at..at + 64].fill(0xff);
+    std::fs::write(&file, &damaged).expect("written");
+    let found = doctor().await;
+    found.finds("pages", "wrong", "Restore a backup");
+    assert_eq!(found.code, Some(1));
+    std::fs::write(&file, vec![b'?'; bytes.len()]).expect("written");
+    doctor().await.finds("database", "wrong", "restore a backup");
+    tenantry(&store, &["serve"], &[]).await.refused(1, "restore a backup");
+    tenantry(&store, &["key", "list"], &[]).await.refused(1, "restore a backup");
 }

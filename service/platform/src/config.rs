@@ -6,6 +6,7 @@
 mod load;
 mod outside;
 
+use crate::jobs::Class;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -398,11 +399,21 @@ impl Config {
         {
             return invalid("database.url", "must begin with sqlite: or postgres:");
         }
-        if self.jobs.lease < Duration::from_secs(1) {
-            return invalid("jobs.lease", "must be at least 1s");
-        }
-        if self.database.connections_max < 4 {
-            return invalid("database.connections_max", "must be at least 4");
+        for (key, is_enough, least) in [
+            ("jobs.lease", self.jobs.lease >= Duration::from_secs(1), "1s"),
+            (
+                "jobs.at_once",
+                self.jobs.at_once >= Class::places_min(),
+                "9: what the classes of jobs have to themselves",
+            ),
+            ("database.connections_max", self.database.connections_max >= 4, "4"),
+            ("server.connections_max", self.server.connections_max >= 16, "16"),
+            ("server.bodies_in_memory", self.server.bodies_in_memory >= 1 << 20, "1048576 (bytes)"),
+            ("server.body_timeout", self.server.body_timeout >= Duration::from_secs(1), "1s"),
+        ] {
+            if !is_enough {
+                return invalid(key, &format!("must be at least {least}"));
+            }
         }
         if let Err((key, problem)) = outside::check(self) {
             return invalid(key, &problem);

@@ -227,7 +227,11 @@ impl Db {
         if self.inner.watch.probe_is_due() { self.probe().await } else { Ok(()) }
     }
 
-    async fn probe(&self) -> Result<(), DbError> {
+    /// Asks by one small write whether the store takes writes.
+    ///
+    /// # Errors
+    /// [`DbError`] if it doesn't.
+    pub async fn probe(&self) -> Result<(), DbError> {
         let scope = self.beginning(Holder::Platform, Access::Write);
         let connection = self.inner.writer.begin(&scope).await?;
         let sql = "UPDATE store_state SET probed_at = $1 WHERE id = 1";

@@ -64,6 +64,15 @@ impl DbError {
         matches!(self, DbError::Conflict(text) if text.contains(column))
     }
 
+    /// What somebody can do about it, where something can be done.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let (DbError::Full(error) | DbError::Broken(error) | DbError::Sql(error)) = self else { return None };
+        Remedy::of(error).map(Remedy::text).or(match self {
+            DbError::Full(_) => Some(Remedy::MakeRoom.text()),
+            _ => None,
+        })
+    }
+
     /// What is known of a store that takes no writes, said to somebody who would have written.
     pub(crate) fn failing(why: Failing) -> Self {
         let error = DbErr::Custom("the store takes no writes at the moment".to_owned());
@@ -88,6 +97,73 @@ impl From<DbErr> for DbError {
             Kind::Other => DbError::Sql(error),
         }
     }
+}
+
+/// What mends a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remedy {
+    MakeRoom,
+    LetWrite,
+    LookAtDisk,
+    RestoreBackup,
+    BeTheOwner,
+}
+
+impl Remedy {
+    fn of(error: &DbErr) -> Option<Self> {
+        let (DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+        else {
+            return None;
+        };
+        let sqlx::Error::Database(database) = &**error else { return None };
+        Remedy::of_code(database.code().as_deref().unwrap_or_default())
+    }
+
+    fn of_code(code: &str) -> Option<Self> {
+        if let (Ok(number), true) = (code.parse::<i32>(), code.len() < 5) {
+            return match number & 0xff {
+                13 => Some(Remedy::MakeRoom),
+                // IOERR_SHMSIZE: no room for the index of the log, which lies beside the file
+                _ if number == 4874 => Some(Remedy::MakeRoom),
+                // READONLY, CANTOPEN
+                8 | 14 => Some(Remedy::LetWrite),
+                10 => Some(Remedy::LookAtDisk),
+                // CORRUPT, NOTADB
+                11 | 26 => Some(Remedy::RestoreBackup),
+                _ => None,
+            };
+        }
+        match code {
+            "53100" => Some(Remedy::MakeRoom),
+            "58030" => Some(Remedy::LookAtDisk),
+            "XX001" | "XX002" => Some(Remedy::RestoreBackup),
+            // insufficient privilege
+            "42501" => Some(Remedy::BeTheOwner),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Remedy::MakeRoom => "make room on the volume that the store is on",
+            Remedy::LetWrite => {
+                "the store's file and its directory must belong to the user of the service and must not be on a read-only file system"
+            }
+            Remedy::LookAtDisk => "the disk answers with errors: look at the system's log",
+            Remedy::RestoreBackup => "the store is damaged: restore a backup",
+            Remedy::BeTheOwner => {
+                "the login may not do this: changes of the schema need its owner (database.migration_url, TENANTRY_DATABASE_MIGRATION_URL)"
+            }
+        }
+    }
+}
+
+/// A failure of the store for a person at a terminal: what happened, why, and what mends it.
+pub fn explain(error: &DbError) -> String {
+    let why = chain(error);
+    error.remedy().map_or(why.clone(), |remedy| format!("{why}; {remedy}"))
 }
 
 /// What a failure that is no refused constraint means to the caller.
@@ -152,13 +228,16 @@ impl Kind {
     }
 }
 
-/// An error and what caused it, in one line.
+/// An error and what caused it, in one line. Drivers say what caused an error in its own text already; it isn't said again.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         source = cause.source();
     }
     text
@@ -193,5 +272,29 @@ mod tests {
         ] {
             assert_eq!(Kind::of_code(code), kind, "{code}");
         }
+    }
+
+    #[test]
+    fn a_code_says_what_mends_it() {
+        for (code, remedy) in [
+            ("13", Some(Remedy::MakeRoom)),
+            ("53100", Some(Remedy::MakeRoom)),
+            ("4874", Some(Remedy::MakeRoom)),
+            ("14", Some(Remedy::LetWrite)),
+            ("1544", Some(Remedy::LetWrite)), // READONLY_DIRECTORY
+            ("778", Some(Remedy::LookAtDisk)),
+            ("11", Some(Remedy::RestoreBackup)),
+            ("26", Some(Remedy::RestoreBackup)),
+            ("XX001", Some(Remedy::RestoreBackup)),
+            ("42501", Some(Remedy::BeTheOwner)),
+            ("5", None),
+            ("40001", None),
+            ("", None),
+        ] {
+            assert_eq!(Remedy::of_code(code), remedy, "{code}");
+        }
+        let full = DbError::failing(Failing::Full);
+        assert!(explain(&full).contains("make room"), "{}", explain(&full));
+        assert_eq!(chain(&full).matches("takes no writes").count(), 1);
     }
 }

@@ -1,5 +1,6 @@
 //! `tenantry doctor`: one line for each part, what is wrong and how to mend it.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::Db;
 use platform::http::HttpError;
-use platform::store::integrity::has_data_checksums;
+use platform::store::integrity::{Integrity, has_data_checksums};
 use platform::store::look::{Look, Schema};
 use serde_json::json;
 use web::Service;
@@ -52,7 +53,7 @@ fn warning(part: &str, text: String) -> Finding {
     Finding { part: part.to_owned(), state: State::Warning, text }
 }
 
-/// Looks at everything; makes no files and changes no store.
+/// Looks at everything; makes no files, and changes nothing in the store but the time of the last probe.
 pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = vec![finding("config", Ok(format!("public URL {}", config.public_url())))];
     let look = startup::look(&config).await;
@@ -73,17 +74,20 @@ pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCod
         findings.extend(outside(config).await);
     }
     let ok = findings.iter().all(|finding| finding.state != State::Wrong);
+    let mut text = String::new();
     if as_json {
         let check = |one: &Finding| {
             let ok = one.state != State::Wrong;
             json!({"part": one.part, "ok": ok, "state": one.state.name().to_lowercase(), "detail": one.text})
         };
-        println!("{}", json!({"ok": ok, "checks": findings.iter().map(check).collect::<Vec<_>>()}));
+        let checks = json!({"ok": ok, "checks": findings.iter().map(check).collect::<Vec<_>>()});
+        let _ = writeln!(text, "{checks}");
     } else {
         for one in &findings {
-            println!("{:<18} {:<7} {}", one.part, one.state.name(), one.text);
+            let _ = writeln!(text, "{:<18} {:<7} {}", one.part, one.state.name(), one.text);
         }
     }
+    super::print(&text)?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -106,7 +110,7 @@ fn database(config: &Config, look: &anyhow::Result<Look>) -> Result<String, Stri
         Ok(Schema::Current) => Ok(format!("{kind}, schema up to date")),
         Ok(Schema::Absent) => Err("there is no schema yet: run `tenantry migrate up`".to_owned()),
         Ok(Schema::Behind(names)) => {
-            Err(format!("{} migrations are missing: run `tenantry migrate up`", names.len()))
+            Err(format!("the schema is behind by {}: run `tenantry migrate up`", names.join(", ")))
         }
         Ok(Schema::Newer(names)) => Err(startup::newer_schema(names)),
     }
@@ -162,8 +166,22 @@ async fn names(service: &Service) -> Finding {
     warning("names", format!("{} {text}: {}", twins.len(), list.join("; ")))
 }
 
-/// Whether damaged pages would be noticed: SQLite's are checked by us, Postgres' by itself if its cluster was made for it.
+/// Whether a write reaches the disk: reads go on where it is full.
+async fn writes(db: &Db) -> Finding {
+    let written = db.probe().await.map(|()| "a small write reaches the disk".to_owned());
+    finding("writes", written.map_err(|error| platform::explain(&error)))
+}
+
+/// Whether pages are damaged, and whether it would be noticed: SQLite's are read by us, all of them, Postgres' by itself if its cluster
+/// was made for it.
 async fn pages(db: &Db) -> Finding {
+    match db.check_whole().await {
+        Ok(Integrity::Sound) => {}
+        Ok(Integrity::Corrupt(found)) => {
+            return finding("pages", Err(format!("damaged: {found}. Restore a backup")));
+        }
+        Err(error) => return finding("pages", Err(platform::explain(&error))),
+    }
     match has_data_checksums(db).await {
         Ok(Some(false)) => {
             let text =
@@ -171,8 +189,8 @@ async fn pages(db: &Db) -> Finding {
             warning("pages", text.to_owned())
         }
         Ok(Some(true)) => finding("pages", Ok("the cluster has data checksums".to_owned())),
-        Ok(None) => finding("pages", Ok("the service checks a table a minute".to_owned())),
-        Err(error) => finding("pages", Err(platform::chain(&error))),
+        Ok(None) => finding("pages", Ok("none is damaged; the service checks a table a minute".to_owned())),
+        Err(error) => finding("pages", Err(platform::explain(&error))),
     }
 }
 
@@ -182,15 +200,15 @@ async fn outside(config: Config) -> Vec<Finding> {
         let envelope = KeySource::of(&config).and_then(|source| source.envelope());
         let envelope = envelope.map_err(|error| format!("{error:#}"))?;
         let db = Db::open(&config.database, &config.data.dir, Clock::default()).await;
-        let db = db.map_err(|error| platform::chain(&error))?;
+        let db = db.map_err(|error| platform::explain(&error))?;
         Service::new(Arc::new(config), db, envelope, LookupKey::throw_away())
             .map_err(|error| error.to_string())
     };
     let service: Service = match opened.await {
         Ok(service) => service,
-        Err(error) => return vec![finding("outside", Err(error))],
+        Err(error) => return vec![finding("writes", Err(error))],
     };
-    let mut found = vec![names(&service).await, pages(&service.db).await];
+    let mut found = vec![writes(&service.db).await, pages(&service.db).await, names(&service).await];
     for name in backends::configured(&service).into_iter().filter(|name| *name != "builtin") {
         let asked = match backends::backend(&service, name) {
             Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),

@@ -57,7 +57,8 @@ impl KeySource {
         }
         if config.database.is_postgres() {
             bail!(
-                "secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY to the output of `openssl rand -base64 32`"
+                "secrets.master_key is required on Postgres: set TENANTRY_MASTER_KEY, for a new database to the output of `openssl rand \
+                 -base64 32`, for one that was served before to the key that it was served with: another one opens nothing"
             );
         }
         let path = config.data.dir.join(FILE);
@@ -114,7 +115,9 @@ impl KeySource {
 }
 
 fn read(path: &Path, text: &str) -> anyhow::Result<Envelope> {
-    Envelope::new(text).ok_or_else(|| anyhow!("{} does not hold 32 bytes in base64", path.display()))
+    Envelope::new(text).ok_or_else(|| {
+        anyhow!("{} does not hold 32 bytes in base64: put the file back from the backup", path.display())
+    })
 }
 
 /// Written beside, then linked: the file is there with its whole content or not at all, wherever the process is killed.

@@ -231,17 +231,17 @@ mod tests {
     fn the_environment_overlays_the_file_which_overlays_the_defaults() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("tenantry.toml");
-        std::fs::write(&file, "[jobs]\nat_once = 3\npoll = \"2s\"\n").unwrap();
+        std::fs::write(&file, "[jobs]\nat_once = 13\npoll = \"2s\"\n").unwrap();
         let secret = directory.path().join("secret");
         std::fs::write(&secret, "hush\n").unwrap();
         let variables = environment(&[
-            ("TENANTRY__JOBS__AT_ONCE", "4"),
+            ("TENANTRY__JOBS__AT_ONCE", "14"),
             ("TENANTRY_LISTEN", "127.0.0.1:9"),
             ("TENANTRY_BOOTSTRAP_KEY_FILE", secret.to_str().unwrap()),
             ("TENANTRY__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1/32"),
         ]);
         let config = load(Some(&file), variables).unwrap();
-        assert_eq!(config.jobs.at_once, 4);
+        assert_eq!(config.jobs.at_once, 14);
         assert_eq!(config.jobs.poll.as_secs(), 2);
         assert_eq!(config.server.listen.port(), 9);
         assert_eq!(config.server.trusted_proxies.len(), 2);

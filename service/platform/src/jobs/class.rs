@@ -76,6 +76,11 @@ impl Class {
         }
     }
 
+    /// Places that a process has at least: what the classes have to themselves.
+    pub(crate) fn places_min() -> usize {
+        Class::ALL.into_iter().map(Class::reserved).sum()
+    }
+
     fn reserved(self) -> usize {
         match self {
             Self::Provisioning | Self::Delivery => 2,
@@ -98,9 +103,8 @@ impl Class {
     }
 }
 
-/// The places of a process: at least what the classes have to themselves.
 fn places(at_once: usize) -> usize {
-    at_once.max(Class::ALL.into_iter().map(Class::reserved).sum())
+    at_once.max(Class::places_min())
 }
 
 /// Which classes are closed under this load.

@@ -97,6 +97,30 @@ impl Db {
         }
     }
 
+    /// Looks at all pages of all tables at once, where SQLite is the store: somebody waits for the answer.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store can't be asked.
+    pub async fn check_whole(&self) -> Result<Integrity, DbError> {
+        let Some(url) = self.file() else {
+            self.read_checksum_failures().await?;
+            return Ok(self.integrity());
+        };
+        let options = open::sqlite_options(&url)?.create_if_missing(false).read_only(true);
+        let mut connection = options.connect().await.map_err(opening)?;
+        let mut looked = Ok(());
+        for table in tables(&mut connection).await? {
+            looked = look_at(&mut connection, &table, Depth::Quick)
+                .await
+                .map(|finding| self.findings().note(&table, Depth::Quick, finding));
+            if looked.is_err() {
+                break;
+            }
+        }
+        let _ = connection.close().await;
+        looked.map(|()| self.integrity())
+    }
+
     async fn check_table(&self, url: &str) -> Result<(), DbError> {
         let options = open::sqlite_options(url)?.create_if_missing(false).read_only(true);
         let mut connection = options.connect().await.map_err(opening)?;
@@ -112,11 +136,8 @@ impl Db {
                 .last_whole_check()
                 .await?
                 .is_none_or(|last| (self.clock().now() - last).num_days() >= WHOLE_CHECK_DAYS);
-            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name DESC";
-            let names = sqlx::query(sql).fetch_all(&mut *connection).await.map_err(opening)?;
-            let names: Result<Vec<String>, _> = names.iter().map(|row| row.try_get(0)).collect();
             let depth = if whole_is_due { Depth::Whole } else { Depth::Quick };
-            *round = Round { waiting: names.map_err(opening)?, depth };
+            *round = Round { waiting: tables(connection).await?, depth };
             return Ok(());
         };
         let finding = match look_at(connection, &table, round.depth).await {
@@ -162,6 +183,14 @@ impl Db {
         .await
         .map(drop)
     }
+}
+
+/// The names of all tables, the last first.
+async fn tables(connection: &mut SqliteConnection) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name DESC";
+    let names = sqlx::query(sql).fetch_all(connection).await.map_err(opening)?;
+    let names: Result<Vec<String>, _> = names.iter().map(|row| row.try_get(0)).collect();
+    names.map_err(opening)
 }
 
 /// What the check of one table finds; `None` if it is sound.

@@ -92,8 +92,15 @@ pub enum LookError {
     )]
     NotAMember(&'static str, String),
     /// Anything else.
-    #[error("the store can't be read: {}", crate::chain(.0))]
-    Store(#[from] DbError),
+    #[error("the store can't be read: {}", crate::error::explain(.0))]
+    Store(DbError),
+}
+
+impl From<DbError> for LookError {
+    // No `source`: its text is in this one's already.
+    fn from(error: DbError) -> Self {
+        LookError::Store(error)
+    }
 }
 
 impl From<DbErr> for LookError {
