@@ -3,7 +3,7 @@
 mod lookup;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -70,7 +70,6 @@ struct Inner {
     reads: Shares,
     watch: Arc<Watch>,
     pulse: Cache<(), Option<Timestamp>>,
-    findings: Mutex<Findings>,
     round: tokio::sync::Mutex<Round>,
     /// The URL of SQLite's file.
     file: Option<String>,
@@ -109,7 +108,7 @@ impl Db {
         let (writes, reads) = shares(config, file.is_some());
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
         let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
-        let (findings, round) = (Mutex::default(), tokio::sync::Mutex::default());
+        let round = tokio::sync::Mutex::default();
         let (listeners, pulse) = (RwLock::default(), Cache::builder().time_to_live(PULSE).build());
         let inner = Inner {
             writer,
@@ -118,7 +117,6 @@ impl Db {
             reads,
             watch,
             pulse,
-            findings,
             round,
             file,
             backend,
@@ -198,7 +196,7 @@ impl Db {
     }
 
     pub(crate) fn findings(&self) -> MutexGuard<'_, Findings> {
-        self.inner.findings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.watch.findings()
     }
 
     pub(crate) fn round(&self) -> &tokio::sync::Mutex<Round> {

@@ -93,7 +93,7 @@ impl From<DbErr> for DbError {
         match Kind::of_orm(&error) {
             Kind::Busy => DbError::Busy(error),
             Kind::Full => DbError::Full(error),
-            Kind::Broken => DbError::Broken(error),
+            Kind::Broken | Kind::Damaged => DbError::Broken(error),
             Kind::Other => DbError::Sql(error),
         }
     }
@@ -172,6 +172,8 @@ pub(crate) enum Kind {
     Busy,
     Full,
     Broken,
+    /// What lies on the disk makes no sense: whatever doesn't read it goes on.
+    Damaged,
     Other,
 }
 
@@ -208,8 +210,10 @@ impl Kind {
             // too many connections, out of memory, shutting down, starting up, idle in a transaction
             "53300" | "53200" | "57P01" | "57P02" | "57P03" | "25P03" => Kind::Busy,
             "53100" => Kind::Full,
-            // I/O error; read-only transaction: a standby, or a server that protects a full disk; corrupt data or index
-            "58030" | "25006" | "XX001" | "XX002" => Kind::Broken,
+            // I/O error; read-only transaction: a standby, or a server that protects a full disk
+            "58030" | "25006" => Kind::Broken,
+            // corrupt data or index
+            "XX001" | "XX002" => Kind::Damaged,
             _ => Kind::Other,
         }
     }
@@ -221,8 +225,10 @@ impl Kind {
             5 | 6 | 7 | 9 | 15 => Kind::Busy,
             // FULL
             13 => Kind::Full,
-            // READONLY, IOERR, CORRUPT, CANTOPEN, NOTADB
-            8 | 10 | 11 | 14 | 26 => Kind::Broken,
+            // READONLY, IOERR, CANTOPEN
+            8 | 10 | 14 => Kind::Broken,
+            // CORRUPT, NOTADB
+            11 | 26 => Kind::Damaged,
             _ => Kind::Other,
         }
     }
@@ -260,13 +266,14 @@ mod tests {
             ("778", Kind::Broken),
             ("1034", Kind::Broken),
             ("8", Kind::Broken),
-            ("11", Kind::Broken),
+            ("11", Kind::Damaged),
+            ("26", Kind::Damaged),
             ("1", Kind::Other),
             ("40001", Kind::Busy),
             ("57014", Kind::Busy),
             ("53100", Kind::Full),
             ("25006", Kind::Broken),
-            ("XX001", Kind::Broken),
+            ("XX001", Kind::Damaged),
             ("42601", Kind::Other),
             ("", Kind::Other),
         ] {

@@ -7,9 +7,10 @@
 //! The probe has a second purpose on SQLite. A commit whose sync failed may lie whole in the log behind the end that everybody
 //! knows; a crash would bring it back although it was refused. The next commit overwrites it, so the first one is the probe's.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::integrity::Findings;
 use crate::error::Kind;
 
 /// How often a failing store is asked whether it takes writes again.
@@ -39,6 +40,7 @@ pub enum Health {
 #[derive(Debug)]
 pub(crate) struct Watch {
     state: Mutex<State>,
+    findings: Mutex<Findings>,
 }
 
 #[derive(Debug)]
@@ -50,13 +52,18 @@ struct State {
 impl Default for Watch {
     fn default() -> Self {
         let now = Instant::now();
-        Self { state: Mutex::new(State { health: Health::Good, probed: now }) }
+        Self { state: Mutex::new(State { health: Health::Good, probed: now }), findings: Mutex::default() }
     }
 }
 
 impl Watch {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is damaged, as far as somebody looked.
+    pub(crate) fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -89,6 +96,10 @@ impl Watch {
         match Kind::of(error) {
             Kind::Full => self.failed(Failing::Full),
             Kind::Broken => self.failed(Failing::Broken),
+            Kind::Damaged if self.findings().met(error) => {
+                tracing::error!(%error, "a damaged page was met: restore a backup");
+            }
+            Kind::Damaged => {}
             Kind::Busy | Kind::Other => {}
         }
     }

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use sea_orm::DbBackend;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
-use super::connection::{opening, sqlite_code};
+use super::connection::opening;
 use super::{crash, open};
 use crate::db::Db;
+use crate::error::Kind;
 use crate::{DbError, Timestamp};
 
 /// Between two whole checks of SQLite, in days.
@@ -30,10 +31,11 @@ pub enum Integrity {
     Corrupt(String),
 }
 
-/// SQLite's primary result codes for a damaged file: CORRUPT and NOTADB.
-const SQLITE_DAMAGED: [i32; 2] = [11, 26];
 /// Under what Postgres' failed checksums are retained; SQLite's findings are by table.
 const CHECKSUMS: &str = "checksums";
+
+/// And what statements met.
+const MET: &str = "a page that was needed";
 
 /// How a table is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +76,11 @@ impl Findings {
             }
             None => self.0.retain(|name, (found, _)| name != table || *found > depth),
         }
+    }
+
+    /// That a statement met a damaged page; whether that is news. No check takes it back: it doesn't say where the page is.
+    pub(crate) fn met(&mut self, error: &sqlx::Error) -> bool {
+        self.0.insert(MET.to_owned(), (Depth::Whole, error.to_string())).is_none()
     }
 
     pub(crate) fn integrity(&self) -> Integrity {
@@ -207,9 +214,7 @@ async fn look_at(
     let found: Vec<String> = match crash::unless_one_dies(checked).await {
         Ok(rows) => rows.iter().filter_map(|row| row.try_get(0).ok()).collect(),
         // So damaged that the check itself can't go on.
-        Err(error) if sqlite_code(&error).is_some_and(|code| SQLITE_DAMAGED.contains(&(code & 0xff))) => {
-            vec![error.to_string()]
-        }
+        Err(error) if Kind::of(&error) == Kind::Damaged => vec![error.to_string()],
         Err(error) => return Err(opening(error)),
     };
     if found == ["ok"] {
