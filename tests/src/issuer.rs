@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -43,6 +44,8 @@ pub struct Mischief {
     pub discovery: Option<Edit>,
     /// Changes what goes back by the browser.
     pub answer: Option<EditPairs>,
+    /// The token endpoint answers with this status and nothing else.
+    pub token_status: Option<u16>,
     /// Keys that are published instead.
     pub keys: Option<Value>,
 }
@@ -100,6 +103,9 @@ impl State {
             "email": "alice@corp.example", "email_verified": true, "name": "Alice",
         });
         let mischief = self.mischief.lock().expect("a lock");
+        if let Some(status) = mischief.token_status.and_then(|status| StatusCode::from_u16(status).ok()) {
+            return HttpResponse::build(status).body("<h1>Oops</h1>");
+        }
         if let Some(edit) = &mischief.claims {
             edit(&mut claims);
         }

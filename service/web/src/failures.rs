@@ -39,6 +39,9 @@ pub enum Acting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FailureOf {
     Network(Network),
+    /// An identity provider's answer that isn't accepted. Apart from the rest, and no place is held for it: nobody guesses the state that it
+    /// answers, and a provider that hangs must keep nobody from anything else.
+    SignIn(Network),
     /// A wrong secret: who knows the right one and comes from elsewhere isn't locked out.
     Secret(Uuid, Network),
     Client(Uuid),
@@ -56,7 +59,7 @@ impl FailureOf {
 
     fn most(self) -> u64 {
         match self {
-            Self::Network(_) | Self::Secret(..) => FAILURES_PER_MINUTE,
+            Self::Network(_) | Self::SignIn(_) | Self::Secret(..) => FAILURES_PER_MINUTE,
             Self::Client(_) => FAILURES_PER_CLIENT,
         }
     }
@@ -101,6 +104,7 @@ impl Line {
 #[derive(Debug)]
 pub(crate) struct Failures {
     networks: Tally<FailureOf>,
+    sign_ins: Tally<FailureOf>,
     secrets: Tally<FailureOf>,
     clients: Tally<FailureOf>,
     lines: Mutex<HashMap<FailureOf, Line>>,
@@ -109,7 +113,13 @@ pub(crate) struct Failures {
 impl Default for Failures {
     fn default() -> Self {
         let tally = || Tally::new(MINUTE);
-        Self { networks: tally(), secrets: tally(), clients: tally(), lines: Mutex::default() }
+        Self {
+            networks: tally(),
+            sign_ins: tally(),
+            secrets: tally(),
+            clients: tally(),
+            lines: Mutex::default(),
+        }
     }
 }
 
@@ -117,6 +127,7 @@ impl Failures {
     fn tally(&self, of: FailureOf) -> &Tally<FailureOf> {
         match of {
             FailureOf::Network(_) => &self.networks,
+            FailureOf::SignIn(_) => &self.sign_ins,
             FailureOf::Secret(..) => &self.secrets,
             FailureOf::Client(_) => &self.clients,
         }
@@ -181,8 +192,8 @@ impl Failures {
     }
 
     pub(crate) fn tidy(&self) {
-        let Self { networks, secrets, clients, lines: _ } = self;
-        for tally in [networks, secrets, clients] {
+        let Self { networks, sign_ins, secrets, clients, lines: _ } = self;
+        for tally in [networks, sign_ins, secrets, clients] {
             tally.tidy();
         }
     }

@@ -161,7 +161,10 @@ fn settle(keeper: &Gatekeeper, rules: &Rules, request: &HttpRequest, answered: O
     match (attempt, answered.map(is_failure)) {
         (Some(attempt), Some(false)) => attempt.give_back(),
         (Some(attempt), Some(true) | None) => drop(attempt),
-        (None, Some(true)) => keeper.limits.failures.count(nobody(keeper, request)),
+        (None, Some(true)) => {
+            let address = peer::address(request, &keeper.service.config.server.trusted_proxies);
+            keeper.limits.failures.count(stranger(rules, Network::of(address)));
+        }
         (None, Some(false) | None) => {}
     }
 }
@@ -177,9 +180,14 @@ fn is_failure(status: StatusCode) -> bool {
     )
 }
 
-fn nobody(keeper: &Gatekeeper, request: &HttpRequest) -> FailureOf {
-    let address = peer::address(request, &keeper.service.config.server.trusted_proxies);
-    FailureOf::of(Acting::Nobody, Network::of(address))
+/// For whom a failure of nobody in particular counts.
+fn stranger(rules: &Rules, network: Network) -> FailureOf {
+    match rules.failures {
+        CountFailures::OfSignIn => FailureOf::SignIn(network),
+        CountFailures::Never | CountFailures::OfNetwork | CountFailures::OfClient => {
+            FailureOf::of(Acting::Nobody, network)
+        }
+    }
 }
 
 /// Tells the journal, which keeps a body only if it is there as a whole: a stream isn't gathered for it.
@@ -230,8 +238,9 @@ async fn admit(
 ) -> Result<Admitted, Problem> {
     let service = &keeper.service;
     let address = peer::address(request.request(), &service.config.server.trusted_proxies);
-    let counted = rules.failures == CountFailures::OfNetwork && service.config.rate_limit.enabled;
-    let may_fail = counted.then(|| FailureOf::of(Acting::Nobody, Network::of(address)));
+    let is_counted = matches!(rules.failures, CountFailures::OfNetwork | CountFailures::OfSignIn);
+    let may_fail =
+        (is_counted && service.config.rate_limit.enabled).then(|| stranger(rules, Network::of(address)));
     may_fail.map_or(Ok(()), |of| keeper.limits.failures.may(of))?;
     // Held until the body is read, or the request refused.
     let arrival = body::arrive(keeper, request, Network::of(address))?;
@@ -270,7 +279,7 @@ async fn admit(
     if let Some(Start::Go(mark)) = &repeat {
         ctx.idempotency = Some(mark.clone());
     }
-    if let Some(of) = may_fail {
+    if let (Some(of), CountFailures::OfNetwork) = (may_fail, rules.failures) {
         // Last of all: whoever sends slowly keeps no place from others.
         let attempt = keeper.limits.failures.attempt(of).await?;
         request.extensions_mut().insert(attempt);

@@ -38,6 +38,8 @@ pub(crate) enum CountFailures {
     Never,
     /// For the network from which they come; its place is taken before the handler runs.
     OfNetwork,
+    /// For the network, apart from its other failures; no place is held.
+    OfSignIn,
     /// For the client; the handler takes the place as soon as it knows who that is.
     OfClient,
 }
@@ -158,6 +160,14 @@ impl Route {
     #[must_use]
     pub fn counts_failures(mut self) -> Self {
         self.failures = CountFailures::OfNetwork;
+        self
+    }
+
+    /// Failures of this route count for the network they come from, as those of sign-ins: what an identity provider answers through the
+    /// browser.
+    #[must_use]
+    pub fn counts_failures_of_sign_ins(mut self) -> Self {
+        self.failures = CountFailures::OfSignIn;
         self
     }
 

@@ -330,3 +330,35 @@ async fn entra_and_google_are_read_as_they_are() {
     stage.app.stop().await;
     stage.issuer.stop().await;
 }
+
+#[actix_web::test]
+async fn a_provider_that_fails_is_nobodys_failure() {
+    let app = TestApp::start().await;
+    let (tenant, issuer) = (app.tenant("acme").await, Issuer::start());
+    let module = module(&app, "app", json!({})).await;
+    let body =
+        json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "c1", "clientSecret": "s"});
+    connect(&tenant, body).await;
+    let stage = Stage { app, tenant, issuer, module };
+    stage.issuer.misbehave(|mischief| mischief.token_status = Some(500));
+    for number in 0..25 {
+        let page = stage.go().await;
+        assert_eq!(page.status, 503, "{number}: {}", page.text);
+        if number == 0 {
+            assert_eq!(stage.reason(&page).await, "oidc.provider_unreachable");
+        }
+    }
+    stage.issuer.misbehave(|_| ());
+    assert!(stage.go().await.parameter("code").is_some(), "everybody behind the address still gets in");
+    // What a provider says wrongly counts, and for sign-ins alone.
+    stage.issuer.misbehave(|mischief| {
+        mischief.claims = Some(Box::new(|claims| claims["nonce"] = json!("another")));
+    });
+    let mut last = 0;
+    for _ in 0..25 {
+        last = stage.go().await.status.as_u16();
+    }
+    assert_eq!(last, 429);
+    stage.app.anyone().get("/invitations/accept?token=wrong").await.expect(404);
+    stage.app.stop().await;
+}

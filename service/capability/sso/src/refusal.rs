@@ -48,6 +48,7 @@ reasons! {
     IssMissing = "oidc.iss_missing" ProviderAdmin "The provider promises the iss parameter (RFC 9207) but didn't send it.";
     IssWrong = "oidc.iss_wrong" ProviderAdmin "The answer came from another issuer than the one that was asked.";
     CodeMissing = "oidc.code_missing" ProviderAdmin "The provider sent neither a code nor an error.";
+    ProviderUnreachable = "oidc.provider_unreachable" ProviderAdmin "The provider fails or doesn't answer: is it up? Try again.";
     TokenRequestFailed = "oidc.token_request_failed" TenantAdmin "The provider refused the code: check client id, client secret (expired?) and redirect URI.";
     IdTokenMissing = "oidc.id_token_missing" ProviderAdmin "The provider sent no ID token: the client must be allowed the scope openid.";
     SignatureWrong = "oidc.signature_wrong" ProviderAdmin "The ID token isn't signed with one of the provider's published keys.";

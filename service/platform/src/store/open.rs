@@ -76,7 +76,8 @@ pub(crate) async fn overwrite_end_of_log(url: &str) -> Result<(), DbError> {
 /// How long a transaction may do nothing, in milliseconds: the process that began it is frozen or gone, and others wait.
 const IDLE_MAX_MS: u128 = 10_000;
 
-/// Bounds that the server keeps for each connection: a statement ends with the request that asked for it.
+/// Bounds that the server keeps for each connection: a statement ends with the request that asked for it. And a commit is answered when it
+/// is on the disk, whatever the server's default: what was acknowledged isn't lost.
 fn session(config: &Database) -> String {
     let (lock, statement) = (config.lock_timeout.as_millis(), config.statement_timeout.as_millis());
     // 0 switches a bound off, for Postgres; that of idle transactions stays.
@@ -84,6 +85,7 @@ fn session(config: &Database) -> String {
     format!(
         "SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
          SET idle_in_transaction_session_timeout = {idle}; SET client_connection_check_interval = 1000; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; \
          SET ROLE {}",
         migration::postgres::APP_ROLE
     )

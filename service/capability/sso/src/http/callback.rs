@@ -29,7 +29,7 @@ pub(super) fn routes() -> Routes {
     let provider = Access::Public("an identity provider answers through the browser; its answer is verified");
     let proof = Access::Public("the browser that began the sign-in proves an account with a mailed code");
     let sp = Access::Public("identity providers read it before they know anything");
-    let answer = |route: web::Route| route.counts_failures().body_bytes_max(RESPONSE_BYTES_MAX);
+    let answer = |route: web::Route| route.counts_failures_of_sign_ins().body_bytes_max(RESPONSE_BYTES_MAX);
     Routes::new()
         .add_with(
             Method::GET,

@@ -19,7 +19,7 @@ use crate::refusal::Refused;
 
 pub(super) fn routes() -> Routes {
     let provider = Access::Public("an identity provider signs somebody out; its message is verified");
-    let answer = |route: web::Route| route.counts_failures().body_bytes_max(RESPONSE_BYTES_MAX);
+    let answer = |route: web::Route| route.counts_failures_of_sign_ins().body_bytes_max(RESPONSE_BYTES_MAX);
     Routes::new()
         .add_with(
             Method::POST,

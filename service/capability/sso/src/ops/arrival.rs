@@ -76,7 +76,9 @@ pub(super) fn problem_of(refused: &Refused) -> Problem {
         "sign_in.proof_wrong" => Code::SsoProofWrong,
         "saml.certificate_missing" => Code::ConnectionIncomplete,
         "oidc.url_refused" => Code::UrlRefused,
-        "oidc.discovery_failed" | "saml.metadata_unusable" => Code::ProviderUnreachable,
+        "oidc.discovery_failed" | "oidc.provider_unreachable" | "saml.metadata_unusable" => {
+            Code::ProviderUnreachable
+        }
         "sign_in.internal" => Code::Internal,
         _ => Code::SsoRefused,
     };

@@ -19,7 +19,7 @@ use openidconnect::{
     IssuerUrl, LoginHint, LogoutProviderMetadata, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
     PkceCodeVerifier, ProviderMetadata, Scope, SubjectIdentifier, TokenResponse as _, UserInfoClaims,
 };
-use platform::http::HttpError;
+use platform::http::{HttpError, retry_after};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -30,7 +30,7 @@ use web::Service;
 use super::claims::{lacks, profile};
 use super::connections::Connection;
 use super::relying_party::{
-    check_at_hash, client, discover, no_token_endpoint, token_error, verification_error,
+    check_at_hash, client, discover, no_token_endpoint, token_error, userinfo_error, verification_error,
 };
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
@@ -132,7 +132,16 @@ pub(super) fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + us
     let client = service.http.clone();
     move |request| {
         let client = client.clone();
-        Box::pin(async move { client.exchange(request).await })
+        Box::pin(async move {
+            let host = request.uri().host().unwrap_or_default().to_owned();
+            let answer = client.exchange(request).await?;
+            // A provider that fails says nothing of the person: it is as if it didn't answer.
+            if answer.status().is_server_error() {
+                let (status, retry_after) = (answer.status().as_u16(), retry_after(answer.headers()));
+                return Err(HttpError::Status { host, status, retry_after });
+            }
+            Ok(answer)
+        })
     }
 }
 
@@ -262,10 +271,8 @@ impl Providers {
             let request = client
                 .user_info(answer.access_token().clone(), Some(subject))
                 .map_err(|_| Refused::new(Reason::UserinfoFailed))?;
-            let info: UserInfoClaims<Extra, CoreGenderClaim> = request
-                .request_async(&http)
-                .await
-                .map_err(|error| Refused::new(Reason::UserinfoFailed).got(error.to_string()))?;
+            let info: UserInfoClaims<Extra, CoreGenderClaim> =
+                request.request_async(&http).await.map_err(|error| userinfo_error(&error))?;
             if let Ok(Value::Object(more)) = serde_json::to_value(&info) {
                 // The ID token is signed; what it says stays.
                 for (name, value) in more {

@@ -67,9 +67,22 @@ pub(super) fn token_error<E: std::error::Error + 'static, T: openidconnect::Erro
         openidconnect::RequestTokenError::ServerResponse(answer) => {
             refused.got(serde_json::to_string(answer).unwrap_or_default())
         }
-        openidconnect::RequestTokenError::Request(error) => refused.got(error.to_string()),
+        // What the provider doesn't answer is no failure of the person's.
+        openidconnect::RequestTokenError::Request(error) => {
+            Refused::new(Reason::ProviderUnreachable).got(error.to_string())
+        }
         _ => refused.got("the answer can't be read"),
     }
+}
+
+pub(super) fn userinfo_error<E: std::error::Error + 'static>(
+    error: &openidconnect::UserInfoError<E>,
+) -> Refused {
+    let reason = match error {
+        openidconnect::UserInfoError::Request(_) => Reason::ProviderUnreachable,
+        _ => Reason::UserinfoFailed,
+    };
+    Refused::new(reason).got(error.to_string())
 }
 
 pub(super) fn verification_error(error: &ClaimsVerificationError) -> (Refused, bool) {
