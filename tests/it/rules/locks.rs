@@ -30,7 +30,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
             user_name: format!("u{at}"),
             user_name_key: format!("u{at}"),
             source: "jit".to_owned(),
-            role: if at % 3 == 0 { "admin".to_owned() } else { "viewer".to_owned() },
+            role: if at.is_multiple_of(3) { "admin".to_owned() } else { "viewer".to_owned() },
             resource: json!({"userName": format!("u{at}"), "active": true}),
             ..first.clone()
         };

@@ -86,7 +86,7 @@ fn read(row: &passkey::Model) -> Result<Passkey, Problem> {
 async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
     let there = tx.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
     room(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
-    Ok(rows_of(tx, operator).await?)
+    rows_of(tx, operator).await
 }
 
 /// Begins to make a passkey; answers the ceremony's id and what the browser is asked.
