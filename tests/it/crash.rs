@@ -255,10 +255,12 @@ async fn sigterm_drains_and_exits_with_zero() {
 async fn two_processes_share_one_store_and_no_work_is_done_twice() {
     let store = Store::new().await;
     let module = Receiver::start();
-    let one = Process::start(PROGRAM, &store, None, &[]).await;
+    // The usual lease: one of a second is lost where two processes write to one file on a busy machine, and a push comes twice by right.
+    let settings = [("TENANTRY__JOBS__LEASE", "10s")];
+    let one = Process::start(PROGRAM, &store, None, &settings).await;
     one.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
     one.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
-    let two = Process::start(PROGRAM, &store, None, &[]).await;
+    let two = Process::start(PROGRAM, &store, None, &settings).await;
     let slugs: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
     for (number, slug) in slugs.iter().enumerate() {
         let process = if number % 2 == 0 { &one } else { &two };
