@@ -16,13 +16,13 @@ use entity::sso::{connection, domain, issuer, sign_in};
 use entity::tenancy::organization;
 use entity::webhooks::{endpoint, module};
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
 use platform::config::Config;
 use platform::rules::Rule;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Work as _};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Browser, Client, Issuer, OidcProvider, Reply, Tenant, TestApp};
+use tests::{Browser, Client, Issuer, OidcProvider, Page, Reply, Tenant, TestApp};
 use uuid::Uuid;
 
 /// How many at once.
@@ -732,6 +732,24 @@ async fn mailed_code(app: &TestApp, number: usize) -> String {
     .await
 }
 
+/// Sends codes on a page that asks for one, in its browser, as many at once as there are.
+fn answers(
+    app: &TestApp,
+    browser: &Browser,
+    page: &Page,
+) -> impl Fn(String) -> LocalBoxFuture<'static, Reply> + use<> {
+    let (url, fields) = page.form();
+    let cookie = browser.cookie(url.as_str(), "tnt_browser").expect("a cookie of the browser");
+    let anyone = app.anyone();
+    move |code| {
+        let mut fields = fields.clone();
+        fields.retain(|(name, _)| name != "code");
+        fields.push(("code".to_owned(), code));
+        let request = anyone.request(Method::POST, url.as_str());
+        Reply::read(request.header("cookie", format!("tnt_browser={cookie}")).form(&fields)).boxed_local()
+    }
+}
+
 #[actix_web::test]
 async fn of_a_hundred_and_fifty_codes_at_once_five_are_compared() {
     let (app, op) = (stage(|_| ()).await, OidcProvider::start().await);
@@ -740,18 +758,9 @@ async fn of_a_hundred_and_fifty_codes_at_once_five_are_compared() {
     let page = super::sso::sign_in(&app, &mut browser, &module, &acme, "alice").await;
     assert!(page.text.contains("Is this account yours?"), "{}", page.text);
     let right = mailed_code(&app, 1).await;
-    let (url, fields) = page.form();
-    let cookie =
-        browser.cookie(url.as_str(), "tnt_browser").unwrap_or_else(|| panic!("no cookie of the browser"));
-    let send = |code: String| {
-        let mut fields = fields.clone();
-        fields.retain(|(name, _)| name != "code");
-        fields.push(("code".to_owned(), code));
-        let request = app.anyone().request(Method::POST, url.as_str());
-        Reply::read(request.header("cookie", format!("tnt_browser={cookie}")).form(&fields))
-    };
+    let send = answers(&app, &browser, &page);
     let wrong = (0..150).map(|at| format!("{at:06}")).filter(|code| *code != right);
-    let replies = join_all(wrong.map(send)).await;
+    let replies = join_all(wrong.map(&send)).await;
     assert!(replies.iter().all(|reply| reply.status.is_client_error()), "{:?}", replies.first());
     let listed = acme.admin.get("/api/v1/tenants/acme/sign-ins").await.expect(200);
     let sign_in = &listed["items"][0];

@@ -6,7 +6,6 @@
 mod load;
 mod outside;
 
-use crate::jobs::Class;
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
+
+use crate::jobs::Class;
 
 pub use load::{ConfigError, DEFAULTS, load};
 pub use outside::{Azure, Billing, Identity, Instances, Keycloak, Provisioning, Quota, Zitadel};
@@ -399,13 +400,10 @@ impl Config {
         {
             return invalid("database.url", "must begin with sqlite: or postgres:");
         }
+        let places = format!("{}: what the classes of jobs have to themselves", Class::places_min());
         for (key, is_enough, least) in [
             ("jobs.lease", self.jobs.lease >= Duration::from_secs(1), "1s"),
-            (
-                "jobs.at_once",
-                self.jobs.at_once >= Class::places_min(),
-                "9: what the classes of jobs have to themselves",
-            ),
+            ("jobs.at_once", self.jobs.at_once >= Class::places_min(), places.as_str()),
             ("database.connections_max", self.database.connections_max >= 4, "4"),
             ("server.connections_max", self.server.connections_max >= 16, "16"),
             ("server.bodies_in_memory", self.server.bodies_in_memory >= 1 << 20, "1048576 (bytes)"),

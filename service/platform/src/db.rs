@@ -68,6 +68,8 @@ struct Inner {
     reader: Connections,
     writes: Shares,
     reads: Shares,
+    /// For one statement each, before a tenant is known.
+    lookups: Shares,
     watch: Arc<Watch>,
     pulse: Cache<(), Option<Timestamp>>,
     round: tokio::sync::Mutex<Round>,
@@ -106,6 +108,7 @@ impl Db {
         let connections = |pools| Connections::new(pools, watch.clone());
         let (writer, reader) = (connections(writer), connections(reader));
         let (writes, reads) = shares(config, file.is_some());
+        let lookups = Shares::new(LOOKUPS, LOOKUPS);
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
         let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
         let round = tokio::sync::Mutex::default();
@@ -115,6 +118,7 @@ impl Db {
             reader,
             writes,
             reads,
+            lookups,
             watch,
             pulse,
             round,
@@ -290,7 +294,7 @@ impl Db {
     }
 
     async fn look_up(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
-        let _turn = self.inner.reads.turn(Holder::Anybody).await?;
+        let _turn = self.inner.lookups.turn(Holder::Platform).await?;
         Ok(self.inner.reader.query_one(statement).await?)
     }
 
@@ -347,7 +351,7 @@ impl Db {
         let begin = if access == Access::Read { "BEGIN READ ONLY" } else { "BEGIN" };
         match holder {
             Holder::Tenant(tenant) => format!("{begin}; SET LOCAL app.tenant_id = '{tenant}'").into(),
-            Holder::Platform | Holder::Anybody => {
+            Holder::Platform => {
                 format!("{begin}; SET LOCAL ROLE {}", migration::postgres::PLATFORM_ROLE).into()
             }
         }
@@ -398,11 +402,10 @@ impl Db {
 fn shares(config: &Database, is_sqlite: bool) -> (Shares, Shares) {
     if is_sqlite {
         let readers = usize::try_from(open::SQLITE_READERS).unwrap_or(1);
-        let writes = Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES, LOOKUPS);
-        return (writes, Shares::new(SQLITE_READS, readers, LOOKUPS));
+        return (Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES), Shares::new(SQLITE_READS, readers));
     }
     let all = usize::try_from(config.connections_max).unwrap_or(1);
-    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART, LOOKUPS);
+    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART);
     (part(), part())
 }
 

@@ -66,11 +66,12 @@ impl DbError {
 
     /// What somebody can do about it, where something can be done.
     pub fn remedy(&self) -> Option<&'static str> {
-        let (DbError::Full(error) | DbError::Broken(error) | DbError::Sql(error)) = self else { return None };
-        Remedy::of(error).map(Remedy::text).or(match self {
-            DbError::Full(_) => Some(Remedy::MakeRoom.text()),
+        let remedy = match self {
+            DbError::Full(_) => Some(Remedy::MakeRoom),
+            DbError::Broken(error) | DbError::Sql(error) => Remedy::of(error),
             _ => None,
-        })
+        };
+        remedy.map(Remedy::text)
     }
 
     /// What is known of a store that takes no writes, said to somebody who would have written.
@@ -111,36 +112,25 @@ enum Remedy {
 
 impl Remedy {
     fn of(error: &DbErr) -> Option<Self> {
-        let (DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error))) = error
-        else {
-            return None;
-        };
-        let sqlx::Error::Database(database) = &**error else { return None };
+        let sqlx::Error::Database(database) = driver(error)? else { return None };
         Remedy::of_code(database.code().as_deref().unwrap_or_default())
     }
 
     fn of_code(code: &str) -> Option<Self> {
-        if let (Ok(number), true) = (code.parse::<i32>(), code.len() < 5) {
-            return match number & 0xff {
-                13 => Some(Remedy::MakeRoom),
-                // IOERR_SHMSIZE: no room for the index of the log, which lies beside the file
-                _ if number == 4874 => Some(Remedy::MakeRoom),
+        match (Kind::of_code(code), sqlite_number(code), code) {
+            (Kind::Full, ..) => Some(Remedy::MakeRoom),
+            (Kind::Damaged, ..) => Some(Remedy::RestoreBackup),
+            // IOERR_SHMSIZE: no room for the index of the log, which lies beside the file
+            (_, Some(4874), _) => Some(Remedy::MakeRoom),
+            (_, Some(number), _) => match number & 0xff {
                 // READONLY, CANTOPEN
                 8 | 14 => Some(Remedy::LetWrite),
                 10 => Some(Remedy::LookAtDisk),
-                // CORRUPT, NOTADB
-                11 | 26 => Some(Remedy::RestoreBackup),
                 _ => None,
-            };
-        }
-        match code {
-            "53100" => Some(Remedy::MakeRoom),
-            "58030" => Some(Remedy::LookAtDisk),
-            "XX001" | "XX002" => Some(Remedy::RestoreBackup),
+            },
+            (_, None, "58030") => Some(Remedy::LookAtDisk),
             // insufficient privilege
-            "42501" => Some(Remedy::BeTheOwner),
+            (_, None, "42501") => Some(Remedy::BeTheOwner),
             _ => None,
         }
     }
@@ -179,13 +169,10 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn of_orm(error: &DbErr) -> Self {
-        let runtime = match error {
-            DbErr::ConnectionAcquire(_) => return Kind::Busy,
-            DbErr::Conn(runtime) | DbErr::Exec(runtime) | DbErr::Query(runtime) => runtime,
-            _ => return Kind::Other,
-        };
-        let RuntimeErr::SqlxError(error) = runtime else { return Kind::Other };
-        Kind::of(error)
+        match error {
+            DbErr::ConnectionAcquire(_) => Kind::Busy,
+            _ => driver(error).map_or(Kind::Other, Kind::of),
+        }
     }
 
     pub(crate) fn of(error: &sqlx::Error) -> Self {
@@ -201,7 +188,7 @@ impl Kind {
 
     /// By SQLite's result code, a number (<https://sqlite.org/rescode.html>), or Postgres' SQLSTATE, five characters.
     fn of_code(code: &str) -> Self {
-        if let (Ok(number), true) = (code.parse::<i32>(), code.len() < 5) {
+        if let Some(number) = sqlite_number(code) {
             return Kind::of_sqlite(number);
         }
         match code {
@@ -232,6 +219,21 @@ impl Kind {
             _ => Kind::Other,
         }
     }
+}
+
+/// What the driver said.
+fn driver(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// SQLite's result code; `None` for a SQLSTATE.
+fn sqlite_number(code: &str) -> Option<i32> {
+    code.parse().ok().filter(|_| code.len() < 5)
 }
 
 /// An error and what caused it, in one line. Drivers say what caused an error in its own text already; it isn't said again.

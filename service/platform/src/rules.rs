@@ -17,6 +17,7 @@ use sea_orm::Value;
 
 use crate::crypto::{hex, sha256};
 use crate::retention::{self, Retained};
+use crate::tx::Reads;
 use crate::{DbError, PlatformTx, Timestamp, Tx, View};
 
 macro_rules! rules {
@@ -108,14 +109,19 @@ fn number(rule: Rule, key: &[u8]) -> i64 {
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// Holds a rule for `key` until the end of the transaction.
+async fn hold(reads: &Reads, rule: Rule, key: &[u8]) -> Result<(), DbError> {
+    let Some(sql) = reads.sql().advisory_lock() else { return Ok(()) };
+    reads.execute_raw(sql, vec![number(rule, key).into()]).await.map(drop)
+}
+
 impl Tx {
     /// Waits until no other transaction holds this rule for `key`, and holds it until the end of this one.
     ///
     /// # Errors
     /// [`DbError::Busy`] if it takes too long.
     pub async fn exclusive(&self, rule: Rule, key: impl AsRef<[u8]>) -> Result<(), DbError> {
-        let Some(sql) = self.sql().advisory_lock() else { return Ok(()) };
-        self.execute_raw(sql, vec![number(rule, key.as_ref()).into()]).await.map(drop)
+        hold(self, rule, key.as_ref()).await
     }
 
     /// Spends one of an allowance; false, and nothing is spent, if it is used up. `key` is stored as a digest only.
@@ -210,8 +216,7 @@ impl PlatformTx {
     /// # Errors
     /// [`DbError::Busy`] if it takes too long.
     pub async fn exclusive(&self, rule: Rule, key: impl AsRef<[u8]>) -> Result<(), DbError> {
-        let Some(sql) = self.sql().advisory_lock() else { return Ok(()) };
-        self.execute_raw(sql, vec![number(rule, key.as_ref()).into()]).await.map(drop)
+        hold(self, rule, key.as_ref()).await
     }
 }
 

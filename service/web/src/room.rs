@@ -7,12 +7,11 @@ use sea_orm::{EntityTrait, Select};
 use crate::{Code, Problem};
 
 /// A transaction that counts under a rule: a tenant's or the platform's.
-#[allow(async_fn_in_trait, reason = "nobody needs to know whether these futures can be sent")]
 pub trait Counts {
     #[doc(hidden)]
-    async fn hold(&self, rule: Rule, key: &[u8]) -> Result<(), DbError>;
+    fn hold(&self, rule: Rule, key: &[u8]) -> impl Future<Output = Result<(), DbError>>;
     #[doc(hidden)]
-    async fn how_many<E>(&self, select: Select<E>) -> Result<u64, DbError>
+    fn how_many<E>(&self, select: Select<E>) -> impl Future<Output = Result<u64, DbError>>
     where
         E: EntityTrait,
         E::Model: Sync;

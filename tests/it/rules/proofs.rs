@@ -19,15 +19,7 @@ async fn a_sign_in_that_succeeded_is_not_failed_by_the_wrong_codes_sent_beside_t
         let page = super::super::sso::sign_in(&app, &mut browser, &module, &acme, &name).await;
         assert!(page.text.contains("Is this account yours?"), "{}", page.text);
         let right = mailed_code(&app, person + 1).await;
-        let (url, fields) = page.form();
-        let cookie = browser.cookie(url.as_str(), "tnt_browser").expect("a cookie of the browser");
-        let send = |code: String| {
-            let mut fields = fields.clone();
-            fields.retain(|(name, _)| name != "code");
-            fields.push(("code".to_owned(), code));
-            let request = app.anyone().request(Method::POST, url.as_str());
-            Reply::read(request.header("cookie", format!("tnt_browser={cookie}")).form(&fields))
-        };
+        let send = answers(&app, &browser, &page);
         let mut codes: Vec<String> =
             (0..).map(|at| format!("{at:06}")).filter(|code| *code != right).take(4).collect();
         codes.insert(2, right);

@@ -7,7 +7,7 @@ use entity::quota::usage::{Column, Entity, Model};
 use entity::tenancy::{plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult, QuerySelect};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
 use serde::Serialize;
 use serde_json::Value;
 use web::{Code, Problem};
@@ -161,8 +161,7 @@ pub async fn give_back(tx: &Tx, resource: &str, amount: i64) -> Result<(), DbErr
 /// [`DbError`].
 pub async fn hold(tx: &Tx, resources: &[&str]) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::Resource.is_in(resources.iter().copied()));
-    let select = select.select_only().column(Column::Resource).order_by_asc(Column::Resource);
-    tx.tuples::<_, (String,)>(select.lock_exclusive()).await.map(drop)
+    tx.lock_all::<_, String>(select, Column::Resource).await
 }
 
 pub(crate) async fn find(view: &View, resource: &str) -> Result<Option<Usage>, DbError> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::DbBackend;
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::connection::opening;
 use super::{crash, open};
@@ -113,24 +113,17 @@ impl Db {
             self.read_checksum_failures().await?;
             return Ok(self.integrity());
         };
-        let options = open::sqlite_options(&url)?.create_if_missing(false).read_only(true);
-        let mut connection = options.connect().await.map_err(opening)?;
-        let mut looked = Ok(());
+        let mut connection = open::sqlite_reader(&url).await?;
         for table in tables(&mut connection).await? {
-            looked = look_at(&mut connection, &table, Depth::Quick)
-                .await
-                .map(|finding| self.findings().note(&table, Depth::Quick, finding));
-            if looked.is_err() {
-                break;
-            }
+            let finding = look_at(&mut connection, &table, Depth::Quick).await?;
+            self.findings().note(&table, Depth::Quick, finding);
         }
         let _ = connection.close().await;
-        looked.map(|()| self.integrity())
+        Ok(self.integrity())
     }
 
     async fn check_table(&self, url: &str) -> Result<(), DbError> {
-        let options = open::sqlite_options(url)?.create_if_missing(false).read_only(true);
-        let mut connection = options.connect().await.map_err(opening)?;
+        let mut connection = open::sqlite_reader(url).await?;
         let checked = self.check_next(&mut connection).await;
         let _ = connection.close().await;
         checked

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Pool, Postgres, Row as _, Sqlite};
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection, Pool, Postgres, Row as _, Sqlite, SqliteConnection,
+};
 use tokio::time::timeout;
 
 use super::connection::opening;
@@ -61,6 +63,12 @@ pub(crate) async fn sqlite(url: &str) -> Result<(Pool<Sqlite>, Pool<Sqlite>), Db
     let writer = sqlite_pool(options.clone(), 1).await?;
     let reader = sqlite_pool(options.create_if_missing(false).read_only(true), SQLITE_READERS).await?;
     Ok((writer, reader))
+}
+
+/// A reader beside the pool.
+pub(crate) async fn sqlite_reader(url: &str) -> Result<SqliteConnection, DbError> {
+    let options = sqlite_options(url)?.create_if_missing(false).read_only(true);
+    options.connect().await.map_err(opening)
 }
 
 /// Commits something small without waiting for the disk.

@@ -26,8 +26,6 @@ pub(crate) enum Holder {
     Tenant(Uuid),
     /// The platform: operators, schedulers.
     Platform,
-    /// Look-ups before a tenant is known: one statement each.
-    Anybody,
 }
 
 /// The shares of one pool.
@@ -35,7 +33,6 @@ pub(crate) enum Holder {
 pub(crate) struct Shares {
     tenant: usize,
     platform: usize,
-    anybody: usize,
     patience: Duration,
     lines: Mutex<HashMap<Holder, Arc<Line>>>,
 }
@@ -62,10 +59,10 @@ pub enum Crowded {
 pub(crate) type Turn = OwnedSemaphorePermit;
 
 impl Shares {
-    /// At most `tenant` connections at once for each tenant, `platform` for the platform, and `anybody` for look-ups.
-    pub(crate) fn new(tenant: usize, platform: usize, anybody: usize) -> Self {
-        let (tenant, platform, anybody) = (tenant.max(1), platform.max(1), anybody.max(1));
-        Self { tenant, platform, anybody, patience: TURN_TIMEOUT, lines: Mutex::default() }
+    /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
+    pub(crate) fn new(tenant: usize, platform: usize) -> Self {
+        let (tenant, platform) = (tenant.max(1), platform.max(1));
+        Self { tenant, platform, patience: TURN_TIMEOUT, lines: Mutex::default() }
     }
 
     fn line(&self, holder: Holder) -> Arc<Line> {
@@ -74,11 +71,7 @@ impl Shares {
             // Whoever stands in a line holds it too.
             lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
         }
-        let share = match holder {
-            Holder::Tenant(_) => self.tenant,
-            Holder::Platform => self.platform,
-            Holder::Anybody => self.anybody,
-        };
+        let share = if holder == Holder::Platform { self.platform } else { self.tenant };
         let line = lines.entry(holder).or_insert_with(|| {
             Arc::new(Line { turns: Arc::new(Semaphore::new(share)), places: Semaphore::new(WAITING_MAX) })
         });
@@ -108,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_tenant_uses_up_its_own_share_only() {
-        let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(2, 3, 1) };
+        let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(2, 3) };
         let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
         let held = [shares.turn(one).await.unwrap(), shares.turn(one).await.unwrap()];
         assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Time);
@@ -118,15 +111,13 @@ mod tests {
             platform.push(shares.turn(Holder::Platform).await.unwrap());
         }
         assert_eq!(shares.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
-        let asked = shares.turn(Holder::Anybody).await.unwrap();
-        assert_eq!(shares.turn(Holder::Anybody).await.unwrap_err(), Crowded::Time);
-        drop((held, asked));
-        assert!(shares.turn(one).await.is_ok() && shares.turn(Holder::Anybody).await.is_ok());
+        drop((held, platform));
+        assert!(shares.turn(one).await.is_ok() && shares.turn(Holder::Platform).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_line_is_bounded_and_forgotten_when_empty() {
-        let shares = Arc::new(Shares::new(1, 1, 1));
+        let shares = Arc::new(Shares::new(1, 1));
         let one = Holder::Tenant(Uuid::from_u128(1));
         let held = shares.turn(one).await.unwrap();
         let mut waiting = Vec::new();

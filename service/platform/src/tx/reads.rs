@@ -2,8 +2,8 @@
 
 use entity::scope::{PlatformOwned, SharedWithTenants, TenantOwned};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryResult, QuerySelect, Select,
-    TryGetableMany, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Select, TryGetableMany, Value,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,20 @@ impl Reads {
     /// [`DbError`] if the store fails.
     pub async fn lock<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
         self.one(select.lock_exclusive()).await
+    }
+
+    /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, and
+    /// nobody waits for each other.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn lock_all<E, K>(&self, select: Select<E>, key: E::Column) -> Result<(), DbError>
+    where
+        E: EntityTrait,
+        K: TryGetableMany,
+    {
+        let select = select.select_only().column(key).order_by_asc(key).lock_exclusive();
+        self.tuples::<_, K>(select).await.map(drop)
     }
 
     /// All rows. The caller sets a limit.

@@ -2,7 +2,7 @@
 
 use entity::directory::group;
 use platform::{DbError, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
 fn of_organization(view: &View, organization: Uuid) -> Select<group::Entity> {
@@ -28,7 +28,5 @@ pub async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Optio
 /// Locks these groups, in the one order in which several are locked.
 pub(crate) async fn lock_groups(tx: &Tx, organization: Uuid, groups: &[Uuid]) -> Result<(), DbError> {
     let select = of_organization(tx, organization).filter(group::Column::Id.is_in(groups.iter().copied()));
-    let select = select.select_only().column(group::Column::Id);
-    let select = select.order_by_asc(group::Column::Id).lock_exclusive();
-    tx.tuples::<_, (Uuid,)>(select).await.map(drop)
+    tx.lock_all::<_, Uuid>(select, group::Column::Id).await
 }

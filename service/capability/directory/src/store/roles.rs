@@ -46,9 +46,8 @@ pub(crate) async fn lock_users(tx: &Tx, organization: Uuid, mut users: Vec<Uuid>
     users.sort_unstable();
     for batch in users.chunks(IDS_MAX) {
         let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
-        let select = select.filter(user::Column::Id.is_in(batch.iter().copied())).select_only();
-        let select = select.column(user::Column::Id).order_by_asc(user::Column::Id).lock_exclusive();
-        tx.tuples::<_, (Uuid,)>(select).await?;
+        let select = select.filter(user::Column::Id.is_in(batch.iter().copied()));
+        tx.lock_all::<_, Uuid>(select, user::Column::Id).await?;
     }
     Ok(())
 }
