@@ -1,13 +1,12 @@
 //! The service, put together and started.
 
 use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
-use actix_web::{App, HttpServer, rt};
+use actix_web::{App, rt};
 use anyhow::{Context as _, anyhow};
 use futures_util::future::{LocalBoxFuture, ready};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -21,7 +20,7 @@ use web::{Authenticator, CredentialKind, Journal, Limits, Principal, Problem, Se
 
 pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
-use crate::{routes, worker};
+use crate::{routes, server, worker};
 
 /// A started service.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ fn serve(
     limits: &Arc<Limits>,
     journal: Arc<dyn Journal>,
     listener: TcpListener,
-) -> anyhow::Result<actix_web::dev::Server> {
+) -> anyhow::Result<Server> {
     let keys = Arc::new(authz::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (
@@ -94,18 +93,8 @@ fn serve(
     let walks = Data::new(Arc::new(scim::Walks::default()));
     let grants: Arc<dyn ClientGrant> = Arc::new(scim::ScimClients);
     let grants = Data::new(grants);
-    let server = &service.config.server;
-    let shutdown = server.shutdown_timeout.as_secs();
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = if server.workers > 0 { server.workers } else { cores };
-    let connections_max = with_files(server.connections_max);
-    let connections = web::Connections::new(connections_max, &server.trusted_proxies);
-    let opened = connections.clone();
-    rt::spawn(connections.watch());
     rt::spawn(web::give_memory_back());
-    let http = HttpServer::new(move || {
-        // Each thread makes its own application, and keeps its own memory.
-        rt::spawn(web::give_memory_back());
+    server::listen(&service.config.server, listener, move || {
         App::new()
             .app_data(keys.clone())
             .app_data(tokens.clone())
@@ -119,38 +108,6 @@ fn serve(
             .configure(configure.clone())
             .wrap(from_fn(web::edge))
     })
-    .disable_signals()
-    .client_request_timeout(web::HEAD_MAX)
-    .keep_alive(web::SILENT_MAX)
-    .shutdown_timeout(shutdown)
-    .workers(workers)
-    .max_connections(connections_max.div_ceil(workers))
-    .on_connect(move |io, data| opened.opened(io, data));
-    Ok(http.listen(listener)?.run())
-}
-
-/// Files that are open beside connections: the store's, pools, logs.
-const OTHER_FILES: u64 = 256;
-
-/// Raises the number of files that the process may open to what so many connections need (each is held twice, to be closed from outside);
-/// answers for how many there are files. Shells and service managers allow 1,024 unless somebody asks for more.
-fn with_files(connections_max: usize) -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let wanted =
-        u64::try_from(connections_max).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(OTHER_FILES);
-    let may = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return connections_max;
-    }
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(may), maximum: limit.maximum });
-    let files = if raised.is_ok() { may } else { limit.current.unwrap_or(may) };
-    let connections =
-        usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(connections_max).max(1);
-    if connections < connections_max {
-        tracing::warn!(files, connections, "the process may open too few files for server.connections_max");
-    }
-    connections.min(connections_max)
 }
 
 /// Management keys, operators' sessions, people's sessions: what each is begins differently.

@@ -6,6 +6,7 @@ mod demo;
 mod operations;
 mod router;
 mod security_events;
+mod server;
 mod startup;
 mod tenant_maker;
 mod worker;

@@ -1,5 +1,6 @@
 //! What comes in is bounded by its sum: bodies, streams, connections, what strangers leave behind.
 
+mod ahead;
 mod bodies;
 mod clients;
 mod connections;
@@ -17,6 +18,19 @@ pub(crate) fn resident(process: u32) -> u64 {
     let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("a line");
     let kilobytes: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
     kilobytes << 10
+}
+
+/// The most that the process had in memory while `work` ran, beyond what it had before.
+pub(crate) async fn peak(process: u32, work: impl Future<Output = ()>) -> u64 {
+    let before = resident(process);
+    let mut most = before;
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            () = &mut work => return most.saturating_sub(before),
+            () = tokio::time::sleep(std::time::Duration::from_millis(20)) => most = most.max(resident(process)),
+        }
+    }
 }
 
 pub(crate) const MIB: u64 = 1 << 20;

@@ -2,24 +2,26 @@
 //!
 //! actix bounds the time of a connection's first request head (by [`HEAD_MAX`]), of silence between requests (by [`SILENT_MAX`]), and the
 //! number of connections. It bounds neither the time of a later head that comes in part, nor that of an answer which its reader doesn't take:
-//! both would hold a place for ever.
+//! both would hold a place for ever. Nor does it bound what it reads ahead: see [`Transport`].
 
-use std::any::Any;
+mod transport;
+
 use std::collections::HashMap;
-use std::net::{Shutdown, TcpStream};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::Extensions;
 use actix_web::rt;
 use actix_web::web::Bytes;
 use ipnet::IpNet;
 
+pub use self::transport::Transport;
 use crate::peer::Network;
 
 /// The head of a request is there within this time, from the connection's beginning or the end of the answer before.
@@ -38,6 +40,8 @@ enum Phase {
     Waiting,
     /// A request is worked on; it has its own time.
     Handling,
+    /// So it is, and it waits for so many more bytes of its body; that has its own time too.
+    Receiving(usize),
     /// An answer goes out.
     Answering,
 }
@@ -47,10 +51,29 @@ impl Phase {
     fn is_over(self, since: Duration) -> bool {
         match self {
             Self::Waiting => since >= HEAD_MAX,
-            Self::Handling => false,
+            Self::Handling | Self::Receiving(_) => false,
             Self::Answering => since >= UNREAD_MAX,
         }
     }
+
+    /// How many bytes may be read before others get their turn; none where nobody wants them yet. As the framework decodes all that was read
+    /// into requests, or into an item for each chunk, both are few.
+    fn readable(self) -> usize {
+        match self {
+            Self::Waiting => 1 << 10,
+            Self::Receiving(wanted) => wanted.min(16 << 10),
+            Self::Handling | Self::Answering => 0,
+        }
+    }
+}
+
+/// Where a connection is.
+#[derive(Debug)]
+struct Moment {
+    phase: Phase,
+    since: Instant,
+    /// Who reads, where it was told to wait until somebody wants more.
+    reader: Option<Waker>,
 }
 
 /// One connection.
@@ -58,22 +81,48 @@ impl Phase {
 pub(crate) struct Connection {
     socket: TcpStream,
     network: Network,
-    phase: Mutex<(Phase, Instant)>,
+    moment: Mutex<Moment>,
 }
 
 impl Connection {
-    fn is_now(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+    fn moment(&self) -> MutexGuard<'_, Moment> {
+        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request came.
+    fn is_now(&self, phase: Phase) {
+        let reader = {
+            let mut moment = self.moment();
+            (moment.phase, moment.since) = (phase, Instant::now());
+            if phase.readable() > 0 { moment.reader.take() } else { None }
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// A request came, or goes on with what it has of its body.
     pub(crate) fn handles(&self) {
         self.is_now(Phase::Handling);
     }
 
+    /// The request wants more of its body, at most so many bytes.
+    pub(crate) fn receives(&self, wanted: usize) {
+        self.is_now(Phase::Receiving(wanted));
+    }
+
+    /// How many bytes may be read now. If none, the reader is woken when there may be some.
+    fn readable(&self, reader: &Waker) -> usize {
+        let mut moment = self.moment();
+        let readable = moment.phase.readable();
+        if readable == 0 {
+            moment.reader = Some(reader.clone());
+        }
+        readable
+    }
+
     fn is_over(&self) -> bool {
-        let (phase, since) = *self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        phase.is_over(since.elapsed())
+        let moment = self.moment();
+        moment.phase.is_over(moment.since.elapsed())
     }
 }
 
@@ -88,20 +137,15 @@ pub struct Connections {
     next: AtomicU64,
 }
 
-/// What the server keeps beside the socket; when that is gone, so is the entry.
-pub(crate) struct OpenConnection {
+/// What is kept with the socket; when that is gone, so is the entry.
+#[derive(Debug)]
+struct Entry {
     id: u64,
     connection: Arc<Connection>,
     all: Arc<Connections>,
 }
 
-impl OpenConnection {
-    pub(crate) fn connection(&self) -> Arc<Connection> {
-        self.connection.clone()
-    }
-}
-
-impl Drop for OpenConnection {
+impl Drop for Entry {
     fn drop(&mut self) {
         self.all.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
@@ -114,11 +158,18 @@ impl Connections {
         Arc::new(Self { most: most.div_ceil(4), trusted: trusted.to_vec(), open, next })
     }
 
-    /// A connection was made. One too many of its network is closed at once.
-    pub fn opened(self: &Arc<Self>, io: &dyn Any, data: &mut Extensions) {
-        let Some(io) = io.downcast_ref::<rt::net::TcpStream>() else { return };
-        let (Ok(socket), Ok(peer)) = (io.as_fd().try_clone_to_owned(), io.peer_addr()) else { return };
-        let socket = TcpStream::from(socket);
+    /// Takes a connection that was made, and says whose it is.
+    ///
+    /// # Errors
+    /// One too many of its network is closed at once; so is one that is gone already.
+    pub fn open(self: &Arc<Self>, stream: rt::net::TcpStream) -> io::Result<(Transport, SocketAddr)> {
+        let peer = stream.peer_addr()?;
+        let socket = TcpStream::from(stream.as_fd().try_clone_to_owned()?);
+        let entry = self.enter(socket, peer)?;
+        Ok((Transport::new(stream, entry), peer))
+    }
+
+    fn enter(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr) -> io::Result<Entry> {
         let address = peer.ip().to_canonical();
         let network = Network::of(Some(address));
         let shared = self.trusted.iter().any(|trusted| trusted.contains(&address));
@@ -126,14 +177,13 @@ impl Connections {
         let of_network = || open.values().filter(|other| other.network == network).count();
         if !shared && of_network() >= self.most {
             metrics::counter!("tenantry_connections_refused_total").increment(1);
-            let _ = socket.shutdown(Shutdown::Both);
-            return;
+            return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let connection =
-            Arc::new(Connection { socket, network, phase: Mutex::new((Phase::Waiting, Instant::now())) });
+        let moment = Mutex::new(Moment { phase: Phase::Waiting, since: Instant::now(), reader: None });
+        let connection = Arc::new(Connection { socket, network, moment });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(id, connection.clone());
-        data.insert(OpenConnection { id, connection, all: self.clone() });
+        Ok(Entry { id, connection, all: self.clone() })
     }
 
     /// Closes, for as long as it is polled, those on which nothing goes on.
@@ -203,6 +253,7 @@ mod tests {
             (Phase::Waiting, 14, false),
             (Phase::Waiting, 15, true),
             (Phase::Handling, 3600, false),
+            (Phase::Receiving(1), 3600, false),
             (Phase::Answering, 59, false),
             (Phase::Answering, 60, true),
         ] {

@@ -14,7 +14,7 @@ use platform::ids;
 use tracing::Instrument as _;
 
 use crate::bodies::Bodies;
-use crate::connections::{OpenConnection, Tracked};
+use crate::connections::{Connection, Tracked};
 use crate::credential::Authenticator;
 use crate::gate::{Gatekeeper, Passed, RequestId};
 use crate::journal::Journal;
@@ -64,7 +64,7 @@ pub async fn edge<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<Tracked>, actix_web::Error> {
     let started = Instant::now();
-    let connection = request.conn_data::<OpenConnection>().map(OpenConnection::connection);
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
     if let Some(connection) = &connection {
         connection.handles();
     }

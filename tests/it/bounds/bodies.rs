@@ -5,21 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tests::{Process, Reply, Store, TestApp};
 
-use super::{MIB, by_hand, place, resident};
+use super::{MIB, by_hand, peak, place, resident};
 use crate::crash::PROGRAM;
-
-/// The most that the process had in memory while `work` ran, beyond what it had before.
-async fn peak(process: u32, work: impl Future<Output = ()>) -> u64 {
-    let before = resident(process);
-    let mut most = before;
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            () = &mut work => return most.saturating_sub(before),
-            () = tokio::time::sleep(Duration::from_millis(20)) => most = most.max(resident(process)),
-        }
-    }
-}
 
 #[actix_web::test]
 async fn what_is_sent_to_nobody_is_not_read() {

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use reqwest::{Client as Http, Method};
 use serde_json::{Value, json};
 use tests::{Client, Process, Reply, Store};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::measure::{forget_peak, memory, peak};
 
@@ -94,12 +95,12 @@ impl House {
     }
 
     /// Fires, and prints what it did to the neighbour and to the process.
-    async fn attack(&self, what: &str, shots: Vec<Shot>) {
+    async fn attack(&self, what: &str, attack: impl Future<Output = (String, f64)>) {
         let ((), alone) = self.beside(async {}).await;
         let process = self.process.id();
         let idle = memory(process);
         forget_peak(process);
-        let ((answers, took), beside) = self.beside(fire(shots)).await;
+        let ((answers, took), beside) = self.beside(attack).await;
         let most = peak(process);
         let over = Instant::now();
         while memory(process) > idle + 20.0 && over.elapsed() < CALM {
@@ -113,34 +114,57 @@ impl House {
     }
 }
 
-/// Sends everything from a thread of its own; answers how often each status came, and the seconds that it took.
-async fn fire(shots: Vec<Shot>) -> (String, f64) {
+/// Works on a thread of its own; answers how often each status came, and the seconds that it took.
+async fn apart<W: Future<Output = Vec<u16>>>(work: impl FnOnce() -> W + Send + 'static) -> (String, f64) {
     let (send, receive) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let begun = Instant::now();
-        let statuses = runtime.block_on(async {
-            let http =
-                Http::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap_or_default();
-            let shots =
-                shots.into_iter().map(|shot| {
-                    let request = http.request(shot.method, shot.url).header("Content-Type", shot.media);
-                    let request =
-                        if shot.bearer.is_empty() { request } else { request.bearer_auth(shot.bearer) };
-                    async move {
-                        request.body(shot.body).send().await.map_or(0, |answer| answer.status().as_u16())
-                    }
-                });
-            futures_util::stream::iter(shots).buffer_unordered(AT_ONCE).collect::<Vec<u16>>().await
-        });
         let mut counts = std::collections::BTreeMap::new();
-        for status in statuses {
+        for status in runtime.block_on(work()) {
             *counts.entry(status).or_insert(0) += 1;
         }
         let text: Vec<String> = counts.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         let _ = send.send((text.join(", "), begun.elapsed().as_secs_f64()));
     });
     receive.await.unwrap_or_default()
+}
+
+/// Sends everything.
+async fn fire(shots: Vec<Shot>) -> (String, f64) {
+    apart(|| async {
+        let http = Http::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap_or_default();
+        let shots = shots.into_iter().map(|shot| {
+            let request = http.request(shot.method, shot.url).header("Content-Type", shot.media);
+            let request = if shot.bearer.is_empty() { request } else { request.bearer_auth(shot.bearer) };
+            async move { request.body(shot.body).send().await.map_or(0, |answer| answer.status().as_u16()) }
+        });
+        futures_util::stream::iter(shots).buffer_unordered(AT_ONCE).collect().await
+    })
+    .await
+}
+
+/// Sends so much on each of many connections at once, and takes what answers come within ten seconds; a status is a connection's first.
+async fn send_ahead(place: String, bytes: String, connections: usize) -> (String, f64) {
+    apart(move || async move {
+        let one = || async {
+            let Ok(mut socket) = tokio::net::TcpStream::connect(&place).await else { return 0 };
+            let (mut reader, mut writer) = socket.split();
+            let mut answer = [0; 12];
+            let exchange = async {
+                let write = writer.write_all(bytes.as_bytes());
+                let read = async {
+                    reader.read_exact(&mut answer).await?;
+                    tokio::io::copy(&mut reader, &mut tokio::io::sink()).await
+                };
+                tokio::join!(write, read)
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(10), exchange).await;
+            String::from_utf8_lossy(&answer).get(9..).and_then(|status| status.parse().ok()).unwrap_or(0)
+        };
+        futures_util::future::join_all((0..connections).map(|_| one())).await
+    })
+    .await
 }
 
 fn emails(from: usize, count: usize) -> Value {
@@ -187,20 +211,20 @@ async fn bodies() -> anyhow::Result<()> {
         json!({"op": "add", "path": "emails", "value": values})
     };
     let product = house.shot(Method::PATCH, &user, SCIM, patch((0..900).map(one).collect()));
-    house.attack("8 PATCH of 900 × 900 values", vec![product; 8]).await;
+    house.attack("8 PATCH of 900 × 900 values", fire(vec![product; 8])).await;
     let lists = format!("{{\"userName\": \"a\", \"x\": [{}]}}", vec!["[1]"; 3_900_000].join(","));
     let lists = house.shot(Method::POST, "/scim/v2/Users", SCIM, lists.into_bytes());
-    house.attack("4 POST of 3.9 million lists", vec![lists; 4]).await;
+    house.attack("4 POST of 3.9 million lists", fire(vec![lists; 4])).await;
     let filter = (0..60).map(|n| format!("value sw \"{n}\"")).collect::<Vec<_>>().join(" or ");
     let one = |_| json!({"op": "replace", "path": format!("emails[{filter}].display"), "value": "x"});
     let filters = house.shot(Method::PATCH, &user, SCIM, patch((0..30).map(one).collect()));
-    house.attack("64 PATCH of 30 filters × 60 × 1,000", vec![filters; 64]).await;
+    house.attack("64 PATCH of 30 filters × 60 × 1,000", fire(vec![filters; 64])).await;
     house.process.kill().await;
     let house = House::new().await?;
     let nobody = "/sso/saml/019c0000-0000-7000-8000-00000000dead/acs";
     let mut shot = house.shot(Method::POST, nobody, FORM, vec![b'x'; 520_000]);
     shot.bearer.clear();
-    house.attack("1,500 bodies of 520 KB to nobody", vec![shot; 1_500]).await;
+    house.attack("1,500 bodies of 520 KB to nobody", fire(vec![shot; 1_500])).await;
     house.process.kill().await;
     Ok(())
 }
@@ -241,25 +265,40 @@ async fn strangers() -> anyhow::Result<()> {
     house.process.operator.delete(&revoke).await.expect(204);
     let mut wrong = house.shot(Method::GET, "/scim/v2/Users?count=0", SCIM, Vec::new());
     wrong.bearer = old;
-    house.attack("3,000 requests with a revoked token", vec![wrong; 3_000]).await;
+    house.attack("3,000 requests with a revoked token", fire(vec![wrong; 3_000])).await;
     let methods = (0..10_000).filter_map(|number| {
         let method = Method::from_bytes(format!("M{number}").as_bytes()).ok()?;
         Some(Shot { bearer: String::new(), ..house.shot(method, "/health", SCIM, Vec::new()) })
     });
-    house.attack("10,000 invented methods", methods.collect()).await;
+    house.attack("10,000 invented methods", fire(methods.collect())).await;
     let metrics = house.process.operator.get("/metrics").await.text.len();
     println!("  /metrics has {} KiB", metrics / 1024);
     let open = |shot: Shot| Shot { bearer: String::new(), ..shot };
     let junk = format!("/oauth2/authorize?client_id=x&junk={}", "x".repeat(60_000));
     let junk = open(house.shot(Method::GET, &junk, FORM, Vec::new()));
-    house.attack("1,000 sign-ins with 60 KB of junk", vec![junk; 1_000]).await;
+    house.attack("1,000 sign-ins with 60 KB of junk", fire(vec![junk; 1_000])).await;
     let join = (0..1_000).map(|number| {
         let body = json!({"tenant": "acme", "email": format!("Somebody+{number}@Example.COM")});
         open(house.shot(Method::POST, "/api/v1/join", "application/json", body.to_string().into_bytes()))
     });
-    house.attack("1,000 requests to join", join.collect()).await;
+    house.attack("1,000 requests to join", fire(join.collect())).await;
     let hook = open(house.shot(Method::POST, "/api/webhooks/stripe", "application/json", b"{}".to_vec()));
-    house.attack("2,000 unsigned webhooks", vec![hook; 2_000]).await;
+    house.attack("2,000 unsigned webhooks", fire(vec![hook; 2_000])).await;
+    house.process.kill().await;
+    Ok(())
+}
+
+async fn ahead() -> anyhow::Result<()> {
+    let house = House::new().await?;
+    let place = house.acme.base.trim_start_matches("http://").to_owned();
+    let many = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4_000);
+    house.attack("225 × 4,000 requests sent ahead", send_ahead(place.clone(), many, 225)).await;
+    let bearer = house.acme.bearer.clone().unwrap_or_default();
+    let crumbs = format!(
+        "POST /scim/v2/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\nContent-Type: {SCIM}\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        "1\r\nx\r\n".repeat(32_000)
+    );
+    house.attack("200 × 32,000 chunks of one byte", send_ahead(place, crumbs, 200)).await;
     house.process.kill().await;
     Ok(())
 }
@@ -273,5 +312,6 @@ pub async fn run() -> anyhow::Result<()> {
     bodies().await?;
     members().await?;
     strangers().await?;
+    ahead().await?;
     hanging_receivers().await
 }

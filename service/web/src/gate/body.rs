@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{Gatekeeper, Rules};
 use crate::bodies::{Arrival, Bodies, Owner, Room, Size, Weight};
+use crate::connections::Connection;
 use crate::credential::Principal;
 use crate::input::{self, ReadBody};
 use crate::peer::Network;
@@ -72,7 +74,9 @@ pub(super) async fn read(
     }
     let weight = weight(rules.access, request.headers());
     let payload = request.extract::<Payload>().await.map_err(Problem::internal)?;
-    let mut reading = Reading { bodies: &keeper.bodies, owner, weight, length, most: rules.body_bytes_max };
+    let (bodies, most) = (&keeper.bodies, rules.body_bytes_max);
+    let connection = request.request().conn_data::<Arc<Connection>>().map(AsRef::as_ref);
+    let mut reading = Reading { bodies, connection, owner, weight, length, most };
     let room = reading.begin().await?;
     match timeout(keeper.service.config.server.body_timeout, reading.finish(payload, room)).await {
         Ok(Err(Broken::TooLarge)) => Err(too_large(rules)),
@@ -93,6 +97,7 @@ enum Broken {
 
 struct Reading<'a> {
     bodies: &'a Arc<Bodies>,
+    connection: Option<&'a Connection>,
     owner: Owner,
     weight: Weight,
     length: Option<usize>,
@@ -119,9 +124,18 @@ impl Reading<'_> {
         Ok(room)
     }
 
+    /// The next piece of a body of which so much has come; only while it is awaited is more of it read from the connection.
+    async fn next(&self, payload: &mut Payload, come: usize) -> Option<Result<Bytes, PayloadError>> {
+        let left = self.length.map_or(usize::MAX, |length| length.saturating_sub(come));
+        self.connection.inspect(|connection| connection.receives(left));
+        let chunk = payload.next().await;
+        self.connection.inspect(|connection| connection.handles());
+        chunk
+    }
+
     async fn finish(&self, mut payload: Payload, mut room: Room) -> Result<ReadBody, Broken> {
         let mut bytes = Vec::new();
-        while let Some(chunk) = payload.next().await {
+        while let Some(chunk) = self.next(&mut payload, bytes.len()).await {
             let chunk = chunk.map_err(|_| {
                 Broken::Refused(Problem::detailed(Code::BodyMalformed, "The body broke off."))
             })?;
