@@ -51,6 +51,9 @@ pub(crate) struct Health {
     version: &'static str,
     timestamp: DateTime<Utc>,
     checks: Checks,
+    /// Why the store takes no writes, where it takes none, and what mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 /// Work that has been due for so long, in seconds, isn't being done.
@@ -63,6 +66,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 struct Found {
     database: Part,
+    reason: Option<&'static str>,
     integrity: Part,
     jobs: Part,
 }
@@ -97,13 +101,18 @@ impl Found {
 }
 
 async fn look(db: &Db) -> Found {
-    let writes = db.health().await == StoreHealth::Good;
+    // The sign of life first: it looks where the files are.
     let oldest_due = db.pulse().await;
+    let store = db.health().await;
     let now = db.clock().now();
     let stalled = |due: platform::Timestamp| (now - due).num_seconds() > STALLED_SECONDS;
     let busy = oldest_due.as_ref().is_ok_and(|due| !due.is_some_and(stalled));
     Found {
-        database: Part::good(writes && oldest_due.is_ok()),
+        database: Part::good(store == StoreHealth::Good && oldest_due.is_ok()),
+        reason: match store {
+            StoreHealth::Good => None,
+            StoreHealth::Failing(why) => Some(why.sentence()),
+        },
         integrity: Part::good(db.integrity() == Integrity::Sound),
         jobs: Part::good(busy),
     }
@@ -112,7 +121,7 @@ async fn look(db: &Db) -> Found {
 async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
     let db = &caller.service.db;
     let found = timeout(PROBE_TIMEOUT, look(db)).await;
-    let silent = Found { database: Part::Error, integrity: Part::Ok, jobs: Part::Error };
+    let silent = Found { database: Part::Error, reason: None, integrity: Part::Ok, jobs: Part::Error };
     let found = found.unwrap_or(silent);
     Ok(Json(Health {
         status: found.status(),
@@ -123,6 +132,7 @@ async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
             integrity: found.integrity.name(),
             jobs: found.jobs.name(),
         },
+        reason: found.reason,
     }))
 }
 

@@ -6,6 +6,7 @@
 mod first_start;
 mod full;
 mod mixed;
+mod moved;
 mod pages;
 mod places;
 mod refusals;

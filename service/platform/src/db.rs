@@ -1,5 +1,6 @@
 //! The store, opened.
 
+mod life;
 mod lookup;
 
 use std::path::Path;
@@ -12,17 +13,18 @@ use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use crate::Timestamp;
 use crate::clock::Clock;
 use crate::config::Database;
 use crate::error::DbError;
 use crate::sql::Sql;
 use crate::store::connection::{Connection, Connections, Uncommitted};
-use crate::store::health::{Health, Watch};
+use crate::store::health::Watch;
 use crate::store::integrity::{Findings, Integrity, Round};
+use crate::store::place::Anchor;
 use crate::store::raw::Pools;
 use crate::store::shares::{Holder, Shares, Turn};
 use crate::store::{migrate, open};
-use crate::{Timestamp, jobs};
 
 pub use lookup::Lookup;
 
@@ -71,6 +73,8 @@ struct Inner {
     /// For one statement each, before a tenant is known.
     lookups: Shares,
     watch: Arc<Watch>,
+    /// What holds the embedded store's files.
+    anchor: Option<Anchor>,
     pulse: Cache<(), Option<Timestamp>>,
     round: tokio::sync::Mutex<Round>,
     /// The URL of SQLite's file.
@@ -97,16 +101,16 @@ impl Db {
     /// [`DbError`] if it can't be reached or opened.
     pub async fn open(config: &Database, data_dir: &Path, clock: Clock) -> Result<Self, DbError> {
         let url = config.url_or_default(data_dir);
-        let (writer, reader, file) = if url.starts_with("sqlite:") {
-            let (writer, reader) = open::sqlite(&url).await?;
-            (Pools::Sqlite(writer), Pools::Sqlite(reader), Some(url))
+        let (pools, watch, embedded) = if url.starts_with("sqlite:") {
+            let open::Embedded { writer, reader, anchor, watch } = open::sqlite(&url).await?;
+            ((Pools::Sqlite(writer), Pools::Sqlite(reader)), watch, Some((anchor, url)))
         } else {
             let pool = Pools::Postgres(open::postgres(config).await?);
-            (pool.clone(), pool, None)
+            ((pool.clone(), pool), Arc::new(Watch::over(None)), None)
         };
-        let watch = Arc::new(Watch::default());
+        let (anchor, file) = embedded.unzip();
         let connections = |pools| Connections::new(pools, watch.clone());
-        let (writer, reader) = (connections(writer), connections(reader));
+        let (writer, reader) = (connections(pools.0), connections(pools.1));
         let (writes, reads) = shares(config, file.is_some());
         let lookups = Shares::new(LOOKUPS, LOOKUPS);
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
@@ -120,6 +124,7 @@ impl Db {
             reads,
             lookups,
             watch,
+            anchor,
             pulse,
             round,
             file,
@@ -178,22 +183,6 @@ impl Db {
         if self.is_postgres() { "postgres" } else { "sqlite" }
     }
 
-    /// A sign of life: since when the oldest job that is due has been, if one is. However many probes ask, the store is asked once a
-    /// second.
-    ///
-    /// # Errors
-    /// [`DbError::Busy`] or [`DbError::Sql`] if the store doesn't answer.
-    pub async fn pulse(&self) -> Result<Option<Timestamp>, Arc<DbError>> {
-        let oldest_due = self.read_platform(async |view| jobs::oldest_due(view).await);
-        self.inner.pulse.try_get_with((), oldest_due).await
-    }
-
-    /// Whether writes reach the disk. While they don't, whoever asks also makes the store look again.
-    pub async fn health(&self) -> Health {
-        let _ = self.may_write().await;
-        self.inner.watch.health()
-    }
-
     /// What the checks of the pages found so far.
     pub fn integrity(&self) -> Integrity {
         self.findings().integrity()
@@ -221,45 +210,6 @@ impl Db {
         self.look_up(self.statement(sql, [])).await
     }
 
-    /// Asks by one small write whether the store takes writes, if it is time to.
-    ///
-    /// # Errors
-    /// [`DbError`] if it doesn't.
-    pub async fn probe_if_due(&self) -> Result<(), DbError> {
-        if self.inner.watch.probe_is_due() { self.probe().await } else { Ok(()) }
-    }
-
-    /// Asks by one small write whether the store takes writes.
-    ///
-    /// # Errors
-    /// [`DbError`] if it doesn't.
-    pub async fn probe(&self) -> Result<(), DbError> {
-        let scope = self.beginning(Holder::Platform, Access::Write);
-        let connection = self.inner.writer.begin(&scope).await?;
-        let sql = "UPDATE store_state SET probed_at = $1 WHERE id = 1";
-        let written = connection.execute_raw(self.statement(sql, [self.clock().now().into()])).await;
-        match written {
-            Ok(_) => self.commit_connection(connection).await,
-            Err(error) => {
-                connection.roll_back().await;
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Whether a write may be tried. While the store refuses writes, one caller at a time finds out whether it still does, and
-    /// the others are answered by what is known.
-    async fn may_write(&self) -> Result<(), DbError> {
-        let Health::Failing(_) = self.inner.watch.health() else { return Ok(()) };
-        if self.inner.watch.probe_is_due() && self.probe().await.is_ok() {
-            return Ok(());
-        }
-        match self.inner.watch.health() {
-            Health::Good => Ok(()),
-            Health::Failing(why) => Err(DbError::failing(why)),
-        }
-    }
-
     /// Commits, and tells the watch how it went.
     pub(crate) async fn commit_connection(&self, connection: Connection) -> Result<(), DbError> {
         match connection.commit().await {
@@ -273,27 +223,18 @@ impl Db {
         }
     }
 
-    /// Makes sure that a commit which failed doesn't come back. Its frames may lie whole in SQLite's log, behind the end that
-    /// everybody knows; a process that dies now would find them at its next start. The next commit goes to the same place.
-    /// It needs no room and no sync: what isn't on the disk can't come back either.
-    async fn fence(&self) -> bool {
-        let Some(url) = &self.inner.file else { return false };
-        match open::overwrite_end_of_log(url).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(%error, "whether a failed commit will be found after a crash is not known");
-                false
-            }
-        }
-    }
-
     /// Closes the pools; open transactions finish first.
     pub async fn close(&self) {
         self.inner.reader.close().await;
+        // The writer goes last: it may clear the log away.
+        if let Some(anchor) = &self.inner.anchor {
+            anchor.close(self.inner.watch.look().await).await;
+        }
         self.inner.writer.close().await;
     }
 
     async fn look_up(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
+        self.may(Access::Read).await?;
         let _turn = self.inner.lookups.turn(Holder::Platform).await?;
         Ok(self.inner.reader.query_one(statement).await?)
     }
@@ -332,9 +273,7 @@ impl Db {
             Access::Read => (&self.inner.reader, &self.inner.reads),
             Access::Write => (&self.inner.writer, &self.inner.writes),
         };
-        if access == Access::Write {
-            self.may_write().await?;
-        }
+        self.may(access).await?;
         let turn = shares.turn(holder).await?;
         let beginning = self.beginning(holder, access);
         let connection = connections.begin(&beginning).await?;

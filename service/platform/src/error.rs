@@ -3,7 +3,11 @@
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use crate::store::health::Failing;
+use crate::store::place::Displaced;
 use crate::store::shares::Crowded;
+
+/// The writer looks at its files in a hook of the COMMIT, which refuses it for no other reason.
+const SQLITE_CONSTRAINT_COMMITHOOK: i32 = 531;
 
 /// A failed store operation, as facts.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,9 @@ pub enum DbError {
     /// The disk, the file or the server beneath answers with an error, or takes no writes.
     #[error("store is broken")]
     Broken(#[source] DbErr),
+    /// The store's file isn't where it was opened: what is written there would be lost.
+    #[error("the store's file was moved, replaced or removed while it was in use")]
+    Moved(#[source] DbErr),
     /// The commit was under way when the store failed: it may have happened or not.
     #[error("whether the transaction was committed is not known")]
     Unknown(#[source] DbErr),
@@ -68,6 +75,7 @@ impl DbError {
     pub fn remedy(&self) -> Option<&'static str> {
         let remedy = match self {
             DbError::Full(_) => Some(Remedy::MakeRoom),
+            DbError::Moved(_) => Some(Remedy::PutBack),
             DbError::Broken(error) | DbError::Sql(error) => Remedy::of(error),
             _ => None,
         };
@@ -80,6 +88,7 @@ impl DbError {
         match why {
             Failing::Full => DbError::Full(error),
             Failing::Broken => DbError::Broken(error),
+            Failing::Moved => DbError::Moved(error),
         }
     }
 }
@@ -94,6 +103,7 @@ impl From<DbErr> for DbError {
         match Kind::of_orm(&error) {
             Kind::Busy => DbError::Busy(error),
             Kind::Full => DbError::Full(error),
+            Kind::Moved => DbError::Moved(error),
             Kind::Broken | Kind::Damaged => DbError::Broken(error),
             Kind::Other => DbError::Sql(error),
         }
@@ -104,6 +114,7 @@ impl From<DbErr> for DbError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remedy {
     MakeRoom,
+    PutBack,
     LetWrite,
     LookAtDisk,
     RestoreBackup,
@@ -138,6 +149,7 @@ impl Remedy {
     fn text(self) -> &'static str {
         match self {
             Remedy::MakeRoom => "make room on the volume that the store is on",
+            Remedy::PutBack => "put the same file back, or restart the service",
             Remedy::LetWrite => {
                 "the store's file and its directory must belong to the user of the service and must not be on a read-only file system"
             }
@@ -162,6 +174,8 @@ pub(crate) enum Kind {
     Busy,
     Full,
     Broken,
+    /// SQLite's files aren't where they were opened.
+    Moved,
     /// What lies on the disk makes no sense: whatever doesn't read it goes on.
     Damaged,
     Other,
@@ -181,6 +195,7 @@ impl Kind {
             // A server that goes down or comes up answers in the middle of a sentence.
             sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => Kind::Busy,
             sqlx::Error::WorkerCrashed => Kind::Broken,
+            sqlx::Error::Configuration(error) if error.is::<Displaced>() => Kind::Moved,
             sqlx::Error::Database(database) => Kind::of_code(database.code().as_deref().unwrap_or_default()),
             _ => Kind::Other,
         }
@@ -206,6 +221,9 @@ impl Kind {
     }
 
     fn of_sqlite(code: i32) -> Self {
+        if code == SQLITE_CONSTRAINT_COMMITHOOK {
+            return Kind::Moved;
+        }
         // The low byte is the primary code, the rest says where it happened.
         match code & 0xff {
             // BUSY, LOCKED, NOMEM, INTERRUPT, PROTOCOL (a lock)
@@ -268,6 +286,8 @@ mod tests {
             ("778", Kind::Broken),
             ("1034", Kind::Broken),
             ("8", Kind::Broken),
+            ("531", Kind::Moved),
+            ("2067", Kind::Other),
             ("11", Kind::Damaged),
             ("26", Kind::Damaged),
             ("1", Kind::Other),

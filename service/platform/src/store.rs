@@ -6,6 +6,7 @@
 //! | `raw`, `crash` | the driver's connections, and its threads that die |
 //! | `open` | the pools of both stores |
 //! | `shares` | how many connections one tenant may have at once |
+//! | `place` | whether SQLite's files are still where they were opened |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
 //! | `integrity` | corrupt pages, looked for a table at a time |
 //! | `look` | what a store is before it is trusted, asked without changing it |
@@ -18,6 +19,7 @@ pub mod integrity;
 pub mod look;
 pub(crate) mod migrate;
 pub(crate) mod open;
+pub(crate) mod place;
 pub(crate) mod raw;
 pub(crate) mod shares;
 #[cfg(test)]

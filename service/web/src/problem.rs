@@ -213,12 +213,14 @@ impl From<DbError> for Problem {
             DbError::Conflict(_) => Code::Conflict,
             DbError::Busy(_) | DbError::Broken(_) | DbError::Crowded(_) => Code::Unavailable,
             DbError::Full(_) => Code::StoreFull,
+            DbError::Moved(_) => Code::StoreMoved,
             DbError::Unknown(_) => Code::OutcomeUnknown,
             _ => Code::Internal,
         };
         let cause = Some(platform::chain(&error));
-        let retry_after =
-            matches!(code, Code::Unavailable | Code::StoreFull | Code::OutcomeUnknown).then_some(1);
+        let passes =
+            matches!(code, Code::Unavailable | Code::StoreFull | Code::StoreMoved | Code::OutcomeUnknown);
+        let retry_after = passes.then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }
 }

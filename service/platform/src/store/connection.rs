@@ -119,11 +119,19 @@ impl Connections {
         self.pools.backend()
     }
 
+    /// One of them. None is opened where another file lies at the path: opening it would bring our log into it.
+    async fn acquire(&self) -> Result<Raw, sqlx::Error> {
+        if self.pools.may_open() {
+            self.watch.look().await?;
+        }
+        self.pools.acquire().await
+    }
+
     /// Begins a transaction by `begin`, a text without parameters.
     pub(crate) async fn begin(&self, begin: &str) -> Result<Connection, DbErr> {
         let mut attempts = self.pools.attempts();
         loop {
-            let raw = self.pools.acquire().await.map_err(connecting)?;
+            let raw = self.acquire().await.map_err(connecting)?;
             // Cancelled while it begins, it is closed too: on Postgres the next BEGIN would go on in its scope with a warning.
             let mut open = Open { raw: Some(raw), state: State::Unknown };
             let error = match open.run(begin, State::Sound).await {
@@ -155,7 +163,7 @@ impl Connections {
     pub(crate) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut attempts = self.pools.attempts();
         loop {
-            let mut raw = self.pools.acquire().await.map_err(connecting)?;
+            let mut raw = self.acquire().await.map_err(connecting)?;
             let error = match raw.fetch_all(&statement).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
@@ -215,7 +223,9 @@ impl Connection {
         committed.map_err(|error| {
             self.watch.hear(&error);
             Uncommitted::by(self.backend, error)
-        })
+        })?;
+        // Moved meanwhile, it may be in what was moved, or in nothing that anybody finds.
+        self.watch.in_place().map_err(|displaced| Uncommitted::Unknown(executing(displaced.into())))
     }
 
     /// Ends a transaction that has nothing to keep.

@@ -4,13 +4,17 @@
 //! read-only, broken, not: busy, a constraint) marks it as failing. While it fails, requests that would write are refused at once
 //! by what was seen last, and one small write a moment, the probe, asks whether the cause is gone: the store heals by itself.
 //!
+//! A file that was moved beneath us takes writes and reads all the same, and they are lost at the next start: nothing is asked of it
+//! until it is back.
+//!
 //! The probe has a second purpose on SQLite. A commit whose sync failed may lie whole in the log behind the end that everybody
 //! knows; a crash would bring it back although it was refused. The next commit overwrites it, so the first one is the probe's.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::integrity::Findings;
+use super::place::{Displaced, Place};
 use crate::error::Kind;
 
 /// How often a failing store is asked whether it takes writes again.
@@ -25,6 +29,29 @@ pub enum Failing {
     Full,
     /// The disk, the file or the server beneath answers with an error, or is read-only.
     Broken,
+    /// The file, or the log beside it, isn't where it was opened.
+    Moved,
+}
+
+impl Failing {
+    /// Whether what is read is still true.
+    pub(crate) fn lets_read(self) -> bool {
+        match self {
+            Failing::Full | Failing::Broken => true,
+            Failing::Moved => false,
+        }
+    }
+
+    /// What happened and what mends it, for who looks after the service.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Failing::Full => "The store has no room left: make room on its volume.",
+            Failing::Broken => "The store takes no writes: look at its disk or server, and at the log.",
+            Failing::Moved => {
+                "The store's file, or the log beside it, was moved, replaced or removed while it was in use: put the same file back, or restart the service."
+            }
+        }
+    }
 }
 
 /// What is known of a store.
@@ -41,6 +68,8 @@ pub enum Health {
 pub(crate) struct Watch {
     state: Mutex<State>,
     findings: Mutex<Findings>,
+    /// Where its files are to be, where it is one of files.
+    place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -49,14 +78,33 @@ struct State {
     probed: Instant,
 }
 
-impl Default for Watch {
-    fn default() -> Self {
-        let now = Instant::now();
-        Self { state: Mutex::new(State { health: Health::Good, probed: now }), findings: Mutex::default() }
-    }
-}
-
 impl Watch {
+    /// Nothing bad is known of the store yet, whose files are at `place`.
+    pub(crate) fn over(place: Option<Place>) -> Self {
+        let state = State { health: Health::Good, probed: Instant::now() };
+        Self { state: Mutex::new(state), findings: Mutex::default(), place }
+    }
+
+    /// Looks whether the files are where they were opened, on this thread.
+    pub(crate) fn in_place(&self) -> Result<(), Displaced> {
+        let Some(place) = &self.place else { return Ok(()) };
+        place.look().inspect_err(|displaced| {
+            if self.health() != Health::Failing(Failing::Moved) {
+                tracing::error!("{displaced}");
+            }
+            self.failed(Failing::Moved);
+        })
+    }
+
+    /// The same, on a thread that a volume which hangs may hold up.
+    pub(crate) async fn look(self: &Arc<Self>) -> Result<(), Displaced> {
+        if self.place.is_none() {
+            return Ok(());
+        }
+        let watch = self.clone();
+        tokio::task::spawn_blocking(move || watch.in_place()).await.unwrap_or(Ok(()))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,6 +144,7 @@ impl Watch {
         match Kind::of(error) {
             Kind::Full => self.failed(Failing::Full),
             Kind::Broken => self.failed(Failing::Broken),
+            Kind::Moved => self.failed(Failing::Moved),
             Kind::Damaged if self.findings().met(error) => {
                 tracing::error!(%error, "a damaged page was met: restore a backup");
             }
@@ -125,7 +174,7 @@ mod tests {
 
     #[test]
     fn one_probe_at_a_time_asks_a_failing_store() {
-        let watch = Watch::default();
+        let watch = Watch::over(None);
         assert!(!watch.probe_is_due());
         watch.failed(Failing::Full);
         assert_eq!(watch.health(), Health::Failing(Failing::Full));

@@ -98,6 +98,7 @@ impl Db {
     /// # Errors
     /// [`DbError`] if the store can't be asked; what is damaged isn't an error but a finding.
     pub async fn check_slice(&self) -> Result<(), DbError> {
+        self.see_files().await?;
         match self.file() {
             Some(url) => self.check_table(&url).await,
             None => self.read_checksum_failures().await,
@@ -109,6 +110,7 @@ impl Db {
     /// # Errors
     /// [`DbError`] if the store can't be asked.
     pub async fn check_whole(&self) -> Result<Integrity, DbError> {
+        self.see_files().await?;
         let Some(url) = self.file() else {
             self.read_checksum_failures().await?;
             return Ok(self.integrity());

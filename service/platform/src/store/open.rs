@@ -4,6 +4,7 @@
 //! acknowledged write survives a crash. Postgres: one pool whose connections have put on `tenantry_app`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -15,6 +16,8 @@ use tokio::time::timeout;
 
 use super::connection::opening;
 use super::crash;
+use super::health::Watch;
+use super::place::Anchor;
 use crate::DbError;
 use crate::config::Database;
 
@@ -45,24 +48,50 @@ pub(crate) async fn sqlite_pool(
     options: SqliteConnectOptions,
     connections: u32,
 ) -> Result<Pool<Sqlite>, DbError> {
+    sqlite_pool_options(connections).connect_with(options).await.map_err(opening)
+}
+
+fn sqlite_pool_options(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(opening)
 }
 
-/// The writer and the readers.
-pub(crate) async fn sqlite(url: &str) -> Result<(Pool<Sqlite>, Pool<Sqlite>), DbError> {
+/// The embedded store, opened.
+pub(crate) struct Embedded {
+    pub(crate) writer: Pool<Sqlite>,
+    pub(crate) reader: Pool<Sqlite>,
+    pub(crate) anchor: Anchor,
+    pub(crate) watch: Arc<Watch>,
+}
+
+/// The writer and the readers, of whom each opens the file that the anchor has opened, and no other.
+pub(crate) async fn sqlite(url: &str) -> Result<Embedded, DbError> {
     crash::notice();
     let options = sqlite_options(url)?;
-    let writer = sqlite_pool(options.clone(), 1).await?;
-    let reader = sqlite_pool(options.create_if_missing(false).read_only(true), SQLITE_READERS).await?;
-    Ok((writer, reader))
+    let (anchor, place) = Anchor::drop_at(&options).await.map_err(opening)?;
+    let watch = Arc::new(Watch::over(place));
+    let options = options.create_if_missing(false);
+    let guard = watch.clone();
+    let writers = sqlite_pool_options(1).after_connect(move |connection, _| {
+        let guard = guard.clone();
+        Box::pin(async move {
+            guard.look().await?;
+            connection.lock_handle().await?.set_commit_hook(move || guard.in_place().is_ok());
+            Ok(())
+        })
+    });
+    let guard = watch.clone();
+    let readers = sqlite_pool_options(SQLITE_READERS).after_connect(move |_, _| {
+        let guard = guard.clone();
+        Box::pin(async move { Ok(guard.look().await?) })
+    });
+    let writer = writers.connect_with(options.clone()).await.map_err(opening)?;
+    let reader = readers.connect_with(options.read_only(true)).await.map_err(opening)?;
+    Ok(Embedded { writer, reader, anchor, watch })
 }
 
 /// A reader beside the pool.

@@ -42,6 +42,14 @@ impl Pools {
         }
     }
 
+    /// Whether the next one that is acquired may have to be opened.
+    pub(super) fn may_open(&self) -> bool {
+        match self {
+            Pools::Sqlite(pool) => pool.num_idle() == 0 && pool.size() < pool.options().get_max_connections(),
+            Pools::Postgres(pool) => pool.num_idle() == 0,
+        }
+    }
+
     /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
     pub(super) fn attempts(&self) -> u32 {
         match self {

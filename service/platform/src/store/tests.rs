@@ -1,26 +1,23 @@
 //! Connections that are not believed, on a SQLite file of each test's own.
 
-use std::sync::Arc;
-
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::connection::{Connection, Connections, Uncommitted};
-use super::health::Watch;
 use super::open;
+use super::place::Anchor;
 use super::raw::Pools;
 
-async fn store() -> (TempDir, Connections, Connections) {
+async fn store() -> ((TempDir, Anchor), Connections, Connections) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let (writer, reader) = open::sqlite(&url).await.unwrap();
-    let watch = Arc::new(Watch::default());
-    let writer = Connections::new(Pools::Sqlite(writer), watch.clone());
-    let reader = Connections::new(Pools::Sqlite(reader), watch);
+    let store = open::sqlite(&url).await.unwrap();
+    let writer = Connections::new(Pools::Sqlite(store.writer), store.watch.clone());
+    let reader = Connections::new(Pools::Sqlite(store.reader), store.watch);
     let made = writer.begin("BEGIN IMMEDIATE").await.unwrap();
     made.execute_unprepared("CREATE TABLE thing (id INTEGER PRIMARY KEY)").await.unwrap();
     made.commit().await.unwrap();
-    (folder, writer, reader)
+    ((folder, store.anchor), writer, reader)
 }
 
 async fn insert(connection: &Connection, id: i64) -> Result<u64, sea_orm::DbErr> {
@@ -115,4 +112,55 @@ async fn a_beginning_that_is_cancelled_leaves_no_transaction_to_the_next_one() {
         one.commit().await.unwrap();
     }
     assert_eq!(count(&reader).await, 5);
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_takes_no_commit_until_it_is_back() {
+    let (folder, writer, reader) = store().await;
+    let (path, away) = (folder.0.path().join("store.db"), folder.0.path().join("away.db"));
+    let one = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+    insert(&one, 1).await.unwrap();
+    std::fs::rename(&path, &away).unwrap();
+    // Refused by SQLite itself, before anything was written.
+    assert!(matches!(one.commit().await, Err(Uncommitted::Refused(_))));
+    // The writer was thrown away, and another is not opened: neither where there is nothing nor on what somebody put there.
+    writer.begin("BEGIN IMMEDIATE").await.unwrap_err();
+    assert!(!path.exists());
+    std::fs::copy(&away, &path).unwrap();
+    writer.begin("BEGIN IMMEDIATE").await.unwrap_err();
+    std::fs::rename(&away, &path).unwrap();
+    let two = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+    insert(&two, 2).await.unwrap();
+    two.commit().await.unwrap();
+    assert_eq!(count(&reader).await, 1);
+}
+
+#[tokio::test]
+async fn a_log_that_was_removed_takes_no_commit() {
+    let (folder, writer, _reader) = store().await;
+    for name in ["store.db-wal", "store.db-shm"] {
+        let (path, away) = (folder.0.path().join(name), folder.0.path().join("away"));
+        let one = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+        std::fs::rename(&path, &away).unwrap();
+        assert!(matches!(one.commit().await, Err(Uncommitted::Refused(_))), "{name}");
+        std::fs::rename(&away, &path).unwrap();
+        writer.begin("BEGIN IMMEDIATE").await.unwrap().commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_log_stays_when_all_others_were_thrown_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let store = open::sqlite(&url).await.unwrap();
+    for _ in 0..3 {
+        for pool in [Pools::Sqlite(store.reader.clone()), Pools::Sqlite(store.writer.clone())] {
+            pool.acquire().await.unwrap().close().await;
+        }
+        assert_eq!((store.reader.size(), store.writer.size()), (0, 0));
+        store.watch.look().await.unwrap();
+    }
+    // A store without a file is nowhere to be moved from.
+    let store = open::sqlite("sqlite::memory:").await.unwrap();
+    store.watch.look().await.unwrap();
 }

@@ -63,6 +63,7 @@ codes! {
     Unavailable = "unavailable" 503 "The service can't answer right now.";
     OutcomeUnknown = "store.outcome_unknown" 503 "The store failed while it committed: the change may have been made or not. Read before you repeat it, or repeat it with the same Idempotency-Key.";
     StoreFull = "store.full" 507 "The store has no room left: nothing was written.";
+    StoreMoved = "store.moved" 503 "The store is not where it was opened: nothing is read or written until it is back.";
     NotImplemented = "not_implemented" 501 "This is not implemented.";
     IdempotencyMismatch = "idempotency.mismatch" 422 "The Idempotency-Key was used with another request.";
     IdempotencyInProgress = "idempotency.in_progress" 409 "The first request with this Idempotency-Key is still running.";

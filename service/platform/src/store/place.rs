@@ -1,0 +1,223 @@
+//! Whether SQLite's files are still where they were opened.
+//!
+//! A file that is moved, replaced or removed beneath a running process goes on taking writes, and the next start finds another one
+//! at its path. So before a COMMIT and after it the three files that are at the paths (the database, its log, the log's index) are
+//! compared with those that were opened.
+//!
+//! SQLite removes the log when the last connection is closed, and makes a new one. One connection, the anchor, is therefore open as
+//! long as the store is: nobody but a stranger replaces any of the three meanwhile, whoever else opens and closes the store.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+use tokio::sync::Mutex;
+
+use super::crash::unless_one_dies;
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// `None` where there is nothing, or nothing that can be reached: a start would not find it either.
+    fn at(path: &Path) -> Option<Self> {
+        let found = std::fs::metadata(path).ok()?;
+        Some(Self { device: found.dev(), inode: found.ino() })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Database,
+    Log,
+    Index,
+}
+
+#[derive(Debug)]
+struct Part {
+    role: Role,
+    path: PathBuf,
+    opened: Identity,
+}
+
+/// Where the files of a store were opened, and which they were.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    parts: Arc<[Part]>,
+}
+
+/// How a file is missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missed {
+    Gone,
+    Replaced,
+}
+
+/// Whose the log and its index are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    /// Nobody else can have written to it.
+    Ours,
+    /// Somebody else's lies at its path: what the index says may not be true of ours.
+    Strange,
+}
+
+/// A file that isn't where it was opened.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "{path} was {missed} while it was in use; nothing is read or written until the same file is back, or the service is restarted",
+    path = .path.display(),
+    missed = match .missed { Missed::Gone => "moved or removed", Missed::Replaced => "replaced by another file" }
+)]
+pub(crate) struct Displaced {
+    path: PathBuf,
+    missed: Missed,
+    log: Log,
+}
+
+impl From<Displaced> for sqlx::Error {
+    fn from(displaced: Displaced) -> Self {
+        sqlx::Error::Configuration(Box::new(displaced))
+    }
+}
+
+impl Place {
+    /// The files of the database at `path`, which is open; `None` where it has none: it is in memory.
+    fn opened(path: &Path) -> Option<Self> {
+        // A link may be pointed elsewhere; SQLite follows it once, and has the log beside what it found.
+        let (link, file) = (std::path::absolute(path).ok()?, path.canonicalize().ok()?);
+        let beside = |suffix: &str| {
+            let mut name = file.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let paths = [(Role::Database, link), (Role::Log, beside("-wal")), (Role::Index, beside("-shm"))];
+        let part =
+            |(role, path): (Role, PathBuf)| Identity::at(&path).map(|opened| Part { role, path, opened });
+        Some(Self { parts: paths.into_iter().filter_map(part).collect() })
+    }
+
+    /// Compares what is at the paths now: a microsecond each, and longer where a volume hangs.
+    pub(crate) fn look(&self) -> Result<(), Displaced> {
+        let found: Vec<Option<Identity>> = self.parts.iter().map(|part| Identity::at(&part.path)).collect();
+        self.compare(&found)
+    }
+
+    fn compare(&self, found: &[Option<Identity>]) -> Result<(), Displaced> {
+        let missed: Vec<(&Part, Missed)> = self
+            .parts
+            .iter()
+            .zip(found)
+            .filter(|(part, found)| **found != Some(part.opened))
+            .map(|(part, found)| (part, if found.is_some() { Missed::Replaced } else { Missed::Gone }))
+            .collect();
+        let Some((part, how)) = missed.first() else { return Ok(()) };
+        let is_strange =
+            |(part, how): &(&Part, Missed)| part.role != Role::Database && *how == Missed::Replaced;
+        let log = if missed.iter().any(is_strange) { Log::Strange } else { Log::Ours };
+        Err(Displaced { path: part.path.clone(), missed: *how, log })
+    }
+}
+
+/// A connection that is open as long as the store, and does nothing unless the files are displaced.
+#[derive(Debug)]
+pub(crate) struct Anchor {
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    /// There until it is closed.
+    connection: Option<SqliteConnection>,
+    /// Whether all of the log is in the file.
+    saved: bool,
+}
+
+impl Anchor {
+    /// Opens the database, and sees what it has opened.
+    pub(crate) async fn drop_at(
+        options: &SqliteConnectOptions,
+    ) -> Result<(Self, Option<Place>), sqlx::Error> {
+        let mut connection = options.connect().await?;
+        // The first to read opens the log.
+        sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?;
+        let place = Place::opened(options.get_filename());
+        Ok((Self { held: Mutex::new(Held { connection: Some(connection), saved: false }) }, place))
+    }
+
+    /// Brings into the database what is in the log only, once: the database may be found again without its log, or the log be gone.
+    /// The log stays as it is, for a copy of the database may need it. Not where a stranger's log lies there: the two share an index.
+    pub(crate) async fn save(&self, displaced: &Displaced) {
+        let mut held = self.held.lock().await;
+        let Held { connection: Some(connection), saved: saved @ false } = &mut *held else { return };
+        if displaced.log == Log::Strange {
+            return;
+        }
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection);
+        let done = unless_one_dies(checkpoint).await.and_then(|row| {
+            let (busy, frames, moved): (i64, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            Ok(busy == 0 && frames == moved)
+        });
+        match done {
+            Ok(done) => *saved = done,
+            Err(error) => {
+                tracing::error!(%error, "what only the log has could not be brought into the database")
+            }
+        }
+    }
+
+    /// The files are where they were, and will be written again.
+    pub(crate) async fn settle(&self) {
+        self.held.lock().await.saved = false;
+    }
+
+    /// Closes it. Where the files are displaced it stays open until the process ends: SQLite would remove what lies at the path of
+    /// the log, and that may belong to another database now.
+    pub(crate) async fn close(&self, look: Result<(), Displaced>) {
+        if let Err(displaced) = &look {
+            self.save(displaced).await;
+        }
+        let Some(connection) = self.held.lock().await.connection.take() else { return };
+        match look {
+            Ok(()) => drop(connection.close().await),
+            Err(_) => std::mem::forget(connection),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_is_the_one_that_was_opened_or_is_missed() {
+        let file = |inode| Identity { device: 7, inode };
+        let part = |role, inode| Part { role, path: format!("{role:?}").into(), opened: file(inode) };
+        let place = Place {
+            parts: [part(Role::Database, 1), part(Role::Log, 2), part(Role::Index, 3)].into_iter().collect(),
+        };
+        let same = |inode| Some(file(inode));
+        let other_volume = Some(Identity { device: 8, inode: 1 });
+        for (found, missed) in [
+            ([same(1), same(2), same(3)], None),
+            ([None, same(2), same(3)], Some(("Database", Missed::Gone, Log::Ours))),
+            ([same(9), same(2), same(3)], Some(("Database", Missed::Replaced, Log::Ours))),
+            ([other_volume, same(2), same(3)], Some(("Database", Missed::Replaced, Log::Ours))),
+            ([same(1), None, same(3)], Some(("Log", Missed::Gone, Log::Ours))),
+            ([same(1), same(9), same(3)], Some(("Log", Missed::Replaced, Log::Strange))),
+            ([same(1), same(2), None], Some(("Index", Missed::Gone, Log::Ours))),
+            ([same(1), same(2), same(9)], Some(("Index", Missed::Replaced, Log::Strange))),
+            ([None, same(9), None], Some(("Database", Missed::Gone, Log::Strange))),
+            ([None, None, None], Some(("Database", Missed::Gone, Log::Ours))),
+        ] {
+            let compared = place.compare(&found).err().map(|one| (one.path, one.missed, one.log));
+            assert_eq!(compared, missed.map(|(path, how, log)| (path.into(), how, log)), "{found:?}");
+        }
+    }
+}
