@@ -167,3 +167,58 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
     assert_eq!(used(&app).await, seats(&app).await);
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_group_gives() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let people = people(&app, &acme, 32).await;
+    let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
+    let member = |id: &str| json!({"op": "add", "path": "members", "value": [{"value": id}]});
+    // Each person comes into a group below the one that gives the role.
+    let (mut above, mut below) = (Vec::new(), Vec::new());
+    for at in 0..people.len() {
+        for (name, list) in [("below", &mut below), ("above", &mut above)] {
+            let body = json!({"displayName": format!("{name}{at}")});
+            let made = acme.scim.post("/scim/v2/Groups", body).await.expect(201);
+            list.push(made["id"].as_str().expect("an id").to_owned());
+        }
+        let nest = json!({"Operations": [member(&below[at])]});
+        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", above[at]), nest).await;
+    }
+    let come = |at: usize| {
+        let body = json!({"Operations": [member(&people[at])]});
+        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", below[at]), body)
+    };
+    let map = |at: usize| {
+        let body = json!({"groupId": above[at], "role": "contributor"});
+        send(acme.admin.clone(), Method::POST, mappings.clone(), body)
+    };
+    let replies = join_all((0..people.len()).map(|at| async move { tokio::join!(come(at), map(at)) })).await;
+    let (came, mapped): (Vec<Reply>, Vec<Reply>) = replies.into_iter().unzip();
+    all_done(&came);
+    all_done(&mapped);
+    let given = async || {
+        let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
+        all.iter().filter(|row| row.role == "contributor" && row.role_source == "group").count()
+    };
+    assert_eq!(given().await, people.len(), "whoever came first, the person or the role");
+    // The other way round: they go from the group, and come again while it loses its role.
+    let gone = |at: usize| {
+        let body = json!({"Operations": [{"op": "remove", "path": "members"}]});
+        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", below[at]), body)
+    };
+    all_done(&join_all((0..people.len()).map(gone)).await);
+    assert_eq!(given().await, 0);
+    let unmap = |at: usize| {
+        let path = format!("{mappings}/{}", mapped[at].json()["id"].as_str().expect("an id"));
+        send(acme.admin.clone(), Method::DELETE, path, Value::Null)
+    };
+    let replies =
+        join_all((0..people.len()).map(|at| async move { tokio::join!(come(at), unmap(at)) })).await;
+    let (came, unmapped): (Vec<Reply>, Vec<Reply>) = replies.into_iter().unzip();
+    all_done(&came);
+    all_done(&unmapped);
+    assert_eq!(given().await, 0, "no group gives a role any more");
+    app.stop().await;
+}

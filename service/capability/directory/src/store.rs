@@ -5,6 +5,7 @@ mod condition;
 pub(crate) mod groups;
 pub(crate) mod members;
 mod order;
+pub(crate) mod reach;
 pub(crate) mod roles;
 pub(crate) mod search;
 pub(crate) mod users;

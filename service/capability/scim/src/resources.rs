@@ -238,7 +238,7 @@ async fn patch_group(
     // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
     // longer than for the statement that raises its version.
     let found = if patch.operations.is_empty() && !seen.is_given() {
-        directory::group(tx, organization, id).await?
+        directory::group_kept(tx, organization, id).await?
     } else {
         directory::group_locked(tx, organization, id).await?
     };

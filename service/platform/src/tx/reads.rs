@@ -3,7 +3,7 @@
 use entity::scope::{PlatformOwned, SharedWithTenants, TenantOwned};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, Select, TryGetableMany, Value,
+    QuerySelect, Select, TryGetableMany, Value, sea_query::LockType,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,15 @@ impl Reads {
     /// [`DbError`] if the store fails.
     pub async fn lock<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
         self.one(select.lock_exclusive()).await
+    }
+
+    /// The first row, which nobody can [`lock`](Self::lock) until the transaction ends; others may keep it too, and change it. It is what a
+    /// row that refers to it takes anyway (Postgres: `FOR KEY SHARE`).
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn keep<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
+        self.one(select.lock(LockType::KeyShare)).await
     }
 
     /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, and

@@ -17,7 +17,7 @@ use web::{Code, Problem};
 
 use crate::model::{changed_names, group_image};
 use crate::store::members::{self, Kind};
-use crate::store::roles::{lock_users, mappings};
+use crate::store::roles::{self, RolesByGroup, lock_users};
 use crate::store::{changes, groups as store};
 
 /// The resource of `quota` that a group takes one of.
@@ -217,12 +217,15 @@ struct Moved {
     groups: Vec<Uuid>,
 }
 
-/// Changes a group's members; tells how many memberships came or went.
+/// Changes the members of a group that the transaction locked or [keeps](crate::group_kept); tells how many memberships came or went.
 ///
 /// # Errors
 /// `validation.failed` (`invalidValue`) if a member isn't a user or group of the organization, or would close a circle.
 pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Problem> {
-    lock_moved(tx, group, edits).await?;
+    let roles = roles::by_group(tx, group.organization_id).await?;
+    if roles == RolesByGroup::Given {
+        lock_moved(tx, group, edits).await?;
+    }
     let mut moved = Moved::default();
     for edit in edits {
         match edit {
@@ -238,19 +241,16 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
         }
     }
     let changed = moved.users.len() + moved.groups.len();
-    if changed > 0 {
+    if changed > 0 && roles == RolesByGroup::Given {
         super::roles::after_move(tx, group, moved.users, &moved.groups).await?;
     }
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 
 /// Locks the users whose role may change, before anything is written: an insert into a group takes a share in each user's row,
-/// and two transactions that both have one can't both go on to change the user. Where no group gives a role nobody is changed.
+/// and two transactions that both have one can't both go on to change the user.
 async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<(), Problem> {
     let organization = group.organization_id;
-    if mappings(tx, organization).await?.is_empty() {
-        return Ok(());
-    }
     let mut moved = HashSet::new();
     for edit in edits {
         match edit {

@@ -25,7 +25,8 @@ use super::groups::{self, MemberEdit};
 use super::users::{self, Kept, NewUser};
 use crate::model::Source;
 use crate::store::members::{self as member_store, Kind};
-use crate::store::{changes, groups as group_store, roles as role_store, users as user_store};
+use crate::store::roles::{self as role_store, RolesByGroup};
+use crate::store::{changes, groups as group_store, users as user_store};
 
 /// How far back a directory can be restored, and for how long changes are kept, in days.
 pub const RESTORE_DAYS: i64 = 30;
@@ -197,13 +198,6 @@ pub async fn restore_items(view: &View, organization: Uuid, id: Uuid) -> Result<
     items(view, organization, row.moment, row.created_at).await.map(Items).map(Some)
 }
 
-/// Whether groups of an organization give roles: then who changes a group's members changes users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RolesByGroup {
-    Given,
-    None,
-}
-
 /// How many of the next things one transaction puts back: things of one kind, whose locks can be taken together. A group whose
 /// members may get other roles comes by itself.
 fn together(next: &[Item], roles: RolesByGroup) -> usize {
@@ -254,10 +248,7 @@ pub async fn go_on(
         return Ok(true);
     }
     let done = usize::try_from(row.done).unwrap_or(0);
-    let roles = match role_store::mappings(tx, organization).await?.is_empty() {
-        true => RolesByGroup::None,
-        false => RolesByGroup::Given,
-    };
+    let roles = role_store::by_group(tx, organization).await?;
     let next = items.get(done..).unwrap_or_default();
     let next = next.get(..together(next, roles).min(batch)).unwrap_or_default();
     lock(tx, organization, next).await?;

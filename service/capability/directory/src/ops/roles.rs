@@ -12,6 +12,7 @@ use web::{Code, Problem, room};
 
 use super::{admins, users::put_role};
 use crate::store::members::{self, IDS_MAX};
+use crate::store::roles::RolesByGroup;
 use crate::store::{groups, roles as store};
 
 /// What a user has whom no group gives a role any more.
@@ -47,6 +48,7 @@ pub async fn create_role_mapping(
     let there = tx.select::<role_mapping::Entity>();
     let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
     room(tx, Rule::RoleMappings, organization, there, store::MAPPINGS_MAX).await?;
+    groups::lock_tree(tx, organization, group.id).await?;
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
         organization_id: organization,
@@ -76,6 +78,7 @@ pub async fn create_role_mapping(
 pub async fn delete_role_mapping(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let all = store::mappings(tx, organization).await?;
     let row = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::new(Code::NotFound))?;
+    groups::lock_tree(tx, organization, row.group_id).await?;
     let removal = tx.remove::<role_mapping::Entity>();
     let removal = removal.filter(role_mapping::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await?;
@@ -84,16 +87,13 @@ pub async fn delete_role_mapping(tx: &mut Tx, organization: Uuid, id: Uuid) -> R
     recompute(tx, organization, &users).await
 }
 
-/// After users and groups came into a group or went.
+/// After users and groups came into a group or went, where groups give roles.
 pub(super) async fn after_move(
     tx: &mut Tx,
     group: &group::Model,
     mut users: Vec<Uuid>,
     groups: &[Uuid],
 ) -> Result<(), Problem> {
-    if store::mappings(tx, group.organization_id).await?.is_empty() {
-        return Ok(());
-    }
     if !groups.is_empty() {
         users.extend(members::users_in(tx, group.organization_id, groups).await?);
     }
@@ -106,7 +106,7 @@ pub(super) async fn affected_by_group(
     organization: Uuid,
     group: Uuid,
 ) -> Result<Vec<Uuid>, Problem> {
-    if store::mappings(tx, organization).await?.is_empty() {
+    if store::by_group(tx, organization).await? == RolesByGroup::None {
         return Ok(Vec::new());
     }
     Ok(members::users_in(tx, organization, &[group]).await?)

@@ -18,7 +18,9 @@ pub(super) fn refusal(error: ScimError) -> Problem {
 
 /// Where the value of a place is kept.
 pub(super) enum Source {
-    /// A text column, or something made of columns.
+    /// A text column with an index.
+    Key(&'static str),
+    /// Something made of columns.
     Text(String),
     /// A boolean column.
     Bool(&'static str),
@@ -32,6 +34,36 @@ pub(super) enum Source {
     Schemas,
     /// In the documents.
     Document,
+}
+
+impl Source {
+    /// Where a place of a resource type is kept; `location` writes what stands for a resource's location.
+    pub(super) fn of(kind: &ResourceType, place: &Place, location: impl FnOnce() -> String) -> Self {
+        if place.extension.is_some() {
+            return Source::Document;
+        }
+        match (kind.has_members(), place.name().as_str()) {
+            (_, "id") => Source::Id,
+            (_, "externalId") => Source::Key("r.external_id"),
+            (false, "userName") => Source::Key("r.user_name_key"),
+            (true, "displayName") => Source::Key("r.display_name_key"),
+            (false, "active") => Source::Bool("r.active"),
+            (_, "meta.created") => Source::Moment("r.created_at"),
+            (_, "meta.lastModified") => Source::Moment("r.updated_at"),
+            (_, "meta.resourceType") => Source::Text(format!("'{}'", kind.name)),
+            (_, "meta.version") => Source::Text("('W/\"' || r.version || '\"')".to_owned()),
+            (_, "meta.location") => Source::Text(location()),
+            (_, "schemas") => Source::Schemas,
+            (true, name) if name == "members" || name.starts_with("members.") => Source::Relation,
+            (false, name) if name == "groups" || name.starts_with("groups.") => Source::Relation,
+            _ => Source::Document,
+        }
+    }
+}
+
+/// Whether a place is a user's e-mail address, of which there is a table with an index.
+pub(super) fn is_address(place: &Place) -> bool {
+    place.extension.is_none() && place.attribute == "emails" && place.sub.as_deref() == Some("value")
 }
 
 /// Writes conditions and collects their parameters. `$1` is the tenant, `$2` the organization.
@@ -60,28 +92,11 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn source(&mut self, place: &Place) -> Source {
-        if place.extension.is_some() {
-            return Source::Document;
-        }
-        match (self.kind.has_members(), place.name().as_str()) {
-            (_, "id") => Source::Id,
-            (_, "externalId") => Source::Text("r.external_id".to_owned()),
-            (false, "userName") => Source::Text("r.user_name_key".to_owned()),
-            (true, "displayName") => Source::Text("r.display_name_key".to_owned()),
-            (false, "active") => Source::Bool("r.active"),
-            (_, "meta.created") => Source::Moment("r.created_at"),
-            (_, "meta.lastModified") => Source::Moment("r.updated_at"),
-            (_, "meta.resourceType") => Source::Text(format!("'{}'", self.kind.name)),
-            (_, "meta.version") => Source::Text("('W/\"' || r.version || '\"')".to_owned()),
-            (_, "meta.location") => {
-                let start = self.bind(format!("{}{}/", self.base, self.kind.endpoint));
-                Source::Text(format!("({start} || {})", self.sql.id_text("r.id")))
-            }
-            (_, "schemas") => Source::Schemas,
-            (true, name) if name == "members" || name.starts_with("members.") => Source::Relation,
-            (false, name) if name == "groups" || name.starts_with("groups.") => Source::Relation,
-            _ => Source::Document,
-        }
+        let kind = self.kind;
+        Source::of(kind, place, || {
+            let start = self.bind(format!("{}{}/", self.base, kind.endpoint));
+            format!("({start} || {})", self.sql.id_text("r.id"))
+        })
     }
 
     /// The document that holds a place as it is compared, and the names that lead there.
@@ -131,6 +146,7 @@ impl<'a> Writer<'a> {
         }
         match self.source(place) {
             Source::Id => Ok(self.id("r.id", check)),
+            Source::Key(column) => Ok(self.text(column, check)),
             Source::Text(expression) => Ok(self.text(&expression, check)),
             Source::Bool(column) => Ok(match check {
                 None => format!("{column} IS NOT NULL"),
@@ -141,12 +157,10 @@ impl<'a> Writer<'a> {
             Source::Moment(column) => self.moment(column, check),
             Source::Schemas => self.schemas(check),
             Source::Relation => self.relation(place, check),
-            Source::Document if place.attribute == "emails" && place.sub.as_deref() == Some("value") => {
-                match check {
-                    Some((Operator::Eq, Json::String(wanted))) => Ok(self.email(wanted)),
-                    _ => self.in_any_element(place, check),
-                }
-            }
+            Source::Document if is_address(place) => match check {
+                Some((Operator::Eq, Json::String(wanted))) => Ok(self.email(wanted)),
+                _ => self.in_any_element(place, check),
+            },
             Source::Document if place.multi && (place.sub.is_some() || check.is_some()) => {
                 self.in_any_element(place, check)
             }

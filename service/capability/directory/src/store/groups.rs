@@ -5,6 +5,8 @@ use platform::{DbError, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
+use super::members::{self, IDS_MAX};
+
 fn of_organization(view: &View, organization: Uuid) -> Select<group::Entity> {
     view.select::<group::Entity>().filter(group::Column::OrganizationId.eq(organization))
 }
@@ -17,6 +19,14 @@ pub async fn group(view: &View, organization: Uuid, id: Uuid) -> Result<Option<g
     view.one(of_organization(view, organization).filter(group::Column::Id.eq(id))).await
 }
 
+/// The group of this id, whose members are about to change: no role is given or taken by it meanwhile (see [`lock_tree`]).
+///
+/// # Errors
+/// [`DbError`].
+pub async fn group_kept(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
+    tx.keep(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
+}
+
 /// The group of this id, locked.
 ///
 /// # Errors
@@ -25,8 +35,27 @@ pub async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Optio
     tx.lock(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
 }
 
+/// Locks a group and all below it, so that nobody comes into one of them or goes until the transaction ends.
+pub(crate) async fn lock_tree(tx: &Tx, organization: Uuid, group: Uuid) -> Result<(), DbError> {
+    let mut locked = Vec::new();
+    loop {
+        // While we waited another may have come below.
+        let tree = members::groups_in(tx, organization, group).await?;
+        if tree.len() == locked.len() {
+            return Ok(());
+        }
+        lock_groups(tx, organization, &tree).await?;
+        locked = tree;
+    }
+}
+
 /// Locks these groups, in the one order in which several are locked.
 pub(crate) async fn lock_groups(tx: &Tx, organization: Uuid, groups: &[Uuid]) -> Result<(), DbError> {
-    let select = of_organization(tx, organization).filter(group::Column::Id.is_in(groups.iter().copied()));
-    tx.lock_all::<_, Uuid>(select, group::Column::Id).await
+    let mut groups = groups.to_vec();
+    groups.sort_unstable();
+    for batch in groups.chunks(IDS_MAX) {
+        let select = of_organization(tx, organization).filter(group::Column::Id.is_in(batch.iter().copied()));
+        tx.lock_all::<_, Uuid>(select, group::Column::Id).await?;
+    }
+    Ok(())
 }

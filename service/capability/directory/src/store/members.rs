@@ -304,15 +304,29 @@ pub(crate) async fn would_circle(
     Ok(!view.query(&sql, vec![organization.into(), outer.into(), list]).await?.is_empty())
 }
 
+/// A common table `below`: these groups and all in them, by nesting. Its parameters are tenant, organization, and the list.
+fn below(test: &str) -> String {
+    format!(
+        "WITH RECURSIVE below(id) AS (SELECT id FROM directory_group WHERE tenant_id = $1 AND organization_id = $2 AND id {test} \
+         UNION SELECT c.child_id FROM below b JOIN directory_group_child c \
+         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.group_id = b.id)"
+    )
+}
+
+/// A group and all in it, by nesting.
+pub(crate) async fn groups_in(view: &View, organization: Uuid, group: Uuid) -> Result<Vec<Uuid>, DbError> {
+    let (test, list) = view.id_list(&[group], "$3");
+    let sql = format!("{} SELECT id FROM below ORDER BY id", below(&test));
+    ids(&view.query(&sql, vec![organization.into(), list]).await?)
+}
+
 /// Users in these groups, directly or by nesting.
 pub(crate) async fn users_in(view: &View, organization: Uuid, groups: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let (test, list) = view.id_list(groups, "$3");
     let sql = format!(
-        "WITH RECURSIVE below(id) AS (SELECT id FROM directory_group WHERE tenant_id = $1 AND organization_id = $2 AND id {test} \
-         UNION SELECT c.child_id FROM below b JOIN directory_group_child c \
-         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.group_id = b.id) \
-         SELECT DISTINCT m.user_id AS id FROM below b JOIN directory_group_member m \
-         ON m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = b.id"
+        "{} SELECT DISTINCT m.user_id AS id FROM below b JOIN directory_group_member m \
+         ON m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = b.id",
+        below(&test)
     );
     ids(&view.query(&sql, vec![organization.into(), list]).await?)
 }

@@ -36,7 +36,8 @@ impl Key {
         };
         let text = |text: String, nullable: bool| (sql.by_code_point(&text), text, Cast::None, nullable);
         let (expression, text, cast, nullable) = match writer.source(place) {
-            Source::Text(column) => text(column, place.attribute == "externalId"),
+            Source::Key(column) => text(column.to_owned(), place.attribute == "externalId"),
+            Source::Text(expression) => text(expression, false),
             Source::Bool(column) => text(sql.bool_text(column), false),
             Source::Id => text(sql.id_text("r.id"), false),
             Source::Moment(column) => (column.to_owned(), sql.moment_text(column), Cast::Moment, false),

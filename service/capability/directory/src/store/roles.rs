@@ -18,6 +18,18 @@ pub(crate) async fn mappings(view: &View, organization: Uuid) -> Result<Vec<role
     view.all(select.filter(role_mapping::Column::OrganizationId.eq(organization)).limit(MAPPINGS_MAX)).await
 }
 
+/// Whether groups of an organization give roles: then who changes a group's members changes users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RolesByGroup {
+    Given,
+    None,
+}
+
+/// Whether groups of this organization give roles.
+pub(crate) async fn by_group(view: &View, organization: Uuid) -> Result<RolesByGroup, DbError> {
+    Ok(if mappings(view, organization).await?.is_empty() { RolesByGroup::None } else { RolesByGroup::Given })
+}
+
 /// The mapped groups that hold each of these users, directly or by nesting.
 pub(crate) async fn mapped_groups_of(
     view: &View,
