@@ -18,6 +18,8 @@ use crate::model::Ended;
 
 /// Sessions of one person that go on; a further one ends the oldest.
 const SESSIONS_MAX: u64 = 100;
+/// Below so many nobody asks whether another one opens a session at the same moment: fewer than the rest are ever under way at once.
+const SESSIONS_FEW: u64 = SESSIONS_MAX / 2;
 /// Sessions that one sign-in ends at most.
 const SUPERSEDED_AT_ONCE: u64 = 20;
 /// How long a session is remembered after it would have been over by itself.
@@ -109,17 +111,26 @@ pub async fn open(
 /// again instead of refreshing fills no table. That one is written first, because it takes a share in the user's row, which
 /// comes before the rule and before rows of sessions in the order of locks.
 async fn make_room(tx: &mut Tx, new: &session::Model) -> Result<(), DbError> {
+    if older(tx, new, SESSIONS_FEW, 1).await?.is_empty() {
+        return Ok(());
+    }
     tx.exclusive(Rule::Sessions, new.user_id).await?;
-    let select = tx.select::<session::Entity>().select_only().column(session::Column::Id);
-    let live = select
-        .filter(session::Column::OrganizationId.eq(new.organization_id))
-        .filter(session::Column::UserId.eq(new.user_id))
-        .filter(session::Column::EndedAt.is_null());
-    let older = live.order_by_desc(session::Column::Id).offset(SESSIONS_MAX).limit(SUPERSEDED_AT_ONCE);
-    for id in tx.tuples::<_, Uuid>(older).await? {
+    for id in older(tx, new, SESSIONS_MAX, SUPERSEDED_AT_ONCE).await? {
         end(tx, id, Ended::Superseded).await?;
     }
     Ok(())
+}
+
+/// Sessions of the same person that go on, without the `newest`: at most so many.
+async fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Result<Vec<Uuid>, DbError> {
+    let live = tx
+        .select::<session::Entity>()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::Column::OrganizationId.eq(new.organization_id))
+        .filter(session::Column::UserId.eq(new.user_id))
+        .filter(session::Column::EndedAt.is_null());
+    tx.tuples::<_, Uuid>(live.order_by_desc(session::Column::Id).offset(newest).limit(most)).await
 }
 
 async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<String, DbError> {
