@@ -114,7 +114,7 @@ pub struct Database {
     /// Postgres: how long a statement waits for somebody else's lock.
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
-    /// Postgres: how long a statement may run.
+    /// How long a statement may run; on SQLite, one of a reader.
     #[serde(with = "humantime_serde")]
     pub statement_timeout: Duration,
     /// How far the clock may be behind the newest record.

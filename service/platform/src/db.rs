@@ -102,8 +102,9 @@ impl Db {
     pub async fn open(config: &Database, data_dir: &Path, clock: Clock) -> Result<Self, DbError> {
         let url = config.url_or_default(data_dir);
         let (pools, watch, embedded) = if url.starts_with("sqlite:") {
-            let open::Embedded { writer, reader, anchor, watch } = open::sqlite(&url).await?;
-            ((Pools::Sqlite(writer), Pools::Sqlite(reader)), watch, Some((anchor, url)))
+            let timeout = config.statement_timeout;
+            let open::Embedded { writer, readers, anchor, watch } = open::sqlite(&url, timeout).await?;
+            ((Pools::Sqlite(writer), Pools::Readers(readers)), watch, Some((anchor, url)))
         } else {
             let pool = Pools::Postgres(open::postgres(config).await?);
             ((pool.clone(), pool), Arc::new(Watch::over(None)), None)

@@ -171,6 +171,12 @@ impl Sql {
         }
     }
 
+    /// Bytes that a document takes in its row, without reading it; on Postgres as it is compressed.
+    pub fn stored_bytes(self, column: &str) -> String {
+        let function = if self.postgres { "pg_column_size" } else { "octet_length" };
+        format!("{function}({column})")
+    }
+
     /// An id as a text.
     pub fn id_text(self, id: &str) -> String {
         if self.postgres {

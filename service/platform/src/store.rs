@@ -5,6 +5,7 @@
 //! | `connection` | one transaction on one connection; whatever can't be vouched for is thrown away |
 //! | `raw`, `crash` | the driver's connections, and its threads that die |
 //! | `open` | the pools of both stores |
+//! | `readers` | SQLite's readers, whose statements end when nobody waits for them |
 //! | `shares` | how many connections one tenant may have at once |
 //! | `place` | whether SQLite's files are still where they were opened |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
@@ -21,6 +22,7 @@ pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod place;
 pub(crate) mod raw;
+pub(crate) mod readers;
 pub(crate) mod shares;
 #[cfg(test)]
 mod tests;

@@ -144,7 +144,7 @@ impl Connections {
             attempts = attempts.saturating_sub(1);
             // A transaction that is still open (SQLITE_ERROR) or a dead connection: the next one may be sound.
             let another = match self.pools {
-                Pools::Sqlite(_) => sqlite_code(&error) == Some(1),
+                Pools::Sqlite(_) | Pools::Readers(_) => sqlite_code(&error) == Some(1),
                 Pools::Postgres(_) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
             };
             if !another || attempts == 0 {
@@ -188,7 +188,9 @@ impl Open {
     /// Remembers what a failure means for the rest of the transaction.
     fn failed(&mut self, error: &sqlx::Error) {
         let refused = match &self.raw {
-            Some(Raw::Sqlite(_)) => sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT),
+            Some(Raw::Sqlite(_) | Raw::Reader(_)) => {
+                sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT)
+            }
             // Whatever the server refuses, it goes on speaking and waits for a ROLLBACK.
             Some(Raw::Postgres(_)) => matches!(error, sqlx::Error::Database(_)),
             None => false,

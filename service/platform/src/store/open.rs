@@ -18,6 +18,7 @@ use super::connection::opening;
 use super::crash;
 use super::health::Watch;
 use super::place::Anchor;
+use super::readers::Readers;
 use crate::DbError;
 use crate::config::Database;
 
@@ -26,7 +27,7 @@ pub(crate) const SQLITE_READERS: u32 = 6;
 /// How long SQLite waits for another process's lock.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a Postgres server may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,13 +64,14 @@ fn sqlite_pool_options(connections: u32) -> SqlitePoolOptions {
 /// The embedded store, opened.
 pub(crate) struct Embedded {
     pub(crate) writer: Pool<Sqlite>,
-    pub(crate) reader: Pool<Sqlite>,
+    pub(crate) readers: Readers,
     pub(crate) anchor: Anchor,
     pub(crate) watch: Arc<Watch>,
 }
 
-/// The writer and the readers, of whom each opens the file that the anchor has opened, and no other.
-pub(crate) async fn sqlite(url: &str) -> Result<Embedded, DbError> {
+/// The writer and the readers, of whom each opens the file that the anchor has opened, and no other. A statement of a reader has
+/// `statement_timeout`.
+pub(crate) async fn sqlite(url: &str, statement_timeout: Duration) -> Result<Embedded, DbError> {
     crash::notice();
     let options = sqlite_options(url)?;
     let (anchor, place) = Anchor::drop_at(&options).await.map_err(opening)?;
@@ -84,14 +86,10 @@ pub(crate) async fn sqlite(url: &str) -> Result<Embedded, DbError> {
             Ok(())
         })
     });
-    let guard = watch.clone();
-    let readers = sqlite_pool_options(SQLITE_READERS).after_connect(move |_, _| {
-        let guard = guard.clone();
-        Box::pin(async move { Ok(guard.look().await?) })
-    });
     let writer = writers.connect_with(options.clone()).await.map_err(opening)?;
-    let reader = readers.connect_with(options.read_only(true)).await.map_err(opening)?;
-    Ok(Embedded { writer, reader, anchor, watch })
+    let reading = (options.read_only(true), watch.clone());
+    let readers = Readers::open(reading, SQLITE_READERS, statement_timeout).await.map_err(opening)?;
+    Ok(Embedded { writer, readers, anchor, watch })
 }
 
 /// A reader beside the pool.

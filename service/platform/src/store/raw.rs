@@ -9,6 +9,7 @@ use sqlx::{Database, Executor as _, Pool, Postgres, Sqlite};
 use tokio::time::timeout;
 
 use super::crash::unless_one_dies;
+use super::readers::{Held, Readers};
 
 /// How long a connection that is thrown away may take to close in order.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -16,7 +17,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The driver's connections to one store.
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
+    /// SQLite's writer.
     Sqlite(Pool<Sqlite>),
+    Readers(Readers),
     Postgres(Pool<Postgres>),
 }
 
@@ -24,6 +27,7 @@ pub(crate) enum Pools {
 #[derive(Debug)]
 pub(super) enum Raw {
     Sqlite(PoolConnection<Sqlite>),
+    Reader(Held),
     Postgres(PoolConnection<Postgres>),
 }
 
@@ -31,13 +35,14 @@ impl Pools {
     pub(super) async fn acquire(&self) -> Result<Raw, sqlx::Error> {
         match self {
             Pools::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
+            Pools::Readers(readers) => readers.acquire().await.map(Raw::Reader),
             Pools::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
         }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
         match self {
-            Pools::Sqlite(_) => DbBackend::Sqlite,
+            Pools::Sqlite(_) | Pools::Readers(_) => DbBackend::Sqlite,
             Pools::Postgres(_) => DbBackend::Postgres,
         }
     }
@@ -46,6 +51,7 @@ impl Pools {
     pub(super) fn may_open(&self) -> bool {
         match self {
             Pools::Sqlite(pool) => pool.num_idle() == 0 && pool.size() < pool.options().get_max_connections(),
+            Pools::Readers(readers) => readers.may_open(),
             Pools::Postgres(pool) => pool.num_idle() == 0,
         }
     }
@@ -53,7 +59,7 @@ impl Pools {
     /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
     pub(super) fn attempts(&self) -> u32 {
         match self {
-            Pools::Sqlite(_) => 2,
+            Pools::Sqlite(_) | Pools::Readers(_) => 2,
             Pools::Postgres(pool) => pool.options().get_max_connections().saturating_add(1),
         }
     }
@@ -62,6 +68,7 @@ impl Pools {
     pub(super) async fn close(&self) {
         match self {
             Pools::Sqlite(pool) => pool.close().await,
+            Pools::Readers(readers) => readers.close().await,
             Pools::Postgres(pool) => pool.close().await,
         }
     }
@@ -75,6 +82,10 @@ macro_rules! on {
                 let $connection = &mut **inner;
                 unless_one_dies(async { $work }).await
             }
+            Raw::Reader(held) => {
+                let ($connection, running) = held.lend()?;
+                running.through(unless_one_dies(async { $work })).await
+            }
             Raw::Postgres(inner) => {
                 let $connection = &mut **inner;
                 $work
@@ -86,11 +97,13 @@ macro_rules! on {
 impl Raw {
     /// Runs a text without parameters: BEGIN, COMMIT, settings.
     pub(super) async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        // One statement, prepared once: it runs at every transaction.
+        let statement = sqlx::query(sqlx::AssertSqlSafe(text));
         match self {
-            // One statement, prepared once: it runs at every transaction.
-            Raw::Sqlite(inner) => {
-                let statement = sqlx::query(sqlx::AssertSqlSafe(text));
-                unless_one_dies((&mut **inner).execute(statement)).await.map(drop)
+            Raw::Sqlite(inner) => unless_one_dies((&mut **inner).execute(statement)).await.map(drop),
+            Raw::Reader(held) => {
+                let (connection, running) = held.lend()?;
+                running.through(unless_one_dies(connection.execute(statement))).await.map(drop)
             }
             Raw::Postgres(inner) => {
                 (&mut **inner).execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(drop)
@@ -127,6 +140,7 @@ impl Raw {
     pub(super) fn close_on_drop(&mut self) {
         match self {
             Raw::Sqlite(inner) => inner.close_on_drop(),
+            Raw::Reader(held) => held.close_on_drop(),
             Raw::Postgres(inner) => inner.close_on_drop(),
         }
     }
@@ -136,6 +150,7 @@ impl Raw {
         let closing = async {
             match self {
                 Raw::Sqlite(inner) => inner.close().await,
+                Raw::Reader(held) => held.close().await,
                 Raw::Postgres(inner) => inner.close().await,
             }
         };

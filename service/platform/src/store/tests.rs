@@ -1,5 +1,7 @@
 //! Connections that are not believed, on a SQLite file of each test's own.
 
+use std::time::{Duration, Instant};
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
 
@@ -7,13 +9,15 @@ use super::connection::{Connection, Connections, Uncommitted};
 use super::open;
 use super::place::Anchor;
 use super::raw::Pools;
+use super::readers::Readers;
+use crate::DbError;
 
 async fn store() -> ((TempDir, Anchor), Connections, Connections) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let store = open::sqlite(&url).await.unwrap();
+    let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
     let writer = Connections::new(Pools::Sqlite(store.writer), store.watch.clone());
-    let reader = Connections::new(Pools::Sqlite(store.reader), store.watch);
+    let reader = Connections::new(Pools::Readers(store.readers), store.watch);
     let made = writer.begin("BEGIN IMMEDIATE").await.unwrap();
     made.execute_unprepared("CREATE TABLE thing (id INTEGER PRIMARY KEY)").await.unwrap();
     made.commit().await.unwrap();
@@ -152,15 +156,65 @@ async fn a_log_that_was_removed_takes_no_commit() {
 async fn the_log_stays_when_all_others_were_thrown_away() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let store = open::sqlite(&url).await.unwrap();
+    let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
     for _ in 0..3 {
-        for pool in [Pools::Sqlite(store.reader.clone()), Pools::Sqlite(store.writer.clone())] {
+        for pool in [Pools::Readers(store.readers.clone()), Pools::Sqlite(store.writer.clone())] {
             pool.acquire().await.unwrap().close().await;
         }
-        assert_eq!((store.reader.size(), store.writer.size()), (0, 0));
+        assert_eq!((store.readers.size(), store.writer.size()), (0, 0));
         store.watch.look().await.unwrap();
     }
     // A store without a file is nowhere to be moved from.
-    let store = open::sqlite("sqlite::memory:").await.unwrap();
+    let store = open::sqlite("sqlite::memory:", Duration::ZERO).await.unwrap();
     store.watch.look().await.unwrap();
+}
+
+/// A statement that would run for minutes.
+const ENDLESS: &str = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000000000) SELECT count(*) AS n FROM s";
+
+/// A single reader, whose statements have a time.
+async fn reader(statement_timeout: Duration) -> ((TempDir, Anchor), Connections) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
+    let options = open::sqlite_options(&url).unwrap().create_if_missing(false).read_only(true);
+    let one = Readers::open((options, store.watch.clone()), 1, statement_timeout).await.unwrap();
+    ((folder, store.anchor), Connections::new(Pools::Readers(one), store.watch))
+}
+
+#[tokio::test]
+async fn a_reader_whose_caller_is_gone_stops_and_the_next_one_has_its_place() {
+    let (_folder, reader) = reader(Duration::ZERO).await;
+    let endless = || Statement::from_string(DbBackend::Sqlite, ENDLESS);
+    let answer = || Statement::from_string(DbBackend::Sqlite, "SELECT 42 AS n");
+    let soon = Duration::from_millis(50);
+    for _ in 0..3 {
+        let view = reader.begin("BEGIN").await.unwrap();
+        tokio::time::timeout(soon, view.query_all_raw(endless())).await.unwrap_err();
+        drop(view);
+        tokio::time::timeout(soon, reader.query_one(endless())).await.unwrap_err();
+        let begun = Instant::now();
+        let row = reader.query_one(answer()).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i64>("", "n").unwrap(), 42);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_statement_of_a_reader_has_its_time_and_the_next_one_its_own() {
+    let (_folder, reader) = reader(Duration::from_millis(100)).await;
+    let begun = Instant::now();
+    let view = reader.begin("BEGIN").await.unwrap();
+    let late = view.query_all_raw(Statement::from_string(DbBackend::Sqlite, ENDLESS)).await.unwrap_err();
+    assert!(matches!(DbError::from(late), DbError::Busy(_)));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    view.roll_back().await;
+    let view = reader.begin("BEGIN").await.unwrap();
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        // So many instructions that the brake is asked.
+        let short = ENDLESS.replace("1000000000", "5000");
+        view.query_all_raw(Statement::from_string(DbBackend::Sqlite, short)).await.unwrap();
+    }
+    view.roll_back().await;
 }
