@@ -4,6 +4,7 @@ mod ahead;
 mod bodies;
 mod clients;
 mod connections;
+mod searches;
 mod strangers;
 mod streams;
 

@@ -2,7 +2,7 @@
 
 mod clients;
 mod conformance;
-mod cost;
+pub(crate) mod cost;
 mod filters;
 mod groups;
 mod lifecycle;

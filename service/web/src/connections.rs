@@ -16,13 +16,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::rt;
 use actix_web::web::Bytes;
 use ipnet::IpNet;
+use tokio::sync::Notify;
 
 pub use self::transport::Transport;
 use crate::peer::Network;
+use crate::{Code, Problem};
 
 /// The head of a request is there within this time, from the connection's beginning or the end of the answer before.
 pub const HEAD_MAX: Duration = Duration::from_secs(15);
@@ -30,6 +33,8 @@ pub const HEAD_MAX: Duration = Duration::from_secs(15);
 pub const SILENT_MAX: Duration = Duration::from_secs(5);
 /// An answer of which nothing is taken for this time is given up.
 const UNREAD_MAX: Duration = Duration::from_secs(60);
+/// How long somebody who says nothing more is still answered: a client may close its own direction only.
+const GONE_AFTER: Duration = Duration::from_secs(1);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -82,6 +87,8 @@ pub(crate) struct Connection {
     socket: TcpStream,
     network: Network,
     moment: Mutex<Moment>,
+    /// Told when the other end says nothing more while its request is worked on.
+    left: Notify,
 }
 
 impl Connection {
@@ -180,7 +187,7 @@ impl Connections {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         let moment = Mutex::new(Moment { phase: Phase::Waiting, since: Instant::now(), reader: None });
-        let connection = Arc::new(Connection { socket, network, moment });
+        let connection = Arc::new(Connection { socket, network, moment, left: Notify::new() });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(id, connection.clone());
         Ok(Entry { id, connection, all: self.clone() })
@@ -200,6 +207,30 @@ impl Connections {
                 let _ = connection.socket.shutdown(Shutdown::Both);
             }
         }
+    }
+}
+
+/// Does what nobody but the caller wants, as long as the caller is there. The framework ends the work on a request only when its
+/// connection was reset, and goes on where it was closed.
+///
+/// # Errors
+/// What `work` answers; `unavailable` to nobody.
+pub async fn while_asked<T>(
+    request: &HttpRequest,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    let gone = async {
+        match connection {
+            Some(connection) => connection.left.notified().await,
+            None => std::future::pending().await,
+        }
+        tokio::time::sleep(GONE_AFTER).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = gone => Err(Problem::detailed(Code::Unavailable, "Nobody waits for the answer any more.")),
     }
 }
 

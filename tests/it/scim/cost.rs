@@ -342,7 +342,7 @@ async fn a_tenant_that_asks_for_more_work_than_its_share_waits() {
 }
 
 /// Copies of a user, made in the store: so many aren't made by requests in a test.
-async fn copies(app: &TestApp, tenant: &str, count: usize) {
+pub(crate) async fn copies(app: &TestApp, tenant: &str, count: usize) {
     let (numbers, id) = if on_postgres().is_some() {
         (format!("SELECT n FROM generate_series(1, {count}) AS s(n)"), "gen_random_uuid()")
     } else {

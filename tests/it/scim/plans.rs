@@ -1,6 +1,6 @@
 //! Look-ups of identity providers go by an index: the store's own plans, on both stores.
 
-use directory::{Listing, Start};
+use directory::{Listing, Reach, Start};
 use scim_core::Profile;
 use scim_core::condition::Condition;
 use scim_core::filter::Filter;
@@ -47,6 +47,8 @@ async fn what_identity_providers_ask_for_is_found_by_an_index() {
     let plan = async |kind: &ResourceType, text: &str| -> String {
         let filter = Filter::parse(text, Profile::Compat).expect("a filter");
         let condition = Condition::bind(kind, &filter, Profile::Compat).expect("a condition");
+        // What it costs goes by the same.
+        assert_eq!(directory::reach(kind, Some(&condition), None), Reach::Index, "{text}");
         let start = Start::Offset(0);
         let listing = Listing {
             kind,

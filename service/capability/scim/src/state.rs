@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory::{Listing, Population};
 use entity::scim::schema::Entity;
+use moka::future;
 use moka::sync::Cache;
 use platform::work::Turns;
 use platform::{DbError, View};
@@ -18,6 +20,8 @@ use web::{Code, OrganizationCaller, Problem, Service};
 const REMEMBERED: Duration = Duration::from_secs(1);
 /// Organizations remembered at once.
 const REMEMBERED_MAX: u64 = 10_000;
+/// How long the number of users and groups is remembered: for as long a search over them costs as if there were that many.
+const POPULATION_REMEMBERED: Duration = Duration::from_secs(30);
 /// Schemas of one tenant.
 pub(crate) const SCHEMAS_MAX: u64 = 20;
 /// When an identity provider may ask again while the directory is being restored, in seconds.
@@ -27,6 +31,8 @@ const RESTORING_SECONDS: u64 = 5;
 #[derive(Debug)]
 pub struct States {
     remembered: Cache<(Uuid, Uuid), Arc<State>>,
+    /// How many there are to look at, by tenant, organization and type.
+    populations: future::Cache<(Uuid, Uuid, Type), Population>,
     /// Changes of users and groups, by tenant and id.
     pub(crate) turns: Turns<(Uuid, Uuid)>,
 }
@@ -41,7 +47,9 @@ pub(crate) struct State {
 impl Default for States {
     fn default() -> Self {
         let remembered = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
-        Self { remembered, turns: Turns::default() }
+        let populations = future::Cache::builder().max_capacity(REMEMBERED_MAX);
+        let populations = populations.time_to_live(POPULATION_REMEMBERED).build();
+        Self { remembered, populations, turns: Turns::default() }
     }
 }
 
@@ -69,6 +77,20 @@ impl States {
         self.remembered.insert((tenant, organization), state.clone());
         Ok(state)
     }
+
+    /// How many there are for a list to look at. However many ask at once, they are counted once.
+    pub(crate) async fn population(
+        &self,
+        caller: &OrganizationCaller,
+        of: Type,
+        listing: Listing<'_>,
+    ) -> Result<Population, Problem> {
+        let (organization, kind) = (listing.organization, listing.kind);
+        let count = caller
+            .read(async |view| directory::population(view, organization, kind).await.map_err(Problem::from));
+        let key = (caller.directory(), organization, of);
+        self.populations.try_get_with(key, count).await.map_err(|problem| Problem::clone(&problem))
+    }
 }
 
 /// The resource types of a tenant.
@@ -84,7 +106,7 @@ pub(crate) async fn registry(view: &View) -> Result<Registry, DbError> {
 }
 
 /// Users or groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Type {
     Users,
     Groups,

@@ -1,10 +1,11 @@
 //! What a write costs, known and paid for before it is done; and where it is done: small ones on the worker's thread at
-//! once, large ones one at a time for each tenant, beside the workers.
+//! once, large ones one at a time for each tenant, beside the workers. Lists are paid for in the same way.
+
+mod lists;
 
 use actix_web::web::Bytes;
 use platform::work::{Heavy, Manner, Slot, Thread};
 use scim_core::bulk::{Bulk, Method};
-use scim_core::condition::Condition;
 use scim_core::document::{Document, MEMBERS_MAX};
 use scim_core::patch::cost::{Extent, STEPS_MAX};
 use scim_core::patch::{self, Patch};
@@ -15,6 +16,8 @@ use web::{OrganizationCaller, Problem};
 
 use crate::resources::{self, Write, refusal};
 use crate::state::{Scope, Type};
+
+pub(crate) use lists::ListPrice;
 
 /// Bytes of a body that is read on the worker's thread.
 const INLINE_BYTES: usize = 64 << 10;
@@ -28,20 +31,6 @@ const COST_PER_KIB: u64 = 10;
 const COST_PER_MEMBER: u64 = 20;
 /// Steps for one of cost.
 const STEPS_PER_COST: u64 = 10;
-
-/// What a list costs at least.
-const COST_OF_LIST: u64 = 100;
-/// What a resource of a list costs.
-const COST_PER_ROW: u64 = 20;
-/// What a comparison of a filter costs, over as many resources as there may be.
-const COST_PER_COMPARISON: u64 = 500;
-
-/// What a list of at most so many resources costs.
-pub(crate) fn cost_of_list(count: u64, condition: Option<&Condition>) -> u64 {
-    let comparisons = condition.map_or(0, Condition::comparisons);
-    let comparisons = u64::try_from(comparisons).unwrap_or(u64::MAX);
-    COST_OF_LIST + COST_PER_ROW * count + comparisons.saturating_mul(COST_PER_COMPARISON)
-}
 
 /// What a write is known to cost before anything of the store is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -53,6 +53,7 @@ impl AsyncRead for Transport {
             if ready!(self.as_mut().stream().poll_peek(cx, &mut ReadBuf::new(&mut byte)))? > 0 {
                 return Poll::Pending;
             }
+            self.entry.connection.left.notify_one();
             room = 1;
         } else if room == 0 {
             self.read = 0;

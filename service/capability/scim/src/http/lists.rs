@@ -26,7 +26,7 @@ use super::parameters::{Parameters, projection};
 use crate::cursor::{self, Query, Walks};
 use crate::resources::{MEMBERS_BUFFERED, refusal};
 use crate::state::{Scope, States, Type};
-use crate::work::cost_of_list;
+use crate::work::ListPrice;
 use crate::{represent, stream};
 
 /// Bytes of a search request.
@@ -72,7 +72,7 @@ async fn list<E: Endpoint>(
     walks: Shared<Arc<Walks>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    page(&caller, &states, &walks, &request, E::TYPE, &search).await
+    web::while_asked(&request, page(&caller, &states, &walks, &request, E::TYPE, &search)).await
 }
 
 async fn search<E: Endpoint>(
@@ -83,7 +83,7 @@ async fn search<E: Endpoint>(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let search = read(&body)?;
-    page(&caller, &states, &walks, &request, E::TYPE, &search).await
+    web::while_asked(&request, page(&caller, &states, &walks, &request, E::TYPE, &search)).await
 }
 
 fn read(body: &RawBody) -> Result<Search, Problem> {
@@ -211,7 +211,7 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(caller, states).await?;
     let asked = understand(caller, &scope, walks, of, search)?;
-    caller.spend(cost_of_list(asked.count, asked.condition.as_ref()))?;
+    let _place = ListPrice::ask(caller, states, of, asked.listing(&scope)).await?.pay(caller).await?;
     if of == Type::Users {
         let (mut head, resources) = caller
             .read(async |view| {
@@ -303,7 +303,7 @@ async fn list_all(
     states: Shared<Arc<States>>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    both(&caller, &states, &request, &search).await
+    web::while_asked(&request, both(&caller, &states, &request, &search)).await
 }
 
 async fn search_all(
@@ -313,7 +313,7 @@ async fn search_all(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let search = read(&body)?;
-    both(&caller, &states, &request, &search).await
+    web::while_asked(&request, both(&caller, &states, &request, &search)).await
 }
 
 /// Users, and behind them groups. A filter that names what one of the types doesn't have finds none of that type. Members
@@ -335,9 +335,14 @@ async fn both(
         return Err(refusal(error.clone()));
     }
     let (start, count) = (search.start().map_err(refusal)?, search.count().map_err(refusal)?);
-    for condition in [&of_users, &of_groups].into_iter().flatten() {
-        caller.spend(cost_of_list(count, condition.as_ref()))?;
+    let at = Start::Offset(start - 1);
+    let mut whole = ListPrice::default();
+    for (of, condition) in [(Type::Users, &of_users), (Type::Groups, &of_groups)] {
+        let Ok(condition) = condition else { continue };
+        let listing = all(&scope, of, condition.as_ref(), &at, count);
+        whole += ListPrice::ask(caller, states, of, listing).await?;
     }
+    let _place = whole.pay(caller).await?;
     let shown_users = projection(search, scope.kind(Type::Users))?;
     let shown_groups = match search.attributes {
         None if search.excluded_attributes.is_none() => {
@@ -350,7 +355,6 @@ async fn both(
             let mut resources = Vec::new();
             let mut total = 0;
             if let Ok(condition) = &of_users {
-                let at = Start::Offset(start - 1);
                 let listing = all(&scope, Type::Users, condition.as_ref(), &at, count);
                 let listed = directory::search::<user::Model>(view, listing).await?;
                 total += listed.total;

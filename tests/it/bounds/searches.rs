@@ -1,0 +1,113 @@
+//! Searches cost what they look at, and end when nobody waits for them.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Client, Reply, Tenant, TestApp};
+
+use crate::scim::cost::copies;
+use crate::scim::user;
+
+/// So many users that looking at each takes a moment.
+const USERS: usize = 60_000;
+/// A filter that no index answers and nobody fulfils.
+const UNINDEXED: &str = "emails.value co \"nobody\"";
+
+/// A tenant of the smallest plan.
+async fn free(app: &TestApp, slug: &str) -> Tenant {
+    app.tenant_with(json!({"slug": slug, "name": slug, "plan": "free"})).await
+}
+
+/// A tenant with a whole directory, and the page of a neighbour.
+async fn house(app: &TestApp) -> (Tenant, Tenant, String) {
+    let (acme, umbrella) = (free(app, "acme").await, free(app, "umbrella").await);
+    let emails: Vec<Value> =
+        (0..4).map(|n| json!({"value": format!("first{n}@example.com"), "type": "work"})).collect();
+    let first = json!({"userName": "first", "emails": emails, "title": "Engineer"});
+    acme.scim.post("/scim/v2/Users", first).await.expect(201);
+    copies(app, &acme.id, USERS).await;
+    app.store.analyze().await;
+    let page = format!("/scim/v2/Users/{}", user(&umbrella, "una").await);
+    (acme, umbrella, page)
+}
+
+async fn search(client: &Client, filter: &str) -> Reply {
+    client.find("/scim/v2/Users", filter).await
+}
+
+/// A look-up as identity providers make them, while others of the tenant wait.
+async fn look_up(acme: &Tenant) {
+    let found = search(&acme.scim, "userName eq \"copy7\"").await.expect(200);
+    assert_eq!(found["totalResults"], 1);
+}
+
+#[actix_web::test]
+async fn unindexed_searches_wait_for_each_other_and_for_what_they_cost_and_look_ups_do_not() {
+    let app = TestApp::start().await;
+    let (acme, umbrella, page) = house(&app).await;
+    let alone = Instant::now();
+    let found = search(&acme.scim, UNINDEXED).await.expect(200);
+    assert_eq!(found["totalResults"], 0, "one search over everybody is possible");
+    let alone = alone.elapsed();
+
+    // One at work, eight wait, the others are refused.
+    let many = join_all((0..14).map(|_| search(&acme.scim, UNINDEXED)));
+    tokio::pin!(many);
+    let mut worst = Duration::ZERO;
+    let many = loop {
+        let beside = async {
+            let begun = Instant::now();
+            assert_eq!(umbrella.scim.get(&page).await.status, 200, "the neighbour");
+            worst = worst.max(begun.elapsed());
+            look_up(&acme).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        };
+        tokio::select! {
+            biased;
+            done = &mut many => break done,
+            () = beside => {}
+        }
+    };
+    println!("alone {alone:?}, the neighbour meanwhile {worst:?}");
+    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    let refused: Vec<&Reply> = many.iter().filter(|reply| reply.status == 429).collect();
+    assert!(many.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 429)));
+    assert!(!refused.is_empty() && refused.len() < many.len(), "{} of {}", refused.len(), many.len());
+    assert!(refused[0].text.contains("work waits"), "{}", refused[0].text);
+
+    // And those that come one after the other, when the tenant has spent what it may.
+    let mut answered = 0;
+    let refused = loop {
+        let reply = search(&acme.scim, UNINDEXED).await;
+        match reply.status.as_u16() {
+            200 => answered += 1,
+            _ => break reply,
+        }
+        assert!(answered < 40, "what a search costs is never too much");
+    };
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    assert!(refused.text.contains("cost"), "{}", refused.text);
+    assert!((1..=80).contains(&refused.header("Retry-After").parse::<u64>().expect("seconds")));
+    look_up(&acme).await;
+    assert_eq!(umbrella.scim.get(&page).await.status, 200);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let (acme, _umbrella, _page) = house(&app).await;
+    let terms: Vec<String> = (0..64).map(|n| format!("emails.value co \"nobody{n}\"")).collect();
+    let endless = terms.join(" or ");
+    let begun = Instant::now();
+    for _ in 0..2 {
+        let gone = tokio::time::timeout(Duration::from_millis(300), search(&acme.scim, &endless)).await;
+        assert!(gone.is_err(), "it was to be at work for many seconds");
+        // A tenant has one such search at a time: this one waits until that has ended.
+        search(&acme.scim, UNINDEXED).await.expect(200);
+    }
+    println!("{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+    app.stop().await;
+}
