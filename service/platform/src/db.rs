@@ -104,7 +104,7 @@ impl Db {
         let (pools, watch, embedded) = if url.starts_with("sqlite:") {
             let timeout = config.statement_timeout;
             let open::Embedded { writer, readers, anchor, watch } = open::sqlite(&url, timeout).await?;
-            ((Pools::Sqlite(writer), Pools::Readers(readers)), watch, Some((anchor, url)))
+            ((Pools::Writer(writer), Pools::Readers(readers)), watch, Some((anchor, url)))
         } else {
             let pool = Pools::Postgres(open::postgres(config).await?);
             ((pool.clone(), pool), Arc::new(Watch::over(None)), None)

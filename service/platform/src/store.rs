@@ -6,6 +6,7 @@
 //! | `raw`, `crash` | the driver's connections, and its threads that die |
 //! | `open` | the pools of both stores |
 //! | `readers` | SQLite's readers, whose statements end when nobody waits for them |
+//! | `writer` | SQLite's writer, opened anew only where its file is in its place |
 //! | `shares` | how many connections one tenant may have at once |
 //! | `place` | whether SQLite's files are still where they were opened |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
@@ -26,3 +27,4 @@ pub(crate) mod readers;
 pub(crate) mod shares;
 #[cfg(test)]
 mod tests;
+pub(crate) mod writer;

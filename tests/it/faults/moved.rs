@@ -73,8 +73,8 @@ impl Served {
         .await;
     }
 
-    async fn is_well(&self) {
-        healed(&self.ledger, &self.scim, "back").await;
+    async fn is_well(&self, what: &str) {
+        healed(&self.ledger, &self.scim, what).await;
         health_until(&self.process.operator, HEALED, |status| status == "healthy").await;
         let said = self.process.operator.anonymous().get("/health").await.expect(200);
         assert!(said["reason"].is_null(), "{said}");
@@ -97,12 +97,12 @@ async fn a_store_that_was_moved_away_is_refused_until_it_is_back() {
     served.is_refused("away").await;
     assert!(!served.file("").exists(), "nothing is made in its place");
     std::fs::rename(served.away(), served.file("")).expect("moved back");
-    served.is_well().await;
+    served.is_well("back").await;
     // And by who writes, before anybody asks.
     std::fs::rename(served.file(""), served.away()).expect("moved");
     served.is_refused("away-again").await;
     std::fs::rename(served.away(), served.file("")).expect("moved back");
-    served.is_well().await;
+    served.is_well("back-again").await;
     served.ends_as_the_books_say().await;
 }
 
@@ -199,6 +199,6 @@ async fn commands_beside_the_service_and_a_time_without_requests_are_no_alarm() 
     assert_eq!(beside["status"], "active", "what a command wrote is there");
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(health(&served.process.operator).await.0, "healthy");
-    served.is_well().await;
+    served.is_well("beside").await;
     served.ends_as_the_books_say().await;
 }

@@ -119,19 +119,11 @@ impl Connections {
         self.pools.backend()
     }
 
-    /// One of them. None is opened where another file lies at the path: opening it would bring our log into it.
-    async fn acquire(&self) -> Result<Raw, sqlx::Error> {
-        if self.pools.may_open() {
-            self.watch.look().await?;
-        }
-        self.pools.acquire().await
-    }
-
     /// Begins a transaction by `begin`, a text without parameters.
     pub(crate) async fn begin(&self, begin: &str) -> Result<Connection, DbErr> {
         let mut attempts = self.pools.attempts();
         loop {
-            let raw = self.acquire().await.map_err(connecting)?;
+            let raw = self.pools.acquire().await.map_err(connecting)?;
             // Cancelled while it begins, it is closed too: on Postgres the next BEGIN would go on in its scope with a warning.
             let mut open = Open { raw: Some(raw), state: State::Unknown };
             let error = match open.run(begin, State::Sound).await {
@@ -144,7 +136,7 @@ impl Connections {
             attempts = attempts.saturating_sub(1);
             // A transaction that is still open (SQLITE_ERROR) or a dead connection: the next one may be sound.
             let another = match self.pools {
-                Pools::Sqlite(_) | Pools::Readers(_) => sqlite_code(&error) == Some(1),
+                Pools::Writer(_) | Pools::Readers(_) => sqlite_code(&error) == Some(1),
                 Pools::Postgres(_) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
             };
             if !another || attempts == 0 {
@@ -163,7 +155,7 @@ impl Connections {
     pub(crate) async fn query_all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut attempts = self.pools.attempts();
         loop {
-            let mut raw = self.acquire().await.map_err(connecting)?;
+            let mut raw = self.pools.acquire().await.map_err(connecting)?;
             let error = match raw.fetch_all(&statement).await {
                 Ok(rows) => return Ok(rows),
                 Err(error) => error,
@@ -188,7 +180,7 @@ impl Open {
     /// Remembers what a failure means for the rest of the transaction.
     fn failed(&mut self, error: &sqlx::Error) {
         let refused = match &self.raw {
-            Some(Raw::Sqlite(_) | Raw::Reader(_)) => {
+            Some(Raw::Writer(_) | Raw::Reader(_)) => {
                 sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT)
             }
             // Whatever the server refuses, it goes on speaking and waits for a ROLLBACK.

@@ -143,7 +143,9 @@ impl Watch {
     pub(crate) fn hear(&self, error: &sqlx::Error) {
         match Kind::of(error) {
             Kind::Full => self.failed(Failing::Full),
-            Kind::Broken => self.failed(Failing::Broken),
+            // What isn't there any more can't be opened either.
+            Kind::Broken if self.in_place().is_ok() => self.failed(Failing::Broken),
+            Kind::Broken => {}
             Kind::Moved => self.failed(Failing::Moved),
             Kind::Damaged if self.findings().met(error) => {
                 tracing::error!(%error, "a damaged page was met: restore a backup");

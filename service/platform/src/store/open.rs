@@ -19,6 +19,7 @@ use super::crash;
 use super::health::Watch;
 use super::place::Anchor;
 use super::readers::Readers;
+use super::writer::Writer;
 use crate::DbError;
 use crate::config::Database;
 
@@ -49,21 +50,20 @@ pub(crate) async fn sqlite_pool(
     options: SqliteConnectOptions,
     connections: u32,
 ) -> Result<Pool<Sqlite>, DbError> {
-    sqlite_pool_options(connections).connect_with(options).await.map_err(opening)
-}
-
-fn sqlite_pool_options(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(opening)
 }
 
 /// The embedded store, opened.
 pub(crate) struct Embedded {
-    pub(crate) writer: Pool<Sqlite>,
+    pub(crate) writer: Writer,
     pub(crate) readers: Readers,
     pub(crate) anchor: Anchor,
     pub(crate) watch: Arc<Watch>,
@@ -77,16 +77,7 @@ pub(crate) async fn sqlite(url: &str, statement_timeout: Duration) -> Result<Emb
     let (anchor, place) = Anchor::drop_at(&options).await.map_err(opening)?;
     let watch = Arc::new(Watch::over(place));
     let options = options.create_if_missing(false);
-    let guard = watch.clone();
-    let writers = sqlite_pool_options(1).after_connect(move |connection, _| {
-        let guard = guard.clone();
-        Box::pin(async move {
-            guard.look().await?;
-            connection.lock_handle().await?.set_commit_hook(move || guard.in_place().is_ok());
-            Ok(())
-        })
-    });
-    let writer = writers.connect_with(options.clone()).await.map_err(opening)?;
+    let writer = Writer::open(options.clone(), watch.clone()).await.map_err(opening)?;
     let reading = (options.read_only(true), watch.clone());
     let readers = Readers::open(reading, SQLITE_READERS, statement_timeout).await.map_err(opening)?;
     Ok(Embedded { writer, readers, anchor, watch })

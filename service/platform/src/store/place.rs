@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::crash::unless_one_dies;
+use super::health::Watch;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,17 @@ impl Place {
         let log = if missed.iter().any(is_strange) { Log::Strange } else { Log::Ours };
         Err(Displaced { path: part.path.clone(), missed: *how, log })
     }
+}
+
+/// Opens another connection, to the file that the anchor has open and to no other: on another it would bring our log into it.
+pub(super) async fn open_in_place(
+    options: &SqliteConnectOptions,
+    watch: &Arc<Watch>,
+) -> Result<SqliteConnection, sqlx::Error> {
+    watch.look().await?;
+    let connection = options.connect().await?;
+    watch.look().await?;
+    Ok(connection)
 }
 
 /// A connection that is open as long as the store, and does nothing unless the files are displaced.

@@ -5,20 +5,20 @@ use std::time::Duration;
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Executor as _, Pool, Postgres, Sqlite};
+use sqlx::{Database, Executor as _, Pool, Postgres};
 use tokio::time::timeout;
 
 use super::crash::unless_one_dies;
 use super::readers::{Held, Readers};
+use super::writer::{Pen, Writer};
 
 /// How long a connection that is thrown away may take to close in order.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The driver's connections to one store.
+/// The connections to one store.
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    /// SQLite's writer.
-    Sqlite(Pool<Sqlite>),
+    Writer(Writer),
     Readers(Readers),
     Postgres(Pool<Postgres>),
 }
@@ -26,7 +26,7 @@ pub(crate) enum Pools {
 /// One of them, taken out.
 #[derive(Debug)]
 pub(super) enum Raw {
-    Sqlite(PoolConnection<Sqlite>),
+    Writer(Pen),
     Reader(Held),
     Postgres(PoolConnection<Postgres>),
 }
@@ -34,7 +34,7 @@ pub(super) enum Raw {
 impl Pools {
     pub(super) async fn acquire(&self) -> Result<Raw, sqlx::Error> {
         match self {
-            Pools::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
+            Pools::Writer(writer) => writer.acquire().await.map(Raw::Writer),
             Pools::Readers(readers) => readers.acquire().await.map(Raw::Reader),
             Pools::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
         }
@@ -42,24 +42,15 @@ impl Pools {
 
     pub(super) fn backend(&self) -> DbBackend {
         match self {
-            Pools::Sqlite(_) | Pools::Readers(_) => DbBackend::Sqlite,
+            Pools::Writer(_) | Pools::Readers(_) => DbBackend::Sqlite,
             Pools::Postgres(_) => DbBackend::Postgres,
-        }
-    }
-
-    /// Whether the next one that is acquired may have to be opened.
-    pub(super) fn may_open(&self) -> bool {
-        match self {
-            Pools::Sqlite(pool) => pool.num_idle() == 0 && pool.size() < pool.options().get_max_connections(),
-            Pools::Readers(readers) => readers.may_open(),
-            Pools::Postgres(pool) => pool.num_idle() == 0,
         }
     }
 
     /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
     pub(super) fn attempts(&self) -> u32 {
         match self {
-            Pools::Sqlite(_) | Pools::Readers(_) => 2,
+            Pools::Writer(_) | Pools::Readers(_) => 2,
             Pools::Postgres(pool) => pool.options().get_max_connections().saturating_add(1),
         }
     }
@@ -67,7 +58,7 @@ impl Pools {
     /// Closes all; open transactions finish first.
     pub(super) async fn close(&self) {
         match self {
-            Pools::Sqlite(pool) => pool.close().await,
+            Pools::Writer(writer) => writer.close().await,
             Pools::Readers(readers) => readers.close().await,
             Pools::Postgres(pool) => pool.close().await,
         }
@@ -78,8 +69,8 @@ impl Pools {
 macro_rules! on {
     ($raw:expr, $connection:ident => $work:expr) => {
         match $raw {
-            Raw::Sqlite(inner) => {
-                let $connection = &mut **inner;
+            Raw::Writer(pen) => {
+                let $connection = pen.lend()?;
                 unless_one_dies(async { $work }).await
             }
             Raw::Reader(held) => {
@@ -100,7 +91,7 @@ impl Raw {
         // One statement, prepared once: it runs at every transaction.
         let statement = sqlx::query(sqlx::AssertSqlSafe(text));
         match self {
-            Raw::Sqlite(inner) => unless_one_dies((&mut **inner).execute(statement)).await.map(drop),
+            Raw::Writer(pen) => unless_one_dies(pen.lend()?.execute(statement)).await.map(drop),
             Raw::Reader(held) => {
                 let (connection, running) = held.lend()?;
                 running.through(unless_one_dies(connection.execute(statement))).await.map(drop)
@@ -139,7 +130,7 @@ impl Raw {
 
     pub(super) fn close_on_drop(&mut self) {
         match self {
-            Raw::Sqlite(inner) => inner.close_on_drop(),
+            Raw::Writer(pen) => pen.close_on_drop(),
             Raw::Reader(held) => held.close_on_drop(),
             Raw::Postgres(inner) => inner.close_on_drop(),
         }
@@ -149,7 +140,7 @@ impl Raw {
     pub(super) async fn close(self) {
         let closing = async {
             match self {
-                Raw::Sqlite(inner) => inner.close().await,
+                Raw::Writer(pen) => pen.close().await,
                 Raw::Reader(held) => held.close().await,
                 Raw::Postgres(inner) => inner.close().await,
             }

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::health::Watch;
 use super::open::ACQUIRE_TIMEOUT;
+use super::place::open_in_place;
 
 /// Instructions of SQLite's machine between two looks at the brake: a fraction of a millisecond.
 const INSTRUCTIONS: i32 = 1_000;
@@ -133,11 +134,6 @@ impl Readers {
         Ok(Held { reader: Some(reader), readers: self.0.clone(), place: Some(place) })
     }
 
-    /// Whether the next one that is acquired may have to be opened.
-    pub(super) fn may_open(&self) -> bool {
-        self.0.idle().is_empty()
-    }
-
     /// How many are open.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
@@ -162,8 +158,7 @@ impl Inner {
     }
 
     async fn connect(&self) -> Result<Reader, sqlx::Error> {
-        let mut connection = self.options.connect().await?;
-        self.watch.look().await?;
+        let mut connection = open_in_place(&self.options, &self.watch).await?;
         let brake = Brake::new();
         let asked = brake.clone();
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || asked.lets_go_on());
