@@ -86,26 +86,37 @@ fn in_document(is_list: bool) -> Looks {
     Looks { values, lists, links: 0 }
 }
 
+/// Whether it asks for a value's equality.
+fn has_value(term: &Condition) -> bool {
+    matches!(term, Condition::Compare(at, Operator::Eq, _) if at.sub.as_deref() == Some("value"))
+}
+
+/// Whether it names one member, or one group: those are asked for once, and not of each row.
+fn names_link(kind: &ResourceType, term: &Condition) -> bool {
+    match term {
+        Condition::Compare(place, ..) => has_value(term) && matches!(source(kind, place), Source::Relation),
+        Condition::Element(place, inner) => {
+            has_value(inner) && matches!(source(kind, place), Source::Relation)
+        }
+        _ => false,
+    }
+}
+
 /// Whether an index finds those for whom it holds. Of an alternative SQLite looks at everybody, in the order of the list; and in one
 /// group may be everybody.
 fn is_found(kind: &ResourceType, term: &Condition) -> bool {
-    let has_value = |inner: &Condition| matches!(inner, Condition::Compare(at, Operator::Eq, _) if at.sub.as_deref() == Some("value"));
+    if names_link(kind, term) {
+        return kind.has_members();
+    }
     match term {
         Condition::Compare(place, Operator::Eq, _) => match source(kind, place) {
             Source::Id | Source::Key(_) => true,
             Source::Document => is_address(place),
-            Source::Relation => kind.has_members() && has_value(term),
             _ => false,
         },
-        Condition::Element(place, inner) => match source(kind, place) {
-            Source::Document => {
-                place.attribute == "emails"
-                    && place.extension.is_none()
-                    && inner.terms().iter().any(has_value)
-            }
-            Source::Relation => kind.has_members() && has_value(inner),
-            _ => false,
-        },
+        Condition::Element(place, inner) => {
+            place.attribute == "emails" && place.extension.is_none() && inner.terms().iter().any(has_value)
+        }
         _ => false,
     }
 }
@@ -113,7 +124,7 @@ fn is_found(kind: &ResourceType, term: &Condition) -> bool {
 /// What a condition looks at in a row.
 fn looks(kind: &ResourceType, condition: &Condition) -> Looks {
     let none = Looks::default();
-    if is_found(kind, condition) {
+    if is_found(kind, condition) || names_link(kind, condition) {
         return none;
     }
     let of_place = |place: &Place, is_list: bool| match source(kind, place) {
