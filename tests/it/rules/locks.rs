@@ -1,7 +1,11 @@
 //! Locks have one order: of many who take several at once nobody waits for each other for ever. Postgres ends such a wait by
 //! refusing one of them, which is answered 503.
 
+use std::time::Duration;
+
 use entity::directory::user;
+use sea_orm::{ColumnTrait as _, QueryFilter as _};
+use tests::faults::Lock;
 
 use super::*;
 
@@ -172,53 +176,54 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
 async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_group_gives() {
     let app = stage(|_| ()).await;
     let acme = acme(&app).await;
-    let people = people(&app, &acme, 32).await;
+    let person = people(&app, &acme, 1).await.remove(0);
     let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
-    let member = |id: &str| json!({"op": "add", "path": "members", "value": [{"value": id}]});
-    // Each person comes into a group below the one that gives the role.
-    let (mut above, mut below) = (Vec::new(), Vec::new());
-    for at in 0..people.len() {
-        for (name, list) in [("below", &mut below), ("above", &mut above)] {
-            let body = json!({"displayName": format!("{name}{at}")});
-            let made = acme.scim.post("/scim/v2/Groups", body).await.expect(201);
-            list.push(made["id"].as_str().expect("an id").to_owned());
+    let add = |id: &str| json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]});
+    let group = async |name: &str| {
+        let made = acme.scim.post("/scim/v2/Groups", json!({"displayName": name})).await.expect(201);
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let patch =
+        |group: &str, body| send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{group}"), body);
+    // The person comes into a group below the one that gives the role.
+    let (above, below) = (group("above").await, group("below").await);
+    all_done(&[patch(&above, add(&below)).await]);
+    // Each comes after the other has begun: whoever comes into a group waits where somebody has the person's row.
+    let beside = async |other: LocalBoxFuture<'static, Reply>| {
+        let held = match &app.store.superuser_url {
+            Some(url) => {
+                let select = format!("SELECT 1 FROM directory_user WHERE id = '{person}' FOR UPDATE");
+                Some(Lock::rows(url, &select).await.expect("nobody else has it"))
+            }
+            None => None,
+        };
+        let come = actix_web::rt::spawn(patch(&below, add(&person)));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let other = actix_web::rt::spawn(other);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if let Some(held) = held {
+            held.release().await;
         }
-        let nest = json!({"Operations": [member(&below[at])]});
-        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", above[at]), nest).await;
-    }
-    let come = |at: usize| {
-        let body = json!({"Operations": [member(&people[at])]});
-        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", below[at]), body)
+        let replies = [come.await.expect("an answer"), other.await.expect("an answer")];
+        all_done(&replies);
+        let row = behind(&app, async |tx: &mut PlatformTx| {
+            let by_id =
+                tx.across::<user::Entity>().filter(user::Column::Id.eq(person.parse::<Uuid>().unwrap()));
+            tx.one(by_id).await
+        });
+        let row = row.await.expect("the person");
+        let [_, other] = replies;
+        (other, row.role, row.role_source)
     };
-    let map = |at: usize| {
-        let body = json!({"groupId": above[at], "role": "contributor"});
-        send(acme.admin.clone(), Method::POST, mappings.clone(), body)
-    };
-    let replies = join_all((0..people.len()).map(|at| async move { tokio::join!(come(at), map(at)) })).await;
-    let (came, mapped): (Vec<Reply>, Vec<Reply>) = replies.into_iter().unzip();
-    all_done(&came);
-    all_done(&mapped);
-    let given = async || {
-        let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
-        all.iter().filter(|row| row.role == "contributor" && row.role_source == "group").count()
-    };
-    assert_eq!(given().await, people.len(), "whoever came first, the person or the role");
-    // The other way round: they go from the group, and come again while it loses its role.
-    let gone = |at: usize| {
-        let body = json!({"Operations": [{"op": "remove", "path": "members"}]});
-        send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{}", below[at]), body)
-    };
-    all_done(&join_all((0..people.len()).map(gone)).await);
-    assert_eq!(given().await, 0);
-    let unmap = |at: usize| {
-        let path = format!("{mappings}/{}", mapped[at].json()["id"].as_str().expect("an id"));
-        send(acme.admin.clone(), Method::DELETE, path, Value::Null)
-    };
-    let replies =
-        join_all((0..people.len()).map(|at| async move { tokio::join!(come(at), unmap(at)) })).await;
-    let (came, unmapped): (Vec<Reply>, Vec<Reply>) = replies.into_iter().unzip();
-    all_done(&came);
-    all_done(&unmapped);
-    assert_eq!(given().await, 0, "no group gives a role any more");
+    let map = json!({"groupId": above, "role": "contributor"});
+    let map = send(acme.admin.clone(), Method::POST, mappings.clone(), map).boxed_local();
+    let (mapped, role, source) = beside(map).await;
+    assert_eq!((role.as_str(), source.as_str()), ("contributor", "group"));
+    let gone = json!({"Operations": [{"op": "remove", "path": "members"}]});
+    all_done(&[patch(&below, gone).await]);
+    let mapping = format!("{mappings}/{}", mapped.json()["id"].as_str().expect("an id"));
+    let unmap = send(acme.admin.clone(), Method::DELETE, mapping, Value::Null).boxed_local();
+    let (_, role, source) = beside(unmap).await;
+    assert_eq!((role.as_str(), source.as_str()), ("viewer", "local"), "no group gives a role any more");
     app.stop().await;
 }

@@ -249,7 +249,7 @@ async fn members() -> anyhow::Result<()> {
     for id in ids.iter().take(40) {
         shots.push(house.shot(Method::PATCH, &group, SCIM, add(std::slice::from_ref(id))));
     }
-    house.attack(&format!("PATCH of {} members, 40 small", ids.len()), shots).await;
+    house.attack(&format!("PATCH of {} members, 40 small", ids.len()), fire(shots)).await;
     house.process.kill().await;
     Ok(())
 }

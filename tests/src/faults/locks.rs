@@ -25,12 +25,15 @@ impl Lock {
 
     /// A tenant's row and those of its quotas on Postgres, by a superuser's URL: whoever creates something waits for them. `None` where there is no connection or no lock to be had.
     pub async fn tenant(url: &str, slug: &str) -> Option<Self> {
-        let mut connection = PgConnection::connect(url).await.ok()?;
         let whose = format!("(SELECT id FROM tenant WHERE slug = '{slug}')");
-        let lock = format!(
-            "BEGIN; SET LOCAL lock_timeout = '3s'; SELECT 1 FROM tenant WHERE id = {whose} FOR UPDATE; \
-             SELECT 1 FROM quota WHERE tenant_id = {whose} FOR UPDATE"
-        );
+        let tenant = format!("SELECT 1 FROM tenant WHERE id = {whose} FOR UPDATE");
+        Self::rows(url, &format!("{tenant}; SELECT 1 FROM quota WHERE tenant_id = {whose} FOR UPDATE")).await
+    }
+
+    /// Rows on Postgres, by a superuser's URL: those that `selects` locks. `None` as above.
+    pub async fn rows(url: &str, selects: &str) -> Option<Self> {
+        let mut connection = PgConnection::connect(url).await.ok()?;
+        let lock = format!("BEGIN; SET LOCAL lock_timeout = '3s'; {selects}");
         connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(lock))).await.ok()?;
         Some(Lock::Row(connection))
     }
