@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use platform::rules::Rule;
 
 /// Functions that count rows and decide nothing by it, or hold another lock, and why.
-const OTHERS: [(&str, &str, &str); 8] = [
+const OTHERS: [(&str, &str, &str); 9] = [
     ("backends/src/builtin.rs", "compare", "reports what is there"),
     ("scim/src/sweep.rs", "too_many", "finds what is removed; nothing is refused by it"),
     ("directory/src/store/roles.rs", "admins", "the query; who decides holds Rule::LastAdmin"),
     ("directory/src/store/search.rs", "of", "says how long a list is"),
+    ("directory/src/store/reach.rs", "population_text", "prices a search; the price is what is bounded"),
     ("invitations/src/http.rs", "list_invitations", "shows how many there are"),
     ("invitations/src/http/batches.rs", "progress", "shows how many there are"),
     (

@@ -10,8 +10,10 @@ use std::ops::AddAssign;
 use directory::{Listing, Looks, Population, Reach, Start};
 use platform::work::Slot;
 use scim_core::condition::Condition;
-use web::{OrganizationCaller, Problem};
+use scim_core::{ErrorType, ScimError};
+use web::{Code, OrganizationCaller, Problem};
 
+use crate::resources::refusal;
 use crate::state::{States, Type};
 
 /// What a list costs at least.
@@ -84,14 +86,21 @@ impl ListPrice {
     /// Pays. A heavy one waits for its turn before, and has it until what is answered is dropped.
     ///
     /// # Errors
-    /// `rate.limited` where the tenant has spent what it has, or enough of such searches wait already; `unavailable` where all together
-    /// do.
+    /// `validation.failed` (`tooMany`) for what costs more than any may, `rate.limited` where the tenant has spent what it has or enough
+    /// of such searches wait already, `unavailable` where all together do.
     pub(crate) async fn pay(self, caller: &OrganizationCaller) -> Result<Option<Slot>, Problem> {
         let turn = match self.looked_at > TOGETHER {
             true => Some(caller.service.heavy.admit(caller.tenant(), 0).await?),
             false => None,
         };
-        caller.spend(self.shown.saturating_add(self.looked_at))?;
+        caller.spend(self.shown.saturating_add(self.looked_at)).map_err(|problem| match problem.code {
+            Code::BodyTooLarge => {
+                let detail = "The search looks at more than one request may: ask by what has an index (`id`, `userName`, \
+                              `externalId`, `emails.value`), or with fewer conditions.";
+                refusal(ScimError::new(ErrorType::TooMany, detail))
+            }
+            _ => problem,
+        })?;
         Ok(turn)
     }
 
