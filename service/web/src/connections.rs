@@ -72,13 +72,71 @@ impl Phase {
     }
 }
 
+/// How a client sends its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// Each when the one before has been answered, as far as is known.
+    InTurn,
+    /// Some before that: of these one is read at a time.
+    Ahead,
+}
+
+/// What may be read of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readable {
+    /// Nothing: nobody wants it yet.
+    Nothing,
+    /// So many bytes.
+    Bytes(usize),
+    /// So many bytes, and no further than to the end of a request's head.
+    Head(usize),
+}
+
 /// Where a connection is.
 #[derive(Debug)]
 struct Moment {
     phase: Phase,
     since: Instant,
+    manner: Manner,
+    /// Requests that began since something was read.
+    begun: usize,
     /// Who reads, where it was told to wait until somebody wants more.
     reader: Option<Waker>,
+}
+
+impl Moment {
+    fn new() -> Self {
+        let (phase, manner) = (Phase::Waiting, Manner::InTurn);
+        Self { phase, since: Instant::now(), manner, begun: 0, reader: None }
+    }
+
+    /// Goes on to another phase; answers who is to be woken, as there is something to read again.
+    fn is_now(&mut self, phase: Phase) -> Option<Waker> {
+        (self.phase, self.since) = (phase, Instant::now());
+        if phase.readable() > 0 { self.reader.take() } else { None }
+    }
+
+    /// A request came. Two in what was read at once: its client doesn't wait for answers.
+    fn begins(&mut self) {
+        self.begun = self.begun.saturating_add(1);
+        if self.begun > 1 {
+            self.manner = Manner::Ahead;
+        }
+    }
+
+    /// What may be read now. If nothing, the reader is woken when there may be something.
+    fn readable(&mut self, reader: &Waker) -> Readable {
+        let bytes = self.phase.readable();
+        if bytes == 0 {
+            self.reader = Some(reader.clone());
+            return Readable::Nothing;
+        }
+        self.begun = 0;
+        match (self.phase, self.manner) {
+            (Phase::Waiting, Manner::Ahead) => Readable::Head(bytes),
+            _ => Readable::Bytes(bytes),
+        }
+    }
 }
 
 /// One connection.
@@ -97,17 +155,19 @@ impl Connection {
     }
 
     fn is_now(&self, phase: Phase) {
-        let reader = {
-            let mut moment = self.moment();
-            (moment.phase, moment.since) = (phase, Instant::now());
-            if phase.readable() > 0 { moment.reader.take() } else { None }
-        };
+        let reader = self.moment().is_now(phase);
         if let Some(reader) = reader {
             reader.wake();
         }
     }
 
-    /// A request came, or goes on with what it has of its body.
+    /// A request came.
+    pub(crate) fn begins(&self) {
+        self.moment().begins();
+        self.handles();
+    }
+
+    /// A request goes on with what it has of its body.
     pub(crate) fn handles(&self) {
         self.is_now(Phase::Handling);
     }
@@ -117,14 +177,8 @@ impl Connection {
         self.is_now(Phase::Receiving(wanted));
     }
 
-    /// How many bytes may be read now. If none, the reader is woken when there may be some.
-    fn readable(&self, reader: &Waker) -> usize {
-        let mut moment = self.moment();
-        let readable = moment.phase.readable();
-        if readable == 0 {
-            moment.reader = Some(reader.clone());
-        }
-        readable
+    fn readable(&self, reader: &Waker) -> Readable {
+        self.moment().readable(reader)
     }
 
     fn is_over(&self) -> bool {
@@ -186,7 +240,7 @@ impl Connections {
             metrics::counter!("tenantry_connections_refused_total").increment(1);
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
-        let moment = Mutex::new(Moment { phase: Phase::Waiting, since: Instant::now(), reader: None });
+        let moment = Mutex::new(Moment::new());
         let connection = Arc::new(Connection { socket, network, moment, left: Notify::new() });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(id, connection.clone());
@@ -290,5 +344,29 @@ mod tests {
         ] {
             assert_eq!(phase.is_over(Duration::from_secs(seconds)), over, "{phase:?} for {seconds} s");
         }
+    }
+
+    #[test]
+    fn of_a_client_that_sends_ahead_one_request_is_read_at_a_time() {
+        let reader = Waker::noop();
+        let mut moment = Moment::new();
+        let answer = |moment: &mut Moment| {
+            moment.begins();
+            moment.is_now(Phase::Handling);
+            assert_eq!(moment.readable(reader), Readable::Nothing);
+            moment.is_now(Phase::Answering);
+            moment.is_now(Phase::Waiting);
+        };
+        for _ in 0..3 {
+            assert_eq!(moment.readable(reader), Readable::Bytes(1 << 10));
+            answer(&mut moment);
+        }
+        assert_eq!(moment.readable(reader), Readable::Bytes(1 << 10));
+        answer(&mut moment);
+        answer(&mut moment);
+        assert_eq!(moment.readable(reader), Readable::Head(1 << 10));
+        moment.begins();
+        moment.is_now(Phase::Receiving(100));
+        assert_eq!(moment.readable(reader), Readable::Bytes(100));
     }
 }

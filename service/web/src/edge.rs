@@ -66,7 +66,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let started = Instant::now();
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     if let Some(connection) = &connection {
-        connection.handles();
+        connection.begins();
     }
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));

@@ -77,21 +77,21 @@ impl House {
 
     /// The neighbour's 99th percentile for as long as `work` goes on, and at least two hundred times.
     async fn beside<T>(&self, work: impl Future<Output = T>) -> (T, f64) {
-        tokio::pin!(work);
-        let (mut times, mut done) = (Vec::new(), None);
-        loop {
-            tokio::select! {
-                biased;
-                end = &mut work, if done.is_none() => done = Some(end),
-                time = self.look() => times.push(time),
+        let over = std::cell::Cell::new(false);
+        let work = async {
+            let end = work.await;
+            over.set(true);
+            end
+        };
+        let look = async {
+            let mut times = Vec::new();
+            while times.len() < 200 || !over.get() {
+                times.push(self.look().await);
             }
-            if times.len() >= 200
-                && let Some(done) = done.take()
-            {
-                times.sort_by(f64::total_cmp);
-                return (done, times[times.len() * 99 / 100]);
-            }
-        }
+            times.sort_by(f64::total_cmp);
+            times[times.len() * 99 / 100]
+        };
+        tokio::join!(work, look)
     }
 
     /// Fires, and prints what it did to the neighbour and to the process.

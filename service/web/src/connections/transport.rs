@@ -12,7 +12,10 @@ use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 
-use super::{Connection, Entry};
+use super::{Connection, Entry, Readable};
+
+/// Bytes in which the end of a head is looked for at a time.
+const PEEKED: usize = 1 << 10;
 
 /// A connection's bytes, as the server reads and writes them.
 #[derive(Debug)]
@@ -38,24 +41,55 @@ impl Transport {
     }
 }
 
+/// Where the first request's head ends, if it does in these bytes: after an empty line.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let ends = |&at: &usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        rest.starts_with(b"\n\r\n") || rest.starts_with(b"\n\n")
+    };
+    let at = (0..bytes.len()).find(ends)?;
+    Some(at + if bytes.get(at + 1) == Some(&b'\r') { 3 } else { 2 })
+}
+
+impl Transport {
+    /// How many bytes may be read at once; none ends the turn, and the end of the stream is let through whoever is at work: an answer that
+    /// streams to nobody ends.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (most, head) = match self.entry.connection.readable(cx.waker()) {
+            Readable::Bytes(bytes) => return Poll::Ready(Ok(bytes.saturating_sub(self.read))),
+            Readable::Head(bytes) => (bytes, true),
+            Readable::Nothing => {
+                self.read = 0;
+                (1, false)
+            }
+        };
+        if head && self.read > 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let mut bytes = [0; PEEKED];
+        let mut peeked = ReadBuf::new(bytes.get_mut(..most.min(PEEKED)).unwrap_or_default());
+        let count = ready!(Pin::new(self.stream.get_mut()).poll_peek(cx, &mut peeked))?;
+        match (head, count) {
+            (true, 0) => Poll::Ready(Ok(1)),
+            (false, 0) => {
+                self.entry.connection.left.notify_one();
+                Poll::Ready(Ok(1))
+            }
+            (true, _) => Poll::Ready(Ok(end_of_head(peeked.filled()).unwrap_or(count))),
+            // Whoever is at work wakes us.
+            (false, _) => Poll::Pending,
+        }
+    }
+}
+
 impl AsyncRead for Transport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let readable = self.entry.connection.readable(cx.waker());
-        let mut room = readable.saturating_sub(self.read);
-        if readable == 0 {
-            self.read = 0;
-            // Its end is let through, whoever is at work: an answer that streams to nobody ends.
-            let mut byte = [0];
-            if ready!(self.as_mut().stream().poll_peek(cx, &mut ReadBuf::new(&mut byte)))? > 0 {
-                return Poll::Pending;
-            }
-            self.entry.connection.left.notify_one();
-            room = 1;
-        } else if room == 0 {
+        let room = ready!(self.poll_room(cx))?;
+        if room == 0 {
             self.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -95,5 +129,24 @@ impl AsyncWrite for Transport {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_at_an_empty_line() {
+        for (bytes, end) in [
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET", Some(27)),
+            ("GET / HTTP/1.1\nHost: x\n\nGET", Some(24)),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r", None),
+            ("GET / HTTP/1.1\r\nHost: x\r\n", None),
+            ("\r\n\r\nGET", Some(4)),
+            ("", None),
+        ] {
+            assert_eq!(end_of_head(bytes.as_bytes()), end, "{bytes:?}");
+        }
     }
 }
