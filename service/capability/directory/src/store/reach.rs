@@ -164,7 +164,7 @@ fn population_text(sql: Sql, kind: &ResourceType) -> String {
     let scope = "tenant_id = $1 AND organization_id = $2";
     let links = |table: &str| {
         format!(
-            "(SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE {scope} LIMIT {LINKS_COUNTED}) AS some)"
+            "(SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE {scope} LIMIT {LINKS_COUNTED}) AS counted)"
         )
     };
     format!(
