@@ -21,7 +21,6 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::rt;
 use actix_web::web::Bytes;
 use ipnet::IpNet;
-use tokio::sync::Notify;
 
 pub use self::transport::Transport;
 use crate::peer::Network;
@@ -145,8 +144,6 @@ pub(crate) struct Connection {
     socket: TcpStream,
     network: Network,
     moment: Mutex<Moment>,
-    /// Told when the other end says nothing more while its request is worked on.
-    left: Notify,
 }
 
 impl Connection {
@@ -179,6 +176,14 @@ impl Connection {
 
     fn readable(&self, reader: &Waker) -> Readable {
         self.moment().readable(reader)
+    }
+
+    /// Whether the other end says nothing more. The socket is the runtime's, too, so that nobody waits here.
+    fn has_left(&self) -> bool {
+        match self.socket.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -241,7 +246,7 @@ impl Connections {
             return Err(io::ErrorKind::QuotaExceeded.into());
         }
         let moment = Mutex::new(Moment::new());
-        let connection = Arc::new(Connection { socket, network, moment, left: Notify::new() });
+        let connection = Arc::new(Connection { socket, network, moment });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         open.insert(id, connection.clone());
         Ok(Entry { id, connection, all: self.clone() })
@@ -275,11 +280,16 @@ pub async fn while_asked<T>(
 ) -> Result<T, Problem> {
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     let gone = async {
-        match connection {
-            Some(connection) => connection.left.notified().await,
-            None => std::future::pending().await,
+        let Some(connection) = connection else { return std::future::pending().await };
+        let mut had_left = false;
+        loop {
+            tokio::time::sleep(GONE_AFTER).await;
+            let has_left = connection.has_left();
+            if had_left && has_left {
+                return;
+            }
+            had_left = has_left;
         }
-        tokio::time::sleep(GONE_AFTER).await;
     };
     tokio::select! {
         biased;

@@ -16,6 +16,8 @@ use super::{Connection, Entry, Readable};
 
 /// Bytes in which the end of a head is looked for at a time.
 const PEEKED: usize = 1 << 10;
+/// Bytes of an empty line with the end of the line before.
+const EMPTY_LINE: usize = 3;
 
 /// A connection's bytes, as the server reads and writes them.
 #[derive(Debug)]
@@ -24,11 +26,13 @@ pub struct Transport {
     entry: Entry,
     /// Bytes read since others had their turn.
     read: usize,
+    /// The last bytes of a head whose end hasn't come: an empty line may be cut.
+    unended: Vec<u8>,
 }
 
 impl Transport {
     pub(super) fn new(stream: TcpStream, entry: Entry) -> Self {
-        Self { stream: stream.take(0), entry, read: 0 }
+        Self { stream: stream.take(0), entry, read: 0, unended: Vec::new() }
     }
 
     /// Leaves with the connection's requests what says how it goes on.
@@ -39,6 +43,20 @@ impl Transport {
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
         Pin::new(self.get_mut().stream.get_mut())
     }
+}
+
+/// How many of `bytes` belong to the first request's head, which ends with an empty line. `unended` is what came before of it, as much as
+/// matters, and what will have.
+fn of_head(unended: &mut Vec<u8>, bytes: &[u8]) -> usize {
+    let before = unended.len();
+    unended.extend_from_slice(bytes);
+    if let Some(end) = end_of_head(unended) {
+        unended.clear();
+        return end.saturating_sub(before);
+    }
+    let gone = unended.len().saturating_sub(EMPTY_LINE - 1);
+    unended.drain(..gone);
+    bytes.len()
 }
 
 /// Where the first request's head ends, if it does in these bytes: after an empty line.
@@ -70,12 +88,8 @@ impl Transport {
         let mut peeked = ReadBuf::new(bytes.get_mut(..most.min(PEEKED)).unwrap_or_default());
         let count = ready!(Pin::new(self.stream.get_mut()).poll_peek(cx, &mut peeked))?;
         match (head, count) {
-            (true, 0) => Poll::Ready(Ok(1)),
-            (false, 0) => {
-                self.entry.connection.left.notify_one();
-                Poll::Ready(Ok(1))
-            }
-            (true, _) => Poll::Ready(Ok(end_of_head(peeked.filled()).unwrap_or(count))),
+            (_, 0) => Poll::Ready(Ok(1)),
+            (true, _) => Poll::Ready(Ok(of_head(&mut self.unended, peeked.filled()))),
             // Whoever is at work wakes us.
             (false, _) => Poll::Pending,
         }
@@ -147,6 +161,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(end_of_head(bytes.as_bytes()), end, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_ends_there_however_it_is_cut() {
+        let (head, next) = ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1");
+        for cut in 1..head.len() {
+            let (first, rest) = head.split_at(cut);
+            let mut unended = Vec::new();
+            assert_eq!(of_head(&mut unended, first.as_bytes()), first.len());
+            assert_eq!(of_head(&mut unended, format!("{rest}{next}").as_bytes()), rest.len(), "{cut}");
+            assert!(unended.is_empty());
         }
     }
 }
