@@ -116,3 +116,35 @@ async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
     assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn three_tenants_search_at_once_and_the_others_readers_are_there_for_neighbours() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let (acme, umbrella, page) = house(&app).await;
+    let mut tenants = vec![acme];
+    for number in 0..5 {
+        let tenant = free(&app, &format!("busy{number}")).await;
+        user(&tenant, "first").await;
+        copies(&app, &tenant.id, USERS).await;
+        tenants.push(tenant);
+    }
+    let endless = endless();
+    let all = join_all(tenants.iter().map(|tenant| search(&tenant.scim, &endless)));
+    let looks = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut worst = Duration::ZERO;
+        for _ in 0..10 {
+            let begun = Instant::now();
+            assert_eq!(umbrella.scim.get(&page).await.status, 200, "the neighbour");
+            worst = worst.max(begun.elapsed());
+        }
+        worst
+    };
+    let worst = tokio::select! {
+        _ = all => panic!("they were to be at work for many seconds"),
+        worst = looks => worst,
+    };
+    println!("the neighbour {worst:?}");
+    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    app.stop().await;
+}

@@ -13,8 +13,11 @@ use platform::{DbError, View};
 use scim_core::Profile;
 use scim_core::schema::{Registry, ResourceType};
 use sea_orm::{QueryOrder, QuerySelect};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 use web::{Code, OrganizationCaller, Problem, Service};
+
+use crate::work::LOOKING_AT_ONCE;
 
 /// How long it is remembered: the time in which a declared schema reaches other processes.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -33,6 +36,8 @@ pub struct States {
     remembered: Cache<(Uuid, Uuid), Arc<State>>,
     /// How many there are to look at, by tenant, organization and type.
     populations: future::Cache<(Uuid, Uuid, Type), Population>,
+    /// Places of searches that look at everybody.
+    pub(crate) looking: Arc<Semaphore>,
     /// Changes of users and groups, by tenant and id.
     pub(crate) turns: Turns<(Uuid, Uuid)>,
 }
@@ -49,7 +54,8 @@ impl Default for States {
         let remembered = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(REMEMBERED).build();
         let populations = future::Cache::builder().max_capacity(REMEMBERED_MAX);
         let populations = populations.time_to_live(POPULATION_REMEMBERED).build();
-        Self { remembered, populations, turns: Turns::default() }
+        let looking = Arc::new(Semaphore::new(LOOKING_AT_ONCE));
+        Self { remembered, populations, looking, turns: Turns::default() }
     }
 }
 

@@ -211,7 +211,7 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(caller, states).await?;
     let asked = understand(caller, &scope, walks, of, search)?;
-    let _place = ListPrice::ask(caller, states, of, asked.listing(&scope)).await?.pay(caller).await?;
+    let _place = ListPrice::ask(caller, states, of, asked.listing(&scope)).await?.pay(caller, states).await?;
     if of == Type::Users {
         let (mut head, resources) = caller
             .read(async |view| {
@@ -342,7 +342,7 @@ async fn both(
         let listing = all(&scope, of, condition.as_ref(), &at, count);
         whole += ListPrice::ask(caller, states, of, listing).await?;
     }
-    let _place = whole.pay(caller).await?;
+    let _place = whole.pay(caller, states).await?;
     let shown_users = projection(search, scope.kind(Type::Users))?;
     let shown_groups = match search.attributes {
         None if search.excluded_attributes.is_none() => {

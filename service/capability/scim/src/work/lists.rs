@@ -11,6 +11,7 @@ use directory::{Listing, Looks, Population, Reach, Start};
 use platform::work::Slot;
 use scim_core::condition::Condition;
 use scim_core::{ErrorType, ScimError};
+use tokio::sync::OwnedSemaphorePermit;
 use web::{Code, OrganizationCaller, Problem};
 
 use crate::resources::refusal;
@@ -40,6 +41,16 @@ const PART: u64 = 100;
 
 /// What looking at everybody may cost beside other such searches of the same tenant.
 const TOGETHER: u64 = 20_000;
+
+/// Searches that look at everybody at once, of all tenants: half of SQLite's readers.
+pub(crate) const LOOKING_AT_ONCE: usize = 3;
+
+/// What a heavy search has until it is answered: its tenant's turn, and a place among those of all tenants.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _slot: Slot,
+    _place: OwnedSemaphorePermit,
+}
 
 /// What is asked for, as far as it costs.
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +99,17 @@ impl ListPrice {
     /// # Errors
     /// `validation.failed` (`tooMany`) for what costs more than any may, `rate.limited` where the tenant has spent what it has or enough
     /// of such searches wait already, `unavailable` where all together do.
-    pub(crate) async fn pay(self, caller: &OrganizationCaller) -> Result<Option<Slot>, Problem> {
-        let turn = match self.looked_at > TOGETHER {
-            true => Some(caller.service.heavy.admit(caller.tenant(), 0).await?),
-            false => None,
+    pub(crate) async fn pay(
+        self,
+        caller: &OrganizationCaller,
+        states: &States,
+    ) -> Result<Option<Turn>, Problem> {
+        let turn = if self.looked_at > TOGETHER {
+            let slot = caller.service.heavy.admit(caller.tenant(), 0).await?;
+            let place = states.looking.clone().acquire_owned().await.map_err(Problem::internal)?;
+            Some(Turn { _slot: slot, _place: place })
+        } else {
+            None
         };
         caller.spend(self.shown.saturating_add(self.looked_at)).map_err(|problem| match problem.code {
             Code::BodyTooLarge => {
