@@ -227,3 +227,51 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     assert_eq!((role.as_str(), source.as_str()), ("viewer", "local"), "no group gives a role any more");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn who_comes_into_a_group_while_that_comes_into_another_has_what_the_other_gives() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let people = people(&app, &acme, 4).await;
+    let add = |id: &str| json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]});
+    let patch =
+        |group: &str, body| send(acme.scim.clone(), Method::PATCH, format!("/scim/v2/Groups/{group}"), body);
+    for (at, person) in people.iter().enumerate() {
+        let mut groups = Vec::new();
+        for name in ["above", "below"] {
+            let body = json!({"displayName": format!("{name}{at}")});
+            let made = acme.scim.post("/scim/v2/Groups", body).await.expect(201);
+            groups.push(made["id"].as_str().expect("an id").to_owned());
+        }
+        let mapping = json!({"groupId": groups[0], "role": "contributor"});
+        acme.admin.post(&format!("{ORGANIZATIONS}/default/role-mappings"), mapping).await.expect(201);
+        let (nest, come) = (patch(&groups[0], add(&groups[1])), patch(&groups[1], add(person)));
+        let mut both = [nest.boxed_local(), come.boxed_local()];
+        if at % 2 == 1 {
+            both.reverse();
+        }
+        // What either says to others comes last: there both wait for each other's end, or one for the other.
+        let held = match &app.store.superuser_url {
+            Some(url) => {
+                Some(Lock::rows(url, "LOCK TABLE outbox_event IN SHARE MODE").await.expect("the lock"))
+            }
+            None => None,
+        };
+        let mut under_way = Vec::new();
+        for one in both {
+            under_way.push(actix_web::rt::spawn(one));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        if let Some(held) = held {
+            held.release().await;
+        }
+        let mut replies = Vec::new();
+        for one in under_way {
+            replies.push(one.await.expect("an answer"));
+        }
+        all_done(&replies);
+        let person = acme.admin.get(&format!("/api/v1/tenants/acme/users/{person}")).await.expect(200);
+        assert_eq!(person["role"], "contributor", "{at}: {person}");
+    }
+    app.stop().await;
+}

@@ -33,7 +33,7 @@ pub use store::changes::changes_of_request;
 pub use store::groups::{group, group_kept, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::reach::{Looks, Population, Reach, population, reach};
-pub use store::search::{Listed, Listing, Mark, Start, explain, search};
+pub use store::search::{Listed, Listing, Mark, ROWS_AT_ONCE, Start, explain, search};
 pub use store::users::{
     Twin, admin_addresses, identities as identities_of, twins, user, user_any_organization, user_by_email,
     user_by_name, user_locked,

@@ -9,7 +9,7 @@ use entity::quota::reservation::{Column, Entity, Model};
 use entity::quota::{resource, usage};
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Problem};
 
@@ -149,7 +149,7 @@ pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Problem> {
 /// [`DbError`].
 pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Result<(), Problem> {
     let select = tx.select::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
-    let rows = tx.all(select.order_by_asc(Column::Id).lock_exclusive()).await?;
+    let rows = tx.lock_rows(select, Column::Id).await?;
     hold(tx, resources).await?;
     for row in rows {
         free(tx, row).await?;

@@ -56,8 +56,8 @@ impl Reads {
         self.one(select.lock(LockType::KeyShare)).await
     }
 
-    /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, and
-    /// nobody waits for each other.
+    /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, so that no
+    /// two wait for each other.
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
@@ -68,6 +68,18 @@ impl Reads {
     {
         let select = select.select_only().column(key).order_by_asc(key).lock_exclusive();
         self.tuples::<_, K>(select).await.map(drop)
+    }
+
+    /// All rows, locked in the same way. The caller sets a limit.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn lock_rows<E: EntityTrait>(
+        &self,
+        select: Select<E>,
+        key: E::Column,
+    ) -> Result<Vec<E::Model>, DbError> {
+        self.all(select.order_by_asc(key).lock_exclusive()).await
     }
 
     /// All rows. The caller sets a limit.

@@ -247,8 +247,8 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
     Ok(u64::try_from(changed).unwrap_or(u64::MAX))
 }
 
-/// Locks the users whose role may change, before anything is written: an insert into a group takes a share in each user's row,
-/// and two transactions that both have one can't both go on to change the user.
+/// Locks the groups that come or go with all below them, and the users whose role may change, before anything is written: an insert into a
+/// group takes a share in each user's row, and two transactions that both have one can't both go on to change the user.
 async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<(), Problem> {
     let organization = group.organization_id;
     let mut moved = HashSet::new();
@@ -268,6 +268,7 @@ async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Resu
     let mut moved: Vec<Uuid> = moved.into_iter().collect();
     let groups = members::known(tx, Kind::Group, organization, &moved).await?;
     if !groups.is_empty() {
+        store::lock_trees(tx, organization, &groups).await?;
         moved.extend(members::users_in(tx, organization, &groups).await?);
     }
     Ok(lock_users(tx, organization, moved).await?)

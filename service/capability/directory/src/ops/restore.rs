@@ -252,6 +252,11 @@ pub async fn go_on(
     let next = items.get(done..).unwrap_or_default();
     let next = next.get(..together(next, roles).min(batch)).unwrap_or_default();
     lock(tx, organization, next).await?;
+    if role_store::by_group(tx, organization).await? != roles {
+        // While we waited groups began to give roles, or ended: what can be put back together is another question now.
+        tx.housekeeping();
+        return Ok(false);
+    }
     for item in next {
         put_back(tx, registry, &row, item).await?;
     }

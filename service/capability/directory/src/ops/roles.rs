@@ -48,7 +48,7 @@ pub async fn create_role_mapping(
     let there = tx.select::<role_mapping::Entity>();
     let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
     room(tx, Rule::RoleMappings, organization, there, store::MAPPINGS_MAX).await?;
-    groups::lock_tree(tx, organization, group.id).await?;
+    groups::lock_trees(tx, organization, &[group.id]).await?;
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
         organization_id: organization,
@@ -78,10 +78,12 @@ pub async fn create_role_mapping(
 pub async fn delete_role_mapping(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
     let all = store::mappings(tx, organization).await?;
     let row = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::new(Code::NotFound))?;
-    groups::lock_tree(tx, organization, row.group_id).await?;
+    groups::lock_trees(tx, organization, &[row.group_id]).await?;
     let removal = tx.remove::<role_mapping::Entity>();
     let removal = removal.filter(role_mapping::Column::OrganizationId.eq(organization));
-    tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await?;
+    if tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await? == 0 {
+        return Err(Problem::new(Code::NotFound));
+    }
     tx.record("role_mapping.delete", Target::new("group", row.group_id).with(json!({"role": row.role})));
     let users = members::users_in(tx, organization, &[row.group_id]).await?;
     recompute(tx, organization, &users).await
@@ -100,7 +102,7 @@ pub(super) async fn after_move(
     recompute(tx, group.organization_id, &users).await
 }
 
-/// Users whose role may change when a group goes.
+/// Users whose role may change when a group goes, which nobody else comes into meanwhile.
 pub(super) async fn affected_by_group(
     tx: &Tx,
     organization: Uuid,
@@ -109,6 +111,7 @@ pub(super) async fn affected_by_group(
     if store::by_group(tx, organization).await? == RolesByGroup::None {
         return Ok(Vec::new());
     }
+    groups::lock_trees(tx, organization, &[group]).await?;
     Ok(members::users_in(tx, organization, &[group]).await?)
 }
 

@@ -19,7 +19,7 @@ pub async fn group(view: &View, organization: Uuid, id: Uuid) -> Result<Option<g
     view.one(of_organization(view, organization).filter(group::Column::Id.eq(id))).await
 }
 
-/// The group of this id, whose members are about to change: no role is given or taken by it meanwhile (see [`lock_tree`]).
+/// The group of this id, whose members are about to change: no role is given or taken by it meanwhile (see [`lock_trees`]).
 ///
 /// # Errors
 /// [`DbError`].
@@ -35,17 +35,20 @@ pub async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Optio
     tx.lock(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
 }
 
-/// Locks a group and all below it, so that nobody comes into one of them or goes until the transaction ends.
-pub(crate) async fn lock_tree(tx: &Tx, organization: Uuid, group: Uuid) -> Result<(), DbError> {
+/// Locks groups and all below them, so that nobody comes into one of them or goes until the transaction ends. What is above comes first,
+/// as whoever keeps a group goes on to those below it.
+pub(crate) async fn lock_trees(tx: &Tx, organization: Uuid, groups: &[Uuid]) -> Result<(), DbError> {
     let mut locked = Vec::new();
     loop {
         // While we waited another may have come below.
-        let tree = members::groups_in(tx, organization, group).await?;
-        if tree.len() == locked.len() {
+        let levels = members::levels_below(tx, organization, groups).await?;
+        if levels == locked {
             return Ok(());
         }
-        lock_groups(tx, organization, &tree).await?;
-        locked = tree;
+        for level in &levels {
+            lock_groups(tx, organization, level).await?;
+        }
+        locked = levels;
     }
 }
 

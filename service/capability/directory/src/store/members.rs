@@ -304,29 +304,42 @@ pub(crate) async fn would_circle(
     Ok(!view.query(&sql, vec![organization.into(), outer.into(), list]).await?.is_empty())
 }
 
-/// A common table `below`: these groups and all in them, by nesting. Its parameters are tenant, organization, and the list.
-fn below(test: &str) -> String {
-    format!(
-        "WITH RECURSIVE below(id) AS (SELECT id FROM directory_group WHERE tenant_id = $1 AND organization_id = $2 AND id {test} \
-         UNION SELECT c.child_id FROM below b JOIN directory_group_child c \
-         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.group_id = b.id)"
-    )
-}
+/// Levels of groups at most; what is deeper is not told.
+const LEVELS_MAX: u32 = 1_000;
 
-/// A group and all in it, by nesting.
-pub(crate) async fn groups_in(view: &View, organization: Uuid, group: Uuid) -> Result<Vec<Uuid>, DbError> {
-    let (test, list) = view.id_list(&[group], "$3");
-    let sql = format!("{} SELECT id FROM below ORDER BY id", below(&test));
-    ids(&view.query(&sql, vec![organization.into(), list]).await?)
+/// These groups and all in them, by nesting: each behind all that it is in, level by level.
+pub(crate) async fn levels_below(
+    view: &View,
+    organization: Uuid,
+    groups: &[Uuid],
+) -> Result<Vec<Vec<Uuid>>, DbError> {
+    let (test, list) = view.id_list(groups, "$3");
+    let sql = format!(
+        "WITH RECURSIVE below(id, depth) AS (SELECT id, 0 FROM directory_group WHERE tenant_id = $1 AND organization_id = $2 AND id {test} \
+         UNION SELECT c.child_id, b.depth + 1 FROM below b JOIN directory_group_child c \
+         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.group_id = b.id WHERE b.depth < {LEVELS_MAX}) \
+         SELECT id, MAX(depth) AS depth FROM below GROUP BY id ORDER BY depth, id"
+    );
+    let mut levels: Vec<Vec<Uuid>> = Vec::new();
+    for row in view.query(&sql, vec![organization.into(), list]).await? {
+        let depth = usize::try_from(row.try_get::<i32>("", "depth")?).unwrap_or_default();
+        levels.resize_with(levels.len().max(depth + 1), Vec::new);
+        if let Some(level) = levels.get_mut(depth) {
+            level.push(row.try_get("", "id")?);
+        }
+    }
+    Ok(levels)
 }
 
 /// Users in these groups, directly or by nesting.
 pub(crate) async fn users_in(view: &View, organization: Uuid, groups: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let (test, list) = view.id_list(groups, "$3");
     let sql = format!(
-        "{} SELECT DISTINCT m.user_id AS id FROM below b JOIN directory_group_member m \
-         ON m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = b.id",
-        below(&test)
+        "WITH RECURSIVE below(id) AS (SELECT id FROM directory_group WHERE tenant_id = $1 AND organization_id = $2 AND id {test} \
+         UNION SELECT c.child_id FROM below b JOIN directory_group_child c \
+         ON c.tenant_id = $1 AND c.organization_id = $2 AND c.group_id = b.id) \
+         SELECT DISTINCT m.user_id AS id FROM below b JOIN directory_group_member m \
+         ON m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = b.id"
     );
     ids(&view.query(&sql, vec![organization.into(), list]).await?)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::directory::{role_mapping, user};
 use platform::{DbError, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::members::IDS_MAX;
@@ -27,7 +27,9 @@ pub(crate) enum RolesByGroup {
 
 /// Whether groups of this organization give roles.
 pub(crate) async fn by_group(view: &View, organization: Uuid) -> Result<RolesByGroup, DbError> {
-    Ok(if mappings(view, organization).await?.is_empty() { RolesByGroup::None } else { RolesByGroup::Given })
+    let select = view.select::<role_mapping::Entity>();
+    let one = view.one(select.filter(role_mapping::Column::OrganizationId.eq(organization))).await?;
+    Ok(if one.is_some() { RolesByGroup::Given } else { RolesByGroup::None })
 }
 
 /// The mapped groups that hold each of these users, directly or by nesting.
@@ -72,7 +74,7 @@ pub(crate) async fn users_locked(
 ) -> Result<Vec<user::Model>, DbError> {
     let select = tx.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     let select = select.filter(user::Column::Id.is_in(users.iter().copied()));
-    tx.all(select.order_by_asc(user::Column::Id).lock_exclusive()).await
+    tx.lock_rows(select, user::Column::Id).await
 }
 
 /// Active admins of the tenant.

@@ -20,8 +20,8 @@ use super::order::Key;
 
 /// Bytes of attributes at which a page ends before it is full.
 const PAGE_BYTES_MAX: usize = 4 << 20;
-/// Rows that are read at once.
-const ROWS_AT_ONCE: u64 = 100;
+/// Rows of a page that are read at once.
+pub const ROWS_AT_ONCE: u64 = 100;
 /// Rows that are read at once where those before were small.
 const SMALL_ROWS_AT_ONCE: u64 = 300;
 /// Bytes up to which a row is small.

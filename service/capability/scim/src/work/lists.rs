@@ -36,9 +36,6 @@ const COST_PER_LINK: u64 = 1;
 const COUNTED_PER_COST: u64 = 32;
 /// Rows that are passed over for one of cost.
 const PASSED_PER_COST: u64 = 8;
-/// Rows of a page that the store reads at once, see `directory::search`; a sorted page looks at everybody for each part.
-const PART: u64 = 100;
-
 /// What looking at everybody may cost beside other such searches of the same tenant.
 const TOGETHER: u64 = 20_000;
 
@@ -129,7 +126,8 @@ impl ListPrice {
             COST_OF_LIST + COST_PER_ROW * asked.count + comparisons.saturating_mul(COST_PER_COMPARISON);
         let Reach::Everybody { filter, sort } = reach else { return Self { shown, looked_at: 0 } };
         let counted = filter.map_or(there.rows / COUNTED_PER_COST, |filter| once(filter, there));
-        let parts = asked.count.div_ceil(PART);
+        // A sorted page looks at everybody for each part of it.
+        let parts = asked.count.div_ceil(directory::ROWS_AT_ONCE);
         let found = match (filter, sort) {
             (None, None) => asked.offset.min(there.rows) / PASSED_PER_COST,
             (Some(filter), None) => once(filter, there).saturating_mul(parts.min(1)),
