@@ -53,7 +53,7 @@ pub(crate) struct Health {
     checks: Checks,
     /// Why the store takes no writes, where it takes none, and what mends it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<String>,
 }
 
 /// Work that has been due for so long, in seconds, isn't being done.
@@ -66,7 +66,6 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 struct Found {
     database: Part,
-    reason: Option<&'static str>,
     integrity: Part,
     jobs: Part,
 }
@@ -100,29 +99,28 @@ impl Found {
     }
 }
 
-async fn look(db: &Db) -> Found {
-    // The sign of life first: it looks where the files are.
-    let oldest_due = db.pulse().await;
-    let store = db.health().await;
-    let now = db.clock().now();
+/// What is known when the store was asked, or didn't answer within the time of a probe.
+async fn look(db: &Db) -> (Found, StoreHealth) {
+    let asking = async {
+        // The sign of life first: it looks where the files are.
+        let oldest_due = db.pulse().await;
+        db.look_again().await;
+        oldest_due
+    };
+    let oldest_due = timeout(PROBE_TIMEOUT, asking).await.ok().and_then(Result::ok);
+    let (store, now) = (db.health(), db.clock().now());
     let stalled = |due: platform::Timestamp| (now - due).num_seconds() > STALLED_SECONDS;
-    let busy = oldest_due.as_ref().is_ok_and(|due| !due.is_some_and(stalled));
-    Found {
-        database: Part::good(store == StoreHealth::Good && oldest_due.is_ok()),
-        reason: match store {
-            StoreHealth::Good => None,
-            StoreHealth::Failing(why) => Some(why.sentence()),
-        },
+    let found = Found {
+        database: Part::good(store == StoreHealth::Good && oldest_due.is_some()),
         integrity: Part::good(db.integrity() == Integrity::Sound),
-        jobs: Part::good(busy),
-    }
+        jobs: Part::good(oldest_due.is_some_and(|due| !due.is_some_and(stalled))),
+    };
+    (found, store)
 }
 
 async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
     let db = &caller.service.db;
-    let found = timeout(PROBE_TIMEOUT, look(db)).await;
-    let silent = Found { database: Part::Error, reason: None, integrity: Part::Ok, jobs: Part::Error };
-    let found = found.unwrap_or(silent);
+    let (found, store) = look(db).await;
     Ok(Json(Health {
         status: found.status(),
         version: env!("CARGO_PKG_VERSION"),
@@ -132,7 +130,10 @@ async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
             integrity: found.integrity.name(),
             jobs: found.jobs.name(),
         },
-        reason: found.reason,
+        reason: match store {
+            StoreHealth::Good => None,
+            StoreHealth::Failing(why) => Some(why.sentence()),
+        },
     }))
 }
 

@@ -5,15 +5,12 @@ mod lookup;
 
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
-use moka::future::Cache;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use crate::Timestamp;
 use crate::clock::Clock;
 use crate::config::Database;
 use crate::error::DbError;
@@ -21,11 +18,12 @@ use crate::sql::Sql;
 use crate::store::connection::{Connection, Connections, Uncommitted};
 use crate::store::health::Watch;
 use crate::store::integrity::{Findings, Integrity, Round};
-use crate::store::place::Anchor;
+use crate::store::opener::Opener;
 use crate::store::raw::Pools;
-use crate::store::shares::{Holder, Shares, Turn};
+use crate::store::shares::{Holder, Line, Shares, Turn};
 use crate::store::{migrate, open};
 
+use life::Pulse;
 pub use lookup::Lookup;
 
 /// One tenant's connections on Postgres are this part of all, for reading and for writing each.
@@ -41,8 +39,6 @@ const SQLITE_PLATFORM_WRITES: usize = 4;
 const SQLITE_READS: usize = 4;
 /// Connections that look-ups before a tenant is known may have at once, on either store: anybody causes them.
 const LOOKUPS: usize = 4;
-/// How long the answer to one probe is everybody's.
-const PULSE: Duration = Duration::from_secs(1);
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +67,12 @@ struct Inner {
     writes: Shares,
     reads: Shares,
     /// For one statement each, before a tenant is known.
-    lookups: Shares,
+    lookups: Line,
     watch: Arc<Watch>,
-    /// What holds the embedded store's files.
-    anchor: Option<Anchor>,
-    pulse: Cache<(), Option<Timestamp>>,
+    /// Of the embedded store.
+    files: Option<open::Files>,
+    pulse: Pulse,
     round: tokio::sync::Mutex<Round>,
-    /// The URL of SQLite's file.
-    file: Option<String>,
     backend: DbBackend,
     clock: Clock,
     jobs: Notify,
@@ -101,23 +95,22 @@ impl Db {
     /// [`DbError`] if it can't be reached or opened.
     pub async fn open(config: &Database, data_dir: &Path, clock: Clock) -> Result<Self, DbError> {
         let url = config.url_or_default(data_dir);
-        let (pools, watch, embedded) = if url.starts_with("sqlite:") {
+        let (pools, watch, files) = if url.starts_with("sqlite:") {
             let timeout = config.statement_timeout;
-            let open::Embedded { writer, readers, anchor, watch } = open::sqlite(&url, timeout).await?;
-            ((Pools::Writer(writer), Pools::Readers(readers)), watch, Some((anchor, url)))
+            let open::Embedded { writer, readers, files, watch } = open::sqlite(&url, timeout).await?;
+            ((Pools::Sqlite(writer), Pools::Sqlite(readers)), watch, Some(files))
         } else {
             let pool = Pools::Postgres(open::postgres(config).await?);
             ((pool.clone(), pool), Arc::new(Watch::over(None)), None)
         };
-        let (anchor, file) = embedded.unzip();
         let connections = |pools| Connections::new(pools, watch.clone());
         let (writer, reader) = (connections(pools.0), connections(pools.1));
-        let (writes, reads) = shares(config, file.is_some());
-        let lookups = Shares::new(LOOKUPS, LOOKUPS);
+        let (writes, reads) = shares(config, files.is_some());
+        let lookups = Line::new(LOOKUPS);
         let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
-        let backend = if file.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
+        let backend = if files.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
         let round = tokio::sync::Mutex::default();
-        let (listeners, pulse) = (RwLock::default(), Cache::builder().time_to_live(PULSE).build());
+        let (listeners, pulse) = (RwLock::default(), Pulse::default());
         let inner = Inner {
             writer,
             reader,
@@ -125,10 +118,9 @@ impl Db {
             reads,
             lookups,
             watch,
-            anchor,
+            files,
             pulse,
             round,
-            file,
             backend,
             clock,
             jobs,
@@ -197,9 +189,9 @@ impl Db {
         &self.inner.round
     }
 
-    /// The URL of the embedded store's file; `None` on Postgres.
-    pub(crate) fn file(&self) -> Option<String> {
-        self.inner.file.clone()
+    /// What opens the embedded store's file; `None` on Postgres.
+    pub(crate) fn opener(&self) -> Option<&Opener> {
+        self.inner.files.as_ref().map(|files| &files.opener)
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
@@ -228,7 +220,7 @@ impl Db {
     pub async fn close(&self) {
         self.inner.reader.close().await;
         // The writer goes last: it may clear the log away.
-        if let Some(anchor) = &self.inner.anchor {
+        if let Some(open::Files { anchor, .. }) = &self.inner.files {
             anchor.close(self.inner.watch.look().await).await;
         }
         self.inner.writer.close().await;
@@ -236,7 +228,7 @@ impl Db {
 
     async fn look_up(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
         self.may(Access::Read).await?;
-        let _turn = self.inner.lookups.turn(Holder::Platform).await?;
+        let _turn = self.inner.lookups.turn().await?;
         Ok(self.inner.reader.query_one(statement).await?)
     }
 

@@ -33,19 +33,19 @@ pub enum DbError {
     #[error("sealed value could not be opened: {0}")]
     Sealed(&'static str),
     /// The disk is full: nothing can be written until somebody makes room.
-    #[error("store is full")]
+    #[error("{}", Failing::Full)]
     Full(#[source] DbErr),
     /// The disk, the file or the server beneath answers with an error, or takes no writes.
     #[error("store is broken")]
     Broken(#[source] DbErr),
     /// The store's file isn't where it was opened: what is written there would be lost.
-    #[error("the store's file was moved, replaced or removed while it was in use")]
+    #[error("{}", Failing::Moved)]
     Moved(#[source] DbErr),
     /// The commit was under way when the store failed: it may have happened or not.
     #[error("whether the transaction was committed is not known")]
     Unknown(#[source] DbErr),
-    /// One tenant's transactions are too many at once.
-    #[error("store has no turn for this tenant")]
+    /// Those who share connections, e.g. one tenant, are too many at once.
+    #[error("store has no turn for this transaction")]
     Crowded(#[from] Crowded),
     /// A Postgres server on which nothing of ours was ever made.
     #[error("the database has never been prepared: run `tenantry migrate up` as its owner")]
@@ -74,9 +74,9 @@ impl DbError {
     /// What somebody can do about it, where something can be done.
     pub fn remedy(&self) -> Option<&'static str> {
         let remedy = match self {
-            DbError::Full(_) => Some(Remedy::MakeRoom),
-            DbError::Moved(_) => Some(Remedy::PutBack),
-            DbError::Broken(error) | DbError::Sql(error) => Remedy::of(error),
+            DbError::Full(_) => Some(Failing::Full.remedy()),
+            DbError::Moved(_) => Some(Failing::Moved.remedy()),
+            DbError::Broken(error) | DbError::Sql(error) => driver(error).and_then(Remedy::known),
             _ => None,
         };
         remedy.map(Remedy::text)
@@ -87,7 +87,7 @@ impl DbError {
         let error = DbErr::Custom("the store takes no writes at the moment".to_owned());
         match why {
             Failing::Full => DbError::Full(error),
-            Failing::Broken => DbError::Broken(error),
+            Failing::Broken(_) => DbError::Broken(error),
             Failing::Moved => DbError::Moved(error),
         }
     }
@@ -112,18 +112,37 @@ impl From<DbErr> for DbError {
 
 /// What mends a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Remedy {
+pub enum Remedy {
+    /// There is no room.
     MakeRoom,
+    /// Its files were moved.
     PutBack,
+    /// Its files can't be written, or not be opened.
     LetWrite,
+    /// The disk answers with errors.
     LookAtDisk,
+    /// Pages are damaged.
     RestoreBackup,
+    /// The login may not do this.
     BeTheOwner,
+    /// Nothing more is known.
+    LookAround,
+}
+
+impl std::fmt::Display for Remedy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
 }
 
 impl Remedy {
-    fn of(error: &DbErr) -> Option<Self> {
-        let sqlx::Error::Database(database) = driver(error)? else { return None };
+    /// What to do about what the driver said.
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        Remedy::known(error).unwrap_or(Remedy::LookAround)
+    }
+
+    fn known(error: &sqlx::Error) -> Option<Self> {
+        let sqlx::Error::Database(database) = error else { return None };
         Remedy::of_code(database.code().as_deref().unwrap_or_default())
     }
 
@@ -158,6 +177,7 @@ impl Remedy {
             Remedy::BeTheOwner => {
                 "the login may not do this: changes of the schema need its owner (database.migration_url, TENANTRY_DATABASE_MIGRATION_URL)"
             }
+            Remedy::LookAround => "look at its disk or server, and at the log",
         }
     }
 }
@@ -249,6 +269,12 @@ fn driver(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// SQLite's extended result code.
+pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let sqlx::Error::Database(error) = error else { return None };
+    sqlite_number(&error.code()?)
+}
+
 /// SQLite's result code; `None` for a SQLSTATE.
 fn sqlite_number(code: &str) -> Option<i32> {
     code.parse().ok().filter(|_| code.len() < 5)
@@ -322,8 +348,10 @@ mod tests {
         ] {
             assert_eq!(Remedy::of_code(code), remedy, "{code}");
         }
-        let full = DbError::failing(Failing::Full);
-        assert!(explain(&full).contains("make room"), "{}", explain(&full));
-        assert_eq!(chain(&full).matches("takes no writes").count(), 1);
+        for (failing, once) in [(Failing::Full, "make room"), (Failing::Moved, "put the same file back")] {
+            let explained = explain(&DbError::failing(failing));
+            assert_eq!(explained.matches(once).count(), 1, "{explained}");
+            assert_eq!(failing.sentence().matches(once).count(), 1, "{}", failing.sentence());
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! | `connection` | one transaction on one connection; whatever can't be vouched for is thrown away |
 //! | `raw`, `crash` | the driver's connections, and its threads that die |
 //! | `open` | the pools of both stores |
-//! | `readers` | SQLite's readers, whose statements end when nobody waits for them |
-//! | `writer` | SQLite's writer, opened anew only where its file is in its place |
+//! | `opener` | SQLite's file, opened once more only where it is in its place |
+//! | `pool`, `brake` | SQLite's connections, whose statements end when nobody waits for them |
 //! | `shares` | how many connections one tenant may have at once |
 //! | `place` | whether SQLite's files are still where they were opened |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
@@ -14,6 +14,7 @@
 //! | `look` | what a store is before it is trusted, asked without changing it |
 //! | `migrate` | each schema change and its record in one transaction |
 
+mod brake;
 pub(crate) mod connection;
 pub(crate) mod crash;
 pub mod health;
@@ -21,10 +22,10 @@ pub mod integrity;
 pub mod look;
 pub(crate) mod migrate;
 pub(crate) mod open;
+pub(crate) mod opener;
 pub(crate) mod place;
+pub(crate) mod pool;
 pub(crate) mod raw;
-pub(crate) mod readers;
 pub(crate) mod shares;
 #[cfg(test)]
 mod tests;
-pub(crate) mod writer;

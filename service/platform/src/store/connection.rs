@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 use super::health::Watch;
 use super::raw::{Pools, Raw};
 use crate::DbError;
+use crate::error::sqlite_code;
 
 /// SQLite's primary result code for a refused constraint.
 const SQLITE_CONSTRAINT: i32 = 19;
@@ -136,7 +137,7 @@ impl Connections {
             attempts = attempts.saturating_sub(1);
             // A transaction that is still open (SQLITE_ERROR) or a dead connection: the next one may be sound.
             let another = match self.pools {
-                Pools::Writer(_) | Pools::Readers(_) => sqlite_code(&error) == Some(1),
+                Pools::Sqlite(_) => sqlite_code(&error) == Some(1),
                 Pools::Postgres(_) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)),
             };
             if !another || attempts == 0 {
@@ -180,9 +181,7 @@ impl Open {
     /// Remembers what a failure means for the rest of the transaction.
     fn failed(&mut self, error: &sqlx::Error) {
         let refused = match &self.raw {
-            Some(Raw::Writer(_) | Raw::Reader(_)) => {
-                sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT)
-            }
+            Some(Raw::Sqlite(_)) => sqlite_code(error).map(|code| code & 0xff) == Some(SQLITE_CONSTRAINT),
             // Whatever the server refuses, it goes on speaking and waits for a ROLLBACK.
             Some(Raw::Postgres(_)) => matches!(error, sqlx::Error::Database(_)),
             None => false,
@@ -297,12 +296,6 @@ impl ConnectionTrait for Connection {
 /// Whether Postgres says ERROR, after which the connection goes on, and not FATAL or PANIC.
 fn is_an_error(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.try_downcast_ref::<PgDatabaseError>().is_some_and(|error| error.severity() == PgSeverity::Error)
-}
-
-/// SQLite's extended result code.
-pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-    let sqlx::Error::Database(error) = error else { return None };
-    error.code()?.parse().ok()
 }
 
 fn broken() -> DbErr {

@@ -10,12 +10,13 @@
 //! The probe has a second purpose on SQLite. A commit whose sync failed may lie whole in the log behind the end that everybody
 //! knows; a crash would bring it back although it was refused. The next commit overwrites it, so the first one is the probe's.
 
+use std::mem::discriminant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::integrity::Findings;
 use super::place::{Displaced, Place};
-use crate::error::Kind;
+use crate::error::{Kind, Remedy};
 
 /// How often a failing store is asked whether it takes writes again.
 const PROBE_EVERY: Duration = Duration::from_millis(250);
@@ -23,13 +24,16 @@ const PROBE_EVERY: Duration = Duration::from_millis(250);
 pub const IDLE_PROBE: Duration = Duration::from_secs(30);
 
 /// Why the store takes no writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failing {
     /// The disk or the quota of the store is full.
+    #[error("the store has no room left")]
     Full,
     /// The disk, the file or the server beneath answers with an error, or is read-only.
-    Broken,
+    #[error("the store is broken, or takes no writes")]
+    Broken(Remedy),
     /// The file, or the log beside it, isn't where it was opened.
+    #[error("the store's file, or the log beside it, was moved, replaced or removed while it was in use")]
     Moved,
 }
 
@@ -37,20 +41,24 @@ impl Failing {
     /// Whether what is read is still true.
     pub(crate) fn lets_read(self) -> bool {
         match self {
-            Failing::Full | Failing::Broken => true,
+            Failing::Full | Failing::Broken(_) => true,
             Failing::Moved => false,
         }
     }
 
-    /// What happened and what mends it, for who looks after the service.
-    pub fn sentence(self) -> &'static str {
+    /// What mends it.
+    pub(crate) fn remedy(self) -> Remedy {
         match self {
-            Failing::Full => "The store has no room left: make room on its volume.",
-            Failing::Broken => "The store takes no writes: look at its disk or server, and at the log.",
-            Failing::Moved => {
-                "The store's file, or the log beside it, was moved, replaced or removed while it was in use: put the same file back, or restart the service."
-            }
+            Failing::Full => Remedy::MakeRoom,
+            Failing::Broken(remedy) => remedy,
+            Failing::Moved => Remedy::PutBack,
         }
+    }
+
+    /// What happened and what mends it, for who looks after the service.
+    pub fn sentence(self) -> String {
+        let nothing = if self.lets_read() { "Nothing is written" } else { "Nothing is read or written" };
+        format!("{nothing}: {self}; {}.", self.remedy())
     }
 }
 
@@ -70,6 +78,8 @@ pub(crate) struct Watch {
     findings: Mutex<Findings>,
     /// Where its files are to be, where it is one of files.
     place: Option<Place>,
+    /// Held by the one look that is under way.
+    looking: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -82,7 +92,7 @@ impl Watch {
     /// Nothing bad is known of the store yet, whose files are at `place`.
     pub(crate) fn over(place: Option<Place>) -> Self {
         let state = State { health: Health::Good, probed: Instant::now() };
-        Self { state: Mutex::new(state), findings: Mutex::default(), place }
+        Self { state: Mutex::new(state), findings: Mutex::default(), place, looking: Arc::default() }
     }
 
     /// Looks whether the files are where they were opened, on this thread.
@@ -96,13 +106,15 @@ impl Watch {
         })
     }
 
-    /// The same, on a thread that a volume which hangs may hold up.
+    /// The same, on a thread that a volume which hangs may hold up; on one, however many look.
     pub(crate) async fn look(self: &Arc<Self>) -> Result<(), Displaced> {
-        if self.place.is_none() {
-            return Ok(());
-        }
-        let watch = self.clone();
-        tokio::task::spawn_blocking(move || watch.in_place()).await.unwrap_or(Ok(()))
+        let Some(place) = &self.place else { return Ok(()) };
+        let (watch, looking) = (self.clone(), self.looking.clone().lock_owned().await);
+        let look = tokio::task::spawn_blocking(move || {
+            let _looking = looking;
+            watch.in_place()
+        });
+        look.await.unwrap_or_else(|_| Err(place.unseen()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,15 +139,19 @@ impl Watch {
         }
     }
 
-    /// The store refused a write for a reason of its own. The probe may come at once.
+    /// The store refused a write for a reason of its own. The probe may come at once. It is said once, what mends it as of the last time.
     pub(crate) fn failed(&self, why: Failing) {
         let mut state = self.state();
-        if state.health != Health::Failing(why) {
-            tracing::error!(?why, "the store takes no writes");
-            if state.health == Health::Good {
-                state.probed = Instant::now().checked_sub(PROBE_EVERY).unwrap_or(state.probed);
-            }
-            state.health = Health::Failing(why);
+        let before = std::mem::replace(&mut state.health, Health::Failing(why));
+        let is_news = match before {
+            Health::Good => true,
+            Health::Failing(before) => discriminant(&before) != discriminant(&why),
+        };
+        if is_news {
+            tracing::error!("{}", why.sentence());
+        }
+        if before == Health::Good {
+            state.probed = Instant::now().checked_sub(PROBE_EVERY).unwrap_or(state.probed);
         }
     }
 
@@ -144,11 +160,11 @@ impl Watch {
         match Kind::of(error) {
             Kind::Full => self.failed(Failing::Full),
             // What isn't there any more can't be opened either.
-            Kind::Broken if self.in_place().is_ok() => self.failed(Failing::Broken),
+            Kind::Broken if self.in_place().is_ok() => self.failed(Failing::Broken(Remedy::of(error))),
             Kind::Broken => {}
             Kind::Moved => self.failed(Failing::Moved),
             Kind::Damaged if self.findings().met(error) => {
-                tracing::error!(%error, "a damaged page was met: restore a backup");
+                tracing::error!(%error, "{}", Remedy::RestoreBackup);
             }
             Kind::Damaged => {}
             Kind::Busy | Kind::Other => {}

@@ -11,9 +11,10 @@ use sea_orm::DbBackend;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::connection::opening;
-use super::{crash, open};
+use super::crash;
+use super::opener::Opener;
 use crate::db::Db;
-use crate::error::Kind;
+use crate::error::{Kind, Remedy};
 use crate::{DbError, Timestamp};
 
 /// Between two whole checks of SQLite, in days.
@@ -99,8 +100,8 @@ impl Db {
     /// [`DbError`] if the store can't be asked; what is damaged isn't an error but a finding.
     pub async fn check_slice(&self) -> Result<(), DbError> {
         self.see_files().await?;
-        match self.file() {
-            Some(url) => self.check_table(&url).await,
+        match self.opener() {
+            Some(opener) => self.check_table(opener).await,
             None => self.read_checksum_failures().await,
         }
     }
@@ -111,11 +112,11 @@ impl Db {
     /// [`DbError`] if the store can't be asked.
     pub async fn check_whole(&self) -> Result<Integrity, DbError> {
         self.see_files().await?;
-        let Some(url) = self.file() else {
+        let Some(opener) = self.opener() else {
             self.read_checksum_failures().await?;
             return Ok(self.integrity());
         };
-        let mut connection = open::sqlite_reader(&url).await?;
+        let mut connection = opener.reader().await.map_err(opening)?;
         for table in tables(&mut connection).await? {
             let finding = look_at(&mut connection, &table, Depth::Quick).await?;
             self.findings().note(&table, Depth::Quick, finding);
@@ -124,8 +125,8 @@ impl Db {
         Ok(self.integrity())
     }
 
-    async fn check_table(&self, url: &str) -> Result<(), DbError> {
-        let mut connection = open::sqlite_reader(url).await?;
+    async fn check_table(&self, opener: &Opener) -> Result<(), DbError> {
+        let mut connection = opener.reader().await.map_err(opening)?;
         let checked = self.check_next(&mut connection).await;
         let _ = connection.close().await;
         checked
@@ -150,7 +151,7 @@ impl Db {
             }
         };
         if let Some(finding) = &finding {
-            tracing::error!(table, %finding, "the store is damaged: restore a backup");
+            tracing::error!(table, %finding, "{}", Remedy::RestoreBackup);
         }
         self.findings().note(&table, round.depth, finding);
         if round.depth == Depth::Whole && round.waiting.is_empty() {
@@ -166,7 +167,7 @@ impl Db {
         let failures: i64 = row.map(|row| row.try_get("", "failures")).transpose()?.unwrap_or(0);
         let finding = (failures > 0).then(|| format!("{failures} pages failed"));
         if finding.is_some() {
-            tracing::error!(failures, "pages of the store failed their checksums: restore a backup");
+            tracing::error!(failures, "{}", Remedy::RestoreBackup);
         }
         self.findings().note(CHECKSUMS, Depth::Quick, finding);
         Ok(())

@@ -20,7 +20,7 @@ const MIGRATION_LOCK: i64 = 0x7465_6e61_6e74_7279;
 /// Brings the schema of the store at `url` up to date and answers the names of what was applied.
 pub(crate) async fn migrate(config: &Database, url: &str) -> Result<Vec<String>, DbError> {
     if url.starts_with("sqlite:") {
-        let pool = open::sqlite_pool(open::sqlite_options(url)?, 1).await?;
+        let pool = open::sqlite_owner(url).await?;
         let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
         let applied = all(&connection, DbBackend::Sqlite).await;
         connection.close().await?;

@@ -1,6 +1,6 @@
 //! Opens the pools.
 //!
-//! SQLite: one writer (a pool of one, `BEGIN IMMEDIATE`), several readers, write-ahead log, `synchronous=FULL`: an
+//! SQLite: one writer (`BEGIN IMMEDIATE`), several readers, one connection that holds the files, write-ahead log, `synchronous=FULL`: an
 //! acknowledged write survives a crash. Postgres: one pool whose connections have put on `tenantry_app`.
 
 use std::str::FromStr;
@@ -9,17 +9,15 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, Pool, Postgres, Row as _, Sqlite, SqliteConnection,
-};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _, SqlitePool};
 use tokio::time::timeout;
 
 use super::connection::opening;
 use super::crash;
 use super::health::Watch;
+use super::opener::{Opener, Purpose};
 use super::place::Anchor;
-use super::readers::Readers;
-use super::writer::Writer;
+use super::pool::{Plan, Pool};
 use crate::DbError;
 use crate::config::Database;
 
@@ -45,28 +43,32 @@ pub(crate) fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, DbError>
         .pragma("temp_store", "memory"))
 }
 
-/// A pool of `connections` to the file of `url`.
-pub(crate) async fn sqlite_pool(
-    options: SqliteConnectOptions,
-    connections: u32,
-) -> Result<Pool<Sqlite>, DbError> {
+/// A pool of one for whoever changes the schema of the file at `url`.
+pub(crate) async fn sqlite_owner(url: &str) -> Result<SqlitePool, DbError> {
     SqlitePoolOptions::new()
-        .max_connections(connections)
+        .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(options)
+        .connect_with(sqlite_options(url)?)
         .await
         .map_err(opening)
 }
 
 /// The embedded store, opened.
 pub(crate) struct Embedded {
-    pub(crate) writer: Writer,
-    pub(crate) readers: Readers,
-    pub(crate) anchor: Anchor,
+    pub(crate) writer: Pool,
+    pub(crate) readers: Pool,
+    pub(crate) files: Files,
     pub(crate) watch: Arc<Watch>,
+}
+
+/// What holds the embedded store's files, and what opens them for those who share no pool.
+#[derive(Debug)]
+pub(crate) struct Files {
+    pub(crate) anchor: Anchor,
+    pub(crate) opener: Opener,
 }
 
 /// The writer and the readers, of whom each opens the file that the anchor has opened, and no other. A statement of a reader has
@@ -76,27 +78,15 @@ pub(crate) async fn sqlite(url: &str, statement_timeout: Duration) -> Result<Emb
     let options = sqlite_options(url)?;
     let (anchor, place) = Anchor::drop_at(&options).await.map_err(opening)?;
     let watch = Arc::new(Watch::over(place));
-    let options = options.create_if_missing(false);
-    let writer = Writer::open(options.clone(), watch.clone()).await.map_err(opening)?;
-    let reading = (options.read_only(true), watch.clone());
-    let readers = Readers::open(reading, SQLITE_READERS, statement_timeout).await.map_err(opening)?;
-    Ok(Embedded { writer, readers, anchor, watch })
-}
-
-/// A reader beside the pool.
-pub(crate) async fn sqlite_reader(url: &str) -> Result<SqliteConnection, DbError> {
-    let options = sqlite_options(url)?.create_if_missing(false).read_only(true);
-    options.connect().await.map_err(opening)
-}
-
-/// Commits something small without waiting for the disk.
-pub(crate) async fn overwrite_end_of_log(url: &str) -> Result<(), DbError> {
-    let options = sqlite_options(url)?.create_if_missing(false).synchronous(SqliteSynchronous::Off);
-    let mut connection = options.connect().await.map_err(opening)?;
-    let sql = "UPDATE store_state SET fences = fences + 1 WHERE id = 1";
-    let written = sqlx::query(sql).execute(&mut connection).await.map_err(opening);
-    let _ = connection.close().await;
-    written.map(drop)
+    let opener = Opener::new(options, watch.clone());
+    let pool = async |purpose, count, statement_timeout| {
+        let plan = Plan { opener: opener.clone(), purpose, count, statement_timeout };
+        Pool::open(plan).await.map_err(opening)
+    };
+    // A write has no time of its own: it ends with whoever waits for it.
+    let writer = pool(Purpose::Write, 1, Duration::ZERO).await?;
+    let readers = pool(Purpose::Read, SQLITE_READERS, statement_timeout).await?;
+    Ok(Embedded { writer, readers, files: Files { anchor, opener }, watch })
 }
 
 /// How long a transaction may do nothing, in milliseconds: the process that began it is frozen or gone, and others wait.
@@ -118,7 +108,7 @@ fn session(config: &Database) -> String {
 }
 
 /// The pool of the service.
-pub(crate) async fn postgres(config: &Database) -> Result<Pool<Postgres>, DbError> {
+pub(crate) async fn postgres(config: &Database) -> Result<PgPool, DbError> {
     let options = postgres_options(&config.url)?;
     ask_first(&options).await?;
     let session = session(config);
@@ -139,7 +129,7 @@ pub(crate) async fn postgres(config: &Database) -> Result<Pool<Postgres>, DbErro
 }
 
 /// A pool of one for the owner of the schema, who keeps its own role and has no time limit.
-pub(crate) async fn postgres_owner(url: &str) -> Result<Pool<Postgres>, DbError> {
+pub(crate) async fn postgres_owner(url: &str) -> Result<PgPool, DbError> {
     let options = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
     options.connect_with(postgres_options(url)?).await.map_err(opening)
 }

@@ -16,7 +16,6 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::crash::unless_one_dies;
-use super::health::Watch;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +57,8 @@ pub(crate) struct Place {
 enum Missed {
     Gone,
     Replaced,
+    /// The look at it came to no end.
+    Unseen,
 }
 
 /// Whose the log and its index are.
@@ -65,16 +66,20 @@ enum Missed {
 enum Log {
     /// Nobody else can have written to it.
     Ours,
-    /// Somebody else's lies at its path: what the index says may not be true of ours.
+    /// Somebody else's lies at its path, for all that is known: what the index says may not be true of ours.
     Strange,
 }
 
 /// A file that isn't where it was opened.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "{path} was {missed} while it was in use; nothing is read or written until the same file is back, or the service is restarted",
+    "{path} {missed} while it was in use",
     path = .path.display(),
-    missed = match .missed { Missed::Gone => "moved or removed", Missed::Replaced => "replaced by another file" }
+    missed = match .missed {
+        Missed::Gone => "was moved or removed",
+        Missed::Replaced => "was replaced by another file",
+        Missed::Unseen => "could not be looked for",
+    }
 )]
 pub(crate) struct Displaced {
     path: PathBuf,
@@ -88,20 +93,39 @@ impl From<Displaced> for sqlx::Error {
     }
 }
 
+/// A file of a store that was just opened, and can't be watched: the store isn't served.
+#[derive(Debug, thiserror::Error)]
+#[error("{} was not found right after the store was opened: its volume must let SQLite keep a log and its index beside it", .0.display())]
+struct Unwatched(PathBuf);
+
+impl From<Unwatched> for sqlx::Error {
+    fn from(unwatched: Unwatched) -> Self {
+        sqlx::Error::Configuration(Box::new(unwatched))
+    }
+}
+
 impl Place {
-    /// The files of the database at `path`, which is open; `None` where it has none: it is in memory.
-    fn opened(path: &Path) -> Option<Self> {
+    /// The files of the database that was opened at `path` and of which SQLite says that it is `file`.
+    fn opened(path: &Path, file: &Path) -> Result<Self, Unwatched> {
         // A link may be pointed elsewhere; SQLite follows it once, and has the log beside what it found.
-        let (link, file) = (std::path::absolute(path).ok()?, path.canonicalize().ok()?);
+        let link = std::path::absolute(path).map_err(|_| Unwatched(path.to_owned()))?;
         let beside = |suffix: &str| {
             let mut name = file.as_os_str().to_owned();
             name.push(suffix);
             PathBuf::from(name)
         };
         let paths = [(Role::Database, link), (Role::Log, beside("-wal")), (Role::Index, beside("-shm"))];
-        let part =
-            |(role, path): (Role, PathBuf)| Identity::at(&path).map(|opened| Part { role, path, opened });
-        Some(Self { parts: paths.into_iter().filter_map(part).collect() })
+        let part = |(role, path): (Role, PathBuf)| match Identity::at(&path) {
+            Some(opened) => Ok(Part { role, path, opened }),
+            None => Err(Unwatched(path)),
+        };
+        Ok(Self { parts: paths.into_iter().map(part).collect::<Result<_, _>>()? })
+    }
+
+    /// What is said where a look comes to no end.
+    pub(super) fn unseen(&self) -> Displaced {
+        let path = self.parts.first().map(|part| part.path.clone()).unwrap_or_default();
+        Displaced { path, missed: Missed::Unseen, log: Log::Strange }
     }
 
     /// Compares what is at the paths now: a microsecond each, and longer where a volume hangs.
@@ -126,17 +150,6 @@ impl Place {
     }
 }
 
-/// Opens another connection, to the file that the anchor has open and to no other: on another it would bring our log into it.
-pub(super) async fn open_in_place(
-    options: &SqliteConnectOptions,
-    watch: &Arc<Watch>,
-) -> Result<SqliteConnection, sqlx::Error> {
-    watch.look().await?;
-    let connection = options.connect().await?;
-    watch.look().await?;
-    Ok(connection)
-}
-
 /// A connection that is open as long as the store, and does nothing unless the files are displaced.
 #[derive(Debug)]
 pub(crate) struct Anchor {
@@ -147,28 +160,47 @@ pub(crate) struct Anchor {
 struct Held {
     /// There until it is closed.
     connection: Option<SqliteConnection>,
-    /// Whether all of the log is in the file.
-    saved: bool,
+    log: Saved,
+}
+
+/// Whether all of the log is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saved {
+    Yes,
+    NotYet,
+    /// Nor could it be brought there, and that was said.
+    Failed,
 }
 
 impl Anchor {
-    /// Opens the database, and sees what it has opened.
+    /// Opens the database, and sees what it has opened; no place where it is in memory.
+    ///
+    /// # Errors
+    /// The driver's, and where one of the files can't be watched.
     pub(crate) async fn drop_at(
         options: &SqliteConnectOptions,
     ) -> Result<(Self, Option<Place>), sqlx::Error> {
         let mut connection = options.connect().await?;
         // The first to read opens the log.
         sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(&mut connection).await?;
-        let place = Place::opened(options.get_filename());
-        Ok((Self { held: Mutex::new(Held { connection: Some(connection), saved: false }) }, place))
+        // The driver keeps to itself whether it was told to stay in memory; SQLite names no file then.
+        let opened = sqlx::query("SELECT file FROM pragma_database_list WHERE name = 'main'");
+        let file: String = opened.fetch_one(&mut connection).await?.try_get(0)?;
+        let place = match file.as_str() {
+            "" => None,
+            file => Some(Place::opened(options.get_filename(), Path::new(file))?),
+        };
+        let held = Held { connection: Some(connection), log: Saved::NotYet };
+        Ok((Self { held: Mutex::new(held) }, place))
     }
 
-    /// Brings into the database what is in the log only, once: the database may be found again without its log, or the log be gone.
-    /// The log stays as it is, for a copy of the database may need it. Not where a stranger's log lies there: the two share an index.
+    /// Brings into the database what is in the log only: the database may be found again without its log, or the log be gone. Until that
+    /// succeeds it is tried at each look, and said once that it failed. The log stays as it is, for a copy of the database may need it. Not
+    /// where a stranger's log lies there: the two share an index.
     pub(crate) async fn save(&self, displaced: &Displaced) {
         let mut held = self.held.lock().await;
-        let Held { connection: Some(connection), saved: saved @ false } = &mut *held else { return };
-        if displaced.log == Log::Strange {
+        let Held { connection: Some(connection), log } = &mut *held else { return };
+        if *log == Saved::Yes || displaced.log == Log::Strange {
             return;
         }
         let checkpoint = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection);
@@ -177,16 +209,19 @@ impl Anchor {
             Ok(busy == 0 && frames == moved)
         });
         match done {
-            Ok(done) => *saved = done,
+            Ok(true) => *log = Saved::Yes,
+            Ok(false) => {}
             Err(error) => {
-                tracing::error!(%error, "what only the log has could not be brought into the database")
+                if std::mem::replace(log, Saved::Failed) == Saved::NotYet {
+                    tracing::error!(%error, "what only the log has could not be brought into the database");
+                }
             }
         }
     }
 
     /// The files are where they were, and will be written again.
     pub(crate) async fn settle(&self) {
-        self.held.lock().await.saved = false;
+        self.held.lock().await.log = Saved::NotYet;
     }
 
     /// Closes it. Where the files are displaced it stays open until the process ends: SQLite would remove what lies at the path of
@@ -206,6 +241,18 @@ impl Anchor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_of_which_a_file_is_not_found_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store.db");
+        for name in ["store.db", "store.db-wal", "store.db-shm"] {
+            let missing = folder.path().join(name);
+            assert_eq!(Place::opened(&file, &file).unwrap_err().0, missing);
+            std::fs::write(missing, "").unwrap();
+        }
+        Place::opened(&file, &file).unwrap().look().unwrap();
+    }
 
     #[test]
     fn each_file_is_the_one_that_was_opened_or_is_missed() {

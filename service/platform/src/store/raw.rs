@@ -5,44 +5,40 @@ use std::time::Duration;
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
 use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Executor as _, Pool, Postgres};
+use sqlx::{Database, Executor as _, PgPool, Postgres};
 use tokio::time::timeout;
 
 use super::crash::unless_one_dies;
-use super::readers::{Held, Readers};
-use super::writer::{Pen, Writer};
+use super::pool::{Held, Pool};
 
-/// How long a connection that is thrown away may take to close in order.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long is waited for a connection that is thrown away to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The connections to one store.
 #[derive(Clone, Debug)]
 pub(crate) enum Pools {
-    Writer(Writer),
-    Readers(Readers),
-    Postgres(Pool<Postgres>),
+    Sqlite(Pool),
+    Postgres(PgPool),
 }
 
 /// One of them, taken out.
 #[derive(Debug)]
 pub(super) enum Raw {
-    Writer(Pen),
-    Reader(Held),
+    Sqlite(Held),
     Postgres(PoolConnection<Postgres>),
 }
 
 impl Pools {
     pub(super) async fn acquire(&self) -> Result<Raw, sqlx::Error> {
         match self {
-            Pools::Writer(writer) => writer.acquire().await.map(Raw::Writer),
-            Pools::Readers(readers) => readers.acquire().await.map(Raw::Reader),
+            Pools::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
             Pools::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
         }
     }
 
     pub(super) fn backend(&self) -> DbBackend {
         match self {
-            Pools::Writer(_) | Pools::Readers(_) => DbBackend::Sqlite,
+            Pools::Sqlite(_) => DbBackend::Sqlite,
             Pools::Postgres(_) => DbBackend::Postgres,
         }
     }
@@ -50,7 +46,7 @@ impl Pools {
     /// How often a beginning is tried: each idle connection of a server that was restarted is dead and has to be met once.
     pub(super) fn attempts(&self) -> u32 {
         match self {
-            Pools::Writer(_) | Pools::Readers(_) => 2,
+            Pools::Sqlite(_) => 2,
             Pools::Postgres(pool) => pool.options().get_max_connections().saturating_add(1),
         }
     }
@@ -58,8 +54,7 @@ impl Pools {
     /// Closes all; open transactions finish first.
     pub(super) async fn close(&self) {
         match self {
-            Pools::Writer(writer) => writer.close().await,
-            Pools::Readers(readers) => readers.close().await,
+            Pools::Sqlite(pool) => pool.close().await,
             Pools::Postgres(pool) => pool.close().await,
         }
     }
@@ -68,18 +63,17 @@ impl Pools {
 /// Runs the same on the driver's two types, of which no trait object can be made.
 macro_rules! on {
     ($raw:expr, $connection:ident => $work:expr) => {
+        on!($raw, $connection => $work, $connection => $work)
+    };
+    ($raw:expr, $sqlite:ident => $on_sqlite:expr, $postgres:ident => $on_postgres:expr) => {
         match $raw {
-            Raw::Writer(pen) => {
-                let $connection = pen.lend()?;
-                unless_one_dies(async { $work }).await
-            }
-            Raw::Reader(held) => {
-                let ($connection, running) = held.lend()?;
-                running.through(unless_one_dies(async { $work })).await
+            Raw::Sqlite(held) => {
+                let ($sqlite, running) = held.lend()?;
+                running.through(unless_one_dies(async { $on_sqlite })).await
             }
             Raw::Postgres(inner) => {
-                let $connection = &mut **inner;
-                $work
+                let $postgres = &mut **inner;
+                $on_postgres
             }
         }
     };
@@ -88,18 +82,12 @@ macro_rules! on {
 impl Raw {
     /// Runs a text without parameters: BEGIN, COMMIT, settings.
     pub(super) async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
-        // One statement, prepared once: it runs at every transaction.
-        let statement = sqlx::query(sqlx::AssertSqlSafe(text));
-        match self {
-            Raw::Writer(pen) => unless_one_dies(pen.lend()?.execute(statement)).await.map(drop),
-            Raw::Reader(held) => {
-                let (connection, running) = held.lend()?;
-                running.through(unless_one_dies(connection.execute(statement))).await.map(drop)
-            }
-            Raw::Postgres(inner) => {
-                (&mut **inner).execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text))).await.map(drop)
-            }
-        }
+        let text = sqlx::AssertSqlSafe(text);
+        on!(self,
+            // One statement, prepared once: it runs at every transaction.
+            connection => connection.execute(sqlx::query(text)).await.map(drop),
+            connection => connection.execute(sqlx::raw_sql(text)).await.map(drop)
+        )
     }
 
     pub(super) async fn fetch_all(&mut self, statement: &Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
@@ -130,23 +118,24 @@ impl Raw {
 
     pub(super) fn close_on_drop(&mut self) {
         match self {
-            Raw::Writer(pen) => pen.close_on_drop(),
-            Raw::Reader(held) => held.close_on_drop(),
+            Raw::Sqlite(held) => held.close_on_drop(),
             Raw::Postgres(inner) => inner.close_on_drop(),
         }
     }
 
-    /// Closes the connection before anybody else may have its place in the pool.
+    /// Closes the connection before anybody else may have its place in the pool, and waits for it a while.
     pub(super) async fn close(self) {
         let closing = async {
             match self {
-                Raw::Writer(pen) => pen.close().await,
-                Raw::Reader(held) => held.close().await,
+                Raw::Sqlite(held) => {
+                    held.close().await;
+                    Ok(())
+                }
                 Raw::Postgres(inner) => inner.close().await,
             }
         };
         if !matches!(timeout(CLOSE_TIMEOUT, closing).await, Ok(Ok(()))) {
-            tracing::debug!("a connection that was thrown away could not be closed in order");
+            tracing::debug!("a connection that was thrown away could not be closed in time");
         }
     }
 }

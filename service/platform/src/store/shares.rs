@@ -37,21 +37,23 @@ pub(crate) struct Shares {
     lines: Mutex<HashMap<Holder, Arc<Line>>>,
 }
 
+/// Those who wait for the same share.
 #[derive(Debug)]
-struct Line {
+pub(crate) struct Line {
     turns: Arc<Semaphore>,
     /// Counts down to zero with those who wait.
     places: Semaphore,
+    patience: Duration,
 }
 
 /// Why there is no turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Crowded {
     /// Too many wait already.
-    #[error("too many transactions of this tenant wait for the store")]
+    #[error("too many wait in this line for the store")]
     Line,
     /// It took too long.
-    #[error("the store is busy with other transactions of this tenant")]
+    #[error("the store is busy with others of this line")]
     Time,
 }
 
@@ -71,10 +73,13 @@ impl Shares {
             // Whoever stands in a line holds it too.
             lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
         }
-        let share = if holder == Holder::Platform { self.platform } else { self.tenant };
-        let line = lines.entry(holder).or_insert_with(|| {
-            Arc::new(Line { turns: Arc::new(Semaphore::new(share)), places: Semaphore::new(WAITING_MAX) })
-        });
+        let share = match holder {
+            Holder::Tenant(_) => self.tenant,
+            Holder::Platform => self.platform,
+        };
+        let line = lines
+            .entry(holder)
+            .or_insert_with(|| Arc::new(Line { patience: self.patience, ..Line::new(share) }));
         line.clone()
     }
 
@@ -83,12 +88,27 @@ impl Shares {
     /// # Errors
     /// [`Crowded`]
     pub(crate) async fn turn(&self, holder: Holder) -> Result<Turn, Crowded> {
-        let line = self.line(holder);
-        if let Ok(turn) = line.turns.clone().try_acquire_owned() {
+        self.line(holder).turn().await
+    }
+}
+
+impl Line {
+    /// A line in which `share` have their turn at once.
+    pub(crate) fn new(share: usize) -> Self {
+        let (turns, places) = (Arc::new(Semaphore::new(share)), Semaphore::new(WAITING_MAX));
+        Self { turns, places, patience: TURN_TIMEOUT }
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// [`Crowded`]
+    pub(crate) async fn turn(&self) -> Result<Turn, Crowded> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
             return Ok(turn);
         }
-        let _place = line.places.try_acquire().map_err(|_| Crowded::Line)?;
-        match timeout(self.patience, line.turns.clone().acquire_owned()).await {
+        let _place = self.places.try_acquire().map_err(|_| Crowded::Line)?;
+        match timeout(self.patience, self.turns.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Crowded::Time),
         }

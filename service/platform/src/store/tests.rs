@@ -2,26 +2,27 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::connection::{Connection, Connections, Uncommitted};
-use super::open;
-use super::place::Anchor;
+use super::open::{self, Files};
+use super::opener::Purpose;
+use super::pool::{Plan, Pool};
 use super::raw::Pools;
-use super::readers::Readers;
 use crate::DbError;
 
-async fn store() -> ((TempDir, Anchor), Connections, Connections) {
+async fn store() -> ((TempDir, Files), Connections, Connections) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
-    let writer = Connections::new(Pools::Writer(store.writer), store.watch.clone());
-    let reader = Connections::new(Pools::Readers(store.readers), store.watch);
+    let writer = Connections::new(Pools::Sqlite(store.writer), store.watch.clone());
+    let reader = Connections::new(Pools::Sqlite(store.readers), store.watch);
     let made = writer.begin("BEGIN IMMEDIATE").await.unwrap();
     made.execute_unprepared("CREATE TABLE thing (id INTEGER PRIMARY KEY)").await.unwrap();
     made.commit().await.unwrap();
-    ((folder, store.anchor), writer, reader)
+    ((folder, store.files), writer, reader)
 }
 
 async fn insert(connection: &Connection, id: i64) -> Result<u64, sea_orm::DbErr> {
@@ -177,10 +178,10 @@ async fn the_log_stays_when_all_others_were_thrown_away() {
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
     for _ in 0..3 {
-        for pool in [Pools::Readers(store.readers.clone()), Pools::Writer(store.writer.clone())] {
+        for pool in [Pools::Sqlite(store.readers.clone()), Pools::Sqlite(store.writer.clone())] {
             pool.acquire().await.unwrap().close().await;
         }
-        assert_eq!((store.readers.size(), store.writer.is_idle()), (0, false));
+        assert_eq!((store.readers.size(), store.writer.size()), (0, 0));
         store.watch.look().await.unwrap();
     }
     // A store without a file is nowhere to be moved from.
@@ -188,17 +189,73 @@ async fn the_log_stays_when_all_others_were_thrown_away() {
     store.watch.look().await.unwrap();
 }
 
+#[tokio::test]
+async fn nobody_has_the_place_of_a_connection_whose_thread_is_still_at_work() {
+    let (folder, writer, reader) = store().await;
+    let url = format!("sqlite:{}", folder.0.path().join("store.db").display());
+    // Somebody else has the lock: a thread that waits for it can't be stopped.
+    let other = open::sqlite(&url, Duration::ZERO).await.unwrap();
+    let other = Connections::new(Pools::Sqlite(other.writer), other.watch);
+    let locked = other.begin("BEGIN IMMEDIATE").await.unwrap();
+    let soon = Duration::from_millis(50);
+    let mut raw = writer.pools().acquire().await.unwrap();
+    tokio::time::timeout(soon, raw.run("BEGIN IMMEDIATE")).await.unwrap_err();
+    let begun = Instant::now();
+    raw.close().await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(tokio::time::timeout(soon, writer.pools().acquire()).await.is_err());
+    locked.roll_back().await;
+    let one = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+    insert(&one, 1).await.unwrap();
+    one.commit().await.unwrap();
+    assert_eq!(count(&reader).await, 1);
+}
+
+#[test]
+fn a_look_that_comes_to_no_end_finds_nothing_in_place() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let store = runtime.block_on(open::sqlite(&url, Duration::ZERO)).unwrap();
+    let gone = runtime.handle().clone();
+    runtime.shutdown_background();
+    let _gone = gone.enter();
+    let displaced = store.watch.look().now_or_never().unwrap().unwrap_err();
+    assert!(displaced.to_string().contains("could not be looked for"), "{displaced}");
+}
+
+#[tokio::test]
+async fn what_writes_beside_the_pool_writes_to_the_file_that_was_opened_only() {
+    let ((folder, files), writer, _reader) = store().await;
+    let made = writer.begin("BEGIN IMMEDIATE").await.unwrap();
+    made.execute_unprepared("CREATE TABLE store_state (id INTEGER PRIMARY KEY, fences INTEGER)")
+        .await
+        .unwrap();
+    made.execute_unprepared("INSERT INTO store_state VALUES (1, 0)").await.unwrap();
+    made.commit().await.unwrap();
+    files.opener.overwrite_end_of_log().await.unwrap();
+    let (path, away) = (folder.path().join("store.db"), folder.path().join("away.db"));
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::write(&path, "somebody else's").unwrap();
+    files.opener.overwrite_end_of_log().await.unwrap_err();
+    files.opener.reader().await.unwrap_err();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody else's");
+    std::fs::rename(&away, &path).unwrap();
+    files.opener.overwrite_end_of_log().await.unwrap();
+}
+
 /// A statement that would run for minutes.
 const ENDLESS: &str = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000000000) SELECT count(*) AS n FROM s";
 
 /// A single reader, whose statements have a time.
-async fn reader(statement_timeout: Duration) -> ((TempDir, Anchor), Connections) {
+async fn reader(statement_timeout: Duration) -> ((TempDir, Files), Connections) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
     let store = open::sqlite(&url, Duration::ZERO).await.unwrap();
-    let options = open::sqlite_options(&url).unwrap().create_if_missing(false).read_only(true);
-    let one = Readers::open((options, store.watch.clone()), 1, statement_timeout).await.unwrap();
-    ((folder, store.anchor), Connections::new(Pools::Readers(one), store.watch))
+    let opener = store.files.opener.clone();
+    let plan = Plan { opener, purpose: Purpose::Read, count: 1, statement_timeout };
+    let one = Pool::open(plan).await.unwrap();
+    ((folder, store.files), Connections::new(Pools::Sqlite(one), store.watch))
 }
 
 #[tokio::test]
