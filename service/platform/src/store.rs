@@ -9,6 +9,7 @@
 //! | `pool`, `brake` | SQLite's connections, whose statements end when nobody waits for them |
 //! | `shares` | how many connections one tenant may have at once |
 //! | `place` | whether SQLite's files are still where they were opened |
+//! | `leftover` | a log whose database is gone: nothing is made beside it |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
 //! | `integrity` | corrupt pages, looked for a table at a time |
 //! | `look` | what a store is before it is trusted, asked without changing it |
@@ -20,6 +21,7 @@ pub(crate) mod crash;
 pub mod health;
 pub mod integrity;
 pub mod look;
+pub(crate) mod leftover;
 pub(crate) mod migrate;
 pub(crate) mod open;
 pub(crate) mod opener;

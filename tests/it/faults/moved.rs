@@ -38,6 +38,18 @@ impl Served {
         self.store.directory.path().join("away")
     }
 
+    /// What a command beside the service comes to.
+    async fn command(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .env("TENANTRY_DATABASE_URL", &self.store.url)
+            .env("TENANTRY_DATA_DIR", self.store.directory.path())
+            .env("TENANTRY_MASTER_KEY", KEY)
+            .env("TENANTRY_LISTEN", "127.0.0.1:0");
+        command.output().await.expect("it runs")
+    }
+
     async fn create(&self, prefix: &str, count: usize) {
         for number in 0..count {
             self.ledger.create(&self.scim, &format!("{prefix}-{number}")).await;
@@ -95,6 +107,13 @@ async fn a_store_that_was_moved_away_is_refused_until_it_is_back() {
     // Seen by whoever asks how the service is, before anybody writes.
     served.is_unhealthy().await;
     served.is_refused("away").await;
+    // A new store in its place would take the log that is still there for its own.
+    for arguments in [&["serve"][..], &["migrate", "up"], &["tenant", "list"], &["doctor"]] {
+        let ran = served.command(arguments).await;
+        let said = [ran.stdout, ran.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!ran.status.success() && said.contains("put the file back"), "{arguments:?}: {said}");
+    }
     assert!(!served.file("").exists(), "nothing is made in its place");
     std::fs::rename(served.away(), served.file("")).expect("moved back");
     served.is_well("back").await;
@@ -181,14 +200,7 @@ async fn commands_beside_the_service_and_a_time_without_requests_are_no_alarm() 
         &["key", "create", "--role", "auditor", "--name", "beside"],
         &["migrate", "up"],
     ] {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command
-            .args(arguments)
-            .env("TENANTRY_DATABASE_URL", &served.store.url)
-            .env("TENANTRY_DATA_DIR", served.store.directory.path())
-            .env("TENANTRY_MASTER_KEY", KEY)
-            .env("TENANTRY_LISTEN", "127.0.0.1:0");
-        let ran = command.output().await.expect("it runs");
+        let ran = served.command(arguments).await;
         assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
         assert_eq!(health(&served.process.operator).await.0, "healthy", "{arguments:?}");
         let before = served.ledger.count(Outcome::Acknowledged);

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::leftover;
 use crate::config::Database;
 use crate::crypto::{Envelope, open_lookup_key};
 use crate::{DbError, Timestamp};
@@ -131,7 +132,10 @@ fn broken(error: sqlx::Error) -> LookError {
 /// [`LookError`], which says what to do.
 pub async fn look(config: &Database, data_dir: &Path) -> Result<Look, LookError> {
     let connection = match sqlite_file(config, data_dir)? {
-        Some(file) if !file.exists() => return Ok(Look::default()),
+        Some(file) if !file.exists() => {
+            leftover::look(&file).map_err(|leftover| broken(leftover.into()))?;
+            return Ok(Look::default());
+        }
         Some(file) => Asked(sqlite(&file).await?, DbBackend::Sqlite),
         None => Asked(postgres(config).await?, DbBackend::Postgres),
     };

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::connection::opening;
 use super::crash;
 use super::health::Watch;
+use super::leftover;
 use super::opener::{Opener, Purpose};
 use super::place::Anchor;
 use super::pool::{Plan, Pool};
@@ -30,10 +31,11 @@ pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a Postgres server may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the file of `url` is opened, whoever opens it.
+/// How the file of `url` is opened, whoever opens it. None is made beside what is left of another.
 pub(crate) fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, DbError> {
-    Ok(SqliteConnectOptions::from_str(url)
-        .map_err(opening)?
+    let options = SqliteConnectOptions::from_str(url).map_err(opening)?;
+    leftover::look(options.get_filename()).map_err(|leftover| opening(leftover.into()))?;
+    Ok(options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
