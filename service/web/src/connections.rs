@@ -48,6 +48,8 @@ enum Phase {
     Receiving(usize),
     /// An answer goes out.
     Answering,
+    /// The last answer went out.
+    Ended,
 }
 
 impl Phase {
@@ -57,27 +59,19 @@ impl Phase {
             Self::Waiting => since >= HEAD_MAX,
             Self::Handling | Self::Receiving(_) => false,
             Self::Answering => since >= UNREAD_MAX,
+            Self::Ended => since >= LOOK_EVERY,
         }
     }
 
-    /// How many bytes may be read before others get their turn; none where nobody wants them yet. As the framework decodes all that was read
-    /// into requests, or into an item for each chunk, both are few.
-    fn readable(self) -> usize {
+    /// What may be read; nothing where nobody wants it yet. As the framework decodes all that was read into requests, or into an item for
+    /// each chunk, it is one request, and little of a body.
+    fn readable(self) -> Readable {
         match self {
-            Self::Waiting => 1 << 10,
-            Self::Receiving(wanted) => wanted.min(16 << 10),
-            Self::Handling | Self::Answering => 0,
+            Self::Waiting => Readable::Head,
+            Self::Receiving(wanted) if wanted > 0 => Readable::Body(wanted.min(16 << 10)),
+            Self::Receiving(_) | Self::Handling | Self::Answering | Self::Ended => Readable::Nothing,
         }
     }
-}
-
-/// How a client sends its requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// Each when the one before has been answered, as far as is known.
-    InTurn,
-    /// Some before that: of these one is read at a time.
-    Ahead,
 }
 
 /// What may be read of a connection.
@@ -85,10 +79,10 @@ enum Manner {
 enum Readable {
     /// Nothing: nobody wants it yet.
     Nothing,
-    /// So many bytes.
-    Bytes(usize),
-    /// So many bytes, and no further than to the end of a request's head.
-    Head(usize),
+    /// No further than to the end of a request's head.
+    Head,
+    /// So many bytes of a body.
+    Body(usize),
 }
 
 /// Where a connection is.
@@ -96,45 +90,30 @@ enum Readable {
 struct Moment {
     phase: Phase,
     since: Instant,
-    manner: Manner,
-    /// Requests that began since something was read.
-    begun: usize,
+    /// What follows the answer.
+    next: Phase,
     /// Who reads, where it was told to wait until somebody wants more.
     reader: Option<Waker>,
 }
 
 impl Moment {
     fn new() -> Self {
-        let (phase, manner) = (Phase::Waiting, Manner::InTurn);
-        Self { phase, since: Instant::now(), manner, begun: 0, reader: None }
+        Self { phase: Phase::Waiting, since: Instant::now(), next: Phase::Waiting, reader: None }
     }
 
     /// Goes on to another phase; answers who is to be woken, as there is something to read again.
     fn is_now(&mut self, phase: Phase) -> Option<Waker> {
         (self.phase, self.since) = (phase, Instant::now());
-        if phase.readable() > 0 { self.reader.take() } else { None }
-    }
-
-    /// A request came. Two in what was read at once: its client doesn't wait for answers.
-    fn begins(&mut self) {
-        self.begun = self.begun.saturating_add(1);
-        if self.begun > 1 {
-            self.manner = Manner::Ahead;
-        }
+        if phase.readable() == Readable::Nothing { None } else { self.reader.take() }
     }
 
     /// What may be read now. If nothing, the reader is woken when there may be something.
     fn readable(&mut self, reader: &Waker) -> Readable {
-        let bytes = self.phase.readable();
-        if bytes == 0 {
+        let readable = self.phase.readable();
+        if readable == Readable::Nothing {
             self.reader = Some(reader.clone());
-            return Readable::Nothing;
         }
-        self.begun = 0;
-        match (self.phase, self.manner) {
-            (Phase::Waiting, Manner::Ahead) => Readable::Head(bytes),
-            _ => Readable::Bytes(bytes),
-        }
+        readable
     }
 }
 
@@ -158,13 +137,7 @@ impl Connection {
         }
     }
 
-    /// A request came.
-    pub(crate) fn begins(&self) {
-        self.moment().begins();
-        self.handles();
-    }
-
-    /// A request goes on with what it has of its body.
+    /// A request came, or goes on with what it has of its body.
     pub(crate) fn handles(&self) {
         self.is_now(Phase::Handling);
     }
@@ -172,6 +145,17 @@ impl Connection {
     /// The request wants more of its body, at most so many bytes.
     pub(crate) fn receives(&self, wanted: usize) {
         self.is_now(Phase::Receiving(wanted));
+    }
+
+    /// The answer that is under way is the last one: what else its client sends is a request that was given up.
+    pub(crate) fn ends(&self) {
+        self.moment().next = Phase::Ended;
+    }
+
+    /// The answer went out.
+    fn is_answered(&self) {
+        let next = self.moment().next;
+        self.is_now(next);
     }
 
     fn readable(&self, reader: &Waker) -> Readable {
@@ -333,7 +317,7 @@ impl MessageBody for Tracked {
 impl Drop for Tracked {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.is_now(Phase::Waiting);
+            connection.is_answered();
         }
     }
 }
@@ -351,32 +335,32 @@ mod tests {
             (Phase::Receiving(1), 3600, false),
             (Phase::Answering, 59, false),
             (Phase::Answering, 60, true),
+            (Phase::Ended, 0, false),
+            (Phase::Ended, 1, true),
         ] {
             assert_eq!(phase.is_over(Duration::from_secs(seconds)), over, "{phase:?} for {seconds} s");
         }
     }
 
     #[test]
-    fn of_a_client_that_sends_ahead_one_request_is_read_at_a_time() {
+    fn one_request_is_read_at_a_time() {
         let reader = Waker::noop();
         let mut moment = Moment::new();
-        let answer = |moment: &mut Moment| {
-            moment.begins();
-            moment.is_now(Phase::Handling);
-            assert_eq!(moment.readable(reader), Readable::Nothing);
-            moment.is_now(Phase::Answering);
-            moment.is_now(Phase::Waiting);
-        };
-        for _ in 0..3 {
-            assert_eq!(moment.readable(reader), Readable::Bytes(1 << 10));
-            answer(&mut moment);
+        for (phase, readable) in [
+            (Phase::Waiting, Readable::Head),
+            (Phase::Handling, Readable::Nothing),
+            (Phase::Receiving(100_000), Readable::Body(16 << 10)),
+            (Phase::Receiving(100), Readable::Body(100)),
+            (Phase::Receiving(0), Readable::Nothing),
+            (Phase::Answering, Readable::Nothing),
+            (Phase::Ended, Readable::Nothing),
+        ] {
+            moment.is_now(phase);
+            assert_eq!(moment.readable(reader), readable, "{phase:?}");
         }
-        assert_eq!(moment.readable(reader), Readable::Bytes(1 << 10));
-        answer(&mut moment);
-        answer(&mut moment);
-        assert_eq!(moment.readable(reader), Readable::Head(1 << 10));
-        moment.begins();
-        moment.is_now(Phase::Receiving(100));
-        assert_eq!(moment.readable(reader), Readable::Bytes(100));
+        // Whoever was told to wait is woken as soon as there is something.
+        assert!(moment.is_now(Phase::Handling).is_none());
+        assert!(moment.is_now(Phase::Waiting).is_some());
+        assert!(moment.is_now(Phase::Handling).is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use platform::ids;
@@ -66,7 +66,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let started = Instant::now();
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     if let Some(connection) = &connection {
-        connection.begins();
+        connection.handles();
     }
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -93,6 +93,10 @@ pub async fn edge<B: MessageBody + 'static>(
     }
     finish(response.headers_mut(), &id);
     let status = response.status();
+    if status == StatusCode::REQUEST_TIMEOUT {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        connection.iter().for_each(|connection| connection.ends());
+    }
     let elapsed = started.elapsed();
     // From closed sets: a label's values stay in memory for as long as the process lives.
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_u16().to_string())];

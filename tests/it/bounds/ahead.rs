@@ -68,6 +68,94 @@ async fn requests_sent_ahead_are_answered_in_their_order() {
     app.stop().await;
 }
 
+/// Statuses of the answers, each with the length of its body, as one reads them who knows which of the requests were HEAD.
+fn framed(mut answers: &str, methods: &[&str]) -> Vec<(u16, usize)> {
+    let mut all = Vec::new();
+    for method in methods {
+        let Some((head, rest)) = answers.split_once("\r\n\r\n") else { break };
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        let length = if *method == "HEAD" { 0 } else { length };
+        all.push((status, length));
+        answers = &rest[length.min(rest.len())..];
+    }
+    assert!(answers.is_empty(), "more than was asked for: {answers}");
+    all
+}
+
+#[actix_web::test]
+async fn each_of_several_requests_in_one_piece_has_its_own_answer() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let place = place(&app.operator.base).to_owned();
+    let bearer = app.operator.bearer.clone().expect("a key");
+    let one = |method: &str, target: &str, version: &str, more: &str| {
+        format!("{method} {target} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n{more}\r\n")
+    };
+    let get = one("GET", "/health", "1.1", "");
+    let head = one("HEAD", "/health", "1.1", "");
+    let body = r#"{"slug": "", "name": "n"}"#;
+    let json = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let post = format!("{}{body}", one("POST", "/api/v1/tenants", "1.1", &json));
+    let last = one("GET", "/health", "1.1", "Connection: close\r\n");
+    let old = one("GET", "/health", "1.0", "");
+    for (what, requests, methods, statuses) in [
+        ("POST, HEAD, GET", vec![&post, &head, &get], vec!["POST", "HEAD", "GET"], vec![400, 405, 200]),
+        ("GET, HEAD, GET", vec![&get, &head, &get], vec!["GET", "HEAD", "GET"], vec![200, 405, 200]),
+        ("GET, POST, GET", vec![&get, &post, &get], vec!["GET", "POST", "GET"], vec![200, 400, 200]),
+        ("the last, and one more", vec![&get, &last, &get], vec!["GET", "GET", "GET"], vec![200, 200]),
+        ("one of HTTP/1.0 behind", vec![&get, &old], vec!["GET", "GET"], vec![200, 200]),
+    ] {
+        let pieces: String = requests.into_iter().map(String::as_str).collect();
+        let answers = converse(&place, pieces.as_bytes(), "HTTP/1.", statuses.len()).await;
+        let found: Vec<u16> = framed(&answers, &methods).into_iter().map(|(status, _)| status).collect();
+        assert_eq!(found, statuses, "{what}: {answers}");
+        assert!(
+            answers.starts_with("HTTP/1.1 ") && !answers.split_once("\r\n\r\n").unwrap().0.contains("close"),
+            "{what}"
+        );
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_stalls_or_wants_another_protocol_is_answered_and_let_go() {
+    let app = TestApp::with(|config| config.server.body_timeout = Duration::from_secs(1)).await;
+    let bearer = app.operator.bearer.clone().expect("a key");
+    let head = format!("HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n");
+    for (what, request, status) in [
+        (
+            "a chunk",
+            format!(
+                "POST /api/v1/tenants {head}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+            ),
+            408,
+        ),
+        (
+            "a body",
+            format!(
+                "POST /api/v1/tenants {head}Content-Type: application/json\r\nContent-Length: 5\r\n\r\nab"
+            ),
+            408,
+        ),
+        (
+            "another protocol",
+            format!("GET /health {head}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
+            400,
+        ),
+    ] {
+        let mut socket = TcpStream::connect(place(&app.operator.base)).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(6), socket.read_to_end(&mut answer));
+        read.await.unwrap_or_else(|_| panic!("{what}: it isn't closed")).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{what}: {answer}");
+        assert!(answer.contains("connection: close"), "{what}: {answer}");
+    }
+    app.stop().await;
+}
+
 #[actix_web::test]
 async fn bodies_of_every_size_come_in_on_one_connection() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;

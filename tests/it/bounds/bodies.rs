@@ -80,8 +80,9 @@ async fn bodies_of_strangers_are_read_as_far_as_there_is_room() {
         answers = futures_util::future::join_all(all).await;
     })
     .await;
-    // Whoever found no room within the time is asked to come back; who did is told that this is no response.
-    assert!(answers.iter().all(|status| matches!(status, 0 | 400 | 429 | 503)), "{answers:?}");
+    // Whoever found no room within the time is asked to come back, and who found it piece by piece may be too late; who found it is told that
+    // this is no response.
+    assert!(answers.iter().all(|status| matches!(status, 0 | 400 | 408 | 429 | 503)), "{answers:?}");
     assert!(answers.contains(&400), "{answers:?}");
     // Fifty megabytes, of which eight have room; the rest is what sockets and their buffers hold.
     assert!(memory < 80 * MIB, "{} MiB", memory / MIB);

@@ -43,7 +43,7 @@ pub(crate) struct Price {
 impl Price {
     fn of(write: &Write, scope: &Scope, of: Type) -> Self {
         match write {
-            Write::Create(_, members) | Write::Replace(_, _, members) => Self::of_members(members.len()),
+            Write::Create(new, members) | Write::Replace(_, new, members) => Self::of_new(new, members.len()),
             Write::Patch(_, patch, edits) => {
                 let members = edits.iter().map(resources::named).sum();
                 Self { members, ..Self::of_patch(scope, of, patch) }
@@ -52,8 +52,8 @@ impl Price {
         }
     }
 
-    fn of_members(members: usize) -> Self {
-        Self { members, ..Self::default() }
+    fn of_new(new: &Resource, members: usize) -> Self {
+        Self { steps: Extent::of(new).folding(), members }
     }
 
     fn of_patch(scope: &Scope, of: Type, patch: &Patch) -> Self {
@@ -68,7 +68,7 @@ impl Price {
             Ok(match method {
                 Method::Post | Method::Put => {
                     let new = resource::normalize(kind, &Document::parse(data)?, profile)?;
-                    Self::of_members(new.members.len())
+                    Self::of_new(&new.resource, new.members.len())
                 }
                 Method::Patch => {
                     Self::of_patch(scope, of, &patch::parse(kind, &Document::parse(data)?, profile)?)

@@ -24,15 +24,17 @@ const EMPTY_LINE: usize = 3;
 pub struct Transport {
     stream: Take<TcpStream>,
     entry: Entry,
-    /// Bytes read since others had their turn.
+    /// Bytes of a body that were read since others had their turn.
     read: usize,
+    /// A head's end was read, and no request has been made of it yet.
+    ended: bool,
     /// The last bytes of a head whose end hasn't come: an empty line may be cut.
     unended: Vec<u8>,
 }
 
 impl Transport {
     pub(super) fn new(stream: TcpStream, entry: Entry) -> Self {
-        Self { stream: stream.take(0), entry, read: 0, unended: Vec::new() }
+        Self { stream: stream.take(0), entry, read: 0, ended: false, unended: Vec::new() }
     }
 
     /// Leaves with the connection's requests what says how it goes on.
@@ -45,18 +47,18 @@ impl Transport {
     }
 }
 
-/// How many of `bytes` belong to the first request's head, which ends with an empty line. `unended` is what came before of it, as much as
-/// matters, and what will have.
-fn of_head(unended: &mut Vec<u8>, bytes: &[u8]) -> usize {
+/// How many of `bytes` belong to the first request's head, and whether that ends there: with an empty line. `unended` is what came before of
+/// it, as much as matters, and what will have.
+fn of_head(unended: &mut Vec<u8>, bytes: &[u8]) -> (usize, bool) {
     let before = unended.len();
     unended.extend_from_slice(bytes);
     if let Some(end) = end_of_head(unended) {
         unended.clear();
-        return end.saturating_sub(before);
+        return (end.saturating_sub(before), true);
     }
     let gone = unended.len().saturating_sub(EMPTY_LINE - 1);
     unended.drain(..gone);
-    bytes.len()
+    (bytes.len(), false)
 }
 
 /// Where the first request's head ends, if it does in these bytes: after an empty line.
@@ -70,28 +72,38 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Transport {
-    /// How many bytes may be read at once; none ends the turn, and the end of the stream is let through whoever is at work: an answer that
-    /// streams to nobody ends.
+    /// How many bytes may be read at once. The end of the stream is let through whoever is at work: an answer that streams to nobody ends.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let (most, head) = match self.entry.connection.readable(cx.waker()) {
-            Readable::Bytes(bytes) => return Poll::Ready(Ok(bytes.saturating_sub(self.read))),
-            Readable::Head(bytes) => (bytes, true),
-            Readable::Nothing => {
+        let readable = self.entry.connection.readable(cx.waker());
+        if let Readable::Body(bytes) = readable {
+            if self.read >= bytes {
                 self.read = 0;
-                (1, false)
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
-        };
-        if head && self.read > 0 {
-            return Poll::Ready(Ok(0));
+            return Poll::Ready(Ok(bytes.saturating_sub(self.read)));
+        }
+        self.read = 0;
+        if readable == Readable::Nothing {
+            self.ended = false;
         }
         let mut bytes = [0; PEEKED];
-        let mut peeked = ReadBuf::new(bytes.get_mut(..most.min(PEEKED)).unwrap_or_default());
+        let mut peeked = ReadBuf::new(&mut bytes);
         let count = ready!(Pin::new(self.stream.get_mut()).poll_peek(cx, &mut peeked))?;
-        match (head, count) {
-            (_, 0) => Poll::Ready(Ok(1)),
-            (true, _) => Poll::Ready(Ok(of_head(&mut self.unended, peeked.filled()))),
+        match readable {
             // Whoever is at work wakes us.
-            (false, _) => Poll::Pending,
+            Readable::Nothing if count > 0 => Poll::Pending,
+            Readable::Head if std::mem::take(&mut self.ended) => {
+                // What is behind a head waits until a request has been made of that.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Readable::Head if count > 0 => {
+                let (room, ended) = of_head(&mut self.unended, peeked.filled());
+                self.ended = ended;
+                Poll::Ready(Ok(room))
+            }
+            _ => Poll::Ready(Ok(1)),
         }
     }
 }
@@ -103,11 +115,6 @@ impl AsyncRead for Transport {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let room = ready!(self.poll_room(cx))?;
-        if room == 0 {
-            self.read = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let before = buffer.filled().len();
         self.stream.set_limit(u64::try_from(room).unwrap_or(u64::MAX));
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -170,8 +177,9 @@ mod tests {
         for cut in 1..head.len() {
             let (first, rest) = head.split_at(cut);
             let mut unended = Vec::new();
-            assert_eq!(of_head(&mut unended, first.as_bytes()), first.len());
-            assert_eq!(of_head(&mut unended, format!("{rest}{next}").as_bytes()), rest.len(), "{cut}");
+            assert_eq!(of_head(&mut unended, first.as_bytes()), (first.len(), false));
+            let second = format!("{rest}{next}");
+            assert_eq!(of_head(&mut unended, second.as_bytes()), (rest.len(), true), "{cut}");
             assert!(unended.is_empty());
         }
     }

@@ -63,6 +63,14 @@ pub(super) async fn read(
     request: &mut ServiceRequest,
     owner: Owner,
 ) -> Result<ReadBody, Problem> {
+    // The framework takes everything that follows for the body, whatever length is announced.
+    let upgrade = request.headers().get(header::UPGRADE).map(|protocol| protocol.as_bytes().trim_ascii());
+    if upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
+        return Err(Problem::detailed(
+            Code::BodyMalformed,
+            "No connection is upgraded: leave `Upgrade` out.",
+        ));
+    }
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));

@@ -14,6 +14,8 @@ use crate::schema::{Named, ResourceType};
 pub const STEPS_MAX: u64 = 2_000_000;
 /// Bytes that are written, folded or compared in a step.
 const STEP_BYTES: u64 = 64;
+/// How many times as long the bytes of a text take to fold that isn't ASCII: U+FDFA becomes eighteen characters.
+const FOREIGN: u64 = 256;
 
 /// How large a resource is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,11 +24,17 @@ pub struct Extent {
     pub values: u64,
     /// Its bytes.
     pub bytes: u64,
+    /// Its bytes as a comparison meets them, which folds them.
+    pub folded: u64,
 }
 
 impl Extent {
-    /// No resource is larger.
-    pub const MOST: Self = Self { values: VALUES_MAX as u64, bytes: resource::BYTES_MAX as u64 };
+    /// No resource of ASCII is larger.
+    pub const MOST: Self = Self {
+        values: VALUES_MAX as u64,
+        bytes: resource::BYTES_MAX as u64,
+        folded: resource::BYTES_MAX as u64,
+    };
 
     /// Of a resource in canonical form.
     pub fn of(resource: &Resource) -> Self {
@@ -38,13 +46,35 @@ impl Extent {
             }
         }
         let values = resource.values().map(longest).max().unwrap_or(0);
-        Self { values: count(values), bytes: count(resource::bytes(resource)) }
+        let bytes = count(resource::bytes(resource));
+        let foreign = resource.values().map(foreign).fold(0, u64::saturating_add);
+        Self { values: count(values), bytes, folded: folded(bytes, foreign) }
     }
 
-    fn add(&mut self, values: u64, bytes: u64) {
+    /// Steps that folding it takes, beyond those of ASCII.
+    pub fn folding(self) -> u64 {
+        self.folded.saturating_sub(self.bytes) / STEP_BYTES
+    }
+
+    fn add(&mut self, values: u64, bytes: u64, folded: u64) {
         self.values = self.values.saturating_add(values).min(Self::MOST.values);
         self.bytes = self.bytes.saturating_add(bytes);
+        self.folded = self.folded.saturating_add(folded);
     }
+}
+
+/// Bytes of texts that aren't ASCII.
+fn foreign(value: &Value) -> u64 {
+    match value {
+        Value::String(text) if !text.is_ascii() => count(text.len()),
+        Value::Array(items) => items.iter().map(foreign).fold(0, u64::saturating_add),
+        Value::Object(members) => members.values().map(foreign).fold(0, u64::saturating_add),
+        _ => 0,
+    }
+}
+
+fn folded(bytes: u64, foreign: u64) -> u64 {
+    bytes.saturating_add(foreign.saturating_mul(FOREIGN))
 }
 
 fn count(of: usize) -> u64 {
@@ -131,19 +161,21 @@ fn named(kind: &ResourceType, verb: Verb, members: &Resource, extent: &mut Exten
 fn landing(extent: &mut Extent, meets: &Meets, value: Option<&Value>) -> u64 {
     let values = value.and_then(Value::as_array).map_or(1, |items| count(items.len()));
     let bytes = value.map_or(0, |value| count(resource::value_bytes(value)));
-    let taken = 2 + values + bytes / STEP_BYTES;
+    let folded = folded(bytes, value.map_or(0, foreign));
+    let taken = 2 + values + folded / STEP_BYTES;
     let walked = match meets {
         Meets::One => 0,
         Meets::List => {
             let walked = extent.values / 8;
-            extent.add(values, bytes);
+            extent.add(values, bytes, folded);
             walked
         }
         Meets::Each(terms) => {
-            let look = extent.values + extent.bytes / STEP_BYTES;
+            let look = extent.values + extent.folded / STEP_BYTES;
             // What is put is put into each of them.
             let put = extent.values.saturating_mul(1 + bytes / STEP_BYTES);
-            extent.add(1, bytes.saturating_mul(extent.values.max(1)));
+            let times = extent.values.max(1);
+            extent.add(1, bytes.saturating_mul(times), folded.saturating_mul(times));
             (terms + 1).saturating_mul(look).saturating_add(put)
         }
     };
@@ -241,6 +273,26 @@ mod tests {
         let (thousand, fits) = steps(&removals(1_000), before);
         assert!(thousand >= 3_500_000 && !fits, "{thousand}");
         assert!(steps(&removals(500), before).1);
+    }
+
+    #[test]
+    fn a_text_that_unfolds_is_a_product() {
+        let text = "\u{fdfa}".repeat(2_600);
+        let roles: Value = (0..7).map(|n| json!({"value": format!("q{n}{text}")})).collect();
+        let user = json!({"userName": "a", "roles": roles});
+        let before = Extent::of(user.as_object().unwrap());
+        let or = vec!["value co \"a\""; 64].join(" or ");
+        for (what, count, filter) in [("many", 370, "value co \"a\""), ("long", 12, or.as_str())] {
+            let path = format!("roles[{filter}].display");
+            let operations = many(count, |_| json!({"op": "replace", "path": path, "value": "x"}));
+            let (steps, fits) = steps(&operations, before);
+            assert!(steps > STEPS_MAX && !fits, "{what}: {steps}");
+        }
+        let names = json!({"userName": "田中", "name": {"familyName": "田中", "givenName": "太郎"}, "emails": emails(0, 3)});
+        let before = Extent::of(names.as_object().unwrap());
+        let operations =
+            many(40, |_| json!({"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@b"}));
+        assert!(steps(&operations, before).1, "and names of everywhere are none");
     }
 
     #[test]
