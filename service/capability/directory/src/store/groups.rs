@@ -19,7 +19,7 @@ pub async fn group(view: &View, organization: Uuid, id: Uuid) -> Result<Option<g
     view.one(of_organization(view, organization).filter(group::Column::Id.eq(id))).await
 }
 
-/// The group of this id, whose members are about to change: no role is given or taken by it meanwhile (see [`lock_trees`]).
+/// The group of this id, whose members are about to change: no role is given or taken by it meanwhile.
 ///
 /// # Errors
 /// [`DbError`].
