@@ -58,7 +58,10 @@ pub async fn health_until(client: &Client, patience: Duration, wanted: impl Fn(&
         if wanted(&status) {
             return;
         }
-        assert!(begun.elapsed() < patience, "health is {status} after {patience:?}");
+        if begun.elapsed() >= patience {
+            let said = ask(client.anonymous().request(reqwest::Method::GET, "/health")).await;
+            panic!("health is {status} after {patience:?}: {:?}", said.map(|said| said.text));
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

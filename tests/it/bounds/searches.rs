@@ -77,7 +77,7 @@ async fn unindexed_searches_wait_for_each_other_and_for_what_they_cost_and_look_
         }
     };
     println!("alone {alone:?}, the neighbour meanwhile {worst:?}");
-    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    assert!(worst < Duration::from_secs(4), "it waited for a search: {worst:?}");
     let refused: Vec<&Reply> = many.iter().filter(|reply| reply.status == 429).collect();
     assert!(many.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 429)));
     assert!(!refused.is_empty() && refused.len() < many.len(), "{} of {}", refused.len(), many.len());
@@ -113,7 +113,8 @@ async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
         search(&acme.scim, UNINDEXED).await.expect(200);
     }
     println!("{:?}", begun.elapsed());
-    assert!(begun.elapsed() < Duration::from_secs(7), "{:?}", begun.elapsed());
+    // Both of them would take more than twice as long.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     app.stop().await;
 }
 
@@ -145,6 +146,6 @@ async fn three_tenants_search_at_once_and_the_others_readers_are_there_for_neigh
         worst = looks => worst,
     };
     println!("the neighbour {worst:?}");
-    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    assert!(worst < Duration::from_secs(4), "it waited for a search: {worst:?}");
     app.stop().await;
 }

@@ -163,11 +163,18 @@ impl Watch {
             Kind::Broken if self.in_place().is_ok() => self.failed(Failing::Broken(Remedy::of(error))),
             Kind::Broken => {}
             Kind::Moved => self.failed(Failing::Moved),
-            Kind::Damaged if self.findings().met(error) => {
+            Kind::Damaged => self.hear_of_damage(error),
+            Kind::Busy | Kind::Other => {}
+        }
+    }
+
+    fn hear_of_damage(&self, error: &sqlx::Error) {
+        if self.place.is_none() {
+            if self.findings().met(error) {
                 tracing::error!(%error, "{}", Remedy::RestoreBackup);
             }
-            Kind::Damaged => {}
-            Kind::Busy | Kind::Other => {}
+        } else if self.findings().suspect() {
+            tracing::error!(%error, "a page may be damaged: all tables are looked at within a minute");
         }
     }
 

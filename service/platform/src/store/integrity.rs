@@ -66,26 +66,36 @@ pub(crate) struct Round {
 
 /// What is damaged, as far as was looked, by table.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(BTreeMap<String, (Depth, String)>);
+pub(crate) struct Findings {
+    found: BTreeMap<String, (Depth, String)>,
+    /// A statement of SQLite met what may be a damaged page.
+    suspicion: bool,
+}
 
 impl Findings {
     /// What a look at `table` found; a clean one takes back what no deeper look had found.
     fn note(&mut self, table: &str, depth: Depth, finding: Option<String>) {
         match finding {
             Some(finding) => {
-                self.0.insert(table.to_owned(), (depth, finding));
+                self.found.insert(table.to_owned(), (depth, finding));
             }
-            None => self.0.retain(|name, (found, _)| name != table || *found > depth),
+            None => self.found.retain(|name, (found, _)| name != table || *found > depth),
         }
     }
 
-    /// That a statement met a damaged page; whether that is news. No check takes it back: it doesn't say where the page is.
+    /// That a statement of Postgres met a damaged page; whether that is news. No check takes it back: it doesn't say where the page is.
     pub(crate) fn met(&mut self, error: &sqlx::Error) -> bool {
-        self.0.insert(MET.to_owned(), (Depth::Whole, error.to_string())).is_none()
+        self.found.insert(MET.to_owned(), (Depth::Whole, error.to_string())).is_none()
+    }
+
+    /// That a statement of SQLite met what may be a damaged page, or had no memory to read a sound one: all tables are looked at before
+    /// it counts. Whether that is news.
+    pub(crate) fn suspect(&mut self) -> bool {
+        !std::mem::replace(&mut self.suspicion, true)
     }
 
     pub(crate) fn integrity(&self) -> Integrity {
-        let (table, finding) = match self.0.first_key_value() {
+        let (table, finding) = match self.found.first_key_value() {
             None => return Integrity::Sound,
             Some((table, (_, finding))) => (table, finding),
         };
@@ -116,23 +126,32 @@ impl Db {
             self.read_checksum_failures().await?;
             return Ok(self.integrity());
         };
-        let mut connection = opener.reader().await.map_err(opening)?;
-        for table in tables(&mut connection).await? {
-            let finding = look_at(&mut connection, &table, Depth::Quick).await?;
-            self.findings().note(&table, Depth::Quick, finding);
-        }
-        let _ = connection.close().await;
+        self.check_all(opener).await?;
         Ok(self.integrity())
     }
 
-    async fn check_table(&self, opener: &Opener) -> Result<(), DbError> {
-        let mut connection = opener.reader().await.map_err(opening)?;
-        let checked = self.check_next(&mut connection).await;
-        let _ = connection.close().await;
-        checked
+    async fn check_all(&self, opener: &Opener) -> Result<(), DbError> {
+        for table in on(opener, async |connection| tables(connection).await).await? {
+            let finding = look_twice(opener, &table, Depth::Quick).await?;
+            self.findings().note(&table, Depth::Quick, finding);
+        }
+        Ok(())
     }
 
-    async fn check_next(&self, connection: &mut SqliteConnection) -> Result<(), DbError> {
+    async fn check_table(&self, opener: &Opener) -> Result<(), DbError> {
+        if std::mem::take(&mut self.findings().suspicion) {
+            if let Err(error) = self.check_all(opener).await {
+                self.findings().suspect();
+                return Err(error);
+            }
+            if let Integrity::Corrupt(finding) = self.integrity() {
+                tracing::error!(finding, "{}", Remedy::RestoreBackup);
+            }
+        }
+        self.check_next(opener).await
+    }
+
+    async fn check_next(&self, opener: &Opener) -> Result<(), DbError> {
         let mut round = self.round().lock().await;
         let Some(table) = round.waiting.pop() else {
             let whole_is_due = self
@@ -140,10 +159,10 @@ impl Db {
                 .await?
                 .is_none_or(|last| (self.clock().now() - last).num_days() >= WHOLE_CHECK_DAYS);
             let depth = if whole_is_due { Depth::Whole } else { Depth::Quick };
-            *round = Round { waiting: tables(connection).await?, depth };
+            *round = Round { waiting: on(opener, async |connection| tables(connection).await).await?, depth };
             return Ok(());
         };
-        let finding = match look_at(connection, &table, round.depth).await {
+        let finding = match look_twice(opener, &table, round.depth).await {
             Ok(finding) => finding,
             Err(error) => {
                 round.waiting.push(table);
@@ -185,6 +204,29 @@ impl Db {
         })
         .await
         .map(drop)
+    }
+}
+
+/// Asks on a connection of its own.
+async fn on<T>(
+    opener: &Opener,
+    ask: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, DbError>,
+) -> Result<T, DbError> {
+    let mut connection = opener.reader().await.map_err(opening)?;
+    let answer = ask(&mut connection).await;
+    let _ = connection.close().await;
+    answer
+}
+
+/// What the check of one table finds, and finds again on another connection: without memory SQLite takes a sound page for a damaged one.
+///
+/// # Errors
+/// As for [`look_at`].
+async fn look_twice(opener: &Opener, table: &str, depth: Depth) -> Result<Option<String>, DbError> {
+    let look = || on(opener, async |connection| look_at(connection, table, depth).await);
+    match look().await? {
+        None => Ok(None),
+        Some(_) => look().await,
     }
 }
 
@@ -234,6 +276,15 @@ pub async fn has_data_checksums(db: &Db) -> Result<Option<bool>, DbError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_statement_of_sqlite_met_counts_when_a_check_finds_it() {
+        let mut findings = Findings::default();
+        assert!(findings.suspect() && !findings.suspect(), "it is news once");
+        assert_eq!(findings.integrity(), Integrity::Sound);
+        findings.note("job", Depth::Quick, Some("row 3 missing from index".to_owned()));
+        assert_ne!(findings.integrity(), Integrity::Sound);
+    }
 
     #[test]
     fn a_finding_is_taken_back_by_a_clean_look_that_is_as_deep() {
