@@ -459,6 +459,11 @@ async fn a_developer_gets_events_on_their_own_machine() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     user(&acme, "before").await;
+    // The feed has what was told: until then it is news, also to who listens from now on.
+    eventually("the user to be told of", async || {
+        app.events().await.iter().any(|event| event["data"]["userName"] == "before").then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let local = Receiver::start();
     let folder = tempfile::tempdir().unwrap();
