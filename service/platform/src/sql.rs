@@ -30,6 +30,11 @@ impl Sql {
         self.postgres.then_some("SELECT pg_advisory_xact_lock($1)")
     }
 
+    /// Whether rows can be locked: where there is one writer nobody has to.
+    pub(crate) fn locks_rows(self) -> bool {
+        self.postgres
+    }
+
     /// Whether `text` is one of `list`, as one parameter: the statement's text stays the same however long the list is.
     pub(crate) fn is_one_of(self, text: &str, list: &[&str], placeholder: &str) -> (String, Value) {
         if self.postgres {

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::place::{index_of, log_of};
+
 /// Nobody opens or makes a database here.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -29,10 +31,7 @@ pub(crate) fn look(database: &Path) -> Result<(), Leftover> {
     if size(database).is_some_and(|bytes| bytes > 0) {
         return Ok(());
     }
-    for suffix in ["-wal", "-shm"] {
-        let mut left = database.as_os_str().to_owned();
-        left.push(suffix);
-        let left = PathBuf::from(left);
+    for left in [log_of(database), index_of(database)] {
         if size(&left).is_some_and(|bytes| bytes > 0) {
             return Err(Leftover { database: database.to_owned(), left });
         }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::leftover;
+use super::place::log_of;
 use crate::config::Database;
 use crate::crypto::{Envelope, open_lookup_key};
 use crate::{DbError, Timestamp};
@@ -146,9 +147,7 @@ pub async fn look(config: &Database, data_dir: &Path) -> Result<Look, LookError>
 
 /// Without a log to read beside it the file is opened as one that nobody changes: then not even a lock file is made.
 async fn sqlite(file: &Path) -> Result<DatabaseConnection, LookError> {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
-    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let has_log = std::fs::metadata(log_of(file)).is_ok_and(|log| log.len() > 0);
     let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(!has_log);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(broken)?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))

@@ -32,6 +32,22 @@ impl Identity {
     }
 }
 
+/// Where SQLite has the log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+/// Where SQLite has the log's index.
+pub(super) fn index_of(database: &Path) -> PathBuf {
+    beside(database, "-shm")
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Database,
@@ -109,12 +125,7 @@ impl Place {
     fn opened(path: &Path, file: &Path) -> Result<Self, Unwatched> {
         // A link may be pointed elsewhere; SQLite follows it once, and has the log beside what it found.
         let link = std::path::absolute(path).map_err(|_| Unwatched(path.to_owned()))?;
-        let beside = |suffix: &str| {
-            let mut name = file.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let paths = [(Role::Database, link), (Role::Log, beside("-wal")), (Role::Index, beside("-shm"))];
+        let paths = [(Role::Database, link), (Role::Log, log_of(file)), (Role::Index, index_of(file))];
         let part = |(role, path): (Role, PathBuf)| match Identity::at(&path) {
             Some(opened) => Ok(Part { role, path, opened }),
             None => Err(Unwatched(path)),

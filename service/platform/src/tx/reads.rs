@@ -57,7 +57,7 @@ impl Reads {
     }
 
     /// Locks all rows until the transaction ends, in the order of `key`: whoever locks several of a table does it in one order, so that no
-    /// two wait for each other.
+    /// two wait for each other. On SQLite, which has one writer, it asks nothing.
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
@@ -66,6 +66,9 @@ impl Reads {
         E: EntityTrait,
         K: TryGetableMany,
     {
+        if !self.sql().locks_rows() {
+            return Ok(());
+        }
         let select = select.select_only().column(key).order_by_asc(key).lock_exclusive();
         self.tuples::<_, K>(select).await.map(drop)
     }
