@@ -61,9 +61,19 @@ impl Source {
     }
 }
 
-/// Whether a place is a user's e-mail address, of which there is a table with an index.
+/// Whether a place is in a user's e-mail addresses, of which there is a table with an index.
+pub(super) fn is_in_emails(place: &Place) -> bool {
+    place.extension.is_none() && place.attribute == "emails"
+}
+
+/// Whether a place is such an address itself.
 pub(super) fn is_address(place: &Place) -> bool {
-    place.extension.is_none() && place.attribute == "emails" && place.sub.as_deref() == Some("value")
+    is_in_emails(place) && place.sub.as_deref() == Some("value")
+}
+
+/// The table of a resource type.
+pub(super) fn table(kind: &ResourceType) -> &'static str {
+    if kind.has_members() { "directory_group" } else { "directory_user" }
 }
 
 /// Writes conditions and collects their parameters. `$1` is the tenant, `$2` the organization.
@@ -272,9 +282,7 @@ impl<'a> Writer<'a> {
         let exists = format!("EXISTS (SELECT 1 FROM {table} WHERE {test})");
         let address = inner.terms().iter().find_map(|term| match term {
             Condition::Compare(at, Operator::Eq, Json::String(wanted))
-                if place.attribute == "emails"
-                    && place.extension.is_none()
-                    && at.sub.as_deref() == Some("value") =>
+                if is_in_emails(place) && at.sub.as_deref() == Some("value") =>
             {
                 Some(wanted.clone())
             }

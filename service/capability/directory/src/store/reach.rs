@@ -9,7 +9,7 @@ use scim_core::schema::ResourceType;
 use scim_core::search::Sort;
 use uuid::Uuid;
 
-use super::condition::{Source, is_address};
+use super::condition::{Source, is_address, is_in_emails, table};
 
 /// Members and nested groups that are counted at most: counting goes over them, too.
 const LINKS_COUNTED: u64 = 1_000_000;
@@ -37,6 +37,13 @@ pub struct Looks {
     pub lists: u64,
     /// A group's members or a user's groups, each of them.
     pub links: u64,
+}
+
+impl Looks {
+    const NOTHING: Self = Self { values: 0, lists: 0, links: 0 };
+    const VALUE: Self = Self { values: 1, ..Self::NOTHING };
+    const LIST: Self = Self { lists: 1, ..Self::NOTHING };
+    const LINK: Self = Self { links: 1, ..Self::NOTHING };
 }
 
 impl std::ops::Add for Looks {
@@ -71,19 +78,15 @@ pub fn reach(kind: &ResourceType, condition: Option<&Condition>, sort: Option<&S
     let sort = sort.and_then(|sort| match source(kind, &sort.place) {
         // Those without an external id stand in no order of its index.
         Source::Key(_) if sort.place.attribute != "externalId" => None,
-        Source::Document => Some(in_document(sort.place.multi)),
-        _ => Some(Looks::default()),
+        Source::Document if sort.place.multi => Some(Looks::LIST),
+        Source::Document => Some(Looks::VALUE),
+        _ => Some(Looks::NOTHING),
     });
     Reach::Everybody { filter, sort }
 }
 
 fn source(kind: &ResourceType, place: &Place) -> Source {
     Source::of(kind, place, String::new)
-}
-
-fn in_document(is_list: bool) -> Looks {
-    let (values, lists) = if is_list { (0, 1) } else { (1, 0) };
-    Looks { values, lists, links: 0 }
 }
 
 /// Whether it asks for a value's equality.
@@ -114,33 +117,33 @@ fn is_found(kind: &ResourceType, term: &Condition) -> bool {
             Source::Document => is_address(place),
             _ => false,
         },
-        Condition::Element(place, inner) => {
-            place.attribute == "emails" && place.extension.is_none() && inner.terms().iter().any(has_value)
-        }
+        Condition::Element(place, inner) => is_in_emails(place) && inner.terms().iter().any(has_value),
         _ => false,
     }
 }
 
 /// What a condition looks at in a row.
 fn looks(kind: &ResourceType, condition: &Condition) -> Looks {
-    let none = Looks::default();
     if is_found(kind, condition) || names_link(kind, condition) {
-        return none;
+        return Looks::NOTHING;
     }
-    let of_place = |place: &Place, is_list: bool| match source(kind, place) {
-        Source::Document => in_document(is_list),
-        Source::Schemas => in_document(false),
-        Source::Relation => Looks { links: 1, ..none },
-        _ => none,
+    let of_place = |place: &Place, in_document: Looks| match source(kind, place) {
+        Source::Document => in_document,
+        Source::Schemas => Looks::VALUE,
+        Source::Relation => Looks::LINK,
+        _ => Looks::NOTHING,
     };
     match condition {
-        Condition::And(all) | Condition::Or(all) => all.iter().fold(none, |sum, one| sum + looks(kind, one)),
+        Condition::And(all) | Condition::Or(all) => {
+            all.iter().fold(Looks::NOTHING, |sum, one| sum + looks(kind, one))
+        }
         Condition::Not(inner) => looks(kind, inner),
-        Condition::Present(place) => of_place(place, place.multi && place.sub.is_some()),
-        Condition::Compare(place, ..) => of_place(place, place.multi),
+        Condition::Present(place) if place.multi && place.sub.is_some() => of_place(place, Looks::LIST),
+        Condition::Compare(place, ..) if place.multi => of_place(place, Looks::LIST),
+        Condition::Present(place) | Condition::Compare(place, ..) => of_place(place, Looks::VALUE),
         Condition::Element(place, inner) => {
             let times = u64::try_from(inner.comparisons()).unwrap_or(u64::MAX);
-            let one = of_place(place, true);
+            let one = of_place(place, Looks::LIST);
             Looks { lists: one.lists * times, links: one.links * times, ..one }
         }
     }
@@ -160,7 +163,7 @@ pub async fn population(view: &View, organization: Uuid, kind: &ResourceType) ->
 }
 
 fn population_text(sql: Sql, kind: &ResourceType) -> String {
-    let table = if kind.has_members() { "directory_group" } else { "directory_user" };
+    let table = table(kind);
     let scope = "tenant_id = $1 AND organization_id = $2";
     let links = |table: &str| {
         format!(

@@ -15,7 +15,7 @@ use web::Problem;
 
 use platform::{DbError, View};
 
-use super::condition::Writer;
+use super::condition::{Writer, table};
 use super::order::Key;
 
 /// Bytes of attributes at which a page ends before it is full.
@@ -102,7 +102,7 @@ struct Statement {
 
 impl Statement {
     fn of(view: &View, listing: Listing<'_>) -> Result<Self, Problem> {
-        let table = if listing.kind.has_members() { "directory_group" } else { "directory_user" };
+        let table = table(listing.kind);
         let mut writer = Writer::new(view.sql(), listing.kind, listing.base, listing.organization);
         let mut tests = "r.tenant_id = $1 AND r.organization_id = $2".to_owned();
         if let Some(condition) = listing.condition {
