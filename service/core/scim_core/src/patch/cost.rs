@@ -24,17 +24,13 @@ pub struct Extent {
     pub values: u64,
     /// Its bytes.
     pub bytes: u64,
-    /// Its bytes as a comparison meets them, which folds them.
-    pub folded: u64,
+    /// Those of its texts that aren't ASCII.
+    pub foreign: u64,
 }
 
 impl Extent {
     /// No resource of ASCII is larger.
-    pub const MOST: Self = Self {
-        values: VALUES_MAX as u64,
-        bytes: resource::BYTES_MAX as u64,
-        folded: resource::BYTES_MAX as u64,
-    };
+    pub const MOST: Self = Self { values: VALUES_MAX as u64, bytes: resource::BYTES_MAX as u64, foreign: 0 };
 
     /// Of a resource in canonical form.
     pub fn of(resource: &Resource) -> Self {
@@ -46,20 +42,19 @@ impl Extent {
             }
         }
         let values = resource.values().map(longest).max().unwrap_or(0);
-        let bytes = count(resource::bytes(resource));
         let foreign = resource.values().map(foreign).fold(0, u64::saturating_add);
-        Self { values: count(values), bytes, folded: folded(bytes, foreign) }
+        Self { values: count(values), bytes: count(resource::bytes(resource)), foreign }
     }
 
     /// Steps that folding it takes, beyond those of ASCII.
     pub fn folding(self) -> u64 {
-        self.folded.saturating_sub(self.bytes) / STEP_BYTES
+        folded(0, self.foreign) / STEP_BYTES
     }
 
-    fn add(&mut self, values: u64, bytes: u64, folded: u64) {
+    fn add(&mut self, values: u64, bytes: u64, foreign: u64) {
         self.values = self.values.saturating_add(values).min(Self::MOST.values);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.folded = self.folded.saturating_add(folded);
+        self.foreign = self.foreign.saturating_add(foreign);
     }
 }
 
@@ -73,6 +68,7 @@ fn foreign(value: &Value) -> u64 {
     }
 }
 
+/// So many bytes as a comparison meets them, which folds them.
 fn folded(bytes: u64, foreign: u64) -> u64 {
     bytes.saturating_add(foreign.saturating_mul(FOREIGN))
 }
@@ -161,21 +157,21 @@ fn named(kind: &ResourceType, verb: Verb, members: &Resource, extent: &mut Exten
 fn landing(extent: &mut Extent, meets: &Meets, value: Option<&Value>) -> u64 {
     let values = value.and_then(Value::as_array).map_or(1, |items| count(items.len()));
     let bytes = value.map_or(0, |value| count(resource::value_bytes(value)));
-    let folded = folded(bytes, value.map_or(0, foreign));
-    let taken = 2 + values + folded / STEP_BYTES;
+    let foreign = value.map_or(0, foreign);
+    let taken = 2 + values + folded(bytes, foreign) / STEP_BYTES;
     let walked = match meets {
         Meets::One => 0,
         Meets::List => {
             let walked = extent.values / 8;
-            extent.add(values, bytes, folded);
+            extent.add(values, bytes, foreign);
             walked
         }
         Meets::Each(terms) => {
-            let look = extent.values + extent.folded / STEP_BYTES;
+            let look = extent.values + folded(extent.bytes, extent.foreign) / STEP_BYTES;
             // What is put is put into each of them.
             let put = extent.values.saturating_mul(1 + bytes / STEP_BYTES);
             let times = extent.values.max(1);
-            extent.add(1, bytes.saturating_mul(times), folded.saturating_mul(times));
+            extent.add(1, bytes.saturating_mul(times), foreign.saturating_mul(times));
             (terms + 1).saturating_mul(look).saturating_add(put)
         }
     };
