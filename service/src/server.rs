@@ -18,6 +18,7 @@ use platform::config;
 
 /// What a client has of a body that nobody reads is taken for this time, so that it sees the answer before its connection ends.
 const LINGER_MAX: Duration = Duration::from_secs(1);
+
 /// Serves an application on a listener; each thread makes its own.
 ///
 /// # Errors

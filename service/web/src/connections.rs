@@ -257,7 +257,7 @@ impl Connections {
 /// connection was reset, and goes on where it was closed.
 ///
 /// # Errors
-/// What `work` answers; `unavailable` to nobody.
+/// What `work` answers; `unavailable` once the caller has closed its side.
 pub async fn while_asked<T>(
     request: &HttpRequest,
     work: impl Future<Output = Result<T, Problem>>,

@@ -63,12 +63,11 @@ fn of_head(unended: &mut Vec<u8>, bytes: &[u8]) -> (usize, bool) {
 
 /// Where the first request's head ends, if it does in these bytes: after an empty line.
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let ends = |&at: &usize| {
-        let rest = bytes.get(at..).unwrap_or_default();
-        rest.starts_with(b"\n\r\n") || rest.starts_with(b"\n\n")
-    };
-    let at = (0..bytes.len()).find(ends)?;
-    Some(at + if bytes.get(at + 1) == Some(&b'\r') { 3 } else { 2 })
+    (0..bytes.len()).find_map(|at| {
+        let rest = bytes.get(at..)?;
+        let ends = [b"\n\r\n".as_slice(), b"\n\n"].into_iter().find(|line| rest.starts_with(line))?;
+        Some(at + ends.len())
+    })
 }
 
 impl Transport {
