@@ -1,8 +1,7 @@
 //! The command line, as an operator uses it: with a server beside it, and without one.
 
 use serde_json::{Value, json};
-use tests::{Process, Store, status};
-use tokio::process::Command;
+use tests::{Process, Store, command, status};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
 
@@ -23,15 +22,8 @@ async fn tenantry(store: &Store, arguments: &[&str]) -> Said {
 }
 
 async fn tenantry_with(store: &Store, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(arguments)
-        .env("TENANTRY_DATABASE_URL", &store.url)
-        .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
-        .env("TENANTRY_DATA_DIR", store.directory.path())
-        .env("TENANTRY_MASTER_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")
-        .env("TENANTRY_LOG", "error")
-        .envs(settings.iter().copied());
+    let mut command = command(PROGRAM, store);
+    command.args(arguments).env("TENANTRY_LOG", "error").envs(settings.iter().copied());
     let output = command.output().await.expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Said { code: output.status.code(), out: text(output.stdout), error: text(output.stderr) }

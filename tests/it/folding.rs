@@ -238,12 +238,8 @@ async fn rows_that_became_one_name_are_kept_and_the_younger_are_listed() {
     for id in &ids {
         scim.get(&format!("{USERS}/{id}")).await.expect(200);
     }
-    let output = tokio::process::Command::new(PROGRAM)
+    let output = tests::command(PROGRAM, &store)
         .args(["doctor", "--json"])
-        .env("TENANTRY_DATABASE_URL", &store.url)
-        .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
-        .env("TENANTRY_DATA_DIR", store.directory.path())
-        .env("TENANTRY_MASTER_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=")
         .env("TENANTRY_LOG", "error")
         .output()
         .await

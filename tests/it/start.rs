@@ -10,11 +10,10 @@ use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use serde_json::{Value, json};
 use tests::faults::Disk;
-use tests::{Process, Store, TestApp};
+use tests::{MASTER_KEY, Process, Store, TestApp, command};
 use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crashable");
-const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 const OTHER_KEY: &str = "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=";
 
 /// What a command said before it ended.
@@ -53,14 +52,10 @@ impl Said {
 
 /// Runs a command that is expected to end by itself.
 async fn tenantry(store: &Store, arguments: &[&str], settings: &[(&str, &str)]) -> Said {
-    let mut command = Command::new(PROGRAM);
+    let mut command = command(PROGRAM, store);
     command
         .args(arguments)
-        .env("TENANTRY_DATABASE_URL", &store.url)
-        .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
-        .env("TENANTRY_DATA_DIR", store.directory.path())
         .env("TENANTRY_LISTEN", "127.0.0.1:0")
-        .env("TENANTRY_MASTER_KEY", KEY)
         .env("TENANTRY_LOG", "warn")
         .envs(settings.iter().copied())
         .stdin(Stdio::null())
@@ -281,7 +276,7 @@ async fn the_doctor_makes_no_files_and_changes_nothing_but_the_time_of_its_probe
         names
     };
     let data = store.directory.path().join("data");
-    let no_key = if tests::on_postgres().is_some() { KEY } else { "" };
+    let no_key = if tests::on_postgres().is_some() { MASTER_KEY } else { "" };
     let settings = [("TENANTRY_DATA_DIR", data.to_str().expect("a path")), ("TENANTRY_MASTER_KEY", no_key)];
     for _ in 0..2 {
         let doctor = tenantry(&store, &["doctor", "--json"], &settings).await;

@@ -13,7 +13,7 @@ use crate::store::Store;
 /// The operator's key in tests.
 pub(crate) const OPERATOR_KEY: &str = "test-operator-key-0123456789abcdef";
 /// The master key in tests: 32 bytes of 7.
-pub(crate) const MASTER_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+pub const MASTER_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// A running service.
 pub struct TestApp {

@@ -20,7 +20,7 @@ pub mod saml;
 mod store;
 mod zitadel;
 
-pub use app::{Tenant, TestApp};
+pub use app::{MASTER_KEY, Tenant, TestApp};
 pub use arm::{Arm, SUBSCRIPTION};
 pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
@@ -28,7 +28,7 @@ pub use dns::Dns;
 pub use issuer::{AUDIENCE, Issuer, make_key};
 pub use keycloak::Keycloak;
 pub use parts::{OidcProvider, Part, SmtpServer};
-pub use process::{Process, free_port};
+pub use process::{Process, command, free_port};
 pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};

@@ -27,6 +27,17 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
+/// `program`, to be run on `store` with the key of the tests.
+pub fn command(program: &str, store: &Store) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("TENANTRY_DATABASE_URL", &store.url)
+        .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
+        .env("TENANTRY_DATA_DIR", store.directory.path())
+        .env("TENANTRY_MASTER_KEY", MASTER_KEY);
+    command
+}
+
 /// A running process.
 pub struct Process {
     pub operator: Client,
@@ -51,14 +62,10 @@ impl Process {
     /// Starts it without waiting for anything; what it complains of goes to `stderr`.
     pub fn begin(program: &str, store: &Store, settings: &[(&str, &str)], stderr: Stdio) -> Self {
         let port = free_port();
-        let mut command = Command::new(program);
+        let mut command = command(program, store);
         command
             .arg("serve")
-            .env("TENANTRY_DATABASE_URL", &store.url)
-            .env("TENANTRY_DATABASE_MIGRATION_URL", &store.migration_url)
-            .env("TENANTRY_DATA_DIR", store.directory.path())
             .env("TENANTRY_LISTEN", format!("127.0.0.1:{port}"))
-            .env("TENANTRY_MASTER_KEY", MASTER_KEY)
             .env("TENANTRY_BOOTSTRAP_KEY", OPERATOR_KEY)
             .env("TENANTRY_LOG", "error")
             .env("TENANTRY__SERVER__WORKERS", "1")

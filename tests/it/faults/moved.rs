@@ -9,8 +9,6 @@ use tests::{Client, Process, Store, eventually, on_postgres};
 
 use super::{HEALED, NOTICED, PROGRAM, as_the_books_say, healed, only_unavailable, settings};
 
-const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
-
 struct Served {
     store: Store,
     process: Process,
@@ -40,14 +38,8 @@ impl Served {
 
     /// What a command beside the service comes to.
     async fn command(&self, arguments: &[&str]) -> std::process::Output {
-        let mut command = tokio::process::Command::new(PROGRAM);
-        command
-            .args(arguments)
-            .env("TENANTRY_DATABASE_URL", &self.store.url)
-            .env("TENANTRY_DATA_DIR", self.store.directory.path())
-            .env("TENANTRY_MASTER_KEY", KEY)
-            .env("TENANTRY_LISTEN", "127.0.0.1:0");
-        command.output().await.expect("it runs")
+        let mut command = tests::command(PROGRAM, &self.store);
+        command.args(arguments).env("TENANTRY_LISTEN", "127.0.0.1:0").output().await.expect("it runs")
     }
 
     async fn create(&self, prefix: &str, count: usize) {
