@@ -10,9 +10,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -49,8 +49,6 @@ struct Inner {
 struct Fitted {
     connection: SqliteConnection,
     brake: Brake,
-    /// Ends with the connection, on whichever thread that is.
-    ended: oneshot::Receiver<()>,
 }
 
 impl Pool {
@@ -111,24 +109,18 @@ impl Inner {
     async fn connect(self: Arc<Self>, place: OwnedSemaphorePermit) -> Result<Held, sqlx::Error> {
         let mut connection = unless_one_dies(self.plan.opener.open(self.plan.purpose)).await?;
         let brake = Brake::new();
-        let (asked, (alive, ended)) = (brake.clone(), oneshot::channel());
-        let goes_on = move || {
-            // Dropped with this handler, which is dropped with the connection.
-            let _: &oneshot::Sender<()> = &alive;
-            asked.lets_go_on()
-        };
-        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, goes_on);
-        Ok(Held { taken: Some((Fitted { connection, brake, ended }, place)), pool: self })
+        let asked = brake.clone();
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS, move || asked.lets_go_on());
+        Ok(Held { taken: Some((Fitted { connection, brake }, place)), pool: self })
     }
 }
 
 impl Fitted {
-    /// Stops what runs on it and waits until its thread has let go of it, also one that dies and would not answer.
+    /// Stops what runs on it and waits until SQLite has closed it, which takes the log away if it is the last one of the file. A thread
+    /// that died has closed it as well.
     async fn close(self) {
-        let Self { connection, brake, ended } = self;
-        brake.stop();
-        drop(connection);
-        let _ = ended.await;
+        self.brake.stop();
+        let _ = self.connection.close().await;
     }
 }
 
