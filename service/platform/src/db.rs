@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -337,7 +337,8 @@ fn shares(config: &Database, is_sqlite: bool) -> (Shares, Shares) {
         return (Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES), Shares::new(SQLITE_READS, readers));
     }
     let all = usize::try_from(config.connections_max).unwrap_or(1);
-    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART);
+    let spare = Arc::new(Semaphore::new(all / TENANT_PART));
+    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART).with_spare(&spare);
     (part(), part())
 }
 

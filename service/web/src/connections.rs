@@ -21,6 +21,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::rt;
 use actix_web::web::Bytes;
 use ipnet::IpNet;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use self::transport::Transport;
 use crate::peer::Network;
@@ -162,12 +163,10 @@ impl Connection {
         self.moment().readable(reader)
     }
 
-    /// Whether the other end says nothing more. The socket is the runtime's, too, so that nobody waits here.
+    /// Whether the other end says nothing more, be there bytes of it that nobody has read yet.
     fn has_left(&self) -> bool {
-        match self.socket.peek(&mut [0]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        let mut asked = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ended| ended > 0)
     }
 
     fn is_over(&self) -> bool {

@@ -8,7 +8,7 @@ use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Serialize;
 use uuid::Uuid;
 use web::Service;
@@ -101,37 +101,36 @@ pub async fn open(
         scope: new.scope,
         authenticated_at: browser.map(|browser| browser.authenticated_at),
     };
-    tx.insert(row.clone()).await?;
-    make_room(tx, &row).await?;
+    // Written first: it takes a share in the user's row, which comes before the rule and before rows of sessions in the order of locks.
+    if tx.insert_and_look(row.clone(), older(tx, &row, SESSIONS_FEW, 1)).await? {
+        make_room(tx, &row).await?;
+    }
     let refresh = issue(tx, service, &row).await?;
     tx.record("session.open", Target::new("session", row.id));
     Ok((row, refresh))
 }
 
 /// Ends a person's oldest sessions where this one, which was written just now, is one too many: a client that signs in again and
-/// again instead of refreshing fills no table. That one is written first, because it takes a share in the user's row, which
-/// comes before the rule and before rows of sessions in the order of locks.
+/// again instead of refreshing fills no table.
 async fn make_room(tx: &mut Tx, new: &session::Model) -> Result<(), DbError> {
-    if older(tx, new, SESSIONS_FEW, 1).await?.is_empty() {
-        return Ok(());
-    }
     tx.exclusive(Rule::Sessions, new.user_id).await?;
-    for id in older(tx, new, SESSIONS_MAX, SUPERSEDED_AT_ONCE).await? {
+    let superseded =
+        older(tx, new, SESSIONS_MAX, SUPERSEDED_AT_ONCE).select_only().column(session::Column::Id);
+    for id in tx.tuples::<_, Uuid>(superseded).await? {
         end(tx, id, Ended::Superseded).await?;
     }
     Ok(())
 }
 
 /// Sessions of the same person that go on, without the `newest`: at most so many.
-async fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Result<Vec<Uuid>, DbError> {
-    let live = tx
-        .select::<session::Entity>()
-        .select_only()
-        .column(session::Column::Id)
+fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Select<session::Entity> {
+    tx.select::<session::Entity>()
         .filter(session::Column::OrganizationId.eq(new.organization_id))
         .filter(session::Column::UserId.eq(new.user_id))
-        .filter(session::Column::EndedAt.is_null());
-    tx.tuples::<_, Uuid>(live.order_by_desc(session::Column::Id).offset(newest).limit(most)).await
+        .filter(session::Column::EndedAt.is_null())
+        .order_by_desc(session::Column::Id)
+        .offset(newest)
+        .limit(most)
 }
 
 async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<String, DbError> {

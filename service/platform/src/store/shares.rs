@@ -1,8 +1,9 @@
 //! How many connections one tenant may have at once.
 //!
 //! Without a share, forty requests that wait for one tenant's row hold every connection there is. Whoever has used up its
-//! share waits in a line of its own, outside the pool, and holds up nobody. On SQLite the share of the writer is a place in
-//! its queue: a neighbour waits for as many transactions as there are busy tenants, not for all of theirs.
+//! share waits in a line of its own, outside the pool, and holds up nobody. Beyond their shares tenants take turns at a few that are
+//! spare, so that one tenant alone is not held to its share of an idle pool. On SQLite the share of the writer is a place in its queue: a
+//! neighbour waits for as many transactions as there are busy tenants, not for all of theirs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,7 @@ pub(crate) enum Holder {
 pub(crate) struct Shares {
     tenant: usize,
     platform: usize,
+    spare: Arc<Semaphore>,
     patience: Duration,
     lines: Mutex<HashMap<Holder, Arc<Line>>>,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Shares {
 #[derive(Debug)]
 pub(crate) struct Line {
     turns: Arc<Semaphore>,
+    /// What all lines have together beside their own turns.
+    spare: Arc<Semaphore>,
     /// Counts down to zero with those who wait.
     places: Semaphore,
     patience: Duration,
@@ -64,7 +68,12 @@ impl Shares {
     /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
     pub(crate) fn new(tenant: usize, platform: usize) -> Self {
         let (tenant, platform) = (tenant.max(1), platform.max(1));
-        Self { tenant, platform, patience: TURN_TIMEOUT, lines: Mutex::default() }
+        Self { tenant, platform, spare: none(), patience: TURN_TIMEOUT, lines: Mutex::default() }
+    }
+
+    /// Tenants share `spare` connections beside their own, and with whoever else has them.
+    pub(crate) fn with_spare(self, spare: &Arc<Semaphore>) -> Self {
+        Self { spare: spare.clone(), ..self }
     }
 
     fn line(&self, holder: Holder) -> Arc<Line> {
@@ -73,14 +82,12 @@ impl Shares {
             // Whoever stands in a line holds it too.
             lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
         }
-        let share = match holder {
-            Holder::Tenant(_) => self.tenant,
-            Holder::Platform => self.platform,
+        let (share, spare) = match holder {
+            Holder::Tenant(_) => (self.tenant, self.spare.clone()),
+            Holder::Platform => (self.platform, none()),
         };
-        let line = lines
-            .entry(holder)
-            .or_insert_with(|| Arc::new(Line { patience: self.patience, ..Line::new(share) }));
-        line.clone()
+        let new = || Arc::new(Line { spare, patience: self.patience, ..Line::new(share) });
+        lines.entry(holder).or_insert_with(new).clone()
     }
 
     /// Waits for `holder`'s turn.
@@ -92,11 +99,15 @@ impl Shares {
     }
 }
 
+fn none() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(0))
+}
+
 impl Line {
     /// A line in which `share` have their turn at once.
     pub(crate) fn new(share: usize) -> Self {
         let (turns, places) = (Arc::new(Semaphore::new(share)), Semaphore::new(WAITING_MAX));
-        Self { turns, places, patience: TURN_TIMEOUT }
+        Self { turns, spare: none(), places, patience: TURN_TIMEOUT }
     }
 
     /// Waits for a turn.
@@ -104,11 +115,19 @@ impl Line {
     /// # Errors
     /// [`Crowded`]
     pub(crate) async fn turn(&self) -> Result<Turn, Crowded> {
-        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
-            return Ok(turn);
+        for turns in [&self.turns, &self.spare] {
+            if let Ok(turn) = turns.clone().try_acquire_owned() {
+                return Ok(turn);
+            }
         }
         let _place = self.places.try_acquire().map_err(|_| Crowded::Line)?;
-        match timeout(self.patience, self.turns.clone().acquire_owned()).await {
+        let turn = async {
+            tokio::select! {
+                turn = self.turns.clone().acquire_owned() => turn,
+                turn = self.spare.clone().acquire_owned() => turn,
+            }
+        };
+        match timeout(self.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Crowded::Time),
         }
@@ -133,6 +152,29 @@ mod tests {
         assert_eq!(shares.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
         drop((held, platform));
         assert!(shares.turn(one).await.is_ok() && shares.turn(Holder::Platform).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_spare_is_for_any_tenant_and_nobodys_share_is_touched() {
+        let spare = Arc::new(Semaphore::new(2));
+        let make = || Shares { patience: Duration::from_millis(20), ..Shares::new(1, 1) }.with_spare(&spare);
+        let (reads, writes) = (make(), make());
+        let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            held.push(writes.turn(one).await.unwrap());
+            held.push(reads.turn(one).await.unwrap());
+        }
+        assert_eq!(writes.turn(one).await.unwrap_err(), Crowded::Time);
+        let others = writes.turn(other).await.unwrap();
+        assert_eq!(writes.turn(other).await.unwrap_err(), Crowded::Time);
+        let platform = writes.turn(Holder::Platform).await.unwrap();
+        assert_eq!(writes.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
+        // Whoever waits takes the first that is given back, be it spare or its own.
+        let waiting = async { writes.turn(other).await.is_ok() };
+        let (came, ()) = tokio::join!(waiting, async { drop(held) });
+        assert!(came);
+        drop((others, platform));
     }
 
     #[tokio::test]

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use entity::platform::{audit_event, job, outbox_event};
 use entity::scope::TenantOwned;
-use sea_orm::sea_query::{OnConflict, SimpleExpr};
+use sea_orm::sea_query::{Expr, OnConflict, Query, SimpleExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable,
-    ModelTrait, PrimaryKeyToColumn, QueryFilter, QueryTrait, UpdateMany, Value,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait as _, DbErr, DeleteMany, EntityTrait,
+    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QueryTrait, Select, UpdateMany,
+    Value,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -297,6 +298,36 @@ impl Tx {
         self.insert_all(vec![row]).await
     }
 
+    /// Inserts one row of this tenant and looks for another in the same round trip: tells whether `look` finds one. Whether it sees the
+    /// row that goes in is up to the store.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] if a key refuses it.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn insert_and_look<M, E>(&self, row: M, look: Select<E>) -> Result<bool, DbError>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+        E: TenantOwned,
+    {
+        self.writes.touched();
+        let mut insert = M::Entity::insert(self.own(row)).into_query();
+        insert.returning(Query::returning().exprs([Expr::exists(look.into_query())]));
+        let backend = self.connection.get_database_backend();
+        let row = self.connection.query_one_raw(backend.build(&insert)).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default())
+    }
+
+    fn own<M>(&self, row: M) -> <M::Entity as EntityTrait>::ActiveModel
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        let mut row = row.into_active_model().reset_all();
+        row.set(<M::Entity as TenantOwned>::TENANT, self.tenant().into());
+        row
+    }
+
     /// Inserts rows of this tenant, as many to a statement as its parameters allow.
     ///
     /// # Errors
@@ -309,12 +340,7 @@ impl Tx {
     {
         self.writes.touched();
         let columns = <M::Entity as EntityTrait>::Column::iter().count().max(1);
-        let scoped = |row: M| {
-            let mut row = row.into_active_model().reset_all();
-            row.set(<M::Entity as TenantOwned>::TENANT, self.tenant().into());
-            row
-        };
-        let mut rows = rows.into_iter().map(scoped).peekable();
+        let mut rows = rows.into_iter().map(|row| self.own(row)).peekable();
         while rows.peek().is_some() {
             let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
             M::Entity::insert_many(batch).exec_without_returning(&self.connection).await?;
@@ -333,11 +359,9 @@ impl Tx {
         M::Entity: TenantOwned,
     {
         self.writes.touched();
-        let mut row = row.into_active_model().reset_all();
-        row.set(<M::Entity as TenantOwned>::TENANT, self.tenant().into());
-        let insert = M::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned());
-        let sql = insert.build(sea_orm::ConnectionTrait::get_database_backend(&self.connection));
-        Ok(sea_orm::ConnectionTrait::execute_raw(&self.connection, sql).await?.rows_affected() == 1)
+        let insert = M::Entity::insert(self.own(row)).on_conflict(OnConflict::new().do_nothing().to_owned());
+        let sql = insert.build(self.connection.get_database_backend());
+        Ok(self.connection.execute_raw(sql).await?.rows_affected() == 1)
     }
 
     /// Writes every column of a row of this tenant.
