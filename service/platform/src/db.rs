@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -20,14 +20,16 @@ use crate::store::health::Watch;
 use crate::store::integrity::{Findings, Integrity, Round};
 use crate::store::opener::Opener;
 use crate::store::raw::Pools;
-use crate::store::shares::{Holder, Line, Shares, Turn};
+use crate::store::shares::{Common, Holder, Line, Shares, Turn};
 use crate::store::{migrate, open};
 
 use life::Pulse;
 pub use lookup::Lookup;
 
-/// One tenant's connections on Postgres are this part of all, for reading and for writing each.
+/// One tenant's connections on Postgres are this part of all, for reading and for writing each; what all tenants share beside is as much.
 const TENANT_PART: usize = 4;
+/// All tenants together leave this part to the platform and to look-ups.
+const TENANTS_LEAVE: usize = 4;
 /// The platform's are this part.
 const PLATFORM_PART: usize = 2;
 /// Places of one tenant at SQLite's writer. A neighbour waits for as many transactions of each busy tenant, a millisecond or so each;
@@ -337,8 +339,8 @@ fn shares(config: &Database, is_sqlite: bool) -> (Shares, Shares) {
         return (Shares::new(SQLITE_WRITES, SQLITE_PLATFORM_WRITES), Shares::new(SQLITE_READS, readers));
     }
     let all = usize::try_from(config.connections_max).unwrap_or(1);
-    let spare = Arc::new(Semaphore::new(all / TENANT_PART));
-    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART).with_spare(&spare);
+    let common = Common::new(all / TENANT_PART, all - all / TENANTS_LEAVE);
+    let part = || Shares::new(all / TENANT_PART, all / PLATFORM_PART).with(&common);
     (part(), part())
 }
 

@@ -30,7 +30,7 @@ use crate::{DbError, crash_point};
 const BATCH: u64 = 200;
 /// Rows that one transaction writes for its events, about: with many receivers it takes fewer events.
 const ROWS_MAX: u64 = 10_000;
-/// From one dispatch to the next, at least: under load the events of many commits go together, for a dispatch costs almost as much for one
+/// From one look to the next, at least: under load the events of many commits go together, for a dispatch costs almost as much for one
 /// as for fifty. The first after a pause goes at once.
 const GATHERING: Duration = Duration::from_millis(50);
 /// Events of other replicas that are passed on to this process' listeners at a time.
@@ -121,8 +121,10 @@ impl Dispatcher {
                 tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained");
             }
             let due = async {
-                let _ = timeout(self.poll, self.db.events_ready().notified()).await;
+                // Rings of meanwhile are one.
                 sleep_until(begun + GATHERING).await;
+                let rest = self.poll.saturating_sub(GATHERING);
+                let _ = timeout(rest, self.db.events_ready().notified()).await;
             };
             tokio::select! {
                 () = &mut stop => return,

@@ -78,18 +78,37 @@ pub(super) fn ctx() -> Ctx {
     }
 }
 
-pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
+/// Opens the store, does `work` with it and closes it, so that its files are whole when the command ends.
+pub(super) async fn with_store<T>(
+    config: Config,
+    work: impl AsyncFnOnce(&Service) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let service = app::open(config, Clock::default()).await?;
-    let ctx = ctx();
-    match what {
-        Key::Create { role, name, tenant, json } => create(&service, &ctx, &role, name, tenant, json).await?,
-        Key::List { json } => list(&service, json).await?,
-        Key::Revoke { id } => {
-            service.db.write_platform(&ctx, async |tx| authz::revoke(tx, id).await).await.map_err(failed)?;
-            println!("revoked {id}");
+    let done = work(&service).await;
+    service.db.close().await;
+    done
+}
+
+pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
+    with_store(config, async |service| {
+        let ctx = ctx();
+        match what {
+            Key::Create { role, name, tenant, json } => {
+                create(service, &ctx, &role, name, tenant, json).await?;
+            }
+            Key::List { json } => list(service, json).await?,
+            Key::Revoke { id } => {
+                service
+                    .db
+                    .write_platform(&ctx, async |tx| authz::revoke(tx, id).await)
+                    .await
+                    .map_err(failed)?;
+                println!("revoked {id}");
+            }
         }
-    }
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
 }
 
 async fn create(

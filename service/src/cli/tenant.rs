@@ -9,7 +9,6 @@ use anyhow::{Context as _, anyhow, bail};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use platform::clock::Clock;
 use platform::config::Config;
 use platform::db::Lookup;
 use platform::{Ctx, Tx};
@@ -21,9 +20,9 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use web::{FieldErrors, Input as _, Service};
 
-use super::key::{ctx, failed};
+use super::key::{ctx, failed, with_store};
 use super::print;
-use crate::{app, worker};
+use crate::worker;
 
 /// Tenants shown at once.
 const SHOWN_MAX: u64 = 1000;
@@ -177,46 +176,49 @@ impl Create {
 }
 
 pub(crate) async fn run(what: Command, config: Config) -> anyhow::Result<ExitCode> {
-    let service = app::open(config, Clock::default()).await?;
+    with_store(config, async |service| perform(what, service).await).await
+}
+
+async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
     let ctx = ctx();
     match what {
         Command::Create(create) => {
             let (json, wait) = (create.json, !create.no_wait);
-            let (row, parameters) = create.tenant()?.into_row(&service).await.map_err(failed)?;
+            let (row, parameters) = create.tenant()?.into_row(service).await.map_err(failed)?;
             let id = row.id;
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(&service, id, wait, json, &["active"]).await
+            finish(service, id, wait, json, &["active"]).await
         }
-        Command::List { status, json } => list(&service, status, json).await,
+        Command::List { status, json } => list(service, status, json).await,
         Command::Show(one) => {
-            let id = named(&service, &one.tenant).await?;
-            show(&service, id, one.json).await?;
+            let id = named(service, &one.tenant).await?;
+            show(service, id, one.json).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Suspend(one) => {
-            change(&service, &ctx, one, async |tx| tenancy::suspend(tx, "operator").await.map(drop)).await
+            change(service, &ctx, one, async |tx| tenancy::suspend(tx, "operator").await.map(drop)).await
         }
         Command::Resume(one) => {
-            change(&service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await
+            change(service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await
         }
         Command::Retry(one) => {
-            change(&service, &ctx, one, async |tx| provisioning::retry(tx).await.map(drop)).await
+            change(service, &ctx, one, async |tx| provisioning::retry(tx).await.map(drop)).await
         }
         Command::Unwind(one) => {
-            change(&service, &ctx, one, async |tx| provisioning::unwind(tx).await.map(drop)).await
+            change(service, &ctx, one, async |tx| provisioning::unwind(tx).await.map(drop)).await
         }
         Command::Delete { one, purge, no_wait } => {
-            let id = named(&service, &one.tenant).await?;
+            let id = named(service, &one.tenant).await?;
             let period = if purge { Duration::ZERO } else { service.config.provisioning.recycle_period };
             let period = TimeDelta::from_std(period).unwrap_or_default();
             let work = async |tx: &mut Tx| provisioning::delete(tx, period).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(&service, id, !no_wait, one.json, &["deleted"]).await
+            finish(service, id, !no_wait, one.json, &["deleted"]).await
         }
         Command::Export { tenant } => {
-            let id = named(&service, &tenant).await?;
-            export(&service, &ctx, id).await
+            let id = named(service, &tenant).await?;
+            export(service, &ctx, id).await
         }
     }
 }

@@ -163,7 +163,7 @@ impl Connection {
         self.moment().readable(reader)
     }
 
-    /// Whether the other end says nothing more, be there bytes of it that nobody has read yet.
+    /// Whether the other end says nothing more, even if bytes of it are still unread.
     fn has_left(&self) -> bool {
         let mut asked = [PollFd::new(&self.socket, PollFlags::RDHUP)];
         poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ended| ended > 0)

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Client, Reply, Tenant, TestApp};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::place;
@@ -116,7 +116,7 @@ async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
         // A tenant has one such search at a time: this one waits until that has ended.
         search(&acme.scim, UNINDEXED).await.expect(200);
     }
-    // Nor does it go on for one who sent the beginning of another request before.
+    // Nor does it go on for one who sent the beginning of another request before it left.
     let asked =
         acme.scim.request(Method::GET, "/scim/v2/Users").query(&[("filter", endless())]).build().unwrap();
     let (host, bearer) = (place(&app.operator.base), acme.scim.bearer.as_deref().unwrap());
@@ -124,12 +124,36 @@ async fn a_search_whose_caller_is_gone_stops_and_the_next_one_has_its_turn() {
     let bytes = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {bearer}\r\n\r\nG");
     let mut socket = TcpStream::connect(host).await.unwrap();
     socket.write_all(bytes.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut byte = [0];
+    let answer = tokio::time::timeout(Duration::from_millis(300), socket.read(&mut byte)).await;
+    assert!(answer.is_err(), "it was to be at work for many seconds");
     drop(socket);
     search(&acme.scim, UNINDEXED).await.expect(200);
     println!("{:?}", begun.elapsed());
     // Each of them would take almost as long.
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_search_of_the_request_log_has_its_turn_like_any_other() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    let (acme, _umbrella, _page) = house(&app).await;
+    let log = "/api/v1/tenants/acme/organizations/default/scim-requests";
+    let look = format!("{log}?search=x");
+    let endless = endless();
+    let beside = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        app.operator.get(log).await.expect(200);
+        let waits = tokio::time::timeout(Duration::from_millis(500), app.operator.get(&look)).await;
+        assert!(waits.is_err(), "a tenant has one such search at a time");
+    };
+    tokio::select! {
+        biased;
+        () = beside => {}
+        reply = search(&acme.scim, &endless) => panic!("it was to be at work for many seconds: {}", reply.text),
+    }
+    app.operator.get(&look).await.expect(200);
     app.stop().await;
 }
 

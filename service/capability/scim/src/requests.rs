@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
@@ -25,7 +26,7 @@ use web::{
 use crate::http::Unseen;
 use crate::resources::{self, Shown};
 use crate::state::{Scope, States, Type};
-use crate::work::Work;
+use crate::work::{Turn, Work};
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests";
 const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}";
@@ -179,8 +180,25 @@ async fn list_requests(
     caller: TenantCaller,
     ids: Ids,
     Query(query): Query<RequestQuery>,
+    states: Shared<Arc<States>>,
+    request: HttpRequest,
+) -> Result<Page<ScimRequest>, Problem> {
+    web::while_asked(&request, requests(&caller, &ids, &query, &states)).await
+}
+
+async fn requests(
+    caller: &TenantCaller,
+    ids: &Ids,
+    query: &RequestQuery,
+    states: &States,
 ) -> Result<Page<ScimRequest>, Problem> {
     let name = ids.key("organization")?;
+    let text = query.search.as_deref().filter(|text| !text.is_empty());
+    // It reads the bodies of all that are kept.
+    let _turn = match text {
+        Some(_) => Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?),
+        None => None,
+    };
     let binding = format!(
         "scim-requests {} {name} {:?} {:?} {:?} {:?} {:?} {:?}",
         caller.tenant(),
@@ -215,7 +233,7 @@ async fn list_requests(
             if let Some(until) = query.until {
                 select = select.filter(Column::OccurredAt.lt(until));
             }
-            if let Some(text) = query.search.as_deref().filter(|text| !text.is_empty()) {
+            if let Some(text) = text {
                 let escaped =
                     text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
                 let like = LikeExpr::new(format!("%{escaped}%")).escape('\\');

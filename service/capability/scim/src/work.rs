@@ -17,7 +17,7 @@ use web::{OrganizationCaller, Problem};
 use crate::resources::{self, Write, refusal};
 use crate::state::{Scope, Type};
 
-pub(crate) use lists::{LOOKING_AT_ONCE, ListPrice};
+pub(crate) use lists::{LOOKING_AT_ONCE, ListPrice, Turn};
 
 /// Bytes of a body that is read on the worker's thread.
 const INLINE_BYTES: usize = 64 << 10;

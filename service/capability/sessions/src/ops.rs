@@ -19,7 +19,7 @@ use crate::model::Ended;
 /// Sessions of one person that go on; a further one ends the oldest.
 const SESSIONS_MAX: u64 = 100;
 /// Below so many nobody asks whether another one opens a session at the same moment. The rest is more than a tenant has under way at
-/// once: a quarter of the connections of each process, of which there would have to be 320. The next sign-in ends what were too many.
+/// once: half of the connections of each process, of which there would have to be 160. The next sign-in ends what were too many.
 const SESSIONS_FEW: u64 = SESSIONS_MAX / 5;
 /// Sessions that one sign-in ends at most.
 const SUPERSEDED_AT_ONCE: u64 = 20;

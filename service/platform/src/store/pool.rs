@@ -117,7 +117,7 @@ impl Inner {
 
 impl Fitted {
     /// Stops what runs on it and waits until SQLite has closed it, which takes the log away if it is the last one of the file. A thread
-    /// that died has closed it as well.
+    /// that dies closes it too, perhaps a moment after this.
     async fn close(self) {
         self.brake.stop();
         let _ = self.connection.close().await;

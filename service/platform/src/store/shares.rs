@@ -1,15 +1,17 @@
 //! How many connections one tenant may have at once.
 //!
 //! Without a share, forty requests that wait for one tenant's row hold every connection there is. Whoever has used up its
-//! share waits in a line of its own, outside the pool, and holds up nobody. Beyond their shares tenants take turns at a few that are
-//! spare, so that one tenant alone is not held to its share of an idle pool. On SQLite the share of the writer is a place in its queue: a
+//! share waits in a line of its own, outside the pool, and holds up nobody. Beyond their shares there are a few that are spare, for
+//! whichever tenant asks first: one alone is not held to its share of an idle pool. All tenants together leave some to the platform, so that
+//! `/ready` and operators are answered whatever tenants do. On SQLite the share of the writer is a place in its queue: a
 //! neighbour waits for as many transactions as there are busy tenants, not for all of theirs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures_util::FutureExt as _;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -34,17 +36,36 @@ pub(crate) enum Holder {
 pub(crate) struct Shares {
     tenant: usize,
     platform: usize,
-    spare: Arc<Semaphore>,
+    common: Common,
     patience: Duration,
     lines: Mutex<HashMap<Holder, Arc<Line>>>,
+}
+
+/// What tenants have together, for reading and for writing.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    /// Connections beside each one's own share.
+    spare: Arc<Semaphore>,
+    /// Connections of all tenants; `None`: as many as their shares allow.
+    all: Option<Arc<Semaphore>>,
+}
+
+impl Common {
+    /// `spare` connections for whichever tenant asks first, and `all` for all tenants.
+    pub(crate) fn new(spare: usize, all: usize) -> Self {
+        Self { spare: Arc::new(Semaphore::new(spare)), all: Some(Arc::new(Semaphore::new(all.max(1)))) }
+    }
+
+    fn nothing() -> Self {
+        Self { spare: Arc::new(Semaphore::new(0)), all: None }
+    }
 }
 
 /// Those who wait for the same share.
 #[derive(Debug)]
 pub(crate) struct Line {
     turns: Arc<Semaphore>,
-    /// What all lines have together beside their own turns.
-    spare: Arc<Semaphore>,
+    common: Common,
     /// Counts down to zero with those who wait.
     places: Semaphore,
     patience: Duration,
@@ -62,18 +83,22 @@ pub enum Crowded {
 }
 
 /// A turn; given back when dropped.
-pub(crate) type Turn = OwnedSemaphorePermit;
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _own: OwnedSemaphorePermit,
+    _of_all: Option<OwnedSemaphorePermit>,
+}
 
 impl Shares {
     /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
     pub(crate) fn new(tenant: usize, platform: usize) -> Self {
         let (tenant, platform) = (tenant.max(1), platform.max(1));
-        Self { tenant, platform, spare: none(), patience: TURN_TIMEOUT, lines: Mutex::default() }
+        Self { tenant, platform, common: Common::nothing(), patience: TURN_TIMEOUT, lines: Mutex::default() }
     }
 
-    /// Tenants share `spare` connections beside their own, and with whoever else has them.
-    pub(crate) fn with_spare(self, spare: &Arc<Semaphore>) -> Self {
-        Self { spare: spare.clone(), ..self }
+    /// The same with what tenants have together, here and in other shares of the same pool.
+    pub(crate) fn with(self, common: &Common) -> Self {
+        Self { common: common.clone(), ..self }
     }
 
     fn line(&self, holder: Holder) -> Arc<Line> {
@@ -82,11 +107,11 @@ impl Shares {
             // Whoever stands in a line holds it too.
             lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
         }
-        let (share, spare) = match holder {
-            Holder::Tenant(_) => (self.tenant, self.spare.clone()),
-            Holder::Platform => (self.platform, none()),
+        let (share, common) = match holder {
+            Holder::Tenant(_) => (self.tenant, self.common.clone()),
+            Holder::Platform => (self.platform, Common::nothing()),
         };
-        let new = || Arc::new(Line { spare, patience: self.patience, ..Line::new(share) });
+        let new = || Arc::new(Line { common, patience: self.patience, ..Line::new(share) });
         lines.entry(holder).or_insert_with(new).clone()
     }
 
@@ -99,15 +124,11 @@ impl Shares {
     }
 }
 
-fn none() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(0))
-}
-
 impl Line {
     /// A line in which `share` have their turn at once.
     pub(crate) fn new(share: usize) -> Self {
         let (turns, places) = (Arc::new(Semaphore::new(share)), Semaphore::new(WAITING_MAX));
-        Self { turns, spare: none(), places, patience: TURN_TIMEOUT }
+        Self { turns, common: Common::nothing(), places, patience: TURN_TIMEOUT }
     }
 
     /// Waits for a turn.
@@ -115,18 +136,23 @@ impl Line {
     /// # Errors
     /// [`Crowded`]
     pub(crate) async fn turn(&self) -> Result<Turn, Crowded> {
-        for turns in [&self.turns, &self.spare] {
-            if let Ok(turn) = turns.clone().try_acquire_owned() {
-                return Ok(turn);
-            }
+        let turn = async {
+            let own = tokio::select! {
+                biased;
+                own = self.turns.clone().acquire_owned() => own?,
+                own = self.common.spare.clone().acquire_owned() => own?,
+            };
+            let of_all = match &self.common.all {
+                Some(all) => Some(all.clone().acquire_owned().await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>(Turn { _own: own, _of_all: of_all })
+        };
+        tokio::pin!(turn);
+        if let Some(Ok(turn)) = turn.as_mut().now_or_never() {
+            return Ok(turn);
         }
         let _place = self.places.try_acquire().map_err(|_| Crowded::Line)?;
-        let turn = async {
-            tokio::select! {
-                turn = self.turns.clone().acquire_owned() => turn,
-                turn = self.spare.clone().acquire_owned() => turn,
-            }
-        };
         match timeout(self.patience, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Crowded::Time),
@@ -156,8 +182,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_spare_is_for_any_tenant_and_nobodys_share_is_touched() {
-        let spare = Arc::new(Semaphore::new(2));
-        let make = || Shares { patience: Duration::from_millis(20), ..Shares::new(1, 1) }.with_spare(&spare);
+        let common = Common::new(2, 9);
+        let make = || Shares { patience: Duration::from_millis(20), ..Shares::new(1, 1) }.with(&common);
         let (reads, writes) = (make(), make());
         let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
         let mut held = Vec::new();
@@ -175,6 +201,18 @@ mod tests {
         let (came, ()) = tokio::join!(waiting, async { drop(held) });
         assert!(came);
         drop((others, platform));
+    }
+
+    #[tokio::test]
+    async fn all_tenants_together_leave_some_to_the_platform() {
+        let common = Common::new(1, 2);
+        let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(1, 1) }.with(&common);
+        let tenant = |number| Holder::Tenant(Uuid::from_u128(number));
+        let held = [shares.turn(tenant(1)).await.unwrap(), shares.turn(tenant(2)).await.unwrap()];
+        assert_eq!(shares.turn(tenant(3)).await.unwrap_err(), Crowded::Time);
+        assert!(shares.turn(Holder::Platform).await.is_ok());
+        drop(held);
+        assert!(shares.turn(tenant(3)).await.is_ok());
     }
 
     #[tokio::test]

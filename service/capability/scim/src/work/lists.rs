@@ -8,10 +8,11 @@
 use std::ops::AddAssign;
 
 use directory::{Listing, Looks, Population, Reach, Start};
-use platform::work::Slot;
+use platform::work::{Heavy, Slot};
 use scim_core::condition::Condition;
 use scim_core::{ErrorType, ScimError};
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 use web::{Code, OrganizationCaller, Problem};
 
 use crate::resources::refusal;
@@ -47,6 +48,18 @@ pub(crate) const LOOKING_AT_ONCE: usize = 3;
 pub(crate) struct Turn {
     _slot: Slot,
     _place: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Waits for a turn of `tenant`, and then for a place.
+    ///
+    /// # Errors
+    /// `rate.limited` where enough of the tenant wait already, `unavailable` where all together do.
+    pub(crate) async fn wait(heavy: &Heavy, tenant: Uuid, states: &States) -> Result<Self, Problem> {
+        let slot = heavy.admit(tenant, 0).await?;
+        let place = states.looking.clone().acquire_owned().await.map_err(Problem::internal)?;
+        Ok(Self { _slot: slot, _place: place })
+    }
 }
 
 /// What is asked for, as far as it costs.
@@ -102,9 +115,7 @@ impl ListPrice {
         states: &States,
     ) -> Result<Option<Turn>, Problem> {
         let turn = if self.looked_at > TOGETHER {
-            let slot = caller.service.heavy.admit(caller.tenant(), 0).await?;
-            let place = states.looking.clone().acquire_owned().await.map_err(Problem::internal)?;
-            Some(Turn { _slot: slot, _place: place })
+            Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?)
         } else {
             None
         };
