@@ -90,25 +90,20 @@ pub(super) async fn with_store<T>(
 }
 
 pub(crate) async fn run(what: Key, config: Config) -> anyhow::Result<ExitCode> {
-    with_store(config, async |service| {
-        let ctx = ctx();
-        match what {
-            Key::Create { role, name, tenant, json } => {
-                create(service, &ctx, &role, name, tenant, json).await?;
-            }
-            Key::List { json } => list(service, json).await?,
-            Key::Revoke { id } => {
-                service
-                    .db
-                    .write_platform(&ctx, async |tx| authz::revoke(tx, id).await)
-                    .await
-                    .map_err(failed)?;
-                println!("revoked {id}");
-            }
+    with_store(config, async |service| perform(what, service).await).await
+}
+
+async fn perform(what: Key, service: &Service) -> anyhow::Result<ExitCode> {
+    let ctx = ctx();
+    match what {
+        Key::Create { role, name, tenant, json } => create(service, &ctx, &role, name, tenant, json).await?,
+        Key::List { json } => list(service, json).await?,
+        Key::Revoke { id } => {
+            service.db.write_platform(&ctx, async |tx| authz::revoke(tx, id).await).await.map_err(failed)?;
+            println!("revoked {id}");
         }
-        Ok(ExitCode::SUCCESS)
-    })
-    .await
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn create(

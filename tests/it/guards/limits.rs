@@ -39,7 +39,7 @@ const NOT_IN_THE_TABLE: [(&str, &str, &str); 29] = [
     ("platform/src/http/tokens.rs", "KEPT_MAX", "tokens of the operator's own backends, a few in all"),
     ("platform/src/store/integrity.rs", "FINDING_MAX", "how much of a finding is shown"),
     (
-        "platform/src/tx/writes.rs",
+        "platform/src/tx/inserts.rs",
         "PARAMETERS_MAX",
         "how many rows go into one statement, not how many there are",
     ),

@@ -193,12 +193,6 @@ async fn requests(
     states: &States,
 ) -> Result<Page<ScimRequest>, Problem> {
     let name = ids.key("organization")?;
-    let text = query.search.as_deref().filter(|text| !text.is_empty());
-    // It reads the bodies of all that are kept.
-    let _turn = match text {
-        Some(_) => Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?),
-        None => None,
-    };
     let binding = format!(
         "scim-requests {} {name} {:?} {:?} {:?} {:?} {:?} {:?}",
         caller.tenant(),
@@ -211,6 +205,12 @@ async fn requests(
     );
     let position = Position::of(&query.list(), &binding)?;
     let before = position.after_id()?;
+    let text = query.search.as_deref().filter(|text| !text.is_empty());
+    // It reads the bodies of all that are kept.
+    let _turn = match text {
+        Some(_) => Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?),
+        None => None,
+    };
     let rows = caller
         .read(async |view| {
             let organization = tenancy::organization_named(view, name).await?;

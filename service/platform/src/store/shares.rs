@@ -107,11 +107,13 @@ impl Shares {
             // Whoever stands in a line holds it too.
             lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
         }
-        let (share, common) = match holder {
-            Holder::Tenant(_) => (self.tenant, self.common.clone()),
-            Holder::Platform => (self.platform, Common::nothing()),
+        let new = || {
+            let line = match holder {
+                Holder::Tenant(_) => Line { common: self.common.clone(), ..Line::new(self.tenant) },
+                Holder::Platform => Line::new(self.platform),
+            };
+            Arc::new(Line { patience: self.patience, ..line })
         };
-        let new = || Arc::new(Line { common, patience: self.patience, ..Line::new(share) });
         lines.entry(holder).or_insert_with(new).clone()
     }
 

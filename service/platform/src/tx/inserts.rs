@@ -1,4 +1,4 @@
-//! Rows that a tenant's transaction puts in.
+//! Rows that a transaction puts in.
 
 use entity::scope::TenantOwned;
 use sea_orm::sea_query::{Expr, OnConflict, Query};
@@ -7,9 +7,34 @@ use sea_orm::{
     ModelTrait, QueryTrait as _, Select,
 };
 
-use super::Tx;
-use super::writes::PARAMETERS_MAX;
+use super::{Reads, Tx};
 use crate::DbError;
+
+/// Parameters that one statement may carry: SQLite's limit, the smaller one.
+const PARAMETERS_MAX: usize = 30_000;
+
+/// Inserts rows that name their own tenant.
+pub(super) async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+{
+    insert_each::<M::Entity>(reads, rows.into_iter().map(|row| row.into_active_model().reset_all())).await
+}
+
+/// Inserts rows, as many to a statement as its parameters allow.
+#[allow(clippy::disallowed_methods, reason = "this is the door")]
+async fn insert_each<E: EntityTrait>(
+    reads: &Reads,
+    rows: impl Iterator<Item = E::ActiveModel>,
+) -> Result<(), DbError> {
+    let columns = E::Column::iter().count().max(1);
+    let mut rows = rows.peekable();
+    while rows.peek().is_some() {
+        let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
+        E::insert_many(batch).exec_without_returning(&reads.connection).await?;
+    }
+    Ok(())
+}
 
 impl Tx {
     /// Inserts one row of this tenant.
@@ -58,20 +83,13 @@ impl Tx {
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses one.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn insert_all<M>(&self, rows: Vec<M>) -> Result<(), DbError>
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
         M::Entity: TenantOwned,
     {
         self.writes.touched();
-        let columns = <M::Entity as EntityTrait>::Column::iter().count().max(1);
-        let mut rows = rows.into_iter().map(|row| self.own(row)).peekable();
-        while rows.peek().is_some() {
-            let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
-            M::Entity::insert_many(batch).exec_without_returning(&self.connection).await?;
-        }
-        Ok(())
+        insert_each::<M::Entity>(self, rows.into_iter().map(|row| self.own(row))).await
     }
 
     /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.

@@ -3,7 +3,8 @@
 use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
 use uuid::Uuid;
 
-use super::writes::{AuditRecord, Event, insert_rows, primary_key, replace};
+use super::inserts::insert_rows;
+use super::writes::{AuditRecord, Event, primary_key, replace};
 use super::{Ctx, PlatformTx, Target, Tx};
 use crate::DbError;
 

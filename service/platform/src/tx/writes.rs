@@ -13,12 +13,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::inserts::insert_rows;
 use super::{Ctx, PlatformTx, Reads, Target, Tx};
 use crate::jobs::Job;
 use crate::{DbError, Timestamp, ids};
-
-/// Parameters that one statement may carry: SQLite's limit, the smaller one.
-pub(super) const PARAMETERS_MAX: usize = 30_000;
 
 /// Something that happened, told to whoever subscribed after the commit.
 pub trait Event: Serialize {
@@ -179,20 +177,6 @@ async fn insert_job(
     #[allow(clippy::disallowed_methods, reason = "the row names its own tenant")]
     let insert = job::Entity::insert(row.into_active_model().reset_all()).on_conflict(nothing);
     insert.exec_without_returning(&reads.connection).await?;
-    Ok(())
-}
-
-#[allow(clippy::disallowed_methods, reason = "this is the door: the rows name their own tenant")]
-pub(super) async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
-where
-    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-{
-    let columns = <M::Entity as EntityTrait>::Column::iter().count().max(1);
-    let mut rows = rows.into_iter().map(|row| row.into_active_model().reset_all()).peekable();
-    while rows.peek().is_some() {
-        let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
-        M::Entity::insert_many(batch).exec_without_returning(&reads.connection).await?;
-    }
     Ok(())
 }
 
