@@ -115,7 +115,7 @@ impl Dispatcher {
             let begun = Instant::now();
             let told = async {
                 self.drain().await?;
-                self.hear().await
+                hear(&self.db).await
             };
             if let Err(error) = told.await {
                 tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained");
@@ -211,41 +211,6 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Passes on what was told since the last look, by whichever replica: caches forget, streams go on.
-    ///
-    /// # Errors
-    /// [`DbError`] if the store fails; the same events are passed on later.
-    pub async fn hear(&self) -> Result<(), DbError> {
-        loop {
-            let after = self.db.told();
-            let new = async |view: &PlatformView| {
-                let last = view.one(view.platform::<outbox_state::Entity>()).await?;
-                let last = last.map_or(0, |state| state.last_sequence);
-                if after.is_none() || Some(last) == after {
-                    return Ok((last, Vec::new()));
-                }
-                let select = view.across::<outbox_event::Entity>().select_only();
-                let select = select
-                    .columns([outbox_event::Column::Sequence, outbox_event::Column::Type])
-                    .column(outbox_event::Column::TenantId)
-                    .filter(outbox_event::Column::Sequence.gt(after))
-                    .order_by_asc(outbox_event::Column::Sequence);
-                let rows: Vec<(i64, String, Option<Uuid>)> = view.tuples(select.limit(HEARD_MAX)).await?;
-                Ok::<_, DbError>((last, rows))
-            };
-            let (last, rows) = self.db.read_platform(new).await?;
-            for (_, kind, tenant) in &rows {
-                self.db.hear(kind, *tenant);
-            }
-            let more = rows.len() as u64 == HEARD_MAX;
-            let reached = rows.last().filter(|_| more).map_or(last, |row| row.0);
-            self.db.set_told(reached);
-            if !more {
-                return Ok(());
-            }
-        }
-    }
-
     /// So many events that one transaction stays bounded.
     async fn fitting(&self, view: &PlatformView, most: u64) -> Result<u64, DbError> {
         let mut rows = 1;
@@ -295,6 +260,42 @@ impl Dispatcher {
         tx.execute(&sql, vec![tx.now().into(), first.into(), list]).await?;
         tx.execute("UPDATE outbox_state SET last_sequence = $1", vec![last.into()]).await?;
         Ok(Batch { dispatched: events.len(), is_full: events.len() as u64 == most })
+    }
+}
+
+/// Passes on what was told since the last look, by whichever replica: caches forget, streams go on. The first look only sees how far it
+/// is, so it comes before anything is remembered.
+///
+/// # Errors
+/// [`DbError`] if the store fails; the same events are passed on later.
+pub async fn hear(db: &Db) -> Result<(), DbError> {
+    loop {
+        let after = db.told();
+        let new = async |view: &PlatformView| {
+            let last = view.one(view.platform::<outbox_state::Entity>()).await?;
+            let last = last.map_or(0, |state| state.last_sequence);
+            if after.is_none() || Some(last) == after {
+                return Ok((last, Vec::new()));
+            }
+            let select = view.across::<outbox_event::Entity>().select_only();
+            let select = select
+                .columns([outbox_event::Column::Sequence, outbox_event::Column::Type])
+                .column(outbox_event::Column::TenantId)
+                .filter(outbox_event::Column::Sequence.gt(after))
+                .order_by_asc(outbox_event::Column::Sequence);
+            let rows: Vec<(i64, String, Option<Uuid>)> = view.tuples(select.limit(HEARD_MAX)).await?;
+            Ok::<_, DbError>((last, rows))
+        };
+        let (last, rows) = db.read_platform(new).await?;
+        for (_, kind, tenant) in &rows {
+            db.hear(kind, *tenant);
+        }
+        let more = rows.len() as u64 == HEARD_MAX;
+        let reached = rows.last().filter(|_| more).map_or(last, |row| row.0);
+        db.set_told(reached);
+        if !more {
+            return Ok(());
+        }
     }
 }
 
