@@ -55,13 +55,16 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     metrics();
     let transport = mail::Transport::new(&config.smtp).map_err(|problem| anyhow!(problem))?;
     let service = open(config, clock).await?;
-    let first_key = authz::ensure_bootstrap(&service)
-        .await
-        .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
+    // What changes from here on is heard, also what a replica tells before our own dispatcher looks.
+    platform::outbox::hear(&service.db).await?;
     let limits = Arc::new(Limits::new(service.strangers.clone()));
     let (stop, stopped) = watch::channel(false);
     let (log, writer) = scim::request_log(&service);
     let server = serve(&service, &limits, Arc::new(log), listener)?;
+    // Last of what may fail: it is shown once.
+    let first_key = authz::ensure_bootstrap(&service)
+        .await
+        .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
     let handle = server.handle();
     let serving = rt::spawn(server);
     let working = rt::spawn(worker::run(service.clone(), transport, limits, writer, stopped));

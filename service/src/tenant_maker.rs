@@ -38,7 +38,9 @@ impl sso::TenantMaker for Provisions {
             let (row, parameters) = new.into_row(service).await?;
             let mut id = row.id;
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
-            match service.db.write(ctx, id, work).await {
+            // Of its own: it stands whatever becomes of the sign-in, which is asked again until the tenant is there.
+            let ctx = ctx.apart();
+            match service.db.write(&ctx, id, work).await {
                 Ok(_) => {}
                 // Somebody else of the same organization came at the same moment.
                 Err(problem)

@@ -57,6 +57,7 @@ async fn a_realm_tenant_has_its_own_issuer_and_keys() {
     let (app, issuer) = world().await;
     app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"kind": "realm", "externalId": "org_acme"}})).await;
     let done = exchange(&app, &issuer.token("ann", "org_acme")).await.expect(200);
+    assert_eq!(app.audit("session.open").await.len(), 1, "also where the key was not at hand");
     let claims = app
         .operator
         .form("/oauth2/introspect", &[("token", done["token"].as_str().unwrap())])

@@ -3,6 +3,7 @@
 //!
 //! Stories about one store return at once on the other.
 
+mod answers;
 mod first_start;
 mod full;
 mod mixed;

@@ -19,6 +19,8 @@ mod writes;
 
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -86,6 +88,29 @@ pub struct Ctx {
     pub idempotency: Option<IdempotencyMark>,
     /// Whether this only rehearses: rows are written to a copy, but nobody is told and nothing leaves.
     pub rehearsal: bool,
+    /// What became of the request's changes so far.
+    pub changes: Changes,
+}
+
+/// How many transactions of a request changed something for good, or may have; copies count together.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Arc<AtomicUsize>);
+
+impl Changes {
+    /// Whether a request that fails now may have changed something.
+    pub fn may_be_made(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    /// A COMMIT is about to be sent. Whoever is cut off from here on doesn't know what became of it.
+    fn commit(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It certainly wasn't done.
+    fn refused(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Ctx {
@@ -97,7 +122,16 @@ impl Ctx {
             ip_address: None,
             idempotency: None,
             rehearsal: false,
+            changes: Changes::default(),
         }
+    }
+}
+
+impl Ctx {
+    /// The same caller, for work that stands whatever becomes of the request: it is none of the request's changes.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { idempotency: None, changes: Changes::default(), ..self.clone() }
     }
 }
 
@@ -272,6 +306,7 @@ impl Db {
     }
 
     async fn commit(&self, reads: Reads, writes: Writes) -> Result<(), DbError> {
+        let changes = writes.changes();
         let rung = match writes.flush(&reads).await {
             Ok(rung) => rung,
             Err(error) => {
@@ -279,7 +314,12 @@ impl Db {
                 return Err(error);
             }
         };
-        self.commit_connection(reads.connection).await?;
+        changes.iter().for_each(Changes::commit);
+        let committed = self.commit_connection(reads.connection).await;
+        if committed.as_ref().is_err_and(|error| !matches!(error, DbError::Unknown(_))) {
+            changes.iter().for_each(Changes::refused);
+        }
+        committed?;
         if rung.jobs {
             self.jobs_ready().notify_one();
         }

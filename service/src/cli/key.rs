@@ -69,13 +69,7 @@ pub(super) fn failed(problem: Problem) -> anyhow::Error {
 
 /// Who acts here.
 pub(super) fn ctx() -> Ctx {
-    Ctx {
-        actor: Actor::new("operator", "cli"),
-        request_id: None,
-        ip_address: None,
-        idempotency: None,
-        rehearsal: false,
-    }
+    Ctx { actor: Actor::new("operator", "cli"), ..Ctx::system("cli") }
 }
 
 /// Opens the store, does `work` with it and closes it, so that its files are whole when the command ends.

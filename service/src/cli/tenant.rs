@@ -31,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(150);
 /// If no server takes a run on in this time, the command does it itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What stands before the failure of a look at what a command did.
+const MADE: &str = "the change is made, but what became of it can't be shown";
+
 const EXAMPLES: &str = "Examples:
   tenantry tenant create acme --name 'Acme GmbH' --plan pro --owner it@acme.example
   tenantry tenant create acme --name Acme --backend keycloak --kind realm --isolation private --driver azure --region westeurope
@@ -188,7 +191,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             let id = row.id;
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(service, id, wait, json, &["active"]).await
+            finish(service, id, wait, json, &["active"]).await.context(MADE)
         }
         Command::List { status, json } => list(service, status, json).await,
         Command::Show(one) => {
@@ -214,7 +217,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             let period = TimeDelta::from_std(period).unwrap_or_default();
             let work = async |tx: &mut Tx| provisioning::delete(tx, period).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(service, id, !no_wait, one.json, &["deleted"]).await
+            finish(service, id, !no_wait, one.json, &["deleted"]).await.context(MADE)
         }
         Command::Export { tenant } => {
             let id = named(service, &tenant).await?;
@@ -241,7 +244,7 @@ async fn change(
 ) -> anyhow::Result<ExitCode> {
     let id = named(service, &one.tenant).await?;
     service.db.write(ctx, id, work).await.map_err(failed)?;
-    show(service, id, one.json).await?;
+    show(service, id, one.json).await.context(MADE)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -17,7 +17,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use futures_util::FutureExt as _;
 use platform::crypto::sha256;
-use platform::tx::IdempotencyMark;
+use platform::tx::{Changes, IdempotencyMark};
 use platform::{Actor, Ctx};
 use policy_core::allows;
 use tokio::time::timeout;
@@ -134,21 +134,32 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
+    let changes = http_request.extensions().get::<Caller>().map(|caller| caller.ctx.changes.clone());
+    let response = truthful(&changes.unwrap_or_default(), response);
     // The answer may go on for long; the body's room is others' from here on.
     http_request.extensions_mut().remove::<ReadBody>();
     note(&keeper, &rules, &http_request, body, &response, started);
     settle(&keeper, &rules, &http_request, ended.then(|| response.status()));
     let mut response = match mark {
         None => response,
-        Some(mark) => match idempotency::finish(&keeper.service, &mark, response).await {
-            Ok(response) => response,
-            Err(problem) => HttpResponse::from_error(problem),
-        },
+        Some(mark) => idempotency::finish(&keeper.service, &mark, response).await,
     };
     if let Some(allowance) = admitted.allowance {
         allowance.write(response.headers_mut(), keeper.service.db.clock().now());
     }
     Ok(ServiceResponse::new(http_request, response))
+}
+
+/// A failure says that nothing was changed only where nothing was.
+fn truthful(changes: &Changes, response: HttpResponse) -> HttpResponse {
+    let problem = response.error().and_then(|error| error.as_error::<Problem>());
+    match problem.filter(|problem| problem.code.is_unavailable()) {
+        Some(problem) if changes.may_be_made() => {
+            let (cause, retry_after) = (problem.cause.clone(), problem.retry_after);
+            HttpResponse::from_error(Problem { cause, retry_after, ..Problem::new(Code::OutcomeUnknown) })
+        }
+        _ => response,
+    }
 }
 
 /// Gives back the place that the request took, or counts its failure for the one who is known to have made it. A handler that was cut off
@@ -251,6 +262,7 @@ async fn admit(
         ip_address: address,
         idempotency: None,
         rehearsal: false,
+        changes: Changes::default(),
     };
     let (principal, credential) = match authenticate(keeper, rules, request).await {
         Ok(known) => known.unzip(),

@@ -6,12 +6,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody as _, to_bytes};
+use actix_web::dev::ResponseHead;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use chrono::TimeDelta;
 use entity::platform::idempotency_record::{Column, Entity, Model};
 use platform::tx::IdempotencyMark;
-use platform::{Ctx, Work};
+use platform::{Ctx, PlatformTx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
@@ -122,52 +123,58 @@ fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<Ht
     Ok(response.body(reply.body))
 }
 
-/// Keeps the reply, or frees the key if nothing came of the request.
+/// Keeps the reply, or frees the key if nothing came of the request. Where the store fails meanwhile the reply goes out all the same: what
+/// it says is so, and a repeat finds the record as the work left it.
 pub(crate) async fn finish(
     service: &Service,
     mark: &IdempotencyMark,
     response: HttpResponse,
-) -> Result<HttpResponse, Problem> {
+) -> HttpResponse {
     if response.status().is_success()
         && !matches!(response.body().size(), BodySize::None | BodySize::Sized(..=REPLY_BYTES_MAX))
     {
         // Too large to be kept: a repeat is told that the work took effect and its reply was lost.
-        return Ok(response);
+        return response;
     }
     let (head, body) = response.into_parts();
-    let body = to_bytes(body).await.map_err(|_| Problem::internal("the reply's body broke off"))?;
-    let status = head.status();
-    let ctx = Ctx::system("idempotency");
-    let names = vec![mark.principal.clone().into(), mark.key.clone().into()];
-    if status.is_success() {
+    let Ok(body) = to_bytes(body).await else {
+        return HttpResponse::from_error(Problem::internal("the reply's body broke off"));
+    };
+    let response = head.set_body(body.clone()).map_into_boxed_body();
+    if let Err(problem) = keep(service, mark, response.head(), &body).await {
+        tracing::warn!(cause = problem.cause, "an idempotency record could not be finished");
+    }
+    response
+}
+
+async fn keep(
+    service: &Service,
+    mark: &IdempotencyMark,
+    head: &ResponseHead,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let mut values = vec![mark.principal.clone().into(), mark.key.clone().into()];
+    let sql = if head.status.is_success() {
         let headers = HEADERS.iter().filter_map(|name| {
             let value = head.headers().get(name)?.to_str().ok()?;
             Some((name.as_str().to_owned(), value.to_owned()))
         });
-        let reply = Reply { status: status.as_u16(), headers: headers.collect(), body: body.to_vec() };
+        let reply = Reply { status: head.status.as_u16(), headers: headers.collect(), body: body.to_vec() };
         let plain = serde_json::to_vec(&reply).map_err(Problem::internal)?;
-        let sealed = service.envelope.seal("idempotency", &binding(&mark.principal, &mark.key), &plain)?;
-        let sql = "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2";
-        let values = [names, vec![sealed.into()]].concat();
-        service
-            .db
-            .write_platform(&ctx, async |tx| {
-                tx.housekeeping();
-                tx.execute(sql, values).await
-            })
-            .await?;
+        let binding = binding(&mark.principal, &mark.key);
+        values.push(service.envelope.seal("idempotency", &binding, &plain)?.into());
+        "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2"
     } else {
         // A refusal changed nothing: the caller may mend the request and use the key again.
-        let sql = "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'";
-        service
-            .db
-            .write_platform(&ctx, async |tx| {
-                tx.housekeeping();
-                tx.execute(sql, names).await
-            })
-            .await?;
-    }
-    Ok(head.set_body(body).map_into_boxed_body())
+        "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'"
+    };
+    let ctx = Ctx::system("idempotency");
+    let work = async |tx: &mut PlatformTx| {
+        tx.housekeeping();
+        tx.execute(sql, values).await
+    };
+    service.db.write_platform(&ctx, work).await?;
+    Ok(())
 }
 
 fn binding(principal: &str, key: &str) -> Vec<u8> {

@@ -218,9 +218,7 @@ impl From<DbError> for Problem {
             _ => Code::Internal,
         };
         let cause = Some(platform::chain(&error));
-        let passes =
-            matches!(code, Code::Unavailable | Code::StoreFull | Code::StoreMoved | Code::OutcomeUnknown);
-        let retry_after = passes.then_some(1);
+        let retry_after = (code.is_unavailable() || code == Code::OutcomeUnknown).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }
 }

@@ -206,15 +206,20 @@ async fn a_client_proves_itself_by_its_key() {
         change(&mut claims);
         signed(claims)
     };
-    let ask = async |assertion: &str| {
+    let ask_for = async |scope: &str, assertion: &str| {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", assertion),
+            ("scope", scope),
         ];
         app.anyone().form("/oauth2/token", &form).await
     };
+    let ask = async |assertion: &str| ask_for("scim", assertion).await;
     let good = claims(&|_| ());
+    let refused = ask_for("everything", &good).await;
+    assert_eq!((refused.status.as_u16(), refused.json()["error"].as_str()), (400, Some("invalid_scope")));
+    // Refused for something else it isn't used up.
     let token = ask(&good).await.expect(200)["access_token"].as_str().unwrap().to_owned();
     assert_eq!(app.operator.with(token).get("/scim/v2/Users").await.status, 200);
     for (why, assertion) in [

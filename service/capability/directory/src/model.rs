@@ -94,6 +94,11 @@ pub(crate) fn changed_names(before: Option<&Map<String, Value>>, after: &Map<Str
     new.chain(gone).cloned().collect()
 }
 
+/// What a person is called on pages and in mails.
+pub fn name_of(user: &entity::directory::user::Model) -> &str {
+    user.display_name.as_deref().unwrap_or(&user.user_name)
+}
+
 fn display_name(resource: &Map<String, Value>) -> Option<String> {
     let name = resource.get("name").and_then(Value::as_object);
     let part = |part: &str| name.and_then(|name| text(name, part));

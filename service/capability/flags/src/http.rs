@@ -12,6 +12,7 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::flags::flag::{Column, Entity, Model};
 use flags_core::{Context, Definition, Kind, Prerequisite, Rule};
+use platform::{Tx, View};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -267,27 +268,24 @@ async fn delete_flag(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Prob
     Ok(NoContent)
 }
 
-async fn evaluate(caller: &TenantCaller) -> Result<Vec<Evaluated>, Problem> {
-    caller
-        .read(async |view| {
-            let tenant = tenancy::get(view).await?;
-            evaluation::of_tenant(view, &tenant).await
-        })
-        .await
+async fn evaluate(view: &View) -> Result<Vec<Evaluated>, Problem> {
+    let tenant = tenancy::get(view).await?;
+    evaluation::of_tenant(view, &tenant).await
 }
 
 async fn list_tenant_flags(caller: TenantCaller) -> Result<Json<TenantFlags>, Problem> {
-    let items = evaluate(&caller).await?.into_iter().map(TenantFlag::from).collect();
+    let items = caller.read(evaluate).await?.into_iter().map(TenantFlag::from).collect();
     Ok(Json(TenantFlags { items }))
 }
 
-async fn one(caller: &TenantCaller, key: &str) -> Result<TenantFlag, Problem> {
-    let found = evaluate(caller).await?.into_iter().find(|flag| flag.key == key);
+async fn one(view: &View, key: &str) -> Result<TenantFlag, Problem> {
+    let found = evaluate(view).await?.into_iter().find(|flag| flag.key == key);
     found.map(TenantFlag::from).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 async fn get_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<TenantFlag>, Problem> {
-    Ok(Json(one(&caller, ids.key("key")?).await?))
+    let key = ids.key("key")?;
+    Ok(Json(caller.read(async |view| one(view, key).await).await?))
 }
 
 async fn set_tenant_flag(
@@ -296,8 +294,11 @@ async fn set_tenant_flag(
     Body(input): Body<OverrideInput>,
 ) -> Result<Json<TenantFlag>, Problem> {
     let key = ids.key("key")?;
-    caller.write(async |tx| ops::set_override(tx, key, &input.variant).await).await?;
-    Ok(Json(one(&caller, key).await?))
+    let set = async |tx: &mut Tx| {
+        ops::set_override(tx, key, &input.variant).await?;
+        one(tx, key).await
+    };
+    Ok(Json(caller.write(set).await?))
 }
 
 async fn clear_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<NoContent, Problem> {

@@ -26,7 +26,7 @@ pub(crate) async fn name(
     };
     let detail = "must be an active user of the tenant: an id, or a user name of the organization";
     let person = person.filter(|person| person.active).ok_or_else(|| Problem::invalid("/inviter", detail))?;
-    Ok(fit(&person.display_name.unwrap_or(person.user_name)))
+    Ok(fit(directory::name_of(&person)))
 }
 
 /// A name as it fits into one line.

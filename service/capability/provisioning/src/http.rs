@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, Tenant, TenantEvent};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
@@ -125,15 +125,26 @@ async fn create_tenant(
     request: HttpRequest,
     Body(input): Body<NewTenant>,
 ) -> Result<HttpResponse, Problem> {
+    let begun = Instant::now();
     let db = &caller.service.db;
     let (row, parameters) = input.into_row(&caller.service).await?;
     let id = row.id;
     let mut row = db.write(&caller.ctx, id, async |tx| ops::create(tx, row, parameters).await).await?;
     if let Some(wait) = wait(&request) {
-        let until = Instant::now() + wait;
-        while row.status == "provisioning" && Instant::now() < until {
-            sleep(LOOK).await;
-            row = db.read(id, async |view| tenancy::get(view).await).await?;
+        // It is made, whatever comes now: who can't be told that it is active hears that it is accepted.
+        let until = begun + wait.min(caller.service.config.server.request_timeout.mul_f32(0.8));
+        let look = async {
+            while row.status == "provisioning" {
+                sleep(LOOK).await;
+                match db.read(id, async |view| tenancy::get(view).await).await {
+                    Ok(now) => row = now,
+                    Err(_) => break,
+                }
+            }
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            let _ = timeout(left, look).await;
         }
     }
     let location = format!("/api/v1/tenants/{id}");

@@ -125,29 +125,18 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
     if over || client.kind != "client" {
         return Err(unauthenticated());
     }
-    match (&client.jwks, assertion, &credentials.client_secret) {
+    let proof = match (&client.jwks, assertion, &credentials.client_secret) {
         (Some(jwks), Some(assertion), None) => {
-            let claims = verify(service, &client, jwks, assertion).ok_or_else(unauthenticated)?;
-            let take = async |tx: &mut Tx| take(tx, id, claims).await;
-            service.db.write(ctx, tenant, take).await?;
+            Proof::Assertion(verify(service, &client, jwks, assertion).ok_or_else(unauthenticated)?)
         }
         (None, None, Some(secret)) => {
             let (hash, mac) = (&client.secret_hash, client.secret_mac.as_deref());
             let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
             let right = service.secrets.recognise(secret, stored).await?.right();
-            let missing_mac = right.ok_or_else(unauthenticated)?;
-            let note = async |tx: &mut Tx| -> Result<(), Problem> {
-                if let Some(mac) = missing_mac {
-                    let sql = "UPDATE scim_token SET secret_mac = $3 WHERE tenant_id = $1 AND id = $2";
-                    tx.execute(sql, vec![id.into(), mac.into()]).await?;
-                }
-                tx.record("scim_client.authenticate", Target::new("scim_token", id));
-                Ok(())
-            };
-            service.db.write(ctx, tenant, note).await?;
+            Proof::Secret { missing_mac: right.ok_or_else(unauthenticated)? }
         }
         _ => return Err(unauthenticated()),
-    }
+    };
     if credentials
         .scope
         .as_deref()
@@ -157,7 +146,27 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
         return Err(Problem::detailed(Code::BodyMalformed, detail).dialect("invalid_scope"));
     }
     let access = AccessToken { client: id, until: now.timestamp() + LIFETIME_SECONDS };
-    Ok(Granted { access_token: access.seal(service)?, expires_in: LIFETIME_SECONDS, scope: SCOPE })
+    let granted = Granted { access_token: access.seal(service)?, expires_in: LIFETIME_SECONDS, scope: SCOPE };
+    // Last: an assertion is used up, and whoever was refused for something else may send it again.
+    let note = async |tx: &mut Tx| match proof {
+        Proof::Assertion(claims) => take(tx, id, claims).await,
+        Proof::Secret { missing_mac } => {
+            if let Some(mac) = missing_mac {
+                let sql = "UPDATE scim_token SET secret_mac = $3 WHERE tenant_id = $1 AND id = $2";
+                tx.execute(sql, vec![id.into(), mac.into()]).await?;
+            }
+            tx.record("scim_client.authenticate", Target::new("scim_token", id));
+            Ok(())
+        }
+    };
+    service.db.write(ctx, tenant, note).await?;
+    Ok(granted)
+}
+
+/// By what a client is known.
+enum Proof {
+    Assertion(Claims),
+    Secret { missing_mac: Option<Vec<u8>> },
 }
 
 /// What an assertion says (RFC 7523, section 3).

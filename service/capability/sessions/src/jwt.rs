@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::sessions::session;
-use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use web::{Problem, Service};
 
 use crate::keys::Keyring;
 use crate::model::Subject;
+use crate::signing::{Signers, Unsigned};
 
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -62,15 +63,13 @@ pub struct Minted {
 /// Signs an access token for a session.
 ///
 /// # Errors
-/// `internal`.
-pub async fn mint(
+/// [`Unsigned`]
+pub fn mint(
     service: &Service,
-    keys: &Keyring,
+    signers: &Signers,
     session: &session::Model,
     subject: &Subject,
-) -> Result<Minted, Problem> {
-    let key = keys.signing(service, subject.realm).await?;
-    keys.signs_for(subject.tenant, subject.realm);
+) -> Result<Minted, Unsigned> {
     let now = service.db.clock().now().timestamp();
     let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
     let claims = Claims {
@@ -88,10 +87,7 @@ pub async fn mint(
         roles: vec![subject.role.clone()],
         plan: subject.plan.clone(),
     };
-    let mut header = Header::new(Algorithm::ES256);
-    header.typ = Some(TYPE.to_owned());
-    header.kid = Some(key.kid.clone());
-    let token = encode(&header, &claims, &key.signs).map_err(Problem::internal)?;
+    let token = signers.sign(subject.realm, Some(TYPE), &claims)?;
     Ok(Minted { token, expires_in: lifetime })
 }
 
@@ -106,11 +102,7 @@ pub async fn sign_for(
     typ: Option<&str>,
     claims: &impl Serialize,
 ) -> Result<String, Problem> {
-    let key = keys.signing(service, realm).await?;
-    let mut header = Header::new(Algorithm::ES256);
-    header.typ = typ.map(ToOwned::to_owned);
-    header.kid = Some(key.kid.clone());
-    encode(&header, claims, &key.signs).map_err(Problem::internal)
+    keys.signing(service, realm).await?.sign(typ, claims)
 }
 
 /// The claims of an ID token that we signed, whether it is over or not: as a hint of who signs out (OpenID Connect RP-Initiated

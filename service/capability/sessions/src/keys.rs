@@ -47,8 +47,8 @@ type Ring = Arc<Vec<Arc<Key>>>;
 #[derive(Clone)]
 pub struct Keyring {
     rings: Cache<Option<Uuid>, Ring>,
-    /// For which realm each tenant's last token was signed.
-    realms: Cache<Uuid, Option<Uuid>>,
+    /// Tenants some of whose tokens are signed with keys of their own.
+    own: Cache<Uuid, ()>,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Keyring {
 impl Default for Keyring {
     fn default() -> Self {
         let rings = Cache::builder().max_capacity(RINGS_MAX).time_to_live(RING_KEPT).build();
-        Self { rings, realms: Cache::new(RINGS_MAX) }
+        Self { rings, own: Cache::new(RINGS_MAX) }
     }
 }
 
@@ -79,21 +79,19 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// Has the key at hand with which a token of `tenant` will be signed, before something is committed that the token belongs to:
-    /// a store that fails in between would leave a session, or a used refresh token, of which the answer says nothing.
-    ///
-    /// # Errors
-    /// `internal`, or `unavailable`.
-    pub async fn ready(&self, service: &Service, tenant: Uuid) -> Result<(), Problem> {
-        if let Some(realm) = self.realms.get(&tenant) {
-            return self.signing(service, realm).await.map(drop);
+    /// The keys with which `tenant`'s tokens are signed, as far as this process has seen any.
+    pub(crate) async fn usual(&self, service: &Service, tenant: Uuid) -> Result<Vec<Arc<Key>>, Problem> {
+        let mut keys = vec![self.signing(service, None).await?];
+        if self.own.contains_key(&tenant) {
+            keys.push(self.signing(service, Some(tenant)).await?);
         }
-        self.ring(service, Some(tenant)).await?;
-        self.signing(service, None).await.map(drop)
+        Ok(keys)
     }
 
     pub(crate) fn signs_for(&self, tenant: Uuid, realm: Option<Uuid>) {
-        self.realms.insert(tenant, realm);
+        if realm.is_some() {
+            self.own.insert(tenant, ());
+        }
     }
 
     /// The key that signs now. A realm without one gets its first.

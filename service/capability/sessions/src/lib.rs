@@ -11,6 +11,7 @@ mod jwt;
 mod keys;
 mod model;
 mod ops;
+mod signing;
 
 pub use browser::{
     BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject,
@@ -24,3 +25,4 @@ pub use ops::{
     NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,
     find, is_live, open, refresh, session_of_refresh, sweep,
 };
+pub use signing::{Signers, Unsigned};

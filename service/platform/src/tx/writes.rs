@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::inserts::insert_rows;
-use super::{Ctx, PlatformTx, Reads, Target, Tx};
+use super::{Changes, Ctx, PlatformTx, Reads, Target, Tx};
 use crate::jobs::Job;
 use crate::{DbError, Timestamp, ids};
 
@@ -81,7 +81,19 @@ impl Writes {
         self.wrote.store(true, Ordering::Relaxed);
     }
 
-    pub(super) async fn flush(self, reads: &Reads) -> Result<Rung, DbError> {
+    /// Whether it does what was asked, and not only keeps a record of a refusal or sweeps.
+    fn is_a_change(&self) -> bool {
+        let only_sweeps = self.housekeeping && self.audit.is_empty() && self.events.is_empty();
+        !only_sweeps && (self.wrote.load(Ordering::Relaxed) || !self.jobs.is_empty())
+    }
+
+    /// Where the request counts its changes, if this is one.
+    pub(super) fn changes(&self) -> Option<Changes> {
+        self.is_a_change().then(|| self.ctx.changes.clone())
+    }
+
+    pub(super) async fn flush(mut self, reads: &Reads) -> Result<Rung, DbError> {
+        let is_a_change = self.is_a_change();
         debug_assert!(
             self.housekeeping || !self.wrote.load(Ordering::Relaxed) || !self.audit.is_empty(),
             "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
@@ -90,6 +102,7 @@ impl Writes {
             run_late(reads, self.late).await?;
             return Ok(Rung { jobs: false, events: Vec::new() });
         }
+        let mark = self.ctx.idempotency.take_if(|_| is_a_change);
         let events = self.events.iter().map(|(kind, tenant, _)| (*kind, *tenant)).collect();
         let rung = Rung { jobs: !self.jobs.is_empty(), events };
         let (now, request_id) = (reads.now, self.ctx.request_id.clone());
@@ -123,7 +136,7 @@ impl Writes {
             insert_job(reads, new, now, request_id.clone()).await?;
         }
         run_late(reads, self.late).await?;
-        if let Some(mark) = self.ctx.idempotency {
+        if let Some(mark) = mark {
             let sql = "UPDATE idempotency_record SET state = 'applied' \
                        WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'";
             reads.mark_applied(sql, vec![mark.principal.into(), mark.key.into()]).await?;

@@ -61,7 +61,7 @@ codes! {
     RateLimited = "rate.limited" 429 "Too many requests.";
     Internal = "internal" 500 "Something went wrong on our side.";
     Unavailable = "unavailable" 503 "The service can't answer right now.";
-    OutcomeUnknown = "store.outcome_unknown" 503 "The store failed while it committed: the change may have been made or not. Read before you repeat it, or repeat it with the same Idempotency-Key.";
+    OutcomeUnknown = "store.outcome_unknown" 503 "The request failed during or after a commit: the change may have been made or not. Read before you repeat it, or repeat it with the same Idempotency-Key.";
     StoreFull = "store.full" 507 "The store has no room left: nothing was written.";
     StoreMoved = "store.moved" 503 "The store is not where it was opened: nothing is read or written until it is back.";
     NotImplemented = "not_implemented" 501 "This is not implemented.";
@@ -135,6 +135,11 @@ codes! {
 }
 
 impl Code {
+    /// Whether the service, not the request, was in the way, and nothing was changed.
+    pub(crate) fn is_unavailable(self) -> bool {
+        matches!(self, Code::Unavailable | Code::StoreFull | Code::StoreMoved)
+    }
+
     /// The catalogue as a page of the documentation.
     pub fn page() -> String {
         let mut page = String::from(

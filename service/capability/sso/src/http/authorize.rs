@@ -130,15 +130,16 @@ async fn realm_authorize_by_form(
     come_in(&caller, &request, &shared, door, &form).await
 }
 
-/// What a request asks for: of its own, or as it was pushed.
-pub(super) async fn parameters(service: &Service, text: &str) -> Result<Parameters, Problem> {
+/// What a request asks for: of its own, or as it was pushed, by that request's id.
+async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option<Uuid>), Problem> {
     let own = parameters::read(text)?;
-    let Some(uri) = own.get("request_uri") else { return Ok(own) };
+    let Some(uri) = own.get("request_uri") else { return Ok((own, None)) };
     let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
-    let (client, pushed) = kept::kept(service, id.ok_or_else(unknown)?, true).await?.ok_or_else(unknown)?;
+    let id = id.ok_or_else(unknown)?;
+    let (client, pushed) = kept::kept(service, id, true).await?.ok_or_else(unknown)?;
     // RFC 9126, section 4: pushed by this client; what else stands in the URL counts for nothing.
-    if own.get("client_id") == Some(&client) { Ok(pushed) } else { Err(unknown()) }
+    if own.get("client_id") == Some(&client) { Ok((pushed, Some(id))) } else { Err(unknown()) }
 }
 
 pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Problem> {
@@ -155,8 +156,12 @@ async fn come_in(
     text: &str,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
+    let (parameters, pushed) = match parameters(service, text).await {
+        Ok(read) => read,
+        Err(problem) => return pages::refusal(problem),
+    };
     let checked = async {
-        let mut parameters = parameters(service, text).await?;
+        let mut parameters = parameters;
         let client = client(service, &parameters).await?;
         let asked = authorize::authorization(&client, &parameters, &door.issuer)?;
         if let Some(realm) = door.realm {
@@ -170,11 +175,15 @@ async fn come_in(
         }
         Ok::<_, NotAuthorized>((parameters, asked))
     };
-    match checked.await {
+    let answered = match checked.await {
         Ok((parameters, asked)) => answer(caller, request, shared, &parameters, asked).await,
         Err(NotAuthorized::Page(problem)) => pages::refusal(problem),
         Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
+    };
+    if let (Some(id), Ok(_)) = (pushed, &answered) {
+        kept::used(service, id).await;
     }
+    answered
 }
 
 /// The browser back to the module.
@@ -301,12 +310,12 @@ pub(super) async fn leave(
             begin(caller, request, shared, &connection, "sign_in", to.continues, to.wishes).await
         }
         Ok(Home::Choice { tenant, connections }) => {
+            let find = async |view: &platform::View| tenancy::get(view).await;
+            let tenant = service.db.read(tenant, find).await?;
             let waiting = match waiting(caller, &to).await {
                 Ok(waiting) => waiting,
                 Err(problem) => return pages::refusal(problem),
             };
-            let find = async |view: &platform::View| tenancy::get(view).await;
-            let tenant = service.db.read(tenant, find).await?;
             let ways: Vec<Way> =
                 connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
             let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});

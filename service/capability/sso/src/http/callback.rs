@@ -12,8 +12,7 @@ use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service};
 
 use super::authorize::connection;
 use super::pages::{self, Jar};
-use crate::ops::arrival::{self, Came, Failed};
-use crate::ops::authorize::{self, Continues};
+use crate::ops::arrival::{self, Came, Failed, Onward, SignedIn};
 use crate::ops::connections::{Connection, Kind};
 use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Secrets, Shared};
@@ -204,12 +203,10 @@ async fn arrive(
             let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
             Ok(pages::html(StatusCode::OK, "proof", &values)?)
         }
-        Came::In(session, cookie) => {
-            let continues: Continues =
-                serde_json::from_value(row.continues.clone()).map_err(Problem::internal)?;
-            let mut response = match continues {
-                Continues::Authorize(asked) => {
-                    let code = authorize::issue_code(service, &caller.ctx, &session, &asked).await?;
+        Came::In(signed_in) => {
+            let SignedIn { session, cookie, tenant, onward } = *signed_in;
+            let mut response = match onward {
+                Onward::Module(asked, code) => {
                     let fields = asked.success(code);
                     if asked.form_post {
                         pages::post(&asked.redirect_uri, &fields)?
@@ -217,29 +214,22 @@ async fn arrive(
                         pages::redirect(&asked.url(&fields))
                     }
                 }
-                Continues::Home | Continues::Test => signed_in(service, &session).await?,
+                Onward::Here { name } => signed_in_page(&tenant.name, &name)?,
             };
             let seconds = pages::seconds_until(service, session.expires_at);
             Jar::Session.set(service, &mut response, &cookie, seconds);
-            remember_tenant(service, request, &mut response, session.tenant_id).await?;
+            remember_tenant(service, request, &mut response, &tenant.slug);
             Ok(response)
         }
     }
 }
 
 /// Puts the tenant in front of those that this browser's chooser shows.
-async fn remember_tenant(
-    service: &Service,
-    request: &HttpRequest,
-    response: &mut HttpResponse,
-    tenant: Uuid,
-) -> Result<(), Problem> {
-    let slug = service.db.read(tenant, async |view: &View| tenancy::get(view).await).await?.slug;
+fn remember_tenant(service: &Service, request: &HttpRequest, response: &mut HttpResponse, slug: &str) {
     let known = Jar::Tenants.get(service, request).unwrap_or_default();
-    let others = known.split('.').filter(|other| web::is_slug(other) && **other != slug).take(4);
-    let all: Vec<&str> = std::iter::once(slug.as_str()).chain(others).collect();
+    let others = known.split('.').filter(|other| web::is_slug(other) && *other != slug).take(4);
+    let all: Vec<&str> = std::iter::once(slug).chain(others).collect();
     Jar::Tenants.set(service, response, &all.join("."), 180 * 86_400);
-    Ok(())
 }
 
 /// Who is signed in here.
@@ -252,8 +242,11 @@ pub(super) async fn signed_in(
         Ok::<_, Problem>((tenancy::get(view).await?, user))
     };
     let (tenant, user) = service.db.read(session.tenant_id, find).await?;
-    let name = user.map(|user| user.display_name.unwrap_or(user.user_name)).unwrap_or_default();
-    pages::html(StatusCode::OK, "signed_in", &json!({"tenant": tenant.name, "name": name}))
+    signed_in_page(&tenant.name, user.as_ref().map(directory::name_of).unwrap_or_default())
+}
+
+fn signed_in_page(tenant: &str, name: &str) -> Result<HttpResponse, Problem> {
+    pages::html(StatusCode::OK, "signed_in", &json!({"tenant": tenant, "name": name}))
 }
 
 async fn saml_metadata(caller: Caller, ids: Ids, shared: Shared) -> Result<HttpResponse, Problem> {

@@ -232,11 +232,11 @@ async fn create_connection(
         "saml" => Some(ops::make_key(&service, caller.tenant(), id).await?),
         _ => None,
     };
-    let kept = row.clone();
-    caller.write(async |tx: &mut Tx| ops::create(tx, kept, key).await).await?;
+    let made = Connection::of(row.clone())?;
+    caller.write(async |tx: &mut Tx| ops::create(tx, row, key).await).await?;
     let location =
         format!("/api/v1/tenants/{}/organizations/{organization_id}/connections/{id}", caller.tenant());
-    Ok(Created(location, view(&service, Connection::of(row)?)))
+    Ok(Created(location, view(&service, made)))
 }
 
 async fn list_connections(
@@ -302,8 +302,8 @@ async fn update_connection(
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
         ops::update(tx, row).await
     };
-    let row = caller.write(work).await?;
-    Ok(Tagged(row.version, view(&service, Connection::of(row)?)))
+    let changed = caller.write(work).await?;
+    Ok(Tagged(changed.row.version, view(&service, changed)))
 }
 
 async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Result<NoContent, Problem> {

@@ -175,9 +175,11 @@ async fn log_out(
             let message = format!("logout:{id}");
             let sid = session_indexes.first().map(String::as_str);
             let once = (message.as_str(), until);
-            logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
             let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
-            match saml::logout_response(service, &shared.saml, connection, &id, relay).await? {
+            // Made before the message is used up: it is taken once, and the provider waits for an answer.
+            let back = saml::logout_response(service, &shared.saml, connection, &id, relay).await?;
+            logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
+            match back {
                 Some(url) => Ok(pages::redirect(&url)),
                 None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
             }

@@ -208,8 +208,6 @@ async fn end(
             frames.push(uri.to_string());
         }
     }
-    let work = async |tx: &mut Tx| sessions::end_browser(tx, ending, Ended::SignedOut).await;
-    service.db.write(&caller.ctx, ending.tenant_id, work).await?;
     let (to, back) = match upstream(service, shared, ending).await? {
         Some((connection, url)) => (Some(url), to.map(|to| (connection, to))),
         None => (to, None),
@@ -219,6 +217,9 @@ async fn end(
         let sealed = service.envelope.seal("afterwards", connection.as_bytes(), to.as_bytes())?;
         Jar::Afterwards.set(service, &mut response, &URL_SAFE_NO_PAD.encode(sealed), AFTERWARDS_SECONDS);
     }
+    // Last: with the session the way to the modules and to the provider is gone.
+    let work = async |tx: &mut Tx| sessions::end_browser(tx, ending, Ended::SignedOut).await;
+    service.db.write(&caller.ctx, ending.tenant_id, work).await?;
     Ok(response)
 }
 

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use entity::sessions::browser_session;
 use entity::sso::sign_in::Model;
+use entity::tenancy::tenant;
 use platform::tx::Event;
 use platform::{Ctx, Target, Tx, Work};
 use sea_orm::sea_query::Expr;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::admission::{self, Admitted};
+use super::authorize::{self, Authorization, Continues};
 use super::connections::Connection;
 use super::policy;
 use super::sign_in::{Step, locked, push};
@@ -153,12 +155,33 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
 /// How a sign-in went on after the provider was believed.
 #[derive(Debug)]
 pub(crate) enum Came {
-    /// Signed in: the browser's session and its cookie.
-    In(Box<browser_session::Model>, String),
+    /// Signed in.
+    In(Box<SignedIn>),
     /// A test: what came, and no session.
     Tested(Box<Profile>),
     /// The person must prove that an account is theirs.
     MustProve(Uuid),
+}
+
+/// A browser that is signed in, and goes on.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) session: browser_session::Model,
+    pub(crate) cookie: String,
+    pub(crate) tenant: tenant::Model,
+    pub(crate) onward: Onward,
+}
+
+/// Where it goes on.
+#[derive(Debug)]
+pub(crate) enum Onward {
+    /// To the module, with a code.
+    Module(Box<Authorization>, String),
+    /// To our own page, which says who is signed in.
+    Here {
+        /// The person's.
+        name: String,
+    },
 }
 
 /// What of a profile the trace keeps: that something came, not what.
@@ -284,8 +307,18 @@ pub(crate) async fn open_session(
     end(service, &mut row, tx.now(), End::Succeeded(Some(user.id)))?;
     let details = json!({"connectionId": row.connection_id, "userId": user.id});
     tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
+    let continues: Continues = serde_json::from_value(row.continues.clone()).map_err(Problem::internal)?;
     tx.update(row).await?;
-    Ok(Came::In(Box::new(session), cookie))
+    // The code with the session: a sign-in that is done has left for the module, whatever fails behind it.
+    let onward = match continues {
+        Continues::Authorize(asked) => {
+            let code = authorize::grant(tx, session.id, &asked).await?;
+            Onward::Module(asked, code)
+        }
+        Continues::Home | Continues::Test => Onward::Here { name: directory::name_of(user).to_owned() },
+    };
+    let tenant = tenancy::get(tx).await?;
+    Ok(Came::In(Box::new(SignedIn { session, cookie, tenant, onward })))
 }
 
 /// What the provider needs to end its own session, as it was sealed.

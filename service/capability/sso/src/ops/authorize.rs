@@ -10,6 +10,7 @@ use platform::{Ctx, Target, Tx, Work};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::connections::identity_issuer;
@@ -198,44 +199,45 @@ pub(crate) async fn issue_code(
     session: &browser_session::Model,
     asked: &Authorization,
 ) -> Result<String, Problem> {
+    service.db.write(ctx, session.tenant_id, async |tx| grant(tx, session.id, asked).await).await
+}
+
+/// The same within the transaction of others, e.g. of the sign-in.
+pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> Result<String, Problem> {
+    tenancy::active(tx).await?;
+    let live = sessions::browser(tx, session).await?;
+    let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
+    let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
+    let user = directory::user(tx, session.organization_id, session.user_id).await?;
+    if !user.is_some_and(|user| user.active) {
+        return Err(Problem::new(Code::UserDeactivated));
+    }
+    if let Some(connection) = session.connection_id {
+        policy::still_holds(tx, session.organization_id, &identity_issuer(connection)).await?;
+    }
     let (code, digest) = one_time_secret(CODE_PREFIX);
-    let work = async |tx: &mut Tx| {
-        tenancy::active(tx).await?;
-        let live = sessions::browser(tx, session.id).await?;
-        let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
-        let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
-        let user = directory::user(tx, session.organization_id, session.user_id).await?;
-        if !user.is_some_and(|user| user.active) {
-            return Err(Problem::new(Code::UserDeactivated));
-        }
-        if let Some(connection) = session.connection_id {
-            policy::still_holds(tx, session.organization_id, &identity_issuer(connection)).await?;
-        }
-        let row = authorization_code::Model {
-            tenant_id: tx.tenant(),
-            digest: digest.to_vec(),
-            organization_id: session.organization_id,
-            user_id: session.user_id,
-            browser_session_id: session.id,
-            client_id: asked.client_id.clone(),
-            redirect_uri: asked.redirect_uri.clone(),
-            code_challenge: asked.code_challenge.clone(),
-            nonce: asked.nonce.clone(),
-            scope: asked.scope.clone(),
-            audience: asked.client_id.clone(),
-            issuer: asked.issuer.clone(),
-            session_id: None,
-            created_at: tx.now(),
-            expires_at: tx.now() + CODE_LIFETIME,
-            used_at: None,
-        };
-        tx.insert(row).await?;
-        sessions::seen_browser(tx, &session).await?;
-        let details = serde_json::json!({"clientId": asked.client_id, "userId": session.user_id});
-        tx.record("authorization.grant", Target::new("browser_session", session.id).with(details));
-        Ok::<_, Problem>(())
+    let row = authorization_code::Model {
+        tenant_id: tx.tenant(),
+        digest: digest.to_vec(),
+        organization_id: session.organization_id,
+        user_id: session.user_id,
+        browser_session_id: session.id,
+        client_id: asked.client_id.clone(),
+        redirect_uri: asked.redirect_uri.clone(),
+        code_challenge: asked.code_challenge.clone(),
+        nonce: asked.nonce.clone(),
+        scope: asked.scope.clone(),
+        audience: asked.client_id.clone(),
+        issuer: asked.issuer.clone(),
+        session_id: None,
+        created_at: tx.now(),
+        expires_at: tx.now() + CODE_LIFETIME,
+        used_at: None,
     };
-    service.db.write(ctx, session.tenant_id, work).await?;
+    tx.insert(row).await?;
+    sessions::seen_browser(tx, &session).await?;
+    let details = serde_json::json!({"clientId": asked.client_id, "userId": session.user_id});
+    tx.record("authorization.grant", Target::new("browser_session", session.id).with(details));
     Ok(code.to_string())
 }
 
@@ -246,8 +248,6 @@ pub(crate) fn list(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn client(uris: &[&str], public: bool) -> module::Model {

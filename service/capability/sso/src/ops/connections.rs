@@ -146,7 +146,7 @@ pub(crate) async fn create(
 }
 
 /// Writes a changed connection.
-pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<connection::Model, Problem> {
+pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connection, Problem> {
     let row = connection::Model { version: row.version + 1, updated_at: tx.now(), ..row };
     tx.update(row.clone()).await?;
     tx.record("connection.update", Target::new("connection", row.id));
@@ -155,7 +155,7 @@ pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<connec
         connection_id: row.id,
         change: "updated",
     });
-    Ok(row)
+    Connection::of(row)
 }
 
 /// Removes a connection. The people who came in by it keep their accounts; their identities name nobody any more.

@@ -7,7 +7,7 @@ use entity::tenancy::{organization, tenant};
 use platform::{Ctx, Tx};
 use quota::Usage;
 use serde_json::{Map, Value, json};
-use sessions::{Keyring, Minted, NewSession, Subject};
+use sessions::{Keyring, Minted, NewSession, Signers, Subject, Unsigned};
 use web::{Code, Problem, Service};
 
 use super::admission::{self, Admitted};
@@ -51,26 +51,15 @@ pub(crate) async fn exchange(
         },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
-    keys.ready(service, tenant).await?;
-    let work = async |tx: &mut Tx| sign_in(tx, service, identity, asked).await;
-    let signed_in = match service.db.write(ctx, tenant, work).await {
+    let work = async |tx: &mut Tx, signers: &Signers| sign_in(tx, (service, signers), identity, asked).await;
+    match keys.write_signed(service, ctx, tenant, &work).await {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
         // have come between our two questions, who is linked and who has the name: then it looks like somebody else.
         Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists | Code::LinkRequired) => {
-            service.db.write(ctx, tenant, async |tx| sign_in(tx, service, identity, asked).await).await?
+            keys.write_signed(service, ctx, tenant, &work).await
         }
-        other => other?,
-    };
-    let subject = subject(service, &signed_in.tenant, &signed_in.user, &signed_in.session);
-    let access = sessions::mint(service, keys, &signed_in.session, &subject).await?;
-    Ok(Exchanged {
-        tenant: signed_in.tenant,
-        organization: signed_in.organization,
-        user: signed_in.user,
-        refresh_token: signed_in.refresh_token,
-        access,
-        usage: signed_in.usage,
-    })
+        other => other,
+    }
 }
 
 /// What a token says about a person: by the issuer at which the session began, else the tenant's own.
@@ -96,27 +85,18 @@ pub(crate) fn subject(
     }
 }
 
-struct SignedIn {
-    tenant: tenant::Model,
-    organization: organization::Model,
-    user: user::Model,
-    session: session::Model,
-    refresh_token: String,
-    usage: Option<Usage>,
-}
-
 async fn sign_in(
     tx: &mut Tx,
-    service: &Service,
+    (service, signers): (&Service, &Signers),
     identity: &Identity,
     asked: &Asked,
-) -> Result<SignedIn, Problem> {
+) -> Result<Exchanged, Unsigned> {
     let tenant = tenancy::active(tx).await?;
     let (user, usage) = match &identity.via {
         Via::Connection(connection, profile) => match admission::admit(tx, connection, profile).await? {
             Admitted::User(user) => (*user, None),
             // There is no page here on which to prove anything.
-            Admitted::MustProve(_) => return Err(Problem::new(Code::LinkRequired)),
+            Admitted::MustProve(_) => return Err(Problem::new(Code::LinkRequired).into()),
         },
         Via::Tenant(_) => match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
             Some(user) => (user, None),
@@ -124,7 +104,7 @@ async fn sign_in(
         },
     };
     if !user.active {
-        return Err(Problem::new(Code::UserDeactivated));
+        return Err(Problem::new(Code::UserDeactivated).into());
     }
     policy::policy(tx, user.organization_id).await?.require(&identity.issuer)?;
     let organization = tenancy::organization(tx, user.organization_id).await?;
@@ -139,7 +119,8 @@ async fn sign_in(
         browser: None,
     };
     let (session, refresh_token) = sessions::open(tx, service, new).await?;
-    Ok(SignedIn { tenant, organization, user, session, refresh_token, usage })
+    let access = sessions::mint(service, signers, &session, &subject(service, &tenant, &user, &session))?;
+    Ok(Exchanged { tenant, organization, user, refresh_token, access, usage })
 }
 
 /// Nobody is linked to this identity yet: the person whom the tenant's own directory calls by this subject, or a new one.

@@ -40,33 +40,34 @@ pub(crate) async fn keep(
     Ok(id)
 }
 
-/// A kept request; a pushed one is used up.
+/// A kept request.
 pub(crate) async fn kept(
     service: &Service,
     id: Uuid,
     pushed: bool,
 ) -> Result<Option<(String, Parameters)>, Problem> {
-    let select = move |view: &PlatformView| {
-        view.platform::<authorization_request::Entity>().filter(authorization_request::Column::Id.eq(id))
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<authorization_request::Entity>();
+        let row = view.one(select.filter(authorization_request::Column::Id.eq(id))).await?;
+        Ok::<_, platform::DbError>(row.filter(|row| row.pushed == pushed && row.expires_at > view.now()))
     };
-    let fits = |row: &authorization_request::Model, now| row.pushed == pushed && row.expires_at > now;
-    let read = |row: authorization_request::Model| -> Result<_, Problem> {
-        let parameters = serde_json::from_value(row.parameters).map_err(Problem::internal)?;
-        Ok((row.client_id, parameters))
-    };
-    if !pushed {
-        let find = async |view: &PlatformView| view.one(select(view)).await.map(|row| (row, view.now()));
-        let (row, now) = service.db.read_platform(find).await?;
-        return row.filter(|row| fits(row, now)).map(read).transpose();
-    }
-    let take = async |tx: &mut PlatformTx| {
+    let Some(row) = service.db.read_platform(find).await? else { return Ok(None) };
+    let parameters = serde_json::from_value(row.parameters).map_err(Problem::internal)?;
+    Ok(Some((row.client_id, parameters)))
+}
+
+/// A pushed request was answered, and is not answered again. Only then: a browser that heard of a failure may ask again (RFC 9126,
+/// section 4), as it may where this fails: the request is soon over.
+pub(crate) async fn used(service: &Service, id: Uuid) {
+    let remove = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let row = tx.lock(select(tx)).await?;
-        if let Some(row) = &row {
-            tx.delete(row.clone()).await?;
+        let select = tx.platform::<authorization_request::Entity>();
+        match tx.lock(select.filter(authorization_request::Column::Id.eq(id))).await? {
+            Some(row) => tx.delete(row).await,
+            None => Ok(()),
         }
-        Ok::<_, platform::DbError>((row, tx.now()))
     };
-    let (row, now) = service.db.write_platform(&Ctx::system("authorization"), take).await?;
-    row.filter(|row| fits(row, now)).map(read).transpose()
+    if let Err(error) = service.db.write_platform(&Ctx::system("authorization"), remove).await {
+        tracing::warn!(error = %platform::chain(&error), "a pushed request is not used up");
+    }
 }

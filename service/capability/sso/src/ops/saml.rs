@@ -175,7 +175,10 @@ pub(crate) async fn provider(
         (Some(_), Some(known)) if fresh && valid(&known) => Ok(known.clone()),
         (Some(url), known) => match connections::fetch_metadata(service, url).await {
             Ok(fetched) => {
-                remember(service, &connection.row, &fetched).await?;
+                // What was fetched is good, also where it can't be kept: then it is fetched again.
+                if let Err(problem) = remember(service, &connection.row, &fetched).await {
+                    tracing::warn!(%problem, "fetched metadata could not be kept");
+                }
                 Ok(fetched)
             }
             // An unreachable provider doesn't make what it said a day ago wrong, as long as it said so itself.

@@ -10,7 +10,7 @@ use platform::db::Lookup;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value, json};
-use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Subject};
+use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Signers, Subject, Unsigned};
 use web::{Code, Problem, Service};
 
 use super::exchange::subject;
@@ -38,27 +38,24 @@ pub(crate) async fn refresh(
 ) -> Result<Pair, Problem> {
     let digest = sha256(token.as_bytes());
     let tenant = service.db.tenant_of(Lookup::RefreshToken(&digest)).await?.ok_or_else(invalid)?;
-    keys.ready(service, tenant).await?;
-    let refreshed = service
-        .db
-        .write(ctx, tenant, async |tx| {
-            let refreshed = sessions::refresh(tx, service, &digest).await?;
-            let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
-            // Somebody else's client: the token stays unused.
-            if !may(&session) {
-                return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client"));
-            }
-            let tenant = tenancy::active(tx).await?;
-            let user = directory::user(tx, session.organization_id, session.user_id).await?;
-            let user = user.filter(|user| user.active).ok_or_else(invalid)?;
-            // What the policy says now counts, not what it said when the session began.
-            policy::still_holds(tx, session.organization_id, &session.issuer).await.map_err(|_| invalid())?;
-            let verified = email_verified(tx, &user).await?;
-            let subject = subject(service, &tenant, &user, &session);
-            Ok(Some(Minting { session: *session, refresh_token, subject, user, nonce: None, verified }))
-        })
-        .await?;
-    mint(service, keys, refreshed.ok_or_else(invalid)?).await
+    let work = async |tx: &mut Tx, signers: &Signers| {
+        let refreshed = sessions::refresh(tx, service, &digest).await?;
+        let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
+        // Somebody else's client: the token stays unused.
+        if !may(&session) {
+            return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client").into());
+        }
+        let tenant = tenancy::active(tx).await?;
+        let user = directory::user(tx, session.organization_id, session.user_id).await?;
+        let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+        // What the policy says now counts, not what it said when the session began.
+        policy::still_holds(tx, session.organization_id, &session.issuer).await.map_err(|_| invalid())?;
+        let verified = email_verified(tx, &user).await?;
+        let subject = subject(service, &tenant, &user, &session);
+        let minting = Minting { session: *session, refresh_token, subject, user, nonce: None, verified };
+        mint(service, signers, minting).map(Some)
+    };
+    keys.write_signed(service, ctx, tenant, work).await?.ok_or_else(invalid)
 }
 
 /// What tokens are made of.
@@ -72,13 +69,13 @@ struct Minting {
     verified: bool,
 }
 
-async fn mint(service: &Service, keys: &Keyring, minting: Minting) -> Result<Pair, Problem> {
+fn mint(service: &Service, signers: &Signers, minting: Minting) -> Result<Pair, Unsigned> {
     let Minting { session, refresh_token, subject, user, nonce, verified } = minting;
-    let access = sessions::mint(service, keys, &session, &subject).await?;
+    let access = sessions::mint(service, signers, &session, &subject)?;
     let scopes: Vec<&str> = session.scope.split(' ').collect();
     let id_token = if scopes.contains(&"openid") {
         let claims = id_claims(service, &session, &subject, &user, (nonce, verified), &access.token);
-        Some(sessions::sign_for(service, keys, subject.realm, None, &claims).await?)
+        Some(signers.sign(subject.realm, None, &claims)?)
     } else {
         None
     };
@@ -151,7 +148,7 @@ pub(crate) async fn redeem(
     let digest = sha256(code.as_bytes());
     let tenant = service.db.tenant_of(Lookup::AuthorizationCode(&digest)).await?.ok_or_else(invalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
-    let work = async |tx: &mut Tx| {
+    let work = async |tx: &mut Tx, signers: &Signers| {
         let sql = "UPDATE authorization_code SET used_at = $3 WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL";
         let first = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
         let select = tx.select::<authorization_code::Entity>();
@@ -173,11 +170,9 @@ pub(crate) async fn redeem(
             tx.record("authorization.refuse", Target::new("client", client_id));
             return Ok(None);
         }
-        open_for(tx, service, row).await.map(Some)
+        mint(service, signers, open_for(tx, service, row).await?).map(Some)
     };
-    keys.ready(service, tenant).await?;
-    let minting = service.db.write(ctx, tenant, work).await?.ok_or_else(invalid)?;
-    mint(service, keys, minting).await
+    keys.write_signed(service, ctx, tenant, work).await?.ok_or_else(invalid)
 }
 
 async fn open_for(
