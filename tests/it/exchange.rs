@@ -72,6 +72,12 @@ async fn a_realm_tenant_has_its_own_issuer_and_keys() {
     assert_eq!(realm["keys"][0]["kid"], kid.as_str());
     assert!(!platform["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid.as_str()));
     assert_eq!(app.anyone().get("/realms/nobody/oauth2/jwks").await.status, 404);
+    // A replica that has never signed for the tenant.
+    let (second, other) = app.replica().await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", done["refreshToken"].as_str().unwrap())];
+    let fresh = second.anonymous().form("/oauth2/token", &form).await.expect(200);
+    assert_eq!(jsonwebtoken::decode_header(fresh["access_token"].as_str().unwrap()).unwrap().kid, Some(kid));
+    other.stop().await;
     issuer.stop().await;
     app.stop().await;
 }

@@ -13,7 +13,7 @@ pub struct Part {
     pub said: Value,
     lines: Lines<BufReader<ChildStdout>>,
     input: ChildStdin,
-    _child: Child,
+    child: Child,
 }
 
 impl Part {
@@ -31,11 +31,18 @@ impl Part {
             command.spawn().unwrap_or_else(|_| panic!("{program} is there: tests/run installs it"));
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let input = child.stdin.take().expect("its input");
-        let mut part = Self { port: 0, said: Value::Null, lines, input, _child: child };
+        let mut part = Self { port: 0, said: Value::Null, lines, input, child };
         let first = part.next().await;
         part.port = first["port"].as_u64().expect("a port");
         part.said = first;
         part
+    }
+
+    /// From here on it answers nobody, and keeps connections open.
+    pub fn hang(&self) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let status = std::process::Command::new("kill").args(["-STOP", &pid]).status();
+        assert!(status.expect("kill is there").success());
     }
 
     /// Tells it something.

@@ -125,9 +125,7 @@ impl Ctx {
             changes: Changes::default(),
         }
     }
-}
 
-impl Ctx {
     /// The same caller, for work that stands whatever becomes of the request: it is none of the request's changes.
     #[must_use]
     pub fn apart(&self) -> Self {

@@ -1,7 +1,7 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a repeat gets the first reply.
 //!
-//! The record goes `started` → `applied` → `answered`. *Applied* is written by the commit of the work itself, so that a
-//! process that dies between commit and reply can't make the repeat work twice: the repeat is then told that the work
+//! The record goes `started` → `applied` → `answered`. *Applied* is written by the commit of the work itself, if it
+//! changes something, so that a process that dies between commit and reply can't make the repeat work twice: the repeat is then told that the work
 //! took effect and its reply was lost. A record that was never applied is free again after a minute.
 
 use actix_web::HttpResponse;
@@ -165,7 +165,7 @@ async fn keep(
         values.push(service.envelope.seal("idempotency", &binding, &plain)?.into());
         "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2"
     } else {
-        // A refusal changed nothing: the caller may mend the request and use the key again.
+        // A refusal that changed nothing: the caller may mend the request and use the key again.
         "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'"
     };
     let ctx = Ctx::system("idempotency");

@@ -372,6 +372,31 @@ async fn signing_out_goes_on_to_the_provider_and_comes_back() {
 }
 
 #[actix_web::test]
+async fn a_provider_that_hangs_keeps_nobody_signed_in() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    oidc_connection(&op, &acme, json!({"signOutUpstream": true})).await;
+    let tokens = tokens(&app, &mut Browser::default(), &module, &acme, "alice").await;
+    // A replica that knows nothing of the provider yet.
+    let (second, other) = app.replica().await;
+    op.0.hang();
+    let begun = std::time::Instant::now();
+    let out =
+        second.anonymous().get(&format!("/oauth2/logout?id_token_hint={}", text(&tokens, "id_token"))).await;
+    assert_eq!(out.status, 200, "{}", out.text);
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(9),
+        "five seconds, and the provider's ten are not waited for"
+    );
+    let token = text(&tokens, "access_token");
+    let left = app.operator.form("/oauth2/introspect", &[("token", token.as_str())]).await.expect(200);
+    assert_eq!(left, json!({"active": false}));
+    other.stop().await;
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn of_an_organization_without_a_connection_the_page_says_so() {
     let app = TestApp::start().await;
     app.tenant("acme").await;

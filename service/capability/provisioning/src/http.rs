@@ -112,6 +112,9 @@ pub fn routes() -> Routes {
         .and(export::routes())
 }
 
+/// How much of a request's time may be waited for.
+const WAIT_SHARE: f32 = 0.8;
+
 /// Seconds of `Prefer: wait=N` (RFC 7240).
 fn wait(request: &HttpRequest) -> Option<Duration> {
     let values = request.headers().get_all("prefer").filter_map(|value| value.to_str().ok());
@@ -132,7 +135,7 @@ async fn create_tenant(
     let mut row = db.write(&caller.ctx, id, async |tx| ops::create(tx, row, parameters).await).await?;
     if let Some(wait) = wait(&request) {
         // It is made, whatever comes now: who can't be told that it is active hears that it is accepted.
-        let until = begun + wait.min(caller.service.config.server.request_timeout.mul_f32(0.8));
+        let until = begun + wait.min(caller.service.config.server.request_timeout.mul_f32(WAIT_SHARE));
         let look = async {
             while row.status == "provisioning" {
                 sleep(LOOK).await;

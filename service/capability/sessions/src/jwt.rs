@@ -91,7 +91,7 @@ pub fn mint(
     Ok(Minted { token, expires_in: lifetime })
 }
 
-/// Signs claims with the key of `realm`, as a token of type `typ`; without a type, an ID token.
+/// Signs claims with the key of `realm`, as a token of type `typ`.
 ///
 /// # Errors
 /// `internal`.
@@ -99,10 +99,10 @@ pub async fn sign_for(
     service: &Service,
     keys: &Keyring,
     realm: Option<Uuid>,
-    typ: Option<&str>,
+    typ: &str,
     claims: &impl Serialize,
 ) -> Result<String, Problem> {
-    keys.signing(service, realm).await?.sign(typ, claims)
+    keys.signing(service, realm).await?.sign(Some(typ), claims)
 }
 
 /// The claims of an ID token that we signed, whether it is over or not: as a hint of who signs out (OpenID Connect RP-Initiated
@@ -156,7 +156,7 @@ pub async fn sign(
     typ: &str,
     claims: &impl Serialize,
 ) -> Result<String, Problem> {
-    sign_for(service, keys, None, Some(typ), claims).await
+    sign_for(service, keys, None, typ, claims).await
 }
 
 /// The claims of one of our own access tokens; `None` for anything else, an expired one included. Whether its session

@@ -12,7 +12,7 @@ use web::{Problem, Service};
 use crate::keys::{Key, Keyring};
 
 /// Realms of one tenant: the platform's, and its own.
-const REALMS_MAX: usize = 2;
+const REALMS: usize = 2;
 
 /// The keys that are at hand while a transaction is open.
 pub struct Signers(Vec<Arc<Key>>);
@@ -82,7 +82,7 @@ impl Keyring {
         work: impl AsyncFn(&mut Tx, &Signers) -> Result<T, Unsigned>,
     ) -> Result<T, Problem> {
         let mut signers = Signers(self.usual(service, tenant).await?);
-        for _ in 0..=REALMS_MAX {
+        for _ in 0..REALMS {
             match service.db.write(ctx, tenant, async |tx| work(tx, &signers).await).await {
                 Ok(done) => return Ok(done),
                 Err(Unsigned::Refused(problem)) => return Err(problem),

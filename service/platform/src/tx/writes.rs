@@ -81,10 +81,11 @@ impl Writes {
         self.wrote.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it does what was asked, and not only keeps a record of a refusal or sweeps.
+    /// Whether it changes something that callers know of: more than housekeeping, or the record of a refusal.
     fn is_a_change(&self) -> bool {
-        let only_sweeps = self.housekeeping && self.audit.is_empty() && self.events.is_empty();
-        !only_sweeps && (self.wrote.load(Ordering::Relaxed) || !self.jobs.is_empty())
+        let wrote = self.wrote.load(Ordering::Relaxed);
+        let is_told = !self.housekeeping || !self.audit.is_empty() || !self.events.is_empty();
+        !self.jobs.is_empty() || wrote && is_told
     }
 
     /// Where the request counts its changes, if this is one.
@@ -367,5 +368,55 @@ impl Tx {
         debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
         self.writes.touched();
         self.query_raw(sql, self.scoped(values)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn housekeeping_and_the_record_of_a_refusal_are_no_change() {
+        let of = |wrote: bool, housekeeping: bool, told: &[&str]| {
+            let mut writes = Writes::new(Ctx::system("test"), None);
+            writes.housekeeping = housekeeping;
+            writes.wrote.store(wrote, Ordering::Relaxed);
+            for what in told {
+                match *what {
+                    "record" => writes.audit.push(AuditRecord {
+                        tenant: None,
+                        action: "test",
+                        target: Target::new("test", ""),
+                        outcome: "denied",
+                    }),
+                    "event" => writes.events.push(("test", None, Json::Null)),
+                    _ => writes.jobs.push(NewJob {
+                        kind: "test",
+                        lane: None,
+                        dedupe_key: None,
+                        payload: Json::Null,
+                        attempts_max: 1,
+                        run_at: None,
+                        tenant: None,
+                    }),
+                }
+            }
+            writes.is_a_change()
+        };
+        let table: [(bool, bool, &[&str], bool); 10] = [
+            (false, false, &[], false),
+            (false, false, &["record"], false),
+            (false, true, &[], false),
+            (true, true, &[], false),
+            (true, false, &["record"], true),
+            (true, true, &["record"], true),
+            (true, true, &["event"], true),
+            (true, false, &["record", "event"], true),
+            (false, true, &["job"], true),
+            (false, false, &["job"], true),
+        ];
+        for (wrote, housekeeping, told, expected) in table {
+            assert_eq!(of(wrote, housekeeping, told), expected, "{wrote} {housekeeping} {told:?}");
+        }
     }
 }

@@ -135,7 +135,7 @@ codes! {
 }
 
 impl Code {
-    /// Whether the service, not the request, was in the way, and nothing was changed.
+    /// Whether the service, not the request, was in the way.
     pub(crate) fn is_unavailable(self) -> bool {
         matches!(self, Code::Unavailable | Code::StoreFull | Code::StoreMoved)
     }

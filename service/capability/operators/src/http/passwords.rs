@@ -101,8 +101,8 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
     if let (Err(_), Some(who)) = (&compared, &who) {
         // Argon2 had no place for it: what was not compared was not wrong.
         let take_back = async |tx: &mut PlatformTx| ops::take_back_attempt(tx, who.id).await;
-        if let Err(problem) = service.db.write_platform(&caller.ctx, take_back).await {
-            tracing::warn!(%problem, "an attempt stays counted");
+        if let Err(error) = service.db.write_platform(&caller.ctx, take_back).await {
+            tracing::warn!(error = %platform::chain(&error), "an attempt stays counted");
         }
     }
     let fits = compared?;

@@ -156,12 +156,11 @@ async fn come_in(
     text: &str,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let (parameters, pushed) = match parameters(service, text).await {
+    let (mut parameters, pushed) = match parameters(service, text).await {
         Ok(read) => read,
         Err(problem) => return pages::refusal(problem),
     };
     let checked = async {
-        let mut parameters = parameters;
         let client = client(service, &parameters).await?;
         let asked = authorize::authorization(&client, &parameters, &door.issuer)?;
         if let Some(realm) = door.realm {
@@ -180,7 +179,8 @@ async fn come_in(
         Err(NotAuthorized::Page(problem)) => pages::refusal(problem),
         Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
     };
-    if let (Some(id), Ok(_)) = (pushed, &answered) {
+    let is_an_answer = answered.as_ref().is_ok_and(|response| !response.status().is_server_error());
+    if let Some(id) = pushed.filter(|_| is_an_answer) {
         kept::used(service, id).await;
     }
     answered

@@ -176,10 +176,13 @@ async fn log_out(
             let sid = session_indexes.first().map(String::as_str);
             let once = (message.as_str(), until);
             let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
-            // Made before the message is used up: it is taken once, and the provider waits for an answer.
-            let back = saml::logout_response(service, &shared.saml, connection, &id, relay).await?;
+            // Made before the message is used up, which is taken once; what can't be answered for good ends sessions all the same.
+            let back = match saml::logout_response(service, &shared.saml, connection, &id, relay).await {
+                Err(problem) if problem.code == Code::Unavailable => return Err(problem),
+                made => made,
+            };
             logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
-            match back {
+            match back? {
                 Some(url) => Ok(pages::redirect(&url)),
                 None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
             }

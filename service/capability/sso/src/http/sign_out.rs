@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,6 +13,7 @@ use entity::webhooks::module;
 use platform::{Tx, View};
 use serde_json::json;
 use sessions::{Ended, IdTokenHint, Keyring};
+use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service};
@@ -58,6 +60,8 @@ pub(super) fn routes() -> Routes {
 
 /// How long the provider may take to sign somebody out before they are forgotten here.
 const AFTERWARDS_SECONDS: i64 = 600;
+/// How long a person who signs out waits for the way to the provider's logout.
+const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(5);
 /// Browsers keep cookies of 4 KiB.
 const AFTERWARDS_BYTES_MAX: usize = 2000;
 
@@ -208,7 +212,17 @@ async fn end(
             frames.push(uri.to_string());
         }
     }
-    let (to, back) = match upstream(service, shared, ending).await? {
+    let provider = match timeout(UPSTREAM_TIMEOUT, upstream(service, shared, ending)).await {
+        Ok(Ok(provider)) => provider,
+        // The store: asked again, everything is done. Nothing else keeps a person signed in who wants to go.
+        Ok(Err(problem)) if problem.code == Code::Unavailable => return Err(problem),
+        Ok(Err(problem)) => {
+            tracing::warn!(%problem, cause = problem.cause, "nobody is sent on to the provider's logout");
+            None
+        }
+        Err(_) => None,
+    };
+    let (to, back) = match provider {
         Some((connection, url)) => (Some(url), to.map(|to| (connection, to))),
         None => (to, None),
     };

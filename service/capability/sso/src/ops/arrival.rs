@@ -90,6 +90,8 @@ pub(super) fn problem_of(refused: &Refused) -> Problem {
 /// The refusal behind a problem of admission.
 fn refused_by(problem: &Problem) -> Option<Refused> {
     let reason = match problem.code {
+        // The session that was just opened: the provider's own end of it is past.
+        Code::AuthRequired => return Some(saml_core::Refusal::new(saml_core::Reason::Expired).into()),
         Code::UserDeactivated => Reason::UserDeactivated,
         Code::SsoDomainRefused => Reason::DomainRefused,
         Code::SsoNotProvisioned => Reason::NotProvisioned,
@@ -212,10 +214,15 @@ pub(crate) async fn complete(
     }
     match came {
         Ok(came) => Ok(came),
-        Err(problem) => match refused_by(&problem) {
-            Some(refused) => Err(fail(service, ctx, row, refused).await),
-            None => Err(Failed { code: Some(row.code.clone()), problem, refused: None }),
-        },
+        Err(problem) => Err(refused_or_not(service, ctx, row, problem).await),
+    }
+}
+
+/// What stood in the way of a sign-in whose provider is believed: told with a reason where there is one.
+pub(super) async fn refused_or_not(service: &Service, ctx: &Ctx, row: &Model, problem: Problem) -> Failed {
+    match refused_by(&problem) {
+        Some(refused) => fail(service, ctx, row, refused).await,
+        None => Failed { code: Some(row.code.clone()), problem, refused: None },
     }
 }
 

@@ -1,9 +1,12 @@
 //! Authorization requests that are kept: pushed ones (RFC 9126), and those that wait while a person reads the sign-in page.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use entity::sso::authorization_request;
 use platform::{Ctx, PlatformTx, PlatformView, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
+use tokio::time::timeout;
 use uuid::Uuid;
 use web::{Problem, Service};
 
@@ -13,6 +16,9 @@ use super::parameters::{self, Parameters};
 pub(crate) const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
 /// A request that waits on the sign-in page.
 const WAITING_LIFETIME: TimeDelta = TimeDelta::minutes(30);
+
+/// How long an answer waits until its request is used up.
+const USED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Keeps a request: pushed, or waiting on the sign-in page.
 pub(crate) async fn keep(
@@ -56,18 +62,19 @@ pub(crate) async fn kept(
     Ok(Some((row.client_id, parameters)))
 }
 
-/// A pushed request was answered, and is not answered again. Only then: a browser that heard of a failure may ask again (RFC 9126,
-/// section 4), as it may where this fails: the request is soon over.
+/// A pushed request was answered, and is not answered again. Only then, and only as far as that goes: a browser that heard of a failure, or
+/// loads the page twice, may ask again (RFC 9126, section 4), and the request is soon over.
 pub(crate) async fn used(service: &Service, id: Uuid) {
-    let remove = async |tx: &mut PlatformTx| {
+    let ctx = Ctx::system("authorization");
+    let remove = service.db.write_platform(&ctx, async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let select = tx.platform::<authorization_request::Entity>();
-        match tx.lock(select.filter(authorization_request::Column::Id.eq(id))).await? {
-            Some(row) => tx.delete(row).await,
-            None => Ok(()),
+        tx.execute("DELETE FROM authorization_request WHERE id = $1", vec![id.into()]).await
+    });
+    match timeout(USED_TIMEOUT, remove).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = %platform::chain(&error), "a pushed request is not used up");
         }
-    };
-    if let Err(error) = service.db.write_platform(&Ctx::system("authorization"), remove).await {
-        tracing::warn!(error = %platform::chain(&error), "a pushed request is not used up");
+        Err(_) => tracing::warn!("a pushed request is not used up: the store is busy"),
     }
 }

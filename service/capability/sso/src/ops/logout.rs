@@ -183,7 +183,7 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
         "iss": issuer, "sub": session.user_id, "aud": session.client_id, "iat": now, "exp": now + TOKEN_LIFETIME,
         "jti": ids::new(), "sid": session.id, "events": {EVENT: {}},
     });
-    let token = sessions::sign_for(&service, &keys, realm, Some("logout+jwt"), &claims).await?;
+    let token = sessions::sign_for(&service, &keys, realm, "logout+jwt", &claims).await?;
     let body =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
     let headers = [("content-type", "application/x-www-form-urlencoded".to_owned())];

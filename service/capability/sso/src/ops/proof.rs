@@ -147,6 +147,6 @@ pub(crate) async fn answer(
             Err(refused(Problem::new(Code::SsoProofWrong).fact("left", sign_in::proofs_left(&row))))
         }
         Ok(None) => Err(arrival::fail(service, ctx, &row, Refused::new(Reason::ProofWrong)).await),
-        Err(problem) => Err(refused(problem)),
+        Err(problem) => Err(arrival::refused_or_not(service, ctx, &row, problem).await),
     }
 }

@@ -177,7 +177,7 @@ pub(crate) async fn provider(
             Ok(fetched) => {
                 // What was fetched is good, also where it can't be kept: then it is fetched again.
                 if let Err(problem) = remember(service, &connection.row, &fetched).await {
-                    tracing::warn!(%problem, "fetched metadata could not be kept");
+                    tracing::warn!(%problem, cause = problem.cause, "fetched metadata could not be kept");
                 }
                 Ok(fetched)
             }
