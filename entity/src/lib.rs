@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "a row is its table: the migration's SQL documents the columns")]
 
 pub mod authz;
+mod closed;
 pub mod directory;
 pub mod flags;
 pub mod inbox;

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::LineStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,7 +18,7 @@ pub struct Model {
     pub role: String,
     pub message: Option<String>,
     pub locale: Option<String>,
-    pub status: String,
+    pub status: LineStatus,
     pub code: Option<String>,
     pub detail: Option<String>,
     pub invitation_id: Option<Uuid>,

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::JoinRequestStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,7 +17,7 @@ pub struct Model {
     pub email_key: String,
     pub display_name: Option<String>,
     pub role: String,
-    pub status: String,
+    pub status: JoinRequestStatus,
     pub user_id: Option<Uuid>,
     pub version: i64,
     pub created_at: DateTimeUtc,

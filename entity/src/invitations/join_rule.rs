@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::JoinMode;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,7 +13,7 @@ pub struct Model {
     pub organization_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub domain: String,
-    pub mode: String,
+    pub mode: JoinMode,
     pub role: String,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -5,3 +5,4 @@ pub mod batch_row;
 pub mod invitation;
 pub mod join_request;
 pub mod join_rule;
+pub mod states;

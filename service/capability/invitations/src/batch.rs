@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
@@ -104,7 +105,7 @@ pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, P
         tenant_id: tx.tenant(),
         organization_id: new.organization,
         id: ids::new(),
-        status: "running".to_owned(),
+        status: BatchStatus::Running,
         limited: new.limited,
         inviter: new.inviter,
         total: i64::try_from(new.lines.len()).unwrap_or(i64::MAX),
@@ -121,7 +122,7 @@ pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, P
         role: line.role,
         message: line.message,
         locale: line.locale,
-        status: if line.problem.is_some() { "refused" } else { "waiting" }.to_owned(),
+        status: if line.problem.is_some() { LineStatus::Refused } else { LineStatus::Waiting },
         code: line.problem.map(|_| "validation.failed".to_owned()),
         detail: line.problem.map(ToOwned::to_owned),
         invitation_id: None,
@@ -161,9 +162,11 @@ pub(crate) async fn find(view: &View, id: Uuid) -> Result<Option<batch::Model>, 
 /// Answers some lines; whether there are more.
 async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem> {
     tx.housekeeping();
-    let Some(batch) = find(tx, id).await?.filter(|batch| batch.status == "running") else { return Ok(false) };
+    let Some(batch) = find(tx, id).await?.filter(|batch| batch.status == BatchStatus::Running) else {
+        return Ok(false);
+    };
     let waiting = tx.select::<batch_row::Entity>().filter(batch_row::Column::BatchId.eq(id));
-    let waiting = waiting.filter(batch_row::Column::Status.eq("waiting"));
+    let waiting = waiting.filter(batch_row::Column::Status.eq(LineStatus::Waiting));
     let lines = tx.all(waiting.order_by_asc(batch_row::Column::Number).limit(STEP)).await?;
     let more = lines.len() as u64 == STEP;
     let mut allowance = match batch.limited {
@@ -174,10 +177,10 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem>
         let answered = match invite(tx, service, &batch, &line, allowance).await {
             Ok(invitation) => {
                 allowance = allowance.saturating_sub(1);
-                batch_row::Model { status: "invited".to_owned(), invitation_id: Some(invitation), ..line }
+                batch_row::Model { status: LineStatus::Invited, invitation_id: Some(invitation), ..line }
             }
             Err(problem) if problem.code.status().is_client_error() => batch_row::Model {
-                status: "refused".to_owned(),
+                status: LineStatus::Refused,
                 code: Some(problem.code.name().to_owned()),
                 detail: Some(problem.detail),
                 ..line
@@ -187,7 +190,7 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem>
         tx.update(answered).await?;
     }
     if !more {
-        let done = batch::Model { status: "done".to_owned(), finished_at: Some(tx.now()), ..batch };
+        let done = batch::Model { status: BatchStatus::Done, finished_at: Some(tx.now()), ..batch };
         tx.update(done).await?;
     }
     Ok(more)

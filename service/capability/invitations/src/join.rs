@@ -2,6 +2,7 @@
 //! any other, so that there is one way in.
 
 use directory::fold;
+use entity::invitations::states::{JoinMode, JoinRequestStatus};
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
 use mail::NewMail;
@@ -57,7 +58,7 @@ pub(crate) async fn put_rule(
     tx: &mut Tx,
     organization: Uuid,
     domain: &str,
-    mode: &str,
+    mode: JoinMode,
     role: &str,
 ) -> Result<join_rule::Model, Problem> {
     let invalid = || {
@@ -75,7 +76,7 @@ pub(crate) async fn put_rule(
         tenant_id: tx.tenant(),
         organization_id: organization,
         domain: domain.clone(),
-        mode: mode.to_owned(),
+        mode,
         role: role.to_owned(),
         created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
         updated_at: tx.now(),
@@ -133,7 +134,7 @@ pub(crate) async fn ask(
     let open = open
         .filter(join_request::Column::OrganizationId.eq(organization))
         .filter(join_request::Column::EmailKey.eq(fold(&invitation.email)))
-        .filter(join_request::Column::Status.eq("pending"));
+        .filter(join_request::Column::Status.eq(JoinRequestStatus::Pending));
     if tx.one(open).await?.is_some() {
         return Ok(());
     }
@@ -145,7 +146,7 @@ pub(crate) async fn ask(
         email_key: fold(&invitation.email),
         display_name,
         role: invitation.role.clone(),
-        status: "pending".to_owned(),
+        status: JoinRequestStatus::Pending,
         user_id: None,
         version: 1,
         created_at: tx.now(),
@@ -183,8 +184,8 @@ pub(crate) async fn decide(
     tenancy::active(tx).await?;
     let found = tx.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
     let row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if row.status != "pending" {
-        return Err(Problem::new(Code::JoinRequestDecided).fact("status", row.status));
+    if row.status != JoinRequestStatus::Pending {
+        return Err(Problem::new(Code::JoinRequestDecided).fact("status", row.status.as_str()));
     }
     let role = role.unwrap_or_else(|| row.role.clone());
     let mut user = None;
@@ -198,9 +199,9 @@ pub(crate) async fn decide(
             }
         });
     }
-    let status = if approve { "approved" } else { "declined" };
+    let status = if approve { JoinRequestStatus::Approved } else { JoinRequestStatus::Declined };
     let row = join_request::Model {
-        status: status.to_owned(),
+        status,
         role,
         user_id: user,
         version: row.version + 1,

@@ -1,5 +1,6 @@
 //! Somebody who isn't known asks to join. A job answers: the request itself does the same whether tenant, person or invitation exist.
 
+use entity::invitations::states::JoinMode;
 use platform::db::Lookup;
 use platform::jobs::{Class, Job, JobError, JobRun};
 use platform::{Ctx, Tx, Work as _};
@@ -81,7 +82,10 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
     if !mail::may_write_to(tx, service, email).await? {
         return Ok(());
     }
-    let kind = if rule.mode == "auto" { "join" } else { "request" };
+    let kind = match rule.mode {
+        JoinMode::Auto => "join",
+        JoinMode::Request => "request",
+    };
     let new = NewInvitation::personal(organization, email.to_owned(), rule.role, tenant.name.clone());
     let new = NewInvitation { kind, locale: request.locale.clone(), ..new };
     ops::create(tx, service, &tenant, new).await.map(drop)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
+use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::{Tx, View};
 use policy_core::Permission;
@@ -156,7 +157,8 @@ pub(crate) struct InvitationBatch {
     id: Uuid,
     organization_id: Uuid,
     /// `running` or `done`
-    status: String,
+    #[schema(value_type = String)]
+    status: BatchStatus,
     total: i64,
     /// Lines still to be answered.
     waiting: u64,
@@ -167,16 +169,16 @@ pub(crate) struct InvitationBatch {
 }
 
 async fn progress(view: &View, row: batch::Model) -> Result<InvitationBatch, Problem> {
-    let of = |status: &'static str| {
+    let of = |status: LineStatus| {
         let lines = view.select::<batch_row::Entity>().filter(batch_row::Column::BatchId.eq(row.id));
         lines.filter(batch_row::Column::Status.eq(status))
     };
     Ok(InvitationBatch {
         id: row.id,
         organization_id: row.organization_id,
-        waiting: view.count(of("waiting")).await?,
-        invited: view.count(of("invited")).await?,
-        refused: view.count(of("refused")).await?,
+        waiting: view.count(of(LineStatus::Waiting)).await?,
+        invited: view.count(of(LineStatus::Invited)).await?,
+        refused: view.count(of(LineStatus::Refused)).await?,
         status: row.status,
         total: row.total,
         created_at: row.created_at,
@@ -242,7 +244,8 @@ pub(crate) struct BatchLine {
     email: String,
     role: String,
     /// `waiting`, `invited` or `refused`
-    status: String,
+    #[schema(value_type = String)]
+    status: LineStatus,
     /// Why it was refused: a problem's code.
     code: Option<String>,
     detail: Option<String>,
@@ -275,8 +278,7 @@ pub(crate) struct LineFilter {
 impl Input for LineFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known =
-            self.status.as_deref().is_none_or(|status| matches!(status, "waiting" | "invited" | "refused"));
+        let known = self.status.as_deref().is_none_or(|status| LineStatus::parse(status).is_some());
         errors.require(known, "?status", "must be waiting, invited or refused");
     }
 }
@@ -294,8 +296,15 @@ fn to_csv(rows: Vec<batch_row::Model>) -> Result<Vec<u8>, Problem> {
     for row in rows {
         let id = row.invitation_id.map(|id| id.to_string()).unwrap_or_default();
         let (code, detail) = (row.code.unwrap_or_default(), row.detail.unwrap_or_default());
-        let cells =
-            [row.number.to_string(), cell(&row.email), cell(&row.role), row.status, code, cell(&detail), id];
+        let cells = [
+            row.number.to_string(),
+            cell(&row.email),
+            cell(&row.role),
+            row.status.to_string(),
+            code,
+            cell(&detail),
+            id,
+        ];
         writer.write_record(cells).map_err(Problem::internal)?;
     }
     writer.into_inner().map_err(Problem::internal)
@@ -318,7 +327,7 @@ async fn list_invitation_batch_lines(
     let read = async |view: &View| {
         found(view, id).await?;
         let mut select = view.select::<batch_row::Entity>().filter(Column::BatchId.eq(id));
-        if let Some(status) = &filter.status {
+        if let Some(status) = filter.status.as_deref().and_then(LineStatus::parse) {
             select = select.filter(Column::Status.eq(status));
         }
         // A batch is bounded, and so is its report.

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::invitations::states::{JoinMode, JoinRequestStatus};
 use entity::invitations::{join_request, join_rule};
 use platform::{Tx, View};
 use policy_core::Permission;
@@ -72,14 +73,14 @@ pub(super) fn routes() -> Routes {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RuleInput {
     /// `auto`: they join; `request`: they ask, and somebody decides
-    mode: String,
+    #[schema(value_type = String)]
+    mode: JoinMode,
     /// `contributor`, `viewer` or `guest`
     role: Option<String>,
 }
 
 impl Input for RuleInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(matches!(self.mode.as_str(), "auto" | "request"), "/mode", "must be auto or request");
         check_role(errors, self.role.as_deref());
     }
 }
@@ -96,7 +97,8 @@ fn check_role(errors: &mut FieldErrors, role: Option<&str>) {
 pub(crate) struct JoinRule {
     domain: String,
     organization_id: Uuid,
-    mode: String,
+    #[schema(value_type = String)]
+    mode: JoinMode,
     role: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -143,7 +145,7 @@ async fn replace_join_rule(
         tenancy::active(tx).await?;
         let organization = tenancy::organization_named(tx, name).await?.id;
         let role = input.role.as_deref().unwrap_or("viewer");
-        join::put_rule(tx, organization, domain, &input.mode, role).await
+        join::put_rule(tx, organization, domain, input.mode, role).await
     };
     Ok(Json(caller.write(work).await?.into()))
 }
@@ -169,7 +171,8 @@ pub(crate) struct JoinRequest {
     display_name: Option<String>,
     role: String,
     /// `pending`, `approved` or `declined`
-    status: String,
+    #[schema(value_type = String)]
+    status: JoinRequestStatus,
     user_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     decided_at: Option<DateTime<Utc>>,

@@ -1,0 +1,47 @@
+//! Where batches and requests to join stand, and what a domain's people may do.
+
+use crate::closed::closed;
+
+closed! {
+    /// Where a batch of invitations stands.
+    pub enum BatchStatus {
+        /// Lines of it are still to be answered.
+        Running = "running",
+        /// All lines have been answered.
+        Done = "done",
+    }
+}
+
+closed! {
+    /// What became of a line of a batch.
+    pub enum LineStatus {
+        /// Nothing yet.
+        Waiting = "waiting",
+        /// The person is invited.
+        Invited = "invited",
+        /// The line has a code that says why not.
+        Refused = "refused",
+    }
+}
+
+closed! {
+    /// What people with a proven address of a domain may do.
+    pub enum JoinMode {
+        /// They join.
+        Auto = "auto",
+        /// They ask, and an admin decides.
+        Request = "request",
+    }
+}
+
+closed! {
+    /// Where a request to join stands.
+    pub enum JoinRequestStatus {
+        /// Nobody has decided.
+        Pending = "pending",
+        /// The person was let in.
+        Approved = "approved",
+        /// The person was not.
+        Declined = "declined",
+    }
+}
