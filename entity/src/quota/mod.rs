@@ -3,4 +3,5 @@
 pub mod reservation;
 pub mod resource;
 pub mod sample;
+pub mod states;
 pub mod usage;

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::ReservationStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,7 +14,7 @@ pub struct Model {
     pub id: Uuid,
     pub resource: String,
     pub amount: i64,
-    pub status: String,
+    pub status: ReservationStatus,
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     pub settled_at: Option<DateTimeUtc>,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use entity::quota::reservation::{Column, Entity, Model};
+use entity::quota::states::ReservationStatus;
 use entity::quota::{resource, usage};
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
@@ -55,7 +56,7 @@ pub async fn reserve(
         id: ids::new(),
         resource: resource.to_owned(),
         amount,
-        status: "held".to_owned(),
+        status: ReservationStatus::Held,
         created_at: tx.now(),
         expires_at: tx.now() + lifetime,
         settled_at: None,
@@ -105,8 +106,13 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-async fn settle(tx: &mut Tx, row: Model, status: &str, action: &'static str) -> Result<Model, Problem> {
-    let row = Model { status: status.to_owned(), settled_at: Some(tx.now()), ..row };
+async fn settle(
+    tx: &mut Tx,
+    row: Model,
+    status: ReservationStatus,
+    action: &'static str,
+) -> Result<Model, Problem> {
+    let row = Model { status, settled_at: Some(tx.now()), ..row };
     tx.update(row.clone()).await?;
     tx.record(action, Target::new("reservation", row.id));
     Ok(row)
@@ -118,18 +124,21 @@ async fn settle(tx: &mut Tx, row: Model, status: &str, action: &'static str) -> 
 /// `not_found`; `quota.reservation_settled` if it was released or has expired.
 pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
     let row = locked(tx, id).await?;
-    match row.status.as_str() {
-        "committed" => {
+    match row.status {
+        ReservationStatus::Committed => {
             tx.housekeeping();
             Ok(row)
         }
-        "held" if row.expires_at > tx.now() => {
+        ReservationStatus::Held if row.expires_at > tx.now() => {
             let sql = "UPDATE quota SET reserved = reserved - $3, used = used + $3, updated_at = $4 \
                        WHERE tenant_id = $1 AND resource = $2";
             tx.execute(sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
-            settle(tx, row, "committed", "quota.commit").await
+            settle(tx, row, ReservationStatus::Committed, "quota.commit").await
         }
-        other => Err(Problem::new(Code::ReservationSettled).fact("status", other)),
+        // One that is held for too long has expired, whether or not it was swept.
+        other @ (ReservationStatus::Held | ReservationStatus::Released | ReservationStatus::Expired) => {
+            Err(Problem::new(Code::ReservationSettled).fact("status", other.as_str()))
+        }
     }
 }
 
@@ -158,10 +167,10 @@ pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Resul
 }
 
 async fn free(tx: &mut Tx, row: Model) -> Result<(), Problem> {
-    let column = match row.status.as_str() {
-        "held" => "reserved",
-        "committed" => "used",
-        _ => {
+    let column = match row.status {
+        ReservationStatus::Held => "reserved",
+        ReservationStatus::Committed => "used",
+        ReservationStatus::Released | ReservationStatus::Expired => {
             tx.housekeeping();
             return Ok(());
         }
@@ -171,7 +180,7 @@ async fn free(tx: &mut Tx, row: Model) -> Result<(), Problem> {
          WHERE tenant_id = $1 AND resource = $2"
     );
     tx.execute(&sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
-    settle(tx, row, "released", "quota.release").await.map(drop)
+    settle(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
 }
 
 /// Gives back what was held for too long; answers how much that was.

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::quota::reservation::Model;
+use entity::quota::states::ReservationStatus;
 use platform::db::Lookup;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
@@ -78,7 +79,8 @@ pub(crate) struct Reservation {
     resource: String,
     amount: i64,
     /// `held`, `committed`, `released` or `expired`
-    status: String,
+    #[schema(value_type = String)]
+    status: ReservationStatus,
     expires_at: DateTime<Utc>,
 }
 
