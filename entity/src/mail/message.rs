@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::MailStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -20,7 +21,7 @@ pub struct Model {
     pub subject: String,
     /// Sealed.
     pub content: Vec<u8>,
-    pub status: String,
+    pub status: MailStatus,
     /// Why it failed, bounced or was suppressed.
     pub reason: Option<String>,
     pub created_at: DateTimeUtc,

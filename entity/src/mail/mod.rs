@@ -2,4 +2,5 @@
 
 pub mod branding;
 pub mod message;
+pub mod states;
 pub mod suppression;

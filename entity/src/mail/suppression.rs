@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::SuppressionReason;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -9,7 +10,7 @@ use crate::scope::PlatformOwned;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub address_key: String,
-    pub reason: String,
+    pub reason: SuppressionReason,
     pub detail: Option<String>,
     pub created_at: DateTimeUtc,
 }

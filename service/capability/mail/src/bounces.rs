@@ -1,5 +1,6 @@
 //! Who gets no mail, and why: what relays and mail providers say of addresses.
 
+use entity::mail::states::{MailStatus, SuppressionReason};
 use entity::mail::{message, suppression};
 use identity_core::fold;
 use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
@@ -12,7 +13,7 @@ use web::{Code, Problem, Service};
 pub(crate) async fn suppress(
     service: &Service,
     address: &str,
-    reason: &str,
+    reason: SuppressionReason,
     detail: &str,
 ) -> Result<(), DbError> {
     let work = async |tx: &mut PlatformTx| keep(tx, address, reason, Some(detail)).await;
@@ -23,7 +24,7 @@ pub(crate) async fn suppress(
 pub(crate) async fn keep(
     tx: &mut PlatformTx,
     address: &str,
-    reason: &str,
+    reason: SuppressionReason,
     detail: Option<&str>,
 ) -> Result<(), DbError> {
     let key = fold(address);
@@ -65,14 +66,14 @@ pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool
         address = Some(row.recipient.clone());
         let reason = bounce.detail.unwrap_or(bounce.kind).chars().take(500).collect();
         let tenant = row.tenant_id;
-        tx.update(message::Model { status: "bounced".to_owned(), reason: Some(reason), ..row }).await?;
+        tx.update(message::Model { status: MailStatus::Bounced, reason: Some(reason), ..row }).await?;
         let target = Target::new("mail", id).with(json!({"kind": bounce.kind}));
         tx.record_for(tenant, "mail.bounce", target);
     }
     let address = address.ok_or_else(|| Problem::invalid("/recipient", "is required without a messageId"))?;
     let reason = match bounce.kind {
-        "hard" => "hard_bounce",
-        "complaint" => "complaint",
+        "hard" => SuppressionReason::HardBounce,
+        "complaint" => SuppressionReason::Complaint,
         _ => {
             tx.housekeeping();
             return Ok(false);

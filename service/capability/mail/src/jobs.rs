@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use entity::mail::states::{MailStatus, SuppressionReason};
 use entity::mail::{branding, message, suppression};
 use identity_core::fold;
 use lettre::Message;
@@ -64,15 +65,17 @@ async fn read(service: &Service, job: &SendMail) -> Result<Option<Departing>, Db
 
 async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun) -> Result<(), JobError> {
     let Some(Departing { row, branding, suppressed }) = read(&service, &job).await? else { return Ok(()) };
-    // One that failed for good is tried again when somebody retries its job.
-    if !matches!(row.status.as_str(), "queued" | "failed") {
-        return Ok(());
+    match row.status {
+        // One that failed for good is tried again when somebody retries its job.
+        MailStatus::Queued | MailStatus::Failed => {}
+        MailStatus::Sent | MailStatus::Kept | MailStatus::Suppressed | MailStatus::Bounced => return Ok(()),
     }
     if let Some(suppressed) = suppressed {
-        return Ok(note(&service, &job, "suppressed", Some(&suppressed.reason)).await?);
+        let reason = suppressed.reason.as_str();
+        return Ok(note(&service, &job, MailStatus::Suppressed, Some(reason)).await?);
     }
     if !transport.is_connected() {
-        return Ok(note(&service, &job, "kept", None).await?);
+        return Ok(note(&service, &job, MailStatus::Kept, None).await?);
     }
     let to: Address =
         row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
@@ -91,23 +94,29 @@ async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun
         // 5xx: the relay will never take it. 5.1.x: because there is no such box (RFC 3463, section 3.2).
         if error.is_permanent() {
             if text.contains("5.1.") {
-                bounces::suppress(&service, &row.recipient, "hard_bounce", &text).await?;
+                let reason = SuppressionReason::HardBounce;
+                bounces::suppress(&service, &row.recipient, reason, &text).await?;
             }
-            note(&service, &job, "failed", Some(&text)).await?;
+            note(&service, &job, MailStatus::Failed, Some(&text)).await?;
             return Err(JobError::Fail(text));
         }
         if run.last {
-            note(&service, &job, "failed", Some(&text)).await?;
+            note(&service, &job, MailStatus::Failed, Some(&text)).await?;
         }
         return Err(JobError::retry(text));
     }
     crash_point!("mail.after_send");
-    Ok(note(&service, &job, "sent", None).await?)
+    Ok(note(&service, &job, MailStatus::Sent, None).await?)
 }
 
-async fn note(service: &Service, job: &SendMail, status: &str, reason: Option<&str>) -> Result<(), DbError> {
+async fn note(
+    service: &Service,
+    job: &SendMail,
+    status: MailStatus,
+    reason: Option<&str>,
+) -> Result<(), DbError> {
     let reason = reason.map(|text| text.chars().take(500).collect::<String>());
-    metrics::counter!("tenantry_mails_total", "status" => status.to_owned()).increment(1);
+    metrics::counter!("tenantry_mails_total", "status" => status.as_str()).increment(1);
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
         let sql =

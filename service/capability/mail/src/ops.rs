@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use entity::mail::message;
+use entity::mail::states::MailStatus;
 use entity::tenancy::tenant;
 use platform::retention::{self, Retained};
 use platform::rules::{Allowance, Rule};
@@ -140,7 +141,7 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
         recipient: new.recipient.to_owned(),
         subject: rendered.subject,
         content: service.envelope.seal("mail", id.as_bytes(), &content)?,
-        status: "queued".to_owned(),
+        status: MailStatus::Queued,
         reason: None,
         created_at: tx.now(),
         send_at: new.send_at.unwrap_or(tx.now()),

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::mail::states::{MailStatus, SuppressionReason};
 use entity::mail::{message, suppression};
 use identity_core::fold;
 use policy_core::Permission;
@@ -59,7 +60,8 @@ pub(super) fn routes() -> Routes {
 pub(crate) struct Suppression {
     address: String,
     /// `hard_bounce`, `complaint` or `manual`
-    reason: String,
+    #[schema(value_type = String)]
+    reason: SuppressionReason,
     detail: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -102,10 +104,11 @@ async fn create_suppression(
     Body(input): Body<SuppressionInput>,
 ) -> Result<Created<Suppression>, Problem> {
     let detail = input.detail.as_deref();
-    caller.write(async |tx| bounces::keep(tx, &input.address, "manual", detail).await).await?;
+    let reason = SuppressionReason::Manual;
+    caller.write(async |tx| bounces::keep(tx, &input.address, reason, detail).await).await?;
     let made = Suppression {
         address: fold(&input.address),
-        reason: "manual".to_owned(),
+        reason,
         detail: input.detail,
         created_at: caller.service.db.clock().now(),
     };
@@ -191,7 +194,8 @@ pub(crate) struct Mail {
     recipient: String,
     subject: String,
     /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`
-    status: String,
+    #[schema(value_type = String)]
+    status: MailStatus,
     /// Why it failed, bounced or was suppressed.
     reason: Option<String>,
     created_at: DateTime<Utc>,
