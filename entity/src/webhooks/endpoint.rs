@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{Algorithm, Format};
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,12 +15,10 @@ pub struct Model {
     pub event_types: Json,
     /// Sealed.
     pub secret: Vec<u8>,
-    /// `webhook`, or `set`: security event tokens (RFC 9967).
-    pub format: String,
+    pub format: Format,
     pub disabled_at: Option<DateTimeUtc>,
     pub description: String,
-    /// `hmac-sha256` or `ed25519`.
-    pub algorithm: String,
+    pub algorithm: Algorithm,
     /// Sealed; signs beside the new one until `previous_until`.
     pub previous_secret: Option<Vec<u8>>,
     pub previous_until: Option<DateTimeUtc>,

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::PushProfile;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,7 +13,7 @@ pub struct Model {
     pub name: String,
     pub base_url: String,
     pub redirect_uris: Json,
-    pub profile: String,
+    pub profile: PushProfile,
     pub client_id: String,
     /// Argon2id, PHC string.
     pub client_secret_hash: String,

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use entity::flags::push;
 use entity::tenancy::tenant;
 use entity::webhooks::module;
+use entity::webhooks::states::PushProfile;
 use flags_core::Context;
 use futures_util::StreamExt as _;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
@@ -159,12 +160,12 @@ async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) ->
         let own = own.get(&tenant.id).unwrap_or(&nothing);
         let context = evaluation::context(&tenant, &Context::new());
         let evaluated = evaluation::evaluate(&flags, own, &context, view.now())?;
-        let mut body = content(&round.module.profile, &tenant, &evaluated);
+        let mut body = content(round.module.profile, &tenant, &evaluated);
         if digest(&body) != row.digest {
             round.stale.push(tenant);
             continue;
         }
-        if let (Value::Object(body), "tenantry") = (&mut body, round.module.profile.as_str()) {
+        if let (Value::Object(body), PushProfile::Tenantry) = (&mut body, round.module.profile) {
             body.insert("version".to_owned(), row.version.into());
             body.insert("sentAt".to_owned(), json!(view.now()));
         }

@@ -1,11 +1,12 @@
 //! What each module should have, written down beside what it has: a version for each change of what a tenant gets, for many tenants in a
 //! handful of statements.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use entity::flags::push;
 use entity::tenancy::tenant;
 use entity::webhooks::module;
+use entity::webhooks::states::PushProfile;
 use flags_core::{Context, Flags};
 use platform::crypto::sha256;
 use platform::{PlatformTx, Timestamp, Work as _};
@@ -60,17 +61,19 @@ pub(crate) async fn refresh(
     Ok(())
 }
 
-fn digests<'a>(
-    modules: &'a [module::Model],
+/// What each profile that one of the modules has comes to.
+fn digests(
+    modules: &[module::Model],
     tenant: &tenant::Model,
     flags: &Flags,
     own: &Own,
     now: Timestamp,
-) -> Result<BTreeMap<&'a str, Vec<u8>>, Problem> {
+) -> Result<Vec<(PushProfile, Vec<u8>)>, Problem> {
     let context = evaluation::context(tenant, &Context::new());
     let evaluated = evaluation::evaluate(flags, own, &context, now)?;
-    let profiles: BTreeSet<&str> = modules.iter().map(|module| module.profile.as_str()).collect();
-    Ok(profiles.into_iter().map(|profile| (profile, digest(&content(profile, tenant, &evaluated)))).collect())
+    let profiles = PushProfile::ALL.iter().copied();
+    let profiles = profiles.filter(|profile| modules.iter().any(|module| module.profile == *profile));
+    Ok(profiles.map(|profile| (profile, digest(&content(profile, tenant, &evaluated)))).collect())
 }
 
 pub(crate) fn digest(content: &Value) -> Vec<u8> {
@@ -107,15 +110,15 @@ async fn raise(
 }
 
 /// The body, in the module's profile, without what differs from attempt to attempt.
-pub(crate) fn content(profile: &str, tenant: &tenant::Model, flags: &[Evaluated]) -> Value {
+pub(crate) fn content(profile: PushProfile, tenant: &tenant::Model, flags: &[Evaluated]) -> Value {
     let map: Map<String, Value> = flags.iter().map(|flag| (flag.key.clone(), flag.value.clone())).collect();
     match profile {
-        "kombify-list" => {
+        PushProfile::KombifyList => {
             let list = flags.iter().map(|flag| json!({"key": flag.key, "enabled": is_on(&flag.value)}));
             json!({"flags": list.collect::<Vec<_>>()})
         }
-        "kombify-map" => json!({"sub": tenant.id, "flags": map}),
-        _ => json!({"tenantId": tenant.id, "tenantSlug": tenant.slug, "flags": map}),
+        PushProfile::KombifyMap => json!({"sub": tenant.id, "flags": map}),
+        PushProfile::Tenantry => json!({"tenantId": tenant.id, "tenantSlug": tenant.slug, "flags": map}),
     }
 }
 

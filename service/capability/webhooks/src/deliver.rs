@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use entity::platform::outbox_event;
+use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -226,12 +227,15 @@ impl Sender {
         let at = self.service.db.clock().now();
         let nothing =
             Attempted { row: row.clone(), at, milliseconds: 0, status: None, said: None, verdict: None };
-        let (media_type, body) = if endpoint.format == "set" {
-            let token = self.tokens.token(&self.service, event, &endpoint.id.to_string()).await?;
-            let Some(token) = token else { return Ok(nothing) };
-            ("application/secevent+jwt", token)
-        } else {
-            (envelope::MEDIA_TYPE, serde_json::Value::Object(envelope(&self.service, event)).to_string())
+        let (media_type, body) = match endpoint.format {
+            Format::Set => {
+                let token = self.tokens.token(&self.service, event, &endpoint.id.to_string()).await?;
+                let Some(token) = token else { return Ok(nothing) };
+                ("application/secevent+jwt", token)
+            }
+            Format::Webhook => {
+                (envelope::MEDIA_TYPE, serde_json::Value::Object(envelope(&self.service, event)).to_string())
+            }
         };
         crash_point!("webhook.before_send");
         let begun = Instant::now();
@@ -254,7 +258,7 @@ async fn next(view: &PlatformView, endpoint: Uuid) -> Result<Option<Timestamp>, 
     let waiting = waiting
         .column(delivery::Column::NextAttemptAt)
         .filter(delivery::Column::EndpointId.eq(endpoint))
-        .filter(delivery::Column::Status.eq("pending"))
+        .filter(delivery::Column::Status.eq(DeliveryStatus::Pending))
         .filter(delivery::Column::NextAttemptAt.gt(view.now()));
     let waiting = waiting.order_by_asc(delivery::Column::NextAttemptAt).limit(1);
     Ok(view.tuples::<_, Timestamp>(waiting).await?.into_iter().next())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use entity::platform::outbox_event;
+use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -62,7 +63,7 @@ async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<
     // What was held while a tenant was suspended goes on.
     for resumed in events.iter().filter(|event| event.r#type == "tenant.resumed") {
         let held = tx.platform::<delivery::Entity>().select_only().column(delivery::Column::EndpointId);
-        let held = held.distinct().filter(delivery::Column::Status.eq("pending"));
+        let held = held.distinct().filter(delivery::Column::Status.eq(DeliveryStatus::Pending));
         let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(RECEIVERS_MAX);
         wake.extend(tx.tuples::<_, Uuid>(held).await?);
     }
@@ -81,7 +82,7 @@ fn row(endpoint: Uuid, event: &outbox_event::Model, now: Timestamp) -> Option<de
         tenant_id: event.tenant_id,
         r#type: event.r#type.clone(),
         sequence: event.sequence?,
-        status: "pending".to_owned(),
+        status: DeliveryStatus::Pending,
         attempts: 0,
         next_attempt_at: now,
         response_status: None,
@@ -93,9 +94,12 @@ fn row(endpoint: Uuid, event: &outbox_event::Model, now: Timestamp) -> Option<de
 
 /// Whether an endpoint asked for events of this type: by name, or by `noun.*`; who asked for none gets all.
 pub(crate) fn wants(endpoint: &endpoint::Model, kind: &str) -> bool {
-    // A security event token says what happened to a resource of SCIM or to a session, and nothing else.
-    let security = ["user.", "group.", "session.ended"].iter().any(|prefix| kind.starts_with(prefix));
-    if endpoint.format == "set" && !security {
+    let takes = match endpoint.format {
+        Format::Webhook => true,
+        // A security event token says what happened to a resource of SCIM or to a session, and nothing else.
+        Format::Set => ["user.", "group.", "session.ended"].iter().any(|prefix| kind.starts_with(prefix)),
+    };
+    if !takes {
         return false;
     }
     let Value::Array(types) = &endpoint.event_types else { return false };

@@ -1,6 +1,7 @@
 //! Modules, endpoints, their secrets.
 
 use chrono::TimeDelta;
+use entity::webhooks::states::{Algorithm, Format, PushProfile};
 use entity::webhooks::{endpoint, module as module_row};
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::http::HttpError;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use web::{Code, IfMatch, Problem, Service, room};
 
 use crate::deliver::Deliver;
-use crate::signature::{Algorithm, new_secret};
+use crate::signature::{generate, new_secret};
 
 /// What a module's client secret begins with.
 const CLIENT_SECRET_PREFIX: &str = "tnt_client_";
@@ -49,7 +50,7 @@ pub(crate) struct ModuleFields {
     pub(crate) name: String,
     pub(crate) base_url: String,
     pub(crate) redirect_uris: Vec<String>,
-    pub(crate) profile: String,
+    pub(crate) profile: PushProfile,
     pub(crate) public: bool,
     pub(crate) logout: LogoutUris,
 }
@@ -217,7 +218,7 @@ pub(crate) struct EndpointFields {
     pub(crate) url: String,
     pub(crate) description: String,
     pub(crate) event_types: Vec<String>,
-    pub(crate) format: String,
+    pub(crate) format: Format,
     pub(crate) algorithm: Algorithm,
 }
 
@@ -235,7 +236,7 @@ pub(crate) struct MadeEndpoint {
 pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Problem> {
     check_url(service, "/url", &fields.url)?;
     let id = ids::new();
-    let secret = fields.algorithm.generate();
+    let secret = generate(fields.algorithm);
     let now = service.db.clock().now();
     let row = endpoint::Model {
         id,
@@ -245,7 +246,7 @@ pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Res
         secret: service.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
         disabled_at: None,
         description: fields.description,
-        algorithm: fields.algorithm.name().to_owned(),
+        algorithm: fields.algorithm,
         previous_secret: None,
         previous_until: None,
         disabled_reason: None,
@@ -289,8 +290,7 @@ pub(crate) async fn rotate_endpoint(
     id: Uuid,
 ) -> Result<MadeEndpoint, Problem> {
     let row = find_endpoint_locked(tx, id).await?;
-    let algorithm = Algorithm::parse(&row.algorithm).unwrap_or(Algorithm::HmacSha256);
-    let secret = algorithm.generate();
+    let secret = generate(row.algorithm);
     let row = endpoint::Model {
         previous_secret: Some(row.secret),
         previous_until: Some(tx.now() + ROTATION),
@@ -356,7 +356,7 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn takes_security_events(view: &PlatformView) -> Result<bool, DbError> {
-    let select = view.platform::<endpoint::Entity>().filter(endpoint::Column::Format.eq("set"));
+    let select = view.platform::<endpoint::Entity>().filter(endpoint::Column::Format.eq(Format::Set));
     Ok(view.one(select.filter(endpoint::Column::DisabledAt.is_null())).await?.is_some())
 }
 

@@ -1,5 +1,6 @@
 //! What a round of deliveries came to is written: rows, the log of attempts, how the receiver is.
 
+use entity::webhooks::states::DeliveryStatus;
 use entity::webhooks::{attempt, endpoint};
 use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -82,14 +83,14 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
         Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410"),
         Some(Verdict::Hopeless(why)) => (None, why.as_str()),
     };
-    let status = if next.is_some() { "pending" } else { "dead" };
+    let status = if next.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Dead };
     let sql = "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \
                response_status = $4, last_error = $5 WHERE id = $1 AND status = 'pending'";
     let at = one.at.max(tx.now()) + next.unwrap_or_default();
     let values =
         vec![one.row.id.into(), status.into(), at.into(), one.status.map(i64::from).into(), why.into()];
     tx.execute(sql, values).await?;
-    if status == "dead" {
+    if status == DeliveryStatus::Dead {
         metrics::counter!("tenantry_webhook_dead_total").increment(1);
     }
     Ok(())

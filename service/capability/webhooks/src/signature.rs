@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entity::webhooks::states::Algorithm;
 use platform::crypto::random;
 
 /// What a symmetric secret begins with.
@@ -14,40 +15,14 @@ const PRIVATE: &str = "whsk_";
 /// What a public key begins with.
 const PUBLIC: &str = "whpk_";
 
-/// How bodies are signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    HmacSha256,
-    Ed25519,
-}
-
-impl Algorithm {
-    pub(crate) const NAMES: [&'static str; 2] = ["hmac-sha256", "ed25519"];
-
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "hmac-sha256" => Some(Self::HmacSha256),
-            "ed25519" => Some(Self::Ed25519),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::HmacSha256 => "hmac-sha256",
-            Self::Ed25519 => "ed25519",
-        }
-    }
-
-    /// What signs: a new secret, or a new private key.
-    pub(crate) fn generate(self) -> String {
-        match self {
-            Self::HmacSha256 => new_secret(),
-            Self::Ed25519 => {
-                let seed = random::<32>();
-                let public = pair(&seed).map(|pair| pair.public_key().as_ref().to_vec()).unwrap_or_default();
-                format!("{PRIVATE}{}", STANDARD.encode([seed.as_slice(), &public].concat()))
-            }
+/// What signs: a new secret, or a new private key.
+pub(crate) fn generate(algorithm: Algorithm) -> String {
+    match algorithm {
+        Algorithm::HmacSha256 => new_secret(),
+        Algorithm::Ed25519 => {
+            let seed = random::<32>();
+            let public = pair(&seed).map(|pair| pair.public_key().as_ref().to_vec()).unwrap_or_default();
+            format!("{PRIVATE}{}", STANDARD.encode([seed.as_slice(), &public].concat()))
         }
     }
 }
@@ -102,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_asymmetric_signature_is_checked_with_the_public_key_alone() {
-        let private = Algorithm::Ed25519.generate();
+        let private = generate(Algorithm::Ed25519);
         let public = verifier(&private);
         let key = STANDARD.decode(public.strip_prefix("whpk_").unwrap()).unwrap();
         let signed = sign(&private, "id", 7, b"{}").unwrap();

@@ -257,7 +257,7 @@ mod tests {
             name: String::new(),
             base_url: String::new(),
             redirect_uris: serde_json::json!(uris),
-            profile: String::new(),
+            profile: entity::webhooks::states::PushProfile::Tenantry,
             client_id: "c".to_owned(),
             client_secret_hash: String::new(),
             secret_mac: None,

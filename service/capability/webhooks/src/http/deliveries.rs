@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::platform::outbox_event;
+use entity::webhooks::states::DeliveryStatus;
 use entity::webhooks::{attempt, delivery};
 use platform::{Target, Work as _};
 use policy_core::Permission;
@@ -63,8 +64,7 @@ pub(crate) struct DeliveryFilter {
 impl Input for DeliveryFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known =
-            self.status.as_deref().is_none_or(|status| matches!(status, "pending" | "delivered" | "dead"));
+        let known = self.status.as_deref().is_none_or(|status| DeliveryStatus::parse(status).is_some());
         errors.require(known, "?status", "must be pending, delivered or dead");
     }
 }
@@ -79,7 +79,8 @@ pub(crate) struct Delivery {
     event_id: Uuid,
     event_type: String,
     /// `pending`, `delivered` or `dead`
-    status: String,
+    #[schema(value_type = String)]
+    status: DeliveryStatus,
     attempts: i64,
     /// When it is tried next, while it is pending; what comes after it of the same tenant waits for it.
     next_attempt_at: Option<DateTime<Utc>>,
@@ -91,7 +92,7 @@ pub(crate) struct Delivery {
 
 impl From<delivery::Model> for Delivery {
     fn from(row: delivery::Model) -> Self {
-        let next_attempt_at = (row.status == "pending").then_some(row.next_attempt_at);
+        let next_attempt_at = (row.status == DeliveryStatus::Pending).then_some(row.next_attempt_at);
         Self {
             id: row.id,
             tenant_id: row.tenant_id,
@@ -145,7 +146,7 @@ async fn list_deliveries(
     let rows = caller
         .read(async |view| {
             let mut select = view.platform::<delivery::Entity>().filter(Column::Id.lt(after));
-            if let Some(status) = &filter.status {
+            if let Some(status) = filter.status.as_deref().and_then(DeliveryStatus::parse) {
                 select = select.filter(Column::Status.eq(status));
             }
             if let Some(endpoint) = filter.endpoint {
@@ -189,7 +190,7 @@ async fn retry_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<Deliver
         .write(async |tx| {
             let found = tx.platform::<delivery::Entity>().filter(delivery::Column::Id.eq(id));
             let mut row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-            row.status = "pending".to_owned();
+            row.status = DeliveryStatus::Pending;
             row.attempts = 0;
             row.next_attempt_at = tx.now();
             row.delivered_at = None;

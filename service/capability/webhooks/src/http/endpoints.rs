@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::webhooks::endpoint::{Column, Entity, Model};
+use entity::webhooks::states::{Algorithm, Format};
 use platform::{Target, Work as _};
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use web::{
 use crate::catalogue;
 use crate::jobs::Replay;
 use crate::ops::{self, EndpointFields, MadeEndpoint};
-use crate::signature::{Algorithm, verifier};
+use crate::signature::verifier;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);
@@ -85,9 +86,11 @@ pub(crate) struct EndpointInput {
     #[serde(default)]
     event_types: Vec<String>,
     /// `webhook` (Standard Webhooks), or `set`: security event tokens (RFC 9967) for changes of users and groups
-    format: Option<String>,
+    #[schema(value_type = Option<String>)]
+    format: Option<Format>,
     /// `hmac-sha256`, or `ed25519`: then the receiver needs no secret
-    algorithm: Option<String>,
+    #[schema(value_type = Option<String>)]
+    algorithm: Option<Algorithm>,
 }
 
 fn check_types(errors: &mut FieldErrors, types: &[String]) {
@@ -104,10 +107,6 @@ fn check_types(errors: &mut FieldErrors, types: &[String]) {
 
 impl Input for EndpointInput {
     fn check(&self, errors: &mut FieldErrors) {
-        let format = self.format.as_deref().is_none_or(|format| matches!(format, "webhook" | "set"));
-        errors.require(format, "/format", "must be webhook or set");
-        let algorithm = self.algorithm.as_deref().is_none_or(|name| Algorithm::NAMES.contains(&name));
-        errors.require(algorithm, "/algorithm", "must be hmac-sha256 or ed25519");
         if let Some(description) = &self.description {
             errors.text("/description", description, 200);
         }
@@ -146,9 +145,11 @@ pub(crate) struct WebhookEndpoint {
     #[schema(value_type = Vec<String>)]
     event_types: Value,
     /// `webhook` or `set`
-    format: String,
+    #[schema(value_type = String)]
+    format: Format,
     /// `hmac-sha256` or `ed25519`
-    algorithm: String,
+    #[schema(value_type = String)]
+    algorithm: Algorithm,
     /// Since when nothing is delivered.
     disabled_at: Option<DateTime<Utc>>,
     /// Why the service itself disabled it.
@@ -202,10 +203,9 @@ impl From<Model> for WebhookEndpoint {
 impl From<MadeEndpoint> for EndpointWithSecret {
     fn from(made: MadeEndpoint) -> Self {
         let shown = verifier(&made.secret);
-        let (secret, public_key) = if made.row.algorithm == Algorithm::Ed25519.name() {
-            (None, Some(shown))
-        } else {
-            (Some(shown), None)
+        let (secret, public_key) = match made.row.algorithm {
+            Algorithm::HmacSha256 => (Some(shown), None),
+            Algorithm::Ed25519 => (None, Some(shown)),
         };
         Self { endpoint: made.row.into(), secret, public_key }
     }
@@ -219,8 +219,8 @@ async fn create_webhook_endpoint(
         url: input.url,
         description: input.description.unwrap_or_default(),
         event_types: input.event_types,
-        format: input.format.unwrap_or_else(|| "webhook".to_owned()),
-        algorithm: input.algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::HmacSha256),
+        format: input.format.unwrap_or(Format::Webhook),
+        algorithm: input.algorithm.unwrap_or(Algorithm::HmacSha256),
     };
     let made = ops::prepare_endpoint(&caller.service, fields)?;
     let row = made.row.clone();

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::webhooks::module::{Column, Entity, Model};
+use entity::webhooks::states::PushProfile;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +19,6 @@ use crate::ops::{self, LogoutUris, ModuleFields};
 
 const READ: Access = Access::Key(Permission::CatalogueRead);
 const WRITE: Access = Access::Key(Permission::CatalogueWrite);
-const PROFILES: [&str; 3] = ["tenantry", "kombify-list", "kombify-map"];
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -52,7 +52,8 @@ pub(crate) struct ModuleInput {
     #[serde(default)]
     redirect_uris: Vec<String>,
     /// The shape of pushes: `tenantry`, `kombify-list` or `kombify-map`.
-    profile: Option<String>,
+    #[schema(value_type = Option<String>)]
+    profile: Option<PushProfile>,
     /// Whether it can't keep a secret: an app in a browser or on a phone.
     #[serde(default)]
     public: bool,
@@ -72,7 +73,8 @@ pub(crate) struct ModuleChange {
     name: Option<String>,
     base_url: Option<String>,
     redirect_uris: Option<Vec<String>>,
-    profile: Option<String>,
+    #[schema(value_type = Option<String>)]
+    profile: Option<PushProfile>,
     post_logout_redirect_uris: Option<Vec<String>>,
     backchannel_logout_uri: Option<String>,
     frontchannel_logout_uri: Option<String>,
@@ -88,18 +90,16 @@ fn check_uris(errors: &mut FieldErrors, pointer: &str, uris: &[String]) {
     }
 }
 
-fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String], profile: Option<&str>) {
+fn check(errors: &mut FieldErrors, name: Option<&str>, redirect_uris: &[String]) {
     if let Some(name) = name {
         errors.text("/name", name, 200);
     }
     check_uris(errors, "/redirectUris", redirect_uris);
-    let known = profile.is_none_or(|profile| PROFILES.contains(&profile));
-    errors.require(known, "/profile", "must be tenantry, kombify-list or kombify-map");
 }
 
 impl Input for ModuleInput {
     fn check(&self, errors: &mut FieldErrors) {
-        check(errors, Some(&self.name), &self.redirect_uris, self.profile.as_deref());
+        check(errors, Some(&self.name), &self.redirect_uris);
         check_uris(errors, "/postLogoutRedirectUris", &self.post_logout_redirect_uris);
         check_uris(errors, "/backchannelLogoutUri", self.backchannel_logout_uri.as_slice());
         check_uris(errors, "/frontchannelLogoutUri", self.frontchannel_logout_uri.as_slice());
@@ -108,12 +108,7 @@ impl Input for ModuleInput {
 
 impl Input for ModuleChange {
     fn check(&self, errors: &mut FieldErrors) {
-        check(
-            errors,
-            self.name.as_deref(),
-            self.redirect_uris.as_deref().unwrap_or_default(),
-            self.profile.as_deref(),
-        );
+        check(errors, self.name.as_deref(), self.redirect_uris.as_deref().unwrap_or_default());
         let uris = self.post_logout_redirect_uris.as_deref().unwrap_or_default();
         check_uris(errors, "/postLogoutRedirectUris", uris);
         check_uris(errors, "/backchannelLogoutUri", self.backchannel_logout_uri.as_slice());
@@ -130,7 +125,8 @@ pub(crate) struct Module {
     base_url: String,
     #[schema(value_type = Vec<String>)]
     redirect_uris: Value,
-    profile: String,
+    #[schema(value_type = String)]
+    profile: PushProfile,
     client_id: String,
     public: bool,
     #[schema(value_type = Vec<String>)]
@@ -179,7 +175,7 @@ async fn create_module(
         name: input.name,
         base_url: input.base_url,
         redirect_uris: input.redirect_uris,
-        profile: input.profile.unwrap_or_else(|| "tenantry".to_owned()),
+        profile: input.profile.unwrap_or(PushProfile::Tenantry),
         public: input.public,
         logout: LogoutUris {
             post_logout_redirect_uris: input.post_logout_redirect_uris,
@@ -239,7 +235,7 @@ async fn update_module(
             change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());
         row.redirect_uris =
             change.redirect_uris.map_or_else(|| row.redirect_uris.clone(), |uris| uris.into());
-        row.profile = change.profile.unwrap_or_else(|| row.profile.clone());
+        row.profile = change.profile.unwrap_or(row.profile);
     };
     let row = caller.write(async |tx| ops::update_module(tx, id, &seen, apply).await).await?;
     Ok(Tagged(row.version, row.into()))
