@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::Outcome;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,7 +17,7 @@ pub struct Model {
     pub action: String,
     pub target_kind: String,
     pub target_id: String,
-    pub outcome: String,
+    pub outcome: Outcome,
     pub details: Json,
     pub request_id: Option<String>,
     pub ip_address: Option<String>,

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::IdempotencyState;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,7 +14,7 @@ pub struct Model {
     pub idempotency_key: String,
     /// SHA-256 of method, path and body.
     pub fingerprint: Vec<u8>,
-    pub state: String,
+    pub state: IdempotencyState,
     /// Sealed: a reply may hold a secret that is shown once.
     pub reply: Option<Vec<u8>>,
     pub created_at: DateTimeUtc,

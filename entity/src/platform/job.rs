@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::JobStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,7 +17,7 @@ pub struct Model {
     /// At most one pending job per key.
     pub dedupe_key: Option<String>,
     pub payload: Json,
-    pub status: String,
+    pub status: JobStatus,
     pub attempts: i64,
     pub attempts_max: i64,
     pub next_run_at: DateTimeUtc,

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::platform::job::{Column, Entity, Model};
+use entity::platform::states::JobStatus;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,10 +39,7 @@ pub(crate) struct JobFilter {
 impl Input for JobFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known = self
-            .status
-            .as_deref()
-            .is_none_or(|status| matches!(status, "pending" | "running" | "done" | "dead"));
+        let known = self.status.as_deref().is_none_or(|status| JobStatus::parse(status).is_some());
         errors.require(known, "?status", "must be pending, running, done or dead");
     }
 }
@@ -57,7 +55,8 @@ pub(crate) struct Job {
     #[schema(value_type = Object)]
     payload: Value,
     /// `pending`, `running`, `done` or `dead`
-    status: String,
+    #[schema(value_type = String)]
+    status: JobStatus,
     attempts: i64,
     attempts_max: i64,
     next_run_at: DateTime<Utc>,
@@ -94,7 +93,7 @@ async fn list_jobs(caller: PlatformCaller, Query(filter): Query<JobFilter>) -> R
     let rows = caller
         .read(async |view| {
             let mut select = view.across::<Entity>().filter(Column::Id.lt(before));
-            if let Some(status) = &filter.status {
+            if let Some(status) = filter.status.as_deref().and_then(JobStatus::parse) {
                 select = select.filter(Column::Status.eq(status));
             }
             if let Some(kind) = &filter.kind {

@@ -11,6 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use chrono::TimeDelta;
 use entity::platform::idempotency_record::{Column, Entity, Model};
+use entity::platform::states::IdempotencyState;
 use platform::tx::IdempotencyMark;
 use platform::{Ctx, PlatformTx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -67,7 +68,7 @@ pub(crate) async fn start(
         principal: mark.principal.clone(),
         idempotency_key: mark.key.clone(),
         fingerprint: fingerprint.to_vec(),
-        state: "started".to_owned(),
+        state: IdempotencyState::Started,
         reply: None,
         created_at: now,
         expires_at: now + KEPT,
@@ -82,7 +83,8 @@ pub(crate) async fn start(
                 tx.insert(row(now)).await?;
                 return Ok(None);
             };
-            let abandoned = found.state == "started" && found.created_at + ABANDONED < now;
+            let old = found.created_at + ABANDONED < now;
+            let abandoned = found.state == IdempotencyState::Started && old;
             if abandoned || found.expires_at < now {
                 tx.update(row(now)).await?;
                 return Ok(None);
@@ -104,7 +106,8 @@ fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<Ht
         return Err(Problem::new(Code::IdempotencyMismatch));
     }
     let Some(sealed) = &record.reply else {
-        let applied = record.state == "applied" && record.created_at + ABANDONED < service.db.clock().now();
+        let old = record.created_at + ABANDONED < service.db.clock().now();
+        let applied = record.state == IdempotencyState::Applied && old;
         return Err(Problem::new(if applied {
             Code::IdempotencyReplyLost
         } else {

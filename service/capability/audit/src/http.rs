@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::platform::audit_event::{Column, Entity, Model};
+use entity::platform::states::Outcome;
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::{Deserialize, Serialize};
@@ -49,12 +50,14 @@ impl Filters {
             (Column::Action, &self.action),
             (Column::TargetKind, &self.target_kind),
             (Column::TargetId, &self.target_id),
-            (Column::Outcome, &self.outcome),
         ];
         for (column, value) in texts {
             if let Some(value) = value {
                 select = select.filter(column.eq(value));
             }
+        }
+        if let Some(outcome) = self.outcome.as_deref().and_then(Outcome::parse) {
+            select = select.filter(Column::Outcome.eq(outcome));
         }
         if let Some(since) = self.since {
             select = select.filter(Column::OccurredAt.gte(since));
@@ -69,8 +72,7 @@ impl Filters {
 impl Input for Filters {
     fn check(&self, errors: &mut FieldErrors) {
         self.list().check(errors);
-        let known =
-            self.outcome.as_deref().is_none_or(|outcome| matches!(outcome, "success" | "denied" | "failure"));
+        let known = self.outcome.as_deref().is_none_or(|outcome| Outcome::parse(outcome).is_some());
         errors.require(known, "?outcome", "must be success, denied or failure");
     }
 }
@@ -87,7 +89,8 @@ pub(crate) struct AuditEvent {
     action: String,
     target: Party,
     /// `success`, `denied` or `failure`
-    outcome: String,
+    #[schema(value_type = String)]
+    outcome: Outcome,
     #[schema(value_type = Object)]
     details: Value,
     request_id: Option<String>,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use entity::platform::job;
+use entity::platform::states::JobStatus;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -91,16 +92,17 @@ pub(super) async fn settle(tx: &mut PlatformTx, job: &job::Model, outcome: Outco
     tx.housekeeping();
     let owner = job.lease_owner.clone().unwrap_or_default();
     let (status, at, reason) = match outcome {
-        Outcome::Done => ("done", job.next_run_at, None),
-        Outcome::Dead { reason } => ("dead", job.next_run_at, Some(reason)),
+        Outcome::Done => (JobStatus::Done, job.next_run_at, None),
+        Outcome::Dead { reason } => (JobStatus::Dead, job.next_run_at, Some(reason)),
         Outcome::Again { at, reason } if superseded(tx, job).await? => {
             tracing::debug!(job = %job.id, %at, "superseded by a newer job");
-            ("done", job.next_run_at, Some(format!("superseded by a newer job; last: {reason}")))
+            let reason = format!("superseded by a newer job; last: {reason}");
+            (JobStatus::Done, job.next_run_at, Some(reason))
         }
-        Outcome::Again { at, reason } => ("pending", at, Some(reason)),
+        Outcome::Again { at, reason } => (JobStatus::Pending, at, Some(reason)),
     };
     let reason = reason.map(|text| text.chars().take(ERROR_MAX).collect::<String>());
-    let finished = (status != "pending").then(|| tx.now());
+    let finished = (status != JobStatus::Pending).then(|| tx.now());
     let sql = "UPDATE job SET status = $3, next_run_at = $4, last_error = $5, finished_at = $6, \
                lease_owner = NULL, lease_expires_at = NULL WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
     let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into()];
@@ -111,7 +113,7 @@ pub(super) async fn settle(tx: &mut PlatformTx, job: &job::Model, outcome: Outco
 /// A pending job with the same key was enqueued while this one ran; it will do this one's work.
 async fn superseded(view: &PlatformView, job: &job::Model) -> Result<bool, DbError> {
     let Some(key) = &job.dedupe_key else { return Ok(false) };
-    let pending = view.across::<job::Entity>().filter(job::Column::Status.eq("pending"));
+    let pending = view.across::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Pending));
     Ok(view.count(pending.filter(job::Column::DedupeKey.eq(key))).await? > 0)
 }
 
@@ -122,7 +124,7 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
     let now = tx.now();
     let expired = tx
         .across::<job::Entity>()
-        .filter(job::Column::Status.eq("running"))
+        .filter(job::Column::Status.eq(JobStatus::Running))
         .filter(job::Column::LeaseExpiresAt.lt(now))
         .filter(job::Column::Id.is_not_in(alive.iter().copied()))
         .order_by_asc(job::Column::Id)
@@ -188,10 +190,12 @@ pub async fn sweep_replies(tx: &mut PlatformTx) -> Result<u64, DbError> {
 /// [`DbError`] if the store fails.
 pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, DbError> {
     let found = tx.lock(tx.across::<job::Entity>().filter(job::Column::Id.eq(id))).await?;
-    let Some(mut job) = found.filter(|job| job.status == "dead" || job.status == "pending") else {
-        return Ok(None);
-    };
-    job.status = "pending".to_owned();
+    let Some(mut job) = found else { return Ok(None) };
+    match job.status {
+        JobStatus::Dead | JobStatus::Pending => {}
+        JobStatus::Running | JobStatus::Done => return Ok(None),
+    }
+    job.status = JobStatus::Pending;
     job.attempts = 0;
     job.next_run_at = tx.now();
     job.finished_at = None;
@@ -205,11 +209,11 @@ pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, 
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn counts(view: &PlatformView) -> Result<Counts, DbError> {
-    let of = |status: &'static str| view.across::<job::Entity>().filter(job::Column::Status.eq(status));
+    let of = |status: JobStatus| view.across::<job::Entity>().filter(job::Column::Status.eq(status));
     Ok(Counts {
-        pending: view.count(of("pending")).await?,
-        running: view.count(of("running")).await?,
-        dead: view.count(of("dead")).await?,
+        pending: view.count(of(JobStatus::Pending)).await?,
+        running: view.count(of(JobStatus::Running)).await?,
+        dead: view.count(of(JobStatus::Dead)).await?,
         oldest_due: oldest_due(view).await?,
     })
 }
@@ -219,7 +223,7 @@ pub async fn counts(view: &PlatformView) -> Result<Counts, DbError> {
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn oldest_due(view: &PlatformView) -> Result<Option<Timestamp>, DbError> {
-    let due = view.across::<job::Entity>().filter(job::Column::Status.eq("pending"));
+    let due = view.across::<job::Entity>().filter(job::Column::Status.eq(JobStatus::Pending));
     let due = due.filter(job::Column::NextRunAt.lte(view.now()));
     let due = due.select_only().column(job::Column::NextRunAt).order_by_asc(job::Column::NextRunAt).limit(1);
     Ok(view.tuples::<_, Timestamp>(due).await?.into_iter().next())

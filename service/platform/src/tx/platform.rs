@@ -1,5 +1,6 @@
 //! Writing across tenants: operators, schedulers, the machines themselves.
 
+use entity::platform::states::Outcome;
 use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
 use uuid::Uuid;
 
@@ -75,11 +76,12 @@ impl PlatformTx {
 
     /// The same as `record`, for a record that belongs to `tenant`.
     pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
-        self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome: "success" });
+        let outcome = Outcome::Success;
+        self.writes.audit.push(AuditRecord { tenant: Some(tenant), action, target, outcome });
     }
 
     pub(super) fn record_denied(&mut self, tenant: Option<Uuid>, action: &'static str, target: Target) {
-        self.writes.audit.push(AuditRecord { tenant, action, target, outcome: "denied" });
+        self.writes.audit.push(AuditRecord { tenant, action, target, outcome: Outcome::Denied });
     }
 
     /// The same as `emit`, for an event that belongs to `tenant`.

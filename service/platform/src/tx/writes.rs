@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use entity::platform::states::{JobStatus, Outcome};
 use entity::platform::{audit_event, job, outbox_event};
 use entity::scope::TenantOwned;
 use sea_orm::sea_query::{OnConflict, SimpleExpr};
@@ -29,7 +30,7 @@ pub(super) struct AuditRecord {
     pub(super) tenant: Option<Uuid>,
     pub(super) action: &'static str,
     pub(super) target: Target,
-    pub(super) outcome: &'static str,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Debug)]
@@ -116,7 +117,7 @@ impl Writes {
             action: record.action.to_owned(),
             target_kind: record.target.kind.to_owned(),
             target_id: record.target.id,
-            outcome: record.outcome.to_owned(),
+            outcome: record.outcome,
             details: record.target.details,
             request_id: request_id.clone(),
             ip_address: self.ctx.ip_address.map(|address| address.to_string()),
@@ -175,7 +176,7 @@ async fn insert_job(
         lane: new.lane,
         dedupe_key: new.dedupe_key,
         payload: new.payload,
-        status: "pending".to_owned(),
+        status: JobStatus::Pending,
         attempts: 0,
         attempts_max: i64::from(new.attempts_max),
         next_run_at: new.run_at.unwrap_or(now),
@@ -224,7 +225,7 @@ pub trait Work {
     fn record(&mut self, action: &'static str, target: Target) {
         let WorkPieces(writes) = self.pieces();
         let tenant = writes.tenant;
-        writes.audit.push(AuditRecord { tenant, action, target, outcome: "success" });
+        writes.audit.push(AuditRecord { tenant, action, target, outcome: Outcome::Success });
     }
 
     /// Tells subscribers, after the commit.
