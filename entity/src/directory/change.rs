@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{ChangeAction, ChangeKind};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,8 +18,8 @@ pub struct Model {
     pub request_id: Option<String>,
     pub actor_kind: String,
     pub actor_id: String,
-    pub kind: String,
-    pub action: String,
+    pub kind: ChangeKind,
+    pub action: ChangeAction,
     /// The user or group; of a member or child: the group.
     pub subject_id: Uuid,
     /// The row as it was; of members and children: their ids.

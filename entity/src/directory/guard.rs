@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::GuardState;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +15,7 @@ pub struct Model {
     pub users_max: Option<i64>,
     pub percent_max: Option<i64>,
     pub window_seconds: i64,
-    pub state: String,
+    pub state: GuardState,
     /// `confirmed` and `rejected` end here.
     pub state_until: Option<DateTimeUtc>,
     pub held_at: Option<DateTimeUtc>,

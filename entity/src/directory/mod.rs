@@ -9,5 +9,6 @@ pub mod guard;
 pub mod identity;
 pub mod restore;
 pub mod role_mapping;
+pub mod states;
 pub mod user;
 pub mod user_email;

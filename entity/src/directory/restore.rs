@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::RestoreStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,7 +16,7 @@ pub struct Model {
     pub id: Uuid,
     /// The directory becomes what it was then.
     pub moment: DateTimeUtc,
-    pub status: String,
+    pub status: RestoreStatus,
     /// Things to put back.
     pub changes: i64,
     pub done: i64,

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{RoleSource, Source};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -21,9 +22,8 @@ pub struct Model {
     pub email: Option<String>,
     pub active: bool,
     pub role: String,
-    /// `local`, or `group`: a mapped group gave it.
-    pub role_source: String,
-    pub source: String,
+    pub role_source: RoleSource,
+    pub source: Source,
     /// The SCIM attributes, as sent.
     pub resource: Json,
     /// The same with names and texts folded: what is searched without case.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use entity::directory::states::{RoleSource, Source};
 use entity::directory::user;
 use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use tests::faults::Lock;
@@ -33,7 +34,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
             id: new_id(),
             user_name: format!("u{at}"),
             user_name_key: format!("u{at}"),
-            source: "jit".to_owned(),
+            source: Source::Jit,
             role: if at.is_multiple_of(3) { "admin".to_owned() } else { "viewer".to_owned() },
             resource: json!({"userName": format!("u{at}"), "active": true}),
             ..first.clone()
@@ -42,7 +43,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
     })
     .await;
     let all = behind(app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
-    let made = all.iter().filter(|row| row.source == "jit");
+    let made = all.iter().filter(|row| row.source == Source::Jit);
     let stays = made.clone().find(|row| row.role == "admin").expect("an admin").id;
     // A seat for each of them, as if they had come one by one.
     behind(app, async |tx: &mut PlatformTx| {
@@ -170,7 +171,7 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
         all_done(&join_all(groups.iter().enumerate().map(|(at, group)| change(at, group))).await);
     }
     let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
-    let of_groups = all.iter().filter(|row| row.role == "admin" && row.role_source == "group").count();
+    let of_groups = all.iter().filter(|row| row.role == "admin" && row.role_source == RoleSource::Group).count();
     assert_eq!(of_groups, 8);
     assert_eq!(used(&app).await, seats(&app).await);
     app.stop().await;
@@ -222,13 +223,13 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     let map = json!({"groupId": above, "role": "contributor"});
     let map = send(acme.admin.clone(), Method::POST, mappings.clone(), map).boxed_local();
     let (mapped, role, source) = beside(map).await;
-    assert_eq!((role.as_str(), source.as_str()), ("contributor", "group"));
+    assert_eq!((role.as_str(), source), ("contributor", RoleSource::Group));
     let gone = json!({"Operations": [{"op": "remove", "path": "members"}]});
     all_done(&[patch(&below, gone).await]);
     let mapping = format!("{mappings}/{}", mapped.json()["id"].as_str().expect("an id"));
     let unmap = send(acme.admin.clone(), Method::DELETE, mapping, Value::Null).boxed_local();
     let (_, role, source) = beside(unmap).await;
-    assert_eq!((role.as_str(), source.as_str()), ("viewer", "local"), "no group gives a role any more");
+    assert_eq!((role.as_str(), source), ("viewer", RoleSource::Local), "no group gives a role any more");
     app.stop().await;
 }
 

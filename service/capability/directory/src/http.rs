@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
+use entity::directory::states::{RoleSource, Source};
 use entity::directory::{group, user};
 use platform::Tx;
 use policy_core::{Permission, Role};
@@ -55,9 +56,11 @@ pub(crate) struct User {
     active: bool,
     role: String,
     /// `local`, or `group`: a mapped group gave it
-    role_source: String,
+    #[schema(value_type = String)]
+    role_source: RoleSource,
     /// `scim`, `jit` or `invitation`
-    source: String,
+    #[schema(value_type = String)]
+    source: Source,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }

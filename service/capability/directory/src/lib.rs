@@ -13,9 +13,10 @@ mod model;
 mod ops;
 mod store;
 
+pub use entity::directory::states::Source;
 pub use http::routes;
 pub use identity_core::fold;
-pub use model::{Source, name_of};
+pub use model::name_of;
 pub use ops::expected::{NewExpected, admit_expected, expect, expected, forget_expected, tell_arrival};
 pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};

@@ -4,28 +4,6 @@ use entity::directory::{group, user};
 use identity_core::{Forbidden, fold};
 use serde_json::{Map, Value, json};
 
-/// Who made a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The identity provider, by SCIM.
-    Scim,
-    /// The first sign-in.
-    Jit,
-    /// An accepted invitation.
-    Invitation,
-}
-
-impl Source {
-    /// Its name, as stored.
-    pub fn name(self) -> &'static str {
-        match self {
-            Source::Scim => "scim",
-            Source::Jit => "jit",
-            Source::Invitation => "invitation",
-        }
-    }
-}
-
 /// Columns made of a user's attributes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UserColumns {

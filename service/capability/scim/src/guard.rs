@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use directory::GuardLimits;
 use entity::directory::guard;
+use entity::directory::states::GuardState;
 use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::Tx;
@@ -69,7 +70,8 @@ pub(crate) struct DirectoryGuard {
     percent_max: Option<i64>,
     window_seconds: i64,
     /// `armed`, `held` (removals are refused until somebody answers), `confirmed` or `rejected`
-    state: String,
+    #[schema(value_type = String)]
+    state: GuardState,
     /// When `confirmed` or `rejected` ends.
     state_until: Option<DateTime<Utc>>,
     held_at: Option<DateTime<Utc>>,

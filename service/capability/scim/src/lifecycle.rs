@@ -6,6 +6,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use directory::Plan;
+use entity::directory::states::RestoreStatus;
 use entity::directory::{restore, role_mapping};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, Work as _};
@@ -95,7 +96,8 @@ pub(crate) struct DirectoryRestore {
     id: Uuid,
     moment: DateTime<Utc>,
     /// `running`, `done` or `failed`
-    status: String,
+    #[schema(value_type = String)]
+    status: RestoreStatus,
     /// Things to put back.
     changes: i64,
     /// Things put back.

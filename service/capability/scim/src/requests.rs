@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::directory::change;
+use entity::directory::states::{ChangeAction, ChangeKind};
 use entity::scim::request::{Column, Entity, Model};
 use platform::{Ctx, Tx, View};
 use policy_core::Permission;
@@ -142,8 +143,10 @@ impl From<Model> for ScimRequest {
 pub(crate) struct RecordedChange {
     occurred_at: DateTime<Utc>,
     /// `user`, `group`, `member` or `child`
-    kind: String,
-    action: String,
+    #[schema(value_type = String)]
+    kind: ChangeKind,
+    #[schema(value_type = String)]
+    action: ChangeAction,
     /// The user or group; of a member or child: the group.
     subject_id: Uuid,
     /// What was there before: attributes, or ids of members that came or went.

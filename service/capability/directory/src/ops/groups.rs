@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use entity::directory::group;
+use entity::directory::states::{ChangeAction, ChangeKind};
 use identity_core::fold;
 use platform::rules::Rule;
 use platform::tx::Event;
@@ -131,7 +132,7 @@ async fn insert(
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
-    changes::note(tx, organization, "group", "create", id, None).await?;
+    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Create, id, None).await?;
     tx.record("group.create", Target::new("group", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok(row)
@@ -169,7 +170,8 @@ pub async fn replace_group(
         ..before
     };
     tx.update(row.clone()).await.map_err(taken)?;
-    changes::note(tx, row.organization_id, "group", "update", row.id, Some(image)).await?;
+    let (organization, image) = (row.organization_id, Some(image));
+    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Update, row.id, image).await?;
     tx.record("group.update", Target::new("group", row.id));
     tx.emit(&Updated(facts(&row, attributes)));
     Ok(row)
@@ -185,12 +187,14 @@ pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(
     lock_users(tx, organization, affected.clone()).await?;
     for kind in [Kind::User, Kind::Group] {
         let all = members::all(tx, kind, organization, id).await?;
-        changes::note_members(tx, organization, kind.name(), "remove", id, &all).await?;
+        changes::note_members(tx, organization, kind.change(), ChangeAction::Remove, id, &all).await?;
     }
     for holder in members::holders(tx, Kind::Group, organization, id).await? {
-        changes::note_members(tx, organization, "child", "remove", holder, &[id]).await?;
+        changes::note_members(tx, organization, ChangeKind::Child, ChangeAction::Remove, holder, &[id])
+            .await?;
     }
-    changes::note(tx, organization, "group", "delete", id, Some(group_image(&row))).await?;
+    let image = Some(group_image(&row));
+    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Delete, id, image).await?;
     let removal = tx.remove::<group::Entity>().filter(group::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
@@ -233,7 +237,7 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
             MemberEdit::Replace(ids) => {
                 for kind in [Kind::User, Kind::Group] {
                     let gone = members::keep(tx, kind, group.organization_id, group.id, ids).await?;
-                    note(tx, group, kind, "remove", gone, &mut moved).await?;
+                    note(tx, group, kind, ChangeAction::Remove, gone, &mut moved).await?;
                 }
                 put_in(tx, group, ids, &mut moved).await?;
             }
@@ -278,14 +282,14 @@ async fn note(
     tx: &Tx,
     group: &group::Model,
     kind: Kind,
-    action: &'static str,
+    action: ChangeAction,
     ids: Vec<Uuid>,
     moved: &mut Moved,
 ) -> Result<(), DbError> {
     if ids.is_empty() {
         return Ok(());
     }
-    changes::note_members(tx, group.organization_id, kind.name(), action, group.id, &ids).await?;
+    changes::note_members(tx, group.organization_id, kind.change(), action, group.id, &ids).await?;
     match kind {
         Kind::User => moved.users.extend(ids),
         Kind::Group => moved.groups.extend(ids),
@@ -297,19 +301,19 @@ async fn take_out(tx: &Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved
     let gone = members::remove(tx, Kind::User, group.organization_id, group.id, ids).await?;
     // An id is a user's or a group's: who was found among the users isn't looked for among the groups.
     let all = gone.len() == ids.len();
-    note(tx, group, Kind::User, "remove", gone, moved).await?;
+    note(tx, group, Kind::User, ChangeAction::Remove, gone, moved).await?;
     if all {
         return Ok(());
     }
     let gone = members::remove(tx, Kind::Group, group.organization_id, group.id, ids).await?;
-    note(tx, group, Kind::Group, "remove", gone, moved).await
+    note(tx, group, Kind::Group, ChangeAction::Remove, gone, moved).await
 }
 
 async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Problem> {
     let organization = group.organization_id;
     let added = members::add(tx, Kind::User, organization, group.id, ids).await?;
     let all = added.len() == ids.len();
-    note(tx, group, Kind::User, "add", added, moved).await?;
+    note(tx, group, Kind::User, ChangeAction::Add, added, moved).await?;
     if all {
         return Ok(());
     }
@@ -328,7 +332,7 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
         return Err(invalid("A group can't be its own member, not even by another group."));
     }
     let added = members::add(tx, Kind::Group, organization, group.id, &rest).await?;
-    Ok(note(tx, group, Kind::Group, "add", added, moved).await?)
+    Ok(note(tx, group, Kind::Group, ChangeAction::Add, added, moved).await?)
 }
 
 /// Notes that a group's members changed: its version and time move, without reading or writing anything else of it. The

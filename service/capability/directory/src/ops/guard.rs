@@ -4,6 +4,7 @@
 
 use chrono::TimeDelta;
 use entity::directory::guard::{Column, Entity, Model};
+use entity::directory::states::GuardState;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -73,7 +74,7 @@ pub async fn put_guard(
         users_max: limits.users_max,
         percent_max: limits.percent_max,
         window_seconds: limits.window_seconds,
-        state: "armed".to_owned(),
+        state: GuardState::Armed,
         state_until: None,
         held_at: None,
         held_count: 0,
@@ -108,17 +109,22 @@ pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Problem
 /// `not_found`; `conflict` if it doesn't hold.
 pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Result<Model, Problem> {
     let before = locked(tx, organization).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if before.state != "held" && !(before.state == "rejected" && confirm) {
+    let may_answer = match before.state {
+        GuardState::Held => true,
+        GuardState::Rejected => confirm,
+        GuardState::Armed | GuardState::Confirmed => false,
+    };
+    if !may_answer {
         return Err(Problem::detailed(Code::Conflict, "The guard doesn't hold anything."));
     }
     let (state, action) = if confirm {
-        ("confirmed", "directory_guard.confirm")
+        (GuardState::Confirmed, "directory_guard.confirm")
     } else {
-        ("rejected", "directory_guard.reject")
+        (GuardState::Rejected, "directory_guard.reject")
     };
     let until = tx.now() + TimeDelta::seconds(before.window_seconds);
     let row = Model {
-        state: state.to_owned(),
+        state,
         state_until: Some(until),
         version: before.version + 1,
         updated_at: tx.now(),
@@ -140,11 +146,11 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Proble
     }
     let Some(row) = locked(tx, organization).await? else { return Ok(()) };
     let lasts = row.state_until.is_some_and(|until| until > tx.now());
-    match row.state.as_str() {
-        "confirmed" if lasts => return Ok(()),
-        "rejected" if lasts => return Err(rejected(&row)),
-        "held" => return Err(held()),
-        _ => {}
+    match row.state {
+        GuardState::Confirmed if lasts => return Ok(()),
+        GuardState::Rejected if lasts => return Err(rejected(&row)),
+        GuardState::Held => return Err(held()),
+        GuardState::Armed | GuardState::Confirmed | GuardState::Rejected => {}
     }
     // After a confirmation the count begins anew.
     let window = tx.now() - TimeDelta::seconds(row.window_seconds);
@@ -189,13 +195,13 @@ pub async fn hold(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
         return Ok(false);
     };
     let lasts = before.state_until.is_some_and(|until| until > tx.now());
-    if before.state == "held" || lasts {
+    if before.state == GuardState::Held || lasts {
         tx.housekeeping();
         tx.update(Model { held_count: before.held_count + 1, ..before }).await?;
         return Ok(false);
     }
     let row = Model {
-        state: "held".to_owned(),
+        state: GuardState::Held,
         state_until: None,
         held_at: Some(tx.now()),
         held_count: 1,

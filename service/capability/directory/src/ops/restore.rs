@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
+use entity::directory::states::{ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source};
 use entity::directory::{group, user};
 use platform::rules::Rule;
 use platform::tx::Event;
@@ -23,7 +24,6 @@ use web::{Code, Problem};
 use super::admins::SEATS;
 use super::groups::{self, MemberEdit};
 use super::users::{self, Kept, NewUser};
-use crate::model::Source;
 use crate::store::members::{self as member_store, Kind};
 use crate::store::roles::{self as role_store, RolesByGroup};
 use crate::store::{changes, groups as group_store, users as user_store};
@@ -97,15 +97,15 @@ async fn items(
     let mut filled = BTreeSet::new();
     let mut made = HashSet::new();
     for (kind, subject, change, action) in changes::first_changes(view, organization, since, until).await? {
-        match (kind.as_str(), action.as_str()) {
-            ("user", "create") => gone_users.push(Item::RemoveUser(subject)),
-            ("user", _) => users.push(Item::User(subject, change)),
-            ("group", "create") => {
+        match (kind, action) {
+            (ChangeKind::User, ChangeAction::Create) => gone_users.push(Item::RemoveUser(subject)),
+            (ChangeKind::User, _) => users.push(Item::User(subject, change)),
+            (ChangeKind::Group, ChangeAction::Create) => {
                 made.insert(subject);
                 gone_groups.push(Item::RemoveGroup(subject));
             }
-            ("group", _) => groups.push(Item::Group(subject, change)),
-            _ => {
+            (ChangeKind::Group, _) => groups.push(Item::Group(subject, change)),
+            (ChangeKind::Member | ChangeKind::Child, _) => {
                 filled.insert(subject);
             }
         }
@@ -146,7 +146,7 @@ pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -
         organization_id: organization,
         id: ids::new(),
         moment,
-        status: "running".to_owned(),
+        status: RestoreStatus::Running,
         changes: i64::try_from(items.len()).unwrap_or(i64::MAX),
         done: 0,
         error: None,
@@ -180,7 +180,7 @@ pub async fn restores(view: &View, organization: Uuid) -> Result<Vec<Model>, DbE
 /// [`DbError`].
 pub async fn running_restore(view: &View, organization: Uuid) -> Result<Option<Model>, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    view.one(select.filter(Column::Status.eq("running"))).await
+    view.one(select.filter(Column::Status.eq(RestoreStatus::Running))).await
 }
 
 /// What a restore puts back, in order: read once a run, and the same in each.
@@ -243,7 +243,7 @@ pub async fn go_on(
 ) -> Result<bool, Problem> {
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(true) };
-    if row.status != "running" {
+    if row.status != RestoreStatus::Running {
         tx.housekeeping();
         return Ok(true);
     }
@@ -264,7 +264,7 @@ pub async fn go_on(
     let finished = done >= items.len();
     let row = Model { done: i64::try_from(done).unwrap_or(i64::MAX), ..row };
     if finished {
-        let row = Model { status: "done".to_owned(), finished_at: Some(tx.now()), ..row };
+        let row = Model { status: RestoreStatus::Done, finished_at: Some(tx.now()), ..row };
         tx.record("directory_restore.finish", Target::new("organization", organization));
         tx.emit(&Restored { organization_id: organization, restore_id: id, moment: row.moment });
         tx.update(row).await?;
@@ -283,7 +283,7 @@ pub async fn fail_restore(tx: &mut Tx, organization: Uuid, id: Uuid, why: &str) 
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(()) };
     let row = Model {
-        status: "failed".to_owned(),
+        status: RestoreStatus::Failed,
         error: Some(why.to_owned()),
         finished_at: Some(tx.now()),
         ..row
@@ -332,6 +332,10 @@ fn object(image: &Value) -> Map<String, Value> {
     image.get("resource").and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
+fn unreadable(name: &str) -> Problem {
+    Problem::internal(format!("a recorded change has no {name} that there is"))
+}
+
 fn created_at(image: &Value) -> Option<Timestamp> {
     image.get("createdAt")?.as_str()?.parse().ok()
 }
@@ -352,7 +356,8 @@ async fn user(
     let row = match before {
         Some(before) => users::replace_user(tx, &registry.users, before, resource).await?,
         None => {
-            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source: text("source") };
+            let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
+            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
             let new = NewUser { organization, resource, source: Source::Scim, role: text("role") };
             let (row, _) = users::create_kept(tx, &registry.users, new, kept).await?;
             for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
@@ -364,8 +369,9 @@ async fn user(
             row
         }
     };
-    if row.role != text("role") || row.role_source != text("roleSource") {
-        super::roles::give(tx, row, &text("role"), &text("roleSource")).await?;
+    let role_source = RoleSource::parse(&text("roleSource")).ok_or_else(|| unreadable("roleSource"))?;
+    if row.role != text("role") || row.role_source != role_source {
+        super::roles::give(tx, row, &text("role"), role_source).await?;
     }
     Ok(())
 }
@@ -377,12 +383,12 @@ async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> 
         return Ok(());
     };
     let mut wanted: BTreeMap<Uuid, bool> = BTreeMap::new();
-    for kind in ["member", "child"] {
+    for kind in [ChangeKind::Member, ChangeKind::Child] {
         let at = (organization, id);
         for change in changes::member_changes(tx, at, kind, restore.moment, restore.created_at).await? {
             let ids = change.before.as_ref().and_then(Value::as_array).into_iter().flatten();
             for id in ids.filter_map(|id| Uuid::try_parse(id.as_str()?).ok()) {
-                wanted.insert(id, change.action == "remove");
+                wanted.insert(id, change.action == ChangeAction::Remove);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Roles by group: a mapped group gives its members, direct or by nesting, a role of the tenant. The highest counts. A
 //! role that came from a group goes with it; a role given here stays until a group gives one.
 
+use entity::directory::states::RoleSource;
 use entity::directory::{group, role_mapping, user};
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work, ids};
@@ -126,8 +127,8 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
         for row in store::users_locked(tx, organization, batch).await? {
             let wanted = by_group.get(&row.id).and_then(|roles| highest(roles));
             let (role, source) = match wanted {
-                Some(role) => (role, "group"),
-                None if row.role_source == "group" => (ROLE_WITHOUT, "local"),
+                Some(role) => (role, RoleSource::Group),
+                None if row.role_source == RoleSource::Group => (ROLE_WITHOUT, RoleSource::Local),
                 None => continue,
             };
             if row.role == role && row.role_source == source {
@@ -141,7 +142,12 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 
 /// Gives a user, whose row is locked, a role that nobody asked for just now. The tenant's last admin stays one, and that is
 /// recorded.
-pub(super) async fn give(tx: &mut Tx, row: user::Model, role: &str, source: &str) -> Result<(), Problem> {
+pub(super) async fn give(
+    tx: &mut Tx,
+    row: user::Model,
+    role: &str,
+    source: RoleSource,
+) -> Result<(), Problem> {
     if role != "admin" && admins::is_last(tx, &row).await? {
         tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
         return Ok(());

@@ -1,5 +1,6 @@
 //! Users: made, replaced, linked, removed.
 
+use entity::directory::states::{ChangeAction, ChangeKind, RoleSource, Source};
 use entity::directory::{identity, user};
 use identity_core::fold;
 use platform::tx::Event;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use web::{Code, Problem};
 
 use super::admins::{self, Held};
-use crate::model::{Source, UserColumns, changed_names, user_image};
+use crate::model::{UserColumns, changed_names, user_image};
 use crate::store::members::{self, Kind};
 use crate::store::{changes, users as store};
 
@@ -84,7 +85,7 @@ pub struct NewUser {
 pub(crate) struct Kept {
     pub(crate) id: Uuid,
     pub(crate) created_at: Timestamp,
-    pub(crate) source: String,
+    pub(crate) source: Source,
 }
 
 /// Makes a user, and takes one of the quota if active.
@@ -97,7 +98,7 @@ pub async fn create_user(
     new: NewUser,
 ) -> Result<(user::Model, Option<Usage>), Problem> {
     fit(&new.resource)?;
-    let kept = Kept { id: ids::new(), created_at: tx.now(), source: new.source.name().to_owned() };
+    let kept = Kept { id: ids::new(), created_at: tx.now(), source: new.source };
     create_kept(tx, kind, new, kept).await
 }
 
@@ -121,7 +122,7 @@ pub(crate) async fn create_kept(
         email: columns.email,
         active: columns.active,
         role: new.role,
-        role_source: "local".to_owned(),
+        role_source: RoleSource::Local,
         source: kept.source,
         folded: fold_resource(kind, &new.resource),
         resource: Value::Object(new.resource),
@@ -131,7 +132,7 @@ pub(crate) async fn create_kept(
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
-    changes::note(tx, row.organization_id, "user", "create", row.id, None).await?;
+    changes::note(tx, row.organization_id, ChangeKind::User, ChangeAction::Create, row.id, None).await?;
     let usage = admins::count(tx, Held::NOTHING, Held::by(&row)).await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
@@ -174,8 +175,7 @@ pub async fn replace_user(
 ) -> Result<user::Model, Problem> {
     let columns = UserColumns::of(&resource);
     let attributes = changed_names(before.resource.as_object(), &resource);
-    let source =
-        if tx.ctx().actor.kind == "scim_token" { Source::Scim.name() } else { before.source.as_str() };
+    let source = if tx.ctx().actor.kind == "scim_token" { Source::Scim } else { before.source };
     if attributes.is_empty() && before.active == columns.active && before.source == source {
         tx.housekeeping();
         return Ok(before);
@@ -190,11 +190,11 @@ pub async fn replace_user(
         false => fold(&columns.user_name),
     };
     let action = match (before.active, columns.active) {
-        (true, false) => "deactivate",
-        (false, true) => "reactivate",
-        _ => "update",
+        (true, false) => ChangeAction::Deactivate,
+        (false, true) => ChangeAction::Reactivate,
+        (true, true) | (false, false) => ChangeAction::Update,
     };
-    if action == "deactivate" {
+    if action == ChangeAction::Deactivate {
         admins::may_leave(tx, &before).await?;
     }
     let image = user_image(&before);
@@ -206,7 +206,7 @@ pub async fn replace_user(
         display_name: columns.display_name,
         email: columns.email,
         active: columns.active,
-        source: source.to_owned(),
+        source,
         folded: fold_resource(kind, &resource),
         resource: Value::Object(resource),
         version: before.version + 1,
@@ -217,21 +217,25 @@ pub async fn replace_user(
     if attributes.iter().any(|name| name == "emails") {
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
-    changes::note(tx, row.organization_id, "user", action, row.id, Some(image)).await?;
-    if action == "deactivate" {
+    changes::note(tx, row.organization_id, ChangeKind::User, action, row.id, Some(image)).await?;
+    if action == ChangeAction::Deactivate {
         sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
     }
     admins::count(tx, held, Held::by(&row)).await?;
     match action {
-        "deactivate" => {
+        ChangeAction::Deactivate => {
             tx.record("user.deactivate", Target::new("user", row.id));
             tx.emit(&Deactivated(facts(&row, attributes)));
         }
-        "reactivate" => {
+        ChangeAction::Reactivate => {
             tx.record("user.reactivate", Target::new("user", row.id));
             tx.emit(&Reactivated(facts(&row, attributes)));
         }
-        _ => {
+        ChangeAction::Update
+        | ChangeAction::Create
+        | ChangeAction::Delete
+        | ChangeAction::Add
+        | ChangeAction::Remove => {
             tx.record("user.update", Target::new("user", row.id));
             tx.emit(&Updated(facts(&row, attributes)));
         }
@@ -266,9 +270,10 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
         image.insert("identities".to_owned(), pairs.collect());
     }
     for group in members::holders(tx, Kind::User, organization, id).await? {
-        changes::note_members(tx, organization, "member", "remove", group, &[id]).await?;
+        changes::note_members(tx, organization, ChangeKind::Member, ChangeAction::Remove, group, &[id])
+            .await?;
     }
-    changes::note(tx, organization, "user", "delete", id, Some(image)).await?;
+    changes::note(tx, organization, ChangeKind::User, ChangeAction::Delete, id, Some(image)).await?;
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     admins::count(tx, Held::by(&row), Held::NOTHING).await?;
@@ -302,7 +307,7 @@ pub async fn person_by_external_id(
     subject: &str,
 ) -> Result<Option<user::Model>, DbError> {
     let found = store::user_by_external_id(view, organization, subject).await?;
-    match found.filter(|row| row.source == Source::Scim.name()) {
+    match found.filter(|row| row.source == Source::Scim) {
         Some(row) if !store::has_identity(view, row.id, issuer).await? => Ok(Some(row)),
         _ => Ok(None),
     }
@@ -358,7 +363,7 @@ pub(crate) async fn edit(
     active: Option<bool>,
     display_name: Option<String>,
 ) -> Result<user::Model, Problem> {
-    if before.source == Source::Scim.name() {
+    if before.source == Source::Scim {
         return Err(Problem::new(Code::UserManaged));
     }
     let mut resource = before.resource.as_object().cloned().unwrap_or_default();
@@ -376,7 +381,7 @@ pub(crate) async fn edit(
 /// # Errors
 /// `user.last_admin`; `user.managed` if a group gives the user their role.
 pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
-    if before.role_source == "group" {
+    if before.role_source == RoleSource::Group {
         let detail =
             "The role comes from a group of the identity provider: change the group, or its mapping.";
         return Err(Problem::detailed(Code::UserManaged, detail));
@@ -384,7 +389,7 @@ pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<us
     if role != "admin" {
         admins::require_another(tx, &before).await?;
     }
-    put_role(tx, before, role, "local").await
+    put_role(tx, before, role, RoleSource::Local).await
 }
 
 /// Writes a role and where it comes from.
@@ -392,14 +397,15 @@ pub(crate) async fn put_role(
     tx: &mut Tx,
     before: user::Model,
     role: &str,
-    role_source: &str,
+    role_source: RoleSource,
 ) -> Result<user::Model, Problem> {
     let details = serde_json::json!({"from": before.role, "to": role, "by": role_source});
-    changes::note(tx, before.organization_id, "user", "update", before.id, Some(user_image(&before))).await?;
+    let (organization, image) = (before.organization_id, Some(user_image(&before)));
+    changes::note(tx, organization, ChangeKind::User, ChangeAction::Update, before.id, image).await?;
     let held = Held::by(&before);
     let row = user::Model {
         role: role.to_owned(),
-        role_source: role_source.to_owned(),
+        role_source,
         version: before.version + 1,
         updated_at: tx.now(),
         ..before

@@ -1,6 +1,7 @@
 //! Queries over recorded changes.
 
 use entity::directory::change;
+use entity::directory::states::{ChangeAction, ChangeKind};
 use platform::{DbError, Timestamp, Tx, View, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -13,8 +14,8 @@ const IDS_MAX: usize = 5_000;
 pub(crate) async fn note(
     tx: &Tx,
     organization: Uuid,
-    kind: &'static str,
-    action: &'static str,
+    kind: ChangeKind,
+    action: ChangeAction,
     subject: Uuid,
     before: Option<Value>,
 ) -> Result<(), DbError> {
@@ -26,8 +27,8 @@ pub(crate) async fn note(
 pub(crate) async fn note_members(
     tx: &Tx,
     organization: Uuid,
-    kind: &'static str,
-    action: &'static str,
+    kind: ChangeKind,
+    action: ChangeAction,
     group: Uuid,
     members: &[Uuid],
 ) -> Result<(), DbError> {
@@ -42,7 +43,7 @@ pub(crate) async fn note_members(
 fn row(
     tx: &Tx,
     organization: Uuid,
-    (kind, action): (&'static str, &'static str),
+    (kind, action): (ChangeKind, ChangeAction),
     subject: Uuid,
     before: Option<Value>,
 ) -> change::Model {
@@ -55,8 +56,8 @@ fn row(
         request_id: ctx.request_id.clone(),
         actor_kind: ctx.actor.kind.to_owned(),
         actor_id: ctx.actor.id.clone(),
-        kind: kind.to_owned(),
-        action: action.to_owned(),
+        kind,
+        action,
         subject_id: subject,
         before,
     }
@@ -80,7 +81,7 @@ pub(crate) async fn first_changes(
     organization: Uuid,
     since: Timestamp,
     until: Timestamp,
-) -> Result<Vec<(String, Uuid, Uuid, String)>, DbError> {
+) -> Result<Vec<(ChangeKind, Uuid, Uuid, ChangeAction)>, DbError> {
     let sql = "SELECT kind, subject_id, id, action FROM (SELECT kind, subject_id, id, action, \
                ROW_NUMBER() OVER (PARTITION BY kind, subject_id ORDER BY occurred_at, id) AS place FROM directory_change \
                WHERE tenant_id = $1 AND organization_id = $2 AND occurred_at > $3 AND occurred_at <= $4) AS ranked \
@@ -108,7 +109,7 @@ pub(crate) async fn get(view: &View, organization: Uuid, id: Uuid) -> Result<Opt
 pub(crate) async fn member_changes(
     view: &View,
     (organization, group): (Uuid, Uuid),
-    kind: &str,
+    kind: ChangeKind,
     since: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<change::Model>, DbError> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use entity::directory::states::ChangeKind;
 use platform::{DbError, Tx, View};
 use uuid::Uuid;
 
@@ -166,11 +167,11 @@ impl Kind {
         }
     }
 
-    /// Its name in recorded changes.
-    pub(crate) fn name(self) -> &'static str {
+    /// What it is in recorded changes.
+    pub(crate) fn change(self) -> ChangeKind {
         match self {
-            Kind::User => "member",
-            Kind::Group => "child",
+            Kind::User => ChangeKind::Member,
+            Kind::Group => ChangeKind::Child,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! domain, or the person proves that they read its mail.
 
 use directory::{NewUser, Source};
+use entity::directory::states::RoleSource;
 use entity::directory::user;
 use platform::Tx;
 use serde_json::{Map, Value, json};
@@ -181,12 +182,12 @@ async fn keep_role(
     profile: &Profile,
 ) -> Result<user::Model, Problem> {
     let Some(role) = policy.role(&profile.groups) else { return Ok(found) };
-    if found.role == role || found.source != Source::Jit.name() || found.role_source == "group" {
+    if found.role == role || found.source != Source::Jit || found.role_source == RoleSource::Group {
         return Ok(found);
     }
     let locked = directory::user_locked(tx, found.organization_id, found.id).await?;
     let locked = active(locked.ok_or_else(|| Problem::new(Code::UserDeactivated))?)?;
-    if locked.role == role || locked.role_source == "group" {
+    if locked.role == role || locked.role_source == RoleSource::Group {
         return Ok(locked);
     }
     match directory::set_role(tx, locked.clone(), role).await {

@@ -1,0 +1,85 @@
+//! Who made a user and who gives the role; what a recorded change was; where the guard and a restore stand.
+
+use crate::closed::closed;
+
+closed! {
+    /// Who made a user.
+    pub enum Source {
+        /// The identity provider, by SCIM.
+        Scim = "scim",
+        /// The first sign-in.
+        Jit = "jit",
+        /// An accepted invitation.
+        Invitation = "invitation",
+    }
+}
+
+closed! {
+    /// Who gives a user the role.
+    pub enum RoleSource {
+        /// Somebody here, or whoever made the user.
+        Local = "local",
+        /// A mapped group: the role goes with it.
+        Group = "group",
+    }
+}
+
+closed! {
+    /// What changed.
+    pub enum ChangeKind {
+        /// A user.
+        User = "user",
+        /// A group.
+        Group = "group",
+        /// Which users a group has.
+        Member = "member",
+        /// Which groups a group has.
+        Child = "child",
+    }
+}
+
+closed! {
+    /// How it changed.
+    pub enum ChangeAction {
+        /// It was made.
+        Create = "create",
+        /// It got other attributes, or another role.
+        Update = "update",
+        /// A user can't sign in any more.
+        Deactivate = "deactivate",
+        /// A user can again.
+        Reactivate = "reactivate",
+        /// It is gone.
+        Delete = "delete",
+        /// They came into a group.
+        Add = "add",
+        /// They went out of a group.
+        Remove = "remove",
+    }
+}
+
+closed! {
+    /// Where the guard of an organization stands.
+    pub enum GuardState {
+        /// It counts.
+        Armed = "armed",
+        /// Removals are refused until an admin answers.
+        Held = "held",
+        /// An admin let the removals go on, for one window.
+        Confirmed = "confirmed",
+        /// An admin refused them, for one window.
+        Rejected = "rejected",
+    }
+}
+
+closed! {
+    /// Where a restore of a directory stands.
+    pub enum RestoreStatus {
+        /// Things are still to be put back; identity providers wait meanwhile.
+        Running = "running",
+        /// All has been put back.
+        Done = "done",
+        /// Something couldn't be; what was put back before stays.
+        Failed = "failed",
+    }
+}
