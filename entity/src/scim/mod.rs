@@ -4,4 +4,5 @@ pub mod assertion;
 pub mod rehearsal;
 pub mod request;
 pub mod schema;
+pub mod states;
 pub mod token;

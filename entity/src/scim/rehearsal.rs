@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::RehearsalStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,7 +16,7 @@ pub struct Model {
     pub token_id: Uuid,
     /// The hidden tenant that holds the copy.
     pub shadow_id: Uuid,
-    pub status: String,
+    pub status: RehearsalStatus,
     pub created_at: DateTimeUtc,
     pub ready_at: Option<DateTimeUtc>,
 }

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::ResourceType;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,7 +14,7 @@ pub struct Model {
     pub id: Uuid,
     /// Lower case.
     pub urn_key: String,
-    pub resource_type: String,
+    pub resource_type: ResourceType,
     /// RFC 7643, section 7.
     pub definition: Json,
     pub version: i64,

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{TokenKind, TokenProfile};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +15,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub name: String,
-    pub profile: String,
+    pub profile: TokenProfile,
     /// Argon2id, PHC string.
     pub secret_hash: String,
     /// HMAC of the secret under the lookup key; `None`: from before, until its first right use.
@@ -25,8 +26,7 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     /// Rotation: the token that follows this one.
     pub replaced_by: Option<Uuid>,
-    /// `bearer`, or `client`: its secret or key gets short-lived tokens by OAuth 2.
-    pub kind: String,
+    pub kind: TokenKind,
     /// CIDR ranges; []: everywhere.
     pub allowed_addresses: Json,
     /// The client's public keys (RFC 7517), if it proves itself by them.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile};
 use entity::tenancy::plan;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -30,13 +31,13 @@ pub struct Tokens {
 struct Found {
     tenant: Uuid,
     organization: Uuid,
-    kind: String,
+    kind: TokenKind,
     secret_hash: String,
     secret_mac: Option<Vec<u8>>,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
-    profile: String,
+    profile: TokenProfile,
     allowed_addresses: Arc<[IpNet]>,
     /// The copy on which it rehearses, and whether it is there yet.
     rehearsal: Option<(Uuid, bool)>,
@@ -81,14 +82,14 @@ impl Tokens {
         if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
             return Err(invalid());
         }
-        let missing_mac = match (&presented, token.kind.as_str()) {
-            (Presented::Secret(_), "bearer") => {
+        let missing_mac = match (&presented, token.kind) {
+            (Presented::Secret(_), TokenKind::Bearer) => {
                 let (hash, mac) = (&token.secret_hash, token.secret_mac.as_deref());
                 let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
                 service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?
             }
-            (Presented::Access(access), "client") if access.until > now.timestamp() => None,
-            _ => return Err(invalid()),
+            (Presented::Access(access), TokenKind::Client) if access.until > now.timestamp() => None,
+            (Presented::Secret(_), TokenKind::Client) | (Presented::Access(_), _) => return Err(invalid()),
         };
         let usable = token.usable();
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
@@ -108,7 +109,7 @@ impl Tokens {
             tenant: Some(token.tenant),
             organization: Some(token.organization),
             rate_multiplier: Some(token.rate_multiplier),
-            compat: token.profile != "rfc",
+            compat: token.profile == TokenProfile::Compat,
             addresses: token.allowed_addresses.clone(),
             rehearsal: token.rehearsal.map(|(shadow, _)| shadow),
         })
@@ -147,7 +148,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
     let Some(row) = rows.first() else { return Ok(None) };
     let rehearses: bool = row.try_get("", "rehearsal")?;
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
-    let status: Option<String> = row.try_get("", "rehearsal_status")?;
+    let status: Option<RehearsalStatus> = row.try_get("", "rehearsal_status")?;
     let ranges: serde_json::Value = row.try_get("", "allowed_addresses")?;
     // They were checked when they were set.
     let ranges: Vec<IpNet> = serde_json::from_value(ranges).unwrap_or_default();
@@ -163,7 +164,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
         profile: row.try_get("", "profile")?,
         allowed_addresses: ranges.into(),
         // A token that rehearses never works on the real directory, whatever became of its copy.
-        rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status.as_deref() == Some("ready"))),
+        rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status == Some(RehearsalStatus::Ready))),
         status: row.try_get("", "status")?,
         rate_multiplier: plan::times(row.try_get("", "rate_multiplier")?),
     }))

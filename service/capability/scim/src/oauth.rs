@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};
 use entity::scim::assertion;
+use entity::scim::states::TokenKind;
 use entity::scim::token::{Column, Entity, Model};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -122,7 +123,7 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
         async |view: &platform::View| view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await;
     let client = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
     let over = client.revoked_at.is_some() || client.expires_at.is_some_and(|end| end <= now);
-    if over || client.kind != "client" {
+    if over || client.kind != TokenKind::Client {
         return Err(unauthenticated());
     }
     let proof = match (&client.jwks, assertion, &credentials.client_secret) {

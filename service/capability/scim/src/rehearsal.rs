@@ -11,6 +11,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::scim::rehearsal::{Column, Entity, Model};
+use entity::scim::states::RehearsalStatus;
 use entity::scim::token;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, PlatformTx, PlatformView, Target, Tx, Work, ids};
@@ -68,7 +69,7 @@ pub(crate) async fn begin(tx: &mut Tx, token: &token::Model) -> Result<(), Probl
         organization_id: token.organization_id,
         token_id: token.id,
         shadow_id: ids::new(),
-        status: "preparing".to_owned(),
+        status: RehearsalStatus::Preparing,
         created_at: tx.now(),
         ready_at: None,
     };
@@ -146,13 +147,13 @@ async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobE
             tx.housekeeping();
             return Ok(());
         };
-        if row.status == "ready" {
+        if row.status == RehearsalStatus::Ready {
             tx.housekeeping();
             return Ok(());
         }
         copy(tx, &row).await?;
         platform::crash_point!("rehearsal.before_commit");
-        tx.update(Model { status: "ready".to_owned(), ready_at: Some(tx.now()), ..row.clone() }).await?;
+        tx.update(Model { status: RehearsalStatus::Ready, ready_at: Some(tx.now()), ..row.clone() }).await?;
         tx.record_for(row.tenant_id, "scim_rehearsal.begin", Target::new("scim_token", row.token_id));
         Ok(())
     };
@@ -236,7 +237,8 @@ pub(crate) struct Difference {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rehearsal {
     /// `preparing` or `ready`
-    status: String,
+    #[schema(value_type = String)]
+    status: RehearsalStatus,
     created_at: DateTime<Utc>,
     ready_at: Option<DateTime<Utc>>,
     users_created: i64,
@@ -268,7 +270,7 @@ async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>
 
 async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, Problem> {
     let mut all = Rehearsal {
-        status: row.status.clone(),
+        status: row.status,
         created_at: row.created_at,
         ready_at: row.ready_at,
         users_created: 0,
@@ -282,7 +284,7 @@ async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, Problem> 
         members_removed: 0,
         differences: Vec::new(),
     };
-    if row.status != "ready" {
+    if row.status != RehearsalStatus::Ready {
         return Ok(all);
     }
     let changed_user = "CASE WHEN a.active AND NOT b.active THEN 'deactivated' WHEN b.active AND NOT a.active THEN 'reactivated' ELSE 'changed' END";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::scim::schema::{Column, Entity, Model};
+use entity::scim::states::ResourceType;
 use platform::rules::Rule;
 use platform::sql::Step;
 use platform::{Target, Tx, View, Work as _, ids};
@@ -63,7 +64,8 @@ pub(crate) struct ScimSchemaInput {
     #[serde(default)]
     description: String,
     /// `User` or `Group`
-    resource_type: String,
+    #[schema(value_type = String)]
+    resource_type: ResourceType,
     /// Attributes as `/Schemas` shows them.
     #[schema(value_type = Vec<Object>)]
     attributes: Vec<Value>,
@@ -95,8 +97,6 @@ impl ScimSchemaInput {
 impl Input for ScimSchemaInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/name", &self.name, 200);
-        let known = matches!(self.resource_type.as_str(), "User" | "Group");
-        errors.require(known, "/resourceType", "must be User or Group");
         if let Some(schema) = self.schema(errors) {
             for (pointer, detail) in check_custom(&schema) {
                 errors.require(false, &pointer, &detail);
@@ -111,7 +111,8 @@ impl Input for ScimSchemaInput {
 pub(crate) struct ScimSchema {
     /// The declaration's id.
     schema_id: Uuid,
-    resource_type: String,
+    #[schema(value_type = String)]
+    resource_type: ResourceType,
     /// The schema itself, as `/Schemas` shows it.
     #[schema(value_type = Object)]
     schema: Value,
@@ -258,7 +259,10 @@ async fn delete_schema(
 
 async fn in_use(view: &View, row: &Model) -> Result<bool, Problem> {
     let urn = row.definition.get("id").and_then(Value::as_str).unwrap_or_default();
-    let table = if row.resource_type == "Group" { "directory_group" } else { "directory_user" };
+    let table = match row.resource_type {
+        ResourceType::User => "directory_user",
+        ResourceType::Group => "directory_group",
+    };
     let test = view.sql().json_present("r.resource", &[Step::Key(urn)]);
     let sql = format!("SELECT 1 AS found FROM {table} r WHERE r.tenant_id = $1 AND {test} LIMIT 1");
     Ok(!view.query(&sql, Vec::new()).await?.is_empty())

@@ -106,7 +106,7 @@ pub(crate) async fn registry(view: &View) -> Result<Registry, DbError> {
     let custom = rows.into_iter().filter_map(|row| {
         // It was checked when it was declared.
         let schema = serde_json::from_value(row.definition).ok()?;
-        Some((row.resource_type, schema))
+        Some((row.resource_type.to_string(), schema))
     });
     Ok(Registry::with(custom))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::scim::states::{TokenKind, TokenProfile};
 use entity::scim::token::{Column, Entity, Model};
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof};
@@ -61,9 +62,11 @@ pub(crate) struct TokenInput {
     name: String,
     expires_at: Option<DateTime<Utc>>,
     /// `compat` (tolerates what real clients send) or `rfc`
-    profile: Option<String>,
+    #[schema(value_type = Option<String>)]
+    profile: Option<TokenProfile>,
     /// `bearer` (the token itself is sent), or `client`: OAuth 2 client credentials at `/oauth2/token`, scope `scim`
-    kind: Option<String>,
+    #[schema(value_type = Option<String>)]
+    kind: Option<TokenKind>,
     /// CIDR ranges from which it may be used; everywhere if absent or empty.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -79,10 +82,6 @@ pub(crate) struct TokenInput {
 impl Input for TokenInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/name", &self.name, 200);
-        let known = self.profile.as_deref().is_none_or(|profile| matches!(profile, "compat" | "rfc"));
-        errors.require(known, "/profile", "must be compat or rfc");
-        let kind = self.kind.as_deref().unwrap_or("bearer");
-        errors.require(matches!(kind, "bearer" | "client"), "/kind", "must be bearer or client");
         errors.require(
             self.allowed_addresses.len() <= RANGES_MAX,
             "/allowedAddresses",
@@ -93,7 +92,7 @@ impl Input for TokenInput {
             errors.require(fits, &format!("/allowedAddresses/{at}"), "must be a range like 203.0.113.0/24");
         }
         if let Some(jwks) = &self.jwks {
-            errors.require(kind == "client", "/jwks", "is for kind client");
+            errors.require(self.kind == Some(TokenKind::Client), "/jwks", "is for kind client");
             errors.require(
                 oauth::is_key_set(jwks),
                 "/jwks",
@@ -117,7 +116,8 @@ pub(crate) struct ScimToken {
     id: Uuid,
     organization_id: Uuid,
     name: String,
-    profile: String,
+    #[schema(value_type = String)]
+    profile: TokenProfile,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
@@ -125,7 +125,8 @@ pub(crate) struct ScimToken {
     /// The token that follows this one.
     replaced_by: Option<Uuid>,
     /// `bearer` or `client`
-    kind: String,
+    #[schema(value_type = String)]
+    kind: TokenKind,
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Value,
     /// Whether its requests are answered and recorded, but not applied.
@@ -183,7 +184,7 @@ fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<Sc
     let (tenant, organization) = (row.tenant_id, row.organization_id);
     let location = format!("/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{}", row.id);
     let public = caller.service.config.public_url();
-    let client = row.kind == "client";
+    let client = row.kind == TokenKind::Client;
     let token = row.jwks.is_none().then(|| secret.text.to_string());
     let with_secret = ScimTokenWithSecret {
         client_id: client.then_some(row.id),
@@ -224,7 +225,7 @@ async fn create_scim_token(
                 organization_id: organization.id,
                 id: secret.id,
                 name: input.name,
-                profile: input.profile.unwrap_or_else(|| "compat".to_owned()),
+                profile: input.profile.unwrap_or(TokenProfile::Compat),
                 secret_hash: proof.hash,
                 secret_mac: Some(proof.mac),
                 created_at: tx.now(),
@@ -232,7 +233,7 @@ async fn create_scim_token(
                 revoked_at: None,
                 last_used_at: None,
                 replaced_by: None,
-                kind: input.kind.unwrap_or_else(|| "bearer".to_owned()),
+                kind: input.kind.unwrap_or(TokenKind::Bearer),
                 allowed_addresses: input.allowed_addresses.into(),
                 jwks: input.jwks,
                 rehearsal: input.rehearsal,
