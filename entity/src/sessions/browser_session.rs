@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::Ended;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -30,7 +31,7 @@ pub struct Model {
     pub expires_at: DateTimeUtc,
     pub idle_seconds: Option<i64>,
     pub ended_at: Option<DateTimeUtc>,
-    pub ended_reason: Option<String>,
+    pub ended_reason: Option<Ended>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

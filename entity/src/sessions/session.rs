@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::Ended;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -20,7 +21,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub expires_at: DateTimeUtc,
     pub ended_at: Option<DateTimeUtc>,
-    pub ended_reason: Option<String>,
+    pub ended_reason: Option<Ended>,
     /// The browser's session that it belongs to, if a browser asked.
     pub browser_session_id: Option<Uuid>,
     /// The issuer at which a browser's sign-in began; NULL: the tenant's own.

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::ConnectionType;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +15,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     #[sea_orm(column_name = "type")]
-    pub kind: String,
+    pub kind: ConnectionType,
     pub name: String,
     pub enabled: bool,
     /// OIDC's issuer, SAML's entity id of the provider, once known.

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::ResolveBy;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,8 +17,7 @@ pub struct Model {
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    /// `claim`, `issuer`, `idp_alias` or `organization`
-    pub resolve_by: String,
+    pub resolve_by: ResolveBy,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,3 +9,4 @@ pub mod domain;
 pub mod issuer;
 pub mod policy;
 pub mod sign_in;
+pub mod states;

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{Purpose, SignInStatus};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -15,8 +16,8 @@ pub struct Model {
     pub connection_id: Uuid,
     /// What the user's error page shows.
     pub code: String,
-    pub purpose: String,
-    pub status: String,
+    pub purpose: Purpose,
+    pub status: SignInStatus,
     /// SHA-256 of what comes back: OIDC's state, SAML's request ID.
     pub state_digest: Vec<u8>,
     /// SHA-256 of the cookie of the browser that began.

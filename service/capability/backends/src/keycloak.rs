@@ -6,6 +6,7 @@
 mod admin;
 mod realm;
 
+use entity::sso::states::ResolveBy;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use minijinja::{Environment, context};
@@ -157,10 +158,10 @@ impl Keycloak<'_> {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
-        Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, "issuer")) })
+        Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, ResolveBy::Issuer)) })
     }
 
-    fn issuer(&self, issuer: String, resolve_by: &'static str) -> Issuer {
+    fn issuer(&self, issuer: String, resolve_by: ResolveBy) -> Issuer {
         Issuer {
             issuer,
             audience: self.settings.audience.clone(),
@@ -225,7 +226,8 @@ impl Keycloak<'_> {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{}", self.base(), encoded(realm))).await?;
-        Ok(Made { external_id: Some(id_of(&found)?), issuer: Some(self.issuer(issuer, "organization")) })
+        let issuer = self.issuer(issuer, ResolveBy::Organization);
+        Ok(Made { external_id: Some(id_of(&found)?), issuer: Some(issuer) })
     }
 
     fn mends_of_organization(&self, wanted: &Wanted, found: &Value) -> Result<Vec<Mend>, Failure> {

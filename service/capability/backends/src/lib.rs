@@ -14,6 +14,7 @@ mod keycloak;
 mod zitadel;
 
 use entity::sso::issuer;
+use entity::sso::states::ResolveBy;
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -59,8 +60,8 @@ pub struct Issuer {
     pub issuer: String,
     /// `aud`.
     pub audience: String,
-    /// How a token of it names the tenant: `issuer`, `organization` or `claim`.
-    pub resolve_by: &'static str,
+    /// How a token of it names the tenant.
+    pub resolve_by: ResolveBy,
     /// The claim, for `claim`.
     pub claim: String,
 }

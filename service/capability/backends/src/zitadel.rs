@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entity::sso::states::ResolveBy;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
@@ -215,7 +216,7 @@ impl IdentityBackend for Zitadel<'_> {
             let issuer = Issuer {
                 issuer,
                 audience: self.settings.audience.clone(),
-                resolve_by: "claim",
+                resolve_by: ResolveBy::Claim,
                 claim: CLAIM.to_owned(),
             };
             Ok(Made { external_id: wanted.external_id.clone(), issuer: Some(issuer) })

@@ -1,14 +1,13 @@
 //! A person signed in, in one browser: what the authorization endpoint asks before it sends anybody to an identity provider.
 
 use chrono::TimeDelta;
+use entity::sessions::states::Ended;
 use entity::sessions::{browser_session as row, session};
 use platform::crypto::{one_time_secret, sha256};
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-
-use crate::model::Ended;
 
 /// What a browser session's cookie begins with.
 pub const BROWSER_PREFIX: &str = "tnt_bs_";
@@ -156,7 +155,7 @@ pub(crate) async fn end_where(tx: &Tx, which: SimpleExpr, why: Ended) -> Result<
     let change = tx
         .change::<row::Entity>()
         .col_expr(row::Column::EndedAt, Expr::value(tx.now()))
-        .col_expr(row::Column::EndedReason, Expr::value(why.name()))
+        .col_expr(row::Column::EndedReason, Expr::value(why))
         .filter(row::Column::EndedAt.is_null())
         .filter(which);
     tx.apply(change).await

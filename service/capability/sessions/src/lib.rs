@@ -13,6 +13,8 @@ mod model;
 mod ops;
 mod signing;
 
+pub use entity::sessions::states::Ended;
+
 pub use browser::{
     BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject,
     find_browser, open_browser, seen_browser, sessions_of_browser,
@@ -20,7 +22,7 @@ pub use browser::{
 pub use grant::{ClientCredentials, ClientGrant, Granted};
 pub use jwt::{Claims, IdTokenHint, Minted, mint, sign, sign_for, unverified, verify, verify_id_token};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
-pub use model::{Ended, Subject};
+pub use model::Subject;
 pub use ops::{
     NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,
     find, is_live, open, refresh, session_of_refresh, sweep,

@@ -1,6 +1,7 @@
 //! Opening, refreshing, ending.
 
 use chrono::TimeDelta;
+use entity::sessions::states::Ended;
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::retention::{self, Retained};
@@ -14,7 +15,6 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::browser;
-use crate::model::Ended;
 
 /// Sessions of one person that go on; a further one ends the oldest.
 const SESSIONS_MAX: u64 = 100;
@@ -58,13 +58,13 @@ struct SessionsEnded {
     session_id: Option<Uuid>,
     /// The organization whose sessions ended, if it was all of them.
     organization_id: Option<Uuid>,
-    reason: &'static str,
+    reason: Ended,
     count: u64,
 }
 
 impl SessionsEnded {
     fn of(why: Ended, count: u64) -> Self {
-        Self { user_id: None, session_id: None, organization_id: None, reason: why.name(), count }
+        Self { user_id: None, session_id: None, organization_id: None, reason: why, count }
     }
 }
 
@@ -220,7 +220,7 @@ pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
 pub async fn end(tx: &mut Tx, id: Uuid, why: Ended) -> Result<(), DbError> {
     let user_id = find(tx, id).await?.map(|session| session.user_id);
     let ended = end_where(tx, session::Column::Id.eq(id), why).await?;
-    tx.record("session.end", Target::new("session", id).with(serde_json::json!({"reason": why.name()})));
+    tx.record("session.end", Target::new("session", id).with(serde_json::json!({"reason": why})));
     if ended > 0 {
         tx.emit(&SessionsEnded { user_id, session_id: Some(id), ..SessionsEnded::of(why, ended) });
     }
@@ -292,14 +292,14 @@ pub async fn end_browser(tx: &mut Tx, browser: &browser_session::Model, why: End
 }
 
 fn ended_details(why: Ended, count: u64) -> serde_json::Value {
-    serde_json::json!({"reason": why.name(), "count": count})
+    serde_json::json!({"reason": why, "count": count})
 }
 
 async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -> Result<u64, DbError> {
     let change = tx
         .change::<session::Entity>()
         .col_expr(session::Column::EndedAt, Expr::value(tx.now()))
-        .col_expr(session::Column::EndedReason, Expr::value(why.name()))
+        .col_expr(session::Column::EndedReason, Expr::value(why))
         .filter(session::Column::EndedAt.is_null())
         .filter(which);
     tx.apply(change).await

@@ -1,6 +1,7 @@
 //! Ended sessions as security event tokens: CAEP's `session-revoked` (OpenID CAEP 1.0, section 3.1; RFC 8417).
 
 use serde_json::{Map, Value, json};
+use sessions::Ended;
 
 const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 
@@ -32,11 +33,11 @@ pub fn security_event(
         subject.insert("tenant".to_owned(), json!({"format": "opaque", "id": tenant}));
     }
     let reason = text("reason").unwrap_or_default();
-    let by = match reason {
-        "signed_out" => "user",
-        "revoked" | "user_deactivated" | "tenant_stopped" => "admin",
-        "refresh_reused" | "code_reused" | "policy_changed" | "idle" | "superseded" => "policy",
-        _ => "system",
+    let by = match Ended::parse(reason) {
+        Some(Ended::SignedOut) => "user",
+        Some(Ended::Revoked | Ended::UserDeactivated | Ended::TenantStopped) => "admin",
+        Some(Ended::RefreshReused | Ended::CodeReused | Ended::Superseded) => "policy",
+        Some(Ended::ProviderSignedOut) | None => "system",
     };
     let payload =
         json!({"event_timestamp": at.timestamp(), "initiating_entity": by, "reason_admin": {"en": reason}});

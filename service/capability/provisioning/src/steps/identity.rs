@@ -1,5 +1,6 @@
 //! A tenant's realm or org: made, learnt, removed.
 
+use entity::sso::states::ResolveBy;
 use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, Work, ids};
 
@@ -29,7 +30,7 @@ impl Step<'_> {
         let mut row = tenancy::get(tx).await?;
         row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
         if let Some(issuer) = &made.issuer {
-            if issuer.resolve_by == "issuer" {
+            if issuer.resolve_by == ResolveBy::Issuer {
                 row.identity_issuer = Some(issuer.issuer.clone());
             }
             register(tx, issuer).await?;

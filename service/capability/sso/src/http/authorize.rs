@@ -3,6 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use entity::sessions::browser_session;
+use entity::sso::states::Purpose;
 use entity::webhooks::module;
 use platform::db::Lookup;
 use serde_json::json;
@@ -307,7 +308,7 @@ pub(super) async fn leave(
     let service = &caller.service;
     match discovery::home(service, to.hints).await {
         Ok(Home::Connection(connection)) => {
-            begin(caller, request, shared, &connection, "sign_in", to.continues, to.wishes).await
+            begin(caller, request, shared, &connection, Purpose::SignIn, to.continues, to.wishes).await
         }
         Ok(Home::Choice { tenant, connections }) => {
             let find = async |view: &platform::View| tenancy::get(view).await;
@@ -335,7 +336,7 @@ pub(super) async fn begin(
     request: &HttpRequest,
     shared: &Shared,
     connection: &Connection,
-    purpose: &'static str,
+    purpose: Purpose,
     continues: Continues,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {

@@ -324,7 +324,7 @@ async fn take_saml(
             return Ok(false);
         }
         let mut row = sign_in::locked(tx, row.id).await?;
-        if !Status::Answered.is_of(&row) {
+        if row.status != Status::Answered {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
         let secrets = Secrets { profile: Some(profile.clone()), ..Secrets::default() };
@@ -380,7 +380,8 @@ async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<Http
     let find = async |view: &View| sign_in::find(view, id).await;
     let row = service.db.read(connection.row.tenant_id, find).await?;
     let now = service.db.clock().now();
-    let fits = row.connection_id == connection.row.id && Status::Answered.is_of(&row) && row.expires_at > now;
+    let fits =
+        row.connection_id == connection.row.id && row.status == Status::Answered && row.expires_at > now;
     if !fits {
         return Err(unknown().into());
     }

@@ -1,6 +1,7 @@
 //! A connection as an admin describes it: read, checked, made into settings.
 
 use chrono::{DateTime, Utc};
+use entity::sso::states::ConnectionType;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -231,13 +232,13 @@ pub(super) struct Made {
 
 pub(super) fn make(
     service: &Service,
-    kind: &str,
+    kind: ConnectionType,
     input: &ConnectionInput,
     before: Option<Kind>,
 ) -> Result<Made, Problem> {
     let json = |value: serde_json::Result<Value>| value.map_err(Problem::internal);
     match (kind, before) {
-        ("oidc", before) => {
+        (ConnectionType::Oidc, before) => {
             let before = match before {
                 Some(Kind::Oidc(before)) => Some(before),
                 _ => None,
@@ -246,7 +247,7 @@ pub(super) fn make(
             let issuer = Some(settings.issuer.clone());
             Ok(Made { settings: json(serde_json::to_value(settings))?, provider: None, issuer })
         }
-        ("saml", before) => {
+        (ConnectionType::Saml, before) => {
             let (settings, known) = match before {
                 Some(Kind::Saml(settings, known)) => (settings, known),
                 _ => (SamlSettings::default(), None),
@@ -263,6 +264,5 @@ pub(super) fn make(
             let provider = provider.map(|provider| json(serde_json::to_value(provider))).transpose()?;
             Ok(Made { settings: json(serde_json::to_value(settings))?, provider, issuer })
         }
-        _ => Err(Problem::invalid("/type", "must be oidc or saml")),
     }
 }

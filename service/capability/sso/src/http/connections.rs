@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::sso::connection;
+use entity::sso::states::ConnectionType;
 use platform::crypto::{hex, sha256};
 use platform::{Tx, View, ids};
 use policy_core::Permission;
@@ -94,8 +95,8 @@ pub(crate) struct ConnectionView {
     id: Uuid,
     organization_id: Uuid,
     #[serde(rename = "type")]
-    #[schema(rename = "type")]
-    kind: String,
+    #[schema(rename = "type", value_type = String)]
+    kind: ConnectionType,
     name: String,
     enabled: bool,
     /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nobody can come in
@@ -206,7 +207,9 @@ async fn create_connection(
     let organization = ids.key("organization")?;
     let find = async |view: &View| tenancy::organization_named(view, organization).await;
     let organization_id = caller.read(find).await?.id;
-    let made = make(&service, &kind, &input, None)?;
+    let kind = ConnectionType::parse(&kind);
+    let kind = kind.ok_or_else(|| Problem::invalid("/type", "must be oidc or saml"))?;
+    let made = make(&service, kind, &input, None)?;
     let id = ids::new();
     let now = service.db.clock().now();
     let row = connection::Model {
@@ -228,9 +231,9 @@ async fn create_connection(
         updated_at: now,
         kind,
     };
-    let key = match row.kind.as_str() {
-        "saml" => Some(ops::make_key(&service, caller.tenant(), id).await?),
-        _ => None,
+    let key = match row.kind {
+        ConnectionType::Saml => Some(ops::make_key(&service, caller.tenant(), id).await?),
+        ConnectionType::Oidc => None,
     };
     let made = Connection::of(row.clone())?;
     caller.write(async |tx: &mut Tx| ops::create(tx, row, key).await).await?;
@@ -281,10 +284,10 @@ async fn update_connection(
     let work = async |tx: &mut Tx| {
         let before = ops::locked(tx, organization, id).await?;
         seen.require(before.row.version)?;
-        if input.kind.as_ref().is_some_and(|kind| *kind != before.row.kind) {
+        if input.kind.as_ref().is_some_and(|kind| kind != before.row.kind.as_str()) {
             return Err(Problem::invalid("/type", "can't be changed"));
         }
-        let made = make(&service, &before.row.kind, &input, Some(before.kind.clone()))?;
+        let made = make(&service, before.row.kind, &input, Some(before.kind.clone()))?;
         let mut row = before.row;
         row.name = input.name.clone().unwrap_or(row.name);
         row.enabled = input.enabled.unwrap_or(row.enabled);
@@ -373,7 +376,7 @@ async fn rotate_connection_key(
     shared: Shared,
 ) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
-    if one.row.kind != "saml" {
+    if one.row.kind != ConnectionType::Saml {
         return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
     }
     let id = one.row.id;

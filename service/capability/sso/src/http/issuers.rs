@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::sso::issuer::{Column, Entity, Model};
+use entity::sso::states::ResolveBy;
 use platform::http::HttpError;
 use platform::rules::Rule;
 use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
@@ -23,8 +24,6 @@ use crate::ops::jwks::JwksCache;
 use crate::ops::subject::REGISTRATIONS_MAX;
 
 const LIST: &str = "/api/v1/issuers";
-/// How a token may name its tenant.
-const RESOLVE_BY: [&str; 4] = ["claim", "issuer", "idp_alias", "organization"];
 const ONE: &str = "/api/v1/issuers/{issuer_id}";
 
 pub(super) fn routes() -> Routes {
@@ -51,7 +50,8 @@ pub(crate) struct IssuerInput {
     jwks_uri: Option<String>,
     /// How a token names its tenant: `claim` (by the organization's id in `tenantClaim`), `issuer` (the realm is the tenant's own),
     /// `idp_alias` (by the identity provider's alias) or `organization` (Keycloak's claim). Absent: `claim`.
-    resolve_by: Option<String>,
+    #[schema(value_type = Option<String>)]
+    resolve_by: Option<ResolveBy>,
 }
 
 impl Input for IssuerInput {
@@ -61,8 +61,6 @@ impl Input for IssuerInput {
         if let Some(claim) = &self.tenant_claim {
             errors.text("/tenantClaim", claim, 200);
         }
-        let known = self.resolve_by.as_deref().is_none_or(|by| RESOLVE_BY.contains(&by));
-        errors.require(known, "/resolveBy", "must be claim, issuer, idp_alias or organization");
     }
 }
 
@@ -75,7 +73,8 @@ pub(crate) struct Issuer {
     audience: String,
     tenant_claim: String,
     jwks_uri: Option<String>,
-    resolve_by: String,
+    #[schema(value_type = String)]
+    resolve_by: ResolveBy,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -137,7 +136,7 @@ async fn create_issuer(
                 version: 1,
                 created_at: tx.now(),
                 updated_at: tx.now(),
-                resolve_by: input.resolve_by.unwrap_or_else(|| "claim".to_owned()),
+                resolve_by: input.resolve_by.unwrap_or(ResolveBy::Claim),
             };
             require_room(tx, &row.issuer).await?;
             tx.insert(row.clone()).await.map_err(exists)?;

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::sessions::browser_session;
 use entity::sso::sign_in::{Column, Entity, Model};
+use entity::sso::states::Purpose;
 use platform::{Tx, View};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -17,7 +18,7 @@ use web::{
     Query, Routes, TenantCaller,
 };
 
-use crate::ops::{sign_in, status};
+use crate::ops::sign_in;
 use crate::refusal::Mender;
 
 const READ: Access = Access::Key(Permission::SignInRead);
@@ -110,7 +111,8 @@ pub(crate) struct SignInView {
     /// What the error page showed.
     code: String,
     /// `sign_in` or `test`
-    purpose: String,
+    #[schema(value_type = String)]
+    purpose: Purpose,
     /// `started`, `answered`, `proving`, `succeeded`, `failed`, or `abandoned`: nothing came back
     status: String,
     /// Why it failed.
@@ -129,7 +131,7 @@ pub(crate) struct SignInView {
 
 impl SignInView {
     fn at(row: Model, now: platform::Timestamp) -> Self {
-        let abandoned = status::is_open(&row) && row.expires_at <= now;
+        let abandoned = row.status.is_open() && row.expires_at <= now;
         let advice = sign_in::advice(&row);
         let mender = advice.as_ref().map(|(mender, _)| {
             match mender {
@@ -147,7 +149,7 @@ impl SignInView {
             connection_id: row.connection_id,
             code: row.code,
             purpose: row.purpose,
-            status: if abandoned { "abandoned".to_owned() } else { row.status },
+            status: if abandoned { "abandoned".to_owned() } else { row.status.to_string() },
             reason: row.reason,
             mender,
             advice: advice.map(|(_, how)| how),
@@ -182,6 +184,7 @@ async fn list_sign_ins(
         if let Some(text) = &query.code {
             select = select.filter(Column::Code.eq(code(text)));
         }
+        // A text that is no status finds nothing: `abandoned` is none, and nobody is told so.
         if let Some(status) = &query.status {
             select = select.filter(Column::Status.eq(status));
         }
@@ -250,7 +253,8 @@ pub(crate) struct SessionView {
     last_seen_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
-    ended_reason: Option<String>,
+    #[schema(value_type = Option<String>)]
+    ended_reason: Option<Ended>,
 }
 
 async fn list_sessions(

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use entity::sso::states::Purpose;
 use web::{Access, Caller, Code, Ids, Problem, Routes, Service};
 
 use super::authorize::{begin, connection};
@@ -56,5 +57,5 @@ async fn begin_test(
     if until.is_none_or(|until| until <= service.db.clock().now().timestamp()) {
         return pages::refusal(Problem::new(Code::NotFound));
     }
-    begin(&caller, &request, &shared, &one, "test", Continues::Test, Wishes::default()).await
+    begin(&caller, &request, &shared, &one, Purpose::Test, Continues::Test, Wishes::default()).await
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use entity::sessions::browser_session;
 use entity::sso::sign_in::Model;
+use entity::sso::states::Purpose;
 use entity::tenancy::tenant;
 use platform::tx::Event;
 use platform::{Ctx, Target, Tx, Work};
@@ -19,7 +20,7 @@ use super::authorize::{self, Authorization, Continues};
 use super::connections::Connection;
 use super::policy;
 use super::sign_in::{Step, locked, push};
-use super::status::{End, Status, end, is_open};
+use super::status::{End, Status, end};
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -129,7 +130,7 @@ pub(crate) async fn fail_unproven(service: &Service, ctx: &Ctx, row: &Model, ref
 pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
     let work = async |tx: &mut Tx| {
         let mut row = locked(tx, row.id).await?;
-        if !is_open(&row) {
+        if !row.status.is_open() {
             // It went on meanwhile, and has ended: what became of it stays true.
             tx.housekeeping();
             return Ok(());
@@ -236,7 +237,7 @@ async fn settle(
 ) -> Result<Came, Problem> {
     let mut row = locked(tx, id).await?;
     // Taken once: of two browsers' windows that go on at the same moment, one signs in.
-    if !Status::Answered.is_of(&row) {
+    if row.status != Status::Answered {
         return Err(Problem::new(Code::SsoStateUnknown));
     }
     push(
@@ -250,7 +251,7 @@ async fn settle(
             detail: Some(outline(profile)),
         },
     )?;
-    if row.purpose == "test" {
+    if row.purpose == Purpose::Test {
         end(service, &mut row, tx.now(), End::Succeeded(None))?;
         tx.update(row).await?;
         let change = tx

@@ -4,6 +4,7 @@ use aws_lc_rs::encoding::AsDer as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
+use entity::sso::states::ConnectionType;
 use entity::sso::{connection, connection_key};
 use platform::db::Lookup;
 use platform::rules::Rule;
@@ -57,10 +58,11 @@ fn parsed<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> 
 
 impl Connection {
     pub(crate) fn of(row: connection::Model) -> Result<Self, Problem> {
-        let kind = if row.kind == "oidc" {
-            Kind::Oidc(parsed(&row.settings)?)
-        } else {
-            Kind::Saml(parsed(&row.settings)?, row.provider.as_ref().map(parsed).transpose()?)
+        let kind = match row.kind {
+            ConnectionType::Oidc => Kind::Oidc(parsed(&row.settings)?),
+            ConnectionType::Saml => {
+                Kind::Saml(parsed(&row.settings)?, row.provider.as_ref().map(parsed).transpose()?)
+            }
         };
         Ok(Self { row, kind })
     }

@@ -62,7 +62,7 @@ pub(crate) async fn ask(
         oidc: None,
     };
     row.secrets = sign_in::seal(service, row.id, &secrets)?;
-    row.status = Status::Proving.name().to_owned();
+    row.status = Status::Proving;
     row.expires_at = tx.now() + LIFETIME;
     let step = Step {
         name: Reason::ProofNeeded.name().to_owned(),
@@ -88,7 +88,7 @@ pub(crate) async fn ask(
 async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Problem> {
     let work = async |tx: &mut Tx| {
         let mut row = sign_in::locked(tx, row.id).await?;
-        if !Status::Proving.is_of(&row) || row.expires_at <= tx.now() {
+        if row.status != Status::Proving || row.expires_at <= tx.now() {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
         if sign_in::proofs_left(&row) == 0 {
@@ -135,7 +135,7 @@ pub(crate) async fn answer(
             return Ok(None);
         }
         let row = sign_in::locked(tx, row.id).await?;
-        if !Status::Proving.is_of(&row) {
+        if row.status != Status::Proving {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
         let user = admission::link_proven(tx, connection, user, &profile).await?;

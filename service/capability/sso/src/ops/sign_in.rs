@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use entity::sso::sign_in::{Column, Entity, Model};
+use entity::sso::states::Purpose;
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
 use platform::{Ctx, Tx, View, Work, ids};
@@ -94,7 +95,7 @@ pub(crate) struct Secrets {
 /// What begins a sign-in.
 #[derive(Clone, Debug)]
 pub(crate) struct Begin<'a> {
-    pub(crate) purpose: &'static str,
+    pub(crate) purpose: Purpose,
     pub(crate) continues: Continues,
     pub(crate) wishes: Wishes,
     /// The browser's cookie.
@@ -146,7 +147,7 @@ pub(crate) async fn begin(
             return Err(Failed::untraced(refused.clone()));
         }
         steps.push(failed_step(now, refused));
-        row.status = Status::Failed.name().to_owned();
+        row.status = Status::Failed;
         row.reason = Some(refused.reason.clone());
         row.finished_at = Some(now);
     }
@@ -186,8 +187,8 @@ fn new_row(
         connection_id: connection.row.id,
         // 40 bits: the code under which support finds the attempt.
         code: readable_code::<2>(),
-        purpose: begin.purpose.to_owned(),
-        status: Status::Started.name().to_owned(),
+        purpose: begin.purpose,
+        status: Status::Started,
         state_digest: sha256(state.as_bytes()).to_vec(),
         browser_digest: sha256(begin.browser.as_bytes()).to_vec(),
         secrets: Vec::new(),
@@ -211,11 +212,12 @@ pub(crate) async fn unsolicited(
     connection: &Connection,
     browser: &str,
 ) -> Result<Model, Problem> {
-    let begin = Begin { purpose: "sign_in", continues: Continues::Home, wishes: Wishes::default(), browser };
+    let begin =
+        Begin { purpose: Purpose::SignIn, continues: Continues::Home, wishes: Wishes::default(), browser };
     service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
     let state = format!("_{}", ids::new().simple());
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
-    row.status = Status::Answered.name().to_owned();
+    row.status = Status::Answered;
     row.secrets = seal(service, row.id, &Secrets::default())?;
     let kept = row.clone();
     let work = async |tx: &mut Tx| {
@@ -291,10 +293,10 @@ pub(crate) async fn take(
         tx.housekeeping();
         let change = tx
             .change::<Entity>()
-            .col_expr(Column::Status, Expr::value(Status::Answered.name()))
+            .col_expr(Column::Status, Expr::value(Status::Answered))
             .filter(Column::ConnectionId.eq(connection))
             .filter(Column::StateDigest.eq(digest.clone()))
-            .filter(Column::Status.eq(Status::Started.name()))
+            .filter(Column::Status.eq(Status::Started))
             .filter(Column::ExpiresAt.gt(tx.now()));
         if tx.apply(change).await? != 1 {
             return Err(unknown());

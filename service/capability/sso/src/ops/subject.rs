@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::sso::connection;
 use entity::sso::issuer::{Column, Entity, Model};
+use entity::sso::states::{ConnectionType, ResolveBy};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use platform::PlatformView;
@@ -67,11 +68,11 @@ impl Named {
             let found = claims.text(name).filter(|id| !id.is_empty() && id.len() <= 255);
             found.map(ToOwned::to_owned).ok_or_else(|| unnamed(name))
         };
-        match issuer.resolve_by.as_str() {
-            "issuer" => Ok(Self::Issuer(issuer.issuer.clone())),
-            "idp_alias" => text(&service.config.identity.idp_alias_claim).map(Self::IdpAlias),
-            "organization" => organization(claims.value(&issuer.tenant_claim), &issuer.tenant_claim),
-            _ => text(&issuer.tenant_claim).map(Self::ExternalId),
+        match issuer.resolve_by {
+            ResolveBy::Issuer => Ok(Self::Issuer(issuer.issuer.clone())),
+            ResolveBy::IdpAlias => text(&service.config.identity.idp_alias_claim).map(Self::IdpAlias),
+            ResolveBy::Organization => organization(claims.value(&issuer.tenant_claim), &issuer.tenant_claim),
+            ResolveBy::Claim => text(&issuer.tenant_claim).map(Self::ExternalId),
         }
     }
 
@@ -229,7 +230,7 @@ async fn of_connection(
 ) -> Result<Identity, Problem> {
     let find = async |view: &PlatformView| {
         let select = view.across::<connection::Entity>().filter(connection::Column::Issuer.eq(&claimed.iss));
-        let select = select.filter(connection::Column::Kind.eq("oidc")).limit(CONNECTIONS_MAX);
+        let select = select.filter(connection::Column::Kind.eq(ConnectionType::Oidc)).limit(CONNECTIONS_MAX);
         view.all(select).await
     };
     let rows = service.db.read_platform(find).await?;

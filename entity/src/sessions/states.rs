@@ -1,0 +1,25 @@
+//! Why sessions ended.
+
+use crate::closed::closed;
+
+closed! {
+    /// Why a session ended.
+    pub enum Ended {
+        /// The person or a module ended it.
+        Revoked = "revoked",
+        /// A refresh token was used twice: somebody has a copy.
+        RefreshReused = "refresh_reused",
+        /// The person was deactivated.
+        UserDeactivated = "user_deactivated",
+        /// The tenant was suspended or deleted.
+        TenantStopped = "tenant_stopped",
+        /// The person signed out.
+        SignedOut = "signed_out",
+        /// The person's identity provider ended its session.
+        ProviderSignedOut = "provider_signed_out",
+        /// An authorization code was used twice: somebody has a copy.
+        CodeReused = "code_reused",
+        /// The person has newer ones, as many as one may have.
+        Superseded = "superseded",
+    }
+}
