@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::CeremonyKind;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -10,7 +11,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub operator_id: Option<Uuid>,
-    pub kind: String,
+    pub kind: CeremonyKind,
     /// Sealed.
     pub state: Vec<u8>,
     pub expires_at: DateTimeUtc,

@@ -5,3 +5,4 @@ pub mod management_key;
 pub mod operator;
 pub mod operator_session;
 pub mod passkey;
+pub mod states;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use entity::authz::operator::{Column, Entity, Model};
+use entity::authz::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
 use platform::rules::Rule;
 use platform::tx::Event;
@@ -202,7 +203,7 @@ pub(crate) async fn enter_by_password(
         tx.housekeeping();
         return Ok(None);
     }
-    Ok(Some(sessions::open(tx, who.id, "password").await?))
+    Ok(Some(sessions::open(tx, who.id, SignInMethod::Password).await?))
 }
 
 /// Counts a password as wrong before it is compared: of many that come at once, none is compared that wasn't counted. The

@@ -2,6 +2,7 @@
 //! finish, once.
 
 use chrono::TimeDelta;
+use entity::authz::states::CeremonyKind;
 use entity::authz::{ceremony, operator, passkey};
 use platform::crypto::{hex, random};
 use platform::rules::Rule;
@@ -38,7 +39,7 @@ fn refused() -> Problem {
 async fn keep(
     tx: &PlatformTx,
     service: &Service,
-    kind: &'static str,
+    kind: CeremonyKind,
     operator: Option<Uuid>,
     state: &impl Serialize,
 ) -> Result<Uuid, Problem> {
@@ -47,7 +48,7 @@ async fn keep(
     let row = ceremony::Model {
         id,
         operator_id: operator,
-        kind: kind.to_owned(),
+        kind,
         state: service.envelope.seal("ceremony", id.as_bytes(), &plain)?,
         expires_at: tx.now() + LIFETIME,
     };
@@ -60,7 +61,7 @@ async fn take<T: DeserializeOwned>(
     tx: &PlatformTx,
     service: &Service,
     id: Uuid,
-    kind: &str,
+    kind: CeremonyKind,
 ) -> Result<(Option<Uuid>, T), Problem> {
     let select = tx.platform::<ceremony::Entity>().filter(ceremony::Column::Id.eq(id));
     let row = tx.lock(select).await?.ok_or_else(refused)?;
@@ -102,7 +103,7 @@ pub(crate) async fn begin_registration(
     let (options, state) = relying_party(service)?
         .start_passkey_registration(who.id, &who.email, &who.name, Some(known))
         .map_err(Problem::internal)?;
-    let id = keep(tx, service, "register", Some(who.id), &state).await?;
+    let id = keep(tx, service, CeremonyKind::Register, Some(who.id), &state).await?;
     Ok((id, serde_json::to_value(options).map_err(Problem::internal)?))
 }
 
@@ -115,7 +116,8 @@ pub(crate) async fn finish_registration(
     credential: &RegisterPublicKeyCredential,
     name: &str,
 ) -> Result<(), Problem> {
-    let (operator, state): (_, PasskeyRegistration) = take(tx, service, ceremony, "register").await?;
+    let (operator, state): (_, PasskeyRegistration) =
+        take(tx, service, ceremony, CeremonyKind::Register).await?;
     if operator != Some(who.id) {
         return Err(refused());
     }
@@ -140,7 +142,7 @@ pub(crate) async fn finish_registration(
 pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Problem> {
     tx.housekeeping();
     rows_of(tx, Uuid::nil()).await?;
-    keep(tx, service, "authenticate", None, &hex(&random::<256>())).await
+    keep(tx, service, CeremonyKind::Authenticate, None, &hex(&random::<256>())).await
 }
 
 /// Begins a sign-in; `None` for one who has no passkey.
@@ -156,7 +158,7 @@ pub(crate) async fn begin_authentication(
     }
     let (options, state) =
         relying_party(service)?.start_passkey_authentication(&keys).map_err(Problem::internal)?;
-    let id = keep(tx, service, "authenticate", Some(who.id), &state).await?;
+    let id = keep(tx, service, CeremonyKind::Authenticate, Some(who.id), &state).await?;
     Ok(Some((id, serde_json::to_value(options).map_err(Problem::internal)?)))
 }
 
@@ -168,7 +170,8 @@ pub(crate) async fn finish_authentication(
     credential: &PublicKeyCredential,
 ) -> Result<Uuid, Problem> {
     tx.housekeeping();
-    let (operator, state): (_, PasskeyAuthentication) = take(tx, service, ceremony, "authenticate").await?;
+    let (operator, state): (_, PasskeyAuthentication) =
+        take(tx, service, ceremony, CeremonyKind::Authenticate).await?;
     let operator = operator.ok_or_else(refused)?;
     let result =
         relying_party(service)?.finish_passkey_authentication(credential, &state).map_err(|_| refused())?;

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use entity::authz::operator_session::{Column, Entity, Model};
+use entity::authz::states::SignInMethod;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{one_time_secret, sha256};
@@ -26,15 +27,18 @@ const RECOVERED_LIFETIME: TimeDelta = TimeDelta::hours(1);
 pub(crate) async fn open(
     tx: &mut PlatformTx,
     operator: Uuid,
-    method: &'static str,
+    method: SignInMethod,
 ) -> Result<(String, i64), DbError> {
     let (secret, digest) = one_time_secret(PREFIX);
-    let lifetime = if method == "recovery_code" { RECOVERED_LIFETIME } else { LIFETIME };
+    let lifetime = match method {
+        SignInMethod::RecoveryCode => RECOVERED_LIFETIME,
+        SignInMethod::Passkey | SignInMethod::Password => LIFETIME,
+    };
     let row = Model {
         id: ids::new(),
         operator_id: operator,
         digest: digest.to_vec(),
-        method: method.to_owned(),
+        method,
         created_at: tx.now(),
         expires_at: tx.now() + lifetime,
         ended_at: None,

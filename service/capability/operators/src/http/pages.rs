@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entity::authz::operator::Model;
 use entity::authz::operator_session;
+use entity::authz::states::SignInMethod;
 use platform::crypto::{random, sha256};
 use platform::{PlatformTx, PlatformView};
 use serde::Deserialize;
@@ -185,7 +186,7 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
             ..who
         };
         tx.update(used).await?;
-        let (cookie, seconds) = sessions::open(tx, id, "passkey").await?;
+        let (cookie, seconds) = sessions::open(tx, id, SignInMethod::Passkey).await?;
         Ok::<_, Problem>((codes, cookie, seconds))
     };
     let (codes, cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
@@ -226,7 +227,7 @@ pub(super) fn operator_page_of(
     who: &Model,
     wrong: bool,
 ) -> Result<HttpResponse, Problem> {
-    let may_set = service.config.sso.operator_passwords && session.method == "passkey";
+    let may_set = service.config.sso.operator_passwords && session.method == SignInMethod::Passkey;
     let values = json!({"name": who.name, "role": who.role, "email": who.email, "wrong": wrong,
         "may_set_password": may_set, "has_password": who.password_hash.is_some()});
     page(status, "operator", values)
@@ -293,7 +294,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
         if who.disabled_at.is_some() {
             return Err(Problem::new(Code::AuthInvalid));
         }
-        Ok::<_, Problem>(sessions::open(tx, operator, "passkey").await?)
+        Ok::<_, Problem>(sessions::open(tx, operator, SignInMethod::Passkey).await?)
     };
     let (cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
     let mut response = HttpResponse::NoContent().finish();
@@ -311,7 +312,7 @@ pub(crate) struct Recovery {
 async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
     let work = async |tx: &mut PlatformTx| match ops::recover(tx, &input.email, &input.code).await? {
-        Some(who) => Ok(Some(sessions::open(tx, who.id, "recovery_code").await?)),
+        Some(who) => Ok(Some(sessions::open(tx, who.id, SignInMethod::RecoveryCode).await?)),
         None => Ok::<_, Problem>(None),
     };
     match service.db.write_platform(&caller.ctx, work).await? {

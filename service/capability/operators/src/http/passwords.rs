@@ -2,6 +2,7 @@
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use entity::authz::states::SignInMethod;
 use platform::crypto::{id_of, sha256};
 use platform::{PlatformTx, Target};
 use serde::Deserialize;
@@ -60,7 +61,7 @@ async fn set_password(
     switched_on(service)?;
     let (session, who) =
         signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AuthRequired))?;
-    if session.method != "passkey" || !web::is_from_own_page(service, &request) {
+    if session.method != SignInMethod::Passkey || !web::is_from_own_page(service, &request) {
         let target = Target::new("operator", who.id);
         caller.record_denied(None, "operator.password_set", target).await;
         return Err(Problem::detailed(
