@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{InvitationKind, InvitationStatus};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,14 +14,13 @@ pub struct Model {
     pub organization_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// `personal`, `join` or `request`.
-    pub kind: String,
+    pub kind: InvitationKind,
     pub email: String,
     pub email_key: String,
     pub role: String,
     /// SHA-256 of 256 random bits.
     pub token_digest: Vec<u8>,
-    pub status: String,
+    pub status: InvitationStatus,
     pub message: Option<String>,
     pub inviter: String,
     pub locale: Option<String>,

@@ -1,4 +1,4 @@
-//! Where batches and requests to join stand, and what a domain's people may do.
+//! Where invitations, batches and requests to join stand, and what a domain's people may do.
 
 use crate::closed::closed;
 
@@ -43,5 +43,31 @@ closed! {
         Approved = "approved",
         /// The person was not.
         Declined = "declined",
+    }
+}
+
+closed! {
+    /// Where an invitation stands.
+    pub enum InvitationStatus {
+        /// It can be accepted until its end; after that it is over, even before somebody marks it.
+        Pending = "pending",
+        /// The person came.
+        Accepted = "accepted",
+        /// Somebody took it back.
+        Revoked = "revoked",
+        /// It was marked as over.
+        Expired = "expired",
+    }
+}
+
+closed! {
+    /// Who wanted an invitation.
+    pub enum InvitationKind {
+        /// Somebody invited the person.
+        Personal = "personal",
+        /// The person asked, and their domain's rule lets them join.
+        Join = "join",
+        /// The person asked, and their domain's rule lets them ask an admin.
+        Request = "request",
     }
 }

@@ -2,6 +2,7 @@
 
 use directory::{NewUser, Source};
 use entity::invitations::invitation::{Column, Entity, Model};
+use entity::invitations::states::{InvitationKind, InvitationStatus};
 use entity::tenancy::tenant;
 use platform::crypto::sha256;
 use platform::db::Lookup;
@@ -59,7 +60,7 @@ pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Proble
                 view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
             let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
             // Whoever holds a dead token is told that it is dead, and nothing else.
-            if row.status != "pending" || row.expires_at <= view.now() {
+            if row.status != InvitationStatus::Pending || row.expires_at <= view.now() {
                 return Err(Problem::new(Code::InvitationGone));
             }
             let sso = sso_of(view, service, &tenant, &row).await?;
@@ -104,12 +105,12 @@ pub(crate) async fn accept(
         if let Some(session) = acceptor.session {
             require_same_person(tx, session, &row).await?;
         }
-        let row = match row.kind.as_str() {
-            "request" => {
+        let row = match row.kind {
+            InvitationKind::Request => {
                 join::ask(tx, service, &tenant, &row, acceptor.display_name).await?;
                 row
             }
-            _ => {
+            InvitationKind::Personal | InvitationKind::Join => {
                 directory::forget_expected(tx, row.id).await?;
                 let user = member(tx, &row, acceptor.display_name).await?;
                 Model { user_id: Some(user), ..row }
@@ -159,12 +160,13 @@ pub(crate) fn new_user(organization: Uuid, email: &str, role: &str, display_name
 /// Who was invited came in by an identity provider: that accepts the invitation. Twice is once.
 pub(crate) async fn arrived(tx: &mut Tx, invitation: Uuid, user: Uuid) -> Result<(), Problem> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(invitation))).await?;
-    let Some(row) = found.filter(|row| matches!(row.status.as_str(), "pending" | "expired")) else {
+    let open = |row: &Model| matches!(row.status, InvitationStatus::Pending | InvitationStatus::Expired);
+    let Some(row) = found.filter(open) else {
         tx.housekeeping();
         return Ok(());
     };
     let row = Model {
-        status: "accepted".to_owned(),
+        status: InvitationStatus::Accepted,
         accepted_at: Some(tx.now()),
         user_id: Some(user),
         version: row.version + 1,

@@ -8,6 +8,7 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::invitations::invitation::{Column, Entity, Model};
+use entity::invitations::states::{InvitationKind, InvitationStatus};
 use platform::{Timestamp, Tx, View};
 use policy_core::{Permission, Role};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
@@ -111,13 +112,15 @@ pub struct Invitation {
     /// The organization.
     pub organization_id: Uuid,
     /// `personal`: somebody invited them; `join`, `request`: they asked, by their domain's rule.
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: InvitationKind,
     /// To whom.
     pub email: String,
     /// As what.
     pub role: String,
     /// `pending`, `accepted`, `revoked` or `expired`
-    pub status: String,
+    #[schema(value_type = String)]
+    pub status: InvitationStatus,
     /// A word to them.
     pub message: Option<String>,
     /// Whom it made.
@@ -134,14 +137,14 @@ pub struct Invitation {
 
 impl Invitation {
     fn at(row: Model, now: Timestamp) -> Self {
-        let expired = row.status == "pending" && row.expires_at <= now;
+        let expired = row.status == InvitationStatus::Pending && row.expires_at <= now;
         Self {
             id: row.id,
             organization_id: row.organization_id,
             kind: row.kind,
             email: row.email,
             role: row.role,
-            status: if expired { "expired".to_owned() } else { row.status },
+            status: if expired { InvitationStatus::Expired } else { row.status },
             message: row.message,
             user_id: row.user_id,
             created_at: row.created_at,
@@ -210,10 +213,7 @@ pub(crate) struct InvitationFilter {
 impl Input for InvitationFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known = self
-            .status
-            .as_deref()
-            .is_none_or(|status| matches!(status, "pending" | "accepted" | "revoked" | "expired"));
+        let known = self.status.as_deref().is_none_or(|status| InvitationStatus::parse(status).is_some());
         errors.require(known, "?status", "must be pending, accepted, revoked or expired");
         let short = self.email.as_ref().is_none_or(|email| email.len() <= 254);
         errors.require(short, "?email", "at most 254 characters");
@@ -259,26 +259,28 @@ async fn list_invitations(
             scope = scope.add(Column::BatchId.eq(batch));
         }
         let now = view.now();
-        let of = |status: &str| {
+        let of = |status: InvitationStatus| {
+            let pending = || Column::Status.eq(InvitationStatus::Pending);
             let select = view.select::<Entity>().filter(scope.clone());
             match status {
-                "pending" => select.filter(Column::Status.eq("pending")).filter(Column::ExpiresAt.gt(now)),
+                InvitationStatus::Pending => select.filter(pending()).filter(Column::ExpiresAt.gt(now)),
                 // One that is over is over before somebody marks it.
-                "expired" => {
-                    select.filter(Condition::any().add(Column::Status.eq("expired")).add(
-                        Condition::all().add(Column::Status.eq("pending")).add(Column::ExpiresAt.lte(now)),
-                    ))
+                InvitationStatus::Expired => {
+                    let over = Condition::all().add(pending()).add(Column::ExpiresAt.lte(now));
+                    select.filter(Condition::any().add(Column::Status.eq(status)).add(over))
                 }
-                other => select.filter(Column::Status.eq(other)),
+                InvitationStatus::Accepted | InvitationStatus::Revoked => {
+                    select.filter(Column::Status.eq(status))
+                }
             }
         };
         let counts = InvitationCounts {
-            pending: view.count(of("pending")).await?,
-            accepted: view.count(of("accepted")).await?,
-            revoked: view.count(of("revoked")).await?,
-            expired: view.count(of("expired")).await?,
+            pending: view.count(of(InvitationStatus::Pending)).await?,
+            accepted: view.count(of(InvitationStatus::Accepted)).await?,
+            revoked: view.count(of(InvitationStatus::Revoked)).await?,
+            expired: view.count(of(InvitationStatus::Expired)).await?,
         };
-        let select = match &filter.status {
+        let select = match filter.status.as_deref().and_then(InvitationStatus::parse) {
             Some(status) => of(status),
             None => view.select::<Entity>().filter(scope),
         };

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use directory::{NewExpected, fold};
 use entity::invitations::invitation::{Column, Entity, Model};
+use entity::invitations::states::{InvitationKind, InvitationStatus};
 use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::crypto::{hex, one_time_secret, same, sha256};
@@ -67,8 +68,8 @@ pub struct NewInvitation {
     pub message: Option<String>,
     /// Who invites, for people.
     pub inviter: String,
-    /// `personal`; `join` or `request` if the person themselves asked by their domain's rule.
-    pub kind: &'static str,
+    /// Whether the person themselves asked.
+    pub kind: InvitationKind,
     /// In which language; `None`: the tenant's.
     pub locale: Option<String>,
     /// Until when; `None`: for the usual time.
@@ -86,7 +87,7 @@ impl NewInvitation {
             role,
             message: None,
             inviter,
-            kind: "personal",
+            kind: InvitationKind::Personal,
             locale: None,
             expires_at: None,
             batch: None,
@@ -100,7 +101,8 @@ impl NewInvitation {
 /// [`DbError`].
 pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result<Option<Model>, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    view.one(select.filter(Column::EmailKey.eq(fold(email))).filter(Column::Status.eq("pending"))).await
+    let select = select.filter(Column::EmailKey.eq(fold(email)));
+    view.one(select.filter(Column::Status.eq(InvitationStatus::Pending))).await
 }
 
 /// Invites somebody, holds their seat, and leaves the mail.
@@ -123,22 +125,22 @@ pub async fn create(
     }
     let id = ids::new();
     let (token, digest) = match new.kind {
-        "personal" => {
+        InvitationKind::Personal => {
             let (token, digest) = one_time_secret(PREFIX);
             (token.to_string(), digest)
         }
-        _ => own_token(service, id),
+        InvitationKind::Join | InvitationKind::Request => own_token(service, id),
     };
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
         id,
-        kind: new.kind.to_owned(),
+        kind: new.kind,
         email_key: fold(&new.email),
         email: new.email,
         role: new.role,
         token_digest: digest.to_vec(),
-        status: "pending".to_owned(),
+        status: InvitationStatus::Pending,
         message: new.message,
         inviter: new.inviter,
         locale: new.locale,
@@ -214,7 +216,7 @@ pub(crate) async fn require_room(
 
 /// Whoever an admin invited is expected, and has a seat; whoever asked themselves takes one when they come.
 async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
-    if row.kind != "personal" {
+    if row.kind != InvitationKind::Personal {
         return Ok(());
     }
     let expected = NewExpected {
@@ -259,10 +261,12 @@ pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
 async fn pending(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
     let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if !matches!(row.status.as_str(), "pending" | "expired") {
-        return Err(Problem::new(Code::InvitationNotPending).fact("status", row.status));
+    match row.status {
+        InvitationStatus::Pending | InvitationStatus::Expired => Ok(row),
+        InvitationStatus::Accepted | InvitationStatus::Revoked => {
+            Err(Problem::new(Code::InvitationNotPending).fact("status", row.status.as_str()))
+        }
     }
-    Ok(row)
 }
 
 /// Sends a new token; the old one is dead. One that is over begins anew.
@@ -272,7 +276,7 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
     let (token, digest) = one_time_secret(PREFIX);
     let row = Model {
         token_digest: digest.to_vec(),
-        status: "pending".to_owned(),
+        status: InvitationStatus::Pending,
         version: row.version + 1,
         updated_at: tx.now(),
         expires_at: expiry(service, tx.now()),
@@ -297,7 +301,7 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
 async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
     let now = tx.now();
     let row = Model {
-        status: "revoked".to_owned(),
+        status: InvitationStatus::Revoked,
         revoked_at: Some(now),
         version: row.version + 1,
         updated_at: now,
@@ -315,7 +319,7 @@ async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
 /// # Errors
 /// `internal`.
 pub async fn revoke_all(tx: &mut Tx) -> Result<(), Problem> {
-    for row in tx.all(tx.select::<Entity>().filter(Column::Status.eq("pending"))).await? {
+    for row in tx.all(tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending))).await? {
         revoke_row(tx, row).await?;
     }
     Ok(())
@@ -335,7 +339,8 @@ pub async fn forget_all(tx: &mut Tx) -> Result<(), Problem> {
 
 /// It was not accepted in time; its seat is free.
 pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Problem> {
-    let row = Model { status: "expired".to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
+    let (status, now) = (InvitationStatus::Expired, tx.now());
+    let row = Model { status, version: row.version + 1, updated_at: now, ..row };
     directory::forget_expected(tx, row.id).await?;
     tx.update(row.clone()).await?;
     tx.record("invitation.expire", Target::new("invitation", row.id));

@@ -1,6 +1,6 @@
 //! Somebody who isn't known asks to join. A job answers: the request itself does the same whether tenant, person or invitation exist.
 
-use entity::invitations::states::JoinMode;
+use entity::invitations::states::{InvitationKind, JoinMode};
 use platform::db::Lookup;
 use platform::jobs::{Class, Job, JobError, JobRun};
 use platform::{Ctx, Tx, Work as _};
@@ -73,7 +73,7 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
     rules::require_stranger(tx, organization, email).await?;
     let there = ops::pending_for(tx, organization, email).await?.filter(|row| row.expires_at > tx.now());
     if let Some(there) = there {
-        if there.kind != "personal" && mail::may_write_to(tx, service, email).await? {
+        if there.kind != InvitationKind::Personal && mail::may_write_to(tx, service, email).await? {
             ops::remind(tx, service, &tenant, &there).await?;
         }
         return Ok(());
@@ -83,8 +83,8 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
         return Ok(());
     }
     let kind = match rule.mode {
-        JoinMode::Auto => "join",
-        JoinMode::Request => "request",
+        JoinMode::Auto => InvitationKind::Join,
+        JoinMode::Request => InvitationKind::Request,
     };
     let new = NewInvitation::personal(organization, email.to_owned(), rule.role, tenant.name.clone());
     let new = NewInvitation { kind, locale: request.locale.clone(), ..new };

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use entity::invitations::invitation::{Column, Entity};
+use entity::invitations::states::InvitationStatus;
 use entity::platform::outbox_event;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -29,7 +30,8 @@ const ROUND: u64 = 500;
 pub async fn sweep(service: &Service) -> Result<usize, Problem> {
     let over = async |view: &PlatformView| {
         let select = view.across::<Entity>().select_only().columns([Column::TenantId, Column::Id]);
-        let select = select.filter(Column::Status.eq("pending")).filter(Column::ExpiresAt.lte(view.now()));
+        let select = select.filter(Column::Status.eq(InvitationStatus::Pending));
+        let select = select.filter(Column::ExpiresAt.lte(view.now()));
         view.tuples::<_, (Uuid, Uuid)>(select.order_by_asc(Column::ExpiresAt).limit(ROUND)).await
     };
     let over = service.db.read_platform(over).await?;
@@ -37,7 +39,8 @@ pub async fn sweep(service: &Service) -> Result<usize, Problem> {
         let work = async |tx: &mut Tx| {
             tx.housekeeping();
             let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(*id))).await?;
-            let still = found.filter(|row| row.status == "pending" && row.expires_at <= tx.now());
+            let still = found
+                .filter(|row| row.status == InvitationStatus::Pending && row.expires_at <= tx.now());
             match still {
                 Some(row) => ops::expire(tx, row).await,
                 None => Ok(()),

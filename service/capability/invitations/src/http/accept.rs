@@ -2,6 +2,7 @@
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use entity::invitations::states::InvitationKind;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -132,7 +133,7 @@ async fn accept_by_page(
     };
     match accepted {
         Ok((row, tenant)) => {
-            let asked = row.kind == "request";
+            let asked = row.kind == InvitationKind::Request;
             let values = json!({"tenant": tenant.name, "role": row.role, "asked": asked});
             Ok(html(StatusCode::OK, mail::page("invitation_accepted", &values)?))
         }
