@@ -2,13 +2,14 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::source::Source;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "inbox_event")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub source: String,
+    pub source: Source,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub r#type: String,

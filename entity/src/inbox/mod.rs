@@ -1,4 +1,5 @@
 //! Rows of `inbox`.
 
 pub mod event;
+pub mod source;
 pub mod subscription;

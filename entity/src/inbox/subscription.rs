@@ -12,6 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub customer: Option<String>,
+    /// Stripe's word, kept as it came: what it means here is the configuration's `[billing] statuses`, and Stripe may add others.
     pub status: String,
     pub price: Option<String>,
     pub told_at: DateTimeUtc,

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::inbox::source::Source;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -54,7 +55,7 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
 }
 
 async fn keep(service: &Service, event: Incoming) -> Result<Json<Receipt>, Problem> {
-    let source = event.source;
+    let source = event.source.as_str();
     let fresh = ops::receive(service, event).await?;
     let outcome = if fresh { "new" } else { "duplicate" };
     metrics::counter!("tenantry_inbox_events_total", "source" => source, "outcome" => outcome).increment(1);
@@ -66,7 +67,8 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Problem> {
     found.ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a text"))
 }
 
-async fn denied(caller: &Caller, source: &'static str, problem: Problem) -> Problem {
+async fn denied(caller: &Caller, source: Source, problem: Problem) -> Problem {
+    let source = source.as_str();
     caller.record_denied(None, "inbox.receive", platform::Target::new("inbox", source)).await;
     metrics::counter!("tenantry_inbox_events_total", "source" => source, "outcome" => "refused").increment(1);
     problem
@@ -83,13 +85,13 @@ async fn receive_stripe(
     let now = service.db.clock().now();
     let secrets = [&billing.stripe_secret, &billing.stripe_secret_next];
     if let Err(problem) = verify(header(&request, "stripe-signature"), &secrets, bytes, now.timestamp()) {
-        return Err(denied(&caller, "stripe", problem).await);
+        return Err(denied(&caller, Source::Stripe, problem).await);
     }
     let body = raw.json()?;
     let created = body.get("created").and_then(Value::as_i64);
     let created = created.and_then(|seconds| DateTime::<Utc>::from_timestamp(seconds, 0));
     let event = Incoming {
-        source: "stripe",
+        source: Source::Stripe,
         id: text(&body, "id")?.to_owned(),
         kind: text(&body, "type")?.to_owned(),
         occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a time in seconds"))?,
@@ -109,7 +111,7 @@ async fn receive_zitadel(
     let now = service.db.clock().now();
     let secrets = [&zitadel.webhook_secret, &zitadel.webhook_secret_next];
     if let Err(problem) = verify(header(&request, "zitadel-signature"), &secrets, bytes, now.timestamp()) {
-        return Err(denied(&caller, "zitadel", problem).await);
+        return Err(denied(&caller, Source::Zitadel, problem).await);
     }
     let body = raw.json()?;
     let sequence = body.get("sequence").and_then(|one| one.as_u64().or_else(|| one.as_str()?.parse().ok()));
@@ -117,7 +119,7 @@ async fn receive_zitadel(
     let created = body.get("created_at").and_then(Value::as_str);
     let created = created.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     let event = Incoming {
-        source: "zitadel",
+        source: Source::Zitadel,
         id: format!("{}:{}:{sequence}", text(&body, "instanceID")?, text(&body, "aggregateID")?),
         kind: text(&body, "event_type")?.to_owned(),
         occurred_at: created.map_or(now, |at| at.with_timezone(&Utc)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
+use entity::inbox::source::Source;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -21,7 +22,7 @@ const SWEEP_MAX: i64 = 5_000;
 /// An event that was verified.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    pub(crate) source: &'static str,
+    pub(crate) source: Source,
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) occurred_at: Timestamp,
@@ -46,7 +47,7 @@ impl Settled {
 /// Does what an event means.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Settle {
-    source: String,
+    source: Source,
     id: String,
 }
 
@@ -82,7 +83,7 @@ pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, 
             return Ok::<_, DbError>(false);
         }
         tx.record("inbox.receive", Target::new("inbox_event", format!("{}:{}", event.source, event.id)));
-        tx.enqueue(&Settle { source: event.source.to_owned(), id: event.id.clone() });
+        tx.enqueue(&Settle { source: event.source, id: event.id.clone() });
         Ok(true)
     };
     let fresh = service.db.write_platform(&ctx(), work).await?;
@@ -102,7 +103,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
     let find = async |view: &PlatformView| {
-        let select = view.platform::<Entity>().filter(Column::Source.eq(&job.source));
+        let select = view.platform::<Entity>().filter(Column::Source.eq(job.source));
         view.one(select.filter(Column::Id.eq(&job.id))).await
     };
     let Some(event) = service.db.read_platform(find).await? else { return Ok(()) };
@@ -110,9 +111,9 @@ async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
         return Ok(());
     }
     crash_point!("inbox.settling");
-    let settled = match job.source.as_str() {
-        "stripe" => stripe::settle(service, &event).await?,
-        _ => zitadel::settle(service, &event).await?,
+    let settled = match job.source {
+        Source::Stripe => stripe::settle(service, &event).await?,
+        Source::Zitadel => zitadel::settle(service, &event).await?,
     };
     crash_point!("inbox.settled");
     match settled {
@@ -123,7 +124,7 @@ async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
 
 async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbError> {
     tracing::debug!(
-        source = event.source,
+        source = event.source.as_str(),
         id = event.id,
         kind = event.r#type,
         outcome,
@@ -132,8 +133,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let sql = "UPDATE inbox_event SET settled_at = $3, outcome = $4 WHERE source = $1 AND id = $2";
-        let values =
-            vec![event.source.clone().into(), event.id.clone().into(), tx.now().into(), outcome.into()];
+        let values = vec![event.source.into(), event.id.clone().into(), tx.now().into(), outcome.into()];
         tx.execute(sql, values).await.map(drop)
     };
     service.db.write_platform(&ctx(), work).await
