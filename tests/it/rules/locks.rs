@@ -171,7 +171,8 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
         all_done(&join_all(groups.iter().enumerate().map(|(at, group)| change(at, group))).await);
     }
     let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
-    let of_groups = all.iter().filter(|row| row.role == "admin" && row.role_source == RoleSource::Group).count();
+    let of_groups =
+        all.iter().filter(|row| row.role == "admin" && row.role_source == RoleSource::Group).count();
     assert_eq!(of_groups, 8);
     assert_eq!(used(&app).await, seats(&app).await);
     app.stop().await;
