@@ -15,6 +15,9 @@ macro_rules! closed {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
+            /// The texts of all of them.
+            pub const TEXTS: &[&'static str] = &[$($text),+];
+
             /// How it is spelled in the store, in JSON and in metrics.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -39,13 +42,14 @@ macro_rules! closed {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(crate::closed::must_be(&[$($text),+])))
+                Self::parse(&text).ok_or_else(|| serde::de::Error::custom(crate::closed::must_be(Self::TEXTS)))
             }
         }
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
+                // With the width that is asked for: they stand in tables.
+                f.pad(self.as_str())
             }
         }
     };

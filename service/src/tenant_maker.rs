@@ -54,7 +54,7 @@ impl sso::TenantMaker for Provisions {
             let until = Instant::now() + PATIENCE;
             loop {
                 let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
-                if row.status != "provisioning" {
+                if row.status != tenancy::Status::Provisioning {
                     return Ok(());
                 }
                 if Instant::now() > until {

@@ -5,6 +5,7 @@ mod random;
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
+use provisioning::Steps as _;
 use serde_json::{Value, json};
 use tests::{Process, Receiver, SmtpServer, Store, eventually};
 

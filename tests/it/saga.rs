@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use platform::config::Config;
-use provisioning::Kind;
+use provisioning::{Kind, Steps as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tests::{Arm, Client, Process, Receiver, SUBSCRIPTION, Store, TestApp, Zitadel, eventually, status};

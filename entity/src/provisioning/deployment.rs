@@ -2,7 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::DeploymentStatus;
 use crate::scope::PlatformOwned;
+use crate::tenancy::states::{Driver, Isolation};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "deployment")]
@@ -10,12 +12,12 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub purpose: String,
-    pub sku: String,
-    pub driver: String,
+    pub sku: Isolation,
+    pub driver: Driver,
     pub region: String,
     pub resource_group: String,
     pub name: String,
-    pub status: String,
+    pub status: DeploymentStatus,
     pub operation: Option<Json>,
     pub outputs: Json,
     pub error: Option<String>,

@@ -2,4 +2,5 @@
 
 pub mod deployment;
 pub mod run;
+pub mod states;
 pub mod step;

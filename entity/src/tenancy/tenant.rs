@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::{BillingState, Driver, IdentityKind, Isolation, Mode, SuspendedBy};
+use super::status::Status;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,14 +14,14 @@ pub struct Model {
     pub slug: String,
     pub name: String,
     pub plan: String,
-    pub isolation: String,
+    pub isolation: Isolation,
     pub region: Option<String>,
-    pub status: String,
+    pub status: Status,
     pub identity_backend: String,
-    pub identity_kind: String,
+    pub identity_kind: IdentityKind,
     pub identity_external_id: Option<String>,
-    pub instance_driver: String,
-    pub instance_mode: String,
+    pub instance_driver: Driver,
+    pub instance_mode: Mode,
     pub instance_id: Option<Uuid>,
     pub owner_email: Option<String>,
     pub owner_name: Option<String>,
@@ -35,8 +37,8 @@ pub struct Model {
     pub identity_idp_alias: Option<String>,
     /// Until then a deletion can be taken back.
     pub recycle_until: Option<DateTimeUtc>,
-    pub suspended_by: Option<String>,
-    pub billing_state: String,
+    pub suspended_by: Option<SuspendedBy>,
+    pub billing_state: BillingState,
     pub billing_customer: Option<String>,
 }
 

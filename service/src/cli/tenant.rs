@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
+use entity::provisioning::states::{RunKind, RunStatus, StepStatus};
+use entity::tenancy::states::SuspendedBy;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::config::Config;
 use platform::db::Lookup;
-use platform::{Ctx, Tx};
+use platform::{Ctx, PlatformView, Tx};
 use provisioning::{NewTenant, Provisioning};
 use serde_json::{Map, Value, json};
-use tenancy::Tenant;
+use tenancy::{Status, Tenant};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -191,7 +193,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             let id = row.id;
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(service, id, wait, json, &["active"]).await.context(MADE)
+            finish(service, id, wait, json, Status::Active).await.context(MADE)
         }
         Command::List { status, json } => list(service, status, json).await,
         Command::Show(one) => {
@@ -200,7 +202,10 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Suspend(one) => {
-            change(service, &ctx, one, async |tx| tenancy::suspend(tx, "operator").await.map(drop)).await
+            change(service, &ctx, one, async |tx| {
+                tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop)
+            })
+            .await
         }
         Command::Resume(one) => {
             change(service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await
@@ -217,7 +222,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             let period = TimeDelta::from_std(period).unwrap_or_default();
             let work = async |tx: &mut Tx| provisioning::delete(tx, period).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;
-            finish(service, id, !no_wait, one.json, &["deleted"]).await.context(MADE)
+            finish(service, id, !no_wait, one.json, Status::Deleted).await.context(MADE)
         }
         Command::Export { tenant } => {
             let id = named(service, &tenant).await?;
@@ -306,10 +311,14 @@ async fn show(service: &Service, id: Uuid, json: bool) -> anyhow::Result<()> {
 }
 
 async fn list(service: &Service, status: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
-    let rows = service
-        .db
-        .read_platform(async |view| tenancy::list(view, status.as_deref(), SHOWN_MAX).await)
-        .await?;
+    let rows = match status.as_deref().map(Status::parse) {
+        // No tenant has a status that there isn't.
+        Some(None) => Vec::new(),
+        only => {
+            let read = async |view: &PlatformView| tenancy::list(view, only.flatten(), SHOWN_MAX).await;
+            service.db.read_platform(read).await?
+        }
+    };
     let mut text = String::new();
     for row in rows {
         let tenant = Tenant::from(row);
@@ -332,7 +341,7 @@ async fn finish(
     id: Uuid,
     wait: bool,
     json: bool,
-    good: &[&str],
+    good: Status,
 ) -> anyhow::Result<ExitCode> {
     if !wait {
         show(service, id, json).await?;
@@ -345,8 +354,9 @@ async fn finish(
     ended?;
     show(service, id, json).await?;
     let (tenant, run) = look(service, id).await?;
-    let recycles = run.is_some_and(|run| run.kind == "deprovision" && run.status == "running");
-    Ok(if good.contains(&tenant.status.as_str()) || recycles { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let recycles =
+        run.is_some_and(|run| run.kind == RunKind::Deprovision && run.status == RunStatus::Running);
+    Ok(if tenant.status == good || recycles { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Result<()> {
@@ -356,13 +366,15 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
     loop {
         let (_, run) = look(service, id).await?;
         let Some(run) = run else { break };
-        let undone = run.status == "compensating";
-        let through =
-            run.steps.iter().filter(|step| step.status == if undone { "compensated" } else { "done" });
+        let undone = run.status == RunStatus::Compensating;
+        let wanted = if undone { StepStatus::Compensated } else { StepStatus::Done };
+        let through = run.steps.iter().filter(|step| step.status == wanted);
         bar.set_length(run.steps.len() as u64);
         bar.set_position(through.count() as u64);
-        let now =
-            run.steps.iter().find(|step| matches!(step.status.as_str(), "running" | "failed" | "pending"));
+        let now = run.steps.iter().find(|step| match step.status {
+            StepStatus::Pending | StepStatus::Running | StepStatus::Failed => true,
+            StepStatus::Done | StepStatus::Compensated => false,
+        });
         if let Some(step) = now {
             let waits = step.waits_for.clone().map(|what| format!(": waits for {what}")).unwrap_or_default();
             bar.set_message(format!("{}{}{waits}", if undone { "undoing " } else { "" }, step.name));
@@ -370,7 +382,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
                 break;
             }
         }
-        if !matches!(run.status.as_str(), "running" | "compensating") {
+        if !matches!(run.status, RunStatus::Running | RunStatus::Compensating) {
             break;
         }
         let untouched = run.steps.iter().all(|step| step.attempts == 0);

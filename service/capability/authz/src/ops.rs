@@ -1,6 +1,7 @@
 //! Keys: made, recognised, revoked.
 
 use entity::authz::management_key::{Column, Entity, Model};
+use entity::tenancy::status::Status;
 use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -194,7 +195,7 @@ struct Found {
 #[derive(Debug)]
 enum Owner {
     Platform,
-    Tenant { status: String, rate_multiplier: u32 },
+    Tenant { status: Status, rate_multiplier: u32 },
 }
 
 impl Found {
@@ -207,13 +208,15 @@ impl Found {
     fn usable(&self) -> Result<Option<u32>, Problem> {
         let (status, multiplier) = match &self.owner {
             Owner::Platform => return Ok(None),
-            Owner::Tenant { status, rate_multiplier } => (status.as_str(), *rate_multiplier),
+            Owner::Tenant { status, rate_multiplier } => (*status, *rate_multiplier),
         };
         match status {
-            "deleted" => Err(Problem::new(Code::AuthInvalid)),
-            "suspended" => Err(Problem::new(Code::TenantSuspended)),
-            "deprovisioning" => Err(Problem::new(Code::TenantNotActive).fact("status", status)),
-            _ => Ok(Some(multiplier)),
+            Status::Deleted => Err(Problem::new(Code::AuthInvalid)),
+            Status::Suspended => Err(Problem::new(Code::TenantSuspended)),
+            Status::Deprovisioning => {
+                Err(Problem::new(Code::TenantNotActive).fact("status", status.as_str()))
+            }
+            Status::Provisioning | Status::Active | Status::Failed => Ok(Some(multiplier)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::provisioning::deployment;
+use entity::provisioning::states::DeploymentStatus;
 use http::{Method, Request, Response, StatusCode};
 use platform::config::{Azure, Instances};
 use platform::http::{Failure, Outside};
@@ -68,7 +69,11 @@ pub async fn advance(
     let look = Look { manager: Manager { settings, outside }, instances };
     let age = outside.now() - row.created_at;
     let late = age > TimeDelta::from_std(settings.deployment_timeout).unwrap_or(TimeDelta::hours(1));
-    if late && matches!(row.status.as_str(), "pending" | "deploying" | "checking") {
+    let under_way = matches!(
+        row.status,
+        DeploymentStatus::Pending | DeploymentStatus::Deploying | DeploymentStatus::Checking
+    );
+    if late && under_way {
         // Cancelling a deployment that is through, or was never begun, is refused: the removal takes care of either.
         let path = format!("{}/cancel", look.manager.deployment(row));
         look.manager.send(Method::POST, (&path, DEPLOYMENTS), None).await?;
@@ -77,12 +82,14 @@ pub async fn advance(
             settings.deployment_timeout.as_secs()
         )));
     }
-    match row.status.as_str() {
-        "pending" => look.prepare(row).await,
-        "deploying" => look.deploying(row).await,
-        "checking" => look.check(row).await,
-        "succeeded" => Ok(Progress::Done),
-        _ => Ok(Progress::Failed(row.error.clone().unwrap_or_else(|| row.status.clone()))),
+    match row.status {
+        DeploymentStatus::Pending => look.prepare(row).await,
+        DeploymentStatus::Deploying => look.deploying(row).await,
+        DeploymentStatus::Checking => look.check(row).await,
+        DeploymentStatus::Succeeded => Ok(Progress::Done),
+        DeploymentStatus::Failed | DeploymentStatus::Deleting | DeploymentStatus::Deleted => {
+            Ok(Progress::Failed(row.error.clone().unwrap_or_else(|| row.status.to_string())))
+        }
     }
 }
 
@@ -199,7 +206,7 @@ impl Look<'_> {
         // One of this name is running: an earlier attempt's, whose answer was lost.
         if answer.status() == StatusCode::CONFLICT && refusal::code(answer.body()) == Some("DeploymentActive")
         {
-            row.status = "deploying".to_owned();
+            row.status = DeploymentStatus::Deploying;
             Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
             return Ok(self.wait(None, "the deployment"));
         }
@@ -207,7 +214,7 @@ impl Look<'_> {
             return self.failed(&answer);
         }
         let (follow, state) = operation::begun(&answer);
-        row.status = "deploying".to_owned();
+        row.status = DeploymentStatus::Deploying;
         Operation { what: What::Deploy, follow }.keep(row);
         let after = if let State::Running(after) = state { after } else { Some(Duration::ZERO) };
         Ok(self.wait(after, "the deployment"))
@@ -218,7 +225,7 @@ impl Look<'_> {
         let goes_on =
             matches!(operation::polled(&Follow::Resource, found), State::Running(_) | State::Succeeded);
         if goes_on {
-            row.status = "deploying".to_owned();
+            row.status = DeploymentStatus::Deploying;
             Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
         }
         goes_on
@@ -243,7 +250,7 @@ impl Look<'_> {
             State::Succeeded => {
                 let outputs = found.body().pointer("/properties/outputs").cloned();
                 row.outputs = outputs.unwrap_or_else(|| json!({}));
-                row.status = "checking".to_owned();
+                row.status = DeploymentStatus::Checking;
                 row.operation = None;
                 self.check(row).await
             }
@@ -259,7 +266,7 @@ impl Look<'_> {
         let answer = self.manager.outside.json(Request::get(url), None).await;
         match answer {
             Ok(answer) if answer.status().is_success() => {
-                row.status = "succeeded".to_owned();
+                row.status = DeploymentStatus::Succeeded;
                 Ok(Progress::Done)
             }
             Ok(answer) => {

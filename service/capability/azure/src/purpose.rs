@@ -1,6 +1,8 @@
 //! What a deployment is for, and the names that follow from it. Pure.
 
 use entity::provisioning::deployment;
+use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::states::{Driver, Isolation};
 use platform::config::Azure;
 use platform::{Timestamp, ids};
 use serde_json::json;
@@ -14,8 +16,8 @@ pub struct Plan {
     purpose: String,
     /// The end of its names: letters and digits.
     short: String,
-    sku: String,
-    driver: String,
+    sku: Isolation,
+    driver: Driver,
     region: String,
 }
 
@@ -25,23 +27,23 @@ pub fn tenant_purpose(tenant: Uuid) -> String {
 }
 
 /// The instance of one tenant.
-pub fn for_tenant(tenant: Uuid, sku: &str, region: &str) -> Plan {
+pub fn for_tenant(tenant: Uuid, sku: Isolation, region: &str) -> Plan {
     Plan {
         purpose: tenant_purpose(tenant),
         short: tenant.simple().to_string(),
-        sku: sku.to_owned(),
-        driver: "azure".to_owned(),
+        sku,
+        driver: Driver::Azure,
         region: region.to_owned(),
     }
 }
 
 /// The `number`th shared instance of a driver in a region.
-pub fn for_pool(driver: &str, region: &str, number: u64) -> Plan {
+pub fn for_pool(driver: Driver, region: &str, number: u64) -> Plan {
     Plan {
         purpose: format!("pool:{driver}:{region}:{number}"),
         short: format!("{driver}-{region}-{number}"),
-        sku: "shared".to_owned(),
-        driver: driver.to_owned(),
+        sku: Isolation::Shared,
+        driver,
         region: region.to_owned(),
     }
 }
@@ -57,12 +59,12 @@ impl Plan {
         deployment::Model {
             id: ids::new(),
             purpose: self.purpose.clone(),
-            sku: self.sku.clone(),
-            driver: self.driver.clone(),
+            sku: self.sku,
+            driver: self.driver,
             region: self.region.clone(),
             resource_group: format!("{}-{}", settings.name_prefix, self.short),
             name: format!("{}-instance", settings.name_prefix),
-            status: "pending".to_owned(),
+            status: DeploymentStatus::Pending,
             operation: None,
             outputs: json!({}),
             error: None,

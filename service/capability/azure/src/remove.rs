@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use entity::provisioning::deployment;
+use entity::provisioning::states::DeploymentStatus;
 use http::{Method, StatusCode};
 use platform::config::Azure;
 use platform::http::{Failure, Outside};
@@ -36,17 +37,17 @@ pub async fn remove(
         }
     }
     let Some(found) = manager.get(&path, RESOURCES).await? else {
-        row.status = "deleted".to_owned();
+        row.status = DeploymentStatus::Deleted;
         row.operation = None;
         return Ok(Progress::Done);
     };
     let tag = found.body().pointer(&format!("/tags/{TAG}")).and_then(Value::as_str);
     if tag != Some(&row.id.to_string()) {
         // Somebody else's of the same name: nothing of ours is there.
-        row.status = "deleted".to_owned();
+        row.status = DeploymentStatus::Deleted;
         return Ok(Progress::Done);
     }
-    row.status = "deleting".to_owned();
+    row.status = DeploymentStatus::Deleting;
     // A running deployment would go on making things while the group goes.
     let cancel = format!("{}/cancel", manager.deployment(row));
     manager.send(Method::POST, (&cancel, DEPLOYMENTS), None).await?;

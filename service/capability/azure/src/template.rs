@@ -1,6 +1,7 @@
 //! Bodies: what the Resource Manager is sent. Pure.
 
 use entity::provisioning::deployment;
+use entity::tenancy::states::Isolation;
 use platform::config::Azure;
 use platform::http::Failure;
 use serde_json::{Value, json};
@@ -31,10 +32,10 @@ pub(crate) fn deployment(
     health_path: &str,
     row: &deployment::Model,
 ) -> Result<Value, Failure> {
-    let text = match row.sku.as_str() {
-        "shared" => SHARED,
-        "namespace" => NAMESPACE,
-        _ => PRIVATE,
+    let text = match row.sku {
+        Isolation::Shared => SHARED,
+        Isolation::Namespace => NAMESPACE,
+        Isolation::Private => PRIVATE,
     };
     let template: Value = serde_json::from_str(text).map_err(Failure::permanent)?;
     let name: String = format!("i-{}", row.id.simple()).chars().take(NAME_MAX).collect();
@@ -48,7 +49,7 @@ pub(crate) fn deployment(
         "identityId": {"value": settings.instance_identity},
     });
     let mut parameters = parameters.as_object().cloned().unwrap_or_default();
-    if row.sku == "namespace" {
+    if row.sku == Isolation::Namespace {
         let environment = settings.environment_of(&row.region).ok_or_else(|| {
             Failure::permanent(format!("azure.environments names no managed environment of {}", row.region))
         })?;

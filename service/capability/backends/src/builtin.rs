@@ -1,6 +1,7 @@
 //! The platform itself: a realm is an issuer with keys of its own, an org uses the platform's.
 
 use entity::sessions::signing_key;
+use entity::tenancy::states::IdentityKind;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
@@ -21,7 +22,7 @@ fn failed(problem: Problem) -> Failure {
 impl IdentityBackend for Builtin<'_> {
     fn ensure<'a>(&'a self, _: &'a Outside, wanted: &'a Wanted) -> LocalBoxFuture<'a, Result<Made, Failure>> {
         async move {
-            if wanted.kind == "realm" {
+            if wanted.kind == IdentityKind::Realm {
                 let envelope = &self.service.envelope;
                 let work =
                     async |tx: &mut PlatformTx| sessions::ensure_key(tx, envelope, Some(wanted.tenant)).await;
@@ -39,7 +40,7 @@ impl IdentityBackend for Builtin<'_> {
         wanted: &'a Wanted,
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
         async move {
-            if wanted.kind != "realm" {
+            if wanted.kind != IdentityKind::Realm {
                 return Ok(Vec::new());
             }
             let work = async |view: &PlatformView| {

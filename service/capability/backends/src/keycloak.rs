@@ -7,6 +7,7 @@ mod admin;
 mod realm;
 
 use entity::sso::states::ResolveBy;
+use entity::tenancy::states::IdentityKind;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use minijinja::{Environment, context};
@@ -50,7 +51,7 @@ impl IdentityBackend for Keycloak<'_> {
     ) -> LocalBoxFuture<'a, Result<Made, Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            if wanted.kind == "realm" {
+            if wanted.kind == IdentityKind::Realm {
                 self.ensure_realm(&admin, wanted).await
             } else {
                 self.ensure_organization(&admin, wanted).await
@@ -66,7 +67,7 @@ impl IdentityBackend for Keycloak<'_> {
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            let mends = if wanted.kind == "realm" {
+            let mends = if wanted.kind == IdentityKind::Realm {
                 let Some(found) = admin.realm(&realm_path(wanted)?).await? else {
                     return Ok(vec![Difference::missing("realm")]);
                 };
@@ -90,7 +91,7 @@ impl IdentityBackend for Keycloak<'_> {
     ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            if wanted.kind == "realm" {
+            if wanted.kind == IdentityKind::Realm {
                 let path = realm_path(wanted)?;
                 // What isn't ours stays: the run was given up because it was there.
                 match admin.realm(&path).await? {

@@ -15,6 +15,7 @@ mod zitadel;
 
 use entity::sso::issuer;
 use entity::sso::states::ResolveBy;
+use entity::tenancy::states::IdentityKind;
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -34,8 +35,8 @@ pub struct Wanted {
     pub slug: String,
     /// Its name for people.
     pub name: String,
-    /// `realm` or `org`.
-    pub kind: String,
+    /// Which of the two.
+    pub kind: IdentityKind,
     /// Its id at the backend, where it is known or was chosen.
     pub external_id: Option<String>,
     /// Its first admin: e-mail and name.
@@ -136,21 +137,21 @@ pub fn backend<'a>(service: &'a Service, name: &str) -> Result<Box<dyn IdentityB
 ///
 /// # Errors
 /// `tenant.backend_unavailable`.
-pub fn check(service: &Service, name: &str, kind: &str) -> Result<(), Problem> {
+pub fn check(service: &Service, name: &str, kind: IdentityKind) -> Result<(), Problem> {
     backend(service, name)?;
-    if name == "zitadel" && kind == "realm" {
+    if name == "zitadel" && kind == IdentityKind::Realm {
         return Err(Problem::detailed(Code::BackendUnavailable, "Zitadel has orgs, not realms.")
             .fact("backend", name)
-            .fact("kind", kind));
+            .fact("kind", kind.as_str()));
     }
     Ok(())
 }
 
 /// The id at the backend that a tenant gets unless the caller chose one; `None`: the backend chooses.
-pub fn chosen_id(backend: &str, kind: &str, tenant: Uuid, slug: &str) -> Option<String> {
+pub fn chosen_id(backend: &str, kind: IdentityKind, tenant: Uuid, slug: &str) -> Option<String> {
     match (backend, kind) {
-        ("keycloak", "realm") => Some(slug.to_owned()),
-        ("keycloak", _) => None,
+        ("keycloak", IdentityKind::Realm) => Some(slug.to_owned()),
+        ("keycloak", IdentityKind::Org) => None,
         _ => Some(tenant.to_string()),
     }
 }

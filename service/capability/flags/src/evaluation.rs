@@ -48,7 +48,7 @@ pub(crate) fn context(tenant: &tenant::Model, person: &Context) -> Context {
         ("plan".to_owned(), tenant.plan.clone()),
         ("tenant".to_owned(), tenant.slug.clone()),
         ("tenantId".to_owned(), tenant.id.to_string()),
-        ("isolation".to_owned(), tenant.isolation.clone()),
+        ("isolation".to_owned(), tenant.isolation.to_string()),
     ]);
     if let Some(region) = &tenant.region {
         context.insert("region".to_owned(), region.clone());

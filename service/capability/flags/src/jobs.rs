@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use entity::flags::flag;
 use entity::platform::outbox_event;
+use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -179,7 +180,7 @@ async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let modules = webhooks::modules(tx).await?;
-        let tenants = tx.across::<tenant::Entity>().filter(tenant::Column::Status.ne("deleted"));
+        let tenants = tx.across::<tenant::Entity>().filter(tenant::Column::Status.ne(Status::Deleted));
         let tenants = tx.all(tenants.filter(tenant::Column::Id.is_in(job.tenants.iter().copied()))).await?;
         refresh(tx, &modules, &tenants).await
     };
@@ -193,7 +194,7 @@ async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
         modules.retain(|module| job.module.is_none_or(|only| only == module.id));
         let select = tx.across::<tenant::Entity>();
         let select = select
-            .filter(tenant::Column::Status.is_in(["active", "suspended"]))
+            .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]))
             .filter(tenant::Column::Id.gt(job.after));
         let tenants = tx.all(select.order_by_asc(tenant::Column::Id).limit(FANOUT_BATCH)).await?;
         refresh(tx, &modules, &tenants).await?;

@@ -1,6 +1,7 @@
 //! What a subscription means for its tenant: plan, grace, suspension, by the tables in `[billing]`.
 
 use entity::inbox::subscription::{Column, Entity, Model};
+use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::tenant;
 use platform::tx::Event;
 use platform::{Target, Timestamp, Tx, Work as _};
@@ -51,7 +52,7 @@ pub(crate) async fn apply(
     event: &str,
 ) -> Result<String, Problem> {
     let tenant = tenancy::locked(tx).await?;
-    if matches!(Status::of(&tenant)?, Status::Deleted | Status::Deprovisioning) {
+    if matches!(tenant.status, Status::Deleted | Status::Deprovisioning) {
         tx.housekeeping();
         return Ok(format!("the tenant is {}", tenant.status));
     }
@@ -137,16 +138,20 @@ async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> R
         }
     }
     let state = match effect {
-        "grace" => "grace",
-        "suspend" => "suspended",
-        _ => "full",
+        "grace" => BillingState::Grace,
+        "suspend" => BillingState::Suspended,
+        _ => BillingState::Full,
     };
     let mut tenant = tenancy::set_plan(tx, tenant, &plan).await?;
-    tenant.billing_state = state.to_owned();
+    tenant.billing_state = state;
     tx.update(tenant.clone()).await?;
-    match (state, Status::of(&tenant)?) {
-        ("suspended", Status::Active) => drop(tenancy::suspend(tx, "billing").await?),
-        ("full" | "grace", Status::Suspended) if tenant.suspended_by.as_deref() == Some("billing") => {
+    match (state, tenant.status) {
+        (BillingState::Suspended, Status::Active) => {
+            tenancy::suspend(tx, SuspendedBy::Billing).await?;
+        }
+        (BillingState::Full | BillingState::Grace, Status::Suspended)
+            if tenant.suspended_by == Some(SuspendedBy::Billing) =>
+        {
             tenancy::resume(tx).await?;
         }
         _ => {}

@@ -1,6 +1,8 @@
 //! Zitadel sends each event once at most: what was missed is found by comparing.
 
 use entity::directory::identity;
+use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use platform::{Ctx, PlatformView, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -29,7 +31,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.gt(after))
                 .filter(tenant::Column::IdentityBackend.eq("zitadel"))
-                .filter(tenant::Column::Status.is_in(["active", "suspended"]));
+                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
             view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
         };
         let rows = service.db.read_platform(find).await?;
@@ -54,7 +56,7 @@ async fn one(service: &Service, issuers: &[String], tenant: &tenant::Model) -> R
     let active = backends::zitadel_is_active(settings, &outside, organization).await.map_err(unavailable)?;
     let ctx = Ctx::system("zitadel");
     // A tenant that was suspended here is inactive there because of it.
-    let follows = tenant.status == "active" || tenant.suspended_by.as_deref() == Some("backend");
+    let follows = tenant.status == Status::Active || tenant.suspended_by == Some(SuspendedBy::Backend);
     if follows {
         service.db.write(&ctx, tenant.id, async |tx: &mut Tx| zitadel::follow(tx, active).await).await?;
     }

@@ -1,6 +1,7 @@
 //! What Zitadel's events say about its organizations and people.
 
 use entity::inbox::event;
+use entity::tenancy::states::SuspendedBy;
 use entity::tenancy::tenant;
 use platform::db::Lookup;
 use platform::{Ctx, Tx, View, Work as _};
@@ -68,12 +69,12 @@ async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>
 /// A tenant follows its org: what the backend cut off is cut off here, and let in again if that was why.
 pub(crate) async fn follow(tx: &mut Tx, active: bool) -> Result<String, Problem> {
     let tenant = tenancy::locked(tx).await?;
-    match (active, Status::of(&tenant)?) {
+    match (active, tenant.status) {
         (false, Status::Active) => {
-            tenancy::suspend(tx, "backend").await?;
+            tenancy::suspend(tx, SuspendedBy::Backend).await?;
             Ok("suspended".to_owned())
         }
-        (true, Status::Suspended) if tenant.suspended_by.as_deref() == Some("backend") => {
+        (true, Status::Suspended) if tenant.suspended_by == Some(SuspendedBy::Backend) => {
             tenancy::resume(tx).await?;
             Ok("resumed".to_owned())
         }

@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use entity::invitations::invitation;
+use entity::invitations::states::InvitationKind;
+use entity::tenancy::states::BillingState;
 use entity::tenancy::tenant;
 use platform::rules::{Allowance, Rule};
 use platform::{Tx, View};
@@ -17,7 +19,7 @@ const DAY: TimeDelta = TimeDelta::hours(24);
 /// # Errors
 /// `billing.seat_blocked`.
 pub(crate) fn require_paid(tenant: &tenant::Model) -> Result<(), Problem> {
-    if tenant.billing_state == "grace" {
+    if tenant.billing_state == BillingState::Grace {
         return Err(Problem::new(Code::SeatBlocked).fact("resource", "users"));
     }
     Ok(())
@@ -102,8 +104,8 @@ fn recent(tx: &Tx, organization: Uuid, behind: Behind) -> Select<invitation::Ent
     use invitation::Column;
     let all = tx.select::<invitation::Entity>().filter(Column::OrganizationId.eq(organization));
     let all = match behind {
-        Behind::Admins => all.filter(Column::Kind.eq("personal")),
-        Behind::Strangers => all.filter(Column::Kind.ne("personal")),
+        Behind::Admins => all.filter(Column::Kind.eq(InvitationKind::Personal)),
+        Behind::Strangers => all.filter(Column::Kind.ne(InvitationKind::Personal)),
     };
     all.filter(Column::CreatedAt.gt(tx.now() - DAY))
 }

@@ -39,8 +39,8 @@ pub async fn sweep(service: &Service) -> Result<usize, Problem> {
         let work = async |tx: &mut Tx| {
             tx.housekeeping();
             let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(*id))).await?;
-            let still = found
-                .filter(|row| row.status == InvitationStatus::Pending && row.expires_at <= tx.now());
+            let still =
+                found.filter(|row| row.status == InvitationStatus::Pending && row.expires_at <= tx.now());
             match still {
                 Some(row) => ops::expire(tx, row).await,
                 None => Ok(()),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use entity::platform::outbox_event;
+use entity::tenancy::states::SuspendedBy;
 use entity::tenancy::tenant;
 use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
@@ -13,7 +14,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenancy::TenantEvent;
+use tenancy::{Status, TenantEvent};
 use uuid::Uuid;
 use web::{Problem, Service};
 
@@ -21,7 +22,7 @@ use web::{Problem, Service};
 const ROUND: u64 = 200;
 
 fn was_cut_off_there(tenant: &tenant::Model) -> bool {
-    tenant.suspended_by.as_deref() == Some("backend")
+    tenant.suspended_by == Some(SuspendedBy::Backend)
 }
 
 /// What a tenant's realm or org should be.
@@ -30,13 +31,14 @@ pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
         tenant: tenant.id,
         slug: tenant.slug.clone(),
         name: tenant.name.clone(),
-        kind: tenant.identity_kind.clone(),
+        kind: tenant.identity_kind,
         external_id: tenant.identity_external_id.clone(),
         owner: tenant.owner_email.clone().map(|email| (email, tenant.owner_name.clone())),
         // What the backend cut off itself is not ours to cut off: it could never let in again whom we keep out because of it.
-        enabled: match tenant.status.as_str() {
-            "suspended" => was_cut_off_there(tenant),
-            status => status != "deprovisioning",
+        enabled: match tenant.status {
+            Status::Suspended => was_cut_off_there(tenant),
+            Status::Deprovisioning => false,
+            Status::Provisioning | Status::Active | Status::Deleted | Status::Failed => true,
         },
     }
 }
@@ -86,8 +88,8 @@ pub(crate) fn handler(service: &Service) -> Handler {
             let Ok(tenant) = service.db.read(job.tenant, find).await else { return Ok(()) };
             // What is being removed must not be made again.
             let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());
-            let follows = matches!(tenant.status.as_str(), "active" | "suspended") || recycles;
-            if !follows || (tenant.status == "suspended" && was_cut_off_there(&tenant)) {
+            let follows = matches!(tenant.status, Status::Active | Status::Suspended) || recycles;
+            if !follows || (tenant.status == Status::Suspended && was_cut_off_there(&tenant)) {
                 return Ok(());
             }
             let backend = backends::backend(&service, &tenant.identity_backend).map_err(JobError::retry)?;
@@ -145,7 +147,7 @@ pub async fn check_drift(service: &Service) -> Result<(), Problem> {
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.gt(after))
                 .filter(tenant::Column::IdentityBackend.ne("builtin"))
-                .filter(tenant::Column::Status.is_in(["active", "suspended"]));
+                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
             view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
         };
         let rows = service.db.read_platform(find).await?;

@@ -3,6 +3,8 @@
 
 use azure::{Plan, Progress};
 use entity::provisioning::deployment::{self, Column, Entity};
+use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::states::{InstanceHealth, InstanceStatus, Isolation, Mode};
 use entity::tenancy::{instance, tenant};
 use platform::http::Outside;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
@@ -30,7 +32,11 @@ pub(crate) fn region(service: &Service, tenant: Option<&str>) -> String {
 }
 
 fn plan(service: &Service, tenant: &tenant::Model) -> Plan {
-    let sku = if tenant.isolation == "namespace" { "namespace" } else { "private" };
+    let sku = match tenant.isolation {
+        Isolation::Namespace => Isolation::Namespace,
+        // One that shares has no deployment of its own, and would need one that nobody else is on.
+        Isolation::Shared | Isolation::Private => Isolation::Private,
+    };
     azure::for_tenant(tenant.id, sku, &region(service, tenant.region.as_deref()))
 }
 
@@ -38,7 +44,7 @@ fn plan(service: &Service, tenant: &tenant::Model) -> Plan {
 pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Purpose.eq(purpose));
-        view.one(select.filter(Column::Status.ne("deleted"))).await
+        view.one(select.filter(Column::Status.ne(DeploymentStatus::Deleted))).await
     };
     service.db.read_platform(find).await
 }
@@ -80,7 +86,7 @@ pub(crate) async fn drive(
     outside: &Outside,
     before: deployment::Model,
 ) -> Result<Uuid, Stop> {
-    if let (Some(id), "succeeded") = (before.instance_id, before.status.as_str()) {
+    if let (Some(id), DeploymentStatus::Succeeded) = (before.instance_id, before.status) {
         return Ok(id);
     }
     let mut row = before.clone();
@@ -89,7 +95,7 @@ pub(crate) async fn drive(
     match &progress {
         Ok(Progress::Done) => row.instance_id = Some(row.id),
         Ok(Progress::Failed(why)) => {
-            row.status = "failed".to_owned();
+            row.status = DeploymentStatus::Failed;
             row.error = Some(why.clone());
         }
         Ok(Progress::Wait(..)) | Err(_) => {}
@@ -146,10 +152,10 @@ async fn store(
             let details = json!({"status": row.status, "error": row.error, "purpose": row.purpose});
             tx.record("deployment.update", Target::new("deployment", row.id).with(details));
         }
-        if row.status == "succeeded" {
+        if row.status == DeploymentStatus::Succeeded {
             register(tx, &row).await?;
         }
-        if row.status == "deleted" {
+        if row.status == DeploymentStatus::Deleted {
             row.instance_id = None;
         }
         tx.update(row.clone()).await
@@ -163,21 +169,24 @@ async fn register(tx: &mut PlatformTx, row: &deployment::Model) -> Result<(), Db
         return Ok(());
     }
     let endpoint = row.outputs.pointer("/endpoint/value").and_then(Value::as_str);
-    let shared = row.sku == "shared";
+    let (mode, capacity) = match row.sku {
+        Isolation::Shared => (Mode::Shared, SHARED_CAPACITY),
+        Isolation::Namespace | Isolation::Private => (Mode::Dedicated, 1),
+    };
     let made = instance::Model {
         id: row.id,
         name: row.resource_group.clone(),
-        driver: row.driver.clone(),
-        mode: if shared { "shared" } else { "dedicated" }.to_owned(),
+        driver: row.driver,
+        mode,
         region: Some(row.region.clone()),
         endpoint: endpoint.map(ToOwned::to_owned),
-        status: "active".to_owned(),
-        capacity: if shared { SHARED_CAPACITY } else { 1 },
+        status: InstanceStatus::Active,
+        capacity,
         tenant_count: 0,
         version: 1,
         created_at: tx.now(),
         updated_at: tx.now(),
-        health: "healthy".to_owned(),
+        health: InstanceHealth::Healthy,
         health_checked_at: Some(tx.now()),
         health_error: None,
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use entity::provisioning::states::{RunStatus, StepStatus};
 use entity::provisioning::{run, step};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
@@ -11,7 +12,7 @@ use tenancy::{Status, TenantEvent};
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::model::{Kind, Next, Stop, next};
+use crate::model::{Kind, Next, Steps as _, Stop, gives_up, next};
 use crate::ops::{self, Note};
 use crate::steps::Step;
 
@@ -89,11 +90,11 @@ impl Engine<'_> {
             let (tenant, id) = (self.job.tenant, self.job.run);
             let loaded = self.service.db.read(tenant, async |view| ops::load(view, id).await).await?;
             let Some((run, steps)) = loaded else { return Ok(()) };
-            let Some(kind) = Kind::of(&run) else { return Ok(()) };
+            let kind = run.kind;
             let (ordinal, undo) = match next(&run, &steps) {
                 Next::Nothing => return Ok(()),
-                Next::Done => return Ok(self.finish(&run, kind, "done").await?),
-                Next::Unwound => return Ok(self.finish(&run, kind, "failed").await?),
+                Next::Done => return Ok(self.finish(&run, RunStatus::Done).await?),
+                Next::Unwound => return Ok(self.finish(&run, RunStatus::Failed).await?),
                 Next::Do(ordinal) => (ordinal, false),
                 Next::Undo(ordinal) => (ordinal, true),
             };
@@ -107,7 +108,7 @@ impl Engine<'_> {
     }
 
     async fn perform(&self, step: &Step<'_>) -> Result<After, JobError> {
-        let waited = step.row.status == "running" && step.row.waits_for.is_some();
+        let waited = step.row.status == StepStatus::Running && step.row.waits_for.is_some();
         let begun = if step.goes_outside() {
             // Noted before anything is sent, so that what may have had an effect is undone.
             let begin = async |tx: &mut Tx| ops::note(tx, step.row, Note::Begun { again: waited }).await;
@@ -148,7 +149,7 @@ impl Engine<'_> {
             ops::note(tx, begun, Note::Done { calls: &calls }).await?;
             if last {
                 // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
-                ops::note_run(tx, step.run, "done").await?;
+                ops::note_run(tx, step.run, RunStatus::Done).await?;
             }
             Ok::<_, Stop>(())
         };
@@ -184,11 +185,11 @@ impl Engine<'_> {
             Stop::Never { why } => (None, why, false),
         };
         let most = i64::from(self.service.config.jobs.provisioning_attempts_max);
-        let unwind = step.kind.gives_up() && (!helps || begun.attempts >= most);
+        let unwind = gives_up(step.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
             ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;
             if unwind {
-                ops::note_run(tx, step.run, "compensating").await?;
+                ops::note_run(tx, step.run, RunStatus::Compensating).await?;
             }
             Ok::<_, DbError>(())
         };
@@ -251,19 +252,20 @@ impl Engine<'_> {
         Err(JobError::Retry { reason: format!("undoing {}: {why}", step.row.name), after })
     }
 
-    async fn finish(&self, run: &run::Model, kind: Kind, status: &str) -> Result<(), Problem> {
+    async fn finish(&self, run: &run::Model, status: RunStatus) -> Result<(), Problem> {
+        let failed = status == RunStatus::Failed;
         let work = async |tx: &mut Tx| {
             tx.housekeeping();
-            match (kind, status) {
-                (Kind::Provision, "failed") => {
+            match run.kind {
+                Kind::Provision if failed => {
                     let row = tenancy::set_status(tx, Status::Failed).await?;
                     tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
                 }
-                (Kind::Move, "failed") => {
+                Kind::Move if failed => {
                     let row = tenancy::get(tx).await?;
                     tenancy::record_event(tx, &row, TenantEvent::MoveFailed, "tenant.move_fail");
                 }
-                _ => {}
+                Kind::Provision | Kind::Move | Kind::Deprovision | Kind::Repair => {}
             }
             Ok::<_, Problem>(ops::note_run(tx, run, status).await?)
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entity::platform::outbox_event;
 use entity::provisioning::deployment;
+use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::states::{Driver, InstanceStatus, Mode};
 use entity::tenancy::{instance, tenant};
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
@@ -27,7 +29,7 @@ const NUMBER_MAX: u64 = 10_000;
 /// Makes the next shared instance of a driver in a region.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Grow {
-    driver: String,
+    driver: Driver,
     region: String,
 }
 
@@ -49,8 +51,8 @@ impl Job for Grow {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CapacityLow {
-    driver: String,
-    mode: String,
+    driver: Driver,
+    mode: Mode,
     region: Option<String>,
 }
 
@@ -59,18 +61,18 @@ impl Event for CapacityLow {
 }
 
 /// Whether Azure makes the next instance of this driver.
-fn grows_at_azure(service: &Service, driver: &str, mode: &str) -> bool {
-    let wants = driver == "azure" || service.config.instances.grow == "azure";
-    wants && mode == "shared" && azure::is_configured(&service.config.azure)
+fn grows_at_azure(service: &Service, driver: Driver, mode: Mode) -> bool {
+    let wants = driver == Driver::Azure || service.config.instances.grow == "azure";
+    wants && mode == Mode::Shared && azure::is_configured(&service.config.azure)
 }
 
 /// There is no room for a tenant: the pool must grow now.
 pub(crate) async fn ask(service: &Service, tenant: &tenant::Model) -> Result<(), Stop> {
-    if !grows_at_azure(service, &tenant.instance_driver, &tenant.instance_mode) {
+    if !grows_at_azure(service, tenant.instance_driver, tenant.instance_mode) {
         return Ok(());
     }
     let job = Grow {
-        driver: tenant.instance_driver.clone(),
+        driver: tenant.instance_driver,
         region: deployments::region(service, tenant.region.as_deref()),
     };
     let work = async |tx: &mut PlatformTx| {
@@ -90,14 +92,14 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
     let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
     // Told once, when the share is crossed; not again with each tenant after it.
     let before = instance::Model { tenant_count: row.tenant_count - 1, ..row.clone() };
-    if row.mode != "shared" || !fills(&row) || fills(&before) {
+    if row.mode != Mode::Shared || !fills(&row) || fills(&before) {
         return Ok(());
     }
     let others = tx
         .shared::<instance::Entity>()
-        .filter(instance::Column::Status.eq("active"))
-        .filter(instance::Column::Driver.eq(&row.driver))
-        .filter(instance::Column::Mode.eq(&row.mode));
+        .filter(instance::Column::Status.eq(InstanceStatus::Active))
+        .filter(instance::Column::Driver.eq(row.driver))
+        .filter(instance::Column::Mode.eq(row.mode));
     let others = match &row.region {
         Some(region) => others.filter(instance::Column::Region.eq(region)),
         None => others.filter(instance::Column::Region.is_null()),
@@ -106,8 +108,8 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
         return Ok(());
     }
     tx.record("instance.capacity_low", Target::new("instance", row.id));
-    tx.emit(&CapacityLow { driver: row.driver.clone(), mode: row.mode.clone(), region: row.region.clone() });
-    if grows_at_azure(service, &row.driver, &row.mode) {
+    tx.emit(&CapacityLow { driver: row.driver, mode: row.mode, region: row.region.clone() });
+    if grows_at_azure(service, row.driver, row.mode) {
         let region = deployments::region(service, row.region.as_deref());
         tx.enqueue(&Grow { driver: row.driver, region });
     }
@@ -130,9 +132,9 @@ async fn has_enough(service: &Service, job: &Grow) -> Result<bool, DbError> {
     let find = async |view: &PlatformView| {
         let select = view
             .platform::<instance::Entity>()
-            .filter(instance::Column::Status.eq("active"))
-            .filter(instance::Column::Mode.eq("shared"))
-            .filter(instance::Column::Driver.eq(&job.driver))
+            .filter(instance::Column::Status.eq(InstanceStatus::Active))
+            .filter(instance::Column::Mode.eq(Mode::Shared))
+            .filter(instance::Column::Driver.eq(job.driver))
             .filter(instance::Column::Region.eq(&job.region));
         view.all(select).await
     };
@@ -146,13 +148,13 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
         None if has_enough(service, job).await? => return Ok(()),
         None => {
             let number = next_number(service, job).await?;
-            let plan = azure::for_pool(&job.driver, &job.region, number);
+            let plan = azure::for_pool(job.driver, &job.region, number);
             deployments::ensure(service, &plan).await.map_err(retry)?
         }
     };
     crash_point!("instances.grow.before");
     let outside = service.outside();
-    let removes = matches!(row.status.as_str(), "failed" | "deleting");
+    let removes = matches!(row.status, DeploymentStatus::Failed | DeploymentStatus::Deleting);
     let done = if removes {
         deployments::remove(service, &outside, row).await.map(|()| None)
     } else {
@@ -165,7 +167,8 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
         Err(Stop::Wait { after, why: _ }) => again(service, job, after).await,
         // It is failed now, and removed by the next look.
         Err(Stop::Never { why }) => {
-            tracing::warn!(driver = job.driver, region = job.region, why, "an instance could not be made");
+            let driver = job.driver.as_str();
+            tracing::warn!(driver, region = job.region, why, "an instance could not be made");
             again(service, job, Duration::ZERO).await
         }
         Err(stop) => Err(retry(stop)),
@@ -197,10 +200,11 @@ fn prefix(job: &Grow) -> String {
 /// A deployment of this pool that isn't through.
 async fn under_way(service: &Service, job: &Grow) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
+        let through = [DeploymentStatus::Succeeded, DeploymentStatus::Deleted];
         let select = view
             .platform::<deployment::Entity>()
             .filter(deployment::Column::Purpose.starts_with(prefix(job)))
-            .filter(deployment::Column::Status.is_not_in(["succeeded", "deleted"]));
+            .filter(deployment::Column::Status.is_not_in(through));
         view.one(select.order_by_asc(deployment::Column::Id)).await
     };
     service.db.read_platform(find).await
@@ -212,7 +216,7 @@ async fn next_number(service: &Service, job: &Grow) -> Result<u64, DbError> {
         let select = view
             .platform::<deployment::Entity>()
             .filter(deployment::Column::Purpose.starts_with(prefix(job)))
-            .filter(deployment::Column::Status.ne("deleted"));
+            .filter(deployment::Column::Status.ne(DeploymentStatus::Deleted));
         view.all(select).await
     };
     let taken: Vec<String> =

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use entity::tenancy::instance::{Column, Entity, Model};
+use entity::tenancy::states::{InstanceHealth, InstanceStatus};
 use http::Request;
 use platform::http::Outside;
 use platform::tx::Event;
@@ -21,12 +22,12 @@ const ROUND: u64 = 1000;
 /// An instance's health has changed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct HealthChanged<'a> {
+struct HealthChanged {
     instance_id: Uuid,
-    health: &'a str,
+    health: InstanceHealth,
 }
 
-impl Event for HealthChanged<'_> {
+impl Event for HealthChanged {
     const TYPE: &'static str = "instance.health_changed";
 }
 
@@ -48,7 +49,7 @@ pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) ->
 pub async fn check(service: &Service) -> Result<(), Problem> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
-        let select = select.filter(Column::Status.ne("offline"));
+        let select = select.filter(Column::Status.ne(InstanceStatus::Offline));
         view.all(select.order_by_asc(Column::HealthCheckedAt).limit(ROUND)).await
     };
     let rows: Vec<Model> = service.db.read_platform(find).await?;
@@ -61,7 +62,10 @@ pub async fn check(service: &Service) -> Result<(), Problem> {
         let work = async |tx: &mut PlatformTx| {
             tx.housekeeping();
             for (row, answer) in some.iter().zip(&answers) {
-                let health = if answer.is_ok() { "healthy" } else { "unhealthy" };
+                let health = match answer {
+                    Ok(()) => InstanceHealth::Healthy,
+                    Err(_) => InstanceHealth::Unhealthy,
+                };
                 let sql = "UPDATE instance SET health = $2, health_checked_at = $3, health_error = $4 WHERE id = $1";
                 let error = answer.clone().err();
                 tx.execute(sql, vec![row.id.into(), health.into(), tx.now().into(), error.into()]).await?;

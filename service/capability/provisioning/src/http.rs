@@ -12,6 +12,7 @@ use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::TimeDelta;
 use entity::provisioning::run;
+use entity::tenancy::states::InstanceStatus;
 use platform::{Target, View, Work as _};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -137,7 +138,7 @@ async fn create_tenant(
         // It is made, whatever comes now: who can't be told that it is active hears that it is accepted.
         let until = begun + wait.min(caller.service.config.server.request_timeout.mul_f32(WAIT_SHARE));
         let look = async {
-            while row.status == "provisioning" {
+            while row.status == Status::Provisioning {
                 sleep(LOOK).await;
                 match db.read(id, async |view| tenancy::get(view).await).await {
                     Ok(now) => row = now,
@@ -151,7 +152,7 @@ async fn create_tenant(
         }
     }
     let location = format!("/api/v1/tenants/{id}");
-    let active = row.status == "active";
+    let active = row.status == Status::Active;
     let reply = Tenant::from(row);
     let response = if active {
         Created(location, reply).respond_to(&request)
@@ -232,7 +233,7 @@ async fn move_tenant(
             if to.driver != tenant.instance_driver || to.mode != tenant.instance_mode {
                 return Err(refused("The instance is of another driver or mode."));
             }
-            if to.status != "active" || to.tenant_count >= to.capacity {
+            if to.status != InstanceStatus::Active || to.tenant_count >= to.capacity {
                 return Err(refused("The instance has no room, or isn't active."));
             }
             let ends = json!({"from": from, "to": to.id});
@@ -264,8 +265,8 @@ async fn repair_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::get(tx).await?;
-            if !matches!(Status::of(&tenant)?, Status::Active | Status::Suspended) {
-                return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status));
+            if !matches!(tenant.status, Status::Active | Status::Suspended) {
+                return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status.as_str()));
             }
             ops::begin(tx, Kind::Repair, json!({})).await?;
             tx.record("tenant.repair", Target::new("tenant", tenant.id));

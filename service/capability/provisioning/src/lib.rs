@@ -25,7 +25,7 @@ pub use converge::{BackendFollows, check_drift, wanted};
 pub use grow::RoomCame;
 pub use health::check as check_instances;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
-pub use model::Kind;
+pub use model::{Kind, Steps};
 pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
 
 /// The handlers of this capability's jobs.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use entity::provisioning::states::RunKind as Kind;
+use entity::provisioning::states::{RunStatus, StepStatus};
 use entity::provisioning::{run, step};
 use platform::DbError;
 use platform::http::Failure;
@@ -10,40 +12,14 @@ use web::{Code, Problem};
 /// Who throttles and doesn't say for how long is left alone for this.
 const THROTTLED: Duration = Duration::from_secs(5);
 
-/// A run's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Makes a tenant.
-    Provision,
-    /// Unmakes it.
-    Deprovision,
-    /// Takes it to another instance.
-    Move,
-    /// Makes what drifted as it should be.
-    Repair,
+/// What runs of a kind do.
+pub trait Steps {
+    /// Its steps, in order. A name, once released, stays: runs in the store refer to it.
+    fn steps(self) -> &'static [&'static str];
 }
 
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 4] = [Kind::Provision, Kind::Deprovision, Kind::Move, Kind::Repair];
-
-    /// Its name, as stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Provision => "provision",
-            Kind::Deprovision => "deprovision",
-            Kind::Move => "move",
-            Kind::Repair => "repair",
-        }
-    }
-
-    /// The kind of a row.
-    pub(crate) fn of(row: &run::Model) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == row.kind)
-    }
-
-    /// Its steps, in order. A name, once released, stays: runs in the store refer to it.
-    pub fn steps(self) -> &'static [&'static str] {
+impl Steps for Kind {
+    fn steps(self) -> &'static [&'static str] {
         match self {
             Kind::Provision => &[
                 "reserve_slug",
@@ -69,11 +45,11 @@ impl Kind {
             Kind::Repair => &["identity", "quotas", "flags"],
         }
     }
+}
 
-    /// Whether a run of this kind is given up when a step fails too often. What unmakes a tenant is tried until it is through.
-    pub(crate) fn gives_up(self) -> bool {
-        self != Kind::Deprovision
-    }
+/// Whether a run of this kind is given up when a step fails too often. What unmakes a tenant is tried until it is through.
+pub(crate) fn gives_up(kind: Kind) -> bool {
+    kind != Kind::Deprovision
 }
 
 /// Why a step is not through.
@@ -132,21 +108,25 @@ pub(crate) enum Next {
 }
 
 pub(crate) fn next(run: &run::Model, steps: &[step::Model]) -> Next {
-    match run.status.as_str() {
-        "running" => match steps.iter().find(|step| step.status != "done") {
+    match run.status {
+        RunStatus::Running => match steps.iter().find(|step| step.status != StepStatus::Done) {
             Some(step) => Next::Do(step.ordinal),
             None => Next::Done,
         },
         // What was begun may have had an effect, whether or not it was noted: it is undone as well.
-        "compensating" => match steps
-            .iter()
-            .rev()
-            .find(|step| matches!(step.status.as_str(), "done" | "failed" | "running"))
-        {
+        RunStatus::Compensating => match steps.iter().rev().find(|step| is_begun(step.status)) {
             Some(step) => Next::Undo(step.ordinal),
             None => Next::Unwound,
         },
-        _ => Next::Nothing,
+        RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => Next::Nothing,
+    }
+}
+
+/// Whether something of a step may be there.
+fn is_begun(status: StepStatus) -> bool {
+    match status {
+        StepStatus::Running | StepStatus::Done | StepStatus::Failed => true,
+        StepStatus::Pending | StepStatus::Compensated => false,
     }
 }
 
@@ -163,8 +143,8 @@ mod tests {
         let run = run::Model {
             tenant_id: Uuid::nil(),
             id: Uuid::nil(),
-            kind: "provision".to_owned(),
-            status: run.to_owned(),
+            kind: Kind::Provision,
+            status: RunStatus::parse(run).unwrap(),
             parameters: Value::Null,
             created_at: at,
             finished_at: None,
@@ -174,7 +154,7 @@ mod tests {
             run_id: Uuid::nil(),
             ordinal,
             name: ordinal.to_string(),
-            status: (*status).to_owned(),
+            status: StepStatus::parse(status).unwrap(),
             attempts: 0,
             started_at: None,
             finished_at: None,
@@ -201,15 +181,6 @@ mod tests {
         ] {
             let (run, steps) = world(run, &steps);
             assert_eq!(next(&run, &steps), expected);
-        }
-    }
-
-    #[test]
-    fn every_kind_is_found_by_its_name() {
-        for kind in Kind::ALL {
-            let (mut run, _) = world("running", &[]);
-            run.kind = kind.name().to_owned();
-            assert_eq!(Kind::of(&run), Some(kind));
         }
     }
 }

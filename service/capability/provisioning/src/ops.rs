@@ -1,6 +1,7 @@
 //! Runs: begun, looked at, noted, given up.
 
 use chrono::TimeDelta;
+use entity::provisioning::states::{RunStatus, StepStatus};
 use entity::provisioning::{run, step};
 use entity::tenancy::tenant;
 use platform::http::Call;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use web::{Code, Problem};
 
 use crate::engine::Advance;
-use crate::model::{Kind, Stop};
+use crate::model::{Kind, Steps as _, Stop, gives_up};
 
 /// Characters of an error that the timeline shows.
 const ERROR_MAX: usize = 1000;
@@ -51,8 +52,8 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
     let run = run::Model {
         tenant_id: tx.tenant(),
         id,
-        kind: kind.name().to_owned(),
-        status: "running".to_owned(),
+        kind,
+        status: RunStatus::Running,
         parameters,
         created_at: tx.now(),
         finished_at: None,
@@ -66,7 +67,7 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
         run_id: id,
         ordinal,
         name: (*name).to_owned(),
-        status: "pending".to_owned(),
+        status: StepStatus::Pending,
         attempts: 0,
         started_at: None,
         finished_at: None,
@@ -85,20 +86,20 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
 /// `not_found` if it is gone, `tenant.not_active`, `tenant.run_open`.
 pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
-    match Status::of(&before)? {
+    match before.status {
         Status::Deleted => return Err(Problem::new(Code::NotFound)),
         Status::Deprovisioning => {
             tx.housekeeping();
             return Ok(before);
         }
-        _ => {}
+        Status::Provisioning | Status::Active | Status::Suspended | Status::Failed => {}
     }
     // What goes needs no mending.
     if let Ok((run, _)) = latest(tx).await
-        && run.status == "running"
-        && Kind::of(&run) == Some(Kind::Repair)
+        && run.status == RunStatus::Running
+        && run.kind == Kind::Repair
     {
-        note_run(tx, &locked(tx, run.id).await?, "cancelled").await?;
+        note_run(tx, &locked(tx, run.id).await?, RunStatus::Cancelled).await?;
     }
     let mut row = tenancy::set_status(tx, Status::Deprovisioning).await?;
     row.recycle_until = Some(tx.now() + recycle);
@@ -113,7 +114,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
 /// # Errors
 /// `tenant.not_active`.
 pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
-    let status = Status::of(&tenancy::get(tx).await?)?;
+    let status = tenancy::get(tx).await?.status;
     if status == Status::Deprovisioning { restore(tx).await } else { tenancy::resume(tx).await }
 }
 
@@ -121,20 +122,21 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let (run, steps) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
-    let waits = steps
-        .iter()
-        .find(|step| step.status != "done")
-        .is_some_and(|step| step.name == "cut_off" || (step.name == "recycle" && step.status != "done"));
+    let waits = steps.iter().find(|step| step.status != StepStatus::Done).is_some_and(|step| {
+        step.name == "cut_off" || (step.name == "recycle" && step.status != StepStatus::Done)
+    });
     let row = tenancy::get(tx).await?;
-    if run.kind != "deprovision" || run.status != "running" || !waits {
-        return Err(Problem::new(Code::TenantNotActive).fact("status", row.status));
+    if run.kind != Kind::Deprovision || run.status != RunStatus::Running || !waits {
+        return Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()));
     }
-    note_run(tx, &run, "cancelled").await?;
+    note_run(tx, &run, RunStatus::Cancelled).await?;
     let was = run.parameters.get("status").and_then(Value::as_str);
-    let next = match was {
-        Some("suspended") => Status::Suspended,
-        Some("failed") => Status::Failed,
-        _ => Status::Active,
+    let next = match was.and_then(Status::parse) {
+        Some(Status::Suspended) => Status::Suspended,
+        Some(Status::Failed) => Status::Failed,
+        Some(Status::Provisioning | Status::Active | Status::Deprovisioning | Status::Deleted) | None => {
+            Status::Active
+        }
     };
     let mut row = tenancy::set_status(tx, next).await?;
     row.recycle_until = None;
@@ -150,20 +152,24 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
-    let open = matches!(run.status.as_str(), "running" | "compensating");
+    let open = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
     if open {
         wake(tx, run.id).await?;
         tx.record("tenant.retry", Target::new("tenant", before.id));
         return Ok(before);
     }
-    match Status::of(&before)? {
+    match before.status {
         Status::Failed => {
             let row = tenancy::set_status(tx, Status::Provisioning).await?;
             tx.record("tenant.retry", Target::new("tenant", row.id));
             begin(tx, Kind::Provision, run.parameters).await?;
             Ok(row)
         }
-        other => Err(Problem::new(Code::TenantNotActive).fact("status", other.name())),
+        Status::Provisioning
+        | Status::Active
+        | Status::Suspended
+        | Status::Deprovisioning
+        | Status::Deleted => Err(Problem::new(Code::TenantNotActive).fact("status", before.status.as_str())),
     }
 }
 
@@ -175,16 +181,18 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
-    let gives_up = Kind::of(&run).is_some_and(Kind::gives_up);
-    match run.status.as_str() {
-        "compensating" => {
+    match run.status {
+        RunStatus::Compensating => {
             tx.housekeeping();
             return Ok(before);
         }
-        "running" if gives_up => {}
-        _ => return Err(Problem::new(Code::RunNotOpen).fact("run", run.kind).fact("status", run.status)),
+        RunStatus::Running if gives_up(run.kind) => {}
+        RunStatus::Running | RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => {
+            let refused = Problem::new(Code::RunNotOpen).fact("run", run.kind.as_str());
+            return Err(refused.fact("status", run.status.as_str()));
+        }
     }
-    note_run(tx, &run, "compensating").await?;
+    note_run(tx, &run, RunStatus::Compensating).await?;
     wake(tx, run.id).await?;
     tx.record("tenant.unwind", Target::new("tenant", before.id));
     Ok(before)
@@ -247,7 +255,7 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<run::Model, Problem> {
 
 /// Refuses to go on with a run that somebody gave up, or ended, meanwhile.
 pub(crate) async fn require_running(tx: &Tx, run: &run::Model) -> Result<(), Stop> {
-    if locked(tx, run.id).await?.status == "running" {
+    if locked(tx, run.id).await?.status == RunStatus::Running {
         return Ok(());
     }
     Err(Stop::Wait { after: std::time::Duration::ZERO, why: "the run was given up".to_owned() })
@@ -277,7 +285,7 @@ fn short(text: &str) -> String {
 /// A step whose attempt begins, or goes on after a wait.
 pub(crate) fn begun(before: &step::Model, again: bool, now: Timestamp) -> step::Model {
     step::Model {
-        status: "running".to_owned(),
+        status: StepStatus::Running,
         attempts: before.attempts + i64::from(!again),
         started_at: before.started_at.or(Some(now)),
         finished_at: None,
@@ -303,13 +311,13 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
             calls
         }
         Note::Done { calls } => {
-            row.status = "done".to_owned();
+            row.status = StepStatus::Done;
             row.error = None;
             row.finished_at = Some(tx.now());
             calls
         }
         Note::Failed { why, calls } => {
-            row.status = "failed".to_owned();
+            row.status = StepStatus::Failed;
             row.error = Some(short(why));
             row.finished_at = Some(tx.now());
             calls
@@ -319,7 +327,7 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
             calls
         }
         Note::Compensated { calls } => {
-            row.status = "compensated".to_owned();
+            row.status = StepStatus::Compensated;
             row.finished_at = Some(tx.now());
             calls
         }
@@ -340,9 +348,12 @@ pub(crate) fn with_calls(kept: Value, calls: &[Call], max: usize) -> Value {
 }
 
 /// Notes how a run ends, or that it is being unwound.
-pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: &str) -> Result<(), DbError> {
+pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: RunStatus) -> Result<(), DbError> {
     tx.housekeeping();
-    let finished_at = matches!(status, "done" | "failed" | "cancelled").then(|| tx.now());
+    let finished_at = match status {
+        RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => Some(tx.now()),
+        RunStatus::Running | RunStatus::Compensating => None,
+    };
     let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2";
     tx.execute(sql, vec![before.id.into(), status.into(), finished_at.into()]).await.map(drop)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::quota::resource;
 use entity::quota::usage::{Column, Entity, Model};
+use entity::tenancy::states::BillingState;
 use entity::tenancy::{plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
@@ -109,7 +110,9 @@ async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
         });
     };
     let row = tx.one(tx.select::<tenant::Entity>()).await?;
-    if matches!(resource, "users" | "admins") && row.is_some_and(|row| row.billing_state == "grace") {
+    if matches!(resource, "users" | "admins")
+        && row.is_some_and(|row| row.billing_state == BillingState::Grace)
+    {
         return Err(Problem::new(Code::SeatBlocked).fact("resource", resource));
     }
     Err(exceeded(&usage))

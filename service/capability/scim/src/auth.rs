@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile};
 use entity::tenancy::plan;
+use entity::tenancy::status::Status;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
@@ -41,7 +42,7 @@ struct Found {
     allowed_addresses: Arc<[IpNet]>,
     /// The copy on which it rehearses, and whether it is there yet.
     rehearsal: Option<(Uuid, bool)>,
-    status: String,
+    status: Status,
     rate_multiplier: u32,
 }
 
@@ -119,10 +120,12 @@ impl Tokens {
 impl Found {
     /// Whether its tenant and its copy are in a state in which it counts.
     fn usable(&self) -> Result<(), Problem> {
-        match self.status.as_str() {
-            "active" => {}
-            "suspended" => return Err(Problem::new(Code::TenantSuspended)),
-            _ => return Err(Problem::new(Code::AuthInvalid)),
+        match self.status {
+            Status::Active => {}
+            Status::Suspended => return Err(Problem::new(Code::TenantSuspended)),
+            Status::Provisioning | Status::Deprovisioning | Status::Deleted | Status::Failed => {
+                return Err(Problem::new(Code::AuthInvalid));
+            }
         }
         match self.rehearsal {
             Some((_, false)) => {

@@ -1,5 +1,6 @@
 //! What is done with tenants, organizations, plans and instances.
 
+use entity::tenancy::states::{InstanceStatus, SuspendedBy};
 use entity::tenancy::{instance, organization, plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, PlatformStatement, PlatformView, Target, Tx, View, Work};
@@ -10,7 +11,7 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::model::Status;
+use crate::model::{Status, require_active};
 
 /// An instance's count of tenants is the platform's: it says how many others are there.
 const TAKE_PLACE: PlatformStatement = PlatformStatement::new(
@@ -30,7 +31,7 @@ pub(crate) struct TenantFacts {
     tenant_id: Uuid,
     slug: String,
     plan: String,
-    status: String,
+    status: Status,
 }
 
 macro_rules! tenant_events {
@@ -54,7 +55,7 @@ macro_rules! tenant_events {
                 tenant_id: row.id,
                 slug: row.slug.clone(),
                 plan: row.plan.clone(),
-                status: row.status.clone(),
+                status: row.status,
             };
             tx.record(action, Target::new("tenant", row.id));
             match event { $(TenantEvent::$variant => tx.emit(&$variant(facts)),)* }
@@ -94,7 +95,7 @@ pub async fn get(view: &View) -> Result<tenant::Model, Problem> {
 /// [`DbError`].
 pub async fn list(
     view: &PlatformView,
-    status: Option<&str>,
+    status: Option<Status>,
     limit: u64,
 ) -> Result<Vec<tenant::Model>, DbError> {
     let mut select = view.across::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
@@ -110,7 +111,7 @@ pub async fn list(
 /// `not_found`, `tenant.suspended`, `tenant.not_active`.
 pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
     let row = get(view).await?;
-    Status::of(&row)?.require_active()?;
+    require_active(row.status)?;
     Ok(row)
 }
 
@@ -129,16 +130,16 @@ pub async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
 /// `tenant.not_active`.
 pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem> {
     let mut row = locked(tx).await?;
-    let status = Status::of(&row)?;
+    let status = row.status;
     if status == next {
         return Ok(row);
     }
     if !status.may_become(next) {
         return Err(Problem::new(Code::TenantNotActive)
-            .fact("status", status.name())
-            .fact("wanted", next.name()));
+            .fact("status", status.as_str())
+            .fact("wanted", next.as_str()));
     }
-    row.status = next.name().to_owned();
+    row.status = next;
     row.version += 1;
     row.updated_at = tx.now();
     row.suspended_at = (next == Status::Suspended).then(|| tx.now());
@@ -147,14 +148,14 @@ pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem>
     Ok(row)
 }
 
-/// Cuts the tenant off: its sessions end with this. `by`: `operator`, `billing` or `backend`; the first one counts.
+/// Cuts the tenant off: its sessions end with this. The first who does counts.
 ///
 /// # Errors
 /// `tenant.not_active`.
-pub async fn suspend(tx: &mut Tx, by: &str) -> Result<tenant::Model, Problem> {
+pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
     let mut row = set_status(tx, Status::Suspended).await?;
     if row.suspended_by.is_none() {
-        row.suspended_by = Some(by.to_owned());
+        row.suspended_by = Some(by);
         tx.update(row.clone()).await?;
     }
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
@@ -167,9 +168,9 @@ pub async fn suspend(tx: &mut Tx, by: &str) -> Result<tenant::Model, Problem> {
 /// # Errors
 /// `tenant.not_active` if it isn't suspended.
 pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
-    let status = Status::of(&locked(tx).await?)?;
+    let status = locked(tx).await?.status;
     if !matches!(status, Status::Suspended | Status::Active) {
-        return Err(Problem::new(Code::TenantNotActive).fact("status", status.name()));
+        return Err(Problem::new(Code::TenantNotActive).fact("status", status.as_str()));
     }
     let mut row = set_status(tx, Status::Active).await?;
     row.suspended_by = None;
@@ -251,9 +252,9 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError
 fn with_room(view: &View, row: &tenant::Model) -> Select<instance::Entity> {
     let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
     view.shared::<instance::Entity>()
-        .filter(instance::Column::Status.eq("active"))
-        .filter(instance::Column::Driver.eq(&row.instance_driver))
-        .filter(instance::Column::Mode.eq(&row.instance_mode))
+        .filter(instance::Column::Status.eq(InstanceStatus::Active))
+        .filter(instance::Column::Driver.eq(row.instance_driver))
+        .filter(instance::Column::Mode.eq(row.instance_mode))
         .filter(in_region(row.region.as_deref()))
         .filter(free)
 }

@@ -6,6 +6,8 @@ use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::provisioning::deployment::{Column, Entity, Model};
+use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::states::Isolation;
 use platform::PlatformView;
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -41,12 +43,14 @@ pub(crate) struct Deployment {
     id: Uuid,
     /// `tenant:{id}` or `pool:{driver}:{region}:{number}`
     purpose: String,
-    sku: String,
+    #[schema(value_type = String)]
+    sku: Isolation,
     region: String,
     resource_group: String,
     name: String,
     /// `pending`, `deploying`, `checking`, `succeeded`, `failed`, `deleting` or `deleted`
-    status: String,
+    #[schema(value_type = String)]
+    status: DeploymentStatus,
     error: Option<String>,
     #[schema(value_type = Object)]
     outputs: Value,
@@ -107,7 +111,7 @@ async fn list_orphans(caller: PlatformCaller) -> Result<Json<Orphans>, Problem> 
         return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
     }
     let find = async |view: &PlatformView| {
-        view.all(view.platform::<Entity>().filter(Column::Status.ne("deleted"))).await
+        view.all(view.platform::<Entity>().filter(Column::Status.ne(DeploymentStatus::Deleted))).await
     };
     let rows = service.db.read_platform(find).await?;
     let known: BTreeSet<String> = rows.into_iter().map(|row| row.id.to_string()).collect();

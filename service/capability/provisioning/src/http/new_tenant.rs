@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use entity::tenancy::states::{BillingState, Driver, IdentityKind, Isolation, Mode};
 use entity::tenancy::{instance, tenant};
 use platform::{PlatformView, Timestamp, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tenancy::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, FieldErrors, Input, Problem, Service};
@@ -79,7 +81,7 @@ impl Input for NewTenant {
             let fits = value.is_none_or(|value| known.contains(&value.as_str()));
             errors.require(fits, pointer, &format!("must be one of {}", known.join(", ")));
         };
-        one_of(errors, "/isolation", self.isolation.as_ref(), &["shared", "namespace", "private"]);
+        one_of(errors, "/isolation", self.isolation.as_ref(), Isolation::TEXTS);
         if let Some(region) = &self.region {
             errors.text("/region", region, 100);
         }
@@ -90,7 +92,7 @@ impl Input for NewTenant {
                 identity.backend.as_ref(),
                 &["builtin", "keycloak", "zitadel"],
             );
-            one_of(errors, "/identity/kind", identity.kind.as_ref(), &["realm", "org"]);
+            one_of(errors, "/identity/kind", identity.kind.as_ref(), IdentityKind::TEXTS);
             if let Some(id) = &identity.external_id {
                 errors.text("/identity/externalId", id, 255);
             }
@@ -99,8 +101,8 @@ impl Input for NewTenant {
             }
         }
         if let Some(instance) = &self.instance {
-            one_of(errors, "/instance/driver", instance.driver.as_ref(), &["pool", "azure"]);
-            one_of(errors, "/instance/mode", instance.mode.as_ref(), &["shared", "dedicated"]);
+            one_of(errors, "/instance/driver", instance.driver.as_ref(), Driver::TEXTS);
+            one_of(errors, "/instance/mode", instance.mode.as_ref(), Mode::TEXTS);
         }
         if let Some(owner) = &self.owner {
             errors.require(web::is_email(&owner.email), "/owner/email", "must be an e-mail address");
@@ -131,18 +133,19 @@ impl NewTenant {
         let identity = self.identity.unwrap_or_default();
         let instance = self.instance.unwrap_or_default();
         let backend = identity.backend.unwrap_or_else(|| "builtin".to_owned());
-        let kind = identity.kind.unwrap_or_else(|| default_kind(&backend).to_owned());
-        backends::check(service, &backend, &kind)?;
-        let driver = instance.driver.unwrap_or_else(|| "pool".to_owned());
-        let isolation = self.isolation.unwrap_or_else(|| "shared".to_owned());
-        if driver == "azure" {
-            check_azure(service, &isolation, self.region.as_deref())?;
+        let kind = read("/identity/kind", identity.kind, IdentityKind::parse)?;
+        let kind = kind.unwrap_or_else(|| default_kind(&backend));
+        backends::check(service, &backend, kind)?;
+        let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(Driver::Pool);
+        let isolation = read("/isolation", self.isolation, Isolation::parse)?.unwrap_or(Isolation::Shared);
+        if driver == Driver::Azure {
+            check_azure(service, isolation, self.region.as_deref())?;
         }
-        let mode = mode(&driver, &isolation, instance.mode)?;
+        let mode = mode(driver, isolation, read("/instance/mode", instance.mode, Mode::parse)?)?;
         if let Some(region) = &self.region {
-            check_region(service, &driver, region).await?;
+            check_region(service, driver, region).await?;
         }
-        let chosen = || backends::chosen_id(&backend, &kind, id, &self.slug);
+        let chosen = || backends::chosen_id(&backend, kind, id, &self.slug);
         let external_id = identity.external_id.or_else(chosen);
         let (owner_email, owner_name) =
             self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
@@ -154,7 +157,7 @@ impl NewTenant {
             plan: self.plan.unwrap_or_else(|| "free".to_owned()),
             isolation,
             region: self.region,
-            status: "provisioning".to_owned(),
+            status: Status::Provisioning,
             identity_backend: backend,
             identity_kind: kind,
             identity_external_id: external_id,
@@ -173,38 +176,50 @@ impl NewTenant {
             identity_idp_alias: identity.idp_alias,
             recycle_until: None,
             suspended_by: None,
-            billing_state: "full".to_owned(),
+            billing_state: BillingState::Full,
             billing_customer: None,
         };
         Ok((row, json!({"quotas": self.quotas})))
     }
 }
 
-fn default_kind(backend: &str) -> &'static str {
-    if backend == "keycloak" { "realm" } else { "org" }
+/// What a checked text says, if there is one.
+fn read<T>(
+    pointer: &'static str,
+    text: Option<String>,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let parse =
+        |text: String| parse(&text).ok_or_else(|| Problem::invalid(pointer, "there is no such value"));
+    text.map(parse).transpose()
+}
+
+fn default_kind(backend: &str) -> IdentityKind {
+    if backend == "keycloak" { IdentityKind::Realm } else { IdentityKind::Org }
 }
 
 /// At Azure the isolation is the SKU: `shared` shares an instance, the others have one of their own.
-fn mode(driver: &str, isolation: &str, asked: Option<String>) -> Result<String, Problem> {
-    if driver != "azure" {
-        return Ok(asked.unwrap_or_else(|| "shared".to_owned()));
-    }
-    let follows = if isolation == "shared" { "shared" } else { "dedicated" };
+fn mode(driver: Driver, isolation: Isolation, asked: Option<Mode>) -> Result<Mode, Problem> {
+    let follows = match (driver, isolation) {
+        (Driver::Pool, _) => return Ok(asked.unwrap_or(Mode::Shared)),
+        (Driver::Azure, Isolation::Shared) => Mode::Shared,
+        (Driver::Azure, Isolation::Namespace | Isolation::Private) => Mode::Dedicated,
+    };
     match asked {
         Some(asked) if asked != follows => {
             Err(Problem::invalid("/instance/mode", format!("must be {follows} with isolation {isolation}")))
         }
-        _ => Ok(follows.to_owned()),
+        _ => Ok(follows),
     }
 }
 
-fn check_azure(service: &Service, isolation: &str, region: Option<&str>) -> Result<(), Problem> {
+fn check_azure(service: &Service, isolation: Isolation, region: Option<&str>) -> Result<(), Problem> {
     let settings = &service.config.azure;
     let region = crate::deployments::region(service, region);
     if !azure::is_configured(settings) {
         return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
     }
-    if isolation == "namespace" && settings.environment_of(&region).is_none() {
+    if isolation == Isolation::Namespace && settings.environment_of(&region).is_none() {
         return Err(Problem::detailed(
             Code::BackendUnavailable,
             "This region has no environment for namespaces.",
@@ -216,10 +231,10 @@ fn check_azure(service: &Service, isolation: &str, region: Option<&str>) -> Resu
 }
 
 /// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
-async fn check_region(service: &Service, driver: &str, region: &str) -> Result<(), Problem> {
+async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
     let settings = &service.config.azure;
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
-    if driver == "pool" {
+    if driver == Driver::Pool {
         let find = async |view: &PlatformView| {
             let select = view.platform::<instance::Entity>().filter(instance::Column::Region.is_not_null());
             let select = select.select_only().column(instance::Column::Region).distinct().limit(1000);

@@ -1,6 +1,7 @@
 //! What of a run is shown.
 
 use chrono::{DateTime, Utc};
+use entity::provisioning::states::{RunKind, RunStatus, StepStatus};
 use entity::provisioning::{run, step};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,9 +15,11 @@ pub struct Provisioning {
     /// Its id.
     pub id: Uuid,
     /// `provision`, `deprovision`, `move` or `repair`
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: RunKind,
     /// `running`, `compensating`, `done`, `failed` or `cancelled`
-    pub status: String,
+    #[schema(value_type = String)]
+    pub status: RunStatus,
     /// In order.
     pub steps: Vec<TimelineStep>,
     /// When it began.
@@ -32,7 +35,8 @@ pub struct TimelineStep {
     /// Its name.
     pub name: String,
     /// `pending`, `running`, `done`, `failed` or `compensated`
-    pub status: String,
+    #[schema(value_type = String)]
+    pub status: StepStatus,
     /// How often it was begun.
     pub attempts: i64,
     /// When it was begun first.

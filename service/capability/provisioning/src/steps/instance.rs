@@ -1,5 +1,6 @@
 //! Where a tenant runs: a place on a shared instance, or one of its own.
 
+use entity::tenancy::states::{Driver, Mode};
 use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, Work};
 use tenancy::take_place;
@@ -18,7 +19,7 @@ const FORGET_INSTANCE: PlatformStatement = PlatformStatement::new(
 
 /// Whether the tenant gets a deployment of its own.
 fn is_own(tenant: &tenant::Model) -> bool {
-    tenant.instance_driver == "azure" && tenant.instance_mode == "dedicated"
+    tenant.instance_driver == Driver::Azure && tenant.instance_mode == Mode::Dedicated
 }
 
 impl Step<'_> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use entity::scope::OWNED_BY_TENANT;
+use entity::tenancy::states::IdentityKind;
 use entity::tenancy::tenant;
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::{Map, Value, json};
@@ -44,7 +45,7 @@ impl Step<'_> {
         let kind_of = |what: &str| matches!(what, "realm" | "org" | "organization" | "signing_key");
         let absent = found.iter().any(|difference| kind_of(&difference.what) && difference.found == "absent");
         // A builtin org is the platform's own issuer: there is nothing to be absent.
-        let nothing = tenant.identity_backend == "builtin" && tenant.identity_kind == "org";
+        let nothing = tenant.identity_backend == "builtin" && tenant.identity_kind == IdentityKind::Org;
         if !absent && !nothing {
             return Err(Stop::Again { after: None, why: "the realm or org is still there".to_owned() });
         }

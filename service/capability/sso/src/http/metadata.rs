@@ -76,7 +76,7 @@ pub(super) async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
     let tenant = caller.tenant.ok_or_else(unknown)?;
     let row = caller.service.db.read(tenant, async |view| tenancy::get(view).await).await?;
     let (realm, issuer) = tenancy::issuer_of(&row, &caller.service.config.public_url());
-    let published = matches!(row.status.as_str(), "active" | "suspended");
+    let published = matches!(row.status, tenancy::Status::Active | tenancy::Status::Suspended);
     Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
 }
 

@@ -203,7 +203,7 @@ async fn is_missing(service: &Service, named: &Named) -> Result<bool, Problem> {
     match named.tenant(service).await {
         Ok(id) => {
             let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
-            Ok(row.status == "provisioning")
+            Ok(row.status == tenancy::Status::Provisioning)
         }
         Err(problem) if problem.code == Code::TenantUnknown => Ok(true),
         Err(problem) => Err(problem),

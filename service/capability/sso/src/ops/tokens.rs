@@ -241,7 +241,8 @@ pub(crate) async fn introspect(
             let session = sessions::find(view, claims.sid).await?;
             let tenant = tenancy::get(view).await?;
             let session = session.filter(|session| sessions::is_live(session, view.now()));
-            let Some(session) = session.filter(|_| tenant.status == "active") else { return Ok(false) };
+            let active = tenant.status == tenancy::Status::Active;
+            let Some(session) = session.filter(|_| active) else { return Ok(false) };
             let user = directory::user(view, session.organization_id, session.user_id).await?;
             let holds = policy::still_holds(view, session.organization_id, &session.issuer).await.is_ok();
             Ok::<_, Problem>(holds && user.is_some_and(|user| user.active))

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Code, FieldErrors, Input, PlatformCaller, Problem, Query, Routes};
 
+use crate::model::Status;
 use crate::ops;
 
 pub(super) fn routes() -> Routes {
@@ -46,7 +47,8 @@ pub(crate) struct Entitlements {
     tenant_id: Uuid,
     plan: String,
     /// The tenant's status; only an active one is entitled to anything.
-    status: String,
+    #[schema(value_type = String)]
+    status: Status,
     /// All of the plan's, or the one that was asked for.
     #[schema(value_type = Object)]
     entitlements: Value,
@@ -74,7 +76,7 @@ async fn get_entitlements(
     };
     let (tenant, plan) = db.read(id, read).await?;
     let all = plan.entitlements.as_object().cloned().unwrap_or_default();
-    let active = tenant.status == "active";
+    let active = tenant.status == Status::Active;
     let (entitlements, entitled) = match query.feature {
         None => (Value::Object(all), None),
         Some(feature) => {

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::instance::{Column, Entity, Model};
+use entity::tenancy::states::{Driver, InstanceHealth, InstanceStatus, Mode};
 use platform::tx::Event;
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
@@ -56,22 +57,25 @@ pub(crate) struct InstanceInput {
     #[schema(max_length = 100)]
     name: String,
     /// `shared` or `dedicated`
-    mode: String,
+    #[schema(value_type = String)]
+    mode: Mode,
     region: Option<String>,
     endpoint: Option<String>,
     /// How many tenants; at most 50 on a shared one, 1 on a dedicated one.
     capacity: Option<i64>,
 }
 
+fn capacity_max(mode: Mode) -> i64 {
+    match mode {
+        Mode::Shared => CAPACITY_MAX,
+        Mode::Dedicated => 1,
+    }
+}
+
 impl Input for InstanceInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/name", &self.name, 100);
-        errors.require(
-            matches!(self.mode.as_str(), "shared" | "dedicated"),
-            "/mode",
-            "must be shared or dedicated",
-        );
-        let most = if self.mode == "dedicated" { 1 } else { CAPACITY_MAX };
+        let most = capacity_max(self.mode);
         let fits = self.capacity.is_none_or(|capacity| (1..=most).contains(&capacity));
         errors.require(fits, "/capacity", "must be from 1 to 50, and 1 on a dedicated instance");
         for (pointer, value) in [("/region", &self.region), ("/endpoint", &self.endpoint)] {
@@ -87,15 +91,13 @@ impl Input for InstanceInput {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InstanceChange {
     /// `active`, `draining` or `offline`
-    status: Option<String>,
+    #[schema(value_type = Option<String>)]
+    status: Option<InstanceStatus>,
     endpoint: Option<String>,
 }
 
 impl Input for InstanceChange {
     fn check(&self, errors: &mut FieldErrors) {
-        let known =
-            self.status.as_deref().is_none_or(|status| matches!(status, "active" | "draining" | "offline"));
-        errors.require(known, "/status", "must be active, draining or offline");
         if let Some(endpoint) = &self.endpoint {
             errors.text("/endpoint", endpoint, 500);
         }
@@ -111,15 +113,18 @@ pub struct Instance {
     /// Its name.
     pub name: String,
     /// `pool` or `azure`
-    pub driver: String,
+    #[schema(value_type = String)]
+    pub driver: Driver,
     /// `shared` or `dedicated`
-    pub mode: String,
+    #[schema(value_type = String)]
+    pub mode: Mode,
     /// Where it is.
     pub region: Option<String>,
     /// How it is reached.
     pub endpoint: Option<String>,
     /// `active`, `draining` or `offline`
-    pub status: String,
+    #[schema(value_type = String)]
+    pub status: InstanceStatus,
     /// How many tenants it takes.
     pub capacity: i64,
     /// How many it has.
@@ -129,7 +134,8 @@ pub struct Instance {
     /// Last change.
     pub updated_at: DateTime<Utc>,
     /// `unknown`, `healthy` or `unhealthy`
-    pub health: String,
+    #[schema(value_type = String)]
+    pub health: InstanceHealth,
     /// When its health was asked last.
     pub health_checked_at: Option<DateTime<Utc>>,
     /// Why it isn't well.
@@ -161,23 +167,23 @@ async fn create_instance(
     caller: PlatformCaller,
     Body(input): Body<InstanceInput>,
 ) -> Result<Created<Instance>, Problem> {
-    let most = if input.mode == "dedicated" { 1 } else { CAPACITY_MAX };
+    let most = capacity_max(input.mode);
     let row = caller
         .write(async |tx| {
             let row = Model {
                 id: ids::new(),
                 name: input.name,
-                driver: "pool".to_owned(),
+                driver: Driver::Pool,
                 mode: input.mode,
                 region: input.region,
                 endpoint: input.endpoint,
-                status: "active".to_owned(),
+                status: InstanceStatus::Active,
                 capacity: input.capacity.unwrap_or(most),
                 tenant_count: 0,
                 version: 1,
                 created_at: tx.now(),
                 updated_at: tx.now(),
-                health: "unknown".to_owned(),
+                health: InstanceHealth::Unknown,
                 health_checked_at: None,
                 health_error: None,
             };
@@ -226,7 +232,7 @@ async fn update_instance(
             };
             tx.update(row.clone()).await?;
             tx.record("instance.update", Target::new("instance", id));
-            if row.status == "active" {
+            if row.status == InstanceStatus::Active {
                 tx.emit(&InstanceAvailable { instance_id: id });
             }
             Ok::<_, Problem>(row)

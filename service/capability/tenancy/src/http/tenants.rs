@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::tenancy::states::{BillingState, Driver, IdentityKind, Isolation, Mode, SuspendedBy};
 use entity::tenancy::tenant::{Column, Entity, Model};
 use policy_core::{Permission, allows};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -59,11 +60,13 @@ pub struct Tenant {
     /// What it bought.
     pub plan: String,
     /// `shared`, `namespace` or `private`
-    pub isolation: String,
+    #[schema(value_type = String)]
+    pub isolation: Isolation,
     /// Where it is.
     pub region: Option<String>,
     /// `provisioning`, `active`, `suspended`, `deprovisioning`, `deleted` or `failed`
-    pub status: String,
+    #[schema(value_type = String)]
+    pub status: Status,
     /// Its realm or org.
     pub identity: Identity,
     /// Where it runs.
@@ -75,11 +78,13 @@ pub struct Tenant {
     /// Cut off since.
     pub suspended_at: Option<DateTime<Utc>>,
     /// By whom: `operator`, `billing` or `backend`.
-    pub suspended_by: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub suspended_by: Option<SuspendedBy>,
     /// While it is being deleted: until then `/resume` takes the deletion back.
     pub recycle_until: Option<DateTime<Utc>>,
     /// `full`, `grace` (no new seats) or `suspended`, by what the payment provider says.
-    pub billing: String,
+    #[schema(value_type = String)]
+    pub billing: BillingState,
 }
 
 /// A tenant's realm or org.
@@ -89,7 +94,8 @@ pub struct Identity {
     /// `builtin`, `keycloak` or `zitadel`
     pub backend: String,
     /// `realm` or `org`
-    pub kind: String,
+    #[schema(value_type = String)]
+    pub kind: IdentityKind,
     /// Its id there.
     pub external_id: Option<String>,
     /// The issuer of its realm, learnt from discovery.
@@ -103,9 +109,11 @@ pub struct Identity {
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
     /// `pool` or `azure`
-    pub driver: String,
+    #[schema(value_type = String)]
+    pub driver: Driver,
     /// `shared` or `dedicated`
-    pub mode: String,
+    #[schema(value_type = String)]
+    pub mode: Mode,
     /// The instance, once there is one.
     pub id: Option<Uuid>,
 }
@@ -150,8 +158,8 @@ pub(crate) struct TenantFilter {
 impl Input for TenantFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known = |status: &String| Status::ALL.iter().any(|known| known.name() == status);
-        errors.require(self.status.as_ref().is_none_or(known), "?status", "there is no such status");
+        let known = self.status.as_deref().is_none_or(|status| Status::parse(status).is_some());
+        errors.require(known, "?status", "there is no such status");
     }
 }
 
@@ -184,7 +192,7 @@ async fn list_tenants(
         .read(async |view| {
             let mut select =
                 view.across::<Entity>().filter(Column::Id.gt(after)).filter(Column::Rehearses.is_null());
-            if let Some(status) = &filter.status {
+            if let Some(status) = filter.status.as_deref().and_then(Status::parse) {
                 select = select.filter(Column::Status.eq(status));
             }
             view.all(select.order_by_asc(Column::Id).limit(position.limit + 1)).await
@@ -210,8 +218,8 @@ async fn update_tenant(
         .write(async |tx| {
             let mut row = ops::locked(tx).await?;
             seen.require(row.version)?;
-            if matches!(Status::of(&row)?, Status::Deleted | Status::Deprovisioning) {
-                return Err(Problem::new(Code::TenantNotActive).fact("status", row.status));
+            if matches!(row.status, Status::Deleted | Status::Deprovisioning) {
+                return Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()));
             }
             if let Some(key) = change.plan {
                 row = ops::set_plan(tx, row, &key).await?;
@@ -228,5 +236,5 @@ async fn update_tenant(
 }
 
 async fn suspend_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
-    Ok(Json(caller.write(async |tx| ops::suspend(tx, "operator").await).await?.into()))
+    Ok(Json(caller.write(async |tx| ops::suspend(tx, SuspendedBy::Operator).await).await?.into()))
 }
