@@ -84,6 +84,12 @@ mod tests {
     }
 
     #[test]
+    fn one_is_as_wide_in_a_table_as_is_asked_for() {
+        assert_eq!(format!("{:<9}|{:>9}", LineStatus::Waiting, LineStatus::Invited), "waiting  |  invited");
+        assert_eq!(LineStatus::TEXTS, ["waiting", "invited", "refused"]);
+    }
+
+    #[test]
     fn another_text_is_refused_with_those_that_would_be_right() {
         let refused = serde_json::from_value::<LineStatus>("Waiting".into()).unwrap_err();
         assert_eq!(refused.to_string(), "must be waiting, invited or refused");
