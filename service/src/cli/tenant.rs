@@ -202,10 +202,8 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Suspend(one) => {
-            change(service, &ctx, one, async |tx| {
-                tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop)
-            })
-            .await
+            change(service, &ctx, one, async |tx| tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop))
+                .await
         }
         Command::Resume(one) => {
             change(service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await

@@ -388,7 +388,7 @@ mod tests {
                         tenant: None,
                         action: "test",
                         target: Target::new("test", ""),
-                        outcome: "denied",
+                        outcome: Outcome::Denied,
                     }),
                     "event" => writes.events.push(("test", None, Json::Null)),
                     _ => writes.jobs.push(NewJob {
