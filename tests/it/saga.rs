@@ -334,7 +334,12 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
     };
     waits().await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 401, "cut off at once");
+    // The same at every door: the credentials are right, and the tenant isn't there for them.
+    assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 409, "cut off at once");
+    acme.admin.get("/api/v1/tenants/acme/users").await.refused(409, "tenant.not_active");
+    let hold = json!({"tenantId": "acme", "resource": "nodes", "amount": 1});
+    app.operator.post("/api/internal/quotas/reservations", hold).await.refused(409, "tenant.not_active");
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.refused(409, "tenant.not_active");
     assert_eq!(
         app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200)["status"],
         "active"
@@ -350,6 +355,11 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
     app.clock.advance(chrono::TimeDelta::days(8));
     app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
     status(&app.operator, &acme.id, "deleted").await;
+    // Or sooner than was said at first.
+    let third = app.tenant("third").await;
+    app.operator.delete("/api/v1/tenants/third").await.expect(202);
+    app.operator.delete("/api/v1/tenants/third?purge=true").await.expect(202);
+    status(&app.operator, &third.id, "deleted").await;
     // Or at once.
     let other = app.tenant("other").await;
     app.operator.delete("/api/v1/tenants/other?purge=true").await.expect(202);

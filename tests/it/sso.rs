@@ -3,6 +3,7 @@
 mod corpus;
 mod invited;
 mod keycloak;
+mod lifecycle;
 mod mischief;
 mod modules;
 mod oidc;

@@ -135,6 +135,9 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
     let session = exchange().await.expect(200);
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    let told = app.events().await.into_iter().filter(|event| event["type"] == "tenant.suspended").count();
+    assert_eq!(told, 1, "what is so already is not told again");
     exchange().await.refused(403, "tenant.suspended");
     assert_eq!(acme.scim.get("/scim/v2/Users").await.status, 403);
     let refreshed = app

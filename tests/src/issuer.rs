@@ -200,6 +200,14 @@ impl Issuer {
         encode(&header, claims, &self.key).expect("a token")
     }
 
+    /// For who understands this extension only.
+    pub fn sign_demanding(&self, extension: &str, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some("k1".to_owned());
+        header.crit = Some(vec![extension.to_owned()]);
+        encode(&header, claims, &self.key).expect("a token")
+    }
+
     pub fn token(&self, subject: &str, organization: &str) -> String {
         self.sign(&self.claims(subject, organization))
     }

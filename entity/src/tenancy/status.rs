@@ -20,19 +20,81 @@ closed! {
     }
 }
 
+/// What happens to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Its provisioning is complete.
+    Activate,
+    /// Its provisioning is given up.
+    Fail,
+    /// Its provisioning is tried anew.
+    Retry,
+    /// It is cut off.
+    Suspend,
+    /// It is let in again.
+    Resume,
+    /// Its deletion begins.
+    Deprovision,
+    /// Its deletion is taken back: it is again what it was.
+    Restore(Status),
+    /// Nothing of it is left.
+    Delete,
+}
+
+/// Who wants to use a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Its people, and whoever works for them.
+    People,
+    /// Its management keys: they also follow how it is made.
+    Keys,
+    /// Its directories' tokens.
+    Directories,
+}
+
+/// Why a tenant can't be used now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is cut off, and may be let in again.
+    Suspended,
+    /// It isn't there yet, or not any more.
+    NotActive(Status),
+    /// Credentials of a deleted tenant are nobody's.
+    Gone,
+}
+
 impl Status {
-    /// Whether a tenant may go from here to there.
+    /// Where a tenant goes from here by that; `None`: it may not. What is so already stays.
     #[must_use]
-    pub fn may_become(self, next: Status) -> bool {
+    pub fn after(self, verb: Verb) -> Option<Status> {
         use Status::{Active, Deleted, Deprovisioning, Failed, Provisioning, Suspended};
-        matches!(
-            (self, next),
-            (Provisioning, Active | Failed)
-                | (Active, Suspended | Deprovisioning)
-                | (Suspended, Active | Deprovisioning)
-                | (Failed, Provisioning | Deprovisioning)
-                | (Deprovisioning, Deleted | Active | Suspended | Failed)
-        )
+        Some(match (self, verb) {
+            (Provisioning | Active, Verb::Activate) => Active,
+            (Provisioning | Failed, Verb::Fail) => Failed,
+            (Failed, Verb::Retry) => Provisioning,
+            (Active | Suspended, Verb::Suspend) => Suspended,
+            (Active | Suspended, Verb::Resume) => Active,
+            (Active | Suspended | Failed | Deprovisioning, Verb::Deprovision) => Deprovisioning,
+            (Deprovisioning, Verb::Restore(was @ (Active | Suspended | Failed))) => was,
+            (Deprovisioning | Deleted, Verb::Delete) => Deleted,
+            (Provisioning | Active | Suspended | Deprovisioning | Deleted | Failed, _) => return None,
+        })
+    }
+
+    /// Whether a tenant can be used by whoever asks.
+    ///
+    /// # Errors
+    /// [`Unusable`]
+    pub fn admits(self, asks: Asks) -> Result<(), Unusable> {
+        use Status::{Active, Deleted, Deprovisioning, Failed, Provisioning, Suspended};
+        match (self, asks) {
+            (Active, _) | (Provisioning | Failed, Asks::Keys) => Ok(()),
+            (Suspended, _) => Err(Unusable::Suspended),
+            (Deleted, Asks::Keys | Asks::Directories) => Err(Unusable::Gone),
+            (Provisioning | Failed, Asks::People | Asks::Directories)
+            | (Deleted, Asks::People)
+            | (Deprovisioning, _) => Err(Unusable::NotActive(self)),
+        }
     }
 }
 
@@ -42,26 +104,65 @@ mod tests {
 
     #[test]
     fn a_tenant_goes_only_where_it_may() {
-        let allowed: Vec<String> = Status::ALL
-            .iter()
-            .flat_map(|from| Status::ALL.iter().map(move |to| (*from, *to)))
-            .filter(|(from, to)| from.may_become(*to))
-            .map(|(from, to)| format!("{from}>{to}"))
-            .collect();
-        let expected = [
-            "provisioning>active",
-            "provisioning>failed",
-            "active>suspended",
-            "active>deprovisioning",
-            "suspended>active",
-            "suspended>deprovisioning",
-            "deprovisioning>active",
-            "deprovisioning>suspended",
-            "deprovisioning>deleted",
-            "deprovisioning>failed",
-            "failed>provisioning",
-            "failed>deprovisioning",
+        use Status::{Active, Deleted, Deprovisioning, Failed, Provisioning, Suspended};
+        use Verb::{Activate, Delete, Deprovision, Fail, Restore, Resume, Retry, Suspend};
+        let verbs = [
+            Activate,
+            Fail,
+            Retry,
+            Suspend,
+            Resume,
+            Deprovision,
+            Restore(Active),
+            Restore(Suspended),
+            Restore(Failed),
+            Restore(Provisioning),
+            Restore(Deprovisioning),
+            Restore(Deleted),
+            Delete,
         ];
-        assert_eq!(allowed, expected);
+        let table = [
+            (Provisioning, Activate, Active),
+            (Provisioning, Fail, Failed),
+            (Active, Activate, Active),
+            (Active, Suspend, Suspended),
+            (Active, Resume, Active),
+            (Active, Deprovision, Deprovisioning),
+            (Suspended, Suspend, Suspended),
+            (Suspended, Resume, Active),
+            (Suspended, Deprovision, Deprovisioning),
+            (Deprovisioning, Deprovision, Deprovisioning),
+            (Deprovisioning, Restore(Active), Active),
+            (Deprovisioning, Restore(Suspended), Suspended),
+            (Deprovisioning, Restore(Failed), Failed),
+            (Deprovisioning, Delete, Deleted),
+            (Deleted, Delete, Deleted),
+            (Failed, Fail, Failed),
+            (Failed, Retry, Provisioning),
+            (Failed, Deprovision, Deprovisioning),
+        ];
+        let all = Status::ALL.iter().flat_map(|from| verbs.iter().map(move |verb| (*from, *verb)));
+        let allowed: Vec<_> = all.filter_map(|(from, verb)| Some((from, verb, from.after(verb)?))).collect();
+        assert_eq!(allowed, table);
+    }
+
+    #[test]
+    fn who_may_use_a_tenant_stands_in_one_table() {
+        use Unusable::{Gone, NotActive};
+        let all = [Asks::People, Asks::Keys, Asks::Directories];
+        let cut_off = Err(Unusable::Suspended);
+        for (status, right) in [
+            (
+                Status::Provisioning,
+                [Err(NotActive(Status::Provisioning)), Ok(()), Err(NotActive(Status::Provisioning))],
+            ),
+            (Status::Active, [Ok(()); 3]),
+            (Status::Suspended, [cut_off; 3]),
+            (Status::Deprovisioning, [Err(NotActive(Status::Deprovisioning)); 3]),
+            (Status::Deleted, [Err(NotActive(Status::Deleted)), Err(Gone), Err(Gone)]),
+            (Status::Failed, [Err(NotActive(Status::Failed)), Ok(()), Err(NotActive(Status::Failed))]),
+        ] {
+            assert_eq!(all.map(|asks| status.admits(asks)), right, "{status}");
+        }
     }
 }

@@ -59,7 +59,7 @@ rules! {
     ScimSchemas = "scim_schemas";
     /// SCIM tokens of an organization that are not revoked.
     ScimTokens = "scim_tokens";
-    /// Connections of an organization.
+    /// Connections of an organization: how many, and that an active one stays where its people come in by no other way.
     Connections = "organization_connections";
     /// Domains of an organization.
     Domains = "domains";

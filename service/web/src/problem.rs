@@ -5,6 +5,7 @@ mod catalogue;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::SecondsFormat;
+use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
@@ -220,6 +221,17 @@ impl From<DbError> for Problem {
         let cause = Some(platform::chain(&error));
         let retry_after = (code.is_unavailable() || code == Code::OutcomeUnknown).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
+    }
+}
+
+/// A tenant that can't be used is told the same at every door; only credentials that are nobody's are 401.
+impl From<Unusable> for Problem {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Suspended => Self::new(Code::TenantSuspended),
+            Unusable::NotActive(status) => Self::new(Code::TenantNotActive).fact("status", status.as_str()),
+            Unusable::Gone => Self::new(Code::AuthInvalid),
+        }
     }
 }
 

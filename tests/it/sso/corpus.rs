@@ -659,6 +659,17 @@ fn every_condition_alone_decides() {
             Reason::Missing,
         ),
         ("an empty name", (s("alice@corp.example"), s(" ")), Reason::SubjectUnusable),
+        (
+            "a name that ends the line",
+            (s("alice@corp.example"), s("alice@corp.example&#xD;")),
+            Reason::SubjectUnusable,
+        ),
+        ("a name and a blank", (s("alice@corp.example"), s("alice@corp.example ")), Reason::SubjectUnusable),
+        (
+            "a name and a no-break space",
+            (s("alice@corp.example"), s("&#xA0;alice@corp.example")),
+            Reason::SubjectUnusable,
+        ),
         ("a name that is too long", (s("alice@corp.example"), "x".repeat(256)), Reason::SubjectUnusable),
         (
             "no sign-in",

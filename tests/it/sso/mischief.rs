@@ -111,7 +111,10 @@ async fn signatures_and_keys_are_confused_in_vain() {
     });
     let mut jku = with(Algorithm::ES256, "k1");
     jku.jku = Some("https://evil.example/jwks".to_owned());
+    let mut crit = with(Algorithm::ES256, "k1");
+    crit.crit = Some(vec!["b64".to_owned()]);
     let cases = [
+        ("an extension that must be understood", signed(crit, stranger.clone()), "oidc.extension_unknown"),
         ("none", unsigned, "oidc.algorithm_refused"),
         (
             "a stranger's key under the right kid",

@@ -1,7 +1,7 @@
 //! Keys: made, recognised, revoked.
 
 use entity::authz::management_key::{Column, Entity, Model};
-use entity::tenancy::status::Status;
+use entity::tenancy::status::{Asks, Status};
 use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -210,14 +210,8 @@ impl Found {
             Owner::Platform => return Ok(None),
             Owner::Tenant { status, rate_multiplier } => (*status, *rate_multiplier),
         };
-        match status {
-            Status::Deleted => Err(Problem::new(Code::AuthInvalid)),
-            Status::Suspended => Err(Problem::new(Code::TenantSuspended)),
-            Status::Deprovisioning => {
-                Err(Problem::new(Code::TenantNotActive).fact("status", status.as_str()))
-            }
-            Status::Provisioning | Status::Active | Status::Failed => Ok(Some(multiplier)),
-        }
+        status.admits(Asks::Keys)?;
+        Ok(Some(multiplier))
     }
 }
 

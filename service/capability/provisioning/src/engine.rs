@@ -8,7 +8,7 @@ use entity::provisioning::{run, step};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
 use serde::{Deserialize, Serialize};
-use tenancy::{Status, TenantEvent};
+use tenancy::{TenantEvent, Verb};
 use uuid::Uuid;
 use web::{Problem, Service};
 
@@ -258,7 +258,7 @@ impl Engine<'_> {
             tx.housekeeping();
             match run.kind {
                 Kind::Provision if failed => {
-                    let row = tenancy::set_status(tx, Status::Failed).await?;
+                    let row = tenancy::transition(tx, Verb::Fail).await?.row;
                     tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
                 }
                 Kind::Move if failed => {

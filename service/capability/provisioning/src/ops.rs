@@ -8,7 +8,7 @@ use platform::http::Call;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
-use tenancy::{Status, TenantEvent};
+use tenancy::{Status, TenantEvent, Verb};
 use uuid::Uuid;
 use web::{Code, Problem};
 
@@ -88,10 +88,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
     let before = tenancy::get(tx).await?;
     match before.status {
         Status::Deleted => return Err(Problem::new(Code::NotFound)),
-        Status::Deprovisioning => {
-            tx.housekeeping();
-            return Ok(before);
-        }
+        Status::Deprovisioning => return sooner(tx, recycle).await,
         Status::Provisioning | Status::Active | Status::Suspended | Status::Failed => {}
     }
     // What goes needs no mending.
@@ -101,11 +98,28 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
     {
         note_run(tx, &locked(tx, run.id).await?, RunStatus::Cancelled).await?;
     }
-    let mut row = tenancy::set_status(tx, Status::Deprovisioning).await?;
+    let mut row = tenancy::transition(tx, Verb::Deprovision).await?.row;
     row.recycle_until = Some(tx.now() + recycle);
     tx.update(row.clone()).await?;
     tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
     begin(tx, Kind::Deprovision, json!({"status": before.status})).await?;
+    Ok(row)
+}
+
+/// A deletion that has begun: it may end sooner than was said, never later.
+async fn sooner(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
+    let row = tenancy::locked(tx).await?;
+    let until = tx.now() + recycle;
+    if row.recycle_until.is_none_or(|before| before <= until) {
+        tx.housekeeping();
+        return Ok(row);
+    }
+    let row =
+        tenant::Model { recycle_until: Some(until), version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
+    let (run, _) = latest(tx).await?;
+    wake(tx, run.id).await?;
     Ok(row)
 }
 
@@ -138,7 +152,7 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
             Status::Active
         }
     };
-    let mut row = tenancy::set_status(tx, next).await?;
+    let mut row = tenancy::transition(tx, Verb::Restore(next)).await?.row;
     row.recycle_until = None;
     tx.update(row.clone()).await?;
     tenancy::record_event(tx, &row, TenantEvent::Restored, "tenant.restore");
@@ -158,19 +172,14 @@ pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
         tx.record("tenant.retry", Target::new("tenant", before.id));
         return Ok(before);
     }
-    match before.status {
-        Status::Failed => {
-            let row = tenancy::set_status(tx, Status::Provisioning).await?;
-            tx.record("tenant.retry", Target::new("tenant", row.id));
-            begin(tx, Kind::Provision, run.parameters).await?;
-            Ok(row)
-        }
-        Status::Provisioning
-        | Status::Active
-        | Status::Suspended
-        | Status::Deprovisioning
-        | Status::Deleted => Err(Problem::new(Code::TenantNotActive).fact("status", before.status.as_str())),
-    }
+    let row = tenancy::transition(tx, Verb::Retry).await?.row;
+    tx.record("tenant.retry", Target::new("tenant", row.id));
+    // As it was asked for: the latest run may be one that was to delete it.
+    let select = tx.select::<run::Entity>().filter(run::Column::Kind.eq(Kind::Provision));
+    let first = tx.one(select.order_by_desc(run::Column::Id)).await?;
+    let parameters = first.map_or_else(|| json!({}), |run| run.parameters);
+    begin(tx, Kind::Provision, parameters).await?;
+    Ok(row)
 }
 
 /// Gives an open run up: what was done is undone.

@@ -14,7 +14,7 @@ use invitations::NewInvitation;
 use platform::http::Outside;
 use platform::{Target, Tx, Work, ids};
 use serde_json::Value;
-use tenancy::{Status, TenantEvent};
+use tenancy::{TenantEvent, Verb};
 use uuid::Uuid;
 use web::{Problem, Service};
 
@@ -98,7 +98,7 @@ impl Step<'_> {
             }
             (Kind::Provision, "invite_owner") => self.invite_owner(tx).await,
             (Kind::Provision, "activate") => {
-                let row = tenancy::set_status(tx, Status::Active).await?;
+                let row = tenancy::transition(tx, Verb::Activate).await?.row;
                 tenancy::record_event(tx, &row, TenantEvent::Activated, "tenant.activate");
                 Ok(())
             }

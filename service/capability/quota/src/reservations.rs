@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use entity::quota::reservation::{Column, Entity, Model};
 use entity::quota::states::ReservationStatus;
 use entity::quota::{resource, usage};
-use entity::tenancy::status::Status;
+use entity::tenancy::status::Asks;
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
@@ -75,13 +75,7 @@ pub async fn reserve(
 pub(crate) async fn require_active(tx: &Tx) -> Result<(), Problem> {
     let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
     let row = tx.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    match row.status {
-        Status::Active => Ok(()),
-        Status::Suspended => Err(Problem::new(Code::TenantSuspended)),
-        Status::Provisioning | Status::Deprovisioning | Status::Deleted | Status::Failed => {
-            Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()))
-        }
-    }
+    Ok(row.status.admits(Asks::People)?)
 }
 
 /// Makes the row of a resource that is known and that this tenant has not used yet; false: it is there.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile};
 use entity::tenancy::plan;
-use entity::tenancy::status::Status;
+use entity::tenancy::status::{Asks, Status};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
@@ -120,13 +120,7 @@ impl Tokens {
 impl Found {
     /// Whether its tenant and its copy are in a state in which it counts.
     fn usable(&self) -> Result<(), Problem> {
-        match self.status {
-            Status::Active => {}
-            Status::Suspended => return Err(Problem::new(Code::TenantSuspended)),
-            Status::Provisioning | Status::Deprovisioning | Status::Deleted | Status::Failed => {
-                return Err(Problem::new(Code::AuthInvalid));
-            }
-        }
+        self.status.admits(Asks::Directories)?;
         match self.rehearsal {
             Some((_, false)) => {
                 Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) })

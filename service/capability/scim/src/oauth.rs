@@ -13,7 +13,7 @@ use entity::scim::token::{Column, Entity, Model};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use platform::crypto::{SecretKind, StoredSecret};
 use platform::db::Lookup;
 use platform::{Ctx, Target, Tx, Work as _};
@@ -187,7 +187,7 @@ fn subject(assertion: &str) -> Option<String> {
 
 fn verify(service: &Service, client: &Model, jwks: &Value, assertion: &str) -> Option<Claims> {
     let set: JwkSet = serde_json::from_value(jwks.clone()).ok()?;
-    let header = decode_header(assertion).ok()?;
+    let header = sessions::header(assertion)?;
     let claims = set.keys.iter().find_map(|key| {
         let named = key.common.key_id.as_ref().zip(header.kid.as_ref());
         let usable = algorithms(key)?.contains(&header.alg) && named.is_none_or(|(one, other)| one == other);

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::sessions::session;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header};
 use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -118,7 +118,7 @@ pub async fn verify_id_token(
     if token.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }
-    let Ok(header) = decode_header(token) else { return Ok(None) };
+    let Some(header) = header(token) else { return Ok(None) };
     let (Some(kid), None | Some("JWT"), Algorithm::ES256) = (&header.kid, header.typ.as_deref(), header.alg)
     else {
         return Ok(None);
@@ -173,7 +173,7 @@ pub async fn verify(
     if token.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }
-    let Ok(header) = decode_header(token) else { return Ok(None) };
+    let Some(header) = header(token) else { return Ok(None) };
     let (Some(kid), Some(TYPE), Algorithm::ES256) = (&header.kid, header.typ.as_deref(), header.alg) else {
         return Ok(None);
     };
@@ -191,6 +191,19 @@ pub async fn verify(
     let same_realm = key.realm == realm
         && (realm.is_none() || verified.claims.iss.starts_with(&format!("{platform}/realms/")));
     Ok(Some(verified.claims).filter(|claims| same_realm && claims.exp > now.timestamp()))
+}
+
+/// The header of a JWT whose signature we can verify; `None` also where it [demands extensions](demands_extensions).
+pub fn header(token: &str) -> Option<Header> {
+    decode_header(token).ok().filter(|_| !demands_extensions(token))
+}
+
+/// Whether a JWT is only for who understands some extension of its format (RFC 7515, section 4.1.11): we know none.
+pub fn demands_extensions(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header: Option<serde_json::Map<String, serde_json::Value>> =
+        header.and_then(|header| serde_json::from_slice(&header).ok());
+    header.is_some_and(|header| header.contains_key("crit"))
 }
 
 /// What a JWT claims, before anybody has looked at its signature: only good for finding the key that it should verify with. `None` also

@@ -5,9 +5,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-/// Characters of a subject (OpenID Connect Core, section 2).
-const SUBJECT_MAX: usize = 255;
-
 /// `aud`: one or several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -71,10 +68,7 @@ impl SubjectClaims {
         if self.iat.is_some_and(|made| made.saturating_sub(skew_seconds) > now) {
             return Some("it was made in the future");
         }
-        if self.sub.is_empty()
-            || self.sub.chars().count() > SUBJECT_MAX
-            || self.sub.chars().any(char::is_control)
-        {
+        if !identity_core::is_subject(&self.sub) {
             return Some("its subject is not one");
         }
         None

@@ -53,6 +53,7 @@ reasons! {
     IdTokenMissing = "oidc.id_token_missing" ProviderAdmin "The provider sent no ID token: the client must be allowed the scope openid.";
     SignatureWrong = "oidc.signature_wrong" ProviderAdmin "The ID token isn't signed with one of the provider's published keys.";
     AlgorithmRefused = "oidc.algorithm_refused" ProviderAdmin "Let the provider sign ID tokens with RS256, PS256, ES256, ES384 or EdDSA.";
+    ExtensionUnknown = "oidc.extension_unknown" ProviderAdmin "The ID token demands an extension (crit) that isn't understood here: let the provider sign plain ones.";
     IssuerWrong = "oidc.issuer_wrong" TenantAdmin "The ID token's issuer must be exactly the connection's issuer.";
     AudienceWrong = "oidc.audience_wrong" TenantAdmin "The ID token must be for the connection's client id, and for nobody else.";
     NonceWrong = "oidc.nonce_wrong" ProviderAdmin "The ID token doesn't carry the nonce of this sign-in.";

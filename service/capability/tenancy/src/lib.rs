@@ -8,9 +8,9 @@ mod model;
 mod ops;
 
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
-pub use model::{Status, issuer_of};
+pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
-    TenantEvent, active, assign, get, give_place, has_room, instance, list, locked, organization,
-    organization_named, place, place_on, plan, record_event, release, resume, set_plan, set_status, suspend,
-    take_place,
+    TenantEvent, Transition, active, assign, get, give_place, has_room, instance, list, locked, organization,
+    organization_named, place, place_on, plan, record_event, release, resume, set_plan, suspend, take_place,
+    transition,
 };

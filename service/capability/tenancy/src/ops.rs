@@ -11,7 +11,7 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::model::{Status, require_active};
+use crate::model::{Asks, Status, Verb};
 
 /// An instance's count of tenants is the platform's: it says how many others are there.
 const TAKE_PLACE: PlatformStatement = PlatformStatement::new(
@@ -111,7 +111,7 @@ pub async fn list(
 /// `not_found`, `tenant.suspended`, `tenant.not_active`.
 pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
     let row = get(view).await?;
-    require_active(row.status)?;
+    row.status.admits(Asks::People)?;
     Ok(row)
 }
 
@@ -124,40 +124,54 @@ pub async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
     tx.lock(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// Moves the tenant to another status, if it may go there.
+/// Moves the tenant on, if it may go there.
 ///
 /// # Errors
 /// `tenant.not_active`.
-pub async fn set_status(tx: &Tx, next: Status) -> Result<tenant::Model, Problem> {
+pub async fn transition(tx: &Tx, verb: Verb) -> Result<Transition, Problem> {
     let mut row = locked(tx).await?;
-    let status = row.status;
-    if status == next {
-        return Ok(row);
+    let was = row.status;
+    let Some(next) = was.after(verb) else {
+        return Err(Problem::new(Code::TenantNotActive).fact("status", was.as_str()));
+    };
+    if next != was {
+        row.status = next;
+        row.version += 1;
+        row.updated_at = tx.now();
+        row.suspended_at = (next == Status::Suspended).then(|| tx.now());
+        row.deleted_at = (next == Status::Deleted).then(|| tx.now());
+        tx.update(row.clone()).await?;
     }
-    if !status.may_become(next) {
-        return Err(Problem::new(Code::TenantNotActive)
-            .fact("status", status.as_str())
-            .fact("wanted", next.as_str()));
-    }
-    row.status = next;
-    row.version += 1;
-    row.updated_at = tx.now();
-    row.suspended_at = (next == Status::Suspended).then(|| tx.now());
-    row.deleted_at = (next == Status::Deleted).then(|| tx.now());
-    tx.update(row.clone()).await?;
-    Ok(row)
+    Ok(Transition { row, was })
 }
 
-/// Cuts the tenant off: its sessions end with this. The first who does counts.
+/// A tenant that was moved on.
+#[derive(Debug)]
+pub struct Transition {
+    /// As it is now.
+    pub row: tenant::Model,
+    /// Where it stood.
+    pub was: Status,
+}
+
+impl Transition {
+    /// Whether it stood elsewhere before.
+    pub fn is_new(&self) -> bool {
+        self.row.status != self.was
+    }
+}
+
+/// Cuts the tenant off: its sessions end with this. The first who does counts, and is told of.
 ///
 /// # Errors
 /// `tenant.not_active`.
 pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
-    let mut row = set_status(tx, Status::Suspended).await?;
-    if row.suspended_by.is_none() {
-        row.suspended_by = Some(by);
-        tx.update(row.clone()).await?;
+    let done = transition(tx, Verb::Suspend).await?;
+    if !done.is_new() {
+        return Ok(done.row);
     }
+    let row = tenant::Model { suspended_by: Some(by), ..done.row };
+    tx.update(row.clone()).await?;
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
     record_event(tx, &row, TenantEvent::Suspended, "tenant.suspend");
     Ok(row)
@@ -168,12 +182,11 @@ pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Prob
 /// # Errors
 /// `tenant.not_active` if it isn't suspended.
 pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
-    let status = locked(tx).await?.status;
-    if !matches!(status, Status::Suspended | Status::Active) {
-        return Err(Problem::new(Code::TenantNotActive).fact("status", status.as_str()));
+    let done = transition(tx, Verb::Resume).await?;
+    if !done.is_new() {
+        return Ok(done.row);
     }
-    let mut row = set_status(tx, Status::Active).await?;
-    row.suspended_by = None;
+    let row = tenant::Model { suspended_by: None, ..done.row };
     tx.update(row.clone()).await?;
     record_event(tx, &row, TenantEvent::Resumed, "tenant.resume");
     Ok(row)

@@ -83,7 +83,7 @@ pub fn accept_logout(text: &str, expected: &ExpectedLogout<'_>) -> Result<Logout
         return Err(Refusal::new(Reason::Expired).got(made.to_rfc3339()));
     }
     if is_request {
-        let name_id = xml.text(xml.required(root, ASSERTION, "NameID")?)?;
+        let name_id = xml.exact_text(xml.required(root, ASSERTION, "NameID")?)?;
         let indexes = xml.children(root, PROTOCOL, "SessionIndex");
         return Ok(LogoutMessage::Request {
             id: xml.required_attribute(root, "ID")?.to_owned(),

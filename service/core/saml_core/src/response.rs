@@ -18,8 +18,6 @@ pub const AGE_MAX: TimeDelta = TimeDelta::hours(1);
 const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
-/// Characters of a subject.
-const SUBJECT_MAX: usize = 255;
 /// Values of one attribute that are kept.
 const VALUES_MAX: usize = 1000;
 
@@ -346,9 +344,9 @@ fn subject(
 ) -> Result<(String, Option<String>), Refusal> {
     let subject = xml.required(assertion, ASSERTION, "Subject")?;
     let name_id = xml.required(subject, ASSERTION, "NameID")?;
-    let value = xml.text(name_id)?;
+    let value = xml.exact_text(name_id)?;
     let format = xml.attribute(name_id, "Format").map(ToOwned::to_owned);
-    if value.is_empty() || value.chars().count() > SUBJECT_MAX || value.chars().any(char::is_control) {
+    if !identity_core::is_subject(&value) {
         return Err(Refusal::new(Reason::SubjectUnusable).got(value));
     }
     let mut last = Refusal::new(Reason::ConfirmationMissing).expected(BEARER);
@@ -393,7 +391,7 @@ fn attributes(xml: &Xml<'_>, assertion: NodeId) -> Result<BTreeMap<String, Vec<S
             for value in xml.children(attribute, ASSERTION, "AttributeValue") {
                 // A value may be any XML; what isn't text maps to nothing.
                 if !xml.has_elements(value) && values.len() < VALUES_MAX {
-                    let text = xml.text(value)?;
+                    let text = xml.exact_text(value)?;
                     if !values.contains(&text) {
                         values.push(text);
                     }

@@ -153,8 +153,13 @@ impl<'a> Xml<'a> {
         self.attribute(node, name).ok_or_else(|| Refusal::new(Reason::Missing).expected(name))
     }
 
-    /// The text of an element that holds nothing but text.
+    /// The text of an element that holds nothing but text, without the white space around it.
     pub(crate) fn text(&self, node: NodeId) -> Result<String, Refusal> {
+        Ok(self.exact_text(node)?.trim().to_owned())
+    }
+
+    /// The same as it stands there.
+    pub(crate) fn exact_text(&self, node: NodeId) -> Result<String, Refusal> {
         let mut text = String::new();
         for child in self.document.children_iter(node) {
             match self.document.node_kind(child) {
@@ -162,7 +167,7 @@ impl<'a> Xml<'a> {
                 _ => return Err(malformed("something that is no text within a value")),
             }
         }
-        Ok(text.trim().to_owned())
+        Ok(text)
     }
 
     /// Whether an element has child elements.

@@ -106,6 +106,7 @@ codes! {
     SsoProofWrong = "sso.proof_wrong" 403 "The code is wrong.";
     ConnectionDisabled = "connection.disabled" 403 "The connection is disabled.";
     ConnectionIncomplete = "connection.incomplete" 409 "There is no connection that is ready to be used.";
+    ConnectionNeeded = "connection.needed" 409 "The organization's policy lets its people in by its own connections only, and no other one is active.";
     ProviderUnreachable = "connection.provider_unreachable" 503 "The identity provider doesn't answer as it should.";
     DomainExists = "domain.exists" 409 "The tenant has this domain already.";
     DomainTaken = "domain.taken" 409 "Another tenant has proven this domain.";

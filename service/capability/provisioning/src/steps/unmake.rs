@@ -8,7 +8,7 @@ use entity::tenancy::tenant;
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::{Map, Value, json};
 use sessions::Ended;
-use tenancy::{Status, TenantEvent};
+use tenancy::{TenantEvent, Verb};
 
 use super::{Learnt, Step};
 use crate::converge::wanted;
@@ -110,7 +110,7 @@ async fn finish(tx: &mut Tx) -> Result<(), Stop> {
     }
     let proof = json!({"rows": counted, "identity": "absent", "deployment": "absent"});
     tx.record("tenant.prove_absence", Target::new("tenant", tx.tenant()).with(proof));
-    let mut row = tenancy::set_status(tx, Status::Deleted).await?;
+    let mut row = tenancy::transition(tx, Verb::Delete).await?.row;
     // What says who somebody was goes too.
     row.owner_email = None;
     row.owner_name = None;

@@ -20,9 +20,9 @@ use web::{
 use super::connection_input::{ConnectionInput, make};
 use super::sign_out::post_logout_redirect_uri;
 use crate::ops::connections::{self as ops, Connection, Kind};
-use crate::ops::oidc;
 use crate::ops::saml::{self, addresses};
 use crate::ops::sign_in::Shared;
+use crate::ops::{oidc, policy};
 
 const READ: Access = Access::Key(Permission::SignInRead);
 const WRITE: Access = Access::Key(Permission::SignInWrite);
@@ -281,7 +281,7 @@ async fn update_connection(
     let service = caller.service.clone();
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
-    let work = async |tx: &mut Tx| {
+    let change = async |tx: &mut Tx| {
         let before = ops::locked(tx, organization, id).await?;
         seen.require(before.row.version)?;
         if input.kind.as_ref().is_some_and(|kind| kind != before.row.kind.as_str()) {
@@ -305,19 +305,19 @@ async fn update_connection(
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
         ops::update(tx, row).await
     };
-    let changed = caller.write(work).await?;
+    let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(Tagged(changed.row.version, view(&service, changed)))
 }
 
 async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Result<NoContent, Problem> {
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
-    let work = async |tx: &mut Tx| {
+    let change = async |tx: &mut Tx| {
         let before = ops::locked(tx, organization, id).await?;
         seen.require(before.row.version)?;
         ops::delete(tx, before.row).await
     };
-    caller.write(work).await?;
+    caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(NoContent)
 }
 

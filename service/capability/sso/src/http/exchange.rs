@@ -13,7 +13,7 @@ use uuid::Uuid;
 use web::{Access, Body, Caller, FieldErrors, Input, Problem, Routes, Shared};
 
 use crate::model::return_to;
-use crate::ops::exchange::{self, Asked, Exchanged};
+use crate::ops::exchange::{self, Asked, Denied, Exchanged};
 use crate::ops::jwks::JwksCache;
 use crate::ops::sign_in::{self, SignIns};
 use crate::ops::subject;
@@ -105,17 +105,21 @@ async fn exchange(
                 .ok_or_else(|| Problem::invalid("/returnTo", "must be a path or a registered URI"))?
         }
     };
-    match attempt(&caller, &request, &input, (&cache, &sign_ins), &keys).await {
-        Ok(done) => Ok(answer(done, redirect_url)),
-        Err(problem) => {
-            let target =
-                Target::new("sso", "exchange").with(serde_json::json!({"code": problem.code.name()}));
-            if problem.code.status().is_client_error() {
-                caller.record_denied(None, "sso.exchange", target).await;
-            }
-            Err(problem)
-        }
+    let done = attempt(&caller, &request, &input, (&cache, &sign_ins), &keys).await;
+    Ok(answer(recorded(&caller, done).await?, redirect_url))
+}
+
+/// Records an exchange that was refused, for the tenant whose it was if that is known: its admin sees it.
+pub(super) async fn recorded<T>(caller: &Caller, done: Result<T, Denied>) -> Result<T, Problem> {
+    let Denied { tenant, organization, problem } = match done {
+        Ok(done) => return Ok(done),
+        Err(denied) => denied,
+    };
+    if problem.code.status().is_client_error() {
+        let details = serde_json::json!({"code": problem.code.name(), "organizationId": organization});
+        caller.record_denied(tenant, "sso.exchange", Target::new("sso", "exchange").with(details)).await;
     }
+    Err(problem)
 }
 
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
@@ -132,7 +136,7 @@ async fn attempt(
     input: &ExchangeInput,
     (cache, sign_ins): (&JwksCache, &SignIns),
     keys: &Keyring,
-) -> Result<Exchanged, Problem> {
+) -> Result<Exchanged, Denied> {
     let (service, principal) = (&caller.service, caller.principal()?);
     let identity = match &input.subject_token {
         Some(token) => subject::verify(service, (cache, &sign_ins.providers), token).await?,

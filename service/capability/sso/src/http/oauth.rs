@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Problem, Routes, Shared};
 
+use super::exchange::recorded;
 use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
@@ -303,13 +304,16 @@ async fn token(
             if input.subject_token_type.is_none() {
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
-            let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
-                .await
-                .map_err(|problem| problem.dialect("invalid_grant"))?;
             let audience = input.audience.unwrap_or_else(|| client_id.clone());
             let asked = Asked { client_id, audience };
             let how = (service, &*sign_ins.makes);
-            let done = exchange::exchange(how, &keys, &caller.ctx, &identity, &asked).await?;
+            let attempt = async {
+                let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
+                    .await
+                    .map_err(|problem| problem.dialect("invalid_grant"))?;
+                exchange::exchange(how, &keys, &caller.ctx, &identity, &asked).await
+            };
+            let done = recorded(&caller, attempt.await).await?;
             Ok(answer(&json!({
                 "access_token": done.access.token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
                 "expires_in": done.access.expires_in, "refresh_token": done.refresh_token,

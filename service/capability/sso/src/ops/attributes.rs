@@ -1,5 +1,7 @@
 //! What of an assertion's attributes is taken.
 
+use std::collections::BTreeSet;
+
 use saml_core::Accepted;
 
 use crate::refusal::{Reason, Refused};
@@ -31,15 +33,20 @@ const GROUPS: [&str; 5] = [
 
 /// What of an assertion is taken.
 pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result<Profile, Refused> {
-    let values = |mapped: &Option<String>, usual: &[&str]| -> Vec<String> {
+    let exact = |mapped: &Option<String>, usual: &[&str]| -> Vec<String> {
         let found = match mapped {
             Some(name) => accepted.attributes.get(name),
             None => usual.iter().find_map(|name| accepted.attributes.get(*name)),
         };
         found.cloned().unwrap_or_default()
     };
-    let one = |mapped: &Option<String>, usual: &[&str]| -> Result<Option<String>, Refused> {
-        let mut found = values(mapped, usual).into_iter().filter(|value| !value.is_empty());
+    let values = |mapped: &Option<String>, usual: &[&str]| -> Vec<String> {
+        let all: BTreeSet<String> =
+            exact(mapped, usual).iter().map(|value| value.trim().to_owned()).collect();
+        all.into_iter().collect()
+    };
+    let only = |found: Vec<String>| -> Result<Option<String>, Refused> {
+        let mut found = found.into_iter().filter(|value| !value.is_empty());
         match (found.next(), found.next()) {
             (first, None) => Ok(first),
             (Some(first), Some(second)) => {
@@ -48,8 +55,10 @@ pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result
             (None, Some(_)) => Ok(None),
         }
     };
+    let one = |mapped: &Option<String>, usual: &[&str]| only(values(mapped, usual));
     let subject = match &mapping.subject {
-        Some(_) => one(&mapping.subject, &[])?,
+        // Byte for byte, as the NameID is.
+        Some(_) => only(exact(&mapping.subject, &[]))?,
         None if saml_core::is_transient(accepted.name_id_format.as_deref()) => None,
         None => Some(accepted.name_id.clone()),
     };
@@ -58,6 +67,9 @@ pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result
             .expected("a NameID that lasts, or attributeMapping.subject")
             .got(accepted.name_id_format.clone().unwrap_or_default())
     })?;
+    if !identity_core::is_subject(&subject) {
+        return Err(Refused::new(Reason::SubjectUnusable).got(subject));
+    }
     let named = Some(accepted.name_id.clone()).filter(|name| web::is_email(name));
     let email = one(&mapping.email, &EMAIL)?.or(named).filter(|email| web::is_email(email));
     Ok(Profile {

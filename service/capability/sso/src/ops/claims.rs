@@ -33,10 +33,9 @@ pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> R
     }
     // Entra's `sub` differs from client to client; `oid` is the person in their tenant, which the issuer names.
     let by_default = if entra.is_some() && text("oid").is_some() { "oid" } else { "sub" };
-    let subject = text(mapping.subject.as_deref().unwrap_or(by_default)).unwrap_or_default().to_owned();
-    let fits =
-        !subject.is_empty() && subject.chars().count() <= 255 && !subject.chars().any(char::is_control);
-    if !fits {
+    let subject = claims.get(mapping.subject.as_deref().unwrap_or(by_default)).and_then(Value::as_str);
+    let subject = subject.unwrap_or_default().to_owned();
+    if !identity_core::is_subject(&subject) {
         return Err(Refused::new(Reason::SubjectUnusable).got(subject));
     }
     let email_verified = match claims.get("email_verified").or_else(|| claims.get("xms_edov")) {

@@ -8,6 +8,7 @@ use platform::{Ctx, Tx};
 use quota::Usage;
 use serde_json::{Map, Value, json};
 use sessions::{Keyring, Minted, NewSession, Signers, Subject, Unsigned};
+use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::admission::{self, Admitted};
@@ -32,13 +33,27 @@ pub(crate) struct Asked {
     pub(crate) audience: String,
 }
 
+/// An exchange that was refused, by whom as far as that was known by then.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) tenant: Option<Uuid>,
+    pub(crate) organization: Option<Uuid>,
+    pub(crate) problem: Problem,
+}
+
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self { tenant: None, organization: None, problem }
+    }
+}
+
 pub(crate) async fn exchange(
     (service, makes): (&Service, &dyn TenantMaker),
     keys: &Keyring,
     ctx: &Ctx,
     identity: &Identity,
     asked: &Asked,
-) -> Result<Exchanged, Problem> {
+) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
         Via::Tenant(named) => match named {
             Named::ExternalId(id) if service.config.sso.exchange.auto_provision => {
@@ -52,14 +67,19 @@ pub(crate) async fn exchange(
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
     let work = async |tx: &mut Tx, signers: &Signers| sign_in(tx, (service, signers), identity, asked).await;
-    match keys.write_signed(service, ctx, tenant, &work).await {
+    let done = match keys.write_signed(service, ctx, tenant, &work).await {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
         // have come between our two questions, who is linked and who has the name: then it looks like somebody else.
         Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists | Code::LinkRequired) => {
             keys.write_signed(service, ctx, tenant, &work).await
         }
         other => other,
-    }
+    };
+    let organization = match &identity.via {
+        Via::Connection(connection, _) => Some(connection.row.organization_id),
+        Via::Tenant(_) => None,
+    };
+    done.map_err(|problem| Denied { tenant: Some(tenant), organization, problem })
 }
 
 /// What a token says about a person: by the issuer at which the session began, else the tenant's own.

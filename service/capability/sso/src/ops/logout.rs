@@ -8,7 +8,7 @@ use entity::sessions::session;
 use entity::webhooks::module;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{DecodingKey, Validation, decode};
 use platform::crypto::{hex, sha256};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
@@ -233,7 +233,7 @@ pub(crate) async fn by_token(
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
     }
-    let header = decode_header(token).map_err(|_| refused("it is not a JWT"))?;
+    let header = sessions::header(token).ok_or_else(|| refused("it is not a JWT, or demands extensions"))?;
     if !super::subject::ALGORITHMS.contains(&header.alg) {
         return Err(refused("its algorithm is not one that is taken"));
     }

@@ -250,6 +250,9 @@ impl Providers {
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(secrets.verifier));
         let answer = request.request_async(&http).await.map_err(|error| token_error(&error))?;
         let id_token = answer.id_token().ok_or_else(|| Refused::new(Reason::IdTokenMissing))?;
+        if sessions::demands_extensions(&id_token.to_string()) {
+            return Err(Refused::new(Reason::ExtensionUnknown));
+        }
         let nonce = Nonce::new(secrets.nonce);
         let verified = match self.verify(service, &known.metadata, settings, id_token, &nonce) {
             Err((refused, true)) => {

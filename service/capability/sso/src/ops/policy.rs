@@ -1,6 +1,7 @@
 //! The sign-in policy of an organization: who may come in, by what, as what.
 
 use entity::sso::policy::{Column, Entity, Model};
+use platform::rules::Rule;
 use platform::{Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::connections;
+use super::connections::{self, Connection};
 use crate::settings::domain_of;
 
 /// A group at the identity provider, and the role that it gives.
@@ -86,21 +87,47 @@ pub(crate) async fn policy(view: &View, organization: Uuid) -> Result<Policy, Pr
     Ok(Policy::of(row))
 }
 
+/// Whether people can come in: under enforcement by an active connection that the policy lets in.
+fn has_way_in(policy: &Model, connections: &[Connection]) -> bool {
+    let usable = |one: &Connection| {
+        one.status() == "active" && policy.connection_id.is_none_or(|only| only == one.row.id)
+    };
+    !policy.enforced || connections.iter().any(usable)
+}
+
+/// Changes the connections of an organization, and refuses what would leave it without a way in.
+///
+/// # Errors
+/// `connection.needed`, or what `change` answers.
+pub(crate) async fn change_connections<T>(
+    tx: &mut Tx,
+    organization: Uuid,
+    change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    tx.exclusive(Rule::Connections, organization).await?;
+    let policy = policy(tx, organization).await?.row;
+    let had = has_way_in(&policy, &connections::of_organization(tx, organization).await?);
+    let changed = change(tx).await?;
+    // Where nobody could come in before, any change may be the first of several that mend it.
+    if had && !has_way_in(&policy, &connections::of_organization(tx, organization).await?) {
+        return Err(Problem::new(Code::ConnectionNeeded));
+    }
+    Ok(changed)
+}
+
 /// Writes the policy. Under enforcement there must be a connection to come in by, or everybody would be locked out.
 ///
 /// # Errors
 /// `validation.failed`.
 pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
+    tx.exclusive(Rule::Connections, row.organization_id).await?;
     let connections = connections::of_organization(tx, row.organization_id).await?;
     if let Some(id) = row.connection_id
         && !connections.iter().any(|one| one.row.id == id)
     {
         return Err(Problem::invalid("/connectionId", "is not a connection of this organization"));
     }
-    let usable = |one: &connections::Connection| {
-        one.status() == "active" && row.connection_id.is_none_or(|only| only == one.row.id)
-    };
-    if row.enforced && !connections.iter().any(usable) {
+    if !has_way_in(&row, &connections) {
         return Err(Problem::invalid("/enforced", "needs an active connection: nobody could sign in"));
     }
     let before = policy(tx, row.organization_id).await?;

@@ -7,7 +7,7 @@ use entity::sso::issuer::{Column, Entity, Model};
 use entity::sso::states::{ConnectionType, ResolveBy};
 use entity::tenancy::states::IdentityKind;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
 use platform::db::Lookup;
@@ -164,7 +164,7 @@ pub(crate) async fn verify(
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
     }
-    let header = decode_header(token).map_err(|_| refused("it is not a JWT"))?;
+    let header = sessions::header(token).ok_or_else(|| refused("it is not a JWT, or demands extensions"))?;
     if !ALGORITHMS.contains(&header.alg) {
         return Err(refused("its algorithm is not one that is taken"));
     }
@@ -310,6 +310,9 @@ pub(crate) fn asserted(
     let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else {
         return Ok(None);
     };
+    if !identity_core::is_subject(&subject) {
+        return Err(Problem::invalid(&names.user_id, "must be a subject of up to 255 characters"));
+    }
     let roles = read(&names.user_roles)?.unwrap_or_default();
     let role =
         roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
