@@ -198,6 +198,8 @@ async fn deactivation_ends_sessions_and_no_sign_in_brings_the_user_back() {
         [("grant_type", "refresh_token"), ("refresh_token", session["refreshToken"].as_str().unwrap())];
     assert_eq!(app.anyone().form("/oauth2/token", &refresh).await.status, 400);
     exchange(&app, &issuer.token("ann", "org_acme")).await.refused(403, "user.deactivated");
+    let denied = acme.admin.get("/api/v1/audit-events?action=sso.exchange&outcome=denied").await.expect(200);
+    assert_eq!(denied["items"][0]["details"]["code"], "user.deactivated", "the tenant's admin sees it");
     acme.scim
         .patch(&path, json!({"Operations": [{"op": "replace", "value": {"active": true}}]}))
         .await

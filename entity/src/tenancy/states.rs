@@ -15,6 +15,18 @@ closed! {
 }
 
 closed! {
+    /// Which product keeps a tenant's people's sign-in.
+    pub enum IdentityBackend {
+        /// We do.
+        Builtin = "builtin",
+        /// A Keycloak server.
+        Keycloak = "keycloak",
+        /// A Zitadel instance.
+        Zitadel = "zitadel",
+    }
+}
+
+closed! {
     /// What a tenant has at its identity backend.
     pub enum IdentityKind {
         /// An issuer of its own, with its own keys.

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::{BillingState, Driver, IdentityKind, Isolation, Mode, SuspendedBy};
+use super::states::{BillingState, Driver, IdentityBackend, IdentityKind, Isolation, Mode, SuspendedBy};
 use super::status::Status;
 use crate::scope::TenantOwned;
 
@@ -17,7 +17,7 @@ pub struct Model {
     pub isolation: Isolation,
     pub region: Option<String>,
     pub status: Status,
-    pub identity_backend: String,
+    pub identity_backend: IdentityBackend,
     pub identity_kind: IdentityKind,
     pub identity_external_id: Option<String>,
     pub instance_driver: Driver,

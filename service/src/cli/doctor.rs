@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use entity::tenancy::states::IdentityBackend;
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
@@ -209,8 +210,10 @@ async fn outside(config: Config) -> Vec<Finding> {
         Err(error) => return vec![finding("writes", Err(error))],
     };
     let mut found = vec![writes(&service.db).await, pages(&service.db).await, names(&service).await];
-    for name in backends::configured(&service).into_iter().filter(|name| *name != "builtin") {
-        let asked = match backends::backend(&service, name) {
+    for which in backends::configured(&service).into_iter().filter(|which| *which != IdentityBackend::Builtin)
+    {
+        let (name, asked) = (which.as_str(), backends::backend(&service, which));
+        let asked = match asked {
             Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
             Err(problem) => Err(problem.detail),
         };

@@ -133,3 +133,27 @@ fn files_stay_small_and_begin_with_a_sentence() {
         assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
     }
 }
+
+/// Columns whose text is somebody else's, or written for people.
+const FOREIGN_TEXTS: [(&str, &str); 2] = [("inbox/event.rs", "outcome"), ("inbox/subscription.rs", "status")];
+
+#[test]
+fn what_is_one_of_a_few_is_an_enum_in_the_store() {
+    let mut sources = Vec::new();
+    files(&root().join("entity/src"), ".rs", &mut sources);
+    let closed = ["status", "state", "outcome", "source", "driver", "isolation", "backend", "mode"];
+    for path in sources {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for line in text.lines().map(str::trim) {
+            let Some((name, of)) = line.strip_prefix("pub ").and_then(|line| line.split_once(": ")) else {
+                continue;
+            };
+            let is_one_of_a_few =
+                closed.iter().any(|word| name == *word || name.ends_with(&format!("_{word}")));
+            let is_foreign =
+                FOREIGN_TEXTS.iter().any(|(file, column)| path.ends_with(file) && *column == name);
+            let is_text = of.contains("String");
+            assert!(!is_one_of_a_few || !is_text || is_foreign, "{}: {line}", path.display());
+        }
+    }
+}

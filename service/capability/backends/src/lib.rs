@@ -15,7 +15,7 @@ mod zitadel;
 
 use entity::sso::issuer;
 use entity::sso::states::ResolveBy;
-use entity::tenancy::states::IdentityKind;
+use entity::tenancy::states::{IdentityBackend as Which, IdentityKind};
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -115,21 +115,23 @@ pub trait IdentityBackend {
     fn ping<'a>(&'a self, outside: &'a Outside) -> LocalBoxFuture<'a, Result<(), Failure>>;
 }
 
-/// The backend of this name.
+/// A tenant's backend.
 ///
 /// # Errors
 /// `tenant.backend_unavailable` if it isn't configured.
-pub fn backend<'a>(service: &'a Service, name: &str) -> Result<Box<dyn IdentityBackend + 'a>, Problem> {
+pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Problem> {
     let identity = &service.config.identity;
-    match name {
-        "builtin" => Ok(Box::new(builtin::Builtin { service })),
-        "keycloak" if !identity.keycloak.url.is_empty() => {
+    match which {
+        Which::Builtin => Ok(Box::new(builtin::Builtin { service })),
+        Which::Keycloak if !identity.keycloak.url.is_empty() => {
             Ok(Box::new(keycloak::Keycloak { settings: &identity.keycloak }))
         }
-        "zitadel" if !identity.zitadel.url.is_empty() => {
+        Which::Zitadel if !identity.zitadel.url.is_empty() => {
             Ok(Box::new(zitadel::Zitadel { settings: &identity.zitadel }))
         }
-        _ => Err(Problem::new(Code::BackendUnavailable).fact("backend", name)),
+        Which::Keycloak | Which::Zitadel => {
+            Err(Problem::new(Code::BackendUnavailable).fact("backend", which.as_str()))
+        }
     }
 }
 
@@ -137,28 +139,28 @@ pub fn backend<'a>(service: &'a Service, name: &str) -> Result<Box<dyn IdentityB
 ///
 /// # Errors
 /// `tenant.backend_unavailable`.
-pub fn check(service: &Service, name: &str, kind: IdentityKind) -> Result<(), Problem> {
-    backend(service, name)?;
-    if name == "zitadel" && kind == IdentityKind::Realm {
+pub fn check(service: &Service, which: Which, kind: IdentityKind) -> Result<(), Problem> {
+    backend(service, which)?;
+    if which == Which::Zitadel && kind == IdentityKind::Realm {
         return Err(Problem::detailed(Code::BackendUnavailable, "Zitadel has orgs, not realms.")
-            .fact("backend", name)
+            .fact("backend", which.as_str())
             .fact("kind", kind.as_str()));
     }
     Ok(())
 }
 
 /// The id at the backend that a tenant gets unless the caller chose one; `None`: the backend chooses.
-pub fn chosen_id(backend: &str, kind: IdentityKind, tenant: Uuid, slug: &str) -> Option<String> {
+pub fn chosen_id(backend: Which, kind: IdentityKind, tenant: Uuid, slug: &str) -> Option<String> {
     match (backend, kind) {
-        ("keycloak", IdentityKind::Realm) => Some(slug.to_owned()),
-        ("keycloak", IdentityKind::Org) => None,
-        _ => Some(tenant.to_string()),
+        (Which::Keycloak, IdentityKind::Realm) => Some(slug.to_owned()),
+        (Which::Keycloak, IdentityKind::Org) => None,
+        (Which::Builtin | Which::Zitadel, _) => Some(tenant.to_string()),
     }
 }
 
-/// Names of the backends that are configured.
-pub fn configured(service: &Service) -> Vec<&'static str> {
-    ["builtin", "keycloak", "zitadel"].into_iter().filter(|name| backend(service, name).is_ok()).collect()
+/// The backends that are configured.
+pub fn configured(service: &Service) -> Vec<Which> {
+    Which::ALL.iter().copied().filter(|which| backend(service, *which).is_ok()).collect()
 }
 
 /// What the discovery document under `base` says its issuer is.

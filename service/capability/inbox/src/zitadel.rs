@@ -1,7 +1,7 @@
 //! What Zitadel's events say about its organizations and people.
 
 use entity::inbox::event;
-use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
 use platform::db::Lookup;
 use platform::{Ctx, Tx, View, Work as _};
@@ -63,7 +63,7 @@ async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>
         return Ok(None);
     };
     let row: tenant::Model = service.db.read(id, async |view: &View| tenancy::get(view).await).await?;
-    Ok((row.identity_backend == "zitadel").then_some(id))
+    Ok((row.identity_backend == IdentityBackend::Zitadel).then_some(id))
 }
 
 /// A tenant follows its org: what the backend cut off is cut off here, and let in again if that was why.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use entity::platform::outbox_event;
-use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
 use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
@@ -49,7 +49,7 @@ pub(crate) async fn compare(
     outside: &Outside,
     tenant: &tenant::Model,
 ) -> Result<Vec<backends::Difference>, Problem> {
-    let backend = backends::backend(service, &tenant.identity_backend)?;
+    let backend = backends::backend(service, tenant.identity_backend)?;
     let compared = backend.compare(outside, &wanted(tenant)).await;
     compared.map_err(|failure| Problem::detailed(web::Code::Unavailable, failure.reason))
 }
@@ -92,7 +92,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
             if !follows || (tenant.status == Status::Suspended && was_cut_off_there(&tenant)) {
                 return Ok(());
             }
-            let backend = backends::backend(&service, &tenant.identity_backend).map_err(JobError::retry)?;
+            let backend = backends::backend(&service, tenant.identity_backend).map_err(JobError::retry)?;
             match backend.ensure(&service.outside(), &wanted(&tenant)).await {
                 Ok(_) => Ok(()),
                 Err(failure) if failure.permanent => Err(JobError::Fail(failure.reason)),
@@ -126,7 +126,7 @@ impl Subscriber for BackendFollows {
             let outside = tx
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.is_in(tenants))
-                .filter(tenant::Column::IdentityBackend.ne("builtin"));
+                .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin));
             for row in tx.all(outside).await? {
                 tx.enqueue(&Converge { tenant: row.id });
             }
@@ -146,7 +146,7 @@ pub async fn check_drift(service: &Service) -> Result<(), Problem> {
             let select = view
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.ne("builtin"))
+                .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin))
                 .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
             view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
         };
@@ -172,7 +172,7 @@ async fn tell(
     found: &[backends::Difference],
 ) -> Result<(), Problem> {
     tracing::warn!(tenant = %tenant.id, ?found, "a backend has drifted");
-    metrics::counter!("tenantry_identity_drift_total", "backend" => tenant.identity_backend.clone())
+    metrics::counter!("tenantry_identity_drift_total", "backend" => tenant.identity_backend.as_str())
         .increment(1);
     let work = async |tx: &mut Tx| {
         tx.record("tenant.drift", Target::new("tenant", tenant.id).with(json!({"differences": found})));

@@ -12,7 +12,7 @@ use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::TimeDelta;
 use entity::provisioning::run;
-use entity::tenancy::states::InstanceStatus;
+use entity::tenancy::states::{IdentityBackend, InstanceStatus};
 use platform::{Target, View, Work as _};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -250,7 +250,8 @@ async fn move_tenant(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Drift {
-    backend: String,
+    #[schema(value_type = String)]
+    backend: IdentityBackend,
     differences: Vec<backends::Difference>,
 }
 

@@ -20,7 +20,10 @@ pub use browser::{
     find_browser, open_browser, seen_browser, sessions_of_browser,
 };
 pub use grant::{ClientCredentials, ClientGrant, Granted};
-pub use jwt::{Claims, IdTokenHint, Minted, demands_extensions, header, mint, sign, sign_for, unverified, verify, verify_id_token};
+pub use jwt::{
+    Claims, IdTokenHint, Minted, demands_extensions, header, mint, sign, sign_for, unverified, verify,
+    verify_id_token,
+};
 pub use keys::{Keyring, ensure_key, public_keys, rotate};
 pub use model::Subject;
 pub use ops::{

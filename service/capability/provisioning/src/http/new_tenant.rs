@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::tenancy::states::{BillingState, Driver, IdentityKind, Isolation, Mode};
+use entity::tenancy::states::{BillingState, Driver, IdentityBackend, IdentityKind, Isolation, Mode};
 use entity::tenancy::{instance, tenant};
 use platform::{PlatformView, Timestamp, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
@@ -86,12 +86,7 @@ impl Input for NewTenant {
             errors.text("/region", region, 100);
         }
         if let Some(identity) = &self.identity {
-            one_of(
-                errors,
-                "/identity/backend",
-                identity.backend.as_ref(),
-                &["builtin", "keycloak", "zitadel"],
-            );
+            one_of(errors, "/identity/backend", identity.backend.as_ref(), IdentityBackend::TEXTS);
             one_of(errors, "/identity/kind", identity.kind.as_ref(), IdentityKind::TEXTS);
             if let Some(id) = &identity.external_id {
                 errors.text("/identity/externalId", id, 255);
@@ -132,10 +127,11 @@ impl NewTenant {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
         let instance = self.instance.unwrap_or_default();
-        let backend = identity.backend.unwrap_or_else(|| "builtin".to_owned());
+        let backend = read("/identity/backend", identity.backend, IdentityBackend::parse)?;
+        let backend = backend.unwrap_or(IdentityBackend::Builtin);
         let kind = read("/identity/kind", identity.kind, IdentityKind::parse)?;
-        let kind = kind.unwrap_or_else(|| default_kind(&backend));
-        backends::check(service, &backend, kind)?;
+        let kind = kind.unwrap_or_else(|| default_kind(backend));
+        backends::check(service, backend, kind)?;
         let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(Driver::Pool);
         let isolation = read("/isolation", self.isolation, Isolation::parse)?.unwrap_or(Isolation::Shared);
         if driver == Driver::Azure {
@@ -145,7 +141,7 @@ impl NewTenant {
         if let Some(region) = &self.region {
             check_region(service, driver, region).await?;
         }
-        let chosen = || backends::chosen_id(&backend, kind, id, &self.slug);
+        let chosen = || backends::chosen_id(backend, kind, id, &self.slug);
         let external_id = identity.external_id.or_else(chosen);
         let (owner_email, owner_name) =
             self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
@@ -194,8 +190,11 @@ fn read<T>(
     text.map(parse).transpose()
 }
 
-fn default_kind(backend: &str) -> IdentityKind {
-    if backend == "keycloak" { IdentityKind::Realm } else { IdentityKind::Org }
+fn default_kind(backend: IdentityBackend) -> IdentityKind {
+    match backend {
+        IdentityBackend::Keycloak => IdentityKind::Realm,
+        IdentityBackend::Builtin | IdentityBackend::Zitadel => IdentityKind::Org,
+    }
 }
 
 /// At Azure the isolation is the SKU: `shared` shares an instance, the others have one of their own.

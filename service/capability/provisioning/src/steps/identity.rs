@@ -19,7 +19,7 @@ const FORGET_ISSUER: PlatformStatement =
 
 impl Step<'_> {
     pub(super) async fn ensure_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let backend = backends::backend(self.service, &tenant.identity_backend)?;
+        let backend = backends::backend(self.service, tenant.identity_backend)?;
         let made = backend.ensure(&self.outside, &wanted(tenant)).await?;
         Ok(Learnt { identity: Some(made), ..Learnt::default() })
     }
@@ -36,7 +36,7 @@ impl Step<'_> {
             register(tx, issuer).await?;
         }
         tx.update(row.clone()).await?;
-        let backend = row.identity_backend.clone();
+        let backend = row.identity_backend;
         tx.record(
             "tenant.identity",
             Target::new("tenant", row.id).with(serde_json::json!({"backend": backend})),
@@ -45,7 +45,7 @@ impl Step<'_> {
     }
 
     pub(super) async fn remove_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let backend = backends::backend(self.service, &tenant.identity_backend)?;
+        let backend = backends::backend(self.service, tenant.identity_backend)?;
         backend.remove(&self.outside, &wanted(tenant)).await?;
         Ok(Learnt::default())
     }

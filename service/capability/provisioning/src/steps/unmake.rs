@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::scope::OWNED_BY_TENANT;
-use entity::tenancy::states::IdentityKind;
+use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use entity::tenancy::tenant;
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::{Map, Value, json};
@@ -40,12 +40,13 @@ impl Step<'_> {
 
     /// Proves that nothing stays behind outside: no realm, no org, no resource group.
     pub(super) async fn require_absent(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let backend = backends::backend(self.service, &tenant.identity_backend)?;
+        let backend = backends::backend(self.service, tenant.identity_backend)?;
         let found = backend.compare(&self.outside, &wanted(tenant)).await?;
         let kind_of = |what: &str| matches!(what, "realm" | "org" | "organization" | "signing_key");
         let absent = found.iter().any(|difference| kind_of(&difference.what) && difference.found == "absent");
         // A builtin org is the platform's own issuer: there is nothing to be absent.
-        let nothing = tenant.identity_backend == "builtin" && tenant.identity_kind == IdentityKind::Org;
+        let nothing =
+            tenant.identity_backend == IdentityBackend::Builtin && tenant.identity_kind == IdentityKind::Org;
         if !absent && !nothing {
             return Err(Stop::Again { after: None, why: "the realm or org is still there".to_owned() });
         }

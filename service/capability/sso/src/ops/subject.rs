@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::sso::connection;
 use entity::sso::issuer::{Column, Entity, Model};
 use entity::sso::states::{ConnectionType, ResolveBy};
-use entity::tenancy::states::IdentityKind;
+use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
@@ -100,7 +100,7 @@ impl Named {
 /// An alias is only ours where the tenant is an organization of Keycloak's: there it is made from the slug.
 async fn is_organization(service: &Service, tenant: Uuid) -> Result<bool, Problem> {
     let row = service.db.read(tenant, async |view| tenancy::get(view).await).await?;
-    Ok(row.identity_backend == "keycloak" && row.identity_kind == IdentityKind::Org)
+    Ok(row.identity_backend == IdentityBackend::Keycloak && row.identity_kind == IdentityKind::Org)
 }
 
 fn unnamed(claim: &str) -> Problem {

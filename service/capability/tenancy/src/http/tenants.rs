@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
-use entity::tenancy::states::{BillingState, Driver, IdentityKind, Isolation, Mode, SuspendedBy};
+use entity::tenancy::states::{
+    BillingState, Driver, IdentityBackend, IdentityKind, Isolation, Mode, SuspendedBy,
+};
 use entity::tenancy::tenant::{Column, Entity, Model};
 use policy_core::{Permission, allows};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -92,7 +94,8 @@ pub struct Tenant {
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     /// `builtin`, `keycloak` or `zitadel`
-    pub backend: String,
+    #[schema(value_type = String)]
+    pub backend: IdentityBackend,
     /// `realm` or `org`
     #[schema(value_type = String)]
     pub kind: IdentityKind,
