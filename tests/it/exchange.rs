@@ -274,6 +274,35 @@ async fn a_module_exchanges_by_the_standard_and_only_it_refreshes() {
         app.anyone().request(Method::POST, "/oauth2/token").basic_auth(client, Some(secret)).form(&form);
     let done = Reply::read(request).await.expect(200);
     assert_eq!(done["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
+    // A token for another module is nobody's to ask for, and another's token is as if it weren't there.
+    let other = json!({"name": "n", "baseUrl": "http://127.0.0.1:8"});
+    let other = app.operator.post("/api/v1/modules", other).await.expect(201);
+    let (other, others_secret) =
+        (other["clientId"].as_str().unwrap(), other["clientSecret"].as_str().unwrap());
+    let by = async |client: &str, secret: &str, path: &str, form: &[(&str, &str)]| {
+        let request = app.anyone().request(Method::POST, path).basic_auth(client, Some(secret));
+        Reply::read(request.form(form)).await
+    };
+    for audience in [other, "http://127.0.0.1:8", "nobody"] {
+        let theirs = [form.as_slice(), &[("audience", audience)]].concat();
+        let refused = by(client, secret, "/oauth2/token", &theirs).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["error"].as_str()),
+            (400, Some("invalid_target"))
+        );
+    }
+    let access = [("token", done["access_token"].as_str().unwrap())];
+    assert_eq!(by(client, secret, "/oauth2/introspect", &access).await.expect(200)["active"], true);
+    let foreign = by(other, others_secret, "/oauth2/introspect", &access).await.expect(200);
+    assert_eq!(foreign, json!({"active": false}));
+    let gateway = app.key("gateway", None).await;
+    let exchanged = async |caller: &tests::Client, audience: &str| {
+        let token = issuer.token("ann", "org_acme");
+        caller.post("/api/internal/sso/exchange", json!({"subjectToken": token, "audience": audience})).await
+    };
+    exchanged(&gateway, other).await.expect(200);
+    exchanged(&gateway, "nobody").await.refused(400, "validation.failed");
+    exchanged(&app.key("module", None).await, other).await.refused(400, "validation.failed");
     form.extend([("client_id", client), ("client_secret", "wrong")]);
     assert_eq!(app.anyone().form("/oauth2/token", &form).await.status, 401);
     let refresh =

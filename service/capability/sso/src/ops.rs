@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 pub(crate) mod arrival;
 pub(crate) mod attributes;
+pub(crate) mod audience;
 pub(crate) mod authorize;
 pub(crate) mod claims;
 pub(crate) mod connections;

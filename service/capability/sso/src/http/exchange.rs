@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
+use entity::webhooks::module;
 use platform::Target;
 use policy_core::{Permission, Role};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use web::{Access, Body, Caller, FieldErrors, Input, Problem, Routes, Shared};
 
 use crate::model::return_to;
+use crate::ops::audience::{By, audience};
 use crate::ops::exchange::{self, Asked, Denied, Exchanged};
 use crate::ops::jwks::JwksCache;
 use crate::ops::sign_in::{self, SignIns};
@@ -122,12 +124,13 @@ pub(super) async fn recorded<T>(caller: &Caller, done: Result<T, Denied>) -> Res
     Err(problem)
 }
 
+async fn modules(caller: &Caller) -> Result<Vec<module::Model>, Problem> {
+    Ok(caller.service.db.read_platform(async |view| webhooks::modules(view).await).await?)
+}
+
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
-    let modules = caller.service.db.read_platform(async |view| webhooks::modules(view).await).await?;
-    let uris = |module: entity::webhooks::module::Model| {
-        serde_json::from_value(module.redirect_uris).unwrap_or_default()
-    };
-    Ok(modules.into_iter().flat_map(|module| -> Vec<String> { uris(module) }).collect())
+    let uris = |module: module::Model| serde_json::from_value(module.redirect_uris).unwrap_or_default();
+    Ok(modules(caller).await?.into_iter().flat_map(|module| -> Vec<String> { uris(module) }).collect())
 }
 
 async fn attempt(
@@ -151,10 +154,19 @@ async fn attempt(
             asserted.ok_or_else(|| Problem::invalid("/subjectToken", "is required"))?
         }
     };
-    let asked = Asked {
-        client_id: format!("key:{}", principal.id),
-        audience: input.audience.clone().unwrap_or_else(|| service.config.public_url()),
+    let modules = match &input.audience {
+        Some(_) => modules(caller).await?,
+        None => Vec::new(),
     };
+    let by = By::Key(principal.role);
+    let audience = audience(input.audience.as_deref(), by, &service.config.public_url(), &modules);
+    let audience = audience.ok_or_else(|| {
+        Problem::invalid(
+            "/audience",
+            "must be the platform, or for operators and gateways a module's clientId or baseUrl",
+        )
+    })?;
+    let asked = Asked { client_id: format!("key:{}", principal.id), audience };
     let how = (service, &*sign_ins.makes);
     exchange::exchange(how, keys, &caller.ctx, &identity, &asked).await
 }

@@ -20,6 +20,7 @@ use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Probl
 
 use super::exchange::recorded;
 use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
+use crate::ops::audience::{By, audience, may_introspect};
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
 use crate::ops::{sign_in, subject, tokens};
@@ -297,15 +298,21 @@ async fn token(
             Ok(handed_out(pair))
         }
         TOKEN_EXCHANGE => {
-            let client_id = client.ok_or_else(unauthenticated)?.client_id;
+            let client = client.ok_or_else(unauthenticated)?;
             let token = input
                 .subject_token
                 .ok_or_else(|| refuse("invalid_request", "`subject_token` is missing."))?;
             if input.subject_token_type.is_none() {
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
-            let audience = input.audience.unwrap_or_else(|| client_id.clone());
-            let asked = Asked { client_id, audience };
+            let asked =
+                audience(input.audience.as_deref(), By::Module(&client), "", &[]).ok_or_else(|| {
+                    refuse(
+                        "invalid_target",
+                        "The audience is another's: ask for your own client_id or base URL.",
+                    )
+                })?;
+            let asked = Asked { client_id: client.client_id, audience: asked };
             let how = (service, &*sign_ins.makes);
             let attempt = async {
                 let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
@@ -349,7 +356,12 @@ async fn introspect(
             return Err(Problem::new(Code::AuthInsufficient));
         }
     }
-    let Some(claims) = tokens::introspect(&caller.service, &keys, &input.token).await? else {
+    let platform = caller.service.config.public_url();
+    let claims = tokens::introspect(&caller.service, &keys, &input.token).await?;
+    // What is another's is as if it weren't there (RFC 7662, section 2.2).
+    let claims = claims
+        .filter(|claims| client.as_ref().is_none_or(|client| may_introspect(client, claims, &platform)));
+    let Some(claims) = claims else {
         return Ok(answer(&json!({"active": false})));
     };
     let mut body = serde_json::to_value(&claims).map_err(Problem::internal)?;

@@ -247,10 +247,10 @@ pub(crate) fn list(value: &Value) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn client(uris: &[&str], public: bool) -> module::Model {
+    pub(in crate::ops) fn client(uris: &[&str], public: bool) -> module::Model {
         let now = chrono::DateTime::UNIX_EPOCH;
         module::Model {
             id: Uuid::nil(),
