@@ -1,7 +1,7 @@
 //! Columns whose values are a closed set: an enum in the program, text with a CHECK in the store.
 
 /// Makes such an enum: `closed! { /// … pub enum Status { /// … Running = "running" } }`. It is bound and read as its text, and is that text in
-/// JSON; a text that isn't in it is an error of whoever reads the row, which the column's CHECK makes impossible.
+/// JSON; a text that isn't in it is an error of whoever reads the row, which a CHECK of the column makes impossible wherever there is one.
 macro_rules! closed {
     ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$about])*

@@ -1,7 +1,7 @@
 //! Zitadel sends each event once at most: what was missed is found by comparing.
 
 use entity::directory::identity;
-use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use platform::{Ctx, PlatformView, Tx, View};
@@ -30,7 +30,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
             let select = view
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.eq("zitadel"))
+                .filter(tenant::Column::IdentityBackend.eq(IdentityBackend::Zitadel))
                 .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
             view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
         };

@@ -85,11 +85,8 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
 /// # Errors
 /// `not_found` if it is gone, `tenant.not_active`, `tenant.run_open`.
 pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
-    let before = tenancy::get(tx).await?;
-    match before.status {
-        Status::Deleted => return Err(Problem::new(Code::NotFound)),
-        Status::Deprovisioning => return sooner(tx, recycle).await,
-        Status::Provisioning | Status::Active | Status::Suspended | Status::Failed => {}
+    if tenancy::get(tx).await?.status == Status::Deleted {
+        return Err(Problem::new(Code::NotFound));
     }
     // What goes needs no mending.
     if let Ok((run, _)) = latest(tx).await
@@ -98,17 +95,19 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
     {
         note_run(tx, &locked(tx, run.id).await?, RunStatus::Cancelled).await?;
     }
-    let mut row = tenancy::transition(tx, Verb::Deprovision).await?.row;
-    row.recycle_until = Some(tx.now() + recycle);
+    let done = tenancy::transition(tx, Verb::Deprovision).await?;
+    if !done.is_new() {
+        return sooner(tx, done.row, recycle).await;
+    }
+    let row = tenant::Model { recycle_until: Some(tx.now() + recycle), ..done.row };
     tx.update(row.clone()).await?;
     tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
-    begin(tx, Kind::Deprovision, json!({"status": before.status})).await?;
+    begin(tx, Kind::Deprovision, json!({"status": done.was})).await?;
     Ok(row)
 }
 
 /// A deletion that has begun: it may end sooner than was said, never later.
-async fn sooner(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
-    let row = tenancy::locked(tx).await?;
+async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
     let until = tx.now() + recycle;
     if row.recycle_until.is_none_or(|before| before <= until) {
         tx.housekeeping();
@@ -117,9 +116,10 @@ async fn sooner(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Proble
     let row =
         tenant::Model { recycle_until: Some(until), version: row.version + 1, updated_at: tx.now(), ..row };
     tx.update(row.clone()).await?;
-    tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
+    let details = json!({"recycleUntil": until});
+    tx.record("tenant.deprovision", Target::new("tenant", row.id).with(details));
     let (run, _) = latest(tx).await?;
-    wake(tx, run.id).await?;
+    wake(tx, run.id);
     Ok(row)
 }
 
@@ -168,7 +168,7 @@ pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let (run, _) = latest(tx).await?;
     let open = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
     if open {
-        wake(tx, run.id).await?;
+        wake(tx, run.id);
         tx.record("tenant.retry", Target::new("tenant", before.id));
         return Ok(before);
     }
@@ -202,19 +202,19 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
         }
     }
     note_run(tx, &run, RunStatus::Compensating).await?;
-    wake(tx, run.id).await?;
+    wake(tx, run.id);
     tx.record("tenant.unwind", Target::new("tenant", before.id));
     Ok(before)
 }
 
-/// Has a run taken on now.
-async fn wake(tx: &mut Tx, run: Uuid) -> Result<(), DbError> {
+/// Has a run taken on now: by the job that is there, also if that is put off at this moment, or by a new one.
+fn wake(tx: &mut Tx, run: Uuid) {
     let job = Advance { tenant: tx.tenant(), run };
     let sql =
         "UPDATE job SET next_run_at = $3 WHERE tenant_id = $1 AND dedupe_key = $2 AND status = 'pending'";
-    tx.execute(sql, vec![job.stored_key().into(), tx.now().into()]).await?;
+    let now = tx.now();
+    tx.execute_last(sql, vec![job.stored_key().into(), now.into()]);
     tx.enqueue(&job);
-    Ok(())
 }
 
 /// The latest run and its steps.

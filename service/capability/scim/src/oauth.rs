@@ -10,6 +10,8 @@ use chrono::{DateTime, TimeDelta};
 use entity::scim::assertion;
 use entity::scim::states::TokenKind;
 use entity::scim::token::{Column, Entity, Model};
+use entity::tenancy::status::Asks;
+use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
@@ -119,9 +121,12 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
     let id = Uuid::try_parse(&id).map_err(|_| unauthenticated())?;
     let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or_else(unauthenticated)?;
     let now = service.db.clock().now();
-    let find =
-        async |view: &platform::View| view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await;
-    let client = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
+    let find = async |view: &platform::View| {
+        let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
+        let of = view.one(view.select::<tenant::Entity>()).await?;
+        Ok::<_, platform::DbError>(client.zip(of))
+    };
+    let (client, of) = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
     let over = client.revoked_at.is_some() || client.expires_at.is_some_and(|end| end <= now);
     if over || client.kind != TokenKind::Client {
         return Err(unauthenticated());
@@ -138,6 +143,8 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
         }
         _ => return Err(unauthenticated()),
     };
+    // Only now: nobody else learns where the tenant stands.
+    of.status.admits(Asks::Directories)?;
     if credentials
         .scope
         .as_deref()

@@ -161,14 +161,22 @@ impl Transition {
     }
 }
 
-/// Cuts the tenant off: its sessions end with this. The first who does counts, and is told of.
+/// Cuts the tenant off: its sessions end with this. The first who does counts, and is told of; but what an operator wants nobody else takes
+/// back.
 ///
 /// # Errors
 /// `tenant.not_active`.
 pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
     let done = transition(tx, Verb::Suspend).await?;
     if !done.is_new() {
-        return Ok(done.row);
+        if by != SuspendedBy::Operator || done.row.suspended_by == Some(by) {
+            return Ok(done.row);
+        }
+        let (version, updated_at) = (done.row.version + 1, tx.now());
+        let row = tenant::Model { suspended_by: Some(by), version, updated_at, ..done.row };
+        tx.update(row.clone()).await?;
+        tx.record("tenant.suspend", Target::new("tenant", row.id));
+        return Ok(row);
     }
     let row = tenant::Model { suspended_by: Some(by), ..done.row };
     tx.update(row.clone()).await?;

@@ -84,6 +84,9 @@ pub fn accept_logout(text: &str, expected: &ExpectedLogout<'_>) -> Result<Logout
     }
     if is_request {
         let name_id = xml.exact_text(xml.required(root, ASSERTION, "NameID")?)?;
+        if !identity_core::is_subject(&name_id) {
+            return Err(Refusal::new(Reason::SubjectUnusable).got(name_id));
+        }
         let indexes = xml.children(root, PROTOCOL, "SessionIndex");
         return Ok(LogoutMessage::Request {
             id: xml.required_attribute(root, "ID")?.to_owned(),

@@ -128,7 +128,7 @@ pub(crate) struct ConnectionView {
 }
 
 fn view(service: &Service, one: Connection) -> ConnectionView {
-    let status = one.status().to_owned();
+    let status = one.status().as_str().to_owned();
     let row = one.row;
     let mut settings = row.settings;
     let mut made = ConnectionView {
@@ -362,8 +362,8 @@ async fn test_connection(
     let (reason, detail) = asked.err().unzip();
     let test_url = super::tests::link(service, &one)?;
     Ok(actix_web::web::Json(TestResult {
-        ok: reason.is_none() && one.status() == "active",
-        status: one.status().to_owned(),
+        ok: reason.is_none() && one.status() == ops::ConnectionStatus::Active,
+        status: one.status().as_str().to_owned(),
         reason,
         detail,
         test_url,

@@ -160,15 +160,11 @@ async fn attempt(
     };
     let by = By::Key(principal.role);
     let audience = audience(input.audience.as_deref(), by, &service.config.public_url(), &modules);
-    let audience = audience.ok_or_else(|| {
-        Problem::invalid(
-            "/audience",
-            "must be the platform, or for operators and gateways a module's clientId or baseUrl",
-        )
-    })?;
-    let asked = Asked { client_id: format!("key:{}", principal.id), audience };
+    let what = "must be the platform, or for operators and gateways a module's clientId or baseUrl";
+    let audience = audience.ok_or_else(|| Problem::invalid("/audience", what));
+    let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
     let how = (service, &*sign_ins.makes);
-    exchange::exchange(how, keys, &caller.ctx, &identity, &asked).await
+    exchange::exchange(how, keys, &caller.ctx, &identity, asked).await
 }
 
 fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {

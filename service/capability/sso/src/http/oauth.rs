@@ -305,20 +305,16 @@ async fn token(
             if input.subject_token_type.is_none() {
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
-            let asked =
-                audience(input.audience.as_deref(), By::Module(&client), "", &[]).ok_or_else(|| {
-                    refuse(
-                        "invalid_target",
-                        "The audience is another's: ask for your own client_id or base URL.",
-                    )
-                })?;
-            let asked = Asked { client_id: client.client_id, audience: asked };
+            let audience = audience(input.audience.as_deref(), By::Module(&client), "", &[]);
+            let detail = "The audience is another's: ask for your own client_id or base URL.";
+            let audience = audience.ok_or_else(|| refuse("invalid_target", detail));
+            let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let how = (service, &*sign_ins.makes);
             let attempt = async {
                 let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
                     .await
                     .map_err(|problem| problem.dialect("invalid_grant"))?;
-                exchange::exchange(how, &keys, &caller.ctx, &identity, &asked).await
+                exchange::exchange(how, &keys, &caller.ctx, &identity, asked).await
             };
             let done = recorded(&caller, attempt.await).await?;
             Ok(answer(&json!({
@@ -339,6 +335,7 @@ async fn introspect(
 ) -> Result<HttpResponse, Problem> {
     let client =
         client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
+    let mut by_key = None;
     if client.is_none() {
         let authorization =
             request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -355,13 +352,13 @@ async fn introspect(
         if !allows(principal.role, Permission::SsoExchange) {
             return Err(Problem::new(Code::AuthInsufficient));
         }
+        by_key = Some(By::Key(principal.role));
     }
+    let by = client.as_ref().map(By::Module).or(by_key).ok_or_else(unauthenticated)?;
     let platform = caller.service.config.public_url();
     let claims = tokens::introspect(&caller.service, &keys, &input.token).await?;
     // What is another's is as if it weren't there (RFC 7662, section 2.2).
-    let claims = claims
-        .filter(|claims| client.as_ref().is_none_or(|client| may_introspect(client, claims, &platform)));
-    let Some(claims) = claims else {
+    let Some(claims) = claims.filter(|claims| may_introspect(by, claims, &platform)) else {
         return Ok(answer(&json!({"active": false})));
     };
     let mut body = serde_json::to_value(&claims).map_err(Problem::internal)?;

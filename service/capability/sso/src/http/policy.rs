@@ -168,7 +168,7 @@ async fn write(
     let name = ids.key("organization")?;
     let work = async |tx: &mut Tx| {
         let organization = tenancy::organization_named(tx, name).await?.id;
-        let before = ops::policy(tx, organization).await?;
+        let before = ops::locked(tx, organization).await?;
         seen.require(before.row.version)?;
         let row = changed(before, &input, whole)?;
         ops::put(tx, row).await?;

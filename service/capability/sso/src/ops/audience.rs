@@ -26,7 +26,8 @@ pub(crate) fn audience(
     modules: &[module::Model],
 ) -> Option<String> {
     let asked = match (asked, by) {
-        (Some(asked), _) => asked,
+        // As they are stored.
+        (Some(asked), _) => asked.strip_suffix('/').unwrap_or(asked),
         (None, By::Module(module)) => &module.client_id,
         (None, By::Key(_)) => platform,
     };
@@ -40,9 +41,14 @@ pub(crate) fn audience(
     may.then(|| asked.to_owned())
 }
 
-/// Whether a module may ask about a token: one of its own, one for it, or one for the platform as a whole.
-pub(crate) fn may_introspect(module: &module::Model, claims: &Claims, platform: &str) -> bool {
-    claims.client_id == module.client_id || names(module, &claims.aud) || claims.aud == platform
+/// Who may ask about a token: a module about its own, those for it and those for the platform as a whole; operators and gateways about all,
+/// other keys about the platform's.
+pub(crate) fn may_introspect(by: By<'_>, claims: &Claims, platform: &str) -> bool {
+    claims.aud == platform
+        || match by {
+            By::Module(module) => claims.client_id == module.client_id || names(module, &claims.aud),
+            By::Key(role) => matches!(role, Role::Operator | Role::Gateway),
+        }
 }
 
 #[cfg(test)]
@@ -62,6 +68,7 @@ mod tests {
             (None, By::Module(&one), Some("one")),
             (Some("one"), By::Module(&one), Some("one")),
             (Some("https://one.example"), By::Module(&one), Some("https://one.example")),
+            (Some("https://one.example/"), By::Module(&one), Some("https://one.example")),
             (Some("other"), By::Module(&one), None),
             (Some("https://other.example"), By::Module(&one), None),
             (Some(platform), By::Module(&one), None),
@@ -76,6 +83,39 @@ mod tests {
         ];
         for (asked, by, expected) in table {
             assert_eq!(audience(asked, by, platform, &all).as_deref(), expected, "{asked:?} by {by:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_asked_about_by_whom_it_concerns() {
+        let module = |id: &str| module::Model {
+            client_id: id.to_owned(),
+            ..crate::ops::authorize::tests::client(&[], false)
+        };
+        let (one, other, platform) = (module("one"), module("other"), "https://id.example");
+        let of = |client_id: &str, aud: &str| Claims {
+            client_id: client_id.to_owned(),
+            aud: aud.to_owned(),
+            iss: String::new(),
+            sub: String::new(),
+            exp: 0,
+            iat: 0,
+            scope: String::new(),
+            jti: String::new(),
+            sid: uuid::Uuid::nil(),
+            tenant_id: uuid::Uuid::nil(),
+            org_id: uuid::Uuid::nil(),
+            roles: Vec::new(),
+            plan: String::new(),
+        };
+        for (claims, [by_one, by_other, by_gateway, by_key]) in [
+            (of("one", "one"), [true, false, true, false]),
+            (of("key:gateway", "other"), [false, true, true, false]),
+            (of("key:gateway", platform), [true; 4]),
+        ] {
+            let asked = [By::Module(&one), By::Module(&other), By::Key(Role::Gateway), By::Key(Role::Module)];
+            let may = asked.map(|by| may_introspect(by, &claims, platform));
+            assert_eq!(may, [by_one, by_other, by_gateway, by_key], "{claims:?}");
         }
     }
 }

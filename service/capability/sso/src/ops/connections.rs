@@ -45,6 +45,25 @@ pub(crate) struct Connection {
     pub(crate) kind: Kind,
 }
 
+/// Whether people can come in by a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionStatus {
+    Active,
+    Disabled,
+    /// Without a usable signing certificate nothing could be verified.
+    Incomplete,
+}
+
+impl ConnectionStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
 /// What kind of connection, with what belongs to it.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
@@ -72,8 +91,7 @@ impl Connection {
         identity_issuer(self.row.id)
     }
 
-    /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nothing could be verified.
-    pub(crate) fn status(&self) -> &'static str {
+    pub(crate) fn status(&self) -> ConnectionStatus {
         let complete = match &self.kind {
             Kind::Oidc(_) => true,
             Kind::Saml(settings, Some(provider)) => {
@@ -84,9 +102,9 @@ impl Connection {
             Kind::Saml(settings, None) => settings.metadata_url.is_some(),
         };
         match (self.row.enabled, complete) {
-            (false, _) => "disabled",
-            (true, true) => "active",
-            (true, false) => "incomplete",
+            (false, _) => ConnectionStatus::Disabled,
+            (true, true) => ConnectionStatus::Active,
+            (true, false) => ConnectionStatus::Incomplete,
         }
     }
 }

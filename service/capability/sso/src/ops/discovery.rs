@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::connections::{self, Connection};
+use super::connections::{self, Connection, ConnectionStatus};
 use super::parameters::Parameters;
 use super::{domains, policy};
 use crate::settings;
@@ -125,7 +125,8 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
         None => tenancy::organization_named(view, "default").await?.id,
     };
     let all = connections::of_organization(view, organization).await?;
-    let mut usable: Vec<Connection> = all.into_iter().filter(|one| one.status() == "active").collect();
+    let mut usable: Vec<Connection> =
+        all.into_iter().filter(|one| one.status() == ConnectionStatus::Active).collect();
     if let Some(only) = policy::policy(view, organization).await?.row.connection_id {
         usable.retain(|one| one.row.id == only);
     }

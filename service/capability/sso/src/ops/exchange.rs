@@ -52,7 +52,7 @@ pub(crate) async fn exchange(
     keys: &Keyring,
     ctx: &Ctx,
     identity: &Identity,
-    asked: &Asked,
+    asked: Result<Asked, Problem>,
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
         Via::Tenant(named) => match named {
@@ -66,7 +66,13 @@ pub(crate) async fn exchange(
         },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
-    let work = async |tx: &mut Tx, signers: &Signers| sign_in(tx, (service, signers), identity, asked).await;
+    let organization = match &identity.via {
+        Via::Connection(connection, _) => Some(connection.row.organization_id),
+        Via::Tenant(_) => None,
+    };
+    let denied = |problem| Denied { tenant: Some(tenant), organization, problem };
+    let asked = asked.map_err(denied)?;
+    let work = async |tx: &mut Tx, signers: &Signers| sign_in(tx, (service, signers), identity, &asked).await;
     let done = match keys.write_signed(service, ctx, tenant, &work).await {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
         // have come between our two questions, who is linked and who has the name: then it looks like somebody else.
@@ -75,11 +81,7 @@ pub(crate) async fn exchange(
         }
         other => other,
     };
-    let organization = match &identity.via {
-        Via::Connection(connection, _) => Some(connection.row.organization_id),
-        Via::Tenant(_) => None,
-    };
-    done.map_err(|problem| Denied { tenant: Some(tenant), organization, problem })
+    done.map_err(denied)
 }
 
 /// What a token says about a person: by the issuer at which the session began, else the tenant's own.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use super::connections::{self, Connection};
+use super::connections::{self, Connection, ConnectionStatus};
 use crate::settings::domain_of;
 
 /// A group at the identity provider, and the role that it gives.
@@ -90,9 +90,15 @@ pub(crate) async fn policy(view: &View, organization: Uuid) -> Result<Policy, Pr
 /// Whether people can come in: under enforcement by an active connection that the policy lets in.
 fn has_way_in(policy: &Model, connections: &[Connection]) -> bool {
     let usable = |one: &Connection| {
-        one.status() == "active" && policy.connection_id.is_none_or(|only| only == one.row.id)
+        one.status() == ConnectionStatus::Active && policy.connection_id.is_none_or(|only| only == one.row.id)
     };
     !policy.enforced || connections.iter().any(usable)
+}
+
+/// The policy, to be changed with nobody else beside.
+pub(crate) async fn locked(tx: &Tx, organization: Uuid) -> Result<Policy, Problem> {
+    tx.exclusive(Rule::Connections, organization).await?;
+    policy(tx, organization).await
 }
 
 /// Changes the connections of an organization, and refuses what would leave it without a way in.
@@ -104,8 +110,7 @@ pub(crate) async fn change_connections<T>(
     organization: Uuid,
     change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    tx.exclusive(Rule::Connections, organization).await?;
-    let policy = policy(tx, organization).await?.row;
+    let policy = locked(tx, organization).await?.row;
     let had = has_way_in(&policy, &connections::of_organization(tx, organization).await?);
     let changed = change(tx).await?;
     // Where nobody could come in before, any change may be the first of several that mend it.
@@ -115,12 +120,11 @@ pub(crate) async fn change_connections<T>(
     Ok(changed)
 }
 
-/// Writes the policy. Under enforcement there must be a connection to come in by, or everybody would be locked out.
+/// Writes the [locked] policy. Under enforcement there must be a connection to come in by, or everybody would be locked out.
 ///
 /// # Errors
 /// `validation.failed`.
 pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
-    tx.exclusive(Rule::Connections, row.organization_id).await?;
     let connections = connections::of_organization(tx, row.organization_id).await?;
     if let Some(id) = row.connection_id
         && !connections.iter().any(|one| one.row.id == id)
