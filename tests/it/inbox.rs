@@ -272,6 +272,16 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     assert_eq!(suspended["suspendedBy"], "backend");
     zitadel.set_active(&id, true);
     status(&app.operator, "acme", "active").await;
+    // What an operator wants nobody else takes back.
+    zitadel.set_active(&id, false);
+    tell(told(4, "org.deactivated", &id, &id)).await.expect(200);
+    status(&app.operator, "acme", "suspended").await;
+    let held = app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    assert_eq!(held["suspendedBy"], "operator");
+    zitadel.set_active(&id, true);
+    tell(told(5, "org.reactivated", &id, &id)).await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert_eq!(app.operator.get("/api/v1/tenants/acme").await.expect(200)["status"], "suspended");
     app.stop().await;
     issuer.stop().await;
     zitadel.stop().await;
