@@ -195,17 +195,17 @@ impl Issuer {
     }
 
     pub fn sign_as(&self, kid: &str, claims: &Value) -> String {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(kid.to_owned());
+        self.sign_with(kid, None, claims)
+    }
+
+    fn sign_with(&self, kid: &str, crit: Option<Vec<String>>, claims: &Value) -> String {
+        let header = Header { kid: Some(kid.to_owned()), crit, ..Header::new(Algorithm::ES256) };
         encode(&header, claims, &self.key).expect("a token")
     }
 
     /// For who understands this extension only.
     pub fn sign_demanding(&self, extension: &str, claims: &Value) -> String {
-        let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some("k1".to_owned());
-        header.crit = Some(vec![extension.to_owned()]);
-        encode(&header, claims, &self.key).expect("a token")
+        self.sign_with("k1", Some(vec![extension.to_owned()]), claims)
     }
 
     pub fn token(&self, subject: &str, organization: &str) -> String {

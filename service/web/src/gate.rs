@@ -134,8 +134,9 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
     };
-    let changes = http_request.extensions().get::<Caller>().map(|caller| caller.ctx.changes.clone());
-    let response = truthful(&changes.unwrap_or_default(), response);
+    let may_have_changed =
+        http_request.extensions().get::<Caller>().is_some_and(|caller| caller.ctx.changes.may_be_made());
+    let response = if may_have_changed { truthful(response) } else { response };
     // The answer may go on for long; the body's room is others' from here on.
     http_request.extensions_mut().remove::<ReadBody>();
     note(&keeper, &rules, &http_request, body, &response, started);
@@ -150,15 +151,15 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(http_request, response))
 }
 
-/// A failure says that nothing was changed only where nothing was.
-fn truthful(changes: &Changes, response: HttpResponse) -> HttpResponse {
+/// The answer to a request that may have changed something: a failure doesn't say that nothing was.
+fn truthful(response: HttpResponse) -> HttpResponse {
     let problem = response.error().and_then(|error| error.as_error::<Problem>());
     match problem.filter(|problem| problem.code.is_unavailable()) {
-        Some(problem) if changes.may_be_made() => {
+        Some(problem) => {
             let (cause, retry_after) = (problem.cause.clone(), problem.retry_after);
             HttpResponse::from_error(Problem { cause, retry_after, ..Problem::new(Code::OutcomeUnknown) })
         }
-        _ => response,
+        None => response,
     }
 }
 

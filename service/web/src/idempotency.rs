@@ -1,8 +1,8 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a repeat gets the first reply.
 //!
 //! The record goes `started` → `applied` → `answered`. *Applied* is written by the commit of the work itself, if it
-//! changes something, so that a process that dies between commit and reply can't make the repeat work twice: the repeat is then told that the work
-//! took effect and its reply was lost. A record that was never applied is free again after a minute.
+//! changes something, so that a process that dies between commit and reply can't make the repeat work twice: the repeat
+//! is then told that the work took effect and its reply was lost. A record that was never applied is free again after a minute.
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody as _, to_bytes};

@@ -136,23 +136,16 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let (run, steps) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
-    let waits = steps.iter().find(|step| step.status != StepStatus::Done).is_some_and(|step| {
-        step.name == "cut_off" || (step.name == "recycle" && step.status != StepStatus::Done)
-    });
+    let next = steps.iter().find(|step| step.status != StepStatus::Done);
+    let waits = next.is_some_and(|step| step.name == "cut_off" || step.name == "recycle");
     let row = tenancy::get(tx).await?;
     if run.kind != Kind::Deprovision || run.status != RunStatus::Running || !waits {
         return Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()));
     }
     note_run(tx, &run, RunStatus::Cancelled).await?;
     let was = run.parameters.get("status").and_then(Value::as_str);
-    let next = match was.and_then(Status::parse) {
-        Some(Status::Suspended) => Status::Suspended,
-        Some(Status::Failed) => Status::Failed,
-        Some(Status::Provisioning | Status::Active | Status::Deprovisioning | Status::Deleted) | None => {
-            Status::Active
-        }
-    };
-    let mut row = tenancy::transition(tx, Verb::Restore(next)).await?.row;
+    let was = was.and_then(Status::parse).unwrap_or(Status::Active);
+    let mut row = tenancy::transition(tx, Verb::Restore(was)).await?.row;
     row.recycle_until = None;
     tx.update(row.clone()).await?;
     tenancy::record_event(tx, &row, TenantEvent::Restored, "tenant.restore");
@@ -176,8 +169,8 @@ pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     tx.record("tenant.retry", Target::new("tenant", row.id));
     // As it was asked for: the latest run may be one that was to delete it.
     let select = tx.select::<run::Entity>().filter(run::Column::Kind.eq(Kind::Provision));
-    let first = tx.one(select.order_by_desc(run::Column::Id)).await?;
-    let parameters = first.map_or_else(|| json!({}), |run| run.parameters);
+    let asked = tx.one(select.order_by_desc(run::Column::Id)).await?;
+    let parameters = asked.map_or_else(|| json!({}), |run| run.parameters);
     begin(tx, Kind::Provision, parameters).await?;
     Ok(row)
 }

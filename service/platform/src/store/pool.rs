@@ -4,8 +4,8 @@
 //! its connections it gives out, and asking a connection for its handle costs half as much as a small transaction. So they are kept here,
 //! opened by an [`Opener`], each beside the brake that it had from the beginning.
 //!
-//! Each has a thread. A place in the pool is free again when that thread has let go of the connection (one that dies, a moment before): else threads that
-//! hang would become more and more, and the next writer would wait for the lock of the one before.
+//! Each has a thread. A place in the pool is free again when that thread has let go of the connection (one that dies, a moment before):
+//! else threads that hang would become more and more, and the next writer would wait for the lock of the one before.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
