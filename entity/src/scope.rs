@@ -16,7 +16,7 @@ pub trait SharedWithTenants: PlatformOwned {}
 
 /// Tables whose rows are a tenant's own, children before parents: what is exported, and what goes with the tenant. What stays is
 /// its history: runs, audit records, events, deliveries, jobs.
-pub const OWNED_BY_TENANT: [&str; 41] = [
+pub const OWNED_BY_TENANT: [&str; 42] = [
     "authorization_code",
     "browser_session",
     "assertion_use",
@@ -33,6 +33,7 @@ pub const OWNED_BY_TENANT: [&str; 41] = [
     "directory_restore",
     "directory_guard",
     "directory_change",
+    "directory_departed",
     "refresh_token",
     "session",
     "scim_token",

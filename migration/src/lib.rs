@@ -23,6 +23,7 @@ mod m20261126_000003_rules;
 mod m20261126_000004_folding;
 mod m20261126_000005_bounds;
 mod m20261126_000006_store_state;
+mod m20261127_000001_people;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000004_folding::Migration),
             Box::new(m20261126_000005_bounds::Migration),
             Box::new(m20261126_000006_store_state::Migration),
+            Box::new(m20261127_000001_people::Migration),
         ]
     }
 }

@@ -48,14 +48,14 @@ const ALL: [Keys; 9] = [
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let store = Store { manager, postgres: manager.get_database_backend() == DbBackend::Postgres };
-        store.become_platform(true).await?;
+        postgres::begin_as_platform(manager).await?;
         for keys in &ALL {
             store.refold(keys).await?;
         }
         for table in ["directory_user", "directory_group"] {
             store.refold_documents(table).await?;
         }
-        store.become_platform(false).await
+        postgres::end_as_platform(manager).await
     }
 }
 
@@ -65,16 +65,6 @@ struct Store<'a> {
 }
 
 impl Store<'_> {
-    /// The owner of the tables sees no rows on Postgres.
-    async fn become_platform(&self, begin: bool) -> Result<(), DbErr> {
-        let sql =
-            if begin { format!("SET ROLE {}", postgres::PLATFORM_ROLE) } else { "RESET ROLE".to_owned() };
-        if self.postgres {
-            self.manager.get_connection().execute_unprepared(&sql).await?;
-        }
-        Ok(())
-    }
-
     fn statement(&self, sql: String, values: Vec<Value>) -> Statement {
         Statement::from_sql_and_values(self.manager.get_database_backend(), sql, values)
     }

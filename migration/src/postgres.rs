@@ -130,12 +130,22 @@ pub(crate) async fn churns(manager: &SchemaManager<'_>, tables: &[&str]) -> Resu
 }
 
 /// Runs statements over the rows of all tenants: on Postgres the owner itself sees none of them.
+pub(crate) async fn begin_as_platform(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    each(manager, vec![format!("SET ROLE {PLATFORM_ROLE}")]).await
+}
+
+/// The owner of the tables again.
+pub(crate) async fn end_as_platform(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    each(manager, vec!["RESET ROLE".to_owned()]).await
+}
+
+/// Runs statements over the rows of all tenants.
 pub(crate) async fn as_platform(manager: &SchemaManager<'_>, statements: &[String]) -> Result<(), DbErr> {
-    each(manager, vec![format!("SET ROLE {PLATFORM_ROLE}")]).await?;
+    begin_as_platform(manager).await?;
     for statement in statements {
         manager.get_connection().execute_unprepared(statement).await?;
     }
-    each(manager, vec!["RESET ROLE".to_owned()]).await
+    end_as_platform(manager).await
 }
 
 /// Tables whose rows nobody changes.

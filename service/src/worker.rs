@@ -40,7 +40,6 @@ pub(crate) fn subscribers(service: &Service) -> Vec<Box<dyn Subscriber>> {
     vec![
         Box::new(webhooks::SinkHears::new(service)),
         Box::new(flags::FlagsChanged),
-        Box::new(invitations::Arrivals),
         Box::new(webhooks::Fanout),
         Box::new(sso::SessionsEnded),
         Box::new(provisioning::RoomCame),

@@ -2,6 +2,7 @@
 
 mod locks;
 mod passkey;
+mod people;
 mod proofs;
 
 use std::panic::AssertUnwindSafe;
@@ -63,6 +64,8 @@ async fn race(rule: Rule) {
         Rule::RoleMappings => role_mappings().await,
         Rule::GroupNesting => group_nesting().await,
         Rule::Invitations => invitations().await,
+        Rule::People => people::people().await,
+        Rule::FirstUser => people::first_user().await,
         Rule::LastAdmin => last_admin().await,
         Rule::InvitationBatches => invitation_batches().await,
         Rule::InvitationMails => invitation_mails().await,

@@ -1,6 +1,7 @@
 //! Rows of `directory`.
 
 pub mod change;
+pub mod departed;
 pub mod expected;
 pub mod group;
 pub mod group_child;

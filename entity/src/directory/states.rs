@@ -1,4 +1,4 @@
-//! Who made a user and who gives the role; what a recorded change was; where the guard and a restore stand.
+//! Who made a user, who gives the role and who switched them off; what a recorded change was; where the guard and a restore stand.
 
 use crate::closed::closed;
 
@@ -21,6 +21,20 @@ closed! {
         Local = "local",
         /// A mapped group: the role goes with it.
         Group = "group",
+        /// A group that the provider named at a sign-in: the role goes when it is named no more.
+        SignIn = "sign_in",
+    }
+}
+
+closed! {
+    /// Who switched a user off: the identity backend lets in again only whom it cut off itself.
+    pub enum DeactivatedBy {
+        /// The identity provider, by SCIM.
+        Directory = "directory",
+        /// Somebody here.
+        Admin = "admin",
+        /// The identity backend.
+        Backend = "backend",
     }
 }
 
@@ -81,5 +95,17 @@ closed! {
         Done = "done",
         /// Something couldn't be; what was put back before stays.
         Failed = "failed",
+    }
+}
+
+closed! {
+    /// By what somebody is recognized whom a directory removed.
+    pub enum DepartedKind {
+        /// An address of theirs, folded.
+        Address = "address",
+        /// The directory's subject (`externalId`).
+        ExternalId = "external_id",
+        /// Issuer and subject of an identity.
+        Identity = "identity",
     }
 }

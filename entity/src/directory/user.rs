@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::{RoleSource, Source};
+use super::states::{DeactivatedBy, RoleSource, Source};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -31,6 +31,8 @@ pub struct Model {
     pub version: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// Nobody while the user is active, and where it was not noted yet.
+    pub deactivated_by: Option<DeactivatedBy>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

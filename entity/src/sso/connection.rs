@@ -20,6 +20,8 @@ pub struct Model {
     pub enabled: bool,
     /// OIDC's issuer, SAML's entity id of the provider, once known.
     pub issuer: Option<String>,
+    /// OIDC's client id: with the issuer it finds the connection of an ID token.
+    pub client_id: Option<String>,
     /// What the admin said.
     pub settings: Json,
     /// What the provider's metadata said, when it was asked last.
@@ -29,6 +31,8 @@ pub struct Model {
     pub client_secret: Option<Vec<u8>>,
     /// As the admin said: identity providers let secrets expire.
     pub secret_expires_at: Option<DateTimeUtc>,
+    /// When its provider first answered a sign-in or a test that was begun here.
+    pub proven_at: Option<DateTimeUtc>,
     /// The last test that went through.
     pub tested_at: Option<DateTimeUtc>,
     /// Days before an expiry at which it was announced last.

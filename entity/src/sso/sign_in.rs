@@ -24,6 +24,8 @@ pub struct Model {
     pub browser_digest: Vec<u8>,
     /// Sealed: nonce, PKCE verifier, proof.
     pub secrets: Vec<u8>,
+    /// SHA-256 of the token of an invitation, with which whoever was invited was sent here.
+    pub invitation_digest: Option<Vec<u8>>,
     /// Where to go afterwards.
     pub continues: Json,
     pub steps: Json,

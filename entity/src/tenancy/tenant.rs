@@ -40,6 +40,8 @@ pub struct Model {
     pub suspended_by: Option<SuspendedBy>,
     pub billing_state: BillingState,
     pub billing_customer: Option<String>,
+    /// The identity backend's last event about this tenant that was applied.
+    pub identity_sequence: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -246,6 +246,8 @@ pub struct RateLimit {
 pub struct Sso {
     /// The claim that names the organization.
     pub tenant_claim: String,
+    /// The claim that names an organization of the tenant, by id or slug.
+    pub organization_claim: String,
     /// Tolerated difference between clocks.
     #[serde(with = "humantime_serde")]
     pub clock_skew: Duration,
@@ -286,6 +288,10 @@ pub struct GatewayHeaders {
     pub org_id: String,
     /// Roles.
     pub user_roles: String,
+    /// Whether the e-mail was checked: `true` or `false`.
+    pub email_verified: String,
+    /// Organization of the tenant, by id or slug.
+    pub organization: String,
 }
 
 /// `[tokens]`

@@ -9,8 +9,8 @@
 //!
 //! Locks are taken in the order in which [`Rule`] lists them, so that two transactions never wait for each other:
 //! first rules above [`Rule::GroupNesting`], then rows of groups and of users (by id, all of them that the transaction will
-//! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then held reservations, then rows of `quota` (by name, all of
-//! them), then what is spent, and last [`Rule::Sessions`].
+//! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then rows of invitations, then held reservations, then rows of `quota`
+//! (by name, all of them), then what is spent, and last [`Rule::Sessions`].
 
 use entity::tenancy::plan;
 use sea_orm::Value;
@@ -69,6 +69,10 @@ rules! {
     RoleMappings = "role_mappings";
     /// Invitations of a tenant within a day, by organization.
     Invitations = "invitations";
+    /// A person of a tenant, by address or subject: whoever comes at the same moment by another door waits.
+    People = "people";
+    /// Who comes first to a tenant runs it.
+    FirstUser = "first_user";
     /// Groups of an organization that are members of each other: never in a circle.
     GroupNesting = "group_nesting";
     /// A tenant keeps an active admin.

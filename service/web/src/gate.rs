@@ -38,6 +38,7 @@ use crate::{Code, Problem, Service, peer, strangers};
 
 use authenticate::authenticate;
 pub(crate) use target::Target;
+pub use target::tenant_named;
 
 /// What the gates of one process share.
 pub(crate) struct Gatekeeper {

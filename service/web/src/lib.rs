@@ -39,6 +39,7 @@ pub use credential::{Authenticator, CredentialKind, Principal};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use failures::Acting;
+pub use gate::tenant_named;
 pub use input::{Body, FieldErrors, Form, FormText, Input, JsonOrCsv, Query, RawBody, is_email, is_slug};
 pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;

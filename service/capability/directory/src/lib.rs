@@ -11,13 +11,14 @@
 mod http;
 mod model;
 mod ops;
+mod people;
 mod store;
 
 pub use entity::directory::states::Source;
 pub use http::routes;
 pub use identity_core::fold;
 pub use model::name_of;
-pub use ops::expected::{NewExpected, admit_expected, expect, expected, forget_expected, tell_arrival};
+pub use ops::expected::{NewExpected, expect, forget_expected};
 pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
 pub use ops::restore::{
@@ -26,8 +27,13 @@ pub use ops::restore::{
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{
-    NewUser, create_user, delete_user, link, person_by_external_id, replace_user, seen, set_active, set_role,
-    unlink_issuer, user_by_identity,
+    BACKEND, delete_user, last_word, note_word, replace_user, set_active, set_role, unlink_connection,
+    user_by_identity,
+};
+pub use people::{
+    Admitted, Comer, DEPARTED_DAYS, Denied, FirstRuns, InvitationFacts, Made, MustProve, Outcome,
+    SignInPolicy, accept_invitation, address_of, admit, forget_departed, is_race, proof_of_token,
+    revoke_invitation, sign_in_policy,
 };
 pub use scim_core::schema::USERS;
 pub use store::changes::changes_of_request;

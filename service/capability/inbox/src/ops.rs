@@ -56,6 +56,17 @@ impl Job for Settle {
     const CLASS: Class = Class::Inbox;
     const ATTEMPTS_MAX: u32 = 12;
 
+    /// What is told of one organization or person of Zitadel's is settled one after the other.
+    fn lane(&self) -> Option<String> {
+        match self.source {
+            Source::Stripe => None,
+            // The id ends with the number of the event.
+            Source::Zitadel => {
+                self.id.rsplit_once(':').map(|(aggregate, _)| format!("{}:{aggregate}", self.source))
+            }
+        }
+    }
+
     fn dedupe_key(&self) -> Option<String> {
         Some(format!("{}:{}", self.source, self.id))
     }
@@ -149,4 +160,18 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "DELETE FROM inbox_event WHERE (source, id) IN \
                (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)";
     tx.execute(sql, vec![before.into(), SWEEP_MAX.into()]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_one_person_is_settled_in_one_lane() {
+        let lane = |source: Source, id: &str| Settle { source, id: id.to_owned() }.lane();
+        assert_eq!(lane(Source::Zitadel, "1:bob:12").as_deref(), Some("zitadel:1:bob"));
+        assert_eq!(lane(Source::Zitadel, "1:bob:11"), lane(Source::Zitadel, "1:bob:12"));
+        assert_ne!(lane(Source::Zitadel, "1:ann:12"), lane(Source::Zitadel, "1:bob:12"));
+        assert_eq!(lane(Source::Stripe, "evt_1"), None);
+    }
 }

@@ -1,19 +1,23 @@
-//! Zitadel sends each event once at most: what was missed is found by comparing.
+//! Zitadel sends each event once at most: what was missed is found by comparing, and mended in both directions.
 
-use entity::directory::identity;
+use chrono::TimeDelta;
+use entity::directory::states::DeactivatedBy;
+use entity::directory::{identity, user};
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
-use platform::{Ctx, PlatformView, Tx, View};
+use platform::{Ctx, PlatformView, Timestamp, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::zitadel;
+use crate::zitadel::{self, Access, Word};
 
 /// Tenants of one round.
 const ROUND: u64 = 200;
+/// What Zitadel lists may be older than what its events told, by so much.
+const LAG: TimeDelta = TimeDelta::minutes(1);
 
 /// Compares all tenants that are orgs of Zitadel's with what it has.
 ///
@@ -36,7 +40,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
         };
         let rows = service.db.read_platform(find).await?;
         for tenant in &rows {
-            if let Err(problem) = one(service, &issuers, tenant).await {
+            if let Err(problem) = one(service, &issuers, tenant.id).await {
                 tracing::warn!(tenant = %tenant.id, %problem, "an org of Zitadel's could not be compared");
             }
         }
@@ -47,34 +51,102 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
     }
 }
 
-async fn one(service: &Service, issuers: &[String], tenant: &tenant::Model) -> Result<(), Problem> {
+/// Who is switched off here.
+#[derive(Clone, Copy, Debug)]
+struct Off {
+    by: Option<DeactivatedBy>,
+    since: Timestamp,
+}
+
+/// What is here. It is read before Zitadel is asked: whatever comes meanwhile is seen when something is to be changed.
+struct Here {
+    tenant: tenant::Model,
+    links: Vec<identity::Model>,
+    off: BTreeMap<Uuid, Off>,
+    now: Timestamp,
+}
+
+async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Here, Problem> {
+    let read = async |view: &View| {
+        let links = view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers));
+        let off = view.select::<user::Entity>().filter(user::Column::Active.eq(false)).select_only();
+        let off = off.column(user::Column::Id).column(user::Column::DeactivatedBy);
+        let off = off.column(user::Column::UpdatedAt);
+        let off = view.tuples::<_, (Uuid, Option<DeactivatedBy>, Timestamp)>(off).await?;
+        Ok::<_, Problem>(Here {
+            tenant: tenancy::get(view).await?,
+            links: view.all(links).await?,
+            off: off.into_iter().map(|(id, by, since)| (id, Off { by, since })).collect(),
+            now: view.now(),
+        })
+    };
+    service.db.read(tenant, read).await
+}
+
+/// What is to be done about a person of whom Zitadel says this; `None`: nothing. Whoever was switched off a moment ago waits for the next
+/// round: Zitadel's lists come later than its events.
+fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<Access> {
+    match (there, off) {
+        (Access::Taken, None) => Some(Access::Taken),
+        (Access::Given, Some(off)) if word.may_give(off.by) && off.since + LAG <= now => Some(Access::Given),
+        _ => None,
+    }
+}
+
+async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Problem> {
     let unavailable =
         |failure: platform::http::Failure| Problem::detailed(web::Code::Unavailable, failure.reason);
     let outside = service.outside();
     let settings = &service.config.identity.zitadel;
+    let Here { tenant, links, off, now } = here(service, issuers, tenant).await?;
     let organization = tenant.identity_external_id.as_deref().unwrap_or_default();
     let active = backends::zitadel_is_active(settings, &outside, organization).await.map_err(unavailable)?;
-    let ctx = Ctx::system("zitadel");
+    let ctx = Ctx::system(directory::BACKEND);
     // A tenant that was suspended here is inactive there because of it.
     let follows = tenant.status == Status::Active || tenant.suspended_by == Some(SuspendedBy::Backend);
     if follows {
-        service.db.write(&ctx, tenant.id, async |tx: &mut Tx| zitadel::follow(tx, active).await).await?;
+        let word = Word::Reading(tenant.identity_sequence);
+        let work = async |tx: &mut Tx| zitadel::follow(tx, Access::from(active), word).await;
+        service.db.write(&ctx, tenant.id, work).await?;
     }
     let people = backends::people(settings, &outside, organization).await.map_err(unavailable)?;
     let there: BTreeMap<String, bool> = people.into_iter().map(|person| (person.id, person.active)).collect();
-    let linked = async |view: &View| {
-        view.all(view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers))).await
-    };
-    let linked = service.db.read(tenant.id, linked).await?;
-    for link in linked {
+    for link in links {
         // Who isn't there any more was removed.
-        if there.get(&link.subject) == Some(&true) {
-            continue;
-        }
-        let work = async |tx: &mut Tx| zitadel::switch(tx, issuers, &link.subject, false).await;
+        let said = Access::from(there.get(&link.subject) == Some(&true));
+        let word = Word::Reading(link.sequence);
+        let Some(access) = mends(said, off.get(&link.user_id).copied(), word, now) else { continue };
+        let work = async |tx: &mut Tx| zitadel::switch(tx, issuers, &link.subject, (access, word)).await;
         if let Err(problem) = service.db.write(&ctx, tenant.id, work).await {
-            tracing::warn!(tenant = %tenant.id, %problem, "a person who is gone could not be deactivated");
+            tracing::warn!(tenant = %tenant.id, %problem, "a person could not be made what Zitadel says");
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_otherwise_there_is_mended_in_both_directions() {
+        use Access::{Given, Taken};
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let off = |by: Option<DeactivatedBy>, since: TimeDelta| Some(Off { by, since: now - since });
+        let (long, just) = (TimeDelta::hours(1), TimeDelta::seconds(59));
+        let backend = Some(DeactivatedBy::Backend);
+        for (there, here, wanted) in [
+            (Taken, None, Some(Taken)),
+            (Given, None, None),
+            (Taken, off(backend, long), None),
+            (Given, off(backend, long), Some(Given)),
+            (Given, off(backend, LAG), Some(Given)),
+            (Given, off(backend, just), None),
+            (Given, off(Some(DeactivatedBy::Directory), long), None),
+            (Given, off(Some(DeactivatedBy::Admin), long), None),
+            (Given, off(None, long), None),
+        ] {
+            assert_eq!(mends(there, here, Word::Reading(None), now), wanted, "{there:?} {here:?}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! What Zitadel's events say about its organizations and people.
 
+use entity::directory::states::DeactivatedBy;
+use entity::directory::user;
 use entity::inbox::event;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
@@ -12,20 +14,80 @@ use web::{Code, Problem, Service};
 
 use crate::ops::Settled;
 
+/// What is said of somebody's access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Given,
+    Taken,
+}
+
+impl From<bool> for Access {
+    fn from(active: bool) -> Self {
+        if active { Self::Given } else { Self::Taken }
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    Organization { active: bool },
-    Person { active: bool },
+    Organization(Access),
+    Person(Access),
+}
+
+/// How Zitadel's word came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// By an event, of this number where it has one: of one organization or person a later event has a higher one.
+    Event(Option<i64>),
+    /// It was asked, when this event was the last that had been applied.
+    Reading(Option<i64>),
+}
+
+impl Word {
+    /// Whether it still says something where `last` is the last event that was applied.
+    pub(crate) fn counts(self, last: Option<i64>) -> bool {
+        match (self, last) {
+            (Self::Event(Some(sequence)), Some(last)) => sequence > last,
+            (Self::Event(_), _) => true,
+            // What came after the question may be newer than the answer.
+            (Self::Reading(before), last) => before == last,
+        }
+    }
+
+    /// Whether it switches somebody on whom this one switched off: only the backend's own word is taken back. Whose it was before that was
+    /// noted nobody knows: an event is asked for by somebody, a comparison by nobody.
+    pub(crate) fn may_give(self, deactivated_by: Option<DeactivatedBy>) -> bool {
+        match (self, deactivated_by) {
+            (_, Some(by)) => by == DeactivatedBy::Backend,
+            (Self::Event(_), None) => true,
+            (Self::Reading(_), None) => false,
+        }
+    }
+
+    /// What is to be remembered of it.
+    fn sequence(self) -> Option<i64> {
+        match self {
+            Self::Event(sequence) => sequence,
+            Self::Reading(_) => None,
+        }
+    }
+
+    /// What became of it where it doesn't count.
+    fn passed_over(self) -> String {
+        match self {
+            Self::Event(_) => "this word, or a later one, is known".to_owned(),
+            Self::Reading(_) => "another word came meanwhile".to_owned(),
+        }
+    }
 }
 
 /// What an event means; `None`: nothing that concerns us.
 pub(crate) fn meaning(kind: &str) -> Option<Meaning> {
     match kind {
-        "org.deactivated" | "org.removed" => Some(Meaning::Organization { active: false }),
-        "org.reactivated" => Some(Meaning::Organization { active: true }),
-        "user.deactivated" | "user.locked" | "user.removed" => Some(Meaning::Person { active: false }),
-        "user.reactivated" | "user.unlocked" => Some(Meaning::Person { active: true }),
+        "org.deactivated" | "org.removed" => Some(Meaning::Organization(Access::Taken)),
+        "org.reactivated" => Some(Meaning::Organization(Access::Given)),
+        "user.deactivated" | "user.locked" | "user.removed" => Some(Meaning::Person(Access::Taken)),
+        "user.reactivated" | "user.unlocked" => Some(Meaning::Person(Access::Given)),
         _ => None,
     }
 }
@@ -35,19 +97,20 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
     let Some(meaning) = meaning(&event.r#type) else { return Ok(Settled::new("of no concern")) };
     let text = |name: &str| event.payload.get(name).and_then(Value::as_str).unwrap_or_default();
     let organization = match meaning {
-        Meaning::Organization { .. } => text("aggregateID"),
-        Meaning::Person { .. } => text("resourceOwner"),
+        Meaning::Organization(_) => text("aggregateID"),
+        Meaning::Person(_) => text("resourceOwner"),
     };
     let Some(id) = tenant_of(service, organization).await? else {
         return Ok(Settled::new("no tenant is this organization"));
     };
     let issuers = backends::zitadel_issuers(service).await?;
     let person = text("aggregateID");
+    let word = Word::Event(sequence(&event.payload));
     let work = async |tx: &mut Tx| match meaning {
-        Meaning::Organization { active } => follow(tx, active).await,
-        Meaning::Person { active } => switch(tx, &issuers, person, active).await,
+        Meaning::Organization(access) => follow(tx, access, word).await,
+        Meaning::Person(access) => switch(tx, &issuers, person, (access, word)).await,
     };
-    let outcome = match service.db.write(&Ctx::system("zitadel"), id, work).await {
+    let outcome = match service.db.write(&Ctx::system(directory::BACKEND), id, work).await {
         // The last admin stays, a guard holds, the plan is full: somebody here has to decide.
         Err(problem) if problem.code.status().is_client_error() && problem.code != Code::Conflict => {
             format!("refused: {}", problem.code.name())
@@ -55,6 +118,12 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
         other => other?,
     };
     Ok(Settled::As(outcome))
+}
+
+/// The number of an event among those of its organization or person.
+fn sequence(payload: &Value) -> Option<i64> {
+    let one = payload.get("sequence")?;
+    one.as_i64().or_else(|| one.as_str()?.parse().ok())
 }
 
 /// The tenant whose org this is.
@@ -66,15 +135,24 @@ async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>
     Ok((row.identity_backend == IdentityBackend::Zitadel).then_some(id))
 }
 
-/// A tenant follows its org: what the backend cut off is cut off here, and let in again if that was why.
-pub(crate) async fn follow(tx: &mut Tx, active: bool) -> Result<String, Problem> {
-    let tenant = tenancy::locked(tx).await?;
-    match (active, tenant.status) {
-        (false, Status::Active) => {
+/// A tenant follows its org: what the backend cut off is cut off here, and let in again if that was why. The last word counts, whichever
+/// comes last.
+pub(crate) async fn follow(tx: &mut Tx, access: Access, word: Word) -> Result<String, Problem> {
+    let mut tenant = tenancy::locked(tx).await?;
+    if !word.counts(tenant.identity_sequence) {
+        tx.housekeeping();
+        return Ok(word.passed_over());
+    }
+    if let Some(sequence) = word.sequence() {
+        tenant.identity_sequence = Some(sequence);
+        tx.update(tenant.clone()).await?;
+    }
+    match (access, tenant.status) {
+        (Access::Taken, Status::Active) => {
             tenancy::suspend(tx, SuspendedBy::Backend).await?;
             Ok("suspended".to_owned())
         }
-        (true, Status::Suspended) if tenant.suspended_by == Some(SuspendedBy::Backend) => {
+        (Access::Given, Status::Suspended) if tenant.suspended_by == Some(SuspendedBy::Backend) => {
             tenancy::resume(tx).await?;
             Ok("resumed".to_owned())
         }
@@ -90,22 +168,47 @@ pub(crate) async fn switch(
     tx: &mut Tx,
     issuers: &[String],
     subject: &str,
-    active: bool,
+    (access, word): (Access, Word),
 ) -> Result<String, Problem> {
     for issuer in issuers {
         let Some(found) = directory::user_by_identity(tx, issuer, subject).await? else { continue };
         // Read again under its lock: what is written is the whole row.
         if let Some(user) = directory::user_locked(tx, found.organization_id, found.id).await? {
-            if user.active == active {
+            let last = directory::last_word(tx, issuer, subject).await?;
+            if !word.counts(last) {
                 tx.housekeeping();
-                return Ok("as it was".to_owned());
+                return Ok(word.passed_over());
             }
-            directory::set_active(tx, user, active).await?;
-            return Ok(if active { "reactivated" } else { "deactivated" }.to_owned());
+            if let Some(sequence) = word.sequence() {
+                directory::note_word(tx, issuer, subject, sequence).await?;
+            }
+            return person(tx, user, access, word).await;
         }
     }
     tx.housekeeping();
     Ok("nobody is linked to this person".to_owned())
+}
+
+/// A person, whose row is locked, follows a word that counts.
+async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> Result<String, Problem> {
+    if Access::from(user.active) == access {
+        tx.housekeeping();
+        return Ok("as it was".to_owned());
+    }
+    match access {
+        Access::Taken => {
+            directory::set_active(tx, user, false).await?;
+            Ok("deactivated".to_owned())
+        }
+        Access::Given if word.may_give(user.deactivated_by) => {
+            directory::set_active(tx, user, true).await?;
+            Ok("reactivated".to_owned())
+        }
+        Access::Given => {
+            tx.housekeeping();
+            Ok("somebody else switched this person off".to_owned())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -114,8 +217,53 @@ mod tests {
 
     #[test]
     fn events_that_take_or_give_access_have_a_meaning() {
-        assert_eq!(meaning("user.locked"), Some(Meaning::Person { active: false }));
-        assert_eq!(meaning("org.reactivated"), Some(Meaning::Organization { active: true }));
+        assert_eq!(meaning("user.locked"), Some(Meaning::Person(Access::Taken)));
+        assert_eq!(meaning("org.reactivated"), Some(Meaning::Organization(Access::Given)));
         assert_eq!(meaning("user.human.added"), None);
+    }
+
+    #[test]
+    fn the_last_word_counts_whichever_comes_last() {
+        for (word, last, counts) in [
+            (Word::Event(Some(12)), None, true),
+            (Word::Event(Some(12)), Some(11), true),
+            (Word::Event(Some(12)), Some(12), false),
+            (Word::Event(Some(11)), Some(12), false),
+            // Without a number nobody can tell.
+            (Word::Event(None), Some(12), true),
+            (Word::Event(None), None, true),
+            (Word::Reading(None), None, true),
+            (Word::Reading(Some(12)), Some(12), true),
+            // An event came since it was asked.
+            (Word::Reading(None), Some(12), false),
+            (Word::Reading(Some(12)), Some(13), false),
+        ] {
+            assert_eq!(word.counts(last), counts, "{word:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn the_backend_lets_in_again_whom_it_cut_off_itself() {
+        let (event, reading) = (Word::Event(Some(12)), Word::Reading(Some(11)));
+        for (by, told, read) in [
+            (Some(DeactivatedBy::Backend), true, true),
+            (Some(DeactivatedBy::Directory), false, false),
+            (Some(DeactivatedBy::Admin), false, false),
+            (None, true, false),
+        ] {
+            assert_eq!((event.may_give(by), reading.may_give(by)), (told, read), "{by:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_has_its_number_as_a_number_or_as_text() {
+        for (payload, wanted) in [
+            (serde_json::json!({"sequence": 12}), Some(12)),
+            (serde_json::json!({"sequence": "12"}), Some(12)),
+            (serde_json::json!({"sequence": u64::MAX}), None),
+            (serde_json::json!({}), None),
+        ] {
+            assert_eq!(sequence(&payload), wanted, "{payload}");
+        }
     }
 }

@@ -64,38 +64,15 @@ impl Job for WorkOff {
     }
 }
 
-/// Who was invited came in by an identity provider.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Arrive {
-    pub(crate) tenant: Uuid,
-    pub(crate) invitation: Uuid,
-    pub(crate) user: Uuid,
-}
-
-impl Job for Arrive {
-    const KIND: &'static str = "invitations.arrived";
-    const CLASS: Class = Class::Directory;
-
-    fn tenant(&self) -> Option<Uuid> {
-        Some(self.tenant)
-    }
-}
-
-/// Runs batches, arrivals and answers to strangers.
+/// Runs batches and answers to strangers.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    let (batches, arrivals, strangers) = (service.clone(), service.clone(), service.clone());
+    let (batches, strangers) = (service.clone(), service.clone());
     vec![
         Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.clone(), job)),
-        Handler::new(Backoff::default(), move |job: Arrive, _| arrive(arrivals.clone(), job)),
         Handler::new(Backoff::default(), move |job: AnswerJoin, run| {
             stranger::answer(strangers.clone(), job, run)
         }),
     ]
-}
-
-async fn arrive(service: Service, job: Arrive) -> Result<(), JobError> {
-    let work = async |tx: &mut Tx| crate::accept::arrived(tx, job.invitation, job.user).await;
-    Ok(service.db.write(&Ctx::system("invitations"), job.tenant, work).await?)
 }
 
 /// Takes a file as a whole.

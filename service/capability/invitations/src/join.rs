@@ -1,21 +1,21 @@
 //! Who has an address at a proven domain joins, or asks to. They show that they read the address' mail: the link in it is an invitation like
 //! any other, so that there is one way in.
 
-use directory::fold;
+use directory::{Comer, Made, Outcome, fold};
 use entity::invitations::states::{JoinMode, JoinRequestStatus};
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
+use identity_core::{Grant, Source};
 use mail::NewMail;
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{Target, Tx, View, Work, ids};
+use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Code, Problem, Service, room};
-
-use crate::accept::new_user;
 
 /// Rules of one organization.
 pub(crate) const RULES_MAX: u64 = 100;
@@ -190,14 +190,19 @@ pub(crate) async fn decide(
     let role = role.unwrap_or_else(|| row.role.clone());
     let mut user = None;
     if approve {
-        let there = directory::user_by_name(tx, row.organization_id, &row.email).await?;
-        user = Some(match there {
-            Some(there) => there.id,
-            None => {
-                let new = new_user(row.organization_id, &row.email, &role, row.display_name.clone());
-                directory::create_user(tx, &directory::USERS, new).await?.0.id
-            }
-        });
+        let granted =
+            Role::parse(&role).ok_or_else(|| Problem::invalid("/role", "is not a role of a tenant"))?;
+        let comer = Comer {
+            address: Some(&row.email),
+            organization: Some(row.organization_id),
+            grant: Some(Grant { invitation: None, role: granted, signed_in: None }),
+            made: Made::Named(row.display_name.as_deref()),
+            ..Comer::new(Source::Approval)
+        };
+        match directory::admit(tx, comer).await? {
+            Outcome::In(admitted) => user = Some(admitted.user.id),
+            Outcome::MustProve(..) => return Err(Problem::new(Code::LinkRequired)),
+        }
     }
     let status = if approve { JoinRequestStatus::Approved } else { JoinRequestStatus::Declined };
     let row = join_request::Model {

@@ -18,4 +18,4 @@ mod sweep;
 pub use batch::handlers;
 pub use http::{Invitation, routes};
 pub use ops::{NewInvitation, create, forget_all, pending_for, revoke_all};
-pub use sweep::{Arrivals, sweep, sweep_batches};
+pub use sweep::{sweep, sweep_batches};

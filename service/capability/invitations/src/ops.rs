@@ -1,7 +1,7 @@
 //! Invited, reminded, revoked.
 
 use chrono::TimeDelta;
-use directory::{NewExpected, fold};
+use directory::{InvitationFacts, NewExpected, fold};
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus};
 use entity::tenancy::tenant;
@@ -20,39 +20,20 @@ use crate::rules;
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct InvitationFacts<'a> {
-    invitation_id: Uuid,
-    organization_id: Uuid,
-    email: &'a str,
-    role: &'a str,
-}
-
 macro_rules! invitation_events {
     ($($variant:ident = $name:literal;)*) => {$(
         #[derive(Serialize)]
-        pub(crate) struct $variant<'a>(pub(crate) InvitationFacts<'a>);
+        struct $variant<'a>(InvitationFacts<'a>);
         impl Event for $variant<'_> {
             const TYPE: &'static str = $name;
         }
     )*};
 }
 
+// Accepted and revoked are `directory`'s: whichever door a person uses.
 invitation_events! {
     Created = "invitation.created";
-    Accepted = "invitation.accepted";
-    Revoked = "invitation.revoked";
     Expired = "invitation.expired";
-}
-
-pub(crate) fn facts(row: &Model) -> InvitationFacts<'_> {
-    InvitationFacts {
-        invitation_id: row.id,
-        organization_id: row.organization_id,
-        email: &row.email,
-        role: &row.role,
-    }
 }
 
 /// An invitation to be made.
@@ -157,10 +138,12 @@ pub async fn create(
         DbError::Conflict(_) => Problem::new(Code::InvitationPending),
         other => other.into(),
     })?;
+    // Who was removed by their directory comes back by the word of an admin, which is newer.
+    directory::forget_departed(tx, row.organization_id, std::slice::from_ref(&row.email_key), None).await?;
     hold(tx, &row).await?;
     send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
-    tx.emit(&Created(facts(&row)));
+    tx.emit(&Created(InvitationFacts::of(&row)));
     Ok(row)
 }
 
@@ -295,23 +278,7 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
 pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), Problem> {
     let row = pending(tx, id).await?;
     seen.require(row.version)?;
-    revoke_row(tx, row).await
-}
-
-async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
-    let now = tx.now();
-    let row = Model {
-        status: InvitationStatus::Revoked,
-        revoked_at: Some(now),
-        version: row.version + 1,
-        updated_at: now,
-        ..row
-    };
-    directory::forget_expected(tx, row.id).await?;
-    tx.update(row.clone()).await?;
-    tx.record("invitation.revoke", Target::new("invitation", row.id));
-    tx.emit(&Revoked(facts(&row)));
-    Ok(())
+    directory::revoke_invitation(tx, row, None).await
 }
 
 /// Revokes all that are pending.
@@ -320,7 +287,7 @@ async fn revoke_row(tx: &mut Tx, row: Model) -> Result<(), Problem> {
 /// `internal`.
 pub async fn revoke_all(tx: &mut Tx) -> Result<(), Problem> {
     for row in tx.all(tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending))).await? {
-        revoke_row(tx, row).await?;
+        directory::revoke_invitation(tx, row, None).await?;
     }
     Ok(())
 }
@@ -344,6 +311,6 @@ pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Problem> {
     directory::forget_expected(tx, row.id).await?;
     tx.update(row.clone()).await?;
     tx.record("invitation.expire", Target::new("invitation", row.id));
-    tx.emit(&Expired(facts(&row)));
+    tx.emit(&Expired(InvitationFacts::of(&row)));
     Ok(())
 }

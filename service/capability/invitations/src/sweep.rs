@@ -3,19 +3,13 @@
 use chrono::TimeDelta;
 use entity::invitations::invitation::{Column, Entity};
 use entity::invitations::states::InvitationStatus;
-use entity::platform::outbox_event;
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
 use platform::jobs::SWEPT_AT_ONCE;
-use platform::outbox::Subscriber;
 use platform::retention::{self, Retained};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::Value;
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::batch::Arrive;
 use crate::ops;
 
 /// How long it can be read what became of a batch.
@@ -68,30 +62,4 @@ pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
                  WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id) AND finished_at";
     let empty = Retained { table: "invitation_batch", key: "tenant_id, id", until };
     Ok(lines + retention::remove(tx, empty, before).await?)
-}
-
-/// Hears that somebody who was invited came in by an identity provider.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrivals;
-
-impl Subscriber for Arrivals {
-    fn on_events<'a>(
-        &'a self,
-        tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
-    ) -> LocalBoxFuture<'a, Result<(), DbError>> {
-        async move {
-            for event in events.iter().filter(|event| event.r#type == "user.arrived") {
-                let id = |name: &str| {
-                    event.data.get(name).and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok())
-                };
-                let (invitation, user) = (id("invitationId"), id("userId"));
-                if let (Some(tenant), Some(invitation), Some(user)) = (event.tenant_id, invitation, user) {
-                    tx.enqueue(&Arrive { tenant, invitation, user });
-                }
-            }
-            Ok(())
-        }
-        .boxed_local()
-    }
 }

@@ -1,8 +1,10 @@
 //! Operations on resources within a transaction: what handlers, bulk requests and replays share.
 
-use directory::{Member, MemberEdit, Membership, NewUser, Source};
+use directory::{Admitted, Comer, Made, Member, MemberEdit, Membership, Outcome};
 use entity::directory::{group, user};
+use identity_core::Source;
 use platform::{Tx, View};
+use policy_core::Role;
 use quota::Usage;
 use scim_core::bulk::Method;
 use scim_core::document::Document;
@@ -21,7 +23,7 @@ use crate::work::Work;
 /// Members that are put into an answer at once; more are streamed.
 pub(crate) const MEMBERS_BUFFERED: usize = 2_000;
 /// What a user has before a group or an admin gives them a role.
-const ROLE: &str = "viewer";
+const ROLE: Role = Role::Viewer;
 
 /// A refusal of the protocol as a problem; the route renders it in SCIM's words.
 pub(crate) fn refusal(error: ScimError) -> Problem {
@@ -151,9 +153,8 @@ async fn apply_user(
     let (organization, kind) = (scope.organization, &scope.registry.users);
     let (before, resource) = match write {
         Write::Create(resource, _) => {
-            let new = NewUser { organization, resource, source: Source::Scim, role: ROLE.to_owned() };
-            let (row, usage) = directory::create_user(tx, kind, new).await?;
-            return Ok(Done { row: Row::User(Box::new(row)), usage });
+            let done = create(tx, scope, resource).await?;
+            return Ok(Done { row: Row::User(Box::new(done.user)), usage: done.usage });
         }
         Write::Delete(id) => {
             user_as_seen(tx, scope, id, seen).await?;
@@ -176,6 +177,24 @@ async fn apply_user(
     };
     let row = directory::replace_user(tx, kind, before, resource).await?;
     Ok(Done::of(Row::User(Box::new(row))))
+}
+
+/// Makes the user whom the directory pushes.
+async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Result<Admitted, Problem> {
+    let address = directory::address_of(&resource);
+    let subject = resource.get("externalId").and_then(Value::as_str).map(ToOwned::to_owned);
+    let comer = Comer {
+        subject: subject.as_deref(),
+        address: address.as_deref(),
+        organization: Some(scope.organization),
+        role: Some(ROLE),
+        made: Made::Pushed(&scope.registry.users, resource),
+        ..Comer::new(Source::Directory)
+    };
+    match directory::admit(tx, comer).await? {
+        Outcome::In(done) => Ok(*done),
+        Outcome::MustProve(..) => Err(Problem::internal("a directory has nothing to prove")),
+    }
 }
 
 /// The user, locked, in a version that the client has seen.

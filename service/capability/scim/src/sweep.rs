@@ -28,6 +28,10 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
             ("directory_change", "tenant_id, organization_id, id", "occurred_at"),
             days(directory::RESTORE_DAYS),
         ),
+        (
+            ("directory_departed", "tenant_id, organization_id, kind, key", "departed_at"),
+            days(directory::DEPARTED_DAYS),
+        ),
     ] {
         removed += retention::remove(tx, Retained { table, key, until }, before).await?;
     }

@@ -12,7 +12,6 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
 
-use crate::ops::connections::identity_issuer;
 use crate::ops::policy;
 
 /// Recognises people by their browser's session.
@@ -42,7 +41,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     let user = directory::user(view, session.organization_id, session.user_id).await?;
     let user = user.filter(|user| user.active).ok_or_else(invalid)?;
     if let Some(connection) = session.connection_id {
-        policy::still_holds(view, session.organization_id, &identity_issuer(connection)).await?;
+        policy::still_holds(view, session.organization_id, Some(connection)).await?;
     }
     let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
     let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;

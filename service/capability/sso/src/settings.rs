@@ -127,7 +127,8 @@ pub(crate) struct Profile {
     /// `None`: the provider doesn't say.
     pub(crate) email_verified: Option<bool>,
     pub(crate) name: Option<String>,
-    pub(crate) groups: Vec<String>,
+    /// `None`: the provider doesn't say.
+    pub(crate) groups: Option<Vec<String>>,
     /// The session at the provider.
     pub(crate) upstream_sid: Option<String>,
     /// When that session ends.
@@ -182,15 +183,10 @@ pub fn domain(text: &str) -> Option<String> {
     fits.then_some(name)
 }
 
-/// The domain of an address, in the same form; public ones too. `None` for what is no host and nothing else: an address must not
-/// have one domain for the reader and another one for the mail server.
-pub fn domain_of(email: &str) -> Option<String> {
-    let (_, host) = email.rsplit_once('@')?;
-    identity_core::domain(host.trim_end_matches('.'))
-}
-
 #[cfg(test)]
 mod tests {
+    use identity_core::domain_of;
+
     use super::*;
 
     #[test]

@@ -18,6 +18,13 @@ pub fn domain(text: &str) -> Option<String> {
     (name.len() <= DOMAIN_MAX && !number && name.split('.').all(is_label)).then_some(name)
 }
 
+/// The domain of an address, in the same form; public ones too. `None` for what is no host and nothing else: an address must not
+/// have one domain for the reader and another one for the mail server.
+pub fn domain_of(email: &str) -> Option<String> {
+    let (_, host) = email.rsplit_once('@')?;
+    domain(host.trim_end_matches('.'))
+}
+
 fn is_label(label: &str) -> bool {
     let bytes = label.as_bytes();
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

@@ -62,6 +62,19 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
+    /// Roles of a tenant, from the highest to the lowest.
+    pub const OF_A_TENANT: [Role; 5] =
+        [Role::Admin, Role::Contributor, Role::Viewer, Role::Guest, Role::Service];
+
+    /// Whether a role of a tenant is higher than another one. A platform's role is neither.
+    pub fn outranks(self, other: Self) -> bool {
+        let rank = |role| Self::OF_A_TENANT.iter().position(|one| *one == role);
+        match (rank(self), rank(other)) {
+            (Some(mine), Some(theirs)) => mine < theirs,
+            _ => false,
+        }
+    }
+
     /// Whether the role is of the platform, outside any tenant.
     pub fn is_platform(self) -> bool {
         matches!(self, Role::Operator | Role::Auditor | Role::Gateway | Role::Module)

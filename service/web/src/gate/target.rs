@@ -45,10 +45,7 @@ pub(super) async fn tenant(
     let word = |name: &str| request.match_info().get(name).unwrap_or_default();
     let found = match rules.target {
         None => return Ok(None),
-        Some(Target::Tenant) => match strict_uuid(word("tenant")) {
-            Some(id) => Some(id),
-            None => by_slug(service, word("tenant")).await?,
-        },
+        Some(Target::Tenant) => tenant_named(service, word("tenant")).await?,
         Some(Target::Realm) => by_slug(service, word("realm")).await?,
         Some(Target::Connection) => match strict_uuid(word("connection")) {
             Some(id) => service.db.tenant_of(Lookup::Connection(id)).await?,
@@ -57,6 +54,17 @@ pub(super) async fn tenant(
     };
     let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
     found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
+///
+/// # Errors
+/// `internal`.
+pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, Problem> {
+    match strict_uuid(name) {
+        Some(id) => Ok(Some(id)),
+        None => by_slug(service, name).await,
+    }
 }
 
 async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, Problem> {

@@ -97,6 +97,9 @@ codes! {
     IssuerUnknown = "sso.issuer_unknown" 401 "The subject token's issuer is not registered.";
     IssuerUnreachable = "sso.issuer_unreachable" 503 "The issuer's keys can't be had right now.";
     LinkRequired = "sso.link_required" 409 "A user with this e-mail exists and is not linked to this identity.";
+    SubjectOther = "sso.subject_other" 409 "The identity provider knows the account with this address by another subject: addresses change hands, accounts don't.";
+    OrganizationUnknown = "sso.organization_unknown" 404 "The tenant has no such organization.";
+    OrganizationOther = "sso.organization_other" 403 "The person belongs to another organization of the tenant.";
     SsoEnforced = "sso.enforced" 403 "The organization's people sign in by its own identity provider only.";
     SsoDomainRefused = "sso.domain_refused" 403 "The organization's policy doesn't admit addresses of this domain.";
     SsoNotProvisioned = "sso.not_provisioned" 403 "The organization's policy doesn't make accounts at sign-in, and there is none for this person.";

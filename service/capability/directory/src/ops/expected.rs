@@ -2,10 +2,8 @@
 
 use chrono::TimeDelta;
 use entity::directory::expected::{Column, Entity, Model};
-use platform::tx::Event;
-use platform::{DbError, Timestamp, Tx, View, Work};
+use platform::{Timestamp, Tx};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::Problem;
@@ -26,19 +24,6 @@ pub struct NewExpected<'a> {
     pub invitation: Uuid,
     /// Until when.
     pub until: Timestamp,
-}
-
-/// Somebody who was expected came in by an identity provider.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Arrived {
-    user_id: Uuid,
-    organization_id: Uuid,
-    invitation_id: Uuid,
-}
-
-impl Event for Arrived {
-    const TYPE: &'static str = "user.arrived";
 }
 
 /// Expects somebody, and holds their seat; who was expected before by the same invitation is expected anew.
@@ -83,31 +68,4 @@ pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Proble
 async fn release(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
     let held: Vec<Uuid> = serde_json::from_value(row.reservations.clone()).unwrap_or_default();
     quota::release_all(tx, &held, &SEATS).await
-}
-
-/// Who is expected by this address now.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn expected(view: &View, organization: Uuid, email: &str) -> Result<Option<Model>, DbError> {
-    let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    let select = select.filter(Column::EmailKey.eq(fold(email)));
-    view.one(select.filter(Column::ExpiresAt.gt(view.now()))).await
-}
-
-/// Who is expected comes in: their seat is free for the user that is made next.
-///
-/// # Errors
-/// `internal`.
-pub async fn admit_expected(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
-    forget_expected(tx, row.invitation_id).await
-}
-
-/// Tells that they came in, as this user.
-pub fn tell_arrival(tx: &mut Tx, row: &Model, user: Uuid) {
-    tx.emit(&Arrived {
-        user_id: user,
-        organization_id: row.organization_id,
-        invitation_id: row.invitation_id,
-    });
 }

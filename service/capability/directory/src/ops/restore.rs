@@ -24,6 +24,7 @@ use web::{Code, Problem};
 use super::admins::SEATS;
 use super::groups::{self, MemberEdit};
 use super::users::{self, Kept, NewUser};
+use crate::people;
 use crate::store::members::{self as member_store, Kind};
 use crate::store::roles::{self as role_store, RolesByGroup};
 use crate::store::{changes, groups as group_store, users as user_store};
@@ -358,8 +359,11 @@ async fn user(
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
             let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
-            let new = NewUser { organization, resource, source: Source::Scim, role: text("role") };
-            let (row, _) = users::create_kept(tx, &registry.users, new, kept).await?;
+            let new = NewUser { organization, resource, role: text("role"), role_source: RoleSource::Local };
+            let row = users::insert_user(tx, &registry.users, new, kept).await?;
+            let keys = people::addresses(&row);
+            people::forget_departed(tx, organization, &keys, row.external_id.as_deref()).await?;
+            users::take_seats(tx, &row).await?;
             for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
                 let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
                 if user_store::find_identity(tx, part(0), part(1)).await?.is_none() {

@@ -19,11 +19,8 @@ use crate::store::{groups, roles as store};
 /// What a user has whom no group gives a role any more.
 const ROLE_WITHOUT: &str = "viewer";
 
-/// Roles from the highest to the lowest.
-const ORDER: [Role; 5] = [Role::Admin, Role::Contributor, Role::Viewer, Role::Guest, Role::Service];
-
 fn highest(roles: &[String]) -> Option<&'static str> {
-    ORDER.into_iter().map(Role::name).find(|role| roles.iter().any(|one| one == role))
+    Role::OF_A_TENANT.into_iter().map(Role::name).find(|role| roles.iter().any(|one| one == role))
 }
 
 /// The organization's mappings.
@@ -142,15 +139,15 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 
 /// Gives a user, whose row is locked, a role that nobody asked for just now. The tenant's last admin stays one, and that is
 /// recorded.
-pub(super) async fn give(
+pub(crate) async fn give(
     tx: &mut Tx,
     row: user::Model,
     role: &str,
     source: RoleSource,
-) -> Result<(), Problem> {
+) -> Result<user::Model, Problem> {
     if role != "admin" && admins::is_last(tx, &row).await? {
         tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
-        return Ok(());
+        return Ok(row);
     }
-    put_role(tx, row, role, source).await.map(drop)
+    put_role(tx, row, role, source).await
 }

@@ -1,10 +1,12 @@
 //! Users: made, replaced, linked, removed.
 
-use entity::directory::states::{ChangeAction, ChangeKind, RoleSource, Source};
+mod off;
+
+use entity::directory::states::{ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
 use entity::directory::{identity, user};
 use identity_core::fold;
 use platform::tx::Event;
-use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, View, Work};
 use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::{ResourceType, USERS};
@@ -15,10 +17,15 @@ use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
+use off::Switch;
+
 use super::admins::{self, Held};
 use crate::model::{UserColumns, changed_names, user_image};
+use crate::people;
 use crate::store::members::{self, Kind};
 use crate::store::{changes, users as store};
+
+pub use off::{BACKEND, last_word, note_word};
 
 /// Something happened to a user.
 #[derive(Serialize)]
@@ -70,44 +77,34 @@ pub(crate) fn emit_updated(tx: &mut Tx, row: &user::Model, what: &str) {
 
 /// A user to be made.
 #[derive(Debug)]
-pub struct NewUser {
+pub(crate) struct NewUser {
     /// The organization.
-    pub organization: Uuid,
+    pub(crate) organization: Uuid,
     /// SCIM attributes in canonical form.
-    pub resource: Map<String, Value>,
-    /// Who makes it.
-    pub source: Source,
+    pub(crate) resource: Map<String, Value>,
     /// The user's role.
-    pub role: String,
+    pub(crate) role: String,
+    /// Who gives it.
+    pub(crate) role_source: RoleSource,
 }
 
-/// What a user put back keeps from before.
+/// What a user is besides: new, or as before it was removed.
 pub(crate) struct Kept {
     pub(crate) id: Uuid,
     pub(crate) created_at: Timestamp,
     pub(crate) source: Source,
 }
 
-/// Makes a user, and takes one of the quota if active.
+/// Writes a new user. What follows from it takes their seats, by [`take_seats`], as the last thing.
 ///
 /// # Errors
-/// `user.exists`, `quota.exceeded`.
-pub async fn create_user(
-    tx: &mut Tx,
-    kind: &ResourceType,
-    new: NewUser,
-) -> Result<(user::Model, Option<Usage>), Problem> {
-    fit(&new.resource)?;
-    let kept = Kept { id: ids::new(), created_at: tx.now(), source: new.source };
-    create_kept(tx, kind, new, kept).await
-}
-
-pub(crate) async fn create_kept(
+/// `user.exists`.
+pub(crate) async fn insert_user(
     tx: &mut Tx,
     kind: &ResourceType,
     mut new: NewUser,
     kept: Kept,
-) -> Result<(user::Model, Option<Usage>), Problem> {
+) -> Result<user::Model, Problem> {
     new.resource.entry("active").or_insert(Value::Bool(true));
     let columns = UserColumns::of(&new.resource);
     let attributes = new.resource.keys().cloned().collect();
@@ -122,25 +119,37 @@ pub(crate) async fn create_kept(
         email: columns.email,
         active: columns.active,
         role: new.role,
-        role_source: RoleSource::Local,
+        role_source: new.role_source,
         source: kept.source,
         folded: fold_resource(kind, &new.resource),
         resource: Value::Object(new.resource),
         version: 1,
         created_at: kept.created_at,
         updated_at: tx.now(),
+        deactivated_by: match (columns.active, kept.source) {
+            (true, _) => None,
+            (false, Source::Scim) => Some(DeactivatedBy::Directory),
+            (false, Source::Jit | Source::Invitation) => Some(off::whose_word(&tx.ctx().actor)),
+        },
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
     changes::note(tx, row.organization_id, ChangeKind::User, ChangeAction::Create, row.id, None).await?;
-    let usage = admins::count(tx, Held::NOTHING, Held::by(&row)).await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
-    Ok((row, usage))
+    Ok(row)
+}
+
+/// Takes the seats of a new user; answers the usage of `users`, if the user is active.
+///
+/// # Errors
+/// `quota.exceeded`, `billing.seat_blocked`.
+pub(crate) async fn take_seats(tx: &mut Tx, row: &user::Model) -> Result<Option<Usage>, Problem> {
+    admins::count(tx, Held::NOTHING, Held::by(row)).await
 }
 
 /// Refuses names and addresses that hold what nobody can see.
-fn fit(resource: &Map<String, Value>) -> Result<(), Problem> {
+pub(crate) fn fit(resource: &Map<String, Value>) -> Result<(), Problem> {
     match UserColumns::forbidden(resource) {
         Some((pointer, forbidden)) => {
             Err(Problem::invalid(pointer, forbidden.to_string()).dialect("invalidValue"))
@@ -176,7 +185,12 @@ pub async fn replace_user(
     let columns = UserColumns::of(&resource);
     let attributes = changed_names(before.resource.as_object(), &resource);
     let source = if tx.ctx().actor.kind == "scim_token" { Source::Scim } else { before.source };
-    if attributes.is_empty() && before.active == columns.active && before.source == source {
+    let deactivated_by = match columns.active {
+        true => None,
+        false => off::by_whose_word(Switch::of(&before), off::whose_word(&tx.ctx().actor)),
+    };
+    let same = (before.active, before.source, before.deactivated_by);
+    if attributes.is_empty() && same == (columns.active, source, deactivated_by) {
         tx.housekeeping();
         return Ok(before);
     }
@@ -211,6 +225,7 @@ pub async fn replace_user(
         resource: Value::Object(resource),
         version: before.version + 1,
         updated_at: tx.now(),
+        deactivated_by,
         ..before
     };
     tx.update(row.clone()).await.map_err(taken)?;
@@ -219,17 +234,28 @@ pub async fn replace_user(
     }
     changes::note(tx, row.organization_id, ChangeKind::User, action, row.id, Some(image)).await?;
     if action == ChangeAction::Deactivate {
+        people::leave(tx, &row, None).await?;
         sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
     }
+    if renamed && row.active {
+        let keys = people::addresses(&row);
+        people::forget_departed(tx, row.organization_id, &keys, row.external_id.as_deref()).await?;
+    }
     admins::count(tx, held, Held::by(&row)).await?;
+    tell(tx, &row, action, attributes);
+    Ok(row)
+}
+
+/// Records and tells how a user was changed.
+fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<String>) {
     match action {
         ChangeAction::Deactivate => {
             tx.record("user.deactivate", Target::new("user", row.id));
-            tx.emit(&Deactivated(facts(&row, attributes)));
+            tx.emit(&Deactivated(facts(row, attributes)));
         }
         ChangeAction::Reactivate => {
             tx.record("user.reactivate", Target::new("user", row.id));
-            tx.emit(&Reactivated(facts(&row, attributes)));
+            tx.emit(&Reactivated(facts(row, attributes)));
         }
         ChangeAction::Update
         | ChangeAction::Create
@@ -237,10 +263,9 @@ pub async fn replace_user(
         | ChangeAction::Add
         | ChangeAction::Remove => {
             tx.record("user.update", Target::new("user", row.id));
-            tx.emit(&Updated(facts(&row, attributes)));
+            tx.emit(&Updated(facts(row, attributes)));
         }
     }
-    Ok(row)
 }
 
 /// Switches a user, whose row is locked, on or off.
@@ -264,7 +289,8 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
     }
     sessions::end_all_of_user(tx, id, Ended::UserDeactivated).await?;
     let mut image = user_image(&row);
-    let identities = store::identities(tx, id).await?;
+    let identities = store::identities(tx, &row).await?;
+    people::leave(tx, &row, Some(&identities)).await?;
     let pairs = identities.into_iter().map(|one| serde_json::json!([one.issuer, one.subject]));
     if let Value::Object(image) = &mut image {
         image.insert("identities".to_owned(), pairs.collect());
@@ -291,33 +317,14 @@ pub async fn user_by_identity(
     issuer: &str,
     subject: &str,
 ) -> Result<Option<user::Model>, DbError> {
-    let Some(link) = store::find_identity(view, issuer, subject).await? else { return Ok(None) };
-    store::user(view, link.organization_id, link.user_id).await
-}
-
-/// The person whom the organization's own directory calls `subject`, if that person isn't linked to `issuer` yet. The
-/// directory belongs to the same tenant as the subject token, so it can name nobody else's users.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn person_by_external_id(
-    view: &View,
-    organization: Uuid,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<user::Model>, DbError> {
-    let found = store::user_by_external_id(view, organization, subject).await?;
-    match found.filter(|row| row.source == Source::Scim) {
-        Some(row) if !store::has_identity(view, row.id, issuer).await? => Ok(Some(row)),
-        _ => Ok(None),
-    }
+    store::by_identity(view, issuer, subject).await
 }
 
 /// Links a person to (issuer, subject).
 ///
 /// # Errors
 /// [`DbError::Conflict`] if the pair belongs to somebody.
-pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -> Result<(), DbError> {
+pub(crate) async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -> Result<(), DbError> {
     let link = identity::Model {
         tenant_id: tx.tenant(),
         issuer: issuer.to_owned(),
@@ -326,25 +333,28 @@ pub async fn link(tx: &mut Tx, row: &user::Model, issuer: &str, subject: &str) -
         user_id: row.id,
         created_at: tx.now(),
         last_seen_at: tx.now(),
+        sequence: None,
     };
     tx.insert(link).await?;
     tx.record("user.link", Target::new("user", row.id).with(serde_json::json!({"issuer": issuer})));
     Ok(())
 }
 
-/// Takes away every link to an issuer that is gone.
+/// Takes away every link to a connection that is gone, whichever provider was behind it.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn unlink_issuer(tx: &Tx, issuer: &str) -> Result<u64, DbError> {
-    tx.purge(tx.remove::<identity::Entity>().filter(identity::Column::Issuer.eq(issuer))).await
+pub async fn unlink_connection(tx: &Tx, connection: Uuid) -> Result<u64, DbError> {
+    let issuers = identity_core::issuers_of(connection);
+    let all = tx.remove::<identity::Entity>().filter(identity::Column::Issuer.starts_with(issuers));
+    tx.purge(all).await
 }
 
 /// Notes that a person came in as (issuer, subject).
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn seen(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbError> {
+pub(crate) async fn seen(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbError> {
     let change = tx
         .change::<identity::Entity>()
         .col_expr(identity::Column::LastSeenAt, sea_orm::sea_query::Expr::value(tx.now()))
@@ -366,6 +376,7 @@ pub(crate) async fn edit(
     if before.source == Source::Scim {
         return Err(Problem::new(Code::UserManaged));
     }
+    let before = if active == Some(false) { off::stays_off(tx, before).await? } else { before };
     let mut resource = before.resource.as_object().cloned().unwrap_or_default();
     if let Some(active) = active {
         resource.insert("active".to_owned(), active.into());

@@ -4,7 +4,7 @@ use entity::directory::{identity, user, user_email};
 use entity::tenancy::tenant;
 use identity_core::fold;
 use platform::{DbError, PlatformView, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QueryResult, QuerySelect, Select};
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Select};
 use uuid::Uuid;
 
 /// Identities of one user that are kept when the user is removed.
@@ -72,14 +72,6 @@ pub async fn user_by_email(
     }
 }
 
-pub(crate) async fn user_by_external_id(
-    view: &View,
-    organization: Uuid,
-    id: &str,
-) -> Result<Option<user::Model>, DbError> {
-    view.one(of_organization(view, organization).filter(user::Column::ExternalId.eq(id))).await
-}
-
 pub(crate) async fn find_identity(
     view: &View,
     issuer: &str,
@@ -89,18 +81,33 @@ pub(crate) async fn find_identity(
     view.one(select.filter(identity::Column::Subject.eq(subject))).await
 }
 
-pub(crate) async fn has_identity(view: &View, user: Uuid, issuer: &str) -> Result<bool, DbError> {
-    let select = view.select::<identity::Entity>().filter(identity::Column::UserId.eq(user));
-    Ok(view.one(select.filter(identity::Column::Issuer.eq(issuer))).await?.is_some())
+/// The person who comes in as (issuer, subject).
+pub(crate) async fn by_identity(
+    view: &View,
+    issuer: &str,
+    subject: &str,
+) -> Result<Option<user::Model>, DbError> {
+    let sql = "SELECT u.* FROM user_identity i \
+               JOIN directory_user u ON u.tenant_id = i.tenant_id AND u.organization_id = i.organization_id AND u.id = i.user_id \
+               WHERE i.tenant_id = $1 AND i.issuer = $2 AND i.subject = $3";
+    let rows = view.query(sql, vec![issuer.into(), subject.into()]).await?;
+    Ok(rows.first().map(|row| user::Model::from_query_result(row, "")).transpose()?)
 }
 
 /// The (issuer, subject) pairs of a user.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn identities(view: &View, user: Uuid) -> Result<Vec<identity::Model>, DbError> {
-    let select = view.select::<identity::Entity>().filter(identity::Column::UserId.eq(user));
-    view.all(select.limit(IDENTITIES_MAX)).await
+pub async fn identities(view: &View, of: &user::Model) -> Result<Vec<identity::Model>, DbError> {
+    let select = view.select::<identity::Entity>();
+    let select = select.filter(identity::Column::OrganizationId.eq(of.organization_id));
+    view.all(select.filter(identity::Column::UserId.eq(of.id)).limit(IDENTITIES_MAX)).await
+}
+
+/// Takes a link away.
+pub(crate) async fn unlink(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbError> {
+    let one = tx.remove::<identity::Entity>().filter(identity::Column::Issuer.eq(issuer));
+    tx.purge(one.filter(identity::Column::Subject.eq(subject))).await.map(drop)
 }
 
 /// Addresses of the tenant's admins, and of its owner.

@@ -174,6 +174,7 @@ impl NewTenant {
             suspended_by: None,
             billing_state: BillingState::Full,
             billing_customer: None,
+            identity_sequence: None,
         };
         Ok((row, json!({"quotas": self.quotas})))
     }

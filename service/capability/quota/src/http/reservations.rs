@@ -103,13 +103,8 @@ async fn create_reservation(
     Body(input): Body<ReservationInput>,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let tenant = match Uuid::try_parse(&input.tenant_id) {
-        Ok(id) => id,
-        Err(_) => {
-            let found = service.db.tenant_of(Lookup::TenantSlug(&input.tenant_id)).await?;
-            found.ok_or_else(|| Problem::new(Code::NotFound))?
-        }
-    };
+    let tenant = web::tenant_named(service, &input.tenant_id).await?;
+    let tenant = tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
     let lifetime = match input.lifetime_seconds {
         Some(seconds) => TimeDelta::seconds(seconds),
         None => {

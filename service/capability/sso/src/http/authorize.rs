@@ -284,6 +284,7 @@ async fn refuse(caller: &Caller, asked: &Authorization, problem: Problem) -> Res
 pub(super) fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
     Wishes {
         login_hint: parameters.get("login_hint").filter(|hint| hint.len() <= 254).cloned(),
+        invitation: None,
         prompt: ["login", "select_account"].into_iter().find(|one| asked.wants(one)).map(ToOwned::to_owned),
         max_age: asked.max_age,
     }

@@ -219,11 +219,13 @@ async fn create_connection(
         name,
         enabled: input.enabled.unwrap_or(true),
         issuer: made.issuer,
+        client_id: None,
         settings: made.settings,
         provider_at: made.provider.is_some().then_some(now),
         provider: made.provider,
         client_secret: sealed(&service, id, input.client_secret.as_ref())?,
         secret_expires_at: input.client_secret_expires_at,
+        proven_at: None,
         tested_at: None,
         warned_days: None,
         version: 1,
@@ -294,7 +296,12 @@ async fn update_connection(
         if made.provider != row.provider {
             row.provider_at = made.provider.as_ref().map(|_| tx.now());
         }
-        // Who the provider is must not change under the identities that it named.
+        if ops::is_another(row.issuer.as_ref(), made.issuer.as_ref()) {
+            require_secret(&row, &input)?;
+            // Another provider: nobody has come in by it yet, and whom the one before named proves it anew.
+            row.proven_at = None;
+            row.tested_at = None;
+        }
         row.issuer = made.issuer.or(row.issuer);
         row.settings = made.settings;
         row.provider = made.provider;
@@ -307,6 +314,17 @@ async fn update_connection(
     };
     let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(Tagged(changed.row.version, view(&service, changed)))
+}
+
+/// A secret is a provider's: it is never sent to another one.
+fn require_secret(row: &connection::Model, input: &ConnectionInput) -> Result<(), Problem> {
+    if row.client_secret.is_some() && input.client_secret.is_none() {
+        return Err(Problem::invalid(
+            "/clientSecret",
+            "is required with another issuer: secrets are a provider's own",
+        ));
+    }
+    Ok(())
 }
 
 async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Result<NoContent, Problem> {

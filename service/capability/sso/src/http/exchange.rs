@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use sessions::Keyring;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, FieldErrors, Input, Problem, Routes, Shared};
+use web::{Access, Body, Caller, Code, FieldErrors, Input, Problem, Routes, Service, Shared};
 
 use crate::model::return_to;
 use crate::ops::audience::{By, audience};
 use crate::ops::exchange::{self, Asked, Denied, Exchanged};
 use crate::ops::jwks::JwksCache;
 use crate::ops::sign_in::{self, SignIns};
-use crate::ops::subject;
+use crate::ops::subject::{self, Told};
 
 /// The token type of a JWT (RFC 8693, section 3).
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -44,6 +44,27 @@ pub(crate) struct ExchangeInput {
     audience: Option<String>,
     /// Where the browser goes on: a path, or a registered URI.
     return_to: Option<String>,
+    /// The tenant that is meant, by id or slug: the token must be of it.
+    tenant: Option<String>,
+    /// The organization of the tenant that is meant, by id or slug.
+    organization: Option<String>,
+    /// The connection whose provider signed the token.
+    connection: Option<Uuid>,
+}
+
+/// Whose a subject token is, as far as the caller says.
+pub(super) async fn told(
+    service: &Service,
+    (tenant, organization, connection): (Option<&String>, Option<&String>, Option<Uuid>),
+) -> Result<Told, Problem> {
+    let tenant = match tenant {
+        Some(name) => {
+            let found = web::tenant_named(service, name).await?;
+            Some(found.ok_or_else(|| Problem::new(Code::TenantUnknown))?)
+        }
+        None => None,
+    };
+    Ok(Told { tenant, organization: organization.cloned(), connection })
 }
 
 impl Input for ExchangeInput {
@@ -141,8 +162,9 @@ async fn attempt(
     keys: &Keyring,
 ) -> Result<Exchanged, Denied> {
     let (service, principal) = (&caller.service, caller.principal()?);
+    let told = told(service, (input.tenant.as_ref(), input.organization.as_ref(), input.connection)).await?;
     let identity = match &input.subject_token {
-        Some(token) => subject::verify(service, (cache, &sign_ins.providers), token).await?,
+        Some(token) => subject::verify(service, (cache, &sign_ins.providers), token, &told).await?,
         None => {
             // From anybody but a gateway these headers are air.
             let headers = request.headers();
@@ -164,7 +186,7 @@ async fn attempt(
     let audience = audience.ok_or_else(|| Problem::invalid("/audience", what));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
     let how = (service, &*sign_ins.makes);
-    exchange::exchange(how, keys, &caller.ctx, &identity, asked).await
+    exchange::exchange(how, keys, &caller.ctx, (&identity, &told), asked).await
 }
 
 fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {

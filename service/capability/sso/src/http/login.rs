@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
+use platform::crypto::sha256;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, Code, FormText, Problem, Service};
@@ -115,7 +116,11 @@ pub(super) async fn login_page(
             }
             wishes(kept, asked)
         }
-        None => Wishes { login_hint: hints.login.clone(), ..Wishes::default() },
+        None => Wishes {
+            login_hint: hints.login.clone(),
+            invitation: parameters.get("invitation").map(|token| sha256(token.as_bytes()).to_vec()),
+            ..Wishes::default()
+        },
     };
     go_on((&caller, &request, &shared), &hints, wishes, waited.as_ref()).await
 }

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Problem, Routes, Shared};
 
-use super::exchange::recorded;
+use super::exchange::{recorded, told as told_of};
 use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
 use crate::ops::audience::{By, audience, may_introspect};
 use crate::ops::exchange::{self, Asked};
@@ -91,6 +91,9 @@ pub(crate) struct TokenInput {
     subject_token: Option<String>,
     subject_token_type: Option<String>,
     audience: Option<String>,
+    tenant: Option<String>,
+    organization: Option<String>,
+    connection: Option<Uuid>,
     client_id: Option<String>,
     client_secret: Option<String>,
     client_assertion: Option<String>,
@@ -311,10 +314,12 @@ async fn token(
             let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let how = (service, &*sign_ins.makes);
             let attempt = async {
-                let identity = subject::verify(service, (&cache, &sign_ins.providers), &token)
+                let told = (input.tenant.as_ref(), input.organization.as_ref(), input.connection);
+                let told = told_of(service, told).await?;
+                let identity = subject::verify(service, (&cache, &sign_ins.providers), &token, &told)
                     .await
                     .map_err(|problem| problem.dialect("invalid_grant"))?;
-                exchange::exchange(how, &keys, &caller.ctx, &identity, asked).await
+                exchange::exchange(how, &keys, &caller.ctx, (&identity, &told), asked).await
             };
             let done = recorded(&caller, attempt.await).await?;
             Ok(answer(&json!({

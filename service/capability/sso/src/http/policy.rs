@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
+use directory::{SignInPolicy, sign_in_policy};
 use entity::sso::{domain, policy};
 use platform::{Tx, View};
 use policy_core::{Permission, Role};
@@ -14,8 +15,7 @@ use web::{
 };
 
 use crate::ops::domains;
-use crate::ops::policy::{self as ops, GroupRole, Policy};
-use crate::settings;
+use crate::ops::policy::{self as ops, GroupRole};
 
 const READ: Access = Access::Key(Permission::SignInRead);
 const WRITE: Access = Access::Key(Permission::SignInWrite);
@@ -96,7 +96,7 @@ impl Input for PolicyInput {
         let domains = self.allowed_domains.as_deref().unwrap_or_default();
         errors.require(domains.len() <= 200, "/allowedDomains", "at most 200");
         for (at, one) in domains.iter().enumerate() {
-            let fits = settings::domain_of(&format!("x@{one}")).is_some_and(|name| name.contains('.'));
+            let fits = identity_core::domain_of(&format!("x@{one}")).is_some_and(|name| name.contains('.'));
             errors.require(fits, &format!("/allowedDomains/{at}"), "must be a domain");
         }
         let mappings = self.group_roles.as_deref().unwrap_or_default();
@@ -131,16 +131,20 @@ pub(crate) struct PolicyView {
     updated_at: Option<DateTime<Utc>>,
 }
 
-impl From<Policy> for PolicyView {
-    fn from(policy: Policy) -> Self {
+fn group_roles(rules: Vec<(String, Role)>) -> Vec<GroupRole> {
+    rules.into_iter().map(|(group, role)| GroupRole { group, role: role.name().to_owned() }).collect()
+}
+
+impl From<SignInPolicy> for PolicyView {
+    fn from(policy: SignInPolicy) -> Self {
         Self {
             organization_id: policy.row.organization_id,
             enforced: policy.row.enforced,
             connection_id: policy.row.connection_id,
-            allowed_domains: policy.allowed_domains,
+            allowed_domains: policy.rules.allowed_domains,
             default_role: policy.row.default_role,
             jit_provisioning: policy.row.jit_provisioning,
-            group_roles: policy.group_roles,
+            group_roles: group_roles(policy.rules.group_roles),
             session_seconds: policy.row.session_seconds,
             idle_seconds: policy.row.idle_seconds,
             updated_at: (policy.row.version > 0).then_some(policy.row.updated_at),
@@ -152,7 +156,7 @@ async fn get_sso_policy(caller: TenantCaller, ids: Ids) -> Result<Tagged<PolicyV
     let name = ids.key("organization")?;
     let find = async |view: &View| {
         let organization = tenancy::organization_named(view, name).await?;
-        ops::policy(view, organization.id).await
+        Ok::<_, Problem>(sign_in_policy(view, organization.id).await?)
     };
     let policy = caller.read(find).await?;
     Ok(Tagged(policy.row.version, policy.into()))
@@ -172,22 +176,22 @@ async fn write(
         seen.require(before.row.version)?;
         let row = changed(before, &input, whole)?;
         ops::put(tx, row).await?;
-        ops::policy(tx, organization).await
+        Ok::<_, Problem>(sign_in_policy(tx, organization).await?)
     };
     let policy = caller.write(work).await?;
     Ok(Tagged(policy.row.version, policy.into()))
 }
 
-fn changed(before: Policy, input: &PolicyInput, whole: bool) -> Result<policy::Model, Problem> {
+fn changed(before: SignInPolicy, input: &PolicyInput, whole: bool) -> Result<policy::Model, Problem> {
     let row = before.row;
     let json = |value: serde_json::Result<serde_json::Value>| value.map_err(Problem::internal);
     let domains = |texts: &Vec<String>| -> Vec<String> {
-        texts.iter().filter_map(|text| settings::domain_of(&format!("x@{text}"))).collect()
+        texts.iter().filter_map(|text| identity_core::domain_of(&format!("x@{text}"))).collect()
     };
     let allowed = input.allowed_domains.as_ref().map(domains);
-    let allowed = allowed.unwrap_or(if whole { Vec::new() } else { before.allowed_domains });
+    let allowed = allowed.unwrap_or(if whole { Vec::new() } else { before.rules.allowed_domains });
     let groups = input.group_roles.clone();
-    let groups = groups.unwrap_or(if whole { Vec::new() } else { before.group_roles });
+    let groups = groups.unwrap_or(if whole { Vec::new() } else { group_roles(before.rules.group_roles) });
     let keep = |given: Option<Option<i64>>, had: Option<i64>| given.unwrap_or(if whole { None } else { had });
     let connection = input.connection_id.unwrap_or(if whole { None } else { row.connection_id });
     let usual = |had: String| if whole { "viewer".to_owned() } else { had };

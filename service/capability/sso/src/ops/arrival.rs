@@ -1,10 +1,12 @@
 //! How a sign-in ends: refused with a reason that is told and kept, or with the browser's session.
 
 use chrono::TimeDelta;
+use directory::{Admitted, Outcome};
 use entity::sessions::browser_session;
 use entity::sso::sign_in::Model;
 use entity::sso::states::Purpose;
 use entity::tenancy::tenant;
+use identity_core::Proof;
 use platform::tx::Event;
 use platform::{Ctx, Target, Tx, Work};
 use sea_orm::sea_query::Expr;
@@ -15,10 +17,9 @@ use sessions::NewBrowserSession;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::admission::{self, Admitted};
+use super::admission;
 use super::authorize::{self, Authorization, Continues};
-use super::connections::Connection;
-use super::policy;
+use super::connections::{self, Connection};
 use super::sign_in::{Step, locked, push};
 use super::status::{End, Status, end};
 use crate::refusal::{Reason, Refused};
@@ -64,16 +65,28 @@ impl From<Problem> for Failed {
     }
 }
 
+/// What stands in the way of somebody whose provider is believed: as a problem, and as the reason that the trace keeps.
+const ADMISSION: [(Code, Reason); 13] = [
+    (Code::UserDeactivated, Reason::UserDeactivated),
+    (Code::SsoDomainRefused, Reason::DomainRefused),
+    (Code::SsoNotProvisioned, Reason::NotProvisioned),
+    (Code::QuotaExceeded, Reason::QuotaExceeded),
+    (Code::SeatBlocked, Reason::SeatBlocked),
+    (Code::TenantSuspended, Reason::TenantNotActive),
+    (Code::ConnectionDisabled, Reason::ConnectionDisabled),
+    (Code::SsoEnforced, Reason::Enforced),
+    (Code::SubjectOther, Reason::SubjectOther),
+    (Code::LinkRequired, Reason::LinkRequired),
+    (Code::OrganizationOther, Reason::OrganizationOther),
+    (Code::UserExists, Reason::UserExists),
+    (Code::MailLimited, Reason::MailLimited),
+];
+
 /// The problem that a refusal is to the outside.
 pub(super) fn problem_of(refused: &Refused) -> Problem {
-    let code = match refused.reason.as_str() {
-        "sign_in.user_deactivated" => Code::UserDeactivated,
-        "sign_in.domain_refused" => Code::SsoDomainRefused,
-        "sign_in.not_provisioned" => Code::SsoNotProvisioned,
-        "sign_in.quota_exceeded" => Code::QuotaExceeded,
-        "sign_in.tenant_not_active" => Code::TenantSuspended,
-        "sign_in.connection_disabled" => Code::ConnectionDisabled,
-        "sign_in.enforced" => Code::SsoEnforced,
+    let reason = refused.reason.as_str();
+    let by_admission = ADMISSION.iter().find(|(_, one)| one.name() == reason).map(|(code, _)| *code);
+    let code = by_admission.unwrap_or(match reason {
         "sign_in.browser_other" => Code::SsoBrowserOther,
         "sign_in.state_unknown" => Code::SsoStateUnknown,
         "sign_in.proof_wrong" => Code::SsoProofWrong,
@@ -84,25 +97,19 @@ pub(super) fn problem_of(refused: &Refused) -> Problem {
         }
         "sign_in.internal" => Code::Internal,
         _ => Code::SsoRefused,
-    };
-    Problem::detailed(code, refused.how.clone()).fact("reason", refused.reason.as_str())
+    });
+    Problem::detailed(code, refused.how.clone()).fact("reason", reason)
 }
 
 /// The refusal behind a problem of admission.
 fn refused_by(problem: &Problem) -> Option<Refused> {
-    let reason = match problem.code {
+    let code = match problem.code {
         // The session that was just opened: the provider's own end of it is past.
         Code::AuthRequired => return Some(saml_core::Refusal::new(saml_core::Reason::Expired).into()),
-        Code::UserDeactivated => Reason::UserDeactivated,
-        Code::SsoDomainRefused => Reason::DomainRefused,
-        Code::SsoNotProvisioned => Reason::NotProvisioned,
-        Code::QuotaExceeded => Reason::QuotaExceeded,
-        Code::TenantSuspended | Code::TenantNotActive | Code::NotFound => Reason::TenantNotActive,
-        Code::ConnectionDisabled => Reason::ConnectionDisabled,
-        Code::SsoEnforced => Reason::Enforced,
-        _ => return None,
+        Code::TenantNotActive | Code::NotFound => Code::TenantSuspended,
+        code => code,
     };
-    let refused = Refused::new(reason);
+    let refused = Refused::new(ADMISSION.iter().find(|(one, _)| *one == code)?.1);
     Some(match problem.facts.get("domain").and_then(Value::as_str) {
         Some(domain) => refused.got(domain),
         None => refused,
@@ -191,10 +198,10 @@ pub(crate) enum Onward {
 fn outline(profile: &Profile) -> Value {
     json!({
         "subject": profile.subject.chars().count(),
-        "emailDomain": profile.email.as_deref().and_then(crate::settings::domain_of),
+        "emailDomain": profile.email.as_deref().and_then(identity_core::domain_of),
         "emailVerified": profile.email_verified,
         "name": profile.name.is_some(),
-        "groups": profile.groups.len(),
+        "groups": profile.groups.as_ref().map(Vec::len),
     })
 }
 
@@ -209,7 +216,7 @@ pub(crate) async fn complete(
 ) -> Result<Came, Failed> {
     let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
     let mut came = service.db.write(ctx, row.tenant_id, work).await;
-    if came.as_ref().is_err_and(|problem| matches!(problem.code, Code::Conflict | Code::UserExists)) {
+    if came.as_ref().is_err_and(|problem| directory::is_race(problem)) {
         // Two first sign-ins of one person at once: the other one made the user, who is found now.
         came = service.db.write(ctx, row.tenant_id, work).await;
     }
@@ -259,12 +266,25 @@ async fn settle(
             .col_expr(entity::sso::connection::Column::TestedAt, Expr::value(tx.now()))
             .filter(entity::sso::connection::Column::Id.eq(connection.row.id));
         tx.apply(change).await?;
+        connections::prove(tx, &connection.row).await?;
         tx.record("connection.test", Target::new("connection", connection.row.id));
         return Ok(Came::Tested(Box::new(profile.clone())));
     }
-    match admission::admit(tx, connection, profile).await? {
-        Admitted::User(user) => open_session(tx, service, row, &user, profile, agent).await,
-        Admitted::MustProve(user) => super::proof::ask(tx, service, row, &user, profile).await,
+    let proven = invited(tx, &row, profile).await?;
+    match admission::admit(tx, connection, profile, proven).await? {
+        Outcome::In(admitted) => {
+            connections::prove(tx, &connection.row).await?;
+            open_session(tx, service, row, &admitted, profile, agent).await
+        }
+        Outcome::MustProve(must) => super::proof::ask(tx, service, row, &must, profile).await,
+    }
+}
+
+/// What the person proved who was sent here with the token of their invitation: that they read the mail of its address.
+async fn invited(tx: &Tx, row: &Model, profile: &Profile) -> Result<Option<Proof>, Problem> {
+    match (&row.invitation_digest, &profile.email) {
+        (Some(digest), Some(email)) => Ok(directory::proof_of_token(tx, digest, email).await?),
+        _ => Ok(None),
     }
 }
 
@@ -272,11 +292,10 @@ pub(crate) async fn open_session(
     tx: &mut Tx,
     service: &Service,
     mut row: Model,
-    user: &entity::directory::user::Model,
+    Admitted { user, policy, .. }: &Admitted,
     profile: &Profile,
     agent: Option<String>,
 ) -> Result<Came, Problem> {
-    let policy = policy::policy(tx, user.organization_id).await?;
     let longest = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
     let mut expires_at = tx.now() + wanted.min(longest);

@@ -40,6 +40,10 @@ pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result
         };
         found.cloned().unwrap_or_default()
     };
+    let said = |mapped: &Option<String>, usual: &[&str]| match mapped {
+        Some(name) => accepted.attributes.contains_key(name),
+        None => usual.iter().any(|name| accepted.attributes.contains_key(*name)),
+    };
     let values = |mapped: &Option<String>, usual: &[&str]| -> Vec<String> {
         let all: BTreeSet<String> =
             exact(mapped, usual).iter().map(|value| value.trim().to_owned()).collect();
@@ -77,7 +81,8 @@ pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result
         email,
         email_verified: None,
         name: one(&mapping.display_name, &NAME)?,
-        groups: values(&mapping.groups, &GROUPS).into_iter().take(GROUPS_MAX).collect(),
+        groups: said(&mapping.groups, &GROUPS)
+            .then(|| values(&mapping.groups, &GROUPS).into_iter().take(GROUPS_MAX).collect()),
         upstream_sid: accepted.session_index.clone(),
         session_ends: accepted.session_not_on_or_after,
         logout: Some(name_id_text(&accepted.name_id, accepted.name_id_format.as_deref())),

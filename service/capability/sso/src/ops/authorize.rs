@@ -13,7 +13,6 @@ use url::Url;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::connections::identity_issuer;
 use super::parameters::Parameters;
 use super::policy;
 
@@ -213,7 +212,7 @@ pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> 
         return Err(Problem::new(Code::UserDeactivated));
     }
     if let Some(connection) = session.connection_id {
-        policy::still_holds(tx, session.organization_id, &identity_issuer(connection)).await?;
+        policy::still_holds(tx, session.organization_id, Some(connection)).await?;
     }
     let (code, digest) = one_time_secret(CODE_PREFIX);
     let row = authorization_code::Model {

@@ -53,22 +53,22 @@ pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> R
             .map(ToOwned::to_owned),
         email_verified,
         name: text(mapping.display_name.as_deref().unwrap_or("name")).map(ToOwned::to_owned),
-        groups: texts(groups),
+        groups: groups.and_then(texts),
         upstream_sid: text("sid").map(ToOwned::to_owned),
         session_ends: None,
         logout: None,
     })
 }
 
-fn texts(value: Option<&Value>) -> Vec<String> {
+/// `None`, which is no word about groups, for what is no list of texts: Entra leaves the claim out where there are too many.
+fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(|item| item.as_str().map(ToOwned::to_owned))
-            .take(crate::settings::GROUPS_MAX)
-            .collect(),
-        _ => Vec::new(),
+        Value::String(one) => Some(vec![one.clone()]),
+        Value::Array(list) => {
+            let texts = list.iter().filter_map(|item| item.as_str().map(ToOwned::to_owned));
+            Some(texts.take(crate::settings::GROUPS_MAX).collect())
+        }
+        _ => None,
     }
 }
 

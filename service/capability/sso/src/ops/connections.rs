@@ -6,11 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use entity::sso::states::ConnectionType;
 use entity::sso::{connection, connection_key};
+use identity_core::Source;
 use platform::db::Lookup;
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,9 +88,9 @@ impl Connection {
         Ok(Self { row, kind })
     }
 
-    /// What an identity of this connection's people is filed under: nobody else's issuer can be called so.
-    pub(crate) fn identity_issuer(&self) -> String {
-        identity_issuer(self.row.id)
+    /// Who vouches for its people.
+    pub(crate) fn source(&self) -> Source {
+        Source::Connection { id: self.row.id, provider: self.row.issuer.clone().unwrap_or_default() }
     }
 
     pub(crate) fn status(&self) -> ConnectionStatus {
@@ -109,14 +111,9 @@ impl Connection {
     }
 }
 
-/// The issuer under which identities of a connection are filed.
-pub(crate) fn identity_issuer(connection: Uuid) -> String {
-    format!("connection:{connection}")
-}
-
-/// The connection of an identity's issuer.
-pub(crate) fn connection_of_issuer(issuer: &str) -> Option<Uuid> {
-    Uuid::parse_str(issuer.strip_prefix("connection:")?).ok()
+/// Whether a connection is pointed at another provider than the one that was known. Who was not known yet is nobody else.
+pub(crate) fn is_another(before: Option<&String>, now: Option<&String>) -> bool {
+    matches!((before, now), (Some(before), Some(now)) if before != now)
 }
 
 /// The tenant of a connection.
@@ -155,7 +152,7 @@ pub(crate) async fn create(
     let there = there.filter(connection::Column::OrganizationId.eq(row.organization_id));
     room(tx, Rule::Connections, row.organization_id, there, CONNECTIONS_MAX).await?;
     let (id, organization_id) = (row.id, row.organization_id);
-    tx.insert(row).await?;
+    tx.insert(findable(row)?).await?;
     if let Some(key) = key {
         tx.insert(key).await?;
     }
@@ -165,9 +162,31 @@ pub(crate) async fn create(
     Ok(())
 }
 
+/// With the client id in the column by which an ID token finds it.
+fn findable(row: connection::Model) -> Result<connection::Model, Problem> {
+    let client_id = match Connection::of(row.clone())?.kind {
+        Kind::Oidc(settings) => Some(settings.client_id),
+        Kind::Saml(..) => None,
+    };
+    Ok(connection::Model { client_id, ..row })
+}
+
+/// Somebody came in by the connection: whoever made it speaks for its provider.
+pub(crate) async fn prove(tx: &Tx, row: &connection::Model) -> Result<(), DbError> {
+    if row.proven_at.is_some() {
+        return Ok(());
+    }
+    let change = tx
+        .change::<connection::Entity>()
+        .col_expr(connection::Column::ProvenAt, Expr::value(tx.now()))
+        .filter(connection::Column::Id.eq(row.id))
+        .filter(connection::Column::ProvenAt.is_null());
+    tx.apply(change).await.map(drop)
+}
+
 /// Writes a changed connection.
 pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connection, Problem> {
-    let row = connection::Model { version: row.version + 1, updated_at: tx.now(), ..row };
+    let row = findable(connection::Model { version: row.version + 1, updated_at: tx.now(), ..row })?;
     tx.update(row.clone()).await?;
     tx.record("connection.update", Target::new("connection", row.id));
     tx.emit(&ConnectionChanged {
@@ -189,7 +208,7 @@ pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Pr
     let removal = tx.remove::<connection::Entity>().filter(connection::Column::Id.eq(row.id));
     tx.purge(removal).await.map_err(in_use)?;
     quota::give_back(tx, "connections", 1).await?;
-    directory::unlink_issuer(tx, &identity_issuer(row.id)).await?;
+    directory::unlink_connection(tx, row.id).await?;
     tx.record("connection.delete", Target::new("connection", row.id));
     tx.emit(&ConnectionChanged {
         organization_id: row.organization_id,

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::connections::{self, Connection, ConnectionStatus};
+use super::domains;
 use super::parameters::Parameters;
-use super::{domains, policy};
 use crate::settings;
 
 /// Tenants that one request can have mail sent by.
@@ -39,7 +39,7 @@ impl Hints {
 
     /// The domains that are hinted at, the surer first.
     fn domains(&self) -> impl Iterator<Item = String> + '_ {
-        let by_login = self.login.as_deref().and_then(settings::domain_of);
+        let by_login = self.login.as_deref().and_then(identity_core::domain_of);
         self.domain.as_deref().and_then(settings::domain).into_iter().chain(by_login)
     }
 }
@@ -77,12 +77,7 @@ pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uu
         }
     };
     if let Some(name) = &hints.tenant {
-        let id = match Uuid::try_parse(name) {
-            Ok(id) if name.len() == 36 => Some(id),
-            _ if web::is_slug(name) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
-            _ => None,
-        };
-        agree(id.ok_or_else(not_found)?)?;
+        agree(web::tenant_named(service, name).await?.ok_or_else(not_found)?)?;
     }
     if let Some(text) = &hints.connection {
         let id = Uuid::try_parse(text).map_err(|_| not_found())?;
@@ -127,7 +122,7 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
     let all = connections::of_organization(view, organization).await?;
     let mut usable: Vec<Connection> =
         all.into_iter().filter(|one| one.status() == ConnectionStatus::Active).collect();
-    if let Some(only) = policy::policy(view, organization).await?.row.connection_id {
+    if let Some(only) = directory::sign_in_policy(view, organization).await?.row.connection_id {
         usable.retain(|one| one.row.id == only);
     }
     match usable.pop() {

@@ -187,7 +187,7 @@ pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
 
 /// Whether the tenant has proven the domain of this address.
 pub(crate) async fn owns(view: &View, email: &str) -> Result<bool, DbError> {
-    let Some(domain) = settings::domain_of(email) else { return Ok(false) };
+    let Some(domain) = identity_core::domain_of(email) else { return Ok(false) };
     Ok(organization_of(view, &domain).await?.is_some())
 }
 

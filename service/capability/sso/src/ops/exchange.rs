@@ -1,20 +1,21 @@
 //! An identity becomes a session and a token.
 
-use directory::{NewUser, Source};
+use std::cell::Cell;
+
+use directory::{Comer, FirstRuns, Made, Outcome};
 use entity::directory::user;
 use entity::sessions::session;
 use entity::tenancy::{organization, tenant};
+use identity_core::Source;
 use platform::{Ctx, Tx};
 use quota::Usage;
-use serde_json::{Map, Value, json};
 use sessions::{Keyring, Minted, NewSession, Signers, Subject, Unsigned};
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
-use super::admission::{self, Admitted};
+use super::admission;
 use super::sign_in::TenantMaker;
-use super::subject::{Identity, Named, Via};
-use super::{domains, policy};
+use super::subject::{Identity, Named, Told, Via};
 
 /// What a person gets.
 pub(crate) struct Exchanged {
@@ -51,7 +52,7 @@ pub(crate) async fn exchange(
     (service, makes): (&Service, &dyn TenantMaker),
     keys: &Keyring,
     ctx: &Ctx,
-    identity: &Identity,
+    (identity, told): (&Identity, &Told),
     asked: Result<Asked, Problem>,
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
@@ -66,19 +67,22 @@ pub(crate) async fn exchange(
         },
         Via::Connection(connection, _) => connection.row.tenant_id,
     };
-    let organization = match &identity.via {
+    let refuses = Cell::new(match &identity.via {
         Via::Connection(connection, _) => Some(connection.row.organization_id),
         Via::Tenant(_) => None,
-    };
-    let denied = |problem| Denied { tenant: Some(tenant), organization, problem };
+    });
+    let denied = |problem| Denied { tenant: Some(tenant), organization: refuses.get(), problem };
     let asked = asked.map_err(denied)?;
-    let work = async |tx: &mut Tx, signers: &Signers| sign_in(tx, (service, signers), identity, &asked).await;
+    if told.tenant.is_some_and(|named| named != tenant) {
+        let detail = "The subject token is of another tenant than the one that is named.";
+        return Err(denied(Problem::detailed(Code::TenantUnknown, detail)));
+    }
+    let work = async |tx: &mut Tx, signers: &Signers| {
+        sign_in(tx, (service, signers), (identity, told), (&asked, &refuses)).await
+    };
     let done = match keys.write_signed(service, ctx, tenant, &work).await {
-        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now. Its commit may
-        // have come between our two questions, who is linked and who has the name: then it looks like somebody else.
-        Err(problem) if matches!(problem.code, Code::Conflict | Code::UserExists | Code::LinkRequired) => {
-            keys.write_signed(service, ctx, tenant, &work).await
-        }
+        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
+        Err(problem) if directory::is_race(&problem) => keys.write_signed(service, ctx, tenant, &work).await,
         other => other,
     };
     done.map_err(denied)
@@ -110,25 +114,27 @@ pub(crate) fn subject(
 async fn sign_in(
     tx: &mut Tx,
     (service, signers): (&Service, &Signers),
-    identity: &Identity,
-    asked: &Asked,
+    (identity, told): (&Identity, &Told),
+    (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
 ) -> Result<Exchanged, Unsigned> {
     let tenant = tenancy::active(tx).await?;
-    let (user, usage) = match &identity.via {
-        Via::Connection(connection, profile) => match admission::admit(tx, connection, profile).await? {
-            Admitted::User(user) => (*user, None),
-            // There is no page here on which to prove anything.
-            Admitted::MustProve(_) => return Err(Problem::new(Code::LinkRequired).into()),
-        },
-        Via::Tenant(_) => match directory::user_by_identity(tx, &identity.issuer, &identity.subject).await? {
-            Some(user) => (user, None),
-            None => first_sign_in(tx, service, identity).await?,
-        },
+    let organization = meant(tx, identity, told).await?;
+    let outcome = match &identity.via {
+        Via::Connection(connection, profile) => admission::admit(tx, connection, profile, None).await,
+        Via::Tenant(_) => admit(tx, service, identity, organization).await,
     };
-    if !user.active {
-        return Err(Problem::new(Code::UserDeactivated).into());
-    }
-    policy::policy(tx, user.organization_id).await?.require(&identity.issuer)?;
+    let (user, usage) = match outcome {
+        Ok(Outcome::In(admitted)) => (admitted.user, admitted.usage),
+        // There is no page here on which to prove anything.
+        Ok(Outcome::MustProve(must)) => {
+            refuses.set(must.organization.or(refuses.get()));
+            return Err(Problem::new(Code::LinkRequired).into());
+        }
+        Err(directory::Denied { organization, problem }) => {
+            refuses.set(organization.or(refuses.get()));
+            return Err(problem.into());
+        }
+    };
     let organization = tenancy::organization(tx, user.organization_id).await?;
     let new = NewSession {
         organization: organization.id,
@@ -145,79 +151,49 @@ async fn sign_in(
     Ok(Exchanged { tenant, organization, user, refresh_token, access, usage })
 }
 
-/// Nobody is linked to this identity yet: the person whom the tenant's own directory calls by this subject, or a new one.
-/// An existing user is not found by e-mail, but where the tenant has proven the address' domain.
-async fn first_sign_in(
+/// The person of an identity that a registered issuer or the gateway vouches for.
+async fn admit(
     tx: &mut Tx,
     service: &Service,
     identity: &Identity,
-) -> Result<(user::Model, Option<Usage>), Problem> {
-    let organization = tenancy::organization_named(tx, "default").await?;
-    let known =
-        directory::person_by_external_id(tx, organization.id, &identity.issuer, &identity.subject).await?;
-    if let Some(user) = known {
-        if !user.active {
-            return Err(Problem::new(Code::UserDeactivated));
-        }
-        directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
-        return Ok((user, None));
-    }
-    let policy = policy::policy(tx, organization.id).await?;
-    policy.require(&identity.issuer)?;
-    if !policy.admits(identity.email.as_deref()) {
-        return Err(Problem::new(Code::SsoDomainRefused));
-    }
-    let name = identity.email.clone().unwrap_or_else(|| identity.subject.clone());
-    if let Some(same_name) = directory::user_by_name(tx, organization.id, &name).await? {
-        if !same_name.active {
-            return Err(Problem::new(Code::UserDeactivated));
-        }
-        // The tenant has proven that the address' domain is its own, and nobody says the address is unchecked: then it names
-        // the person. Without that proof, who can make an issuer assert an address would become its owner.
-        let email = identity.email.as_deref().unwrap_or_default();
-        let linked = !directory::identities_of(tx, same_name.id).await?.is_empty();
-        if identity.email_verified == Some(true) && !linked && domains::owns(tx, email).await? {
-            directory::link(tx, &same_name, &identity.issuer, &identity.subject).await?;
-            return Ok((same_name, None));
-        }
-        return Err(Problem::new(Code::LinkRequired));
-    }
-    if !policy.row.jit_provisioning {
-        return Err(Problem::new(Code::SsoNotProvisioned));
-    }
-    let mut resource: Map<String, Value> = Map::new();
-    resource.insert("userName".to_owned(), name.into());
-    resource.insert("active".to_owned(), true.into());
-    if let Some(name) = &identity.name {
-        resource.insert(
-            "displayName".to_owned(),
-            name.chars().filter(|c| !c.is_control()).take(200).collect::<String>().into(),
-        );
-    }
-    if let Some(email) = &identity.email {
-        resource.insert("emails".to_owned(), json!([{"value": email, "primary": true}]));
-    }
-    let role = identity.role.clone().unwrap_or_else(|| policy.row.default_role.clone());
-    // A tenant that was made by somebody's coming has nobody yet who could run it.
-    let role = if service.config.sso.exchange.auto_provision && nobody_is_there(tx).await? {
-        "admin".to_owned()
-    } else {
-        role
+    organization: Option<Uuid>,
+) -> Result<Outcome, directory::Denied> {
+    let runs = service.config.sso.exchange.auto_provision;
+    let comer = Comer {
+        subject: Some(&identity.subject),
+        address: identity.email.as_deref(),
+        verified: identity.email_verified,
+        organization,
+        role: identity.role,
+        first: if runs { FirstRuns::Yes } else { FirstRuns::No },
+        made: Made::Named(identity.name.as_deref()),
+        ..Comer::new(Source::Issuer(identity.issuer.clone()))
     };
-    let new = NewUser { organization: organization.id, resource, source: Source::Jit, role };
-    let (user, usage) = directory::create_user(tx, &directory::USERS, new).await?;
-    directory::link(tx, &user, &identity.issuer, &identity.subject).await?;
-    Ok((user, usage))
+    directory::admit(tx, comer).await
 }
 
-/// Whether the tenant has no user at all; asked under its lock, so that two who come at once are not both the first.
-async fn nobody_is_there(tx: &Tx) -> Result<bool, Problem> {
-    let is_empty = async || Ok::<_, Problem>(tx.one(tx.select::<user::Entity>()).await?.is_none());
-    if !is_empty().await? {
-        return Ok(false);
+/// The organization that the claims, the gateway, the caller and the connection name: one, or none.
+async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>, Problem> {
+    let mut meant = match &identity.via {
+        Via::Connection(connection, _) => Some(connection.row.organization_id),
+        Via::Tenant(_) => None,
+    };
+    for name in identity.organizations.iter().chain(&told.organization) {
+        let named = organization_named(tx, name).await?;
+        if meant.replace(named).is_some_and(|before| before != named) {
+            return Err(Problem::new(Code::OrganizationOther));
+        }
     }
-    tenancy::locked(tx).await?;
-    is_empty().await
+    Ok(meant)
+}
+
+/// An organization of the tenant's by its id or slug.
+async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Problem> {
+    match tenancy::organization_named(tx, name).await {
+        Ok(organization) => Ok(organization.id),
+        Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::OrganizationUnknown)),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.

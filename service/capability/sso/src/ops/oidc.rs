@@ -126,6 +126,8 @@ pub(crate) struct Wishes {
     pub(crate) login_hint: Option<String>,
     pub(crate) prompt: Option<String>,
     pub(crate) max_age: Option<i64>,
+    /// SHA-256 of the token of an invitation, with which whoever was invited was sent here.
+    pub(crate) invitation: Option<Vec<u8>>,
 }
 
 pub(super) fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + use<> {

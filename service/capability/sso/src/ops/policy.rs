@@ -1,9 +1,9 @@
 //! The sign-in policy of an organization: who may come in, by what, as what.
 
-use entity::sso::policy::{Column, Entity, Model};
+use directory::{SignInPolicy, sign_in_policy};
+use entity::sso::policy::Model;
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -11,7 +11,6 @@ use uuid::Uuid;
 use web::{Code, Problem};
 
 use super::connections::{self, Connection, ConnectionStatus};
-use crate::settings::domain_of;
 
 /// A group at the identity provider, and the role that it gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -22,69 +21,15 @@ pub(crate) struct GroupRole {
     pub(crate) role: String,
 }
 
-/// A policy as it is used.
-#[derive(Clone, Debug)]
-pub(crate) struct Policy {
-    pub(crate) row: Model,
-    pub(crate) allowed_domains: Vec<String>,
-    pub(crate) group_roles: Vec<GroupRole>,
-}
-
-impl Policy {
-    fn of(row: Model) -> Self {
-        let allowed_domains = serde_json::from_value(row.allowed_domains.clone()).unwrap_or_default();
-        let group_roles = serde_json::from_value(row.group_roles.clone()).unwrap_or_default();
-        Self { row, allowed_domains, group_roles }
+/// Whether people whom this connection vouches for may come in; `None`: no connection does.
+///
+/// # Errors
+/// `sso.enforced`.
+fn require(policy: &SignInPolicy, connection: Option<Uuid>) -> Result<(), Problem> {
+    if policy.rules.admits_connection(connection) {
+        return Ok(());
     }
-
-    /// Whether somebody with this address may come in. With a list, nobody without an address may.
-    pub(crate) fn admits(&self, email: Option<&str>) -> bool {
-        self.allowed_domains.is_empty()
-            || email.and_then(domain_of).is_some_and(|domain| self.allowed_domains.contains(&domain))
-    }
-
-    /// The role that the provider's groups give: of several, the one that the policy names first.
-    pub(crate) fn role(&self, groups: &[String]) -> Option<&str> {
-        let fits = |mapping: &&GroupRole| groups.contains(&mapping.group);
-        self.group_roles.iter().find(fits).map(|mapping| mapping.role.as_str())
-    }
-
-    /// Whether an identity of this issuer may come in: under enforcement only by the organization's own connections.
-    ///
-    /// # Errors
-    /// `sso.enforced`.
-    pub(crate) fn require(&self, issuer: &str) -> Result<(), Problem> {
-        if !self.row.enforced {
-            return Ok(());
-        }
-        let by = connections::connection_of_issuer(issuer);
-        let fits = match self.row.connection_id {
-            Some(only) => by == Some(only),
-            None => by.is_some(),
-        };
-        if fits { Ok(()) } else { Err(Problem::new(Code::SsoEnforced)) }
-    }
-}
-
-/// The organization's policy; what holds without one: anybody whom a connection vouches for, as a viewer.
-pub(crate) async fn policy(view: &View, organization: Uuid) -> Result<Policy, Problem> {
-    let found = view.one(view.select::<Entity>().filter(Column::OrganizationId.eq(organization))).await?;
-    let row = found.unwrap_or_else(|| Model {
-        tenant_id: view.tenant(),
-        organization_id: organization,
-        connection_id: None,
-        enforced: false,
-        allowed_domains: json!([]),
-        jit_provisioning: true,
-        default_role: "viewer".to_owned(),
-        group_roles: json!([]),
-        session_seconds: None,
-        idle_seconds: None,
-        version: 0,
-        created_at: view.now(),
-        updated_at: view.now(),
-    });
-    Ok(Policy::of(row))
+    Err(Problem::new(Code::SsoEnforced))
 }
 
 /// Whether people can come in: under enforcement by an active connection that the policy lets in.
@@ -96,9 +41,9 @@ fn has_way_in(policy: &Model, connections: &[Connection]) -> bool {
 }
 
 /// The policy, to be changed with nobody else beside.
-pub(crate) async fn locked(tx: &Tx, organization: Uuid) -> Result<Policy, Problem> {
+pub(crate) async fn locked(tx: &Tx, organization: Uuid) -> Result<SignInPolicy, Problem> {
     tx.exclusive(Rule::Connections, organization).await?;
-    policy(tx, organization).await
+    Ok(sign_in_policy(tx, organization).await?)
 }
 
 /// Changes the connections of an organization, and refuses what would leave it without a way in.
@@ -137,7 +82,7 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
     if !has_way_in(&row, &connections) {
         return Err(Problem::invalid("/enforced", "needs an active connection: nobody could sign in"));
     }
-    let before = policy(tx, row.organization_id).await?;
+    let before = sign_in_policy(tx, row.organization_id).await?;
     let made = before.row.version == 0;
     let created_at = before.row.created_at;
     let row = Model { version: before.row.version + 1, created_at, updated_at: tx.now(), ..row };
@@ -151,16 +96,30 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
     Ok(row)
 }
 
-/// Whether somebody whom this issuer vouched for may go on, under the policy and by the connection as they are now: both reach
-/// what began before they changed.
+/// Whether somebody whom this connection vouched for may go on (`None`: no connection did), under the policy and by the connection as
+/// they are now: both reach what began before they changed.
 ///
 /// # Errors
 /// `sso.enforced`, `connection.disabled`.
-pub(crate) async fn still_holds(view: &View, organization: Uuid, issuer: &str) -> Result<(), Problem> {
-    policy(view, organization).await?.require(issuer)?;
-    let Some(connection) = connections::connection_of_issuer(issuer) else { return Ok(()) };
+pub(crate) async fn still_holds(
+    view: &View,
+    organization: Uuid,
+    connection: Option<Uuid>,
+) -> Result<(), Problem> {
+    require(&sign_in_policy(view, organization).await?, connection)?;
+    match connection {
+        Some(connection) => enabled(view, connection).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The connection as it is now.
+///
+/// # Errors
+/// `connection.disabled` if nobody comes in by it any more.
+pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Problem> {
     match connections::find(view, connection).await {
-        Ok(connection) if connection.row.enabled => Ok(()),
+        Ok(connection) if connection.row.enabled => Ok(connection),
         Ok(_) => Err(Problem::new(Code::ConnectionDisabled)),
         Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::ConnectionDisabled)),
         Err(problem) => Err(problem),
@@ -172,5 +131,5 @@ pub(crate) async fn still_holds(view: &View, organization: Uuid, issuer: &str) -
 /// # Errors
 /// `internal`.
 pub async fn is_enforced(view: &View, organization: Uuid) -> Result<bool, Problem> {
-    Ok(policy(view, organization).await?.row.enforced)
+    Ok(sign_in_policy(view, organization).await?.row.enforced)
 }

@@ -2,13 +2,15 @@
 //! connection, this subject, this browser, and for nothing else.
 
 use chrono::TimeDelta;
-use entity::directory::user;
+use directory::{MustProve, Outcome};
 use entity::sso::sign_in::Model;
+use identity_core::Proof;
 use mail::NewMail;
 use platform::crypto::{random, same, sha256};
 use platform::rules::{Allowance, Rule};
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::json;
+use uuid::Uuid;
 use web::{Code, Problem, Service};
 
 use super::admission;
@@ -35,21 +37,31 @@ fn digest(row: &Model, code: &str) -> Vec<u8> {
     sha256(&[row.id.as_bytes().as_slice(), code.as_bytes()].concat()).to_vec()
 }
 
+fn account(proof: &Proof) -> Option<Uuid> {
+    match proof {
+        Proof::Account(user) => Some(*user),
+        Proof::Invitation(_) => None,
+    }
+}
+
+fn invitation(proof: &Proof) -> Option<Uuid> {
+    match proof {
+        Proof::Account(_) => None,
+        Proof::Invitation(invitation) => Some(*invitation),
+    }
+}
+
 /// Mails a code and waits for it.
 pub(crate) async fn ask(
     tx: &mut Tx,
     service: &Service,
     mut row: Model,
-    user: &user::Model,
+    MustProve { proof, address, .. }: &MustProve,
     profile: &Profile,
 ) -> Result<Came, Problem> {
-    let address =
-        user.email.clone().or_else(|| Some(user.user_name.clone()).filter(|name| web::is_email(name)));
-    // An account without an address has nowhere to be proven: its directory must link it.
-    let Some(address) = address else { return Err(Problem::new(Code::LinkRequired)) };
     // Somebody who signed in at the provider could have codes mailed without end, and guess at each.
     let allowance = Allowance::a_day(CODES_PER_DAY);
-    let key = directory::fold(&address);
+    let key = directory::fold(address);
     if !tx.spend(Rule::CodeMails, &key, allowance).await? {
         let refused = web::used_up(tx, (Rule::CodeMails, key), allowance, Code::MailLimited).await?;
         return Err(refused.fact("per", "recipient"));
@@ -58,7 +70,8 @@ pub(crate) async fn ask(
     let secrets = Secrets {
         profile: Some(profile.clone()),
         proof_digest: Some(digest(&row, &code)),
-        proof_user: Some(user.id),
+        proof_user: account(proof),
+        proof_invitation: invitation(proof),
         oidc: None,
     };
     row.secrets = sign_in::seal(service, row.id, &secrets)?;
@@ -70,15 +83,19 @@ pub(crate) async fn ask(
         ok: true,
         expected: None,
         got: None,
-        detail: Some(json!({"userId": user.id})),
+        detail: Some(json!({"userId": account(proof), "invitationId": invitation(proof)})),
     };
     sign_in::push(&mut row, step)?;
     let tenant = tenancy::get(tx).await?;
     let values = json!({"tenant": tenant.name, "code": code});
-    let mail = NewMail::new("account-proof", &address, row.id.to_string(), values);
+    let mail = NewMail::new("account-proof", address, row.id.to_string(), values);
     mail::enqueue(tx, service, mail).await?;
     let id = row.id;
-    tx.record("sign_in.ask_proof", Target::new("user", user.id).with(json!({"signInId": id})));
+    let target = match proof {
+        Proof::Account(user) => Target::new("user", user),
+        Proof::Invitation(invitation) => Target::new("invitation", invitation),
+    };
+    tx.record("sign_in.ask_proof", target.with(json!({"signInId": id})));
     tx.update(row).await?;
     Ok(Came::MustProve(id))
 }
@@ -123,9 +140,9 @@ pub(crate) async fn answer(
     let refused = |problem| Failed { code: Some(row.code.clone()), problem, refused: None };
     let row = count(service, ctx, row).await.map_err(refused)?;
     let secrets = sign_in::open(service, &row).map_err(refused)?;
-    let (Some(profile), Some(wanted), Some(user)) =
-        (secrets.profile, secrets.proof_digest, secrets.proof_user)
-    else {
+    let by_account = secrets.proof_user.map(Proof::Account);
+    let proof = by_account.or(secrets.proof_invitation.map(Proof::Invitation));
+    let (Some(profile), Some(wanted), Some(proof)) = (secrets.profile, secrets.proof_digest, proof) else {
         return Err(refused(Problem::internal("a proof without what it proves")));
     };
     let right = same(&digest(&row, code.trim()), &wanted);
@@ -138,8 +155,13 @@ pub(crate) async fn answer(
         if row.status != Status::Proving {
             return Err(Problem::new(Code::SsoStateUnknown));
         }
-        let user = admission::link_proven(tx, connection, user, &profile).await?;
-        arrival::open_session(tx, service, row, &user, &profile, agent.clone()).await.map(Some)
+        match admission::admit(tx, connection, &profile, Some(proof)).await? {
+            Outcome::In(admitted) => {
+                arrival::open_session(tx, service, row, &admitted, &profile, agent.clone()).await.map(Some)
+            }
+            // What was proven is not enough any more: the connection was pointed elsewhere meanwhile, or the account is another one.
+            Outcome::MustProve(..) => Err(Problem::new(Code::SsoStateUnknown)),
+        }
     };
     match service.db.write(ctx, row.tenant_id, work).await {
         Ok(Some(came)) => Ok(came),

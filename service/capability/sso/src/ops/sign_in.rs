@@ -89,7 +89,10 @@ pub(crate) struct Secrets {
     pub(crate) oidc: Option<OidcSecrets>,
     pub(crate) profile: Option<Profile>,
     pub(crate) proof_digest: Option<Vec<u8>>,
+    /// The account, or the invitation, that the code is about.
     pub(crate) proof_user: Option<Uuid>,
+    #[serde(default)]
+    pub(crate) proof_invitation: Option<Uuid>,
 }
 
 /// What begins a sign-in.
@@ -192,6 +195,7 @@ fn new_row(
         state_digest: sha256(state.as_bytes()).to_vec(),
         browser_digest: sha256(begin.browser.as_bytes()).to_vec(),
         secrets: Vec::new(),
+        invitation_digest: begin.wishes.invitation.clone(),
         continues: serde_json::to_value(&begin.continues).map_err(Problem::internal)?,
         steps: json!([]),
         reason: None,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use entity::sso::connection;
-use entity::sso::issuer::{Column, Entity, Model};
+use entity::sso::connection::{self, Column};
+use entity::sso::issuer::{self, Model};
 use entity::sso::states::{ConnectionType, ResolveBy};
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use jsonwebtoken::jwk::Jwk;
@@ -11,7 +11,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
 use platform::db::Lookup;
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use policy_core::Role;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 use web::{Code, Problem, Service};
@@ -148,7 +150,9 @@ pub(crate) struct Identity {
     pub(crate) email_verified: Option<bool>,
     pub(crate) name: Option<String>,
     /// The role that a new user gets, where whoever vouches may say.
-    pub(crate) role: Option<String>,
+    pub(crate) role: Option<Role>,
+    /// The organization of the tenant that is meant, by id or slug, as often as it was named.
+    pub(crate) organizations: Vec<String>,
 }
 
 fn refused(why: &str) -> Problem {
@@ -160,6 +164,7 @@ pub(crate) async fn verify(
     service: &Service,
     (cache, providers): (&JwksCache, &Providers),
     token: &str,
+    told: &Told,
 ) -> Result<Identity, Problem> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
@@ -170,8 +175,12 @@ pub(crate) async fn verify(
     }
     let claimed: SubjectClaims =
         sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
-    let Some(issuer) = registered(service, &claimed).await? else {
-        return of_connection(service, providers, token, &header, &claimed).await;
+    let registered = match told.connection {
+        Some(_) => None,
+        None => registered(service, &claimed).await?,
+    };
+    let Some(issuer) = registered else {
+        return of_connection(service, providers, token, (&header, &claimed), told).await;
     };
     let key = cache
         .key(service, &issuer, header.kid.as_deref())
@@ -186,6 +195,11 @@ pub(crate) async fn verify(
         email_verified: claims.flag("email_verified"),
         name: claims.name.clone(),
         role: None,
+        organizations: claims
+            .text(&service.config.sso.organization_claim)
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .collect(),
     })
 }
 
@@ -217,40 +231,54 @@ fn decoded(
     }
 }
 
-/// Connections of one issuer that are looked at.
-const CONNECTIONS_MAX: u64 = 200;
+/// What the caller says beside the subject token, or the gateway's word: whose it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// The tenant.
+    pub(crate) tenant: Option<Uuid>,
+    /// An organization of it, by id or slug.
+    pub(crate) organization: Option<String>,
+    /// One of its connections.
+    pub(crate) connection: Option<Uuid>,
+}
 
-/// An ID token that a customer's own provider signed for one of the connections. Where two connections would take it, whose
-/// tenant is meant can't be said, and guessing would let one tenant's people into another.
+/// An ID token that a customer's own provider signed for one of the connections. Whoever doesn't say which one it is has it found by
+/// issuer and client id. Of several that would take it, whose provider has answered comes first, then the oldest: what another tenant
+/// makes afterwards changes nothing.
 async fn of_connection(
     service: &Service,
     providers: &Providers,
     token: &str,
-    header: &Header,
-    claimed: &SubjectClaims,
+    (header, claimed): (&Header, &SubjectClaims),
+    told: &Told,
 ) -> Result<Identity, Problem> {
     let find = async |view: &PlatformView| {
-        let select = view.across::<connection::Entity>().filter(connection::Column::Issuer.eq(&claimed.iss));
-        let select = select.filter(connection::Column::Kind.eq(ConnectionType::Oidc)).limit(CONNECTIONS_MAX);
-        view.all(select).await
-    };
-    let rows = service.db.read_platform(find).await?;
-    if rows.is_empty() {
-        return Err(Problem::new(Code::IssuerUnknown));
-    }
-    let mut fitting = Vec::new();
-    for row in rows {
-        let connection = Connection::of(row)?;
-        if let Kind::Oidc(settings) = &connection.kind
-            && claimed.aud.list().contains(&settings.client_id)
-        {
-            fitting.push((settings.clone(), connection));
+        let mut select = view.across::<connection::Entity>().filter(Column::Issuer.eq(&claimed.iss));
+        select = select.filter(Column::Kind.eq(ConnectionType::Oidc));
+        select = select.filter(Column::ClientId.is_in(claimed.aud.list()));
+        if let Some(tenant) = told.tenant {
+            select = select.filter(Column::TenantId.eq(tenant));
         }
-    }
-    let (settings, connection) = match (fitting.pop(), fitting.pop()) {
-        (Some(one), None) => one,
-        (None, _) => return Err(refused("it is for another audience")),
-        _ => return Err(refused("several tenants have a connection that would take it")),
+        if let Some(id) = told.connection {
+            select = select.filter(Column::Id.eq(id));
+        }
+        let proven_first = Expr::col((connection::Entity, Column::ProvenAt)).is_null();
+        let select = select.order_by_asc(proven_first).order_by_asc(Column::CreatedAt);
+        view.one(select.order_by_asc(Column::Id)).await
+    };
+    let Some(row) = service.db.read_platform(find).await? else {
+        let known = async |view: &PlatformView| {
+            let select = view.across::<connection::Entity>().filter(Column::Issuer.eq(&claimed.iss));
+            view.one(select.filter(Column::Kind.eq(ConnectionType::Oidc))).await
+        };
+        return Err(match service.db.read_platform(known).await? {
+            Some(_) => refused("it is for another audience"),
+            None => Problem::new(Code::IssuerUnknown),
+        });
+    };
+    let connection = Connection::of(row)?;
+    let Kind::Oidc(settings) = connection.kind.clone() else {
+        return Err(Problem::internal("a connection of OIDC without its settings"));
     };
     if !connection.row.enabled {
         return Err(Problem::new(Code::ConnectionDisabled));
@@ -263,12 +291,13 @@ async fn of_connection(
     let claims = sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
     let profile = claims::profile(&settings, &claims).map_err(|refused| self::refused(&refused.how))?;
     Ok(Identity {
-        issuer: connection.identity_issuer(),
+        issuer: connection.source().issuer().unwrap_or_default(),
         subject: profile.subject.clone(),
         email: profile.email.clone(),
         email_verified: profile.email_verified,
         name: profile.name.clone(),
         role: None,
+        organizations: Vec::new(),
         via: Via::Connection(Box::new(connection), Box::new(profile)),
     })
 }
@@ -276,8 +305,8 @@ async fn of_connection(
 /// The registration that takes the token; `None` if its issuer isn't registered at all.
 async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Option<Model>, Problem> {
     let find = async |view: &PlatformView| {
-        let select =
-            view.platform::<Entity>().filter(Column::Issuer.eq(&claimed.iss)).limit(REGISTRATIONS_MAX);
+        let select = view.platform::<issuer::Entity>().filter(issuer::Column::Issuer.eq(&claimed.iss));
+        let select = select.limit(REGISTRATIONS_MAX);
         view.all(select).await
     };
     let rows = service.db.read_platform(find).await?;
@@ -314,16 +343,21 @@ pub(crate) fn asserted(
         return Err(Problem::invalid(&names.user_id, "must be a subject of up to 255 characters"));
     }
     let roles = read(&names.user_roles)?.unwrap_or_default();
-    let role =
-        roles.split(',').map(str::trim).find_map(policy_core::Role::parse).filter(|role| !role.is_platform());
+    let role = roles.split(',').map(str::trim).find_map(Role::parse).filter(|role| !role.is_platform());
     Ok(Some(Identity {
         via: Via::Tenant(Named::ExternalId(external_id)),
         issuer: "gateway".to_owned(),
         subject,
         email: read(&names.user_email)?.filter(|email| web::is_email(email)),
-        email_verified: None,
+        email_verified: match read(&names.email_verified)?.as_deref() {
+            None => None,
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            Some(_) => return Err(Problem::invalid(&names.email_verified, "must be true or false")),
+        },
         name: read(&names.user_name)?,
-        role: role.map(|role| role.name().to_owned()),
+        role,
+        organizations: read(&names.organization)?.into_iter().collect(),
     }))
 }
 

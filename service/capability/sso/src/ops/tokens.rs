@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::directory::user;
 use entity::sessions::session;
 use entity::sso::authorization_code;
+use identity_core::{connection_of, issuers_of};
 use platform::crypto::{same, sha256};
 use platform::db::Lookup;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
@@ -14,7 +15,7 @@ use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Signers, S
 use web::{Code, Problem, Service};
 
 use super::exchange::subject;
-use super::{connections, domains, policy};
+use super::{domains, policy};
 
 /// What the token endpoint hands out.
 pub(crate) struct Pair {
@@ -49,7 +50,9 @@ pub(crate) async fn refresh(
         let user = directory::user(tx, session.organization_id, session.user_id).await?;
         let user = user.filter(|user| user.active).ok_or_else(invalid)?;
         // What the policy says now counts, not what it said when the session began.
-        policy::still_holds(tx, session.organization_id, &session.issuer).await.map_err(|_| invalid())?;
+        policy::still_holds(tx, session.organization_id, connection_of(&session.issuer))
+            .await
+            .map_err(|_| invalid())?;
         let verified = email_verified(tx, &user).await?;
         let subject = subject(service, &tenant, &user, &session);
         let minting = Minting { session: *session, refresh_token, subject, user, nonce: None, verified };
@@ -185,7 +188,7 @@ async fn open_for(
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
     let user = directory::user(tx, row.organization_id, row.user_id).await?;
     let user = user.filter(|user| user.active).ok_or_else(invalid)?;
-    let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), connections::identity_issuer);
+    let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), issuers_of);
     let new = NewSession {
         organization: row.organization_id,
         user: row.user_id,
@@ -244,7 +247,9 @@ pub(crate) async fn introspect(
             let active = tenant.status == tenancy::Status::Active;
             let Some(session) = session.filter(|_| active) else { return Ok(false) };
             let user = directory::user(view, session.organization_id, session.user_id).await?;
-            let holds = policy::still_holds(view, session.organization_id, &session.issuer).await.is_ok();
+            let holds = policy::still_holds(view, session.organization_id, connection_of(&session.issuer))
+                .await
+                .is_ok();
             Ok::<_, Problem>(holds && user.is_some_and(|user| user.active))
         })
         .await;

@@ -2,7 +2,6 @@
 
 use actix_web::http::Method;
 use actix_web::web::Json;
-use platform::db::Lookup;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,13 +61,8 @@ async fn get_entitlements(
     Query(query): Query<EntitlementQuery>,
 ) -> Result<Json<Entitlements>, Problem> {
     let db = &caller.service.db;
-    let id = match Uuid::try_parse(&query.tenant) {
-        Ok(id) => id,
-        Err(_) => {
-            let found = db.tenant_of(Lookup::TenantSlug(&query.tenant)).await?;
-            found.ok_or_else(|| Problem::new(Code::NotFound))?
-        }
-    };
+    let id = web::tenant_named(&caller.service, &query.tenant).await?;
+    let id = id.ok_or_else(|| Problem::new(Code::NotFound))?;
     let read = async |view: &platform::View| {
         let tenant = ops::get(view).await?;
         let plan = ops::plan(view, &tenant.plan).await?;

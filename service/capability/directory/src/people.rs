@@ -1,0 +1,209 @@
+//! People: who comes, by whichever door, becomes a user of the tenant, or doesn't. [`identity_core::decide`] decides; here what is
+//! known is loaded, under [`Rule::People`], and what was decided is done, in one transaction.
+
+mod apply;
+mod departed;
+pub(crate) mod invitations;
+mod load;
+mod persons;
+pub(crate) mod policy;
+
+use entity::directory::user;
+use identity_core::{Decision, Facts, Grant, Groups, Proof, Reason, Source, decide};
+use platform::Tx;
+use policy_core::Role;
+use quota::Usage;
+use scim_core::schema::ResourceType;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use web::{Code, Problem};
+
+pub use departed::{DEPARTED_DAYS, address_of, forget_departed};
+pub(crate) use departed::{addresses, leave};
+pub use invitations::{InvitationFacts, accept_invitation, proof_of_token, revoke_invitation};
+pub use policy::{SignInPolicy, sign_in_policy};
+
+/// Whether whoever comes first to a tenant that their coming made runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstRuns {
+    /// They do (`sso.exchange.auto_provision`).
+    Yes,
+    /// Nobody does by coming first.
+    No,
+}
+
+/// What a new user is made of.
+#[derive(Debug)]
+pub enum Made<'a> {
+    /// A name, perhaps, and the address.
+    Named(Option<&'a str>),
+    /// What the directory sent.
+    Pushed(&'a ResourceType, Map<String, Value>),
+}
+
+/// Somebody who comes, as a door states it.
+#[derive(Debug)]
+pub struct Comer<'a> {
+    /// Who vouches for them.
+    pub source: Source,
+    /// Who they are there.
+    pub subject: Option<&'a str>,
+    /// Their address, as it was said.
+    pub address: Option<&'a str>,
+    /// Whether the source says that it checked the address; `None`: it doesn't say.
+    pub verified: Option<bool>,
+    /// What they proved by a mailed code.
+    pub proven: Option<Proof>,
+    /// Their groups there.
+    pub groups: Groups,
+    /// The organization that is meant, if one is.
+    pub organization: Option<Uuid>,
+    /// What a new user is, where the source may say.
+    pub role: Option<Role>,
+    /// What an admin gave.
+    pub grant: Option<Grant>,
+    /// Whether they run the tenant if they are the first.
+    pub first: FirstRuns,
+    /// What a new user is made of.
+    pub made: Made<'a>,
+}
+
+impl<'a> Comer<'a> {
+    /// Somebody of whom nothing else is said.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            subject: None,
+            address: None,
+            verified: None,
+            proven: None,
+            groups: Groups::NotSaid,
+            organization: None,
+            role: None,
+            grant: None,
+            first: FirstRuns::No,
+            made: Made::Named(None),
+        }
+    }
+}
+
+/// Somebody who is in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Who.
+    pub user: user::Model,
+    /// The policy of their organization.
+    pub policy: SignInPolicy,
+    /// Of the quota `users`, where they took one.
+    pub usage: Option<Usage>,
+}
+
+/// What came of somebody's coming.
+#[derive(Debug)]
+pub enum Outcome {
+    /// They are in.
+    In(Box<Admitted>),
+    /// They must prove something first.
+    MustProve(MustProve),
+}
+
+/// What somebody must prove, by a code that is mailed.
+#[derive(Debug)]
+pub struct MustProve {
+    /// That this is theirs.
+    pub proof: Proof,
+    /// Where the code goes.
+    pub address: String,
+    /// The organization that asks, as far as one was found.
+    pub organization: Option<Uuid>,
+}
+
+/// Somebody who is not let in.
+#[derive(Debug)]
+pub struct Denied {
+    /// The organization that refused, as far as one was found.
+    pub organization: Option<Uuid>,
+    /// Why.
+    pub problem: Problem,
+}
+
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self { organization: None, problem }
+    }
+}
+
+impl From<platform::DbError> for Denied {
+    fn from(error: platform::DbError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        denied.problem
+    }
+}
+
+/// Lets somebody in, or says what stands in the way.
+///
+/// # Errors
+/// [`Denied`], with a problem for each [`Reason`]; `quota.exceeded`, `billing.seat_blocked`.
+pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, Denied> {
+    let loaded = load::load(tx, &comer).await?;
+    let decision = decide(&loaded.facts);
+    let organization = organization_of(&loaded.facts, &decision);
+    let denied = |problem| Denied { organization, problem };
+    match decision {
+        Decision::Refused(reason) => Err(denied(problem(reason, &loaded.facts))),
+        Decision::MustProve(proof) => {
+            let address =
+                loaded.address_of(&proof).ok_or_else(|| denied(Problem::new(Code::LinkRequired)))?;
+            Ok(Outcome::MustProve(MustProve { proof, address, organization }))
+        }
+        decision => {
+            let done = apply::apply(tx, loaded, comer, decision).await;
+            done.map(|admitted| Outcome::In(Box::new(admitted))).map_err(denied)
+        }
+    }
+}
+
+fn organization_of(facts: &Facts, decision: &Decision) -> Option<Uuid> {
+    let of_user = |user: &Uuid| {
+        facts.known.people.iter().find(|person| person.id == *user).map(|person| person.organization)
+    };
+    match decision {
+        Decision::Known { user, .. } | Decision::Linked { user, .. } => of_user(user),
+        Decision::MustProve(Proof::Account(user)) => of_user(user),
+        Decision::Created { organization, .. } => Some(*organization),
+        Decision::MustProve(Proof::Invitation(_)) | Decision::Refused(_) => {
+            let found = facts.known.people.first().map(|person| person.organization);
+            facts.claim.organization.or(found).or_else(|| facts.known.departed.first().copied())
+        }
+    }
+}
+
+/// What a reason is to the outside.
+fn problem(reason: Reason, facts: &Facts) -> Problem {
+    match reason {
+        Reason::Deactivated => Problem::new(Code::UserDeactivated),
+        Reason::Departed => {
+            let detail = "The organization's directory removed this person; it can bring them back, or an admin can invite them.";
+            Problem::detailed(Code::UserDeactivated, detail)
+        }
+        Reason::OtherSubject => Problem::new(Code::SubjectOther),
+        Reason::Enforced => Problem::new(Code::SsoEnforced),
+        Reason::DomainRefused => {
+            Problem::new(Code::SsoDomainRefused).fact("domain", facts.claim.domain.clone())
+        }
+        Reason::NotProvisioned => Problem::new(Code::SsoNotProvisioned),
+        Reason::Ambiguous => Problem::new(Code::LinkRequired),
+        Reason::OtherOrganization => Problem::new(Code::OrganizationOther),
+    }
+}
+
+/// Whether a refusal may only mean that somebody else made the same person, or used up the same invitation, a moment before: whoever
+/// asks again finds them.
+pub fn is_race(refused: &Problem) -> bool {
+    matches!(refused.code, Code::Conflict | Code::UserExists)
+}

@@ -1,0 +1,245 @@
+//! What was decided is done. Rows are taken in one order: users, the invitation, reservations, quotas.
+
+use entity::directory::states::{RoleSource, Source as MadeBy};
+use entity::directory::user;
+use identity_core::{Decision, Given, Invitation, Proof, RoleFrom, Source, connection_of, fold};
+use platform::crypto::{hex, sha256};
+use platform::{Tx, ids};
+use quota::Usage;
+use scim_core::schema::{ResourceType, USERS};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use super::load::{self, Loaded};
+use super::{Admitted, Comer, Made, invitations, policy};
+use crate::ops::expected::forget_expected;
+use crate::ops::roles;
+use crate::ops::users::{self, Kept, NewUser};
+use crate::store::users as store;
+
+/// Characters of a name that are stored.
+const NAME_MAX: usize = 200;
+
+pub(super) async fn apply(
+    tx: &mut Tx,
+    mut loaded: Loaded,
+    comer: Comer<'_>,
+    decision: Decision,
+) -> Result<Admitted, Problem> {
+    if comer.proven.is_some_and(|proof| !proves(&proof, &decision)) {
+        // Something else was proven than what they would be given now.
+        return Err(Problem::new(Code::SsoStateUnknown));
+    }
+    let (user, usage) = match decision {
+        Decision::Known { user, role } => {
+            let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
+            (known(tx, row, role, &comer).await?, None)
+        }
+        Decision::Linked { user, role, invitation } => {
+            let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
+            (linked(tx, &row, (role, invitation), &comer).await?, None)
+        }
+        Decision::Created { organization, role, invitation } => {
+            created(tx, &loaded, comer, (organization, role, invitation)).await?
+        }
+        Decision::MustProve(_) | Decision::Refused(_) => {
+            return Err(Problem::internal("a decision that lets nobody in"));
+        }
+    };
+    let organization = user.organization_id;
+    let policy = loaded.policies.remove(&organization);
+    let policy = policy.unwrap_or_else(|| policy::default_policy(tx, organization));
+    Ok(Admitted { user, policy, usage })
+}
+
+fn proves(proof: &Proof, decision: &Decision) -> bool {
+    match (proof, decision) {
+        (Proof::Account(proven), Decision::Known { user, .. } | Decision::Linked { user, .. }) => {
+            proven == user
+        }
+        (Proof::Invitation(_), Decision::Known { .. }) => true,
+        (
+            Proof::Invitation(proven),
+            Decision::Linked { invitation, .. } | Decision::Created { invitation, .. },
+        ) => *invitation == Invitation::Accepted(*proven),
+        _ => false,
+    }
+}
+
+/// Who comes again.
+async fn known(
+    tx: &mut Tx,
+    row: user::Model,
+    role: Option<Given>,
+    comer: &Comer<'_>,
+) -> Result<user::Model, Problem> {
+    if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
+        (&comer.source, comer.source.issuer(), comer.subject)
+    {
+        users::seen(tx, &issuer, subject).await?;
+    }
+    match role {
+        None => Ok(row),
+        Some(given) => {
+            let locked = locked(tx, &row).await?;
+            give(tx, locked, given).await
+        }
+    }
+}
+
+/// The user, with nobody else beside: still there, and still active.
+async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Problem> {
+    let found = store::user_locked(tx, row.organization_id, row.id).await?;
+    found.filter(|row| row.active).ok_or_else(|| Problem::new(Code::UserDeactivated))
+}
+
+async fn give(tx: &mut Tx, row: user::Model, given: Given) -> Result<user::Model, Problem> {
+    // A group of the directory gave one since: it stays the group's.
+    if row.role_source == RoleSource::Group {
+        return Ok(row);
+    }
+    roles::give(tx, row, given.role.name(), source_of(given)).await
+}
+
+fn source_of(given: Given) -> RoleSource {
+    match given.from {
+        RoleFrom::Local => RoleSource::Local,
+        RoleFrom::Directory => RoleSource::Group,
+        RoleFrom::SignIn => RoleSource::SignIn,
+    }
+}
+
+/// Who comes for the first time by this source, and was there before.
+async fn linked(
+    tx: &mut Tx,
+    row: &user::Model,
+    (role, invitation): (Option<Given>, Invitation),
+    comer: &Comer<'_>,
+) -> Result<user::Model, Problem> {
+    let row = locked(tx, row).await?;
+    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
+        if let Source::Connection { id, .. } = &comer.source {
+            unlink_before(tx, &row, *id, &issuer).await?;
+        }
+        users::link(tx, &row, &issuer, subject).await?;
+    }
+    consume(tx, invitation, row.id, comer).await?;
+    match role {
+        Some(given) => give(tx, row, given).await,
+        None => Ok(row),
+    }
+}
+
+/// What the connection's provider before called somebody names them no more.
+async fn unlink_before(tx: &Tx, row: &user::Model, connection: Uuid, issuer: &str) -> Result<(), Problem> {
+    for one in store::identities(tx, row).await? {
+        if one.issuer != issuer && connection_of(&one.issuer) == Some(connection) {
+            store::unlink(tx, &one.issuer, &one.subject).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The invitation ends, and its seat is free for who comes.
+async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<'_>) -> Result<(), Problem> {
+    match invitation {
+        Invitation::None => Ok(()),
+        Invitation::SeatOnly(id) => forget_expected(tx, id).await,
+        Invitation::Accepted(id) => {
+            let row = invitations::open(tx, id).await.map_err(|gone| match comer.grant {
+                Some(_) => gone,
+                // It was there a moment ago: whoever asked asks again, and is decided about without it.
+                None => Problem::new(Code::Conflict),
+            })?;
+            match comer.grant {
+                Some(_) => invitations::accept_invitation(tx, row, Some(user)).await.map(drop)?,
+                None => invitations::accept_at_door(tx, row, user).await?,
+            }
+            forget_expected(tx, id).await
+        }
+    }
+}
+
+async fn created(
+    tx: &mut Tx,
+    loaded: &Loaded,
+    comer: Comer<'_>,
+    (organization, given, invitation): (Uuid, Given, Invitation),
+) -> Result<(user::Model, Option<Usage>), Problem> {
+    let keys = load::keys(&comer);
+    if loaded.facts.known.departed.contains(&organization) {
+        super::forget_departed(tx, organization, &keys, comer.subject).await?;
+    }
+    let source = match (&comer.source, invitation) {
+        (Source::Directory, _) => MadeBy::Scim,
+        (Source::Invitation | Source::Approval, _) | (_, Invitation::Accepted(_)) => MadeBy::Invitation,
+        _ => MadeBy::Jit,
+    };
+    let minimal: Map<String, Value>;
+    let (kind, resource): (&ResourceType, Map<String, Value>) = match &comer.made {
+        Made::Pushed(kind, resource) => (kind, resource.clone()),
+        Made::Named(name) => {
+            minimal = named(tx, organization, &comer, *name).await?;
+            (&USERS, minimal)
+        }
+    };
+    users::fit(&resource)?;
+    let new =
+        NewUser { organization, resource, role: given.role.name().to_owned(), role_source: source_of(given) };
+    let kept = Kept { id: ids::new(), created_at: tx.now(), source };
+    let row = users::insert_user(tx, kind, new, kept).await?;
+    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
+        users::link(tx, &row, &issuer, subject).await?;
+    }
+    if row.active {
+        consume(tx, invitation, row.id, &comer).await?;
+    } else {
+        super::leave(tx, &row, None).await?;
+    }
+    let usage = users::take_seats(tx, &row).await?;
+    Ok((row, usage))
+}
+
+/// The attributes of somebody of whom only a name and an address are known.
+async fn named(
+    tx: &Tx,
+    organization: Uuid,
+    comer: &Comer<'_>,
+    name: Option<&str>,
+) -> Result<Map<String, Value>, Problem> {
+    let mut resource: Map<String, Value> = Map::new();
+    let user_name = match comer.address {
+        Some(address) => address.to_owned(),
+        None => name_of_subject(tx, organization, comer).await?,
+    };
+    resource.insert("userName".to_owned(), user_name.into());
+    resource.insert("active".to_owned(), true.into());
+    if let Some(name) = name {
+        resource.insert("displayName".to_owned(), shown(name).into());
+    }
+    if let Some(address) = comer.address {
+        resource.insert("emails".to_owned(), json!([{"value": address, "primary": true}]));
+    }
+    Ok(resource)
+}
+
+/// A name as it is stored and shown.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect()
+}
+
+/// A user name for whom only a subject is known. Subjects that differ are two people, though their names be one without case; the same
+/// subject makes the same name at each attempt.
+async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, Problem> {
+    let subject = comer.subject.unwrap_or_default();
+    let fits = identity_core::check(subject).is_ok();
+    if fits && store::user_by_name(tx, organization, subject).await?.is_none() {
+        return Ok(subject.to_owned());
+    }
+    let whole = format!("{}\n{subject}", comer.source.issuer().unwrap_or_default());
+    let mark: String = hex(&sha256(whole.as_bytes())).chars().take(8).collect();
+    let readable = if fits { subject } else { "person" };
+    debug_assert!(!fold(readable).is_empty());
+    Ok(format!("{readable} {mark}"))
+}

@@ -1,0 +1,150 @@
+//! What the decision about people does to an invitation: it ends, accepted or revoked, with its seat given on or free.
+
+use entity::invitations::invitation::{Column, Entity, Model};
+use entity::invitations::states::{InvitationKind, InvitationStatus};
+use identity_core::{Proof, fold};
+use platform::tx::Event;
+use platform::{DbError, Target, Tx, Work};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Code, Problem};
+
+use crate::ops::expected::forget_expected;
+
+/// What is told of an invitation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationFacts<'a> {
+    invitation_id: Uuid,
+    organization_id: Uuid,
+    email: &'a str,
+    role: &'a str,
+}
+
+impl<'a> InvitationFacts<'a> {
+    /// Of this one.
+    pub fn of(row: &'a Model) -> Self {
+        Self {
+            invitation_id: row.id,
+            organization_id: row.organization_id,
+            email: &row.email,
+            role: &row.role,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Accepted<'a>(InvitationFacts<'a>);
+impl Event for Accepted<'_> {
+    const TYPE: &'static str = "invitation.accepted";
+}
+
+/// Somebody who was invited came in by another door than the mailed token.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Arrived {
+    user_id: Uuid,
+    organization_id: Uuid,
+    invitation_id: Uuid,
+}
+impl Event for Arrived {
+    const TYPE: &'static str = "user.arrived";
+}
+
+/// Marks an invitation as accepted by somebody who came by another door than its token.
+pub(super) async fn accept_at_door(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Problem> {
+    let row = accept_invitation(tx, row, Some(user)).await?;
+    tx.emit(&Arrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Revoked<'a>(InvitationFacts<'a>);
+impl Event for Revoked<'_> {
+    const TYPE: &'static str = "invitation.revoked";
+}
+
+/// The invitation, locked, if it can be accepted now.
+///
+/// # Errors
+/// `invitation.gone`.
+pub(super) async fn open(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+    let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
+    let open = |row: &Model| row.status == InvitationStatus::Pending && row.expires_at > tx.now();
+    found.filter(open).ok_or_else(|| Problem::new(Code::InvitationGone))
+}
+
+/// What somebody proves who shows the token of a pending invitation of this address.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn proof_of_token(tx: &Tx, digest: &[u8], address: &str) -> Result<Option<Proof>, DbError> {
+    let pending = tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()));
+    let pending = pending.filter(Column::Status.eq(InvitationStatus::Pending)).filter(Column::Kind.eq(KIND));
+    let found = tx.one(pending.filter(Column::ExpiresAt.gt(tx.now()))).await?;
+    Ok(found.filter(|row| row.email_key == fold(address)).map(|row| Proof::Invitation(row.id)))
+}
+
+/// Marks an invitation, which is locked, as accepted. Its seat is given on by who makes or raises the user.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> Result<Model, Problem> {
+    let row = Model {
+        status: InvitationStatus::Accepted,
+        accepted_at: Some(tx.now()),
+        user_id: user,
+        version: row.version + 1,
+        updated_at: tx.now(),
+        ..row
+    };
+    tx.update(row.clone()).await?;
+    tx.record("invitation.accept", Target::new("invitation", row.id));
+    tx.emit(&Accepted(InvitationFacts::of(&row)));
+    Ok(row)
+}
+
+/// Ends an invitation that nobody may accept any more; its seat is free.
+///
+/// # Errors
+/// [`platform::DbError`].
+pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str>) -> Result<(), Problem> {
+    let row = Model {
+        status: InvitationStatus::Revoked,
+        revoked_at: Some(tx.now()),
+        version: row.version + 1,
+        updated_at: tx.now(),
+        ..row
+    };
+    forget_expected(tx, row.id).await?;
+    tx.update(row.clone()).await?;
+    let target = Target::new("invitation", row.id);
+    tx.record("invitation.revoke", why.map_or(target.clone(), |why| target.with(json!({"why": why}))));
+    tx.emit(&Revoked(InvitationFacts::of(&row)));
+    Ok(())
+}
+
+/// Pending invitations of one person that end with one word of their directory; an address has one in each organization.
+pub(super) const ENDED_MAX: u64 = 100;
+
+/// The directory's word ends the invitations of whom it removes, in every organization of the tenant.
+pub(super) async fn end_all(tx: &mut Tx, keys: &[String]) -> Result<(), Problem> {
+    let pending = tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending));
+    let pending = pending.filter(Column::EmailKey.is_in(keys)).limit(ENDED_MAX);
+    for row in tx.lock_rows(pending, Column::Id).await? {
+        revoke_invitation(tx, row, Some("directory")).await?;
+    }
+    Ok(())
+}
+
+/// Whether an invitation is one that holds a seat and is anybody's to consume who proves its address.
+pub(super) const KIND: InvitationKind = InvitationKind::Personal;
+
+/// Whether somebody is invited who will run the tenant.
+pub(super) async fn admin_is_expected(tx: &Tx) -> Result<bool, Problem> {
+    let pending = tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending));
+    let pending = pending.filter(Column::Role.eq(policy_core::Role::Admin.name()));
+    Ok(tx.one(pending.filter(Column::ExpiresAt.gt(tx.now()))).await?.is_some())
+}

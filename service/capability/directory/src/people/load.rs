@@ -1,0 +1,360 @@
+//! What is known of somebody who comes: read under [`Rule::People`], so that of two doors that make the same person one waits and
+//! finds whom the other made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::directory::states::DepartedKind;
+use entity::directory::user;
+use entity::sso::{connection, domain};
+use entity::tenancy::organization;
+use identity_core::{
+    Claim, DomainOf, Facts, First, Found, Home, Known, Pending, Proof, Source, Vouched, domain_of, fold,
+    issuers_of, vouched,
+};
+use platform::rules::Rule;
+use platform::{DbError, Tx, View};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Value};
+use uuid::Uuid;
+use web::Problem;
+
+use super::persons::persons;
+use super::policy::{self, SignInPolicy};
+use super::{Comer, FirstRuns};
+use crate::store::users;
+
+/// People that are looked at, of all who share an address or a subject in a tenant.
+const PEOPLE_MAX: u64 = 50;
+/// Addresses of one person that are looked for: the user name, and the first e-mails.
+const ADDRESSES_MAX: usize = 20;
+/// Invitations of one address, and directories that removed it.
+const WORDS_MAX: u64 = 100;
+
+/// What was read, and what it comes to.
+pub(super) struct Loaded {
+    pub(super) facts: Facts,
+    pub(super) users: BTreeMap<Uuid, user::Model>,
+    pub(super) policies: BTreeMap<Uuid, SignInPolicy>,
+    /// The address that is claimed, as it was said.
+    address: Option<String>,
+}
+
+impl Loaded {
+    /// Where the code goes by which this is proven: the address that the account has, never one that is only claimed.
+    pub(super) fn address_of(&self, proof: &Proof) -> Option<String> {
+        match proof {
+            Proof::Account(id) => self.users.get(id).and_then(mailbox),
+            Proof::Invitation(_) => self.address.clone(),
+        }
+    }
+}
+
+fn mailbox(row: &user::Model) -> Option<String> {
+    row.email.clone().or_else(|| Some(row.user_name.clone()).filter(|name| web::is_email(name)))
+}
+
+/// Everything that the decision rests on. Who comes again by an identity that is known costs a look at it and at the policy, no more.
+pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> {
+    let issuer = comer.source.issuer();
+    let mut found = BTreeMap::new();
+    if let (Some(issuer), Some(subject)) = (&issuer, comer.subject)
+        && let Some(row) = users::by_identity(tx, issuer, subject).await?
+    {
+        found.insert(row.id, (Found::Identity, row));
+    }
+    let again = !found.is_empty();
+    let keys = keys(comer);
+    if !again {
+        for key in lock_keys(tx, comer, &keys) {
+            tx.exclusive(Rule::People, key).await?;
+        }
+        found = people(tx, comer, &keys).await?;
+    }
+    let words = if again { Words::default() } else { words(tx, comer, &keys).await? };
+    let settled = again || comer.source == Source::Directory && words.pending.is_empty();
+    let place = place(tx, comer, settled).await?;
+    let organizations: BTreeSet<Uuid> = found
+        .values()
+        .map(|(_, row)| row.organization_id)
+        .chain(words.pending.iter().map(|one| one.organization))
+        .chain([comer.organization, place.home.of_domain, place.home.default].into_iter().flatten())
+        .collect();
+    let organizations: Vec<Uuid> = organizations.into_iter().collect();
+    let policies = policy::policies(tx, &organizations).await?;
+    let owns = owns(tx, comer, &policies).await?;
+    let domain = domain_of_claim(&place, comer, owns);
+    let mut worth = vouched(&comer.source, comer.verified, domain);
+    if comer.proven.is_some() {
+        worth = Vouched::Mail;
+    }
+    let mut known = Known { people: Vec::new(), departed: words.departed, pending: words.pending };
+    known.people = persons(tx, comer, &found, &words.accepted, owns).await?;
+    if proves_another_mailbox(comer, &found) {
+        known.pending.clear();
+    }
+    let first = first(tx, comer, again, &known).await?;
+    let claim = Claim {
+        source: comer.source.clone(),
+        subject: comer.subject.map(ToOwned::to_owned),
+        domain: comer.address.and_then(domain_of),
+        vouched: worth,
+        groups: comer.groups.clone(),
+        organization: comer.organization,
+        role: comer.role,
+        grant: comer.grant.clone(),
+    };
+    let rules = policies.iter().map(|(id, policy)| (*id, policy.rules.clone())).collect();
+    Ok(Loaded {
+        facts: Facts { claim, known, home: place.home, first, policies: rules },
+        users: found.into_iter().map(|(id, (_, row))| (id, row)).collect(),
+        policies,
+        address: comer.address.map(ToOwned::to_owned),
+    })
+}
+
+/// The addresses by which somebody is looked for, folded. What a directory pushes names several.
+pub(super) fn keys(comer: &Comer<'_>) -> Vec<String> {
+    match &comer.made {
+        super::Made::Named(_) => comer.address.map(fold).into_iter().collect(),
+        super::Made::Pushed(_, resource) => super::departed::addresses_in(resource, ADDRESSES_MAX),
+    }
+}
+
+/// Under which keys nobody else may come meanwhile: their addresses, or the subject of whom has none.
+fn lock_keys(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Vec<Vec<u8>> {
+    let key = |text: &str| [tx.tenant().as_bytes().as_slice(), text.as_bytes()].concat();
+    match (keys, comer.subject) {
+        ([], subject) => vec![key(&format!("\0{}", subject.unwrap_or_default()))],
+        (keys, _) => keys.iter().map(|one| key(one)).collect(),
+    }
+}
+
+/// Whether this source may say who a directory's subject is: an issuer that the operator trusts, or the organization's own connection.
+fn names_subjects(comer: &Comer<'_>) -> bool {
+    matches!(comer.source, Source::Issuer(_) | Source::Connection { .. })
+}
+
+/// Everybody who may be meant.
+async fn people(
+    tx: &Tx,
+    comer: &Comer<'_>,
+    keys: &[String],
+) -> Result<BTreeMap<Uuid, (Found, user::Model)>, DbError> {
+    if comer.source == Source::Directory {
+        return Ok(BTreeMap::new());
+    }
+    let mut values: Vec<Value> = Vec::new();
+    let mut ways: Vec<String> = Vec::new();
+    let mut value = |value: Value| {
+        values.push(value);
+        format!("${}", values.len() + 1)
+    };
+    if let Some(subject) = comer.subject.filter(|_| names_subjects(comer)) {
+        let subject = value(subject.into());
+        ways.push(format!(
+            "SELECT id, 1 AS way FROM directory_user WHERE tenant_id = $1 AND external_id = {subject} AND source = 'scim'"
+        ));
+        if let Source::Connection { id, .. } = &comer.source {
+            let before = value(issuers_of(*id).into());
+            ways.push(format!(
+                "SELECT user_id AS id, 4 AS way FROM user_identity WHERE tenant_id = $1 AND subject = {subject} \
+                 AND substr(issuer, 1, length({before})) = {before}"
+            ));
+        }
+    }
+    for key in keys {
+        let key = value(key.clone().into());
+        ways.push(format!(
+            "SELECT id, 2 AS way FROM directory_user WHERE tenant_id = $1 AND user_name_key = {key}"
+        ));
+        ways.push(format!(
+            "SELECT user_id AS id, 3 AS way FROM directory_user_email WHERE tenant_id = $1 AND value_key = {key}"
+        ));
+    }
+    if ways.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let sql = format!(
+        "SELECT u.*, MIN(w.way) AS way FROM ({}) w JOIN directory_user u ON u.tenant_id = $1 AND u.id = w.id \
+         GROUP BY u.tenant_id, u.organization_id, u.id ORDER BY MIN(w.way), u.created_at, u.id LIMIT {PEOPLE_MAX}",
+        ways.join(" UNION ALL "),
+    );
+    let mut found = BTreeMap::new();
+    for row in tx.query(&sql, values).await? {
+        let model = user::Model::from_query_result(&row, "")?;
+        found.insert(model.id, (way(&row)?, model));
+    }
+    Ok(found)
+}
+
+fn way(row: &QueryResult) -> Result<Found, sea_orm::DbErr> {
+    // Postgres has an integer of four bytes here, SQLite one of eight.
+    let way = row.try_get::<i32>("", "way").map(i64::from).or_else(|_| row.try_get::<i64>("", "way"))?;
+    Ok(match way {
+        1 => Found::Subject,
+        2 => Found::Name,
+        3 => Found::Address,
+        _ => Found::Before,
+    })
+}
+
+/// What admins and directories said of the address before.
+#[derive(Default)]
+struct Words {
+    pending: Vec<Pending>,
+    /// Users as whom an invitation of the address was accepted.
+    accepted: BTreeSet<Uuid>,
+    departed: Vec<Uuid>,
+}
+
+async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Problem> {
+    let mut values: Vec<Value> = vec![tx.now().into()];
+    let mut value = |text: String| {
+        values.push(text.into());
+        format!("${}", values.len() + 1)
+    };
+    let addresses: Vec<String> = keys.iter().cloned().map(&mut value).collect();
+    let mut marks = vec![(DepartedKind::Address, addresses.join(", "))];
+    if let Some(subject) = comer.subject {
+        marks.push((DepartedKind::ExternalId, value(subject.to_owned())));
+        if let Some(issuer) = comer.source.issuer() {
+            marks.push((DepartedKind::Identity, value(super::departed::identity_key(&issuer, subject))));
+        }
+    }
+    let left: Vec<String> = marks
+        .into_iter()
+        .filter(|(_, keys)| !keys.is_empty())
+        .map(|(kind, keys)| format!("(kind = '{kind}' AND key IN ({keys}))"))
+        .collect();
+    if left.is_empty() {
+        return Ok(Words::default());
+    }
+    let kind = super::invitations::KIND.as_str();
+    let invited = match addresses.as_slice() {
+        [] => String::new(),
+        some => format!(
+            " UNION ALL SELECT status, id, organization_id, role, user_id, created_at FROM invitation \
+             WHERE tenant_id = $1 AND email_key IN ({}) AND (status = 'accepted' AND user_id IS NOT NULL \
+             OR status = 'pending' AND kind = '{kind}' AND expires_at > $2)",
+            some.join(", ")
+        ),
+    };
+    let sql = format!(
+        "SELECT 'departed' AS word, user_id AS id, organization_id, NULL AS role, user_id, departed_at AS created_at \
+         FROM directory_departed WHERE tenant_id = $1 AND $2 = $2 AND ({}){invited} ORDER BY created_at, id LIMIT {WORDS_MAX}",
+        left.join(" OR "),
+    );
+    let mut words = Words::default();
+    for row in tx.query(&sql, values).await? {
+        let id = |name: &str| row.try_get::<Uuid>("", name).map_err(Problem::internal);
+        let organization = id("organization_id")?;
+        match row.try_get::<String>("", "word").map_err(Problem::internal)?.as_str() {
+            "departed" => words.departed.push(organization),
+            "accepted" => {
+                words.accepted.insert(id("user_id")?);
+            }
+            _ => {
+                let role: String = row.try_get("", "role").map_err(Problem::internal)?;
+                let role = Role::parse(&role).unwrap_or(Role::Viewer);
+                words.pending.push(Pending { id: id("id")?, organization, role });
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Where they belong, and whose the domain of their address is.
+struct Place {
+    home: Home,
+    /// The organization that has proven the domain.
+    proven: Option<Uuid>,
+}
+
+async fn place(tx: &View, comer: &Comer<'_>, settled: bool) -> Result<Place, DbError> {
+    let nowhere = Place { home: Home { of_domain: None, default: None }, proven: None };
+    if settled {
+        return Ok(nowhere);
+    }
+    let counts = match comer.source {
+        Source::Connection { .. } => comer.verified != Some(false),
+        Source::Issuer(_) => comer.verified == Some(true),
+        Source::Directory => true,
+        Source::Invitation | Source::Approval => false,
+    };
+    let proven = match comer.address.and_then(domain_of).filter(|_| counts) {
+        Some(name) => {
+            let proven = tx.select::<domain::Entity>().filter(domain::Column::VerifiedName.eq(name));
+            tx.one(proven).await?.map(|row| row.organization_id)
+        }
+        None => None,
+    };
+    if comer.organization.is_some() {
+        return Ok(Place { proven, ..nowhere });
+    }
+    let default = tx.select::<organization::Entity>().filter(organization::Column::Slug.eq("default"));
+    let default = tx.one(default).await?.map(|row| row.id);
+    Ok(Place { home: Home { of_domain: proven, default }, proven })
+}
+
+/// Whether a connection is the one that speaks for its organization: for its domains, and for its directory's subjects. The policy names
+/// it, or it is the only one.
+async fn owns(
+    tx: &View,
+    comer: &Comer<'_>,
+    policies: &BTreeMap<Uuid, SignInPolicy>,
+) -> Result<bool, DbError> {
+    let (Source::Connection { id, .. }, Some(organization)) = (&comer.source, comer.organization) else {
+        return Ok(true);
+    };
+    if let Some(named) = policies.get(&organization).and_then(|policy| policy.row.connection_id) {
+        return Ok(named == *id);
+    }
+    let all = tx.select::<connection::Entity>().select_only().column(connection::Column::Id);
+    let all = all.filter(connection::Column::OrganizationId.eq(organization)).limit(2);
+    Ok(tx.tuples::<_, (Uuid,)>(all).await?.len() == 1)
+}
+
+fn domain_of_claim(place: &Place, comer: &Comer<'_>, owns: bool) -> DomainOf {
+    match place.proven {
+        None => DomainOf::Nobody,
+        Some(organization) if owns && comer.organization.is_none_or(|named| named == organization) => {
+            DomainOf::Own
+        }
+        Some(_) => DomainOf::Tenant,
+    }
+}
+
+/// A code that went to the account's mailbox proves nothing of another address.
+fn proves_another_mailbox(comer: &Comer<'_>, found: &BTreeMap<Uuid, (Found, user::Model)>) -> bool {
+    let Some(Proof::Account(id)) = &comer.proven else { return false };
+    let mailbox = found.get(id).and_then(|(_, row)| mailbox(row));
+    mailbox.as_deref().map(fold) != comer.address.map(fold)
+}
+
+/// Whether they are the first: asked under its rule, so that of two who come at once only one is.
+async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result<First, Problem> {
+    if comer.first == FirstRuns::No || again || !known.people.is_empty() {
+        return Ok(First::No);
+    }
+    let somebody = async || Ok::<_, Problem>(tx.one(tx.select::<user::Entity>()).await?.is_some());
+    if somebody().await? {
+        return Ok(First::No);
+    }
+    tx.exclusive(Rule::FirstUser, tx.tenant()).await?;
+    let expected = async || super::invitations::admin_is_expected(tx).await;
+    Ok(if somebody().await? || expected().await? { First::No } else { First::Runs })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_looked_at_has_an_end() {
+        let all = [
+            super::PEOPLE_MAX,
+            super::super::persons::IDENTITIES_MAX,
+            super::WORDS_MAX,
+            super::super::invitations::ENDED_MAX,
+        ];
+        assert_eq!(all, [50, 20, 500, 100, 100]);
+    }
+}

@@ -1,0 +1,104 @@
+//! The people who were found, as they are decided about: what this source may say of each, and how it knows them already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::directory::states::{RoleSource, Source as MadeBy};
+use entity::directory::{identity, user};
+use identity_core::{Found, KnownAs, Person, RoleFrom, Source, connection_of, fold};
+use platform::{DbError, View};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::Comer;
+
+/// Identities of theirs that are looked at.
+pub(super) const IDENTITIES_MAX: u64 = 500;
+
+/// People as they are decided about.
+pub(super) async fn persons(
+    tx: &View,
+    comer: &Comer<'_>,
+    found: &BTreeMap<Uuid, (Found, user::Model)>,
+    accepted: &BTreeSet<Uuid>,
+    owns: bool,
+) -> Result<Vec<Person>, DbError> {
+    let again = found.values().any(|(found, _)| *found == Found::Identity);
+    let identities = if found.is_empty() || again { Vec::new() } else { identities(tx, found).await? };
+    let of_connection = matches!(comer.source, Source::Connection { .. });
+    let mut people = Vec::new();
+    for (found, row) in found.values() {
+        let of_user: Vec<&identity::Model> = identities.iter().filter(|one| one.user_id == row.id).collect();
+        let found = match found {
+            Found::Subject if of_connection && (!owns || !means(comer, row)) => {
+                match reachable_otherwise(comer, row) {
+                    Some(otherwise) => otherwise,
+                    None => continue,
+                }
+            }
+            other => *other,
+        };
+        // A connection lets in people of its own organization; of others it only hears that they left.
+        if of_connection && !means(comer, row) && found == Found::Before {
+            continue;
+        }
+        people.push(Person {
+            id: row.id,
+            organization: row.organization_id,
+            found,
+            active: row.active,
+            managed: row.source == MadeBy::Scim,
+            made_at_sign_in: row.source == MadeBy::Jit,
+            role: Role::parse(&row.role).unwrap_or(Role::Viewer),
+            role_from: match row.role_source {
+                RoleSource::Local => RoleFrom::Local,
+                RoleSource::Group => RoleFrom::Directory,
+                RoleSource::SignIn => RoleFrom::SignIn,
+            },
+            known_as: known_as(comer, &of_user),
+            accepted: accepted.contains(&row.id),
+            doubtful: row.source == MadeBy::Jit
+                && !accepted.contains(&row.id)
+                && of_user.iter().any(|one| connection_of(&one.issuer).is_some()),
+        });
+    }
+    people.sort_by_key(|person| person.found);
+    Ok(people)
+}
+
+fn means(comer: &Comer<'_>, row: &user::Model) -> bool {
+    comer.organization.is_none_or(|named| named == row.organization_id)
+}
+
+/// How somebody was found whose directory's subject this source may not name.
+fn reachable_otherwise(comer: &Comer<'_>, row: &user::Model) -> Option<Found> {
+    let key = comer.address.map(fold)?;
+    if row.user_name_key == key {
+        return Some(Found::Name);
+    }
+    row.email.as_deref().map(fold).filter(|email| *email == key).map(|_| Found::Address)
+}
+
+async fn identities(
+    tx: &View,
+    found: &BTreeMap<Uuid, (Found, user::Model)>,
+) -> Result<Vec<identity::Model>, DbError> {
+    // With the organization: that is how the index goes.
+    let organizations: BTreeSet<Uuid> = found.values().map(|(_, row)| row.organization_id).collect();
+    let select = tx.select::<identity::Entity>();
+    let select = select.filter(identity::Column::OrganizationId.is_in(organizations));
+    let select = select.filter(identity::Column::UserId.is_in(found.keys().copied()));
+    tx.all(select.order_by_asc(identity::Column::CreatedAt).limit(IDENTITIES_MAX)).await
+}
+
+/// How this source knows somebody already, whose identity is not the one with which it comes.
+fn known_as(comer: &Comer<'_>, identities: &[&identity::Model]) -> KnownAs {
+    let Some(issuer) = comer.source.issuer() else { return KnownAs::Nobody };
+    let of_source = || identities.iter().filter(|one| one.issuer == issuer);
+    if of_source().any(|one| Some(one.subject.as_str()) != comer.subject) {
+        return KnownAs::Other;
+    }
+    let Source::Connection { id, .. } = &comer.source else { return KnownAs::Nobody };
+    let before = identities.iter().any(|one| one.issuer != issuer && connection_of(&one.issuer) == Some(*id));
+    if before { KnownAs::Before } else { KnownAs::Nobody }
+}

@@ -1,0 +1,87 @@
+//! The sign-in policy of an organization, as the decision about people reads it.
+
+use std::collections::BTreeMap;
+
+use entity::sso::policy::{Column, Entity, Model};
+use identity_core::{Enforced, Policy};
+use platform::{DbError, View};
+use policy_core::Role;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A policy, as it is stored and as it is decided by.
+#[derive(Clone, Debug)]
+pub struct SignInPolicy {
+    /// As it is stored; version 0: it isn't.
+    pub row: Model,
+    /// As it is decided by.
+    pub rules: Policy,
+}
+
+/// `[{"group", "role"}]`.
+fn group_roles(stored: &Value) -> Vec<(String, Role)> {
+    let one = |item: &Value| {
+        let text = |name: &str| item.get(name).and_then(Value::as_str);
+        Some((text("group")?.to_owned(), text("role").and_then(Role::parse)?))
+    };
+    stored.as_array().into_iter().flatten().filter_map(one).collect()
+}
+
+fn rules(row: &Model) -> Policy {
+    Policy {
+        enforced: match (row.enforced, row.connection_id) {
+            (false, _) => Enforced::No,
+            (true, None) => Enforced::ByAny,
+            (true, Some(only)) => Enforced::By(only),
+        },
+        allowed_domains: serde_json::from_value(row.allowed_domains.clone()).unwrap_or_default(),
+        jit: row.jit_provisioning,
+        default_role: Role::parse(&row.default_role).unwrap_or(Role::Viewer),
+        group_roles: group_roles(&row.group_roles),
+    }
+}
+
+/// What holds without a policy.
+fn unset(view: &View, organization: Uuid) -> Model {
+    let Policy { jit, default_role, .. } = Policy::default();
+    Model {
+        tenant_id: view.tenant(),
+        organization_id: organization,
+        connection_id: None,
+        enforced: false,
+        allowed_domains: json!([]),
+        jit_provisioning: jit,
+        default_role: default_role.name().to_owned(),
+        group_roles: json!([]),
+        session_seconds: None,
+        idle_seconds: None,
+        version: 0,
+        created_at: view.now(),
+        updated_at: view.now(),
+    }
+}
+
+/// The organization's policy.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn sign_in_policy(view: &View, organization: Uuid) -> Result<SignInPolicy, DbError> {
+    let mut all = policies(view, &[organization]).await?;
+    Ok(all.remove(&organization).unwrap_or_else(|| default_policy(view, organization)))
+}
+
+pub(super) fn default_policy(view: &View, organization: Uuid) -> SignInPolicy {
+    let row = unset(view, organization);
+    SignInPolicy { rules: rules(&row), row }
+}
+
+/// The policies of these organizations, where there is one.
+pub(super) async fn policies(
+    view: &View,
+    organizations: &[Uuid],
+) -> Result<BTreeMap<Uuid, SignInPolicy>, DbError> {
+    let of = Column::OrganizationId.is_in(organizations.iter().copied());
+    let rows = view.all(view.select::<Entity>().filter(of)).await?;
+    Ok(rows.into_iter().map(|row| (row.organization_id, SignInPolicy { rules: rules(&row), row })).collect())
+}

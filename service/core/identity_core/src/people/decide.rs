@@ -1,0 +1,361 @@
+//! The one decision about people: who somebody is, where they belong, as what, on whose seat.
+
+use policy_core::Role;
+use uuid::Uuid;
+
+use super::claim::{Groups, Source, Vouched};
+use super::known::{Facts, First, Found, KnownAs, Pending, Person, Policy, RoleFrom};
+
+/// A role, and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The role.
+    pub role: Role,
+    /// Where it comes from.
+    pub from: RoleFrom,
+}
+
+/// What becomes of the invitation that was made for the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Invitation {
+    /// There is none.
+    #[default]
+    None,
+    /// It is accepted, and its seat is theirs.
+    Accepted(Uuid),
+    /// Its seat is theirs; its role waits for the mailed token.
+    SeatOnly(Uuid),
+}
+
+/// What must be proven, by a code that is mailed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// That this account is theirs.
+    Account(Uuid),
+    /// That this invitation is theirs.
+    Invitation(Uuid),
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Their account is switched off.
+    Deactivated,
+    /// Their directory removed them.
+    Departed,
+    /// The account with their address is somebody's whom the same source calls by another subject.
+    OtherSubject,
+    /// Their organization's people come in by its connections only.
+    Enforced,
+    /// Their organization takes nobody of their address' domain.
+    DomainRefused,
+    /// Their organization makes no users at a sign-in.
+    NotProvisioned,
+    /// Several people may be meant, or an account has their address that nobody has proven.
+    Ambiguous,
+    /// They belong to another organization than the one that is named.
+    OtherOrganization,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is this user, as before; with another role, if the provider's groups say so.
+    Known {
+        /// Who.
+        user: Uuid,
+        /// The role that they get.
+        role: Option<Given>,
+    },
+    /// It is this user, whom the source comes with for the first time.
+    Linked {
+        /// Who.
+        user: Uuid,
+        /// The role that they get.
+        role: Option<Given>,
+        /// What becomes of their invitation.
+        invitation: Invitation,
+    },
+    /// Somebody new.
+    Created {
+        /// Where.
+        organization: Uuid,
+        /// As what.
+        role: Given,
+        /// What becomes of their invitation.
+        invitation: Invitation,
+    },
+    /// Somebody who must prove it first.
+    MustProve(Proof),
+    /// Nobody whom we let in.
+    Refused(Reason),
+}
+
+/// Decides. The first rule that speaks has the word.
+pub fn decide(facts: &Facts) -> Decision {
+    if facts.claim.source == Source::Directory {
+        return pushed(facts);
+    }
+    by_identity(facts)
+        .or_else(|| by_subject(facts))
+        .or_else(|| by_address(facts))
+        .or_else(|| left(facts, facts.claim.organization))
+        .or_else(|| invited(facts))
+        .or_else(|| left_anywhere(facts))
+        .unwrap_or_else(|| new(facts))
+}
+
+impl Facts {
+    fn policy(&self, organization: Uuid) -> Policy {
+        self.policies.get(&organization).cloned().unwrap_or_default()
+    }
+
+    /// Whether the organization is the one that is meant, if one is.
+    fn means(&self, organization: Uuid) -> bool {
+        self.claim.organization.is_none_or(|named| named == organization)
+    }
+
+    fn people(&self, found: impl Fn(Found) -> bool) -> impl Iterator<Item = &Person> {
+        self.known.people.iter().filter(move |person| found(person.found))
+    }
+}
+
+/// Whether the policy of the organization lets them in.
+fn closed(facts: &Facts, organization: Uuid) -> Option<Decision> {
+    let policy = facts.policy(organization);
+    if !policy.admits_source(&facts.claim.source) {
+        return Some(Decision::Refused(Reason::Enforced));
+    }
+    let comes = matches!(facts.claim.source, Source::Connection { .. } | Source::Issuer(_));
+    if comes && !policy.admits_domain(facts.claim.domain.as_deref()) {
+        return Some(Decision::Refused(Reason::DomainRefused));
+    }
+    None
+}
+
+/// The identity decides alone.
+fn by_identity(facts: &Facts) -> Option<Decision> {
+    let person = facts.people(|found| found == Found::Identity).next()?;
+    if !person.active {
+        return Some(Decision::Refused(Reason::Deactivated));
+    }
+    if !facts.means(person.organization) {
+        return Some(Decision::Refused(Reason::OtherOrganization));
+    }
+    let role = by_groups(facts, person);
+    Some(closed(facts, person.organization).unwrap_or(Decision::Known { user: person.id, role }))
+}
+
+/// Then the directory's subject: it names one person, or nobody.
+fn by_subject(facts: &Facts) -> Option<Decision> {
+    let named = || facts.people(|found| found == Found::Subject).filter(|one| facts.means(one.organization));
+    let mut active = named().filter(|person| person.active);
+    match (active.next(), active.next()) {
+        (Some(person), None) => {
+            Some(closed(facts, person.organization).unwrap_or_else(|| link(facts, person)))
+        }
+        (Some(_), Some(_)) => Some(Decision::Refused(Reason::Ambiguous)),
+        (None, _) => named().next().map(|_| Decision::Refused(Reason::Deactivated)),
+    }
+}
+
+/// Then the address: it finds a person, and links them only if something stands for it.
+fn by_address(facts: &Facts) -> Option<Decision> {
+    let there: Vec<&Person> = facts
+        .people(|found| !matches!(found, Found::Identity | Found::Subject))
+        .filter(|person| person.active && facts.means(person.organization))
+        .collect();
+    let managed = there.iter().find(|person| person.managed).map(|person| person.organization);
+    let organizations = there.iter().map(|person| person.organization);
+    let organization = match placed(facts, managed, organizations) {
+        Placed::Nowhere => return None,
+        Placed::In(organization) => organization,
+        Placed::Ambiguous => return Some(Decision::Refused(Reason::Ambiguous)),
+    };
+    let here = || there.iter().filter(|person| person.organization == organization);
+    let best = here().map(|person| person.found).min();
+    let mut best = here().filter(|person| Some(person.found) == best);
+    match (best.next(), best.next()) {
+        (Some(person), None) => Some(closed(facts, organization).unwrap_or_else(|| link(facts, person))),
+        _ => Some(Decision::Refused(Reason::Ambiguous)),
+    }
+}
+
+/// In which of several organizations somebody is looked for.
+enum Placed {
+    Nowhere,
+    In(Uuid),
+    Ambiguous,
+}
+
+/// The directory's, else the domain's, else `default`, else the only one.
+fn placed(facts: &Facts, managed: Option<Uuid>, organizations: impl Iterator<Item = Uuid> + Clone) -> Placed {
+    let Some(first) = organizations.clone().next() else { return Placed::Nowhere };
+    if organizations.clone().all(|one| one == first) {
+        return Placed::In(first);
+    }
+    [managed, facts.home.of_domain, facts.home.default]
+        .into_iter()
+        .flatten()
+        .find(|wanted| organizations.clone().any(|one| one == *wanted))
+        .map_or(Placed::Ambiguous, Placed::In)
+}
+
+/// Whether an account is theirs who come. Addresses change hands: an account that the source calls by another subject is somebody
+/// else's, whatever is proven.
+fn link(facts: &Facts, person: &Person) -> Decision {
+    let claim = &facts.claim;
+    let proof = Decision::MustProve(Proof::Account(person.id));
+    if let Some(grant) = &claim.grant {
+        if person.doubtful && grant.signed_in != Some(person.id) {
+            return Decision::Refused(Reason::Ambiguous);
+        }
+        let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
+        return Decision::Linked { user: person.id, role: raised(person, grant.role), invitation };
+    }
+    match person.known_as {
+        KnownAs::Other => return Decision::Refused(Reason::OtherSubject),
+        KnownAs::Before if claim.vouched < Vouched::Mail => return proof,
+        KnownAs::Before | KnownAs::Nobody => {}
+    }
+    let is_theirs = match claim.vouched {
+        Vouched::Mail | Vouched::Domain => true,
+        Vouched::Word => person.accepted || person.found == Found::Subject,
+        Vouched::Nothing => person.found == Found::Subject,
+    };
+    if !is_theirs {
+        return proof;
+    }
+    let pending = facts.known.pending.iter().find(|pending| pending.organization == person.organization);
+    let pending = pending.filter(|_| claim.vouched > Vouched::Nothing);
+    let (role, invitation) = match pending {
+        Some(pending) => (raised(person, pending.role), Invitation::Accepted(pending.id)),
+        None => (by_groups(facts, person), Invitation::None),
+    };
+    Decision::Linked { user: person.id, role, invitation }
+}
+
+/// An invitation raises a role and never lowers it; what a directory's group gives stays the group's.
+fn raised(person: &Person, role: Role) -> Option<Given> {
+    let higher = person.role_from != RoleFrom::Directory && role.outranks(person.role);
+    higher.then_some(Given { role, from: RoleFrom::Local })
+}
+
+/// What the provider's groups make of somebody whom their sign-in made.
+fn by_groups(facts: &Facts, person: &Person) -> Option<Given> {
+    let Groups::Said(groups) = &facts.claim.groups else { return None };
+    let theirs = person.made_at_sign_in || person.role_from == RoleFrom::SignIn;
+    if !theirs || person.role_from == RoleFrom::Directory {
+        return None;
+    }
+    let policy = facts.policy(person.organization);
+    let given = match (policy.role(groups), person.role_from) {
+        (Some(role), _) => Given { role, from: RoleFrom::SignIn },
+        (None, RoleFrom::SignIn) => Given { role: policy.default_role, from: RoleFrom::Local },
+        (None, RoleFrom::Local | RoleFrom::Directory) => return None,
+    };
+    (given.role != person.role || given.from != person.role_from).then_some(given)
+}
+
+/// Somebody whom their directory switched off or removed comes back by its word, or by an admin's newer one, and by no other door.
+fn left(facts: &Facts, organization: Option<Uuid>) -> Option<Decision> {
+    let organization = organization.or(home(facts))?;
+    let here = |person: &&Person| !person.active && person.organization == organization;
+    if facts.known.people.iter().any(|person| here(&person)) {
+        return Some(Decision::Refused(Reason::Deactivated));
+    }
+    facts.known.departed.contains(&organization).then_some(Decision::Refused(Reason::Departed))
+}
+
+/// The same, of any organization of the tenant, for whom none of them has.
+fn left_anywhere(facts: &Facts) -> Option<Decision> {
+    if facts.claim.grant.is_some() || facts.known.people.iter().any(|person| person.active) {
+        return None;
+    }
+    match (facts.known.people.is_empty(), facts.known.departed.is_empty()) {
+        (false, _) => Some(Decision::Refused(Reason::Deactivated)),
+        (true, false) => Some(Decision::Refused(Reason::Departed)),
+        (true, true) => None,
+    }
+}
+
+/// Then an invitation: whoever proves its address accepts it, by whichever door.
+fn invited(facts: &Facts) -> Option<Decision> {
+    let claim = &facts.claim;
+    if let (Some(grant), Some(organization)) = (&claim.grant, claim.organization) {
+        let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
+        let role = Given { role: grant.role, from: RoleFrom::Local };
+        let made = Decision::Created { organization, role, invitation };
+        return Some(closed(facts, organization).unwrap_or(made));
+    }
+    let pending: Vec<&Pending> =
+        facts.known.pending.iter().filter(|one| facts.means(one.organization)).collect();
+    let organizations = pending.iter().map(|one| one.organization);
+    let wanted = match placed(facts, None, organizations) {
+        Placed::Nowhere => return None,
+        Placed::In(organization) => Some(organization),
+        Placed::Ambiguous => None,
+    };
+    let pending = pending.into_iter().find(|one| wanted.is_none_or(|wanted| wanted == one.organization))?;
+    let organization = pending.organization;
+    if let Some(closed) = closed(facts, organization) {
+        return Some(closed);
+    }
+    if claim.vouched == Vouched::Nothing {
+        return Some(Decision::MustProve(Proof::Invitation(pending.id)));
+    }
+    let role = of_groups(facts, organization);
+    Some(Decision::Created {
+        organization,
+        role: role.unwrap_or(Given { role: pending.role, from: RoleFrom::Local }),
+        invitation: Invitation::Accepted(pending.id),
+    })
+}
+
+fn of_groups(facts: &Facts, organization: Uuid) -> Option<Given> {
+    let Groups::Said(groups) = &facts.claim.groups else { return None };
+    facts.policy(organization).role(groups).map(|role| Given { role, from: RoleFrom::SignIn })
+}
+
+/// Where somebody new belongs: where they are named, else where their domain does, if something stands for their address.
+fn home(facts: &Facts) -> Option<Uuid> {
+    let of_domain = facts.home.of_domain.filter(|_| facts.claim.vouched > Vouched::Nothing);
+    facts.claim.organization.or(of_domain).or(facts.home.default)
+}
+
+/// Nobody knows them.
+fn new(facts: &Facts) -> Decision {
+    let Some(organization) = home(facts) else { return Decision::Refused(Reason::NotProvisioned) };
+    if let Some(closed) = closed(facts, organization) {
+        return closed;
+    }
+    let policy = facts.policy(organization);
+    if !policy.jit {
+        return Decision::Refused(Reason::NotProvisioned);
+    }
+    let role = match facts.first {
+        First::Runs => Given { role: Role::Admin, from: RoleFrom::Local },
+        First::No => of_groups(facts, organization).unwrap_or(Given {
+            role: facts.claim.role.unwrap_or(policy.default_role),
+            from: RoleFrom::Local,
+        }),
+    };
+    Decision::Created { organization, role, invitation: Invitation::None }
+}
+
+/// What a directory makes of somebody new. The seat that an invitation holds is for this person, whoever brings them; what the invitation
+/// gives is theirs only if the address is the directory's to speak for.
+fn pushed(facts: &Facts) -> Decision {
+    let claim = &facts.claim;
+    let Some(organization) = claim.organization else { return Decision::Refused(Reason::NotProvisioned) };
+    let pending = facts.known.pending.iter().find(|one| one.organization == organization);
+    let plain = Given { role: claim.role.unwrap_or(Role::Viewer), from: RoleFrom::Local };
+    let (role, invitation) = match pending {
+        None => (plain, Invitation::None),
+        Some(pending) if claim.vouched >= Vouched::Domain => {
+            (Given { role: pending.role, from: RoleFrom::Local }, Invitation::Accepted(pending.id))
+        }
+        Some(pending) => (plain, Invitation::SeatOnly(pending.id)),
+    };
+    Decision::Created { organization, role, invitation }
+}

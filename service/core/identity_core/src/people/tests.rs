@@ -1,0 +1,418 @@
+//! The rules one by one, and all combinations at once.
+
+use policy_core::Role;
+use uuid::Uuid;
+
+use super::*;
+
+const HERE: Uuid = Uuid::from_u128(1);
+const ELSEWHERE: Uuid = Uuid::from_u128(2);
+const USER: Uuid = Uuid::from_u128(10);
+const OTHER: Uuid = Uuid::from_u128(11);
+const INVITATION: Uuid = Uuid::from_u128(20);
+const CONNECTION: Uuid = Uuid::from_u128(30);
+
+fn connection() -> Source {
+    Source::Connection { id: CONNECTION, provider: "https://idp".to_owned() }
+}
+
+fn issuer() -> Source {
+    Source::Issuer("https://issuer".to_owned())
+}
+
+fn person(found: Found) -> Person {
+    Person {
+        id: USER,
+        organization: HERE,
+        found,
+        active: true,
+        managed: false,
+        made_at_sign_in: true,
+        role: Role::Viewer,
+        role_from: RoleFrom::Local,
+        known_as: KnownAs::Nobody,
+        accepted: false,
+        doubtful: false,
+    }
+}
+
+fn pending(role: Role) -> Pending {
+    Pending { id: INVITATION, organization: HERE, role }
+}
+
+fn facts(source: Source, vouched: Vouched) -> Facts {
+    let of_connection = matches!(source, Source::Connection { .. } | Source::Directory);
+    Facts {
+        claim: Claim {
+            source,
+            subject: Some("s1".to_owned()),
+            domain: Some("acme.example".to_owned()),
+            vouched,
+            groups: Groups::NotSaid,
+            organization: of_connection.then_some(HERE),
+            role: None,
+            grant: None,
+        },
+        known: Known::default(),
+        home: Home { of_domain: None, default: Some(HERE) },
+        first: First::No,
+        policies: [(HERE, Policy::default())].into(),
+    }
+}
+
+fn with(mut facts: Facts, edit: impl FnOnce(&mut Facts)) -> Facts {
+    edit(&mut facts);
+    facts
+}
+
+fn granted(role: Role, edit: impl FnOnce(&mut Facts)) -> Facts {
+    with(facts(Source::Invitation, Vouched::Mail), |facts| {
+        facts.claim.subject = None;
+        facts.claim.organization = Some(HERE);
+        facts.claim.grant = Some(Grant { invitation: Some(INVITATION), role, signed_in: None });
+        facts.known.pending = vec![pending(role)];
+        edit(facts);
+    })
+}
+
+fn created(role: Role, from: RoleFrom, invitation: Invitation) -> Decision {
+    Decision::Created { organization: HERE, role: Given { role, from }, invitation }
+}
+
+fn linked(role: Option<Given>, invitation: Invitation) -> Decision {
+    Decision::Linked { user: USER, role, invitation }
+}
+
+fn local(role: Role) -> Option<Given> {
+    Some(Given { role, from: RoleFrom::Local })
+}
+
+#[test]
+fn an_invitation_is_consumed_by_whichever_door_its_person_uses() {
+    let accepted = Invitation::Accepted(INVITATION);
+    for vouched in [Vouched::Word, Vouched::Domain, Vouched::Mail] {
+        let facts =
+            with(facts(issuer(), vouched), |facts| facts.known.pending = vec![pending(Role::Contributor)]);
+        assert_eq!(decide(&facts), created(Role::Contributor, RoleFrom::Local, accepted));
+    }
+    for source in [issuer(), connection()] {
+        let facts = with(facts(source, Vouched::Nothing), |facts| {
+            facts.known.pending = vec![pending(Role::Admin)];
+        });
+        assert_eq!(decide(&facts), Decision::MustProve(Proof::Invitation(INVITATION)));
+    }
+    assert_eq!(decide(&granted(Role::Admin, |_| ())), created(Role::Admin, RoleFrom::Local, accepted));
+    let pushed = |vouched| {
+        with(facts(Source::Directory, vouched), |facts| facts.known.pending = vec![pending(Role::Admin)])
+    };
+    assert_eq!(
+        decide(&pushed(Vouched::Domain)),
+        created(Role::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION))
+    );
+    assert_eq!(
+        decide(&pushed(Vouched::Nothing)),
+        created(Role::Viewer, RoleFrom::Local, Invitation::SeatOnly(INVITATION))
+    );
+}
+
+#[test]
+fn acceptance_raises_a_role_and_never_lowers_it() {
+    let accepted = Invitation::Accepted(INVITATION);
+    for (has, from, granted_role, expected) in [
+        (Role::Viewer, RoleFrom::Local, Role::Admin, local(Role::Admin)),
+        (Role::Admin, RoleFrom::Local, Role::Viewer, None),
+        (Role::Contributor, RoleFrom::Local, Role::Contributor, None),
+        (Role::Viewer, RoleFrom::Directory, Role::Admin, None),
+        (Role::Viewer, RoleFrom::SignIn, Role::Contributor, local(Role::Contributor)),
+    ] {
+        let there = Person { role: has, role_from: from, ..person(Found::Name) };
+        let facts = granted(granted_role, |facts| facts.known.people = vec![there]);
+        assert_eq!(decide(&facts), linked(expected, accepted), "{has} {granted_role}");
+    }
+}
+
+#[test]
+fn a_token_does_not_raise_an_account_whose_address_nobody_proved() {
+    let there = Person { doubtful: true, ..person(Found::Name) };
+    let facts = granted(Role::Admin, |facts| facts.known.people = vec![there]);
+    assert_eq!(decide(&facts), Decision::Refused(Reason::Ambiguous));
+    let facts = with(facts, |facts| {
+        facts.claim.grant.as_mut().unwrap().signed_in = Some(USER);
+    });
+    assert_eq!(decide(&facts), linked(local(Role::Admin), Invitation::Accepted(INVITATION)));
+}
+
+#[test]
+fn an_accepted_invitation_and_a_trusted_word_are_a_proof() {
+    for (source, vouched, accepted, is_proof) in [
+        (issuer(), Vouched::Word, true, true),
+        (issuer(), Vouched::Word, false, false),
+        (issuer(), Vouched::Nothing, true, false),
+        (connection(), Vouched::Nothing, true, false),
+    ] {
+        let there = Person { accepted, ..person(Found::Name) };
+        let facts = with(facts(source, vouched), |facts| facts.known.people = vec![there]);
+        let expected = match is_proof {
+            true => linked(None, Invitation::None),
+            false => Decision::MustProve(Proof::Account(USER)),
+        };
+        assert_eq!(decide(&facts), expected);
+    }
+}
+
+#[test]
+fn an_account_that_the_source_calls_by_another_subject_is_nobody_elses() {
+    for vouched in [Vouched::Nothing, Vouched::Word, Vouched::Domain, Vouched::Mail] {
+        for found in [Found::Subject, Found::Name, Found::Address] {
+            let there = Person { known_as: KnownAs::Other, ..person(found) };
+            let facts = with(facts(connection(), vouched), |facts| facts.known.people = vec![there]);
+            assert_eq!(decide(&facts), Decision::Refused(Reason::OtherSubject));
+        }
+    }
+}
+
+#[test]
+fn behind_another_provider_everybody_proves_it_anew() {
+    for vouched in [Vouched::Nothing, Vouched::Word, Vouched::Domain] {
+        for found in [Found::Subject, Found::Name, Found::Before] {
+            let there = Person { known_as: KnownAs::Before, ..person(found) };
+            let facts = with(facts(connection(), vouched), |facts| facts.known.people = vec![there]);
+            assert_eq!(decide(&facts), Decision::MustProve(Proof::Account(USER)));
+        }
+    }
+    let there = Person { known_as: KnownAs::Before, ..person(Found::Before) };
+    let facts = with(facts(connection(), Vouched::Mail), |facts| facts.known.people = vec![there]);
+    assert_eq!(decide(&facts), linked(None, Invitation::None));
+}
+
+#[test]
+fn the_providers_groups_give_a_role_and_take_it_back() {
+    let said = |groups: &[&str]| Groups::Said(groups.iter().map(|&group| group.to_owned()).collect());
+    let group = |role| Some(Given { role, from: RoleFrom::SignIn });
+    for (groups, role, from, expected) in [
+        (said(&["admins"]), Role::Viewer, RoleFrom::Local, group(Role::Admin)),
+        (said(&["admins"]), Role::Admin, RoleFrom::SignIn, None),
+        (said(&["staff"]), Role::Admin, RoleFrom::SignIn, local(Role::Viewer)),
+        (said(&[]), Role::Admin, RoleFrom::SignIn, local(Role::Viewer)),
+        (Groups::NotSaid, Role::Admin, RoleFrom::SignIn, None),
+        (said(&["staff"]), Role::Admin, RoleFrom::Local, None),
+        (said(&["admins"]), Role::Viewer, RoleFrom::Directory, None),
+    ] {
+        let facts = with(facts(connection(), Vouched::Nothing), |facts| {
+            facts.known.people = vec![Person { role, role_from: from, ..person(Found::Identity) }];
+            facts.claim.groups = groups.clone();
+            facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), Role::Admin)];
+        });
+        let expected = Decision::Known { user: USER, role: expected };
+        assert_eq!(decide(&facts), expected, "{groups:?} {role} {from:?}");
+    }
+    let facts = with(facts(connection(), Vouched::Nothing), |facts| {
+        facts.claim.groups = said(&["admins"]);
+        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), Role::Admin)];
+    });
+    assert_eq!(decide(&facts), created(Role::Admin, RoleFrom::SignIn, Invitation::None));
+}
+
+#[test]
+fn who_left_is_refused_by_every_door_until_an_admin_says_otherwise() {
+    let inactive = |organization| Person { active: false, organization, ..person(Found::Address) };
+    for vouched in [Vouched::Nothing, Vouched::Word, Vouched::Domain, Vouched::Mail] {
+        for organization in [HERE, ELSEWHERE] {
+            let facts =
+                with(facts(issuer(), vouched), |facts| facts.known.people = vec![inactive(organization)]);
+            assert_eq!(decide(&facts), Decision::Refused(Reason::Deactivated));
+            let facts = with(facts, |facts| {
+                facts.known = Known { departed: vec![organization], ..Known::default() };
+            });
+            assert_eq!(decide(&facts), Decision::Refused(Reason::Departed));
+        }
+    }
+    let facts = granted(Role::Admin, |facts| facts.known.people = vec![inactive(HERE)]);
+    assert_eq!(decide(&facts), Decision::Refused(Reason::Deactivated), "the same organization's word");
+    let facts = granted(Role::Admin, |facts| facts.known.people = vec![inactive(ELSEWHERE)]);
+    let expected = created(Role::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION));
+    assert_eq!(decide(&facts), expected, "another organization's admin invited them since");
+}
+
+#[test]
+fn people_are_found_in_every_organization_and_belong_where_they_are_named() {
+    let there = Person { organization: ELSEWHERE, managed: true, ..person(Found::Subject) };
+    let facts = with(facts(issuer(), Vouched::Nothing), |facts| facts.known.people = vec![there]);
+    assert_eq!(decide(&facts), linked(None, Invitation::None));
+    let named = with(facts.clone(), |facts| facts.claim.organization = Some(HERE));
+    assert_eq!(decide(&named), created(Role::Viewer, RoleFrom::Local, Invitation::None));
+    let known = with(facts, |facts| {
+        facts.known.people[0].found = Found::Identity;
+        facts.claim.organization = Some(HERE);
+    });
+    assert_eq!(decide(&known), Decision::Refused(Reason::OtherOrganization));
+}
+
+#[test]
+fn of_several_people_of_one_address_only_a_clear_one_is_meant() {
+    let at = |id, organization, found| Person { id, organization, ..person(found) };
+    for (people, expected) in [
+        (vec![at(USER, HERE, Found::Name), at(OTHER, HERE, Found::Address)], true),
+        (vec![at(USER, HERE, Found::Address), at(OTHER, HERE, Found::Address)], false),
+        (vec![at(OTHER, ELSEWHERE, Found::Name), at(USER, HERE, Found::Address)], true),
+        (vec![at(OTHER, ELSEWHERE, Found::Name), at(OTHER, Uuid::from_u128(3), Found::Name)], false),
+    ] {
+        let facts = with(facts(issuer(), Vouched::Domain), |facts| facts.known.people = people);
+        let refused = Decision::Refused(Reason::Ambiguous);
+        assert_eq!(decide(&facts), if expected { linked(None, Invitation::None) } else { refused });
+    }
+    let subjects = vec![at(USER, HERE, Found::Subject), at(OTHER, ELSEWHERE, Found::Subject)];
+    let facts = with(facts(issuer(), Vouched::Domain), |facts| facts.known.people = subjects);
+    assert_eq!(decide(&facts), Decision::Refused(Reason::Ambiguous));
+}
+
+#[test]
+fn a_new_person_goes_where_their_domain_is_if_something_stands_for_it() {
+    for (vouched, expected) in
+        [(Vouched::Domain, ELSEWHERE), (Vouched::Word, ELSEWHERE), (Vouched::Nothing, HERE)]
+    {
+        let facts = with(facts(issuer(), vouched), |facts| facts.home.of_domain = Some(ELSEWHERE));
+        let Decision::Created { organization, .. } = decide(&facts) else { panic!("{:?}", decide(&facts)) };
+        assert_eq!(organization, expected, "{vouched:?}");
+    }
+}
+
+#[test]
+fn the_first_runs_the_tenant() {
+    let facts = with(facts(issuer(), Vouched::Nothing), |facts| facts.first = First::Runs);
+    assert_eq!(decide(&facts), created(Role::Admin, RoleFrom::Local, Invitation::None));
+}
+
+const PEOPLE: [(&str, Option<(Found, bool, KnownAs, Uuid)>); 9] = [
+    ("nobody", None),
+    ("identity", Some((Found::Identity, true, KnownAs::Nobody, HERE))),
+    ("identity, inactive", Some((Found::Identity, false, KnownAs::Nobody, HERE))),
+    ("directory's subject", Some((Found::Subject, true, KnownAs::Nobody, HERE))),
+    ("address", Some((Found::Name, true, KnownAs::Nobody, HERE))),
+    ("address, other subject", Some((Found::Name, true, KnownAs::Other, HERE))),
+    ("address, other provider", Some((Found::Name, true, KnownAs::Before, HERE))),
+    ("address, inactive", Some((Found::Address, false, KnownAs::Nobody, HERE))),
+    ("address, inactive elsewhere", Some((Found::Address, false, KnownAs::Nobody, ELSEWHERE))),
+];
+
+const VOUCHED: [(&str, Vouched); 4] = [
+    ("nothing", Vouched::Nothing),
+    ("word", Vouched::Word),
+    ("domain", Vouched::Domain),
+    ("mail", Vouched::Mail),
+];
+
+const POLICIES: [(&str, bool, Enforced, &[&str]); 5] = [
+    ("open", true, Enforced::No, &[]),
+    ("no jit", false, Enforced::No, &[]),
+    ("enforced", true, Enforced::ByAny, &[]),
+    ("other connection", true, Enforced::By(OTHER), &[]),
+    ("other domain", true, Enforced::No, &["other.example"]),
+];
+
+fn combinations() -> Vec<(String, Facts, Decision)> {
+    let mut all = Vec::new();
+    for (by, source) in [("connection", connection()), ("issuer", issuer())] {
+        for (who, there) in PEOPLE {
+            for (worth, vouched) in VOUCHED {
+                // A customer's provider has no word that counts.
+                if by == "connection" && vouched == Vouched::Word {
+                    continue;
+                }
+                for (invited, role) in
+                    [("-", None), ("viewer", Some(Role::Viewer)), ("admin", Some(Role::Admin))]
+                {
+                    for (policy, jit, enforced, domains) in POLICIES {
+                        let facts = with(facts(source.clone(), vouched), |facts| {
+                            facts.known.people = there
+                                .map(|(found, active, known_as, organization)| Person {
+                                    active,
+                                    known_as,
+                                    organization,
+                                    ..person(found)
+                                })
+                                .into_iter()
+                                .collect();
+                            facts.known.pending = role.map(pending).into_iter().collect();
+                            let allowed_domains = domains.iter().map(|&one| one.to_owned()).collect();
+                            let policy = Policy { jit, enforced, allowed_domains, ..Policy::default() };
+                            facts.policies = [(HERE, policy)].into();
+                        });
+                        let line = format!("{by:<10} | {who:<27} | {worth:<7} | {invited:<6} | {policy:<16}");
+                        let decision = decide(&facts);
+                        all.push((line, facts, decision));
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn told(decision: &Decision) -> String {
+    let role = |given: &Option<Given>| given.map_or("", |given| given.role.name()).to_owned();
+    let consumed = |invitation: &Invitation| match invitation {
+        Invitation::None => "",
+        Invitation::Accepted(_) => ", invitation accepted",
+        Invitation::SeatOnly(_) => ", invited seat",
+    };
+    match decision {
+        Decision::Known { role: given, .. } => format!("known {}", role(given)).trim().to_owned(),
+        Decision::Linked { role: given, invitation, .. } => {
+            format!("{}{}", format!("linked {}", role(given)).trim(), consumed(invitation))
+        }
+        Decision::Created { role, invitation, .. } => {
+            format!("created {}{}", role.role.name(), consumed(invitation))
+        }
+        Decision::MustProve(Proof::Account(_)) => "must prove the account".to_owned(),
+        Decision::MustProve(Proof::Invitation(_)) => "must prove the invitation".to_owned(),
+        Decision::Refused(reason) => format!("refused: {reason:?}"),
+    }
+}
+
+#[test]
+fn the_committed_decisions_are_the_code() {
+    let mut table =
+        "source     | found                       | address | invited| policy           | decision\n"
+            .to_owned();
+    for (line, _, decision) in combinations() {
+        table.push_str(&format!("{line} | {}\n", told(&decision)));
+    }
+    if std::env::var_os("WRITE_DECISIONS").is_some() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/decisions.out"), &table).unwrap();
+    }
+    let committed = include_str!("../../decisions.out");
+    assert!(
+        table == committed,
+        "decisions changed: if that is meant, commit the new decisions.out (WRITE_DECISIONS=1)"
+    );
+}
+
+#[test]
+fn what_holds_in_every_combination() {
+    for (line, facts, decision) in combinations() {
+        let someone = facts.known.people.first();
+        let lets_in =
+            matches!(decision, Decision::Known { .. } | Decision::Linked { .. } | Decision::Created { .. });
+        if someone.is_some_and(|person| !person.active && person.organization == HERE) {
+            assert!(!lets_in, "inactive: {line}");
+        }
+        if someone.is_some_and(|person| person.known_as == KnownAs::Other) {
+            assert!(!lets_in && !matches!(decision, Decision::MustProve(_)), "another subject: {line}");
+        }
+        if facts.claim.vouched == Vouched::Nothing
+            && someone.is_none_or(|person| person.found > Found::Subject)
+        {
+            assert!(!matches!(decision, Decision::Linked { .. }), "nothing stands for it: {line}");
+            let made_beside = matches!(decision, Decision::Created { .. }) && !facts.known.pending.is_empty();
+            assert!(!made_beside, "beside an invitation: {line}");
+        }
+        if let Decision::Created { invitation, .. } = &decision {
+            assert!(
+                someone.is_none_or(|person| !person.active || person.organization != HERE),
+                "twice: {line}"
+            );
+            assert_eq!(*invitation != Invitation::None, !facts.known.pending.is_empty(), "{line}");
+        }
+    }
+}

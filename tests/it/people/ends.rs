@@ -1,0 +1,37 @@
+//! What is looked at and remembered has an end.
+
+use chrono::TimeDelta;
+use platform::{Ctx, PlatformTx, Work as _};
+
+use super::*;
+
+#[actix_web::test]
+async fn a_long_name_is_cut() {
+    let stage = Stage::set().await;
+    let claims = with(stage.claims("ann", "ann@x.test"), "name", "n".repeat(300));
+    let done = stage.exchange(&claims).await.expect(200);
+    assert_eq!(done["user"]["displayName"].as_str().map(str::len), Some(200));
+    stage.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_remembered_of_who_left_ends() {
+    let stage = Stage::set().await;
+    let bob = stage.push(json!({"userName": "bob@x.test", "emails": [{"value": "bob@x.test"}]})).await;
+    stage.remove(&bob).await;
+    let sweep = async || {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            scim::sweep(tx).await
+        };
+        stage.app.running.service.db.write_platform(&Ctx::system("test"), work).await.expect("a sweep");
+    };
+    let headers = [(EMAIL, "bob@x.test")];
+    stage.app.clock.advance(TimeDelta::days(400) - TimeDelta::minutes(1));
+    sweep().await;
+    stage.by_gateway("b", &headers).await.refused(403, "user.deactivated");
+    stage.app.clock.advance(TimeDelta::minutes(2));
+    sweep().await;
+    stage.by_gateway("b", &headers).await.expect(200);
+    stage.stop().await;
+}
