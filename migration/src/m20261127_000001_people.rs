@@ -20,6 +20,10 @@ const ROLES: &str = "UPDATE directory_user SET role_given_by = CASE WHEN role_so
     THEN 'sign_in' ELSE role_source END \
     WHERE role_source <> 'local' OR source = 'jit'";
 
+/// Whom a directory keeps, it switched off.
+const OFF: &str =
+    "UPDATE directory_user SET deactivated_by = 'directory' WHERE source = 'scim' AND NOT active";
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -34,7 +38,7 @@ impl MigrationTrait for Migration {
                 [part(1, 8), part(9, 4), part(13, 4), part(17, 4), part(21, 12)].join(" || '-' || ")
             }
         };
-        postgres::as_platform(manager, &[ROLES.replace("{id}", &id)]).await?;
+        postgres::as_platform(manager, &[ROLES.replace("{id}", &id), OFF.to_owned()]).await?;
         run(
             manager,
             "ALTER TABLE directory_user DROP COLUMN role_source;\n\
@@ -78,16 +82,16 @@ async fn connection(manager: &SchemaManager<'_>, row: &QueryResult) -> Result<()
         let sql = "UPDATE connection SET client_id = $1 WHERE tenant_id = $2 AND id = $3";
         db.execute_raw(statement(manager, sql, vec![client.into(), tenant.into(), id.into()])).await?;
     }
-    // Whoever came in by it before proved that it speaks for its provider.
-    let sql = "UPDATE connection SET proven_at = COALESCE(tested_at, (SELECT MIN(i.created_at) FROM user_identity i \
-               WHERE i.tenant_id = $1 AND i.issuer = $2)) WHERE tenant_id = $1 AND id = $3";
+    // A test from before a change proves nothing of the provider that it is of now.
+    let sql = "UPDATE connection SET claimed_at = CASE WHEN version = 1 THEN created_at ELSE updated_at END, \
+               proven_at = CASE WHEN tested_at >= updated_at OR version = 1 THEN tested_at END WHERE tenant_id = $1 AND id = $3 AND $2 = $2";
     let values = vec![tenant.into(), format!("connection:{id}").into(), id.into()];
     db.execute_raw(statement(manager, sql, values)).await?;
     let Some(issuer) = row.try_get::<Option<String>>("", "issuer")? else { return Ok(()) };
     let version: i64 = row.try_get("", "version")?;
     let updated: sea_orm::prelude::DateTimeUtc = row.try_get("", "updated_at")?;
     let before = format!("connection:{id}");
-    let sql = "UPDATE user_identity SET issuer = $1 WHERE tenant_id = $2 AND issuer = $3 AND (created_at >= $4 OR $5 = 1)";
+    let sql = "UPDATE user_identity SET issuer = $1 WHERE tenant_id = $2 AND issuer = $3 AND (created_at >= $4 OR last_seen_at >= $4 OR $5 = 1)";
     let values = vec![
         format!("{before} {issuer}").into(),
         tenant.into(),

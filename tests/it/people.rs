@@ -1,6 +1,7 @@
 //! People: whichever door somebody comes by, they are one person, on one seat, as what they were invited, pushed or mapped to be.
 
 mod audit;
+mod claimed;
 mod connections;
 mod copies;
 mod departed;

@@ -109,3 +109,17 @@ closed! {
         Identity = "identity",
     }
 }
+
+closed! {
+    /// What stands for a user's address.
+    pub enum AddressProof {
+        /// Nothing that counts.
+        Nothing = "nothing",
+        /// The word of an issuer or gateway that the operator trusts.
+        Word = "word",
+        /// The domain is proven, and the source speaks for it.
+        Domain = "domain",
+        /// A mailed token or code was redeemed.
+        Mail = "mail",
+    }
+}

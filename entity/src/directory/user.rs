@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::{DeactivatedBy, RoleSource, Source};
+use super::states::{AddressProof, DeactivatedBy, RoleSource, Source};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -24,6 +24,8 @@ pub struct Model {
     pub role: String,
     pub role_source: RoleSource,
     pub source: Source,
+    /// What stood for the address when it was said at a sign-in or an invitation; NULL: the directory said it, or it was before.
+    pub address_proof: Option<AddressProof>,
     /// The SCIM attributes, as sent.
     pub resource: Json,
     /// The same with names and texts folded: what is searched without case.

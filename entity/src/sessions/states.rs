@@ -21,5 +21,7 @@ closed! {
         CodeReused = "code_reused",
         /// The person has newer ones, as many as one may have.
         Superseded = "superseded",
+        /// The account was made with an address that nobody had proven, and somebody else has proven it.
+        AccountClaimed = "account_claimed",
     }
 }

@@ -31,6 +31,8 @@ pub struct Model {
     pub client_secret: Option<Vec<u8>>,
     /// As the admin said: identity providers let secrets expire.
     pub secret_expires_at: Option<DateTimeUtc>,
+    /// Since when it is of this issuer and client id.
+    pub claimed_at: Option<DateTimeUtc>,
     /// When its provider first answered a sign-in or a test that was begun here.
     pub proven_at: Option<DateTimeUtc>,
     /// The last test that went through.

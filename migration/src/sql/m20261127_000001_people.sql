@@ -3,7 +3,10 @@
 -- Text with a CHECK can't be widened in place on SQLite; a column can be replaced.
 ALTER TABLE directory_user ADD COLUMN role_given_by TEXT NOT NULL DEFAULT 'local' CHECK (role_given_by IN ('local','group','sign_in'));
 
+ALTER TABLE directory_user ADD COLUMN address_proof TEXT CHECK (address_proof IN ('nothing','word','domain','mail'));
+
 ALTER TABLE connection ADD COLUMN client_id TEXT;
+ALTER TABLE connection ADD COLUMN claimed_at {time};
 ALTER TABLE connection ADD COLUMN proven_at {time};
 CREATE INDEX connection_issuer_client_idx ON connection (issuer, client_id) WHERE client_id IS NOT NULL;
 
@@ -27,7 +30,6 @@ CREATE INDEX directory_departed_at_idx ON directory_departed (departed_at);
 CREATE INDEX directory_user_any_name_idx ON directory_user (tenant_id, user_name_key);
 CREATE INDEX directory_user_any_external_id_idx ON directory_user (tenant_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX directory_user_email_tenant_idx ON directory_user_email (tenant_id, value_key);
-CREATE INDEX user_identity_subject_idx ON user_identity (tenant_id, subject);
 CREATE INDEX invitation_address_idx ON invitation (tenant_id, email_key) WHERE status IN ('pending','accepted');
 
 -- Who switched a person off: the identity backend lets in again only whom it cut off itself. NULL: nobody, or it was before.

@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-pub use departed::{DEPARTED_DAYS, address_of, forget_departed};
-pub(crate) use departed::{addresses, leave};
+pub use departed::{DEPARTED_DAYS, address_of, forgive};
+pub(crate) use departed::{addresses, leave, there_again};
 pub use invitations::{InvitationFacts, accept_invitation, proof_of_token, revoke_invitation};
 pub use policy::{SignInPolicy, sign_in_policy};
 

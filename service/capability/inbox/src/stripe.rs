@@ -109,12 +109,11 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
 
 /// The tenant that the subscription's metadata name, else the customer's.
 async fn tenant_of(service: &Service, told: &Told) -> Result<Option<Uuid>, Problem> {
-    if let Some(named) = &told.tenant {
-        if let Some(id) = web::tenant_named(service, named).await?
-            && service.db.read(id, async |view| tenancy::get(view).await).await.is_ok()
-        {
-            return Ok(Some(id));
-        }
+    if let Some(named) = &told.tenant
+        && let Some(id) = web::tenant_named(service, named).await?
+        && service.db.read(id, async |view| tenancy::get(view).await).await.is_ok()
+    {
+        return Ok(Some(id));
     }
     match &told.customer {
         Some(customer) => Ok(service.db.tenant_of(Lookup::TenantCustomer(customer)).await?),

@@ -168,7 +168,10 @@ async fn require_same_person(tx: &Tx, session: &str, row: &Model) -> Result<Opti
     let Some(user) = directory::user(tx, session.organization_id, session.user_id).await? else {
         return Ok(None);
     };
-    let same = directory::user_by_email(tx, session.organization_id, &row.email).await?;
-    let same = same.is_some_and(|same| same.id == user.id) || user.user_name_key == row.email_key;
-    if same { Ok(Some(user.id)) } else { Err(Problem::new(Code::InvitationOtherAddress)) }
+    let same = directory::users_of_address(tx, session.organization_id, &row.email).await?;
+    if same.iter().any(|same| same.id == user.id) {
+        Ok(Some(user.id))
+    } else {
+        Err(Problem::new(Code::InvitationOtherAddress))
+    }
 }

@@ -138,8 +138,7 @@ pub async fn create(
         DbError::Conflict(_) => Problem::new(Code::InvitationPending),
         other => other.into(),
     })?;
-    // Who was removed by their directory comes back by the word of an admin, which is newer.
-    directory::forget_departed(tx, row.organization_id, std::slice::from_ref(&row.email_key), None).await?;
+    forgive(tx, &row).await?;
     hold(tx, &row).await?;
     send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
@@ -194,6 +193,16 @@ pub(crate) async fn require_room(
     match full {
         Some(usage) => Err(quota::exceeded(usage)),
         None => Ok(()),
+    }
+}
+
+/// Who was removed by their directory comes back by the word of an admin, which is newer; their own asking is none.
+async fn forgive(tx: &Tx, row: &Model) -> Result<(), DbError> {
+    match row.kind {
+        InvitationKind::Personal => {
+            directory::forgive(tx, row.organization_id, std::slice::from_ref(&row.email_key)).await
+        }
+        InvitationKind::Join | InvitationKind::Request => Ok(()),
     }
 }
 
@@ -269,6 +278,7 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
         DbError::Conflict(_) => Problem::new(Code::InvitationPending),
         other => other.into(),
     })?;
+    forgive(tx, &row).await?;
     hold(tx, &row).await?;
     send(tx, service, &tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.resend", Target::new("invitation", id));

@@ -43,8 +43,8 @@ pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(
 /// # Errors
 /// `invitation.member`.
 pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
-    let by_name = directory::user_by_name(view, organization, email).await?;
-    match by_name.filter(|user| user.active) {
+    let there = directory::users_of_address(view, organization, email).await?;
+    match there.into_iter().find(|user| user.active) {
         Some(user) => Err(Problem::new(Code::InvitationMember).fact("userId", user.id.to_string())),
         None => Ok(()),
     }

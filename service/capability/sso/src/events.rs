@@ -36,7 +36,9 @@ pub fn security_event(
     let by = match Ended::parse(reason) {
         Some(Ended::SignedOut) => "user",
         Some(Ended::Revoked | Ended::UserDeactivated | Ended::TenantStopped) => "admin",
-        Some(Ended::RefreshReused | Ended::CodeReused | Ended::Superseded) => "policy",
+        Some(Ended::RefreshReused | Ended::CodeReused | Ended::Superseded | Ended::AccountClaimed) => {
+            "policy"
+        }
         Some(Ended::ProviderSignedOut) | None => "system",
     };
     let payload =

@@ -73,11 +73,11 @@ reasons! {
     ConnectionDisabled = "sign_in.connection_disabled" TenantAdmin "The connection is disabled.";
     Enforced = "sign_in.enforced" TenantAdmin "The policy admits only another connection.";
     SeatBlocked = "sign_in.seat_blocked" TenantAdmin "A payment is overdue: no new seats until it arrives.";
-    SubjectOther = "sign_in.subject_other" TenantAdmin "The provider knows the account with this address by another subject. Is it the same person? Then give the provider the old subject back, or remove the account and let the person sign in anew.";
+    SubjectOther = "sign_in.subject_other" TenantAdmin "The provider sent a different subject for this account. If it is the same person, restore the old subject at the provider, or remove the account.";
     LinkRequired = "sign_in.link_required" TenantAdmin "An account has this address, and no mailbox to which a code could go; or several accounts have it: let the directory name the person (externalId), or give the account its address.";
     OrganizationOther = "sign_in.organization_other" TenantAdmin "The person belongs to another organization.";
     UserExists = "sign_in.user_exists" TenantAdmin "Another account has this name.";
-    MailLimited = "sign_in.mail_limited" Person "As many codes were mailed as may be within a day: try again tomorrow.";
+    MailLimited = "sign_in.mail_limited" Person "The daily limit of mailed codes is reached. Try again tomorrow.";
     BrowserOther = "sign_in.browser_other" Person "Start again in this browser, with cookies allowed.";
     StateUnknown = "sign_in.state_unknown" Person "This answers no sign-in that is under way: it was finished before, took too long, or began elsewhere. Begin again.";
     Abandoned = "sign_in.abandoned" Person "Nothing came back from the identity provider.";

@@ -13,7 +13,7 @@ pub use domain::{domain, domain_of};
 pub use fold::{Forbidden, SHADOW, check, fold, fold_within, shadow, shadowed};
 pub use people::{
     Claim, Decision, DomainOf, Enforced, Facts, First, Found, Given, Grant, Groups, Home, Invitation, Known,
-    KnownAs, Pending, Person, Policy, Proof, Reason, RoleFrom, Source, Vouched, connection_of, decide,
-    issuers_of, vouched,
+    KnownAs, Others, Pending, Person, Policy, Proof, Reason, RoleFrom, Source, Vouched, connection_of,
+    decide, issuers_of, vouched,
 };
 pub use subject::is_subject;

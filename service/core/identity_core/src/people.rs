@@ -10,5 +10,5 @@ mod known;
 mod tests;
 
 pub use claim::{Claim, DomainOf, Grant, Groups, Source, Vouched, connection_of, issuers_of, vouched};
-pub use decide::{Decision, Given, Invitation, Proof, Reason, decide};
+pub use decide::{Decision, Given, Invitation, Others, Proof, Reason, decide};
 pub use known::{Enforced, Facts, First, Found, Home, Known, KnownAs, Pending, Person, Policy, RoleFrom};

@@ -96,8 +96,8 @@ codes! {
     TokenRefused = "sso.token_refused" 401 "The subject token is not accepted.";
     IssuerUnknown = "sso.issuer_unknown" 401 "The subject token's issuer is not registered.";
     IssuerUnreachable = "sso.issuer_unreachable" 503 "The issuer's keys can't be had right now.";
-    LinkRequired = "sso.link_required" 409 "A user with this e-mail exists and is not linked to this identity.";
-    SubjectOther = "sso.subject_other" 409 "The identity provider knows the account with this address by another subject: addresses change hands, accounts don't.";
+    LinkRequired = "sso.link_required" 409 "A user or an invitation has this e-mail and is not linked to this identity, or several users have it.";
+    SubjectOther = "sso.subject_other" 409 "The identity provider knows the account with this address by another subject.";
     OrganizationUnknown = "sso.organization_unknown" 404 "The tenant has no such organization.";
     OrganizationOther = "sso.organization_other" 403 "The person belongs to another organization of the tenant.";
     SsoEnforced = "sso.enforced" 403 "The organization's people sign in by its own identity provider only.";

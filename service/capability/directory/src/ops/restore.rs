@@ -359,10 +359,16 @@ async fn user(
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
             let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
-            let new = NewUser { organization, resource, role: text("role"), role_source: RoleSource::Local };
+            let new = NewUser {
+                organization,
+                resource,
+                role: text("role"),
+                role_source: RoleSource::Local,
+                address_proof: None,
+            };
             let row = users::insert_user(tx, &registry.users, new, kept).await?;
             let keys = people::addresses(&row);
-            people::forget_departed(tx, organization, &keys, row.external_id.as_deref()).await?;
+            people::there_again(tx, organization, &keys, row.external_id.as_deref()).await?;
             users::take_seats(tx, &row).await?;
             for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
                 let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();

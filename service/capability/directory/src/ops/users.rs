@@ -2,7 +2,7 @@
 
 mod off;
 
-use entity::directory::states::{ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
+use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
 use entity::directory::{identity, user};
 use identity_core::fold;
 use platform::tx::Event;
@@ -86,6 +86,8 @@ pub(crate) struct NewUser {
     pub(crate) role: String,
     /// Who gives it.
     pub(crate) role_source: RoleSource,
+    /// What stood for the address, where a sign-in or an invitation said one.
+    pub(crate) address_proof: Option<AddressProof>,
 }
 
 /// What a user is besides: new, or as before it was removed.
@@ -120,6 +122,7 @@ pub(crate) async fn insert_user(
         active: columns.active,
         role: new.role,
         role_source: new.role_source,
+        address_proof: new.address_proof,
         source: kept.source,
         folded: fold_resource(kind, &new.resource),
         resource: Value::Object(new.resource),
@@ -239,7 +242,7 @@ pub async fn replace_user(
     }
     if renamed && row.active {
         let keys = people::addresses(&row);
-        people::forget_departed(tx, row.organization_id, &keys, row.external_id.as_deref()).await?;
+        people::there_again(tx, row.organization_id, &keys, row.external_id.as_deref()).await?;
     }
     admins::count(tx, held, Held::by(&row)).await?;
     tell(tx, &row, action, attributes);
@@ -348,6 +351,18 @@ pub async fn unlink_connection(tx: &Tx, connection: Uuid) -> Result<u64, DbError
     let issuers = identity_core::issuers_of(connection);
     let all = tx.remove::<identity::Entity>().filter(identity::Column::Issuer.starts_with(issuers));
     tx.purge(all).await
+}
+
+/// Writes down what stands for the address of a user, whose row is locked, from now on.
+pub(crate) async fn set_proof(
+    tx: &Tx,
+    row: user::Model,
+    proof: AddressProof,
+) -> Result<user::Model, DbError> {
+    let row =
+        user::Model { address_proof: Some(proof), version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    Ok(row)
 }
 
 /// Notes that a person came in as (issuer, subject).

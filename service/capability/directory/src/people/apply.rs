@@ -1,10 +1,11 @@
 //! What was decided is done. Rows are taken in one order: users, the invitation, reservations, quotas.
 
-use entity::directory::states::{RoleSource, Source as MadeBy};
+use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
 use entity::directory::user;
-use identity_core::{Decision, Given, Invitation, Proof, RoleFrom, Source, connection_of, fold};
+use identity_core::{Decision, Given, Invitation, Others, Proof, RoleFrom, Source, Vouched, connection_of};
 use platform::crypto::{hex, sha256};
 use platform::{Tx, ids};
+use policy_core::Role;
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
 use serde_json::{Map, Value, json};
@@ -32,13 +33,14 @@ pub(super) async fn apply(
         return Err(Problem::new(Code::SsoStateUnknown));
     }
     let (user, usage) = match decision {
-        Decision::Known { user, role } => {
+        Decision::Known { user, role, invitation } => {
             let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
-            (known(tx, row, role, &comer).await?, None)
+            (known(tx, row, (role, invitation), &comer).await?, None)
         }
-        Decision::Linked { user, role, invitation } => {
+        Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
-            (linked(tx, &row, (role, invitation), &comer).await?, None)
+            let proof = proof_of(loaded.facts.claim.vouched);
+            (linked(tx, &row, (role, invitation, others, proof), &comer).await?, None)
         }
         Decision::Created { organization, role, invitation } => {
             created(tx, &loaded, comer, (organization, role, invitation)).await?
@@ -71,7 +73,7 @@ fn proves(proof: &Proof, decision: &Decision) -> bool {
 async fn known(
     tx: &mut Tx,
     row: user::Model,
-    role: Option<Given>,
+    (role, invitation): (Option<Given>, Invitation),
     comer: &Comer<'_>,
 ) -> Result<user::Model, Problem> {
     if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
@@ -79,12 +81,14 @@ async fn known(
     {
         users::seen(tx, &issuer, subject).await?;
     }
+    if role.is_none() && invitation == Invitation::None {
+        return Ok(row);
+    }
+    let row = locked(tx, &row).await?;
+    consume(tx, invitation, row.id, comer).await?;
     match role {
+        Some(given) => give(tx, row, given, Raises::by(invitation)).await,
         None => Ok(row),
-        Some(given) => {
-            let locked = locked(tx, &row).await?;
-            give(tx, locked, given).await
-        }
     }
 }
 
@@ -94,9 +98,26 @@ async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Problem> {
     found.filter(|row| row.active).ok_or_else(|| Problem::new(Code::UserDeactivated))
 }
 
-async fn give(tx: &mut Tx, row: user::Model, given: Given) -> Result<user::Model, Problem> {
-    // A group of the directory gave one since: it stays the group's.
-    if row.role_source == RoleSource::Group {
+/// Whether a role may only raise somebody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Raises {
+    /// An invitation's.
+    Only,
+    /// What groups give, and take back.
+    OrLowers,
+}
+
+impl Raises {
+    fn by(invitation: Invitation) -> Self {
+        if invitation == Invitation::None { Self::OrLowers } else { Self::Only }
+    }
+}
+
+async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Result<user::Model, Problem> {
+    let has = Role::parse(&row.role).unwrap_or(Role::Viewer);
+    // A group of the directory gave one since: it stays the group's. An invitation lowers none, also none that somebody gave since.
+    let lowers = raises == Raises::Only && !given.role.outranks(has);
+    if row.role_source == RoleSource::Group || lowers {
         return Ok(row);
     }
     roles::give(tx, row, given.role.name(), source_of(given)).await
@@ -114,20 +135,41 @@ fn source_of(given: Given) -> RoleSource {
 async fn linked(
     tx: &mut Tx,
     row: &user::Model,
-    (role, invitation): (Option<Given>, Invitation),
+    (role, invitation, others, proof): (Option<Given>, Invitation, Others, AddressProof),
     comer: &Comer<'_>,
 ) -> Result<user::Model, Problem> {
-    let row = locked(tx, row).await?;
-    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
-        if let Source::Connection { id, .. } = &comer.source {
-            unlink_before(tx, &row, *id, &issuer).await?;
+    let mut row = locked(tx, row).await?;
+    let issuer = comer.source.issuer();
+    match others {
+        Others::End => {
+            for one in store::identities(tx, &row).await? {
+                store::unlink(tx, &one.issuer, &one.subject).await?;
+            }
+            sessions::end_all_of_user(tx, row.id, sessions::Ended::AccountClaimed).await?;
+            row = users::set_proof(tx, row, proof).await?;
         }
+        Others::Stay => {
+            if let (Source::Connection { id, .. }, Some(issuer)) = (&comer.source, &issuer) {
+                unlink_before(tx, &row, *id, issuer).await?;
+            }
+        }
+    }
+    if let (Some(issuer), Some(subject)) = (issuer, comer.subject) {
         users::link(tx, &row, &issuer, subject).await?;
     }
     consume(tx, invitation, row.id, comer).await?;
     match role {
-        Some(given) => give(tx, row, given).await,
+        Some(given) => give(tx, row, given, Raises::by(invitation)).await,
         None => Ok(row),
+    }
+}
+
+fn proof_of(vouched: Vouched) -> AddressProof {
+    match vouched {
+        Vouched::Nothing => AddressProof::Nothing,
+        Vouched::Word => AddressProof::Word,
+        Vouched::Domain => AddressProof::Domain,
+        Vouched::Mail => AddressProof::Mail,
     }
 }
 
@@ -168,8 +210,12 @@ async fn created(
     (organization, given, invitation): (Uuid, Given, Invitation),
 ) -> Result<(user::Model, Option<Usage>), Problem> {
     let keys = load::keys(&comer);
-    if loaded.facts.known.departed.contains(&organization) {
-        super::forget_departed(tx, organization, &keys, comer.subject).await?;
+    let known = &loaded.facts.known;
+    if known.departed.contains(&organization) || known.departed_themselves.contains(&organization) {
+        match comer.source {
+            Source::Directory => super::there_again(tx, organization, &keys, comer.subject).await?,
+            _ => super::forgive(tx, organization, &keys).await?,
+        }
     }
     let source = match (&comer.source, invitation) {
         (Source::Directory, _) => MadeBy::Scim,
@@ -185,8 +231,15 @@ async fn created(
         }
     };
     users::fit(&resource)?;
-    let new =
-        NewUser { organization, resource, role: given.role.name().to_owned(), role_source: source_of(given) };
+    // Who names no address has none that could be proven; a directory answers for what it pushes.
+    let asserted = comer.address.is_some() && comer.source != Source::Directory;
+    let new = NewUser {
+        organization,
+        resource,
+        role: given.role.name().to_owned(),
+        role_source: source_of(given),
+        address_proof: asserted.then(|| proof_of(loaded.facts.claim.vouched)),
+    };
     let kept = Kept { id: ids::new(), created_at: tx.now(), source };
     let row = users::insert_user(tx, kind, new, kept).await?;
     if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
@@ -233,13 +286,13 @@ fn shown(name: &str) -> String {
 /// subject makes the same name at each attempt.
 async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, Problem> {
     let subject = comer.subject.unwrap_or_default();
-    let fits = identity_core::check(subject).is_ok();
+    // What is an address would be found by it.
+    let fits = identity_core::check(subject).is_ok() && !web::is_email(subject);
     if fits && store::user_by_name(tx, organization, subject).await?.is_none() {
         return Ok(subject.to_owned());
     }
     let whole = format!("{}\n{subject}", comer.source.issuer().unwrap_or_default());
     let mark: String = hex(&sha256(whole.as_bytes())).chars().take(8).collect();
     let readable = if fits { subject } else { "person" };
-    debug_assert!(!fold(readable).is_empty());
     Ok(format!("{readable} {mark}"))
 }

@@ -19,13 +19,14 @@ pub(crate) fn addresses(row: &user::Model) -> Vec<String> {
     row.resource.as_object().map(|resource| addresses_in(resource, usize::MAX)).unwrap_or_default()
 }
 
-/// The first addresses in the attributes of a user, folded and in order, so that who takes several takes them alike: the user name, and
-/// the e-mails.
+/// The first addresses in the attributes of a user, folded and in order, so that who takes several takes them alike: the one that
+/// counts as theirs, the user name, and the other e-mails.
 pub(super) fn addresses_in(resource: &Map<String, Json>, most: usize) -> Vec<String> {
     let columns = UserColumns::of(resource);
+    let first = address_of(resource).map(|address| identity_core::fold(&address));
     let emails = columns.emails.into_iter().map(|(_, value)| value);
-    let mut all: Vec<String> =
-        std::iter::once(identity_core::fold(&columns.user_name)).chain(emails).take(most).collect();
+    let name = identity_core::fold(&columns.user_name);
+    let mut all: Vec<String> = first.into_iter().chain([name]).chain(emails).take(most).collect();
     all.sort();
     all.dedup();
     all
@@ -56,10 +57,9 @@ pub(crate) async fn leave(
         return Ok(());
     }
     let keys = addresses(row);
-    invitations::end_all(tx, &keys).await?;
-    let Some(identities) = identities else { return Ok(()) };
+    let Some(identities) = identities else { return invitations::end_all(tx, &keys).await };
     let mut marks: Vec<(DepartedKind, String)> =
-        keys.into_iter().map(|key| (DepartedKind::Address, key)).collect();
+        keys.iter().map(|key| (DepartedKind::Address, key.clone())).collect();
     marks.extend(row.external_id.clone().map(|id| (DepartedKind::ExternalId, id)));
     marks.extend(
         identities.iter().map(|one| (DepartedKind::Identity, identity_key(&one.issuer, &one.subject))),
@@ -76,40 +76,50 @@ pub(crate) async fn leave(
         rows.join(", ")
     );
     tx.execute(&sql, values).await?;
-    Ok(())
+    invitations::end_all(tx, &keys).await
 }
 
-/// The organization knows somebody of these addresses, or by this directory's subject, again.
+/// An admin wants somebody back: nothing is remembered any more of whom the directory removed with one of these addresses.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn forget_departed(
+pub async fn forgive(tx: &Tx, organization: Uuid, keys: &[String]) -> Result<(), DbError> {
+    let (keys, mut values) = (listed(keys, 3), text_values(keys));
+    values.insert(0, organization.into());
+    let sql = format!(
+        "DELETE FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND user_id IN \
+         (SELECT user_id FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND kind = 'address' AND key IN ({keys}))"
+    );
+    tx.execute(&sql, values).await.map(drop)
+}
+
+/// The directory has somebody of these addresses again. It is whom it removed if it calls them by the same subject; otherwise the addresses
+/// are somebody else's now, and who left is still recognized by the rest.
+///
+/// # Errors
+/// [`DbError`].
+pub(crate) async fn there_again(
     tx: &Tx,
     organization: Uuid,
     keys: &[String],
     subject: Option<&str>,
 ) -> Result<(), DbError> {
-    let mut values: Vec<Value> = vec![organization.into()];
-    let mut value = |text: &str| {
-        values.push(text.into());
-        format!("${}", values.len() + 1)
-    };
-    let addresses: Vec<String> = keys.iter().map(|key| value(key)).collect();
-    let of_address = (DepartedKind::Address, addresses.join(", "));
-    let of_subject = subject.map(|subject| (DepartedKind::ExternalId, value(subject)));
-    let marks: Vec<String> = std::iter::once(of_address)
-        .chain(of_subject)
-        .filter(|(_, keys)| !keys.is_empty())
-        .map(|(kind, keys)| format!("(kind = '{kind}' AND key IN ({keys}))"))
-        .collect();
-    if marks.is_empty() {
-        return Ok(());
-    }
-    // All that is remembered of the person, not only by what they came back.
-    let marks = marks.join(" OR ");
+    let (keys, mut values) = (listed(keys, 4), text_values(keys));
+    values.splice(0..0, [organization.into(), subject.map(ToOwned::to_owned).into()]);
     let sql = format!(
-        "DELETE FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND user_id IN \
-         (SELECT user_id FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND ({marks}))"
+        "DELETE FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND (kind = 'address' AND key IN ({keys}) \
+         OR user_id IN (SELECT user_id FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 \
+         AND kind = 'external_id' AND key = $3))"
     );
     tx.execute(&sql, values).await.map(drop)
+}
+
+/// Parameters from this one on.
+fn listed(keys: &[String], first: usize) -> String {
+    let names: Vec<String> = (0..keys.len()).map(|at| format!("${}", first + at)).collect();
+    if names.is_empty() { "NULL".to_owned() } else { names.join(", ") }
+}
+
+fn text_values(keys: &[String]) -> Vec<Value> {
+    keys.iter().map(|key| key.clone().into()).collect()
 }

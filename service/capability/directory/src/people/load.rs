@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use entity::directory::states::DepartedKind;
 use entity::directory::user;
+use entity::invitations::states::InvitationStatus;
 use entity::sso::{connection, domain};
 use entity::tenancy::organization;
 use identity_core::{
@@ -35,8 +36,8 @@ pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) users: BTreeMap<Uuid, user::Model>,
     pub(super) policies: BTreeMap<Uuid, SignInPolicy>,
-    /// The address that is claimed, as it was said.
-    address: Option<String>,
+    /// Where the mail of each pending invitation went.
+    invited: BTreeMap<Uuid, String>,
 }
 
 impl Loaded {
@@ -44,7 +45,7 @@ impl Loaded {
     pub(super) fn address_of(&self, proof: &Proof) -> Option<String> {
         match proof {
             Proof::Account(id) => self.users.get(id).and_then(mailbox),
-            Proof::Invitation(_) => self.address.clone(),
+            Proof::Invitation(id) => self.invited.get(id).cloned(),
         }
     }
 }
@@ -70,7 +71,11 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
         }
         found = people(tx, comer, &keys).await?;
     }
-    let words = if again { Words::default() } else { words(tx, comer, &keys).await? };
+    // Who comes again brings an invitation along, or has none to accept.
+    let words = match (again, comer.proven) {
+        (true, None) => Words::default(),
+        _ => words(tx, comer, &keys).await?,
+    };
     let settled = again || comer.source == Source::Directory && words.pending.is_empty();
     let place = place(tx, comer, settled).await?;
     let organizations: BTreeSet<Uuid> = found
@@ -87,7 +92,12 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     if comer.proven.is_some() {
         worth = Vouched::Mail;
     }
-    let mut known = Known { people: Vec::new(), departed: words.departed, pending: words.pending };
+    let mut known = Known {
+        people: Vec::new(),
+        departed: words.departed,
+        departed_themselves: words.departed_themselves,
+        pending: words.pending,
+    };
     known.people = persons(tx, comer, &found, &words.accepted, owns).await?;
     if proves_another_mailbox(comer, &found) {
         known.pending.clear();
@@ -98,6 +108,7 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
         subject: comer.subject.map(ToOwned::to_owned),
         domain: comer.address.and_then(domain_of),
         vouched: worth,
+        proven: comer.proven,
         groups: comer.groups.clone(),
         organization: comer.organization,
         role: comer.role,
@@ -108,7 +119,7 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
         facts: Facts { claim, known, home: place.home, first, policies: rules },
         users: found.into_iter().map(|(id, (_, row))| (id, row)).collect(),
         policies,
-        address: comer.address.map(ToOwned::to_owned),
+        invited: words.invited,
     })
 }
 
@@ -155,10 +166,10 @@ async fn people(
             "SELECT id, 1 AS way FROM directory_user WHERE tenant_id = $1 AND external_id = {subject} AND source = 'scim'"
         ));
         if let Source::Connection { id, .. } = &comer.source {
+            // Written while it was not part of it which provider was behind the connection: perhaps this one.
             let before = value(issuers_of(*id).into());
             ways.push(format!(
-                "SELECT user_id AS id, 4 AS way FROM user_identity WHERE tenant_id = $1 AND subject = {subject} \
-                 AND substr(issuer, 1, length({before})) = {before}"
+                "SELECT user_id AS id, 4 AS way FROM user_identity WHERE tenant_id = $1 AND issuer = {before} AND subject = {subject}"
             ));
         }
     }
@@ -205,6 +216,8 @@ struct Words {
     /// Users as whom an invitation of the address was accepted.
     accepted: BTreeSet<Uuid>,
     departed: Vec<Uuid>,
+    departed_themselves: Vec<Uuid>,
+    invited: BTreeMap<Uuid, String>,
 }
 
 async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Problem> {
@@ -218,7 +231,14 @@ async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Pro
     if let Some(subject) = comer.subject {
         marks.push((DepartedKind::ExternalId, value(subject.to_owned())));
         if let Some(issuer) = comer.source.issuer() {
-            marks.push((DepartedKind::Identity, value(super::departed::identity_key(&issuer, subject))));
+            let before = match &comer.source {
+                Source::Connection { id, .. } => Some(issuers_of(*id)),
+                _ => None,
+            };
+            let keys = [Some(issuer), before].into_iter().flatten();
+            let keys: Vec<String> =
+                keys.map(|issuer| value(super::departed::identity_key(&issuer, subject))).collect();
+            marks.push((DepartedKind::Identity, keys.join(", ")));
         }
     }
     let left: Vec<String> = marks
@@ -233,14 +253,14 @@ async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Pro
     let invited = match addresses.as_slice() {
         [] => String::new(),
         some => format!(
-            " UNION ALL SELECT status, id, organization_id, role, user_id, created_at FROM invitation \
+            " UNION ALL SELECT status, id, organization_id, role, user_id, email, created_at FROM invitation \
              WHERE tenant_id = $1 AND email_key IN ({}) AND (status = 'accepted' AND user_id IS NOT NULL \
              OR status = 'pending' AND kind = '{kind}' AND expires_at > $2)",
             some.join(", ")
         ),
     };
     let sql = format!(
-        "SELECT 'departed' AS word, user_id AS id, organization_id, NULL AS role, user_id, departed_at AS created_at \
+        "SELECT kind AS word, user_id AS id, organization_id, NULL AS role, user_id, NULL AS email, departed_at AS created_at \
          FROM directory_departed WHERE tenant_id = $1 AND $2 = $2 AND ({}){invited} ORDER BY created_at, id LIMIT {WORDS_MAX}",
         left.join(" OR "),
     );
@@ -248,15 +268,22 @@ async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Pro
     for row in tx.query(&sql, values).await? {
         let id = |name: &str| row.try_get::<Uuid>("", name).map_err(Problem::internal);
         let organization = id("organization_id")?;
-        match row.try_get::<String>("", "word").map_err(Problem::internal)?.as_str() {
-            "departed" => words.departed.push(organization),
-            "accepted" => {
+        let text = |name: &str| row.try_get::<String>("", name).map_err(Problem::internal);
+        let word = text("word")?;
+        match (DepartedKind::parse(&word), InvitationStatus::parse(&word)) {
+            (Some(DepartedKind::Address), _) => words.departed.push(organization),
+            (Some(DepartedKind::ExternalId | DepartedKind::Identity), _) => {
+                words.departed_themselves.push(organization);
+            }
+            (None, Some(InvitationStatus::Accepted)) => {
                 words.accepted.insert(id("user_id")?);
             }
-            _ => {
-                let role: String = row.try_get("", "role").map_err(Problem::internal)?;
-                let role = Role::parse(&role).unwrap_or(Role::Viewer);
-                words.pending.push(Pending { id: id("id")?, organization, role });
+            (None, _) => {
+                let role = Role::parse(&text("role")?).unwrap_or(Role::Viewer);
+                let (id, email) = (id("id")?, text("email")?);
+                let of_claim = comer.address.is_some_and(|address| fold(address) == fold(&email));
+                words.pending.push(Pending { id, organization, role, of_claim });
+                words.invited.insert(id, email);
             }
         }
     }
@@ -349,12 +376,9 @@ async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result
 mod tests {
     #[test]
     fn what_is_looked_at_has_an_end() {
-        let all = [
-            super::PEOPLE_MAX,
-            super::super::persons::IDENTITIES_MAX,
-            super::WORDS_MAX,
-            super::super::invitations::ENDED_MAX,
-        ];
-        assert_eq!(all, [50, 20, 500, 100, 100]);
+        use super::super::{invitations, persons};
+        let all = [super::PEOPLE_MAX, persons::IDENTITIES_MAX, super::WORDS_MAX, invitations::ENDED_MAX];
+        assert_eq!((super::ADDRESSES_MAX, all), (20, [50, 500, 100, 100]));
+        assert_eq!(crate::store::users::NAMESAKES_MAX, 50);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::directory::states::{RoleSource, Source as MadeBy};
+use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
 use entity::directory::{identity, user};
 use identity_core::{Found, KnownAs, Person, RoleFrom, Source, connection_of, fold};
 use platform::{DbError, View};
@@ -26,10 +26,17 @@ pub(super) async fn persons(
     let again = found.values().any(|(found, _)| *found == Found::Identity);
     let identities = if found.is_empty() || again { Vec::new() } else { identities(tx, found).await? };
     let of_connection = matches!(comer.source, Source::Connection { .. });
+    let issuer = comer.source.issuer();
     let mut people = Vec::new();
     for (found, row) in found.values() {
         let of_user: Vec<&identity::Model> = identities.iter().filter(|one| one.user_id == row.id).collect();
+        // Somebody made the link while this one waited.
+        let is_linked = |one: &&identity::Model| {
+            Some(&one.issuer) == issuer.as_ref() && Some(one.subject.as_str()) == comer.subject
+        };
+        let linked = of_user.iter().any(is_linked);
         let found = match found {
+            _ if linked => Found::Identity,
             Found::Subject if of_connection && (!owns || !means(comer, row)) => {
                 match reachable_otherwise(comer, row) {
                     Some(otherwise) => otherwise,
@@ -57,13 +64,20 @@ pub(super) async fn persons(
             },
             known_as: known_as(comer, &of_user),
             accepted: accepted.contains(&row.id),
-            doubtful: row.source == MadeBy::Jit
-                && !accepted.contains(&row.id)
-                && of_user.iter().any(|one| connection_of(&one.issuer).is_some()),
+            doubtful: is_doubtful(row, &of_user) && !accepted.contains(&row.id),
         });
     }
     people.sort_by_key(|person| person.found);
     Ok(people)
+}
+
+/// Whether nothing stood for the address with which a sign-in made somebody. Of whom it isn't known, it is so if a connection did.
+fn is_doubtful(row: &user::Model, identities: &[&identity::Model]) -> bool {
+    let by_connection = || identities.iter().any(|one| connection_of(&one.issuer).is_some());
+    match row.address_proof {
+        Some(proof) => proof == AddressProof::Nothing,
+        None => row.source == MadeBy::Jit && by_connection(),
+    }
 }
 
 fn means(comer: &Comer<'_>, row: &user::Model) -> bool {
@@ -76,7 +90,7 @@ fn reachable_otherwise(comer: &Comer<'_>, row: &user::Model) -> Option<Found> {
     if row.user_name_key == key {
         return Some(Found::Name);
     }
-    row.email.as_deref().map(fold).filter(|email| *email == key).map(|_| Found::Address)
+    super::addresses(row).contains(&key).then_some(Found::Address)
 }
 
 async fn identities(

@@ -52,24 +52,26 @@ pub async fn user_by_name(
     view.one(of_organization(view, organization).filter(user::Column::UserNameKey.eq(fold(name)))).await
 }
 
-/// A user of the organization who has this address, and no other one has it.
+/// Users that have one address.
+pub(crate) const NAMESAKES_MAX: u64 = 50;
+
+/// Users of the organization whose name or e-mail is this address.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn user_by_email(
+pub async fn users_of_address(
     view: &View,
     organization: Uuid,
-    email: &str,
-) -> Result<Option<user::Model>, DbError> {
-    let rows = view
-        .select::<user_email::Entity>()
-        .filter(user_email::Column::OrganizationId.eq(organization))
-        .filter(user_email::Column::ValueKey.eq(fold(email)))
-        .limit(2);
-    match view.all(rows).await?.as_slice() {
-        [one] => user(view, organization, one.user_id).await,
-        _ => Ok(None),
-    }
+    address: &str,
+) -> Result<Vec<user::Model>, DbError> {
+    let sql = format!(
+        "SELECT u.* FROM directory_user u WHERE u.tenant_id = $1 AND u.organization_id = $2 AND (u.user_name_key = $3 OR u.id IN \
+         (SELECT e.user_id FROM directory_user_email e WHERE e.tenant_id = $1 AND e.organization_id = $2 AND e.value_key = $3)) \
+         LIMIT {NAMESAKES_MAX}"
+    );
+    let rows = view.query(&sql, vec![organization.into(), fold(address).into()]).await?;
+    let users = rows.iter().map(|row| user::Model::from_query_result(row, ""));
+    Ok(users.collect::<Result<_, sea_orm::DbErr>>()?)
 }
 
 pub(crate) async fn find_identity(

@@ -225,6 +225,7 @@ async fn create_connection(
         provider: made.provider,
         client_secret: sealed(&service, id, input.client_secret.as_ref())?,
         secret_expires_at: input.client_secret_expires_at,
+        claimed_at: Some(now),
         proven_at: None,
         tested_at: None,
         warned_days: None,
@@ -298,10 +299,8 @@ async fn update_connection(
         }
         if ops::is_another(row.issuer.as_ref(), made.issuer.as_ref()) {
             require_secret(&row, &input)?;
-            // Another provider: nobody has come in by it yet, and whom the one before named proves it anew.
-            row.proven_at = None;
-            row.tested_at = None;
         }
+        let was = row.clone();
         row.issuer = made.issuer.or(row.issuer);
         row.settings = made.settings;
         row.provider = made.provider;
@@ -310,6 +309,8 @@ async fn update_connection(
             row.warned_days = None;
         }
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
+        // Whom the provider before named proves it anew.
+        let row = ops::reclaimed(&was, row, tx.now())?;
         ops::update(tx, row).await
     };
     let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;

@@ -216,7 +216,7 @@ pub(crate) async fn complete(
 ) -> Result<Came, Failed> {
     let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
     let mut came = service.db.write(ctx, row.tenant_id, work).await;
-    if came.as_ref().is_err_and(|problem| directory::is_race(problem)) {
+    if came.as_ref().is_err_and(directory::is_race) {
         // Two first sign-ins of one person at once: the other one made the user, who is found now.
         came = service.db.write(ctx, row.tenant_id, work).await;
     }
@@ -270,12 +270,10 @@ async fn settle(
         tx.record("connection.test", Target::new("connection", connection.row.id));
         return Ok(Came::Tested(Box::new(profile.clone())));
     }
+    connections::prove(tx, &connection.row).await?;
     let proven = invited(tx, &row, profile).await?;
     match admission::admit(tx, connection, profile, proven).await? {
-        Outcome::In(admitted) => {
-            connections::prove(tx, &connection.row).await?;
-            open_session(tx, service, row, &admitted, profile, agent).await
-        }
+        Outcome::In(admitted) => open_session(tx, service, row, &admitted, profile, agent).await,
         Outcome::MustProve(must) => super::proof::ask(tx, service, row, &must, profile).await,
     }
 }

@@ -10,9 +10,9 @@ use identity_core::Source;
 use platform::db::Lookup;
 use platform::rules::Rule;
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, View, Work, ids};
+use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -171,6 +171,20 @@ fn findable(row: connection::Model) -> Result<connection::Model, Problem> {
     Ok(connection::Model { client_id, ..row })
 }
 
+/// Whether a connection is of another provider, or of another client there, than before: then nobody has come in by it yet, and whoever
+/// has claimed the pair before comes first.
+pub(crate) fn reclaimed(
+    before: &connection::Model,
+    row: connection::Model,
+    now: Timestamp,
+) -> Result<connection::Model, Problem> {
+    let row = findable(row)?;
+    if row.issuer == before.issuer && row.client_id == before.client_id {
+        return Ok(row);
+    }
+    Ok(connection::Model { proven_at: None, tested_at: None, claimed_at: Some(now), ..row })
+}
+
 /// Somebody came in by the connection: whoever made it speaks for its provider.
 pub(crate) async fn prove(tx: &Tx, row: &connection::Model) -> Result<(), DbError> {
     if row.proven_at.is_some() {
@@ -180,6 +194,9 @@ pub(crate) async fn prove(tx: &Tx, row: &connection::Model) -> Result<(), DbErro
         .change::<connection::Entity>()
         .col_expr(connection::Column::ProvenAt, Expr::value(tx.now()))
         .filter(connection::Column::Id.eq(row.id))
+        // The provider and client that answered, not those of a change that came meanwhile.
+        .filter(connection::Column::Issuer.eq(row.issuer.clone()))
+        .filter(connection::Column::ClientId.eq(row.client_id.clone()).or(row.client_id.is_none()))
         .filter(connection::Column::ProvenAt.is_null());
     tx.apply(change).await.map(drop)
 }

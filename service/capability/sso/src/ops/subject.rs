@@ -263,7 +263,7 @@ async fn of_connection(
             select = select.filter(Column::Id.eq(id));
         }
         let proven_first = Expr::col((connection::Entity, Column::ProvenAt)).is_null();
-        let select = select.order_by_asc(proven_first).order_by_asc(Column::CreatedAt);
+        let select = select.order_by_asc(proven_first).order_by_asc(Column::ClaimedAt);
         view.one(select.order_by_asc(Column::Id)).await
     };
     let Some(row) = service.db.read_platform(find).await? else {

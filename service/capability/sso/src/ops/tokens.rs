@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::directory::states::AddressProof;
 use entity::directory::user;
 use entity::sessions::session;
 use entity::sso::authorization_code;
@@ -133,8 +134,10 @@ pub(crate) fn user_claims(user: &user::Model, scope: &str, verified: bool) -> Ma
     claims
 }
 
+/// Whether the tenant answers for a user's address: its domain is proven, and it isn't one that was only said.
 pub(crate) async fn email_verified(view: &View, user: &user::Model) -> Result<bool, DbError> {
     match &user.email {
+        Some(_) if user.address_proof == Some(AddressProof::Nothing) => Ok(false),
         Some(email) => domains::owns(view, email).await,
         None => Ok(false),
     }

@@ -3,6 +3,8 @@
 use policy_core::Role;
 use uuid::Uuid;
 
+use super::decide::Proof;
+
 /// Who says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -120,6 +122,8 @@ pub struct Claim {
     pub domain: Option<String>,
     /// What stands for their address.
     pub vouched: Vouched,
+    /// What they proved by a mailed code, or by the token of an invitation that they brought along.
+    pub proven: Option<Proof>,
     /// Their groups there.
     pub groups: Groups,
     /// The organization that is meant, where one is named: the connection's, the invitation's, the directory's, or one that the claim names.

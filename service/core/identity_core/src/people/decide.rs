@@ -27,6 +27,15 @@ pub enum Invitation {
     SeatOnly(Uuid),
 }
 
+/// What becomes of the identities and sessions that an account has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They are the same person's.
+    Stay,
+    /// They end: the account was made with an address for which nothing stood, and now comes who proves it.
+    End,
+}
+
 /// What must be proven, by a code that is mailed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -66,6 +75,8 @@ pub enum Decision {
         user: Uuid,
         /// The role that they get.
         role: Option<Given>,
+        /// What becomes of their invitation.
+        invitation: Invitation,
     },
     /// It is this user, whom the source comes with for the first time.
     Linked {
@@ -75,6 +86,8 @@ pub enum Decision {
         role: Option<Given>,
         /// What becomes of their invitation.
         invitation: Invitation,
+        /// What becomes of those who came in as this user before.
+        others: Others,
     },
     /// Somebody new.
     Created {
@@ -98,6 +111,7 @@ pub fn decide(facts: &Facts) -> Decision {
     }
     by_identity(facts)
         .or_else(|| by_subject(facts))
+        .or_else(|| departed_themselves(facts))
         .or_else(|| by_address(facts))
         .or_else(|| left(facts, facts.claim.organization))
         .or_else(|| invited(facts))
@@ -142,8 +156,15 @@ fn by_identity(facts: &Facts) -> Option<Decision> {
     if !facts.means(person.organization) {
         return Some(Decision::Refused(Reason::OtherOrganization));
     }
-    let role = by_groups(facts, person);
-    Some(closed(facts, person.organization).unwrap_or(Decision::Known { user: person.id, role }))
+    let (role, invitation) = role_and_invitation(facts, person);
+    let known = Decision::Known { user: person.id, role, invitation };
+    Some(closed(facts, person.organization).unwrap_or(known))
+}
+
+/// Who left is still who left, though their address may be somebody else's by now.
+fn departed_themselves(facts: &Facts) -> Option<Decision> {
+    let left = facts.known.departed_themselves.iter().any(|organization| facts.means(*organization));
+    (left && facts.claim.grant.is_none()).then_some(Decision::Refused(Reason::Departed))
 }
 
 /// Then the directory's subject: it names one person, or nobody.
@@ -174,6 +195,12 @@ fn by_address(facts: &Facts) -> Option<Decision> {
     };
     let here = || there.iter().filter(|person| person.organization == organization);
     let best = here().map(|person| person.found).min();
+    // Whose name it is was switched off; that somebody else has it as an address, too, makes them nobody else.
+    let is_off = |person: &&Person| !person.active && person.organization == organization;
+    let off = facts.known.people.iter().filter(is_off).map(|person| person.found).min();
+    if off.is_some() && off <= best {
+        return Some(Decision::Refused(Reason::Deactivated));
+    }
     let mut best = here().filter(|person| Some(person.found) == best);
     match (best.next(), best.next()) {
         (Some(person), None) => Some(closed(facts, organization).unwrap_or_else(|| link(facts, person))),
@@ -206,16 +233,15 @@ fn placed(facts: &Facts, managed: Option<Uuid>, organizations: impl Iterator<Ite
 fn link(facts: &Facts, person: &Person) -> Decision {
     let claim = &facts.claim;
     let proof = Decision::MustProve(Proof::Account(person.id));
+    let others = if person.doubtful { Others::End } else { Others::Stay };
     if let Some(grant) = &claim.grant {
-        if person.doubtful && grant.signed_in != Some(person.id) {
-            return Decision::Refused(Reason::Ambiguous);
-        }
+        let others = if grant.signed_in == Some(person.id) { Others::Stay } else { others };
         let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
-        return Decision::Linked { user: person.id, role: raised(person, grant.role), invitation };
+        return Decision::Linked { user: person.id, role: raised(person, grant.role), invitation, others };
     }
     match person.known_as {
         KnownAs::Other => return Decision::Refused(Reason::OtherSubject),
-        KnownAs::Before if claim.vouched < Vouched::Mail => return proof,
+        KnownAs::Before if claim.proven != Some(Proof::Account(person.id)) => return proof,
         KnownAs::Before | KnownAs::Nobody => {}
     }
     let is_theirs = match claim.vouched {
@@ -226,13 +252,26 @@ fn link(facts: &Facts, person: &Person) -> Decision {
     if !is_theirs {
         return proof;
     }
-    let pending = facts.known.pending.iter().find(|pending| pending.organization == person.organization);
-    let pending = pending.filter(|_| claim.vouched > Vouched::Nothing);
-    let (role, invitation) = match pending {
-        Some(pending) => (raised(person, pending.role), Invitation::Accepted(pending.id)),
-        None => (by_groups(facts, person), Invitation::None),
+    let (role, invitation) = role_and_invitation(facts, person);
+    // The directory says who it is: no address is part of that.
+    let others = if person.found == Found::Subject { Others::Stay } else { others };
+    Decision::Linked { user: person.id, role, invitation, others }
+}
+
+/// What somebody who is there already becomes by their groups and by an invitation that they prove to be theirs: the higher of both.
+fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invitation) {
+    let groups = by_groups(facts, person);
+    let pending = facts.known.pending.iter().find(|one| one.organization == person.organization);
+    let Some(pending) = pending.filter(|_| facts.claim.vouched > Vouched::Nothing) else {
+        return (groups, Invitation::None);
     };
-    Decision::Linked { user: person.id, role, invitation }
+    let role = match (raised(person, pending.role), groups) {
+        (Some(invited), Some(grouped)) if grouped.role.outranks(invited.role) => Some(grouped),
+        (Some(invited), _) => Some(invited),
+        (None, Some(grouped)) if grouped.role.outranks(person.role) => Some(grouped),
+        (None, _) => None,
+    };
+    (role, Invitation::Accepted(pending.id))
 }
 
 /// An invitation raises a role and never lowers it; what a directory's group gives stays the group's.
@@ -264,7 +303,9 @@ fn left(facts: &Facts, organization: Option<Uuid>) -> Option<Decision> {
     if facts.known.people.iter().any(|person| here(&person)) {
         return Some(Decision::Refused(Reason::Deactivated));
     }
-    facts.known.departed.contains(&organization).then_some(Decision::Refused(Reason::Departed))
+    // An admin who lets somebody in knows whom.
+    let departed = facts.claim.source != Source::Approval && facts.known.departed.contains(&organization);
+    departed.then_some(Decision::Refused(Reason::Departed))
 }
 
 /// The same, of any organization of the tenant, for whom none of them has.
@@ -304,12 +345,10 @@ fn invited(facts: &Facts) -> Option<Decision> {
     if claim.vouched == Vouched::Nothing {
         return Some(Decision::MustProve(Proof::Invitation(pending.id)));
     }
-    let role = of_groups(facts, organization);
-    Some(Decision::Created {
-        organization,
-        role: role.unwrap_or(Given { role: pending.role, from: RoleFrom::Local }),
-        invitation: Invitation::Accepted(pending.id),
-    })
+    let invited = Given { role: pending.role, from: RoleFrom::Local };
+    let grouped = of_groups(facts, organization).filter(|grouped| grouped.role.outranks(invited.role));
+    let invitation = Invitation::Accepted(pending.id);
+    Some(Decision::Created { organization, role: grouped.unwrap_or(invited), invitation })
 }
 
 fn of_groups(facts: &Facts, organization: Uuid) -> Option<Given> {
@@ -352,7 +391,7 @@ fn pushed(facts: &Facts) -> Decision {
     let plain = Given { role: claim.role.unwrap_or(Role::Viewer), from: RoleFrom::Local };
     let (role, invitation) = match pending {
         None => (plain, Invitation::None),
-        Some(pending) if claim.vouched >= Vouched::Domain => {
+        Some(pending) if claim.vouched >= Vouched::Domain && pending.of_claim => {
             (Given { role: pending.role, from: RoleFrom::Local }, Invitation::Accepted(pending.id))
         }
         Some(pending) => (plain, Invitation::SeatOnly(pending.id)),

@@ -18,7 +18,7 @@ pub enum Found {
     Name,
     /// One of their addresses is this one.
     Address,
-    /// The same connection came with this subject when another provider was behind it, or perhaps was.
+    /// The connection came with this subject before it was written down which provider was behind it.
     Before,
 }
 
@@ -67,7 +67,7 @@ pub struct Person {
     pub known_as: KnownAs,
     /// Whether an invitation of the address that is claimed was accepted as this user.
     pub accepted: bool,
-    /// Whether a connection made them, with an address for which nothing stands: who proves the address need not be they.
+    /// Whether a sign-in made them with an address for which nothing stood: who proves the address is not who came then.
     pub doubtful: bool,
 }
 
@@ -80,6 +80,8 @@ pub struct Pending {
     pub organization: Uuid,
     /// As what.
     pub role: Role,
+    /// Whether it is of the very address that is claimed, and not of another one that the directory names beside it.
+    pub of_claim: bool,
 }
 
 /// What is known.
@@ -87,8 +89,10 @@ pub struct Pending {
 pub struct Known {
     /// People who may be the one, in every organization of the tenant.
     pub people: Vec<Person>,
-    /// Organizations whose directory removed this person, and didn't bring them back.
+    /// Organizations whose directory removed somebody of this address, and didn't bring them back.
     pub departed: Vec<Uuid>,
+    /// The same, of somebody with this very identity, or this subject in the directory: it is they who left.
+    pub departed_themselves: Vec<Uuid>,
     /// Pending invitations of the address, the oldest first.
     pub pending: Vec<Pending>,
 }
