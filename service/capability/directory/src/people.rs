@@ -1,5 +1,5 @@
 //! People: who comes, by whichever door, becomes a user of the tenant, or doesn't. [`identity_core::decide`] decides; here what is
-//! known is loaded, under [`Rule::People`], and what was decided is done, in one transaction.
+//! known is loaded, under [`platform::rules::Rule::People`], and what was decided is done, in one transaction.
 
 mod apply;
 mod departed;
