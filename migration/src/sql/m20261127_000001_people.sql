@@ -26,10 +26,10 @@ CREATE INDEX directory_departed_key_idx ON directory_departed (tenant_id, kind, 
 CREATE INDEX directory_departed_user_idx ON directory_departed (tenant_id, organization_id, user_id);
 CREATE INDEX directory_departed_at_idx ON directory_departed (departed_at);
 
--- A person is looked for in every organization of the tenant.
-CREATE INDEX directory_user_any_name_idx ON directory_user (tenant_id, user_name_key);
-CREATE INDEX directory_user_any_external_id_idx ON directory_user (tenant_id, external_id) WHERE external_id IS NOT NULL;
-CREATE INDEX directory_user_email_tenant_idx ON directory_user_email (tenant_id, value_key);
+-- A person is looked for in all organizations of the tenant; with one organization Postgres takes these for its own searches, too.
+CREATE INDEX directory_user_user_name_key_all ON directory_user (tenant_id, user_name_key);
+CREATE INDEX directory_user_external_id_key_all ON directory_user (tenant_id, external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX directory_user_email_value_idx_all ON directory_user_email (tenant_id, value_key);
 CREATE INDEX invitation_address_idx ON invitation (tenant_id, email_key) WHERE status IN ('pending','accepted');
 
 -- Who switched a person off: the identity backend lets in again only whom it cut off itself. NULL: nobody, or it was before.
