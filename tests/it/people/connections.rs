@@ -12,6 +12,17 @@ async fn come(stage: &Stage, corp: &Issuer, claims: &Value) -> Reply {
     present(&stage.app, corp, claims, json!({})).await
 }
 
+/// Alice in a proven domain, and two connections; answers her and the second one.
+async fn two_beside_a_proven_domain() -> (Stage, Issuer, Value, Value) {
+    let stage = Stage::set().await;
+    let corp = Issuer::start();
+    prove_domain(&stage.app, &stage.acme, "corp.example").await;
+    let alice = stage.push(json!({"userName": ALICE})).await;
+    connected(&stage.acme, &corp, "c1", json!({})).await;
+    let second = connected(&stage.acme, &corp, "c2", json!({})).await;
+    (stage, corp, alice, second)
+}
+
 #[actix_web::test]
 async fn only_the_connection_that_is_the_directorys_names_its_people() {
     let stage = Stage::set().await;
@@ -58,12 +69,7 @@ async fn the_only_connection_of_an_organization_is_its_directorys() {
 
 #[actix_web::test]
 async fn a_proven_domain_is_spoken_for_by_the_connection_that_is_the_organizations() {
-    let stage = Stage::set().await;
-    let corp = Issuer::start();
-    prove_domain(&stage.app, &stage.acme, "corp.example").await;
-    let alice = stage.push(json!({"userName": ALICE})).await;
-    connected(&stage.acme, &corp, "c1", json!({})).await;
-    let second = connected(&stage.acme, &corp, "c2", json!({})).await;
+    let (stage, corp, alice, second) = two_beside_a_proven_domain().await;
     for client in ["c1", "c2"] {
         let claims = id_claims(&corp, client, "a-1", ALICE);
         come(&stage, &corp, &claims).await.refused(409, "sso.link_required");
@@ -84,12 +90,7 @@ async fn a_proven_domain_is_spoken_for_by_the_connection_that_is_the_organizatio
 
 #[actix_web::test]
 async fn a_proven_domain_is_spoken_for_by_the_connection_that_the_policy_names() {
-    let stage = Stage::set().await;
-    let corp = Issuer::start();
-    prove_domain(&stage.app, &stage.acme, "corp.example").await;
-    let alice = stage.push(json!({"userName": ALICE})).await;
-    connected(&stage.acme, &corp, "c1", json!({})).await;
-    let second = connected(&stage.acme, &corp, "c2", json!({})).await;
+    let (stage, corp, alice, second) = two_beside_a_proven_domain().await;
     let policy = json!({"connectionId": second["id"]});
     stage.acme.admin.put(&path(&stage.acme, "sso-policy"), policy).await.expect(200);
     let first = id_claims(&corp, "c1", "a-1", ALICE);

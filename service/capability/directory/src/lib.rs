@@ -28,12 +28,11 @@ pub use ops::restore::{
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
 pub use ops::users::{
     BACKEND, delete_user, last_word, note_word, replace_user, set_active, set_role, unlink_connection,
-    user_by_identity,
 };
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, Denied, FirstRuns, InvitationFacts, Made, MustProve, Outcome,
-    SignInPolicy, accept_invitation, address_of, admit, forgive, is_race, proof_of_token, revoke_invitation,
-    sign_in_policy,
+    SignInPolicy, accept_invitation, address_of, admit, forgive, is_race, open_invitation, proof_of_token,
+    require_open, revoke_invitation, sign_in_policy,
 };
 pub use scim_core::schema::USERS;
 pub use store::changes::changes_of_request;
@@ -42,6 +41,6 @@ pub use store::members::{Member, Membership, groups_of, members, members_behind}
 pub use store::reach::{Looks, Population, Reach, population, reach};
 pub use store::search::{Listed, Listing, Mark, ROWS_AT_ONCE, Start, explain, search};
 pub use store::users::{
-    Twin, admin_addresses, identities as identities_of, twins, user, user_any_organization, user_by_name,
-    user_locked, users_of_address,
+    Twin, admin_addresses, by_identity as user_by_identity, identities as identities_of, twins, user,
+    user_any_organization, user_by_name, user_locked, users_of_address,
 };

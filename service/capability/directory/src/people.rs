@@ -20,7 +20,9 @@ use web::{Code, Problem};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
 pub(crate) use departed::{addresses, leave, there_again};
-pub use invitations::{InvitationFacts, accept_invitation, proof_of_token, revoke_invitation};
+pub use invitations::{
+    InvitationFacts, accept_invitation, open_invitation, proof_of_token, require_open, revoke_invitation,
+};
 pub use policy::{SignInPolicy, sign_in_policy};
 
 /// Whether whoever comes first to a tenant that their coming made runs it.

@@ -2,7 +2,7 @@
 
 use directory::{Comer, Made, Outcome};
 use entity::invitations::invitation::{Column, Entity, Model};
-use entity::invitations::states::{InvitationKind, InvitationStatus};
+use entity::invitations::states::InvitationKind;
 use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use platform::crypto::sha256;
@@ -64,9 +64,7 @@ pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Proble
                 view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
             let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
             // Whoever holds a dead token is told that it is dead, and nothing else.
-            if row.status != InvitationStatus::Pending || row.expires_at <= view.now() {
-                return Err(Problem::new(Code::InvitationGone));
-            }
+            let row = directory::require_open(row, view.now())?;
             let sso = sso_of(view, service, &tenant, &row, token).await?;
             Ok(Found { row, tenant, sso })
         })
@@ -97,9 +95,7 @@ pub(crate) async fn accept(
         let tenant = tenancy::active(tx).await?;
         let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
         let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
-        if row.status != InvitationStatus::Pending || row.expires_at <= tx.now() {
-            return Err(Problem::new(Code::InvitationGone));
-        }
+        let row = directory::require_open(row, tx.now())?;
         if let Some(sign_in) = sso_of(tx, service, &tenant, &row, acceptor.token).await? {
             return Err(Problem::new(Code::SsoEnforced).fact("ssoUrl", sign_in));
         }
@@ -130,12 +126,7 @@ async fn ask(
     row: &Model,
     display_name: Option<String>,
 ) -> Result<Model, Problem> {
-    let sql =
-        "UPDATE invitation SET version = version + 1 WHERE tenant_id = $1 AND id = $2 AND status = 'pending'";
-    if tx.execute(sql, vec![row.id.into()]).await? == 0 {
-        return Err(Problem::new(Code::InvitationGone));
-    }
-    let row = Model { version: row.version + 1, ..row.clone() };
+    let row = directory::open_invitation(tx, row.id).await?;
     join::ask(tx, service, tenant, &row, display_name).await?;
     directory::accept_invitation(tx, row, None).await
 }

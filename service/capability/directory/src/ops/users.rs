@@ -6,7 +6,7 @@ use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, Deactiva
 use entity::directory::{identity, user};
 use identity_core::fold;
 use platform::tx::Event;
-use platform::{DbError, Target, Timestamp, Tx, View, Work};
+use platform::{DbError, Target, Timestamp, Tx, Work};
 use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::{ResourceType, USERS};
@@ -309,18 +309,6 @@ pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<()
     tx.record("user.delete", Target::new("user", id));
     tx.emit(&Deleted(facts(&row, Vec::new())));
     Ok(())
-}
-
-/// The person behind (issuer, subject), if somebody is.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn user_by_identity(
-    view: &View,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<user::Model>, DbError> {
-    store::by_identity(view, issuer, subject).await
 }
 
 /// Links a person to (issuer, subject).

@@ -2,7 +2,10 @@
 
 use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
 use entity::directory::user;
-use identity_core::{Decision, Given, Invitation, Others, Proof, RoleFrom, Source, Vouched, connection_of};
+use identity_core::{
+    Decision, Facts, Given, Invitation, KnownAs, Others, Person, Proof, RoleFrom, Source, Vouched,
+    connection_of,
+};
 use platform::crypto::{hex, sha256};
 use platform::{Tx, ids};
 use policy_core::Role;
@@ -39,8 +42,9 @@ pub(super) async fn apply(
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
-            let proof = proof_of(loaded.facts.claim.vouched);
-            (linked(tx, &row, (role, invitation, others, proof), &comer).await?, None)
+            let row = locked(tx, &row).await?;
+            let row = settle_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
+            (linked(tx, row, (role, invitation), &comer).await?, None)
         }
         Decision::Created { organization, role, invitation } => {
             created(tx, &loaded, comer, (organization, role, invitation)).await?
@@ -134,27 +138,11 @@ fn source_of(given: Given) -> RoleSource {
 /// Who comes for the first time by this source, and was there before.
 async fn linked(
     tx: &mut Tx,
-    row: &user::Model,
-    (role, invitation, others, proof): (Option<Given>, Invitation, Others, AddressProof),
+    row: user::Model,
+    (role, invitation): (Option<Given>, Invitation),
     comer: &Comer<'_>,
 ) -> Result<user::Model, Problem> {
-    let mut row = locked(tx, row).await?;
-    let issuer = comer.source.issuer();
-    match others {
-        Others::End => {
-            for one in store::identities(tx, &row).await? {
-                store::unlink(tx, &one.issuer, &one.subject).await?;
-            }
-            sessions::end_all_of_user(tx, row.id, sessions::Ended::AccountClaimed).await?;
-            row = users::set_proof(tx, row, proof).await?;
-        }
-        Others::Stay => {
-            if let (Source::Connection { id, .. }, Some(issuer)) = (&comer.source, &issuer) {
-                unlink_before(tx, &row, *id, issuer).await?;
-            }
-        }
-    }
-    if let (Some(issuer), Some(subject)) = (issuer, comer.subject) {
+    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
         users::link(tx, &row, &issuer, subject).await?;
     }
     consume(tx, invitation, row.id, comer).await?;
@@ -162,6 +150,36 @@ async fn linked(
         Some(given) => give(tx, row, given, Raises::by(invitation)).await,
         None => Ok(row),
     }
+}
+
+/// What came in as this user before and does no more: everything, where somebody else proves the address; what the connection's provider
+/// before called them, where there was one.
+async fn settle_identities(
+    tx: &mut Tx,
+    row: user::Model,
+    facts: &Facts,
+    (others, source): (Others, &Source),
+) -> Result<user::Model, Problem> {
+    let is_before = |person: &Person| person.id == row.id && person.known_as == KnownAs::Before;
+    let before = facts.known.people.iter().any(is_before);
+    if others == Others::Stay && !before {
+        return Ok(row);
+    }
+    let issuer = source.issuer();
+    for one in store::identities(tx, &row).await? {
+        let same_connection = match source {
+            Source::Connection { id, .. } => connection_of(&one.issuer) == Some(*id),
+            _ => false,
+        };
+        if others == Others::End || same_connection && Some(&one.issuer) != issuer.as_ref() {
+            store::unlink(tx, &one.issuer, &one.subject).await?;
+        }
+    }
+    if others == Others::Stay {
+        return Ok(row);
+    }
+    sessions::end_all_of_user(tx, row.id, sessions::Ended::AccountClaimed).await?;
+    Ok(users::set_proof(tx, row, proof_of(facts.claim.vouched)).await?)
 }
 
 fn proof_of(vouched: Vouched) -> AddressProof {
@@ -173,23 +191,13 @@ fn proof_of(vouched: Vouched) -> AddressProof {
     }
 }
 
-/// What the connection's provider before called somebody names them no more.
-async fn unlink_before(tx: &Tx, row: &user::Model, connection: Uuid, issuer: &str) -> Result<(), Problem> {
-    for one in store::identities(tx, row).await? {
-        if one.issuer != issuer && connection_of(&one.issuer) == Some(connection) {
-            store::unlink(tx, &one.issuer, &one.subject).await?;
-        }
-    }
-    Ok(())
-}
-
 /// The invitation ends, and its seat is free for who comes.
 async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<'_>) -> Result<(), Problem> {
     match invitation {
         Invitation::None => Ok(()),
         Invitation::SeatOnly(id) => forget_expected(tx, id).await,
         Invitation::Accepted(id) => {
-            let row = invitations::open(tx, id).await.map_err(|gone| match comer.grant {
+            let row = invitations::open_invitation(tx, id).await.map_err(|gone| match comer.grant {
                 Some(_) => gone,
                 // It was there a moment ago: whoever asked asks again, and is decided about without it.
                 None => Problem::new(Code::Conflict),
@@ -222,13 +230,9 @@ async fn created(
         (Source::Invitation | Source::Approval, _) | (_, Invitation::Accepted(_)) => MadeBy::Invitation,
         _ => MadeBy::Jit,
     };
-    let minimal: Map<String, Value>;
     let (kind, resource): (&ResourceType, Map<String, Value>) = match &comer.made {
         Made::Pushed(kind, resource) => (kind, resource.clone()),
-        Made::Named(name) => {
-            minimal = named(tx, organization, &comer, *name).await?;
-            (&USERS, minimal)
-        }
+        Made::Named(name) => (&USERS, named(tx, organization, &comer, *name).await?),
     };
     users::fit(&resource)?;
     // Who names no address has none that could be proven; a directory answers for what it pushes.

@@ -35,7 +35,12 @@ pub(super) fn addresses_in(resource: &Map<String, Json>, most: usize) -> Vec<Str
 /// The address of a user with these attributes: the first e-mail, else a user name that is one.
 pub fn address_of(resource: &Map<String, Json>) -> Option<String> {
     let columns = UserColumns::of(resource);
-    columns.email.or(Some(columns.user_name).filter(|name| web::is_email(name)))
+    mailbox(columns.email, columns.user_name)
+}
+
+/// Where mail to a user goes: the e-mail that counts as theirs, else a user name that is one.
+pub(super) fn mailbox(email: Option<String>, user_name: String) -> Option<String> {
+    email.or(Some(user_name).filter(|name| web::is_email(name)))
 }
 
 /// How an identity is remembered; neither part can hold what stands between them.

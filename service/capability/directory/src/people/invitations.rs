@@ -4,7 +4,7 @@ use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus};
 use identity_core::{Proof, fold};
 use platform::tx::Event;
-use platform::{DbError, Target, Tx, Work};
+use platform::{DbError, Target, Timestamp, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
@@ -66,14 +66,22 @@ impl Event for Revoked<'_> {
     const TYPE: &'static str = "invitation.revoked";
 }
 
+/// Refuses an invitation that can't be accepted now.
+///
+/// # Errors
+/// `invitation.gone`.
+pub fn require_open(row: Model, now: Timestamp) -> Result<Model, Problem> {
+    let is_open = row.status == InvitationStatus::Pending && row.expires_at > now;
+    if is_open { Ok(row) } else { Err(Problem::new(Code::InvitationGone)) }
+}
+
 /// The invitation, locked, if it can be accepted now.
 ///
 /// # Errors
 /// `invitation.gone`.
-pub(super) async fn open(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+pub async fn open_invitation(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    let open = |row: &Model| row.status == InvitationStatus::Pending && row.expires_at > tx.now();
-    found.filter(open).ok_or_else(|| Problem::new(Code::InvitationGone))
+    require_open(found.ok_or_else(|| Problem::new(Code::InvitationGone))?, tx.now())
 }
 
 /// What somebody proves who shows the token of a pending invitation of this address.

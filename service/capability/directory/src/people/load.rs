@@ -51,7 +51,7 @@ impl Loaded {
 }
 
 fn mailbox(row: &user::Model) -> Option<String> {
-    row.email.clone().or_else(|| Some(row.user_name.clone()).filter(|name| web::is_email(name)))
+    super::departed::mailbox(row.email.clone(), row.user_name.clone())
 }
 
 /// Everything that the decision rests on. Who comes again by an identity that is known costs a look at it and at the policy, no more.
@@ -140,11 +140,6 @@ fn lock_keys(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Whether this source may say who a directory's subject is: an issuer that the operator trusts, or the organization's own connection.
-fn names_subjects(comer: &Comer<'_>) -> bool {
-    matches!(comer.source, Source::Issuer(_) | Source::Connection { .. })
-}
-
 /// Everybody who may be meant.
 async fn people(
     tx: &Tx,
@@ -160,7 +155,8 @@ async fn people(
         values.push(value);
         format!("${}", values.len() + 1)
     };
-    if let Some(subject) = comer.subject.filter(|_| names_subjects(comer)) {
+    // An issuer that the operator trusts, or a connection: of a connection it is asked later whether it is the organization's own.
+    if let Some(subject) = comer.subject {
         let subject = value(subject.into());
         ways.push(format!(
             "SELECT id, 1 AS way FROM directory_user WHERE tenant_id = $1 AND external_id = {subject} AND source = 'scim'"

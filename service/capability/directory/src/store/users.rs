@@ -84,11 +84,10 @@ pub(crate) async fn find_identity(
 }
 
 /// The person who comes in as (issuer, subject).
-pub(crate) async fn by_identity(
-    view: &View,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<user::Model>, DbError> {
+///
+/// # Errors
+/// [`DbError`].
+pub async fn by_identity(view: &View, issuer: &str, subject: &str) -> Result<Option<user::Model>, DbError> {
     let sql = "SELECT u.* FROM user_identity i \
                JOIN directory_user u ON u.tenant_id = i.tenant_id AND u.organization_id = i.organization_id AND u.id = i.user_id \
                WHERE i.tenant_id = $1 AND i.issuer = $2 AND i.subject = $3";
