@@ -7,7 +7,7 @@ use identity_core::{
     connection_of,
 };
 use platform::crypto::{hex, sha256};
-use platform::{Tx, ids};
+use platform::{DbError, Tx, ids};
 use policy_core::Role;
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
@@ -42,9 +42,11 @@ pub(super) async fn apply(
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
-            let row = locked(tx, &row).await?;
             let row = settle_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
-            (linked(tx, row, (role, invitation), &comer).await?, None)
+            // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
+            let row = given(tx, row, (role, invitation), &comer).await?;
+            link(tx, &row, &comer).await?;
+            (row, None)
         }
         Decision::Created { organization, role, invitation } => {
             created(tx, &loaded, comer, (organization, role, invitation)).await?
@@ -85,6 +87,17 @@ async fn known(
     {
         users::seen(tx, &issuer, subject).await?;
     }
+    given(tx, row, (role, invitation), comer).await
+}
+
+/// What somebody who was there before gets by coming. Their row is taken only where something of it changes; whether somebody is active
+/// is asked of every token anyway.
+async fn given(
+    tx: &mut Tx,
+    row: user::Model,
+    (role, invitation): (Option<Given>, Invitation),
+    comer: &Comer<'_>,
+) -> Result<user::Model, Problem> {
     if role.is_none() && invitation == Invitation::None {
         return Ok(row);
     }
@@ -93,6 +106,14 @@ async fn known(
     match role {
         Some(given) => give(tx, row, given, Raises::by(invitation)).await,
         None => Ok(row),
+    }
+}
+
+/// By what they came, they come again.
+async fn link(tx: &mut Tx, row: &user::Model, comer: &Comer<'_>) -> Result<(), DbError> {
+    match (comer.source.issuer(), comer.subject) {
+        (Some(issuer), Some(subject)) => users::link(tx, row, &issuer, subject).await,
+        _ => Ok(()),
     }
 }
 
@@ -135,23 +156,6 @@ fn source_of(given: Given) -> RoleSource {
     }
 }
 
-/// Who comes for the first time by this source, and was there before.
-async fn linked(
-    tx: &mut Tx,
-    row: user::Model,
-    (role, invitation): (Option<Given>, Invitation),
-    comer: &Comer<'_>,
-) -> Result<user::Model, Problem> {
-    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
-        users::link(tx, &row, &issuer, subject).await?;
-    }
-    consume(tx, invitation, row.id, comer).await?;
-    match role {
-        Some(given) => give(tx, row, given, Raises::by(invitation)).await,
-        None => Ok(row),
-    }
-}
-
 /// What came in as this user before and does no more: everything, where somebody else proves the address; what the connection's provider
 /// before called them, where there was one.
 async fn settle_identities(
@@ -165,6 +169,7 @@ async fn settle_identities(
     if others == Others::Stay && !before {
         return Ok(row);
     }
+    let row = locked(tx, &row).await?;
     let issuer = source.issuer();
     for one in store::identities(tx, &row).await? {
         let same_connection = match source {
@@ -246,9 +251,7 @@ async fn created(
     };
     let kept = Kept { id: ids::new(), created_at: tx.now(), source };
     let row = users::insert_user(tx, kind, new, kept).await?;
-    if let (Some(issuer), Some(subject)) = (comer.source.issuer(), comer.subject) {
-        users::link(tx, &row, &issuer, subject).await?;
-    }
+    link(tx, &row, &comer).await?;
     if row.active {
         consume(tx, invitation, row.id, &comer).await?;
     } else {

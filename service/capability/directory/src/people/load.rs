@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::directory::states::DepartedKind;
 use entity::directory::user;
 use entity::invitations::states::InvitationStatus;
-use entity::sso::{connection, domain};
-use entity::tenancy::organization;
+use entity::sso::connection;
 use identity_core::{
     Claim, DomainOf, Facts, First, Found, Home, Known, Pending, Proof, Source, Vouched, domain_of, fold,
     issuers_of, vouched,
@@ -29,7 +28,7 @@ const PEOPLE_MAX: u64 = 50;
 /// Addresses of one person that are looked for: the user name, and the first e-mails.
 const ADDRESSES_MAX: usize = 20;
 /// Invitations of one address, and directories that removed it.
-const WORDS_MAX: u64 = 100;
+const RECORD_MAX: u64 = 100;
 
 /// What was read, and what it comes to.
 pub(super) struct Loaded {
@@ -72,33 +71,32 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
         found = people(tx, comer, &keys).await?;
     }
     // Who comes again brings an invitation along, or has none to accept.
-    let words = match (again, comer.proven) {
-        (true, None) => Words::default(),
-        _ => words(tx, comer, &keys).await?,
+    let record = match (again, comer.proven) {
+        (true, None) => Record::default(),
+        _ => record(tx, comer, &keys).await?,
     };
-    let settled = again || comer.source == Source::Directory && words.pending.is_empty();
-    let place = place(tx, comer, settled).await?;
+    let home = if again { Home::default() } else { record.home };
     let organizations: BTreeSet<Uuid> = found
         .values()
         .map(|(_, row)| row.organization_id)
-        .chain(words.pending.iter().map(|one| one.organization))
-        .chain([comer.organization, place.home.of_domain, place.home.default].into_iter().flatten())
+        .chain(record.pending.iter().map(|one| one.organization))
+        .chain([comer.organization, home.of_domain, home.default].into_iter().flatten())
         .collect();
     let organizations: Vec<Uuid> = organizations.into_iter().collect();
     let policies = policy::policies(tx, &organizations).await?;
     let owns = owns(tx, comer, &policies).await?;
-    let domain = domain_of_claim(&place, comer, owns);
+    let domain = domain_of_claim(record.proven, comer, owns);
     let mut worth = vouched(&comer.source, comer.verified, domain);
     if comer.proven.is_some() {
         worth = Vouched::Mail;
     }
     let mut known = Known {
         people: Vec::new(),
-        departed: words.departed,
-        departed_themselves: words.departed_themselves,
-        pending: words.pending,
+        departed: record.departed,
+        departed_themselves: record.departed_themselves,
+        pending: record.pending,
     };
-    known.people = persons(tx, comer, &found, &words.accepted, owns).await?;
+    known.people = persons(tx, comer, &found, &record.accepted, owns).await?;
     if proves_another_mailbox(comer, &found) {
         known.pending.clear();
     }
@@ -116,10 +114,10 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     };
     let rules = policies.iter().map(|(id, policy)| (*id, policy.rules.clone())).collect();
     Ok(Loaded {
-        facts: Facts { claim, known, home: place.home, first, policies: rules },
+        facts: Facts { claim, known, home, first, policies: rules },
         users: found.into_iter().map(|(id, (_, row))| (id, row)).collect(),
         policies,
-        invited: words.invited,
+        invited: record.invited,
     })
 }
 
@@ -205,24 +203,75 @@ fn way(row: &QueryResult) -> Result<Found, sea_orm::DbErr> {
     })
 }
 
-/// What admins and directories said of the address before.
+/// What the tenant has on record about who comes.
 #[derive(Default)]
-struct Words {
+struct Record {
     pending: Vec<Pending>,
     /// Users as whom an invitation of the address was accepted.
     accepted: BTreeSet<Uuid>,
     departed: Vec<Uuid>,
     departed_themselves: Vec<Uuid>,
     invited: BTreeMap<Uuid, String>,
+    /// The organization that has proven the domain of the address.
+    proven: Option<Uuid>,
+    home: Home,
 }
 
-async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Problem> {
+/// What a row of [`record`] is, where it is neither a departure nor an invitation.
+const PROVEN: &str = "proven";
+const DEFAULT: &str = "default";
+
+/// One question: who left, who is invited, whose the domain is, and where people go otherwise.
+async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, Problem> {
     let mut values: Vec<Value> = vec![tx.now().into()];
     let mut value = |text: String| {
         values.push(text.into());
         format!("${}", values.len() + 1)
     };
     let addresses: Vec<String> = keys.iter().cloned().map(&mut value).collect();
+    let mut parts = vec![format!(
+        "SELECT 0 AS rank, '{DEFAULT}' AS what, id, id AS organization_id, NULL AS role, id AS user_id, NULL AS email, created_at \
+         FROM organization WHERE tenant_id = $1 AND $2 = $2 AND slug = 'default'"
+    )];
+    let left = departures(comer, &addresses, &mut value);
+    if !left.is_empty() {
+        parts.push(format!(
+            "SELECT 1, kind, user_id, organization_id, NULL, user_id, NULL, departed_at FROM directory_departed \
+             WHERE tenant_id = $1 AND ({left})"
+        ));
+    }
+    if !addresses.is_empty() {
+        let kind = super::invitations::KIND.as_str();
+        parts.push(format!(
+            "SELECT 1, status, id, organization_id, role, user_id, email, created_at FROM invitation \
+             WHERE tenant_id = $1 AND email_key IN ({}) AND (status = 'accepted' AND user_id IS NOT NULL \
+             OR status = 'pending' AND kind = '{kind}' AND expires_at > $2)",
+            addresses.join(", ")
+        ));
+    }
+    if let Some(name) = comer.address.and_then(domain_of).filter(|_| names_its_domain(comer)) {
+        let name = value(name);
+        parts.push(format!(
+            "SELECT 0, '{PROVEN}', id, organization_id, NULL, id, NULL, created_at FROM domain \
+             WHERE tenant_id = $1 AND verified_name = {name}"
+        ));
+    }
+    let most = RECORD_MAX + 2;
+    let sql = format!("{} ORDER BY rank, created_at, id LIMIT {most}", parts.join(" UNION ALL "));
+    let mut record = Record::default();
+    for row in tx.query(&sql, values).await? {
+        record.take(&row, comer).map_err(Problem::internal)?;
+    }
+    if comer.organization.is_none() {
+        record.home.of_domain = record.proven;
+    } else {
+        record.home = Home::default();
+    }
+    Ok(record)
+}
+
+/// Which marks of `directory_departed` mean who comes.
+fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(String) -> String) -> String {
     let mut marks = vec![(DepartedKind::Address, addresses.join(", "))];
     if let Some(subject) = comer.subject {
         marks.push((DepartedKind::ExternalId, value(subject.to_owned())));
@@ -237,88 +286,47 @@ async fn words(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Words, Pro
             marks.push((DepartedKind::Identity, keys.join(", ")));
         }
     }
-    let left: Vec<String> = marks
-        .into_iter()
-        .filter(|(_, keys)| !keys.is_empty())
-        .map(|(kind, keys)| format!("(kind = '{kind}' AND key IN ({keys}))"))
-        .collect();
-    if left.is_empty() {
-        return Ok(Words::default());
-    }
-    let kind = super::invitations::KIND.as_str();
-    let invited = match addresses.as_slice() {
-        [] => String::new(),
-        some => format!(
-            " UNION ALL SELECT status, id, organization_id, role, user_id, email, created_at FROM invitation \
-             WHERE tenant_id = $1 AND email_key IN ({}) AND (status = 'accepted' AND user_id IS NOT NULL \
-             OR status = 'pending' AND kind = '{kind}' AND expires_at > $2)",
-            some.join(", ")
-        ),
-    };
-    let sql = format!(
-        "SELECT kind AS word, user_id AS id, organization_id, NULL AS role, user_id, NULL AS email, departed_at AS created_at \
-         FROM directory_departed WHERE tenant_id = $1 AND $2 = $2 AND ({}){invited} ORDER BY created_at, id LIMIT {WORDS_MAX}",
-        left.join(" OR "),
-    );
-    let mut words = Words::default();
-    for row in tx.query(&sql, values).await? {
-        let id = |name: &str| row.try_get::<Uuid>("", name).map_err(Problem::internal);
-        let organization = id("organization_id")?;
-        let text = |name: &str| row.try_get::<String>("", name).map_err(Problem::internal);
-        let word = text("word")?;
-        match (DepartedKind::parse(&word), InvitationStatus::parse(&word)) {
-            (Some(DepartedKind::Address), _) => words.departed.push(organization),
-            (Some(DepartedKind::ExternalId | DepartedKind::Identity), _) => {
-                words.departed_themselves.push(organization);
-            }
-            (None, Some(InvitationStatus::Accepted)) => {
-                words.accepted.insert(id("user_id")?);
-            }
-            (None, _) => {
-                let role = Role::parse(&text("role")?).unwrap_or(Role::Viewer);
-                let (id, email) = (id("id")?, text("email")?);
-                let of_claim = comer.address.is_some_and(|address| fold(address) == fold(&email));
-                words.pending.push(Pending { id, organization, role, of_claim });
-                words.invited.insert(id, email);
-            }
-        }
-    }
-    Ok(words)
+    let marks = marks.into_iter().filter(|(_, keys)| !keys.is_empty());
+    let marks: Vec<String> =
+        marks.map(|(kind, keys)| format!("(kind = '{kind}' AND key IN ({keys}))")).collect();
+    marks.join(" OR ")
 }
 
-/// Where they belong, and whose the domain of their address is.
-struct Place {
-    home: Home,
-    /// The organization that has proven the domain.
-    proven: Option<Uuid>,
-}
-
-async fn place(tx: &View, comer: &Comer<'_>, settled: bool) -> Result<Place, DbError> {
-    let nowhere = Place { home: Home { of_domain: None, default: None }, proven: None };
-    if settled {
-        return Ok(nowhere);
-    }
-    let counts = match comer.source {
+/// Whether the domain of the address says anything of who comes with it from there.
+fn names_its_domain(comer: &Comer<'_>) -> bool {
+    match comer.source {
         Source::Connection { .. } => comer.verified != Some(false),
         Source::Issuer(_) => comer.verified == Some(true),
         Source::Directory => true,
         Source::Invitation | Source::Approval => false,
-    };
-    let proven = match comer.address.and_then(domain_of).filter(|_| counts) {
-        Some(name) => {
-            let proven = tx.select::<domain::Entity>().filter(domain::Column::VerifiedName.eq(name));
-            tx.one(proven).await?.map(|row| row.organization_id)
-        }
-        None => None,
-    };
-    if comer.organization.is_some() {
-        return Ok(Place { proven, ..nowhere });
     }
-    let default = tx.select::<organization::Entity>().filter(organization::Column::Slug.eq("default"));
-    let default = tx.one(default).await?.map(|row| row.id);
-    Ok(Place { home: Home { of_domain: proven, default }, proven })
 }
 
+impl Record {
+    fn take(&mut self, row: &QueryResult, comer: &Comer<'_>) -> Result<(), sea_orm::DbErr> {
+        let organization: Uuid = row.try_get("", "organization_id")?;
+        let what: String = row.try_get("", "what")?;
+        match (DepartedKind::parse(&what), InvitationStatus::parse(&what)) {
+            (Some(DepartedKind::Address), _) => self.departed.push(organization),
+            (Some(DepartedKind::ExternalId | DepartedKind::Identity), _) => {
+                self.departed_themselves.push(organization);
+            }
+            (None, Some(InvitationStatus::Accepted)) => {
+                self.accepted.insert(row.try_get("", "user_id")?);
+            }
+            (None, Some(_)) => {
+                let role = Role::parse(&row.try_get::<String>("", "role")?).unwrap_or(Role::Viewer);
+                let (id, email): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "email")?);
+                let of_claim = comer.address.is_some_and(|address| fold(address) == fold(&email));
+                self.pending.push(Pending { id, organization, role, of_claim });
+                self.invited.insert(id, email);
+            }
+            (None, None) if what == PROVEN => self.proven = Some(organization),
+            (None, None) => self.home.default = Some(organization),
+        }
+        Ok(())
+    }
+}
 /// Whether a connection is the one that speaks for its organization: for its domains, and for its directory's subjects. The policy names
 /// it, or it is the only one.
 async fn owns(
@@ -337,8 +345,8 @@ async fn owns(
     Ok(tx.tuples::<_, (Uuid,)>(all).await?.len() == 1)
 }
 
-fn domain_of_claim(place: &Place, comer: &Comer<'_>, owns: bool) -> DomainOf {
-    match place.proven {
+fn domain_of_claim(proven: Option<Uuid>, comer: &Comer<'_>, owns: bool) -> DomainOf {
+    match proven {
         None => DomainOf::Nobody,
         Some(organization) if owns && comer.organization.is_none_or(|named| named == organization) => {
             DomainOf::Own
@@ -373,7 +381,7 @@ mod tests {
     #[test]
     fn what_is_looked_at_has_an_end() {
         use super::super::{invitations, persons};
-        let all = [super::PEOPLE_MAX, persons::IDENTITIES_MAX, super::WORDS_MAX, invitations::ENDED_MAX];
+        let all = [super::PEOPLE_MAX, persons::IDENTITIES_MAX, super::RECORD_MAX, invitations::ENDED_MAX];
         assert_eq!((super::ADDRESSES_MAX, all), (20, [50, 500, 100, 100]));
         assert_eq!(crate::store::users::NAMESAKES_MAX, 50);
     }

@@ -98,7 +98,7 @@ pub struct Known {
 }
 
 /// Where somebody belongs whom nothing places elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Home {
     /// The organization that has proven the address' domain.
     pub of_domain: Option<Uuid>,
