@@ -24,6 +24,7 @@ mod m20261126_000004_folding;
 mod m20261126_000005_bounds;
 mod m20261126_000006_store_state;
 mod m20261127_000001_people;
+mod m20261128_000001_placement;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000005_bounds::Migration),
             Box::new(m20261126_000006_store_state::Migration),
             Box::new(m20261127_000001_people::Migration),
+            Box::new(m20261128_000001_placement::Migration),
         ]
     }
 }

@@ -164,7 +164,7 @@ pub(crate) async fn lookup(
     key_type: &str,
     tenant: &str,
 ) -> Result<(), DbErr> {
-    let live = if table == "tenant" { " AND status <> 'deleted'" } else { "" };
+    let live = live(table);
     let name = format!("lookup_{table}_{key}");
     each(
         manager,
@@ -183,4 +183,25 @@ pub(crate) async fn lookup(
         ],
     )
     .await
+}
+
+fn live(table: &str) -> &'static str {
+    if table == "tenant" { " AND status <> 'deleted'" } else { "" }
+}
+
+/// Makes a lookup one that is planned once a connection: a function in SQL with rights of its own is planned at every call.
+pub(crate) async fn plan_lookup_once(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    key: &str,
+    key_type: &str,
+    tenant: &str,
+) -> Result<(), DbErr> {
+    let (name, live) = (format!("lookup_{table}_{key}"), live(table));
+    let replace = format!(
+        "CREATE OR REPLACE FUNCTION {name}(wanted {key_type}) RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER \
+         SET search_path = public, pg_temp \
+         AS $$ BEGIN RETURN (SELECT {tenant} FROM \"{table}\" WHERE {key} = wanted{live}); END $$"
+    );
+    each(manager, vec![replace]).await
 }

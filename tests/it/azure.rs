@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tests::{Arm, SUBSCRIPTION, TestApp, eventually, status};
 
-fn configure(arm: &Arm, config: &mut Config) {
+pub(crate) fn configure(arm: &Arm, config: &mut Config) {
     config.azure.subscription_id = SUBSCRIPTION.to_owned();
     config.azure.tenant_id = "directory".to_owned();
     config.azure.client_id = "client".to_owned();
@@ -71,6 +71,24 @@ async fn a_private_tenant_gets_an_instance_of_its_own_and_takes_it_away_when_it_
     status(&app.operator, &id, "deleted").await;
     assert!(arm.groups().is_empty());
     assert_eq!(app.operator.get(&path).await.status, 404);
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn what_the_resource_manager_does_not_show_yet_is_waited_for() {
+    let arm = Arm::start();
+    // The group isn't known when it is validated; the deployment is there, runs, and isn't shown: 409 `DeploymentActive` beside 404.
+    arm.lag(4);
+    let app = start(&arm).await;
+    let made = app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
+    status(&app.operator, "acme", "active").await;
+    let group = format!("tenantry-{}", made["id"].as_str().unwrap().replace('-', ""));
+    assert_eq!((arm.states(&group), arm.begun(&group)), (vec!["Succeeded"], 1));
+    let answered = |status: u16, path: &str| {
+        arm.said().iter().any(|(said, what)| *said == status && what.starts_with(path))
+    };
+    assert!(answered(409, "PUT") && answered(404, "GET") && answered(404, "POST"), "{:?}", arm.said());
     app.stop().await;
     arm.stop().await;
 }

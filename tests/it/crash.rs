@@ -41,6 +41,7 @@ async fn dies_at(place: &str) {
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
     process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    tests::pool(&process.operator, "shared").await;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
     post(&dying, json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}})).await;
@@ -124,6 +125,7 @@ async fn a_deprovisioning_ends_wherever_the_process_dies() {
 async fn dies_deprovisioning(place: &str) {
     let store = Store::new().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
+    tests::pool(&process.operator, "shared").await;
     let body = json!({"slug": "acme", "name": "Acme", "identity": {"kind": "realm"}, "owner": {"email": "o@example.com"}});
     process.operator.post("/api/v1/tenants", body).await.expect(202);
     let id = tests::status(&process.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
@@ -264,6 +266,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
     let one = Process::start(PROGRAM, &store, None, &settings).await;
     one.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
     one.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    tests::pool(&one.operator, "shared").await;
     let two = Process::start(PROGRAM, &store, None, &settings).await;
     let slugs: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
     for (number, slug) in slugs.iter().enumerate() {
@@ -393,10 +396,10 @@ async fn dies_moving(place: &str) {
     let store = Store::new().await;
     let settings = [("TENANTRY__PROVISIONING__DRAIN_PERIOD", "0s")];
     let process = Process::start(PROGRAM, &store, None, &settings).await;
+    tests::pool(&process.operator, "shared").await;
     process.operator.post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme"})).await.expect(202);
     tests::status(&process.operator, "acme", "active").await;
-    let other = json!({"name": "other", "mode": "shared"});
-    let to = process.operator.post("/api/v1/instances", other).await.expect(201)["id"].clone();
+    let to = tests::pool(&process.operator, "other").await;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
     let request = dying.operator.request(reqwest::Method::POST, "/api/v1/tenants/acme/move");

@@ -50,6 +50,54 @@ async fn a_module_gets_each_change_signed_with_a_growing_version() {
 }
 
 #[actix_web::test]
+async fn a_push_names_its_tenant_and_its_version_in_each_profile() {
+    let app = TestApp::start().await;
+    let profiles = [
+        ("tenantry", "tenantry"),
+        ("list", "list"),
+        ("map", "map"),
+        ("kombify-list", "list"),
+        ("kombify-map", "map"),
+    ];
+    let modules: Vec<Receiver> = profiles.iter().map(|_| Receiver::start()).collect();
+    for ((asked, is), module) in profiles.iter().zip(&modules) {
+        let body = json!({"name": asked, "baseUrl": module.url, "profile": asked});
+        assert_eq!(app.operator.post("/api/v1/modules", body).await.expect(201)["profile"], *is);
+    }
+    let refused = json!({"name": "m", "baseUrl": "https://m.example", "profile": "table"});
+    app.operator.post("/api/v1/modules", refused).await.expect(400);
+    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+    app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "on"})).await.expect(200);
+    for ((_, profile), module) in profiles.iter().zip(&modules) {
+        let (on, off) = match *profile {
+            "list" => (json!([{"key": "beta", "enabled": true}]), json!([{"key": "beta", "enabled": false}])),
+            _ => (json!({"beta": true}), json!({"beta": false})),
+        };
+        let of = |tenant: String, flags: serde_json::Value| {
+            move |push: &tests::Received| {
+                push.body["tenantId"] == tenant.as_str() && push.body["flags"] == flags
+            }
+        };
+        let changed = module.until("acme's flags", of(acme.id.to_string(), on)).await;
+        let first = module.until("the other's flags", of(other.id.to_string(), off)).await;
+        assert_eq!(first.body["version"], 1, "{profile}");
+        assert!(changed.body["version"].as_i64() >= Some(1), "{profile}: {}", changed.body);
+        let names: Vec<&str> = first.body.as_object().unwrap().keys().map(String::as_str).collect();
+        let expected: &[&str] = match *profile {
+            "list" => &["flags", "tenantId", "version"],
+            "map" => &["flags", "sub", "tenantId", "version"],
+            _ => &["flags", "sentAt", "tenantId", "tenantSlug", "version"],
+        };
+        assert_eq!(names, expected);
+    }
+    for module in modules {
+        module.stop().await;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     let app = TestApp::with(|config| config.outbound.timeout = Duration::from_secs(3)).await;
     let (dead, failing, well) = (Receiver::start(), Receiver::start(), Receiver::start());

@@ -23,6 +23,7 @@ mod mail;
 mod migrations;
 mod operators;
 mod people;
+mod placement;
 mod platform_api;
 mod quotas;
 mod rules;

@@ -24,7 +24,9 @@ impl World {
     async fn start() -> Self {
         let (arm, zitadel, copies) = (Arm::start(), Zitadel::start(), Receiver::start());
         let app = TestApp::with(|config| configure(config, &arm, &zitadel, &copies)).await;
-        app.operator.post("/api/v1/instances", json!({"name": "second", "mode": "shared"})).await.expect(201);
+        for name in ["first", "second"] {
+            tests::pool(&app.operator, name).await;
+        }
         Self { app, arm, zitadel, copies }
     }
 

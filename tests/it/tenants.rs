@@ -38,10 +38,11 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
 #[actix_web::test]
 async fn prefer_wait_answers_201_when_the_tenant_is_active() {
     let app = TestApp::start().await;
+    let pool = tests::pool(&app.operator, "shared").await;
     let request = app.operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20");
     let made = Reply::read(request.json(&json!({"slug": "acme", "name": "Acme"}))).await.expect(201);
     assert_eq!((made["status"].as_str(), made["plan"].as_str()), (Some("active"), Some("free")));
-    assert!(made["instance"]["id"].is_string());
+    assert_eq!(made["instance"]["id"], pool);
     app.stop().await;
 }
 
@@ -91,8 +92,9 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
 #[actix_web::test]
 async fn tenants_go_to_the_least_loaded_instance_with_room() {
     let app = TestApp::start().await;
+    let draining = tests::pool(&app.operator, "draining").await;
     app.operator
-        .patch("/api/v1/instances/019c0000-0000-7000-8000-000000000001", json!({"status": "draining"}))
+        .patch(&format!("/api/v1/instances/{draining}"), json!({"status": "draining"}))
         .await
         .expect(200);
     for name in ["a", "b"] {
@@ -167,6 +169,7 @@ async fn suspending_cuts_every_path_and_resuming_opens_it() {
 #[actix_web::test]
 async fn a_deleted_tenant_leaves_nothing_behind_and_frees_its_slug() {
     let app = TestApp::start().await;
+    tests::pool(&app.operator, "shared").await;
     let acme = app.tenant("acme").await;
     acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
     app.operator.delete("/api/v1/tenants/acme").await.expect(202);

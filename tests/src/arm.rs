@@ -41,6 +41,8 @@ struct World {
     failing: BTreeSet<String>,
     /// Looks at an app's health that fail first.
     sick: u32,
+    /// Looks for which what was written isn't shown: the Resource Manager's replicas lag behind each other.
+    lag: u32,
     tokens: u64,
     /// Tokens up to this one are refused.
     revoked: u64,
@@ -65,12 +67,14 @@ struct Group {
     going: Option<u32>,
     deployments: BTreeMap<String, Deployment>,
     health: u32,
+    unseen: u32,
 }
 
 struct Deployment {
     body: Value,
     looks: u32,
     state: &'static str,
+    unseen: u32,
 }
 
 impl Arm {
@@ -111,6 +115,11 @@ impl Arm {
         self.world().sick = looks;
     }
 
+    /// What is written from now on isn't shown for so many looks, and who first deploys into a group hears nothing of it.
+    pub fn lag(&self, looks: u32) {
+        self.world().lag = looks;
+    }
+
     /// No token that was given so far is taken any more.
     pub fn revoke_tokens(&self) {
         let mut world = self.world();
@@ -120,7 +129,7 @@ impl Arm {
     /// A group that somebody else made.
     pub fn add_group(&self, name: &str, tags: Value) {
         let body = json!({"location": "westeurope", "tags": tags});
-        let group = Group { body, going: None, deployments: BTreeMap::new(), health: 0 };
+        let group = Group { body, going: None, deployments: BTreeMap::new(), health: 0, unseen: 0 };
         self.world().groups.insert(name.to_owned(), group);
     }
 
@@ -237,6 +246,7 @@ impl World {
                             going: None,
                             deployments: BTreeMap::new(),
                             health: 0,
+                            unseen: self.lag,
                         };
                         self.groups.insert(name.to_owned(), group);
                     }
@@ -275,7 +285,8 @@ impl World {
         verb: &str,
         body: &Value,
     ) -> HttpResponse {
-        if !self.groups.contains_key(group_name) {
+        let shows = self.groups.get_mut(group_name).is_some_and(|group| shows_by_now(&mut group.unseen));
+        if !shows {
             return error(404, "ResourceGroupNotFound", "The resource group could not be found.");
         }
         if !verb.is_empty() && verb != "cancel" {
@@ -302,6 +313,10 @@ impl World {
             return error(404, "ResourceGroupNotFound", "The resource group could not be found.");
         };
         let going = group.going.is_some();
+        let shows = |found: &mut Deployment| shows_by_now(&mut found.unseen);
+        if *method == Method::GET && !group.deployments.get_mut(name).is_none_or(shows) {
+            return error(404, "DeploymentNotFound", "The deployment could not be found.");
+        }
         match (method, verb, group.deployments.get_mut(name)) {
             (&Method::POST, "cancel", Some(found)) if found.state == "Running" => {
                 found.state = "Canceled";
@@ -318,10 +333,15 @@ impl World {
             }
             (&Method::PUT, _, found) => {
                 let status = if found.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-                let made = Deployment { body: body.clone(), looks: LOOKS, state: "Running" };
+                let lost = found.is_none() && self.lag > 0;
+                let made =
+                    Deployment { body: body.clone(), looks: LOOKS, state: "Running", unseen: self.lag };
                 group.deployments.insert(name.to_owned(), made);
                 *self.begun.entry(group_name.to_owned()).or_default() += 1;
                 self.bodies.push(body.clone());
+                if lost {
+                    return error(500, "InternalServerError", "The server encountered an error.");
+                }
                 let shown = self.shown(group_name, name);
                 let id = self.begin(About::Deployment(group_name.to_owned(), name.to_owned()));
                 let mut answer = HttpResponse::build(status);
@@ -526,6 +546,13 @@ impl World {
             _ => error(404, "ResourceNotFound", "There is no such resource."),
         }
     }
+}
+
+/// One look at what was written: whether it is shown by now.
+fn shows_by_now(unseen: &mut u32) -> bool {
+    let shows = *unseen == 0;
+    *unseen = unseen.saturating_sub(1);
+    shows
 }
 
 /// As a failed deployment says it: the reason is JSON in a text of a detail.

@@ -39,9 +39,9 @@ closed! {
     pub enum PushProfile {
         /// Tenant, version and a map of flags.
         Tenantry = "tenantry",
-        /// A list of keys, each on or off.
-        KombifyList = "kombify-list",
-        /// `sub` and a map of flags.
-        KombifyMap = "kombify-map",
+        /// Tenant, version and a list of keys, each on or off. The store calls it by its older name.
+        List = "kombify-list",
+        /// Tenant, version and a map of flags, no more. The store calls it by its older name.
+        Map = "kombify-map",
     }
 }

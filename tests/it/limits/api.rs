@@ -198,8 +198,10 @@ async fn plans_instances_and_reservations_are_bounded() {
     points_to(app.operator.post(plans, plan("wide", 1, 101)).await, "/quotas");
     let instance =
         |capacity: i64| json!({"name": format!("i{capacity}"), "mode": "shared", "capacity": capacity});
-    app.operator.post("/api/v1/instances", instance(50)).await.expect(201);
-    points_to(app.operator.post("/api/v1/instances", instance(51)).await, "/capacity");
+    app.operator.post("/api/v1/instances", instance(100_000)).await.expect(201);
+    points_to(app.operator.post("/api/v1/instances", instance(100_001)).await, "/capacity");
+    let usual = app.operator.post("/api/v1/instances", json!({"name": "usual", "mode": "shared"})).await;
+    assert_eq!(usual.expect(201)["capacity"], 50);
     let module = app.key("module", None).await;
     let reserve = async |amount: i64, seconds: i64| {
         let body =

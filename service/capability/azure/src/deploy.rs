@@ -128,7 +128,7 @@ impl Look<'_> {
     }
 
     /// Makes the resource group; a group of this name with another's tag is never deployed into.
-    async fn group(&self, row: &deployment::Model) -> Result<Option<Progress>, Failure> {
+    async fn group(&self, row: &mut deployment::Model) -> Result<Option<Progress>, Failure> {
         let path = self.manager.group(row);
         if let Some(found) = self.manager.get(&path, RESOURCES).await? {
             let tag = found.body().pointer(&format!("/tags/{TAG}")).and_then(Value::as_str);
@@ -138,11 +138,16 @@ impl Look<'_> {
             }
         }
         let answer = self.manager.send(Method::PUT, (&path, RESOURCES), Some(&template::group(row))).await?;
-        if answer.status().is_success() { Ok(None) } else { self.failed(&answer).map(Some) }
+        if answer.status().is_success() { Ok(None) } else { self.failed(row, &answer).map(Some) }
     }
 
-    /// A refusal that trying again can't mend ends the deployment; another is tried again.
-    fn failed(&self, answer: &Response<Value>) -> Result<Progress, Failure> {
+    /// A refusal that trying again can't mend ends the deployment; another is tried again. A group that was made a moment ago isn't known
+    /// everywhere yet, or somebody removed it: it is made again, as long as the deployment has time.
+    fn failed(&self, row: &mut deployment::Model, answer: &Response<Value>) -> Result<Progress, Failure> {
+        if refusal::code(answer.body()) == Some("ResourceGroupNotFound") {
+            row.operation = None;
+            return Ok(self.wait(None, "the resource group"));
+        }
         let failure = refused(answer);
         if failure.permanent { Ok(Progress::Failed(failure.reason)) } else { Err(failure) }
     }
@@ -158,7 +163,7 @@ impl Look<'_> {
         let path = format!("{}/{verb}", self.manager.deployment(row));
         let answer = self.manager.send(Method::POST, (&path, DEPLOYMENTS), Some(body)).await?;
         if !answer.status().is_success() {
-            return self.failed(&answer);
+            return self.failed(row, &answer);
         }
         if let Some(error) = answer.body().get("error").filter(|error| !error.is_null()) {
             return Ok(Progress::Failed(refusal::told(error).unwrap_or_else(|| "refused".to_owned())));
@@ -211,7 +216,7 @@ impl Look<'_> {
             return Ok(self.wait(None, "the deployment"));
         }
         if !answer.status().is_success() {
-            return self.failed(&answer);
+            return self.failed(row, &answer);
         }
         let (follow, state) = operation::begun(&answer);
         row.status = DeploymentStatus::Deploying;
@@ -242,7 +247,8 @@ impl Look<'_> {
         }
         // The last word, and the outputs, are the deployment's own.
         let Some(found) = self.manager.get(&self.manager.deployment(row), DEPLOYMENTS).await? else {
-            return Ok(Progress::Failed("the deployment is gone".to_owned()));
+            // What was written a moment ago isn't shown everywhere yet. One that is really gone is given up when its time is over.
+            return Ok(self.wait(None, "the deployment, which isn't shown"));
         };
         match operation::polled(&Follow::Resource, &found) {
             State::Running(after) => Ok(self.wait(after, "the deployment")),

@@ -21,20 +21,20 @@ pub struct Plan {
     region: String,
 }
 
-/// What a tenant's own deployment is for.
+/// What a tenant's own deployment is for; with it begin the purposes of those to which it moves.
 pub fn tenant_purpose(tenant: Uuid) -> String {
     format!("tenant:{tenant}")
 }
 
-/// The instance of one tenant.
-pub fn for_tenant(tenant: Uuid, sku: Isolation, region: &str) -> Plan {
-    Plan {
-        purpose: tenant_purpose(tenant),
-        short: tenant.simple().to_string(),
-        sku,
-        driver: Driver::Azure,
-        region: region.to_owned(),
-    }
+/// The instance of one tenant. The one to which it moves stands beside the one where it is, and has the run of the move in its names.
+pub fn for_tenant(tenant: Uuid, moves: Option<Uuid>, sku: Isolation, region: &str) -> Plan {
+    let (purpose, short) = (tenant_purpose(tenant), tenant.simple().to_string());
+    let (purpose, short) = match moves {
+        None => (purpose, short),
+        // The last twelve digits are those by chance.
+        Some(run) => (format!("{purpose}:{run}"), format!("{short}-{}", &run.simple().to_string()[20..])),
+    };
+    Plan { purpose, short, sku, driver: Driver::Azure, region: region.to_owned() }
 }
 
 /// The `number`th shared instance of a driver in a region.

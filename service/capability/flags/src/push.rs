@@ -165,9 +165,11 @@ async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) ->
             round.stale.push(tenant);
             continue;
         }
-        if let (Value::Object(body), PushProfile::Tenantry) = (&mut body, round.module.profile) {
+        if let Value::Object(body) = &mut body {
             body.insert("version".to_owned(), row.version.into());
-            body.insert("sentAt".to_owned(), json!(view.now()));
+            if round.module.profile == PushProfile::Tenantry {
+                body.insert("sentAt".to_owned(), json!(view.now()));
+            }
         }
         round.due.push(Due { row, body });
     }

@@ -113,11 +113,12 @@ async fn raise(
 pub(crate) fn content(profile: PushProfile, tenant: &tenant::Model, flags: &[Evaluated]) -> Value {
     let map: Map<String, Value> = flags.iter().map(|flag| (flag.key.clone(), flag.value.clone())).collect();
     match profile {
-        PushProfile::KombifyList => {
+        PushProfile::List => {
             let list = flags.iter().map(|flag| json!({"key": flag.key, "enabled": is_on(&flag.value)}));
-            json!({"flags": list.collect::<Vec<_>>()})
+            json!({"tenantId": tenant.id, "flags": list.collect::<Vec<_>>()})
         }
-        PushProfile::KombifyMap => json!({"sub": tenant.id, "flags": map}),
+        // `sub` is what the tenant was called under the profile's older name.
+        PushProfile::Map => json!({"tenantId": tenant.id, "sub": tenant.id, "flags": map}),
         PushProfile::Tenantry => json!({"tenantId": tenant.id, "tenantSlug": tenant.slug, "flags": map}),
     }
 }

@@ -4,12 +4,13 @@
 use azure::{Plan, Progress};
 use entity::provisioning::deployment::{self, Column, Entity};
 use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::instance;
 use entity::tenancy::states::{InstanceHealth, InstanceStatus, Isolation, Mode};
-use entity::tenancy::{instance, tenant};
 use platform::http::Outside;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _};
 use serde_json::{Value, json};
+use tenancy::Place;
 use uuid::Uuid;
 use web::Service;
 
@@ -18,8 +19,6 @@ use crate::ops;
 
 /// Requests to Azure that a deployment keeps: the last ones.
 pub(crate) const CALLS_MAX: usize = 60;
-/// Tenants on an instance that is made for the pool.
-const SHARED_CAPACITY: i64 = 50;
 
 fn ctx() -> Ctx {
     Ctx::system("deployment")
@@ -31,13 +30,31 @@ pub(crate) fn region(service: &Service, tenant: Option<&str>) -> String {
     tenant.map_or(first, ToOwned::to_owned)
 }
 
-fn plan(service: &Service, tenant: &tenant::Model) -> Plan {
-    let sku = match tenant.isolation {
+/// Whose deployment, and where it is to be.
+pub(crate) struct Own<'a> {
+    pub(crate) tenant: Uuid,
+    /// The run of a move, if it is where the tenant moves to.
+    pub(crate) moves: Option<Uuid>,
+    pub(crate) place: &'a Place,
+}
+
+fn plan(service: &Service, own: &Own<'_>) -> Plan {
+    let sku = match own.place.isolation {
         Isolation::Namespace => Isolation::Namespace,
         // One that shares has no deployment of its own, and would need one that nobody else is on.
         Isolation::Shared | Isolation::Private => Isolation::Private,
     };
-    azure::for_tenant(tenant.id, sku, &region(service, tenant.region.as_deref()))
+    azure::for_tenant(own.tenant, own.moves, sku, &region(service, own.place.region.as_deref()))
+}
+
+/// Deployments of the tenant that are not gone.
+async fn all_of(service: &Service, tenant: Uuid) -> Result<Vec<deployment::Model>, DbError> {
+    let find = async |view: &PlatformView| {
+        let select =
+            view.platform::<Entity>().filter(Column::Purpose.starts_with(azure::tenant_purpose(tenant)));
+        view.all(select.filter(Column::Status.ne(DeploymentStatus::Deleted)).order_by_asc(Column::Id)).await
+    };
+    service.db.read_platform(find).await
 }
 
 /// The deployment of this purpose, if there is one.
@@ -51,7 +68,7 @@ pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<depl
 
 /// Whether something of the tenant is at Azure.
 pub(crate) async fn is_there(service: &Service, tenant: Uuid) -> Result<bool, DbError> {
-    Ok(find(service, &azure::tenant_purpose(tenant)).await?.is_some())
+    Ok(!all_of(service, tenant).await?.is_empty())
 }
 
 /// The deployment of this plan: its row comes before anything is made, so that nothing is made that nobody knows.
@@ -71,13 +88,26 @@ pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment:
 }
 
 /// The instance of a tenant's own deployment, once it is through.
-pub(crate) async fn of_tenant(
-    service: &Service,
-    outside: &Outside,
-    tenant: &tenant::Model,
-) -> Result<Uuid, Stop> {
-    let row = ensure(service, &plan(service, tenant)).await?;
+pub(crate) async fn of_tenant(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<Uuid, Stop> {
+    let row = ensure(service, &plan(service, own)).await?;
     drive(service, outside, row).await
+}
+
+/// Takes back what was made for a move, if anything was.
+pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<(), Stop> {
+    match find(service, plan(service, own).purpose()).await? {
+        Some(row) => remove(service, outside, row).await,
+        None => Ok(()),
+    }
+}
+
+/// The deployment of this id, unless it is gone.
+pub(crate) async fn of_id(service: &Service, id: Uuid) -> Result<Option<deployment::Model>, DbError> {
+    let find = async |view: &PlatformView| {
+        let select = view.platform::<Entity>().filter(Column::Id.eq(id));
+        view.one(select.filter(Column::Status.ne(DeploymentStatus::Deleted))).await
+    };
+    service.db.read_platform(find).await
 }
 
 /// Takes a deployment on by one look, and registers its instance when it is through.
@@ -125,16 +155,12 @@ pub(crate) async fn remove(
     }
 }
 
-/// Takes the tenant's own deployment back, if there is one.
-pub(crate) async fn remove_of_tenant(
-    service: &Service,
-    outside: &Outside,
-    tenant: &tenant::Model,
-) -> Result<(), Stop> {
-    match find(service, &azure::tenant_purpose(tenant.id)).await? {
-        Some(row) => remove(service, outside, row).await,
-        None => Ok(()),
+/// Takes the tenant's own deployments back: there are two while it moves.
+pub(crate) async fn remove_of_tenant(service: &Service, outside: &Outside, tenant: Uuid) -> Result<(), Stop> {
+    for row in all_of(service, tenant).await? {
+        remove(service, outside, row).await?;
     }
+    Ok(())
 }
 
 async fn store(
@@ -153,7 +179,7 @@ async fn store(
             tx.record("deployment.update", Target::new("deployment", row.id).with(details));
         }
         if row.status == DeploymentStatus::Succeeded {
-            register(tx, &row).await?;
+            register(tx, &row, service.config.instances.capacity).await?;
         }
         if row.status == DeploymentStatus::Deleted {
             row.instance_id = None;
@@ -164,13 +190,13 @@ async fn store(
 }
 
 /// The instance that a deployment became; it has the deployment's id.
-async fn register(tx: &mut PlatformTx, row: &deployment::Model) -> Result<(), DbError> {
+async fn register(tx: &mut PlatformTx, row: &deployment::Model, shared: u32) -> Result<(), DbError> {
     if tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(row.id))).await?.is_some() {
         return Ok(());
     }
     let endpoint = row.outputs.pointer("/endpoint/value").and_then(Value::as_str);
     let (mode, capacity) = match row.sku {
-        Isolation::Shared => (Mode::Shared, SHARED_CAPACITY),
+        Isolation::Shared => (Mode::Shared, i64::from(shared)),
         Isolation::Namespace | Isolation::Private => (Mode::Dedicated, 1),
     };
     let made = instance::Model {

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use entity::platform::outbox_event;
 use entity::provisioning::deployment;
 use entity::provisioning::states::DeploymentStatus;
+use entity::tenancy::instance;
 use entity::tenancy::states::{Driver, InstanceStatus, Mode};
-use entity::tenancy::{instance, tenant};
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
@@ -15,6 +15,7 @@ use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
+use tenancy::Place;
 use web::Service;
 
 use crate::deployments;
@@ -67,14 +68,11 @@ fn grows_at_azure(service: &Service, driver: Driver, mode: Mode) -> bool {
 }
 
 /// There is no room for a tenant: the pool must grow now.
-pub(crate) async fn ask(service: &Service, tenant: &tenant::Model) -> Result<(), Stop> {
-    if !grows_at_azure(service, tenant.instance_driver, tenant.instance_mode) {
+pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), Stop> {
+    if !grows_at_azure(service, place.driver, place.mode) {
         return Ok(());
     }
-    let job = Grow {
-        driver: tenant.instance_driver,
-        region: deployments::region(service, tenant.region.as_deref()),
-    };
+    let job = Grow { driver: place.driver, region: deployments::region(service, place.region.as_deref()) };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&job);
@@ -175,7 +173,7 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
     }
 }
 
-fn retry(stop: Stop) -> JobError {
+pub(crate) fn retry(stop: Stop) -> JobError {
     match stop {
         Stop::Wait { after, why } => JobError::Retry { reason: why, after: Some(after) },
         Stop::Again { after, why } => JobError::Retry { reason: why, after },
@@ -183,7 +181,8 @@ fn retry(stop: Stop) -> JobError {
     }
 }
 
-async fn again(service: &Service, job: &Grow, after: Duration) -> Result<(), JobError> {
+/// Leaves the job that looks again: the attempts of this one don't grow.
+pub(crate) async fn again(service: &Service, job: &impl Job, after: Duration) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let at = tx.now() + TimeDelta::from_std(after).unwrap_or(TimeDelta::minutes(5));
@@ -246,7 +245,7 @@ impl Subscriber for RoomCame {
             let sql = "UPDATE job SET next_run_at = $1 WHERE id IN (\
                          SELECT job.id FROM job JOIN tenant_run_step step ON step.tenant_id = job.tenant_id \
                          WHERE job.kind = $2 AND job.status = 'pending' AND job.next_run_at > $1 \
-                         AND step.name = 'instance' AND step.status = 'running' AND step.waits_for IS NOT NULL \
+                         AND step.name IN ('instance', 'reserve') AND step.status = 'running' AND step.waits_for IS NOT NULL \
                          ORDER BY job.id LIMIT $3)";
             let now = tx.now();
             tx.execute(sql, vec![now.into(), Advance::KIND.into(), WOKEN_MAX.into()]).await?;

@@ -2,6 +2,7 @@
 
 mod deployments;
 mod export;
+mod moving;
 mod new_tenant;
 mod timeline;
 
@@ -12,13 +13,13 @@ use actix_web::web::Json;
 use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::TimeDelta;
 use entity::provisioning::run;
-use entity::tenancy::states::{IdentityBackend, InstanceStatus};
+use entity::tenancy::states::IdentityBackend;
 use platform::{Target, View, Work as _};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenancy::{Status, Tenant, TenantEvent};
+use tenancy::{Status, Tenant};
 use tokio::time::{Instant, sleep, timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -79,7 +80,7 @@ pub fn routes() -> Routes {
             "/api/v1/tenants/{tenant}/move",
             manage,
             "move_tenant: Take a tenant to another instance.",
-            move_tenant,
+            moving::move_tenant,
         )
         .add(
             Method::GET,
@@ -199,51 +200,6 @@ async fn retry_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem>
 
 async fn unwind_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
     Ok(accepted(caller.write(async |tx| ops::unwind(tx).await).await?))
-}
-
-/// Where a tenant goes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct MoveInput {
-    /// An active instance of the same driver with room.
-    instance_id: Uuid,
-}
-
-impl Input for MoveInput {
-    fn check(&self, _: &mut FieldErrors) {}
-}
-
-async fn move_tenant(
-    caller: TenantCaller,
-    Body(input): Body<MoveInput>,
-) -> Result<Accepted<Tenant>, Problem> {
-    let row = caller
-        .write(async |tx| {
-            let tenant = tenancy::active(tx).await?;
-            let refused = |why: &str| Problem::detailed(Code::MoveRefused, why);
-            let to =
-                tenancy::instance(tx, input.instance_id).await.map_err(|problem| match problem.code {
-                    Code::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
-                    _ => problem,
-                })?;
-            let from = tenant.instance_id.ok_or_else(|| refused("The tenant is on no instance."))?;
-            if from == to.id {
-                return Err(refused("The tenant is on this instance."));
-            }
-            if to.driver != tenant.instance_driver || to.mode != tenant.instance_mode {
-                return Err(refused("The instance is of another driver or mode."));
-            }
-            if to.status != InstanceStatus::Active || to.tenant_count >= to.capacity {
-                return Err(refused("The instance has no room, or isn't active."));
-            }
-            let ends = json!({"from": from, "to": to.id});
-            ops::begin(tx, Kind::Move, ends.clone()).await?;
-            tx.record("tenant.move_begin", Target::new("tenant", tenant.id).with(ends));
-            tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
-            Ok::<_, Problem>(tenant)
-        })
-        .await?;
-    Ok(accepted(row))
 }
 
 /// How a tenant's realm or org differs from what it should be.

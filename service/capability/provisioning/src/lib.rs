@@ -16,6 +16,7 @@ mod health;
 mod http;
 mod model;
 mod ops;
+mod retire;
 mod steps;
 
 use platform::jobs::Handler;
@@ -30,5 +31,10 @@ pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
 
 /// The handlers of this capability's jobs.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    vec![engine::handler(service), grow::handler(service), converge::handler(service)]
+    vec![
+        engine::handler(service),
+        grow::handler(service),
+        retire::handler(service),
+        converge::handler(service),
+    ]
 }

@@ -41,7 +41,8 @@ impl Steps for Kind {
                 "identity",
                 "finish",
             ],
-            Kind::Move => &["reserve", "drain", "copy", "switch", "verify", "release"],
+            // Health before the switch: nobody is sent to an instance that isn't well.
+            Kind::Move => &["reserve", "drain", "copy", "verify", "switch", "release"],
             Kind::Repair => &["identity", "quotas", "flags"],
         }
     }

@@ -20,6 +20,8 @@ use web::{Problem, Service};
 
 use crate::model::{Kind, Stop};
 
+pub(crate) use instance::PLACED;
+
 /// What a step works on.
 pub(crate) struct Step<'a> {
     pub(crate) service: &'a Service,
@@ -52,7 +54,7 @@ impl Step<'_> {
             self.name(),
             (_, "identity" | "instance")
                 | (Kind::Deprovision, "recycle" | "directory" | "finish")
-                | (Kind::Move, "drain" | "copy" | "verify")
+                | (Kind::Move, "reserve" | "drain" | "copy" | "verify")
         )
     }
 
@@ -66,6 +68,7 @@ impl Step<'_> {
             (Kind::Deprovision, "instance") => self.remove_instance(tenant).await,
             (Kind::Deprovision, "identity") => self.remove_identity(tenant).await,
             (Kind::Deprovision, "finish") => self.require_absent(tenant).await,
+            (Kind::Move, "reserve") => self.find_target(tenant).await,
             (Kind::Move, "drain") => self.drain().await,
             (Kind::Move, "copy") => self.copy(tenant, "copy").await,
             (Kind::Move, "verify") => self.verify(tenant).await,
@@ -78,6 +81,7 @@ impl Step<'_> {
         match self.name() {
             (Kind::Provision, "identity") => self.remove_identity(tenant).await,
             (Kind::Provision, "instance") => self.remove_instance(tenant).await,
+            (Kind::Move, "reserve") => self.remove_target(tenant).await,
             (Kind::Move, "copy") => self.copy(tenant, "discard").await,
             _ => Ok(Learnt::default()),
         }
@@ -103,7 +107,7 @@ impl Step<'_> {
                 Ok(())
             }
             (Kind::Deprovision, _) => self.unmake(tx, learnt).await,
-            (Kind::Move, _) => self.go(tx).await,
+            (Kind::Move, _) => self.go(tx, learnt).await,
             (_, other) => Err(Problem::internal(format!("there is no step {other}")).into()),
         }
     }

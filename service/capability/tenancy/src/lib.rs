@@ -6,11 +6,15 @@
 mod http;
 mod model;
 mod ops;
+mod placement;
 
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
-    TenantEvent, Transition, active, assign, get, give_place, has_room, instance, list, locked, organization,
-    organization_named, place, place_on, plan, record_event, release, resume, set_plan, suspend, take_place,
-    transition,
+    TenantEvent, Transition, active, get, list, locked, organization, organization_named, plan, record_event,
+    resume, set_plan, suspend, transition,
+};
+pub use placement::{
+    Place, give_place, has_pool, has_room, instance, mode_of, place, place_on, release, settle, take_place,
+    take_room,
 };

@@ -1,28 +1,16 @@
 //! What is done with tenants, organizations, plans and instances.
 
-use entity::tenancy::states::{InstanceStatus, SuspendedBy};
-use entity::tenancy::{instance, organization, plan, tenant};
+use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::{organization, plan, tenant};
 use platform::tx::Event;
-use platform::{DbError, PlatformStatement, PlatformView, Target, Tx, View, Work};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
+use platform::{DbError, PlatformView, Target, Tx, View, Work};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
 
 use crate::model::{Asks, Status, Verb};
-
-/// An instance's count of tenants is the platform's: it says how many others are there.
-const TAKE_PLACE: PlatformStatement = PlatformStatement::new(
-    "UPDATE instance SET tenant_count = tenant_count + 1 \
-     WHERE id = $1 AND tenant_count < capacity AND status = 'active'",
-);
-const GIVE_PLACE: PlatformStatement = PlatformStatement::new(
-    "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0",
-);
-/// How often another place is looked for when somebody was faster.
-const PLACES_TRIED: u32 = 5;
 
 /// Something happened to a tenant; the type says what.
 #[derive(Debug, Serialize)]
@@ -246,118 +234,4 @@ pub async fn organization(view: &View, id: Uuid) -> Result<organization::Model, 
     let found =
         view.one(view.select::<organization::Entity>().filter(organization::Column::Id.eq(id))).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-/// Places the tenant on the least-loaded active instance of `mode` that has room, unless it has a place; `None`: nowhere
-/// is room.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, DbError> {
-    if let Some(id) = row.instance_id {
-        return Ok(Some(id));
-    }
-    // Looked for and counted in one statement each: if somebody else took the last place meanwhile, another is looked for.
-    for _ in 0..PLACES_TRIED {
-        let least = with_room(tx, row).order_by_asc(instance::Column::TenantCount);
-        let least = least.order_by_asc(instance::Column::Id).limit(1);
-        let Some(chosen) = tx.one(least).await? else { return Ok(None) };
-        if place_on(tx, row, chosen.id).await? {
-            return Ok(Some(chosen.id));
-        }
-    }
-    Ok(None)
-}
-
-/// Active instances of the tenant's driver, mode and region that have room.
-fn with_room(view: &View, row: &tenant::Model) -> Select<instance::Entity> {
-    let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
-    view.shared::<instance::Entity>()
-        .filter(instance::Column::Status.eq(InstanceStatus::Active))
-        .filter(instance::Column::Driver.eq(row.instance_driver))
-        .filter(instance::Column::Mode.eq(row.instance_mode))
-        .filter(in_region(row.region.as_deref()))
-        .filter(free)
-}
-
-/// Instances of a region, and those that say none; all, where the tenant says none.
-fn in_region(region: Option<&str>) -> Condition {
-    match region {
-        None => Condition::all(),
-        Some(region) => {
-            Condition::any().add(instance::Column::Region.eq(region)).add(instance::Column::Region.is_null())
-        }
-    }
-}
-
-/// Places the tenant on this instance, unless it has a place; false: there is no room.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, DbError> {
-    if let Some(has) = row.instance_id {
-        return Ok(has == id);
-    }
-    if !take_place(tx, id).await? {
-        return Ok(false);
-    }
-    assign(tx, id).await?;
-    Ok(true)
-}
-
-/// Takes a place on an instance without moving there; false: there is no room.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
-    Ok(tx.as_platform(TAKE_PLACE, vec![id.into()]).await? == 1)
-}
-
-/// Gives a place on an instance back.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
-    tx.as_platform(GIVE_PLACE, vec![id.into()]).await?;
-    Ok(())
-}
-
-/// Says on which instance the tenant is; its place there was taken before.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn assign(tx: &Tx, id: Uuid) -> Result<(), DbError> {
-    let change = tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(Some(id)));
-    tx.apply(change).await?;
-    Ok(())
-}
-
-/// Whether an active instance has room for the tenant.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn has_room(view: &View, row: &tenant::Model) -> Result<bool, DbError> {
-    Ok(view.one(with_room(view, row)).await?.is_some())
-}
-
-/// The instance of this id.
-///
-/// # Errors
-/// `not_found`.
-pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Problem> {
-    let found = view.one(view.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-/// Takes the tenant off its instance, if it has one.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn release(tx: &Tx) -> Result<(), Problem> {
-    let row = locked(tx).await?;
-    let Some(id) = row.instance_id else { return Ok(()) };
-    let change =
-        tx.change::<tenant::Entity>().col_expr(tenant::Column::InstanceId, Expr::value(None::<Uuid>));
-    tx.apply(change).await?;
-    Ok(give_place(tx, id).await?)
 }

@@ -91,6 +91,10 @@ pub struct Zitadel {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instances {
+    /// Who places a tenant that asks for nobody: `pool` or `azure`; empty: the pool, once it has instances.
+    pub driver: String,
+    /// How many tenants a shared instance takes that doesn't say otherwise.
+    pub capacity: u32,
     /// What happens when shared instances fill up: `tell` or `azure`.
     pub grow: String,
     /// Percent of an instance's capacity from which the next one is made.
@@ -221,6 +225,12 @@ pub(super) fn check(config: &Config) -> Result<(), (&'static str, String)> {
         true => Ok(()),
         false => Err((key, format!("must be one of {}", known.join(", ")))),
     };
+    if !config.instances.driver.is_empty() {
+        one_of("instances.driver", &config.instances.driver, &["pool", "azure"])?;
+    }
+    if !(1..=100_000).contains(&config.instances.capacity) {
+        return Err(("instances.capacity", "must be from 1 to 100,000".to_owned()));
+    }
     one_of("instances.grow", &config.instances.grow, &["tell", "azure"])?;
     let credentials = ["client_secret", "workload_identity", "managed_identity"];
     one_of("azure.credential", &config.azure.credential, &credentials)?;

@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelec
 use uuid::Uuid;
 use web::Problem;
 
-use super::persons::persons;
+use super::persons::{self, Candidate, Identity, persons};
 use super::policy::{self, SignInPolicy};
 use super::{Comer, FirstRuns};
 use crate::store::users;
@@ -60,7 +60,7 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     if let (Some(issuer), Some(subject)) = (&issuer, comer.subject)
         && let Some(row) = users::by_identity(tx, issuer, subject).await?
     {
-        found.insert(row.id, (Found::Identity, row));
+        found.insert(row.id, Candidate { found: Found::Identity, row, identities: Vec::new() });
     }
     let again = !found.is_empty();
     let keys = keys(comer);
@@ -78,12 +78,16 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     let home = if again { Home::default() } else { record.home };
     let organizations: BTreeSet<Uuid> = found
         .values()
-        .map(|(_, row)| row.organization_id)
+        .map(|one| one.row.organization_id)
         .chain(record.pending.iter().map(|one| one.organization))
         .chain([comer.organization, home.of_domain, home.default].into_iter().flatten())
         .collect();
     let organizations: Vec<Uuid> = organizations.into_iter().collect();
-    let policies = policy::policies(tx, &organizations).await?;
+    // What a directory pushes is no sign-in: no policy speaks of it.
+    let policies = match comer.source {
+        Source::Directory => BTreeMap::new(),
+        _ => policy::policies(tx, &organizations).await?,
+    };
     let owns = owns(tx, comer, &policies).await?;
     let domain = domain_of_claim(record.proven, comer, owns);
     let mut worth = vouched(&comer.source, comer.verified, domain);
@@ -96,7 +100,7 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
         departed_themselves: record.departed_themselves,
         pending: record.pending,
     };
-    known.people = persons(tx, comer, &found, &record.accepted, owns).await?;
+    known.people = persons(comer, &found, &record.accepted, owns);
     if proves_another_mailbox(comer, &found) {
         known.pending.clear();
     }
@@ -115,7 +119,7 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     let rules = policies.iter().map(|(id, policy)| (*id, policy.rules.clone())).collect();
     Ok(Loaded {
         facts: Facts { claim, known, home, first, policies: rules },
-        users: found.into_iter().map(|(id, (_, row))| (id, row)).collect(),
+        users: found.into_iter().map(|(id, one)| (id, one.row)).collect(),
         policies,
         invited: record.invited,
     })
@@ -138,12 +142,8 @@ fn lock_keys(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Everybody who may be meant.
-async fn people(
-    tx: &Tx,
-    comer: &Comer<'_>,
-    keys: &[String],
-) -> Result<BTreeMap<Uuid, (Found, user::Model)>, DbError> {
+/// Everybody who may be meant, with what they came in by so far.
+async fn people(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<BTreeMap<Uuid, Candidate>, DbError> {
     if comer.source == Source::Directory {
         return Ok(BTreeMap::new());
     }
@@ -179,15 +179,23 @@ async fn people(
     if ways.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let most = PEOPLE_MAX + persons::IDENTITIES_MAX;
     let sql = format!(
-        "SELECT u.*, MIN(w.way) AS way FROM ({}) w JOIN directory_user u ON u.tenant_id = $1 AND u.id = w.id \
-         GROUP BY u.tenant_id, u.organization_id, u.id ORDER BY MIN(w.way), u.created_at, u.id LIMIT {PEOPLE_MAX}",
+        "SELECT u.*, w.way AS way, i.issuer AS identity_issuer, i.subject AS identity_subject \
+         FROM (SELECT id, MIN(way) AS way FROM ({}) f GROUP BY id ORDER BY MIN(way), id LIMIT {PEOPLE_MAX}) w \
+         JOIN directory_user u ON u.tenant_id = $1 AND u.id = w.id \
+         LEFT JOIN user_identity i ON i.tenant_id = $1 AND i.organization_id = u.organization_id AND i.user_id = u.id \
+         ORDER BY w.way, u.created_at, u.id, i.created_at LIMIT {most}",
         ways.join(" UNION ALL "),
     );
     let mut found = BTreeMap::new();
-    for row in tx.query(&sql, values).await? {
-        let model = user::Model::from_query_result(&row, "")?;
-        found.insert(model.id, (way(&row)?, model));
+    for line in tx.query(&sql, values).await? {
+        let row = user::Model::from_query_result(&line, "")?;
+        let one = Candidate { found: way(&line)?, row, identities: Vec::new() };
+        let one = found.entry(one.row.id).or_insert(one);
+        let issuer: Option<String> = line.try_get("", "identity_issuer")?;
+        let subject: Option<String> = line.try_get("", "identity_subject")?;
+        one.identities.extend(issuer.zip(subject).map(|(issuer, subject)| Identity { issuer, subject }));
     }
     Ok(found)
 }
@@ -223,16 +231,13 @@ const DEFAULT: &str = "default";
 
 /// One question: who left, who is invited, whose the domain is, and where people go otherwise.
 async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, Problem> {
-    let mut values: Vec<Value> = vec![tx.now().into()];
-    let mut value = |text: String| {
-        values.push(text.into());
+    let mut values: Vec<Value> = Vec::new();
+    let mut value = |one: Value| {
+        values.push(one);
         format!("${}", values.len() + 1)
     };
-    let addresses: Vec<String> = keys.iter().cloned().map(&mut value).collect();
-    let mut parts = vec![format!(
-        "SELECT 0 AS rank, '{DEFAULT}' AS what, id, id AS organization_id, NULL AS role, id AS user_id, NULL AS email, created_at \
-         FROM organization WHERE tenant_id = $1 AND $2 = $2 AND slug = 'default'"
-    )];
+    let addresses: Vec<String> = keys.iter().map(|key| value(key.clone().into())).collect();
+    let mut parts = Vec::new();
     let left = departures(comer, &addresses, &mut value);
     if !left.is_empty() {
         parts.push(format!(
@@ -241,40 +246,49 @@ async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, P
         ));
     }
     if !addresses.is_empty() {
-        let kind = super::invitations::KIND.as_str();
+        let (kind, now) = (super::invitations::KIND.as_str(), value(tx.now().into()));
         parts.push(format!(
             "SELECT 1, status, id, organization_id, role, user_id, email, created_at FROM invitation \
              WHERE tenant_id = $1 AND email_key IN ({}) AND (status = 'accepted' AND user_id IS NOT NULL \
-             OR status = 'pending' AND kind = '{kind}' AND expires_at > $2)",
+             OR status = 'pending' AND kind = '{kind}' AND expires_at > {now})",
             addresses.join(", ")
         ));
     }
     if let Some(name) = comer.address.and_then(domain_of).filter(|_| names_its_domain(comer)) {
-        let name = value(name);
+        let name = value(name.into());
         parts.push(format!(
             "SELECT 0, '{PROVEN}', id, organization_id, NULL, id, NULL, created_at FROM domain \
              WHERE tenant_id = $1 AND verified_name = {name}"
         ));
     }
-    let most = RECORD_MAX + 2;
-    let sql = format!("{} ORDER BY rank, created_at, id LIMIT {most}", parts.join(" UNION ALL "));
+    if comer.organization.is_none() {
+        parts.push(format!(
+            "SELECT 0, '{DEFAULT}', id, id, NULL, id, NULL, created_at FROM organization WHERE tenant_id = $1 AND slug = 'default'"
+        ));
+    }
+    if parts.is_empty() {
+        return Ok(Record::default());
+    }
+    let (all, most) = (parts.join(" UNION ALL "), RECORD_MAX + 2);
+    let sql = format!(
+        "WITH record (rank, what, id, organization_id, role, user_id, email, created_at) AS ({all}) \
+         SELECT * FROM record ORDER BY rank, created_at, id LIMIT {most}"
+    );
     let mut record = Record::default();
     for row in tx.query(&sql, values).await? {
         record.take(&row, comer).map_err(Problem::internal)?;
     }
     if comer.organization.is_none() {
         record.home.of_domain = record.proven;
-    } else {
-        record.home = Home::default();
     }
     Ok(record)
 }
 
 /// Which marks of `directory_departed` mean who comes.
-fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(String) -> String) -> String {
+fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(Value) -> String) -> String {
     let mut marks = vec![(DepartedKind::Address, addresses.join(", "))];
     if let Some(subject) = comer.subject {
-        marks.push((DepartedKind::ExternalId, value(subject.to_owned())));
+        marks.push((DepartedKind::ExternalId, value(subject.into())));
         if let Some(issuer) = comer.source.issuer() {
             let before = match &comer.source {
                 Source::Connection { id, .. } => Some(issuers_of(*id)),
@@ -282,7 +296,7 @@ fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(St
             };
             let keys = [Some(issuer), before].into_iter().flatten();
             let keys: Vec<String> =
-                keys.map(|issuer| value(super::departed::identity_key(&issuer, subject))).collect();
+                keys.map(|issuer| value(super::departed::identity_key(&issuer, subject).into())).collect();
             marks.push((DepartedKind::Identity, keys.join(", ")));
         }
     }
@@ -356,9 +370,9 @@ fn domain_of_claim(proven: Option<Uuid>, comer: &Comer<'_>, owns: bool) -> Domai
 }
 
 /// A code that went to the account's mailbox proves nothing of another address.
-fn proves_another_mailbox(comer: &Comer<'_>, found: &BTreeMap<Uuid, (Found, user::Model)>) -> bool {
+fn proves_another_mailbox(comer: &Comer<'_>, found: &BTreeMap<Uuid, Candidate>) -> bool {
     let Some(Proof::Account(id)) = &comer.proven else { return false };
-    let mailbox = found.get(id).and_then(|(_, row)| mailbox(row));
+    let mailbox = found.get(id).and_then(|one| mailbox(&one.row));
     mailbox.as_deref().map(fold) != comer.address.map(fold)
 }
 
@@ -380,7 +394,8 @@ async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result
 mod tests {
     #[test]
     fn what_is_looked_at_has_an_end() {
-        use super::super::{invitations, persons};
+        use super::super::invitations;
+        use super::persons;
         let all = [super::PEOPLE_MAX, persons::IDENTITIES_MAX, super::RECORD_MAX, invitations::ENDED_MAX];
         assert_eq!((super::ADDRESSES_MAX, all), (20, [50, 500, 100, 100]));
         assert_eq!(crate::store::users::NAMESAKES_MAX, 50);

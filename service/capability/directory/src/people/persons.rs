@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
-use entity::directory::{identity, user};
+use entity::directory::user;
 use identity_core::{Found, KnownAs, Person, RoleFrom, Source, connection_of, fold};
-use platform::{DbError, View};
 use policy_core::Role;
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::Comer;
@@ -15,26 +13,36 @@ use super::Comer;
 /// Identities of theirs that are looked at.
 pub(super) const IDENTITIES_MAX: u64 = 500;
 
+/// Somebody who may be meant.
+pub(super) struct Candidate {
+    pub(super) found: Found,
+    pub(super) row: user::Model,
+    /// What they came in by so far; of whom an identity found, nobody asks.
+    pub(super) identities: Vec<Identity>,
+}
+
+/// What somebody came in by.
+pub(super) struct Identity {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+}
+
 /// People as they are decided about.
-pub(super) async fn persons(
-    tx: &View,
+pub(super) fn persons(
     comer: &Comer<'_>,
-    found: &BTreeMap<Uuid, (Found, user::Model)>,
+    found: &BTreeMap<Uuid, Candidate>,
     accepted: &BTreeSet<Uuid>,
     owns: bool,
-) -> Result<Vec<Person>, DbError> {
-    let again = found.values().any(|(found, _)| *found == Found::Identity);
-    let identities = if found.is_empty() || again { Vec::new() } else { identities(tx, found).await? };
+) -> Vec<Person> {
     let of_connection = matches!(comer.source, Source::Connection { .. });
     let issuer = comer.source.issuer();
     let mut people = Vec::new();
-    for (found, row) in found.values() {
-        let of_user: Vec<&identity::Model> = identities.iter().filter(|one| one.user_id == row.id).collect();
+    for Candidate { found, row, identities } in found.values() {
         // Somebody made the link while this one waited.
-        let is_linked = |one: &&identity::Model| {
+        let is_linked = |one: &Identity| {
             Some(&one.issuer) == issuer.as_ref() && Some(one.subject.as_str()) == comer.subject
         };
-        let linked = of_user.iter().any(is_linked);
+        let linked = identities.iter().any(is_linked);
         let found = match found {
             _ if linked => Found::Identity,
             Found::Subject if of_connection && (!owns || !means(comer, row)) => {
@@ -62,17 +70,17 @@ pub(super) async fn persons(
                 RoleSource::Group => RoleFrom::Directory,
                 RoleSource::SignIn => RoleFrom::SignIn,
             },
-            known_as: known_as(comer, &of_user),
+            known_as: known_as(comer, identities),
             accepted: accepted.contains(&row.id),
-            doubtful: is_doubtful(row, &of_user) && !accepted.contains(&row.id),
+            doubtful: is_doubtful(row, identities) && !accepted.contains(&row.id),
         });
     }
     people.sort_by_key(|person| person.found);
-    Ok(people)
+    people
 }
 
 /// Whether nothing stood for the address with which a sign-in made somebody. Of whom it isn't known, it is so if a connection did.
-fn is_doubtful(row: &user::Model, identities: &[&identity::Model]) -> bool {
+fn is_doubtful(row: &user::Model, identities: &[Identity]) -> bool {
     let by_connection = || identities.iter().any(|one| connection_of(&one.issuer).is_some());
     match row.address_proof {
         Some(proof) => proof == AddressProof::Nothing,
@@ -93,20 +101,8 @@ fn reachable_otherwise(comer: &Comer<'_>, row: &user::Model) -> Option<Found> {
     super::addresses(row).contains(&key).then_some(Found::Address)
 }
 
-async fn identities(
-    tx: &View,
-    found: &BTreeMap<Uuid, (Found, user::Model)>,
-) -> Result<Vec<identity::Model>, DbError> {
-    // With the organization: that is how the index goes.
-    let organizations: BTreeSet<Uuid> = found.values().map(|(_, row)| row.organization_id).collect();
-    let select = tx.select::<identity::Entity>();
-    let select = select.filter(identity::Column::OrganizationId.is_in(organizations));
-    let select = select.filter(identity::Column::UserId.is_in(found.keys().copied()));
-    tx.all(select.order_by_asc(identity::Column::CreatedAt).limit(IDENTITIES_MAX)).await
-}
-
 /// How this source knows somebody already, whose identity is not the one with which it comes.
-fn known_as(comer: &Comer<'_>, identities: &[&identity::Model]) -> KnownAs {
+fn known_as(comer: &Comer<'_>, identities: &[Identity]) -> KnownAs {
     let Some(issuer) = comer.source.issuer() else { return KnownAs::Nobody };
     let of_source = || identities.iter().filter(|one| one.issuer == issuer);
     if of_source().any(|one| Some(one.subject.as_str()) != comer.subject) {

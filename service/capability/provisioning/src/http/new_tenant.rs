@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, FieldErrors, Input, Problem, Service};
 
+use crate::steps::PLACED;
+
 /// Slugs that would be mistaken for something else.
 const RESERVED: [&str; 9] =
     ["admin", "api", "default", "master", "platform", "realms", "scim", "system", "www"];
@@ -57,9 +59,9 @@ pub(crate) struct IdentityInput {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InstanceInput {
-    /// `pool`, or `azure` where it is configured; absent: `pool`.
+    /// `pool`, or `azure` where it is configured; absent: `instances.driver`, or the pool if instances are registered.
     driver: Option<String>,
-    /// `shared` or `dedicated`; absent: `shared`, at Azure by the isolation.
+    /// `shared` or `dedicated`; absent: by the isolation. What isn't `shared` is never placed on a shared instance.
     mode: Option<String>,
 }
 
@@ -126,13 +128,15 @@ impl NewTenant {
     pub async fn into_row(self, service: &Service) -> Result<(tenant::Model, Value), Problem> {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
+        let placed = self.instance.is_some();
         let instance = self.instance.unwrap_or_default();
         let backend = read("/identity/backend", identity.backend, IdentityBackend::parse)?;
         let backend = backend.unwrap_or(IdentityBackend::Builtin);
         let kind = read("/identity/kind", identity.kind, IdentityKind::parse)?;
         let kind = kind.unwrap_or_else(|| default_kind(backend));
         backends::check(service, backend, kind)?;
-        let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(Driver::Pool);
+        let usual = Driver::parse(&service.config.instances.driver).unwrap_or(Driver::Pool);
+        let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(usual);
         let isolation = read("/isolation", self.isolation, Isolation::parse)?.unwrap_or(Isolation::Shared);
         if driver == Driver::Azure {
             check_azure(service, isolation, self.region.as_deref())?;
@@ -176,7 +180,7 @@ impl NewTenant {
             billing_customer: None,
             identity_sequence: None,
         };
-        Ok((row, json!({"quotas": self.quotas})))
+        Ok((row, json!({"quotas": self.quotas, PLACED: placed})))
     }
 }
 
@@ -198,22 +202,23 @@ fn default_kind(backend: IdentityBackend) -> IdentityKind {
     }
 }
 
-/// At Azure the isolation is the SKU: `shared` shares an instance, the others have one of their own.
+/// The isolation is the SKU: `shared` shares an instance, the others have one of their own. In the pool, whose instances somebody else
+/// makes, who shares may be alone too.
 fn mode(driver: Driver, isolation: Isolation, asked: Option<Mode>) -> Result<Mode, Problem> {
-    let follows = match (driver, isolation) {
-        (Driver::Pool, _) => return Ok(asked.unwrap_or(Mode::Shared)),
-        (Driver::Azure, Isolation::Shared) => Mode::Shared,
-        (Driver::Azure, Isolation::Namespace | Isolation::Private) => Mode::Dedicated,
-    };
-    match asked {
-        Some(asked) if asked != follows => {
-            Err(Problem::invalid("/instance/mode", format!("must be {follows} with isolation {isolation}")))
-        }
-        _ => Ok(follows),
+    let follows = tenancy::mode_of(isolation);
+    match (driver, asked) {
+        (_, None) => Ok(follows),
+        (_, Some(asked)) if asked == follows => Ok(follows),
+        (Driver::Pool, Some(Mode::Dedicated)) => Ok(Mode::Dedicated),
+        _ => Err(Problem::invalid("/instance/mode", format!("must be {follows} with isolation {isolation}"))),
     }
 }
 
-fn check_azure(service: &Service, isolation: Isolation, region: Option<&str>) -> Result<(), Problem> {
+pub(super) fn check_azure(
+    service: &Service,
+    isolation: Isolation,
+    region: Option<&str>,
+) -> Result<(), Problem> {
     let settings = &service.config.azure;
     let region = crate::deployments::region(service, region);
     if !azure::is_configured(settings) {
@@ -231,7 +236,7 @@ fn check_azure(service: &Service, isolation: Isolation, region: Option<&str>) ->
 }
 
 /// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
-async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
+pub(super) async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
     let settings = &service.config.azure;
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
     if driver == Driver::Pool {

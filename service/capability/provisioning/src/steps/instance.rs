@@ -1,93 +1,99 @@
 //! Where a tenant runs: a place on a shared instance, or one of its own.
 
-use entity::tenancy::states::{Driver, Mode};
+use entity::tenancy::states::Driver;
 use entity::tenancy::tenant;
-use platform::{PlatformStatement, Target, Tx, Work};
-use tenancy::take_place;
+use platform::{PlatformStatement, Target, Tx, View, Work};
+use tenancy::Place;
 
 use super::{Learnt, Step};
+use crate::deployments::Own;
 use crate::model::Stop;
 use crate::{deployments, grow};
 
-/// The deployment of the tenant's own instance has none any more.
+/// Deployments of the tenant's own instances have none any more.
 const LEAVE_DEPLOYMENT: PlatformStatement =
-    PlatformStatement::new("UPDATE deployment SET instance_id = NULL WHERE purpose = $1");
-/// The instance that only this tenant had.
+    PlatformStatement::new("UPDATE deployment SET instance_id = NULL WHERE purpose LIKE $1 || '%'");
+/// Instances that only this tenant had.
 const FORGET_INSTANCE: PlatformStatement = PlatformStatement::new(
-    "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose = $1) AND tenant_count = 0",
+    "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose LIKE $1 || '%') AND tenant_count = 0",
 );
 
-/// Whether the tenant gets a deployment of its own.
-fn is_own(tenant: &tenant::Model) -> bool {
-    tenant.instance_driver == Driver::Azure && tenant.instance_mode == Mode::Dedicated
-}
+/// What its run says of where a tenant is to be placed.
+pub(crate) const PLACED: &str = "placed";
 
 impl Step<'_> {
-    /// Finds room, or has it made: a deployment of its own is taken on here, look by look; for a shared one the pool grows.
+    /// Finds room, or has it made.
     pub(super) async fn find_instance(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        if tenant.instance_id.is_some() {
+        let place = Place::of(tenant);
+        let is_placed = async |view: &View| self.is_placed(view, &place).await;
+        if place.instance.is_some() || !self.service.db.read(tenant.id, is_placed).await? {
             return Ok(Learnt::default());
         }
-        if is_own(tenant) {
-            let instance = deployments::of_tenant(self.service, &self.outside, tenant).await?;
+        self.find_room(tenant, &place).await
+    }
+
+    /// A deployment of its own is taken on here, look by look; for a shared instance the pool grows.
+    pub(super) async fn find_room(&self, tenant: &tenant::Model, place: &Place) -> Result<Learnt, Stop> {
+        if place.is_own() {
+            let own = Own { tenant: tenant.id, moves: self.moves(), place };
+            let instance = deployments::of_tenant(self.service, &self.outside, &own).await?;
             return Ok(Learnt { instance: Some(instance), ..Learnt::default() });
         }
-        let view = async |view: &platform::View| tenancy::has_room(view, tenant).await;
+        let view = async |view: &View| tenancy::has_room(view, place, tenant.instance_id).await;
         if self.service.db.read(tenant.id, view).await? {
             return Ok(Learnt::default());
         }
-        grow::ask(self.service, tenant).await?;
-        Err(self.no_room(tenant))
+        grow::ask(self.service, place).await?;
+        Err(self.no_room(place))
     }
 
-    fn no_room(&self, tenant: &tenant::Model) -> Stop {
-        let region = tenant.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
-        let why = format!(
-            "room on an instance of driver {} and mode {}{region}",
-            tenant.instance_driver, tenant.instance_mode
-        );
+    /// Whether tenants are placed at all: somebody set a driver, for all or for this one, or registered instances.
+    async fn is_placed(&self, view: &View, place: &Place) -> Result<bool, Stop> {
+        let asked = self.run.parameters.get(PLACED).is_some_and(|asked| asked == true);
+        let set = !self.service.config.instances.driver.is_empty();
+        Ok(asked || set || place.driver != Driver::Pool || tenancy::has_pool(view).await?)
+    }
+
+    pub(super) fn no_room(&self, place: &Place) -> Stop {
+        let region = place.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
+        let why = format!("room on an instance of driver {} and mode {}{region}", place.driver, place.mode);
         Stop::Wait { after: self.pause(), why }
     }
 
     pub(super) async fn place(&self, tx: &mut Tx, learnt: &Learnt) -> Result<(), Stop> {
         let tenant = tenancy::get(tx).await?;
+        let place = Place::of(&tenant);
+        if place.instance.is_none() && !self.is_placed(tx, &place).await? {
+            return Ok(());
+        }
         let placed = match learnt.instance {
             Some(id) => tenancy::place_on(tx, &tenant, id).await?.then_some(id),
             None => tenancy::place(tx, &tenant).await?,
         };
         // Somebody else took the last place meanwhile.
-        let Some(id) = placed else { return Err(self.no_room(&tenant)) };
+        let Some(id) = placed else { return Err(self.no_room(&place)) };
         tx.record("tenant.place", Target::new("instance", id));
         Ok(grow::ahead(tx, self.service, id).await?)
     }
 
     pub(super) async fn remove_instance(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        if is_own(tenant) {
-            deployments::remove_of_tenant(self.service, &self.outside, tenant).await?;
-        }
+        deployments::remove_of_tenant(self.service, &self.outside, tenant.id).await?;
         Ok(Learnt::default())
     }
 
-    /// Gives the place back; an instance of its own is no more.
+    /// Gives the place back; instances of its own are no more.
     pub(super) async fn forget_instance(&self, tx: &mut Tx) -> Result<(), Stop> {
-        let tenant = tenancy::get(tx).await?;
         tenancy::release(tx).await?;
-        if is_own(&tenant) {
-            // Also one that was registered and that the tenant never came to.
-            for statement in [LEAVE_DEPLOYMENT, FORGET_INSTANCE] {
-                tx.as_platform(statement, vec![azure::tenant_purpose(tenant.id).into()]).await?;
-            }
-        }
-        tx.record("tenant.release", Target::new("tenant", tenant.id));
+        self.forget_own(tx, azure::tenant_purpose(tx.tenant())).await?;
+        tx.record("tenant.release", Target::new("tenant", tx.tenant()));
         Ok(())
     }
 
-    /// Takes a place on the instance to which the tenant moves.
-    pub(super) async fn reserve(&self, tx: &mut Tx, to: uuid::Uuid) -> Result<(), Stop> {
-        if !take_place(tx, to).await? {
-            return Err(Stop::Never { why: "the instance has no room, or isn't active".to_owned() });
+    /// Forgets instances of deployments that are gone, also those that were registered and that the tenant never came to.
+    pub(super) async fn forget_own(&self, tx: &mut Tx, purpose: String) -> Result<(), Stop> {
+        for statement in [LEAVE_DEPLOYMENT, FORGET_INSTANCE] {
+            tx.as_platform(statement, vec![purpose.clone().into()]).await?;
         }
-        tx.record("tenant.reserve_place", Target::new("instance", to));
         Ok(())
     }
 }

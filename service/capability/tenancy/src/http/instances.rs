@@ -33,7 +33,7 @@ const ONE: &str = "/api/v1/instances/{instance_id}";
 const READ: Access = Access::Key(Permission::CatalogueRead);
 const WRITE: Access = Access::Key(Permission::CatalogueWrite);
 /// Tenants on a shared instance.
-const CAPACITY_MAX: i64 = 50;
+const CAPACITY_MAX: i64 = 100_000;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -61,9 +61,12 @@ pub(crate) struct InstanceInput {
     mode: Mode,
     region: Option<String>,
     endpoint: Option<String>,
-    /// How many tenants; at most 50 on a shared one, 1 on a dedicated one.
+    /// How many tenants: up to 100,000 on a shared one (absent: `instances.capacity`), 1 on a dedicated one.
     capacity: Option<i64>,
 }
+
+/// What is said of another capacity.
+const CAPACITY_RULE: &str = "must be from 1 to 100,000, and 1 on a dedicated instance";
 
 fn capacity_max(mode: Mode) -> i64 {
     match mode {
@@ -77,7 +80,7 @@ impl Input for InstanceInput {
         errors.text("/name", &self.name, 100);
         let most = capacity_max(self.mode);
         let fits = self.capacity.is_none_or(|capacity| (1..=most).contains(&capacity));
-        errors.require(fits, "/capacity", "must be from 1 to 50, and 1 on a dedicated instance");
+        errors.require(fits, "/capacity", CAPACITY_RULE);
         for (pointer, value) in [("/region", &self.region), ("/endpoint", &self.endpoint)] {
             if let Some(value) = value {
                 errors.text(pointer, value, 500);
@@ -94,10 +97,14 @@ pub(crate) struct InstanceChange {
     #[schema(value_type = Option<String>)]
     status: Option<InstanceStatus>,
     endpoint: Option<String>,
+    /// How many tenants it takes; not less than it has.
+    capacity: Option<i64>,
 }
 
 impl Input for InstanceChange {
     fn check(&self, errors: &mut FieldErrors) {
+        let fits = self.capacity.is_none_or(|capacity| (1..=CAPACITY_MAX).contains(&capacity));
+        errors.require(fits, "/capacity", CAPACITY_RULE);
         if let Some(endpoint) = &self.endpoint {
             errors.text("/endpoint", endpoint, 500);
         }
@@ -167,7 +174,10 @@ async fn create_instance(
     caller: PlatformCaller,
     Body(input): Body<InstanceInput>,
 ) -> Result<Created<Instance>, Problem> {
-    let most = capacity_max(input.mode);
+    let usual = match input.mode {
+        Mode::Shared => i64::from(caller.service.config.instances.capacity),
+        Mode::Dedicated => 1,
+    };
     let row = caller
         .write(async |tx| {
             let row = Model {
@@ -178,7 +188,7 @@ async fn create_instance(
                 region: input.region,
                 endpoint: input.endpoint,
                 status: InstanceStatus::Active,
-                capacity: input.capacity.unwrap_or(most),
+                capacity: input.capacity.unwrap_or(usual),
                 tenant_count: 0,
                 version: 1,
                 created_at: tx.now(),
@@ -223,7 +233,18 @@ async fn update_instance(
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
+            let capacity = change.capacity.unwrap_or(row.capacity);
+            if capacity > capacity_max(row.mode) {
+                return Err(Problem::invalid("/capacity", CAPACITY_RULE));
+            }
+            if capacity < row.tenant_count {
+                let detail = "The instance hosts more tenants than that.";
+                return Err(
+                    Problem::detailed(Code::InstanceInUse, detail).fact("tenantCount", row.tenant_count)
+                );
+            }
             let row = Model {
+                capacity,
                 status: change.status.unwrap_or(row.status),
                 endpoint: change.endpoint.or(row.endpoint),
                 version: row.version + 1,

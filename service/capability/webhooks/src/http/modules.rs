@@ -41,6 +41,37 @@ pub(super) fn routes() -> Routes {
         )
 }
 
+/// What the API calls the shape of pushes. The names from before go on working.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Profile {
+    Tenantry,
+    #[serde(alias = "kombify-list")]
+    List,
+    #[serde(alias = "kombify-map")]
+    Map,
+}
+
+impl From<Profile> for PushProfile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Tenantry => PushProfile::Tenantry,
+            Profile::List => PushProfile::List,
+            Profile::Map => PushProfile::Map,
+        }
+    }
+}
+
+impl From<PushProfile> for Profile {
+    fn from(profile: PushProfile) -> Self {
+        match profile {
+            PushProfile::Tenantry => Profile::Tenantry,
+            PushProfile::List => Profile::List,
+            PushProfile::Map => Profile::Map,
+        }
+    }
+}
+
 /// A module to be registered.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -51,9 +82,9 @@ pub(crate) struct ModuleInput {
     base_url: String,
     #[serde(default)]
     redirect_uris: Vec<String>,
-    /// The shape of pushes: `tenantry`, `kombify-list` or `kombify-map`.
+    /// The shape of pushes: `tenantry`, `list` or `map`.
     #[schema(value_type = Option<String>)]
-    profile: Option<PushProfile>,
+    profile: Option<Profile>,
     /// Whether it can't keep a secret: an app in a browser or on a phone.
     #[serde(default)]
     public: bool,
@@ -74,7 +105,7 @@ pub(crate) struct ModuleChange {
     base_url: Option<String>,
     redirect_uris: Option<Vec<String>>,
     #[schema(value_type = Option<String>)]
-    profile: Option<PushProfile>,
+    profile: Option<Profile>,
     post_logout_redirect_uris: Option<Vec<String>>,
     backchannel_logout_uri: Option<String>,
     frontchannel_logout_uri: Option<String>,
@@ -126,7 +157,7 @@ pub(crate) struct Module {
     #[schema(value_type = Vec<String>)]
     redirect_uris: Value,
     #[schema(value_type = String)]
-    profile: PushProfile,
+    profile: Profile,
     client_id: String,
     public: bool,
     #[schema(value_type = Vec<String>)]
@@ -155,7 +186,7 @@ impl From<Model> for Module {
             name: row.name,
             base_url: row.base_url,
             redirect_uris: row.redirect_uris,
-            profile: row.profile,
+            profile: row.profile.into(),
             client_id: row.client_id,
             public: row.public,
             post_logout_redirect_uris: row.post_logout_redirect_uris,
@@ -175,7 +206,7 @@ async fn create_module(
         name: input.name,
         base_url: input.base_url,
         redirect_uris: input.redirect_uris,
-        profile: input.profile.unwrap_or(PushProfile::Tenantry),
+        profile: input.profile.map_or(PushProfile::Tenantry, PushProfile::from),
         public: input.public,
         logout: LogoutUris {
             post_logout_redirect_uris: input.post_logout_redirect_uris,
@@ -235,7 +266,7 @@ async fn update_module(
             change.base_url.map_or_else(|| row.base_url.clone(), |url| url.trim_end_matches('/').to_owned());
         row.redirect_uris =
             change.redirect_uris.map_or_else(|| row.redirect_uris.clone(), |uris| uris.into());
-        row.profile = change.profile.unwrap_or(row.profile);
+        row.profile = change.profile.map_or(row.profile, PushProfile::from);
     };
     let row = caller.write(async |tx| ops::update_module(tx, id, &seen, apply).await).await?;
     Ok(Tagged(row.version, row.into()))

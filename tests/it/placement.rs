@@ -1,0 +1,364 @@
+//! Where tenants run: nobody is placed until somebody says so, a SKU is never quietly lowered, and a tenant can move between SKUs,
+//! regions and drivers.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Arm, Client, Receiver, TestApp, eventually, pool, status};
+
+use crate::azure;
+
+fn tenant(slug: &str) -> Value {
+    json!({"slug": slug, "name": slug})
+}
+
+async fn get(operator: &Client, slug: &str) -> Value {
+    operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200)
+}
+
+async fn instance(operator: &Client, body: Value) -> String {
+    operator.post("/api/v1/instances", body).await.expect(201)["id"].as_str().unwrap().to_owned()
+}
+
+async fn count(operator: &Client, instance: &str) -> i64 {
+    let row = operator.get(&format!("/api/v1/instances/{instance}")).await.expect(200);
+    row["tenantCount"].as_i64().unwrap()
+}
+
+/// Has a tenant moved, and waits for the end of it.
+async fn moved(operator: &Client, slug: &str, to: Value) -> Value {
+    operator.post(&format!("/api/v1/tenants/{slug}/move"), to).await.expect(202);
+    run(operator, slug, "done").await;
+    get(operator, slug).await
+}
+
+async fn run(operator: &Client, slug: &str, status: &str) -> Value {
+    eventually(&format!("the move to be {status}"), async || {
+        let run = operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
+        (run["kind"] == "move" && run["status"] == status).then_some(run)
+    })
+    .await
+}
+
+async fn at_azure(arm: &Arm) -> TestApp {
+    TestApp::with(|config| {
+        azure::configure(arm, config);
+        config.provisioning.drain_period = Duration::ZERO;
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn without_instances_nobody_is_placed_and_nobody_waits() {
+    let app = TestApp::start().await;
+    assert_eq!(app.operator.get("/api/v1/instances").await.expect(200)["items"], json!([]));
+    for number in 0..51 {
+        app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);
+    }
+    for number in 0..51 {
+        let made = status(&app.operator, &format!("t{number}"), "active").await;
+        assert_eq!(made["instance"], json!({"driver": "pool", "mode": "shared", "id": null}));
+    }
+    // Who asks for an instance waits for one.
+    let mut asks = tenant("asks");
+    asks["instance"] = json!({"driver": "pool"});
+    app.operator.post("/api/v1/tenants", asks).await.expect(202);
+    eventually("it to wait", async || {
+        let run = app.operator.get("/api/v1/tenants/asks/provisioning").await.expect(200);
+        run["steps"][4]["waitsFor"].as_str().map(drop)
+    })
+    .await;
+    // From the first that is registered on, tenants are placed; those from before when somebody moves them there.
+    let on = pool(&app.operator, "first").await;
+    assert_eq!(status(&app.operator, "asks", "active").await["instance"]["id"], on);
+    app.operator.post("/api/v1/tenants", tenant("next")).await.expect(202);
+    assert_eq!(status(&app.operator, "next", "active").await["instance"]["id"], on);
+    assert_eq!(get(&app.operator, "t0").await["instance"]["id"], Value::Null);
+    assert_eq!(moved(&app.operator, "t0", json!({"isolation": "shared"})).await["instance"]["id"], on);
+    assert_eq!(moved(&app.operator, "t1", json!({"instanceId": on})).await["instance"]["id"], on);
+    assert_eq!(count(&app.operator, &on).await, 4);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_driver_that_is_set_places_everybody() {
+    let app = TestApp::with(|config| config.instances.driver = "pool".to_owned()).await;
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    eventually("it to wait", async || {
+        let run = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+        (run["steps"][4]["waitsFor"] == "room on an instance of driver pool and mode shared").then_some(())
+    })
+    .await;
+    let on = pool(&app.operator, "first").await;
+    assert_eq!(status(&app.operator, "acme", "active").await["instance"]["id"], on);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_instance_takes_as_many_as_it_says() {
+    let app = TestApp::with(|config| config.instances.capacity = 3).await;
+    let usual = pool(&app.operator, "usual").await;
+    let path = format!("/api/v1/instances/{usual}");
+    assert_eq!(app.operator.get(&path).await.expect(200)["capacity"], 3);
+    for number in 0..3 {
+        app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);
+        status(&app.operator, &format!("t{number}"), "active").await;
+    }
+    app.operator.post("/api/v1/tenants", tenant("t3")).await.expect(202);
+    app.operator.patch(&path, json!({"capacity": 2})).await.refused(409, "instance.in_use");
+    app.operator.patch(&path, json!({"capacity": 0})).await.refused(400, "validation.failed");
+    app.operator.patch(&path, json!({"capacity": 60})).await.expect(200);
+    // The fourth waited for room: there is some.
+    status(&app.operator, "t3", "active").await;
+    let own = instance(&app.operator, json!({"name": "own", "mode": "dedicated"})).await;
+    let path = format!("/api/v1/instances/{own}");
+    assert_eq!(app.operator.get(&path).await.expect(200)["capacity"], 1);
+    app.operator.patch(&path, json!({"capacity": 2})).await.refused(400, "validation.failed");
+    let two = json!({"name": "two", "mode": "dedicated", "capacity": 2});
+    app.operator.post("/api/v1/instances", two).await.refused(400, "validation.failed");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_is_not_shared_is_never_on_a_shared_instance() {
+    let app = TestApp::start().await;
+    pool(&app.operator, "shared").await;
+    for isolation in ["private", "namespace"] {
+        let mut body = tenant(isolation);
+        body["isolation"] = isolation.into();
+        let mut lowered = body.clone();
+        lowered["instance"] = json!({"mode": "shared"});
+        app.operator.post("/api/v1/tenants", lowered).await.refused(400, "validation.failed");
+        app.operator.post("/api/v1/tenants", body).await.expect(202);
+        eventually("it to wait for an instance of its own", async || {
+            let run =
+                app.operator.get(&format!("/api/v1/tenants/{isolation}/provisioning")).await.expect(200);
+            let waits = "room on an instance of driver pool and mode dedicated";
+            (run["steps"][4]["waitsFor"] == waits).then_some(())
+        })
+        .await;
+        let own = instance(&app.operator, json!({"name": isolation, "mode": "dedicated"})).await;
+        let made = status(&app.operator, isolation, "active").await;
+        assert_eq!(made["instance"], json!({"driver": "pool", "mode": "dedicated", "id": own}));
+        assert_eq!(made["isolation"], isolation);
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenant_moves_between_isolations_and_regions_of_the_pool() {
+    let app = TestApp::with(|config| config.provisioning.drain_period = Duration::ZERO).await;
+    let here = json!({"name": "here", "mode": "shared", "region": "eu-west"});
+    let here = instance(&app.operator, here).await;
+    let there = json!({"name": "there", "mode": "shared", "region": "eu-north"});
+    let there = instance(&app.operator, there).await;
+    let own = json!({"name": "own", "mode": "dedicated", "region": "eu-north"});
+    let own = instance(&app.operator, own).await;
+    let mut body = tenant("acme");
+    body["region"] = "eu-west".into();
+    app.operator.post("/api/v1/tenants", body).await.expect(202);
+    assert_eq!(status(&app.operator, "acme", "active").await["instance"]["id"], here);
+    let ask = async |to: Value| app.operator.post("/api/v1/tenants/acme/move", to).await;
+    ask(json!({})).await.refused(400, "validation.failed");
+    ask(json!({"region": "eu-west"})).await.refused(409, "tenant.move_refused");
+    ask(json!({"instanceId": here})).await.refused(409, "tenant.move_refused");
+    ask(json!({"region": "mars"})).await.refused(400, "tenant.region_unknown");
+    ask(json!({"instanceId": there, "region": "eu-west"})).await.refused(400, "validation.failed");
+    ask(json!({"instanceId": there, "isolation": "private"})).await.refused(400, "validation.failed");
+    ask(json!({"driver": "azure"})).await.refused(400, "tenant.backend_unavailable");
+    ask(json!({"isolation": "gold"})).await.refused(400, "validation.failed");
+
+    let after = moved(&app.operator, "acme", json!({"region": "eu-north"})).await;
+    assert_eq!((&after["region"], &after["instance"]["id"]), (&json!("eu-north"), &json!(there)));
+    let after = moved(&app.operator, "acme", json!({"isolation": "private"})).await;
+    assert_eq!(after["instance"], json!({"driver": "pool", "mode": "dedicated", "id": own}));
+    assert_eq!((&after["isolation"], &after["region"]), (&json!("private"), &json!("eu-north")));
+    // Down only by name.
+    ask(json!({"instanceId": here})).await.refused(409, "tenant.move_refused");
+    let after = moved(&app.operator, "acme", json!({"instanceId": here, "isolation": "shared"})).await;
+    assert_eq!(after["instance"], json!({"driver": "pool", "mode": "shared", "id": here}));
+    assert_eq!((&after["isolation"], &after["region"]), (&json!("shared"), &json!("eu-west")));
+    let counts = [
+        count(&app.operator, &here).await,
+        count(&app.operator, &there).await,
+        count(&app.operator, &own).await,
+    ];
+    assert_eq!(counts, [1, 0, 0], "a place is neither lost nor taken twice");
+    // What waits for room moves when there is some.
+    let mut other = tenant("other");
+    other["isolation"] = "private".into();
+    app.operator.post("/api/v1/tenants", other).await.expect(202);
+    status(&app.operator, "other", "active").await;
+    ask(json!({"isolation": "namespace"})).await.expect(202);
+    eventually("the move to wait", async || {
+        let run = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
+        run["steps"][0]["waitsFor"].as_str().map(drop)
+    })
+    .await;
+    assert_eq!(get(&app.operator, "acme").await["instance"]["id"], here);
+    let second = instance(&app.operator, json!({"name": "second", "mode": "dedicated"})).await;
+    run(&app.operator, "acme", "done").await;
+    assert_eq!(get(&app.operator, "acme").await["instance"]["id"], second);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn nobody_is_sent_to_an_instance_that_is_not_well() {
+    let app = TestApp::with(|config| {
+        config.provisioning.drain_period = Duration::ZERO;
+        config.jobs.provisioning_attempts_max = 3;
+        config.jobs.provisioning_retry_base_ms = 20;
+    })
+    .await;
+    let module = Receiver::start();
+    app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
+    app.operator.post("/api/v1/flags", json!({"key": "where", "type": "boolean"})).await.expect(201);
+    let from = pool(&app.operator, "from").await;
+    let sick = Receiver::start();
+    sick.answer(503);
+    let to = json!({"name": "to", "mode": "shared", "endpoint": sick.url});
+    let to = instance(&app.operator, to).await;
+    // The least loaded is either: this one goes where it is named.
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    if status(&app.operator, "acme", "active").await["instance"]["id"] != from {
+        moved(&app.operator, "acme", json!({"instanceId": from})).await;
+    }
+    let version = get(&app.operator, "acme").await["updatedAt"].clone();
+    let before = app.events().await.iter().filter(|event| event["type"] == "tenant.moved").count();
+    app.operator.post("/api/v1/tenants/acme/move", json!({"instanceId": to})).await.expect(202);
+    let run = run(&app.operator, "acme", "failed").await;
+    let step =
+        |name: &str| run["steps"].as_array().unwrap().iter().find(|step| step["name"] == name).unwrap();
+    assert_eq!(step("switch")["status"], "pending", "{run}");
+    assert!(step("verify")["error"].as_str().unwrap().contains("503"), "{run}");
+    let after = get(&app.operator, "acme").await;
+    assert_eq!(
+        (&after["instance"]["id"], &after["updatedAt"]),
+        (&json!(from), &version),
+        "it was never switched"
+    );
+    let told = eventually("the failure to be told", async || {
+        let events = app.events().await;
+        let told: Vec<String> =
+            events.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect();
+        told.contains(&"tenant.move_failed".to_owned()).then_some(told)
+    })
+    .await;
+    assert_eq!(told.iter().filter(|event| *event == "tenant.moved").count(), before, "{told:?}");
+    assert_eq!((count(&app.operator, &from).await, count(&app.operator, &to).await), (1, 0));
+    sick.answer(200);
+    assert_eq!(moved(&app.operator, "acme", json!({"instanceId": to})).await["instance"]["id"], to);
+    for receiver in [module, sick] {
+        receiver.stop().await;
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenant_moves_between_skus_at_azure_and_leaves_nothing_behind() {
+    let arm = Arm::start();
+    let app = at_azure(&arm).await;
+    let pooled = pool(&app.operator, "pooled").await;
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    let id = status(&app.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    let own = async |isolation: &str, region: &str| {
+        let to = json!({"driver": "azure", "isolation": isolation, "region": region});
+        let after = moved(&app.operator, "acme", to).await;
+        assert_eq!((&after["isolation"], &after["region"]), (&json!(isolation), &json!(region)));
+        assert_eq!(
+            (&after["instance"]["driver"], &after["instance"]["mode"]),
+            (&json!("azure"), &json!("dedicated"))
+        );
+        let on = after["instance"]["id"].as_str().unwrap().to_owned();
+        // Only what it is on is left.
+        eventually("what it had before to go", async || (arm.groups().len() == 1).then_some(())).await;
+        let row = app.operator.get(&format!("/api/v1/instances/{on}")).await.expect(200);
+        assert_eq!((&row["region"], &row["tenantCount"]), (&json!(region), &json!(1)));
+        on
+    };
+    let first = own("private", "northeurope").await;
+    assert_eq!(count(&app.operator, &pooled).await, 0);
+    let second = own("namespace", "westeurope").await;
+    let third = own("private", "westeurope").await;
+    for gone in [first, second] {
+        let path = format!("/api/v1/instances/{gone}");
+        eventually("the instance to go", async || {
+            (app.operator.get(&path).await.status == 404).then_some(())
+        })
+        .await;
+    }
+    // Back, and by name only, for it is less.
+    let ask = async |to: Value| app.operator.post("/api/v1/tenants/acme/move", to).await;
+    ask(json!({"instanceId": pooled})).await.refused(409, "tenant.move_refused");
+    let after = moved(&app.operator, "acme", json!({"instanceId": pooled, "isolation": "shared"})).await;
+    assert_eq!(after["instance"], json!({"driver": "pool", "mode": "shared", "id": pooled}));
+    eventually("the last group to go", async || arm.groups().is_empty().then_some(())).await;
+    let path = format!("/api/v1/instances/{third}");
+    eventually("the instance to go", async || (app.operator.get(&path).await.status == 404).then_some(()))
+        .await;
+    // Deleted in the middle of it, it leaves nothing either.
+    own("private", "northeurope").await;
+    app.operator.delete("/api/v1/tenants/acme").await.expect(202);
+    status(&app.operator, &id, "deleted").await;
+    assert!(arm.groups().is_empty());
+    let deployments = app.operator.get("/api/v1/deployments").await.expect(200);
+    assert!(deployments["items"].as_array().unwrap().iter().all(|one| one["status"] == "deleted"));
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn a_move_whose_deployment_fails_stays_and_takes_back_what_was_made() {
+    let arm = Arm::start();
+    let app = at_azure(&arm).await;
+    let pooled = pool(&app.operator, "pooled").await;
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    let before = status(&app.operator, "acme", "active").await;
+    // The app is never well: the deployment is too late at last.
+    arm.sick(u32::MAX);
+    let to = json!({"driver": "azure", "isolation": "private", "region": "northeurope"});
+    app.operator.post("/api/v1/tenants/acme/move", to).await.expect(202);
+    eventually("the group to be there", async || (arm.groups().len() == 1).then_some(())).await;
+    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    run(&app.operator, "acme", "failed").await;
+    let after = get(&app.operator, "acme").await;
+    assert_eq!((&after["instance"], &after["isolation"]), (&before["instance"], &json!("shared")));
+    assert!(arm.groups().is_empty(), "{:?}", arm.groups());
+    assert_eq!(count(&app.operator, &pooled).await, 1);
+    let list = app.operator.get("/api/v1/instances").await.expect(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn of_many_that_move_to_the_last_place_one_does() {
+    let app = TestApp::with(|config| config.provisioning.drain_period = Duration::ZERO).await;
+    let from = pool(&app.operator, "from").await;
+    for number in 0..30 {
+        app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);
+    }
+    for number in 0..30 {
+        status(&app.operator, &format!("t{number}"), "active").await;
+    }
+    let last = json!({"name": "last", "mode": "shared", "capacity": 1});
+    let last = instance(&app.operator, last).await;
+    let all = (0..30).map(async |number| {
+        let path = format!("/api/v1/tenants/t{number}/move");
+        app.operator.post(&path, json!({"instanceId": last})).await.status
+    });
+    let begun = join_all(all).await;
+    assert!(begun.iter().all(|status| [202, 409].contains(&status.as_u16())), "{begun:?}");
+    eventually("all moves to end", async || {
+        let mut open = 0;
+        for number in 0..30 {
+            let run = app.operator.get(&format!("/api/v1/tenants/t{number}/provisioning")).await.expect(200);
+            open += usize::from(!["done", "failed"].contains(&run["status"].as_str().unwrap()));
+        }
+        (open == 0).then_some(())
+    })
+    .await;
+    assert_eq!((count(&app.operator, &from).await, count(&app.operator, &last).await), (29, 1));
+    app.stop().await;
+}
