@@ -10,12 +10,17 @@ use crate::{postgres, run};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Roles that a sign-in gave: of whom a sign-in made, if the policy gives this role by group and nobody gave it by hand.
+/// Roles that a sign-in gave: of whom a sign-in made, if the policy gives this role by group and nobody gave it by hand. Only connections
+/// say groups: the sign-in that made the user was by one, and linked them in the same moment, or a later one is on record for the role.
 const ROLES: &str = "UPDATE directory_user SET role_given_by = CASE WHEN role_source = 'local' AND source = 'jit' \
     AND EXISTS (SELECT 1 FROM sso_policy p WHERE p.tenant_id = directory_user.tenant_id \
         AND p.organization_id = directory_user.organization_id \
         AND (CAST(p.group_roles AS TEXT) LIKE '%\"role\":\"' || directory_user.role || '\"%' \
             OR CAST(p.group_roles AS TEXT) LIKE '%\"role\": \"' || directory_user.role || '\"%')) \
+    AND (EXISTS (SELECT 1 FROM user_identity i WHERE i.tenant_id = directory_user.tenant_id \
+            AND i.organization_id = directory_user.organization_id AND i.user_id = directory_user.id \
+            AND i.issuer LIKE 'connection:%' AND i.created_at = directory_user.created_at) \
+        OR {id} IN (SELECT a.target_id FROM audit_event a WHERE a.action = 'user.role' AND a.actor_kind = 'anonymous')) \
     AND {id} NOT IN (SELECT a.target_id FROM audit_event a WHERE a.action = 'user.role' AND a.actor_kind <> 'anonymous') \
     THEN 'sign_in' ELSE role_source END \
     WHERE role_source <> 'local' OR source = 'jit'";

@@ -1,5 +1,14 @@
 //! A store of the last version is brought up to date with what is in it.
 
+mod before;
+mod comers;
+mod going_on;
+mod names;
+mod people;
+mod rows;
+mod saml;
+mod world;
+
 use platform::crypto::{BearerSecret, LookupKey, SecretKind, Secrets};
 use sea_orm::{ConnectionTrait as _, Database};
 use sea_orm_migration::MigratorTrait as _;
