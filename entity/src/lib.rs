@@ -10,6 +10,7 @@ pub mod directory;
 pub mod flags;
 pub mod inbox;
 pub mod invitations;
+pub mod lifecycle;
 pub mod mail;
 pub mod platform;
 pub mod provisioning;

@@ -16,7 +16,7 @@ use sessions::ClientGrant;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-use web::{Authenticator, CredentialKind, Journal, Limits, Principal, Problem, Service};
+use web::{Authenticator, CredentialKind, Denied, Journal, Limits, Principal, Problem, Service};
 
 pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
@@ -125,7 +125,7 @@ impl Authenticator for Credentials {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         if bearer.starts_with(operators::PREFIX) {
             return self.operators.authenticate(service, bearer);
         }

@@ -7,6 +7,7 @@ mod bounds;
 mod cli;
 mod concurrency;
 mod crash;
+mod denied;
 mod directory;
 mod exchange;
 mod faults;

@@ -1,6 +1,7 @@
 //! Where invitations, batches and requests to join stand, and what a domain's people may do.
 
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// Where a batch of invitations stands.
@@ -69,5 +70,31 @@ closed! {
         Join = "join",
         /// The person asked, and their domain's rule lets them ask an admin.
         Request = "request",
+    }
+}
+
+lifecycle! {
+    "invitation",
+    /// What can happen to an invitation. One whose time is over can't be accepted, marked or not.
+    pub enum InvitationVerb of InvitationStatus {
+        /// Its person comes with it, while its time lasts.
+        Accept = "accept" { Pending => Accepted }
+        /// It is sent again, with another token and another end.
+        Resend = "resend" { Pending => Pending, Expired => Pending }
+        /// Somebody takes it back, or the directory removes its person.
+        Revoke = "revoke" { Pending => Revoked, Expired => Revoked }
+        /// Its time is over.
+        Expire = "expire" { Pending => Expired }
+    }
+}
+
+lifecycle! {
+    "request to join",
+    /// What can happen to a request to join.
+    pub enum JoinRequestVerb of JoinRequestStatus {
+        /// An admin lets the person in.
+        Approve = "approve" { Pending => Approved }
+        /// An admin doesn't.
+        Decline = "decline" { Pending => Declined }
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::DeploymentStatus;
+use super::states::{DeploymentStatus, DeploymentVerb};
 use crate::scope::PlatformOwned;
 use crate::tenancy::states::{Driver, Isolation};
 
@@ -35,3 +35,10 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 impl PlatformOwned for Entity {}
+
+impl Model {
+    /// Takes it to where that leads; where it may not, it stays as it is.
+    pub fn go(&mut self, verb: DeploymentVerb) {
+        self.status = self.status.after(verb).unwrap_or(self.status);
+    }
+}

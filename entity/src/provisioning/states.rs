@@ -1,6 +1,7 @@
 //! What a run is for, where it and its steps stand, and where a deployment stands.
 
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// What a run does.
@@ -65,5 +66,45 @@ closed! {
         Deleting = "deleting",
         /// Nothing of it is there.
         Deleted = "deleted",
+    }
+}
+
+lifecycle! {
+    "run",
+    /// What can happen to a run.
+    pub enum RunVerb of RunStatus {
+        /// Its last step is through.
+        Finish = "finish" { Running => Done }
+        /// A step failed too often, or somebody gives it up: what was done is undone from here on.
+        GiveUp = "give up" { Running => Compensating, Compensating => Compensating }
+        /// Everything is undone.
+        Unwind = "unwind" { Compensating => Failed }
+        /// What it was for is wanted no more: a deletion that is taken back, a repair of what is deleted.
+        Cancel = "cancel" { Running => Cancelled }
+    }
+}
+
+lifecycle! {
+    "deployment",
+    /// What can happen to a deployment at Azure.
+    pub enum DeploymentVerb of DeploymentStatus {
+        /// Azure has begun to make it.
+        Deploy = "deploy" { Pending => Deploying, Deploying => Deploying }
+        /// It is made; now its health is asked.
+        Check = "check" { Deploying => Checking, Checking => Checking }
+        /// It is well: it is an instance.
+        Succeed = "succeed" { Checking => Succeeded, Succeeded => Succeeded }
+        /// It can't be, or takes too long.
+        Fail = "fail" { Pending => Failed, Deploying => Failed, Checking => Failed, Failed => Failed }
+        /// It is being removed.
+        Remove = "remove" {
+            Pending => Deleting, Deploying => Deleting, Checking => Deleting, Succeeded => Deleting,
+            Failed => Deleting, Deleting => Deleting,
+        }
+        /// Nothing of it is there.
+        Vanish = "be gone" {
+            Pending => Deleted, Deploying => Deleted, Checking => Deleted, Succeeded => Deleted, Failed => Deleted,
+            Deleting => Deleted, Deleted => Deleted,
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What a token is and how strict, where the copy of one that rehearses stands, and what an extension extends.
 
+use sea_orm::prelude::{DateTimeUtc, Uuid};
+
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// What an identity provider sends.
@@ -39,5 +42,50 @@ closed! {
         User = "User",
         /// Groups'.
         Group = "Group",
+    }
+}
+
+closed! {
+    /// Whether a SCIM token counts.
+    pub enum TokenState {
+        /// It counts.
+        Live = "live",
+        /// It counts for a while yet: another follows it.
+        Replaced = "replaced",
+        /// Its time is over.
+        Over = "over",
+        /// Somebody took it back.
+        Revoked = "revoked",
+    }
+}
+
+impl TokenState {
+    /// Of a token that was revoked then, ends then, and is followed by that one.
+    #[must_use]
+    pub fn of(
+        revoked_at: Option<DateTimeUtc>,
+        expires_at: Option<DateTimeUtc>,
+        replaced_by: Option<Uuid>,
+        now: DateTimeUtc,
+    ) -> Self {
+        match (revoked_at, expires_at, replaced_by) {
+            (Some(_), ..) => Self::Revoked,
+            (None, Some(end), _) if end <= now => Self::Over,
+            (None, _, Some(_)) => Self::Replaced,
+            (None, _, None) => Self::Live,
+        }
+    }
+}
+
+lifecycle! {
+    "SCIM token",
+    /// What can happen to a SCIM token.
+    pub enum TokenVerb of TokenState {
+        /// A directory comes with it.
+        Use = "use" { Live => Live, Replaced => Replaced }
+        /// Another is made that follows it. One whose time is over is over still.
+        Rotate = "rotate" { Live => Replaced, Replaced => Replaced, Over => Over }
+        /// Somebody takes it back.
+        Revoke = "revoke" { Live => Revoked, Replaced => Revoked, Over => Revoked, Revoked => Revoked }
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::{TokenKind, TokenProfile};
+use super::states::{TokenKind, TokenProfile, TokenState};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -44,4 +44,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether it counts at this moment.
+    pub fn state(&self, now: DateTimeUtc) -> TokenState {
+        TokenState::of(self.revoked_at, self.expires_at, self.replaced_by, now)
+    }
 }

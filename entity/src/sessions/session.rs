@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::Ended;
+use super::states::{Ended, SessionState};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -38,4 +38,15 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether it goes on at this moment.
+    pub fn state(&self, now: DateTimeUtc) -> SessionState {
+        match self.ended_at {
+            Some(_) => SessionState::Ended,
+            None if self.expires_at <= now => SessionState::Over,
+            None => SessionState::Live,
+        }
+    }
 }

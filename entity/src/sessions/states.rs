@@ -1,6 +1,7 @@
 //! Why sessions ended.
 
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// Why a session ended.
@@ -23,5 +24,28 @@ closed! {
         Superseded = "superseded",
         /// The account was made with an address that nobody had proven, and somebody else has proven it.
         AccountClaimed = "account_claimed",
+    }
+}
+
+closed! {
+    /// Whether a session goes on.
+    pub enum SessionState {
+        /// It does.
+        Live = "live",
+        /// Its time is over.
+        Over = "over",
+        /// It was ended; the row says why.
+        Ended = "ended",
+    }
+}
+
+lifecycle! {
+    "session",
+    /// What can happen to a session.
+    pub enum SessionVerb of SessionState {
+        /// Its refresh token is used.
+        Refresh = "refresh" { Live => Live }
+        /// Whoever may ends it. What is ended keeps the first reason.
+        End = "end" { Live => Ended, Over => Ended, Ended => Ended }
     }
 }

@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::DomainState;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -34,4 +35,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether it is proven.
+    pub fn state(&self) -> DomainState {
+        if self.verified_at.is_some() { DomainState::Verified } else { DomainState::Pending }
+    }
 }

@@ -1,6 +1,7 @@
 //! Where an attempt to sign in stands and what it is for; of what type a connection is, and how an issuer's tokens name their tenant.
 
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// Where an attempt to sign in stands.
@@ -60,5 +61,26 @@ closed! {
         IdpAlias = "idp_alias",
         /// By Keycloak's claim of organizations.
         Organization = "organization",
+    }
+}
+
+closed! {
+    /// Whether an organization has proven that a domain is its own.
+    pub enum DomainState {
+        /// It has not, or not any more.
+        Pending = "pending",
+        /// It has.
+        Verified = "verified",
+    }
+}
+
+lifecycle! {
+    "domain",
+    /// What can happen to a domain.
+    pub enum DomainVerb of DomainState {
+        /// The record is there.
+        Prove = "prove" { Pending => Verified, Verified => Verified }
+        /// The record is not there. A resolver that doesn't answer proves nothing, neither way.
+        Lapse = "lapse" { Pending => Pending, Verified => Pending }
     }
 }

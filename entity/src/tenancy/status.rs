@@ -1,6 +1,7 @@
 //! Where a tenant stands.
 
 use crate::closed::closed;
+use crate::lifecycle::{Line, Table};
 
 closed! {
     /// Where a tenant stands.
@@ -95,6 +96,36 @@ impl Status {
             | (Deleted, Asks::People)
             | (Deprovisioning, _) => Err(Unusable::NotActive(self)),
         }
+    }
+}
+
+/// What can happen to a tenant, as it is printed.
+pub(crate) fn table() -> Table {
+    let line = |verb, about, what: Verb| Line {
+        verb,
+        about,
+        after: Status::ALL.iter().map(|status| status.after(what).map(Status::as_str)).collect(),
+    };
+    let back = "Its deletion is taken back, while that can be: it is again what it was.";
+    Table {
+        name: "tenant",
+        states: Status::TEXTS,
+        verbs: vec![
+            line("activate", "Its provisioning is complete.", Verb::Activate),
+            line("fail", "Its provisioning is given up, and everything undone.", Verb::Fail),
+            line("retry", "Its provisioning is tried anew.", Verb::Retry),
+            line(
+                "suspend",
+                "It is cut off: by an operator, an unpaid subscription, or its backend.",
+                Verb::Suspend,
+            ),
+            line("resume", "It is let in again.", Verb::Resume),
+            line("deprovision", "Its deletion begins.", Verb::Deprovision),
+            line("restore (active)", back, Verb::Restore(Status::Active)),
+            line("restore (suspended)", back, Verb::Restore(Status::Suspended)),
+            line("restore (failed)", back, Verb::Restore(Status::Failed)),
+            line("delete", "Nothing of it is left.", Verb::Delete),
+        ],
     }
 }
 

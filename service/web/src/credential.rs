@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Problem, Service};
+use crate::{Denied, Problem, Service};
 
 /// What somebody showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub trait Authenticator: Send + Sync {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>>;
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>>;
 
     /// Whether a credential that was recognised earlier, named by its kind and id, is still good: what a ticket asks that was handed
     /// out for it. Where no tickets are handed out, none is.

@@ -34,7 +34,7 @@ use crate::limits::{Allowance, Limits};
 use crate::peer::Network;
 use crate::problem::Dialect;
 use crate::routes::{Access, CountFailures, Route};
-use crate::{Code, Problem, Service, peer, strangers};
+use crate::{Code, Denied, Problem, Service, peer, strangers};
 
 use authenticate::authenticate;
 pub(crate) use target::Target;
@@ -268,11 +268,13 @@ async fn admit(
     };
     let (principal, credential) = match authenticate(keeper, rules, request).await {
         Ok(known) => known.unzip(),
-        Err(problem) => {
-            if problem.code.status() == StatusCode::UNAUTHORIZED {
-                denied(service, &ctx, None, None, "authenticate", rules).await;
+        Err(refused) => {
+            // Of a tenant's credential its admin hears whatever refused it; of nobody's, that it was a wrong one.
+            let status = refused.problem.code.status();
+            if status == StatusCode::UNAUTHORIZED || status.is_client_error() && refused.tenant.is_some() {
+                denied(service, &ctx, None, "authenticate", (rules, &refused)).await;
             }
-            return Err(problem);
+            return Err(refused.problem);
         }
     };
     if let Some(principal) = &principal {
@@ -329,7 +331,10 @@ async fn permit(
         Err(problem) => {
             // That something isn't there is no attempt of a stranger's worth a record.
             if let Some(principal) = principal {
-                denied(service, ctx, credential, principal.tenant, "tenant.access", rules).await;
+                let (tenant, organization) = (principal.tenant, principal.organization);
+                let refused = Denied { tenant, organization, problem };
+                denied(service, ctx, credential, "tenant.access", (rules, &refused)).await;
+                return Err(refused.problem);
             }
             return Err(problem);
         }
@@ -337,8 +342,10 @@ async fn permit(
     if let (Access::Key(permission), Some(principal)) = (rules.access, principal)
         && !allows(principal.role, permission)
     {
-        denied(service, ctx, credential, named, permission.name(), rules).await;
-        return Err(Problem::new(Code::AuthInsufficient).fact("permission", permission.name()));
+        let problem = Problem::new(Code::AuthInsufficient).fact("permission", permission.name());
+        let refused = Denied { tenant: named, organization: principal.organization, problem };
+        denied(service, ctx, credential, permission.name(), (rules, &refused)).await;
+        return Err(refused.problem);
     }
     Ok(tenant)
 }
@@ -347,12 +354,11 @@ async fn denied(
     service: &Service,
     ctx: &Ctx,
     credential: Option<Uuid>,
-    tenant: Option<Uuid>,
     action: &'static str,
-    rules: &Rules,
+    (rules, refused): (&Rules, &Denied),
 ) {
-    let target = platform::Target::new("route", rules.pattern);
-    strangers::record_denied(service, ctx, credential, tenant, action, target).await;
+    let target = refused.told(platform::Target::new("route", rules.pattern));
+    strangers::record_denied(service, ctx, credential, refused.tenant, action, target).await;
 }
 
 /// Counts the request: for a tenant's credential and its tenant, and for the address that other products' webhooks come from.

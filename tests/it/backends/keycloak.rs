@@ -226,3 +226,91 @@ async fn a_lost_answer_at_any_request_changes_nothing() {
     app.stop().await;
     proxy.stop().await;
 }
+
+/// Whoever was to run the tenant is there, and can be given a password.
+async fn owner(admin: &Client, realm: &str) -> Value {
+    let path = format!("/admin/realms/{realm}/users?email=o%40acme.example&exact=true");
+    let found = admin.get(&path).await.expect(200);
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    found[0].clone()
+}
+
+#[actix_web::test]
+async fn the_owner_is_made_there_and_the_realms_roles_count() {
+    let keycloak = Keycloak::start().await;
+    let app = start(&keycloak).await;
+    let slug = fresh("owned");
+    app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
+    status(&app.operator, &slug, "active").await;
+    let admin = keycloak.admin().await;
+    let realm = format!("/admin/realms/{slug}");
+    let olga = owner(&admin, &slug).await;
+    assert_eq!((&olga["enabled"], &olga["requiredActions"]), (&json!(true), &json!(["UPDATE_PASSWORD"])));
+    let olga = format!("{realm}/users/{}", olga["id"].as_str().unwrap());
+    let roles = admin.get(&format!("{olga}/role-mappings/realm")).await.expect(200);
+    assert!(roles.as_array().unwrap().iter().any(|role| role["name"] == "admin"), "{roles}");
+    // Who is removed there stays removed, whatever is repaired here.
+    assert_eq!(admin.delete(&olga).await.status, 204);
+    app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
+    eventually("the repair", async || {
+        let run = app.operator.get(&format!("/api/v1/tenants/{slug}/provisioning")).await.expect(200);
+        (run["kind"] == "repair" && run["status"] == "done").then_some(())
+    })
+    .await;
+    let path = format!("{realm}/users?email=o%40acme.example&exact=true");
+    assert_eq!(keycloak.admin().await.get(&path).await.expect(200), json!([]));
+    // Ann's role is the realm's word, each time she comes: given, raised, taken back.
+    let admin = keycloak.admin().await;
+    let id = ann(&admin, &slug).await;
+    let role = async |name: &str| admin.get(&format!("{realm}/roles/{name}")).await.expect(200);
+    let mappings = format!("{realm}/users/{id}/role-mappings/realm");
+    let comes = async || {
+        let bearer = token(&admin, &keycloak.url, &slug, "openid email profile").await;
+        let done = app
+            .operator
+            .post("/api/internal/sso/exchange", json!({"subjectToken": bearer}))
+            .await
+            .expect(200);
+        done["user"]["role"].as_str().unwrap().to_owned()
+    };
+    for (given, is) in [(None, "viewer"), (Some("contributor"), "contributor"), (Some("admin"), "admin")] {
+        if let Some(name) = given {
+            assert_eq!(admin.post(&mappings, json!([role(name).await])).await.status, 204);
+        }
+        assert_eq!(comes().await, is);
+    }
+    // Somebody else runs the tenant meanwhile: the last admin keeps it.
+    let pass = json!({"email": "pat@acme.example", "role": "admin"});
+    app.operator.post(&format!("/api/v1/tenants/{slug}/invitations"), pass).await.expect(201);
+    let accept = json!({"token": app.invitation_token("pat@acme.example").await});
+    app.operator.anonymous().post("/api/v1/invitations/accept", accept).await.expect(200);
+    let request = admin.request(reqwest::Method::DELETE, &mappings).json(&json!([role("admin").await]));
+    assert_eq!(request.send().await.unwrap().status(), 204);
+    assert_eq!(comes().await, "contributor");
+    app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn the_owner_of_an_organization_is_a_member_of_it() {
+    let keycloak = Keycloak::start().await;
+    let app = start(&keycloak).await;
+    let slug = fresh("org");
+    app.operator.post("/api/v1/tenants", tenant(&slug, "org")).await.expect(202);
+    let made = status(&app.operator, &slug, "active").await;
+    let admin = keycloak.admin().await;
+    let shared = format!("shared-{}", keycloak.realm);
+    let olga = owner(&admin, &shared).await;
+    let id = made["identity"]["externalId"].as_str().unwrap();
+    let members = admin.get(&format!("/admin/realms/{shared}/organizations/{id}/members")).await.expect(200);
+    assert_eq!(members[0]["id"], olga["id"], "{members}");
+    // Of a second tenant too: the person is one, the membership another.
+    let second = fresh("org");
+    app.operator.post("/api/v1/tenants", tenant(&second, "org")).await.expect(202);
+    status(&app.operator, &second, "active").await;
+    assert_eq!(owner(&keycloak.admin().await, &shared).await["id"], olga["id"]);
+    for slug in [slug, second] {
+        app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
+    }
+    app.stop().await;
+}

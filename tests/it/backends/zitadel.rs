@@ -59,6 +59,36 @@ async fn a_tenant_is_an_org_with_the_id_that_we_chose() {
 }
 
 #[actix_web::test]
+async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
+    let zitadel = Zitadel::start();
+    let app = TestApp::with(|config| zitadel.configure(config, &zitadel.url)).await;
+    app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
+    let id = status(&app.operator, "acme", "active").await["id"].as_str().unwrap().to_owned();
+    // The owner is made with the org.
+    let asked = zitadel.asked();
+    let (_, made) = asked.iter().find(|(what, _)| what.ends_with("AddOrganization")).unwrap();
+    assert_eq!(made["admins"][0]["human"]["email"]["email"], "o@acme.example");
+    // Tokens come from an issuer that is registered as Zitadel's are.
+    let issuer = tests::Issuer::start();
+    issuer.register(&app.operator).await;
+    let roles = "urn:zitadel:iam:org:project:roles";
+    let comes = async |subject: &str, granted: Value| {
+        let mut claims = issuer.claims(subject, &id);
+        claims[roles] = granted;
+        let body = json!({"subjectToken": issuer.sign(&claims)});
+        let done = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+        done["user"]["role"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(comes("ann", json!({"contributor": {id.as_str(): "acme.example"}})).await, "contributor");
+    assert_eq!(comes("ann", json!({"admin": {"another": "other.example"}})).await, "viewer");
+    assert_eq!(comes("bob", json!({"operator": {id.as_str(): "acme.example"}})).await, "viewer");
+    assert_eq!(comes("cat", Value::Null).await, "viewer");
+    issuer.stop().await;
+    app.stop().await;
+    zitadel.stop().await;
+}
+
+#[actix_web::test]
 async fn a_lost_answer_at_any_request_changes_nothing() {
     let zitadel = Zitadel::start();
     let proxy = Proxy::start(&zitadel.url);

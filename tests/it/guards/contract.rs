@@ -19,6 +19,27 @@ fn the_openapi_document_is_the_committed_one() {
     committed("service/openapi.json", &text);
 }
 
+/// What can happen to something, as tables: the same that the code asks.
+fn lifecycles() -> String {
+    let mut page = "# Lifecycles\n\nWhat can happen to something in which state, and where it stands then. An empty cell: it is refused, and nothing changes. \
+                    The code asks these tables; this page is printed from them.\n".to_owned();
+    for table in entity::lifecycle::all() {
+        let (name, states) = (table.name, table.states);
+        page += &format!("\n## {}{}\n\n", name[..1].to_uppercase(), &name[1..]);
+        page += &format!("| | {} | |\n|---|{}---|\n", states.join(" | "), "---|".repeat(states.len()));
+        for line in table.verbs {
+            let cells: Vec<&str> = line.after.iter().map(|after| after.unwrap_or_default()).collect();
+            page += &format!("| **{}** | {} | {} |\n", line.verb, cells.join(" | "), line.about);
+        }
+    }
+    page
+}
+
+#[test]
+fn the_lifecycles_are_documented() {
+    committed("docs/lifecycles.md", &lifecycles());
+}
+
 #[test]
 fn the_problem_codes_are_documented() {
     committed("docs/problems.md", &web::Code::page());

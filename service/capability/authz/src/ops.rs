@@ -12,7 +12,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
 
 use crate::PREFIX;
 
@@ -227,8 +227,8 @@ impl Keys {
         self.rows.forget_all();
     }
 
-    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Problem> {
-        let invalid = || Problem::new(Code::AuthInvalid);
+    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
+        let invalid = || Denied::from(Problem::new(Code::AuthInvalid));
         let configured = service.config.secrets.bootstrap_key.expose_secret();
         let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
             bootstrap_id(service, bearer)
@@ -238,18 +238,20 @@ impl Keys {
         let load = service.db.read_platform(async |view| find(view, id).await);
         let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
         let (key, now) = (&found.key, service.db.clock().now());
+        let theirs = |refused: Denied| Denied { tenant: key.tenant_id, ..refused };
         if found.is_over(now) {
-            return Err(invalid());
+            return Err(theirs(invalid()));
         }
         let (hash, mac) = (&key.secret_hash, key.secret_mac.as_deref());
         let stored = StoredSecret { kind: SecretKind::ManagementKey, id, hash, mac };
-        let missing_mac = service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?;
+        let missing_mac = service.secrets.recognise(bearer, stored).await?;
+        let missing_mac = missing_mac.right().ok_or_else(|| theirs(invalid()))?;
         let rate_multiplier = match found.usable() {
             Ok(multiplier) => multiplier,
             Err(problem) => {
                 // Who waits for the end of this state isn't kept waiting any longer.
                 self.rows.forget(id).await;
-                return Err(problem);
+                return Err(theirs(problem.into()));
             }
         };
         let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
@@ -302,7 +304,7 @@ impl Authenticator for Keys {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         self.recognise(service, bearer).boxed_local()
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::provisioning::deployment;
-use entity::provisioning::states::DeploymentStatus;
+use entity::provisioning::states::{DeploymentStatus, DeploymentVerb};
 use http::{Method, Request, Response, StatusCode};
 use platform::config::{Azure, Instances};
 use platform::http::{Failure, Outside};
@@ -211,7 +211,7 @@ impl Look<'_> {
         // One of this name is running: an earlier attempt's, whose answer was lost.
         if answer.status() == StatusCode::CONFLICT && refusal::code(answer.body()) == Some("DeploymentActive")
         {
-            row.status = DeploymentStatus::Deploying;
+            row.go(DeploymentVerb::Deploy);
             Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
             return Ok(self.wait(None, "the deployment"));
         }
@@ -219,7 +219,7 @@ impl Look<'_> {
             return self.failed(row, &answer);
         }
         let (follow, state) = operation::begun(&answer);
-        row.status = DeploymentStatus::Deploying;
+        row.go(DeploymentVerb::Deploy);
         Operation { what: What::Deploy, follow }.keep(row);
         let after = if let State::Running(after) = state { after } else { Some(Duration::ZERO) };
         Ok(self.wait(after, "the deployment"))
@@ -230,7 +230,7 @@ impl Look<'_> {
         let goes_on =
             matches!(operation::polled(&Follow::Resource, found), State::Running(_) | State::Succeeded);
         if goes_on {
-            row.status = DeploymentStatus::Deploying;
+            row.go(DeploymentVerb::Deploy);
             Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
         }
         goes_on
@@ -256,7 +256,7 @@ impl Look<'_> {
             State::Succeeded => {
                 let outputs = found.body().pointer("/properties/outputs").cloned();
                 row.outputs = outputs.unwrap_or_else(|| json!({}));
-                row.status = DeploymentStatus::Checking;
+                row.go(DeploymentVerb::Check);
                 row.operation = None;
                 self.check(row).await
             }
@@ -272,7 +272,7 @@ impl Look<'_> {
         let answer = self.manager.outside.json(Request::get(url), None).await;
         match answer {
             Ok(answer) if answer.status().is_success() => {
-                row.status = DeploymentStatus::Succeeded;
+                row.go(DeploymentVerb::Succeed);
                 Ok(Progress::Done)
             }
             Ok(answer) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::provisioning::deployment;
-use entity::provisioning::states::DeploymentStatus;
+use entity::provisioning::states::DeploymentVerb;
 use http::{Method, StatusCode};
 use platform::config::Azure;
 use platform::http::{Failure, Outside};
@@ -37,17 +37,17 @@ pub async fn remove(
         }
     }
     let Some(found) = manager.get(&path, RESOURCES).await? else {
-        row.status = DeploymentStatus::Deleted;
+        row.go(DeploymentVerb::Vanish);
         row.operation = None;
         return Ok(Progress::Done);
     };
     let tag = found.body().pointer(&format!("/tags/{TAG}")).and_then(Value::as_str);
     if tag != Some(&row.id.to_string()) {
         // Somebody else's of the same name: nothing of ours is there.
-        row.status = DeploymentStatus::Deleted;
+        row.go(DeploymentVerb::Vanish);
         return Ok(Progress::Done);
     }
-    row.status = DeploymentStatus::Deleting;
+    row.go(DeploymentVerb::Remove);
     // A running deployment would go on making things while the group goes.
     let cancel = format!("{}/cancel", manager.deployment(row));
     manager.send(Method::POST, (&cancel, DEPLOYMENTS), None).await?;

@@ -4,6 +4,7 @@
 //! else's: it is neither taken over nor removed.
 
 mod admin;
+mod owner;
 mod realm;
 
 use entity::sso::states::ResolveBy;
@@ -158,6 +159,9 @@ impl Keycloak<'_> {
         for mend in self.mends_of_realm(admin, wanted, &found).await? {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
+        if let Some(person) = owner::of(wanted) {
+            owner::in_realm(admin, &path, &person).await?;
+        }
         let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
         Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, ResolveBy::Issuer)) })
     }
@@ -225,6 +229,9 @@ impl Keycloak<'_> {
         };
         for mend in self.mends_of_organization(wanted, &found)? {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
+        }
+        if let Some(person) = owner::of(wanted) {
+            owner::in_organization(admin, &path, &id_of(&found)?, &person).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{}", self.base(), encoded(realm))).await?;
         let issuer = self.issuer(issuer, ResolveBy::Organization);

@@ -41,6 +41,8 @@ pub struct Wanted {
     pub external_id: Option<String>,
     /// Its first admin: e-mail and name.
     pub owner: Option<(String, Option<String>)>,
+    /// Whether the tenant is being made: what is made once only is made now.
+    pub is_begun: bool,
     /// Whether people may sign in there.
     pub enabled: bool,
 }

@@ -30,8 +30,8 @@ pub use ops::users::{
     BACKEND, delete_user, last_word, note_word, replace_user, set_active, set_role, unlink_connection,
 };
 pub use people::{
-    Admitted, Comer, DEPARTED_DAYS, Denied, FirstRuns, InvitationFacts, Made, MustProve, Outcome,
-    SignInPolicy, accept_invitation, address_of, admit, forgive, is_race, open_invitation, proof_of_token,
+    Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
+    accept_invitation, address_of, admit, forgive, is_race, next, open_invitation, proof_of_token,
     require_open, revoke_invitation, sign_in_policy,
 };
 pub use scim_core::schema::USERS;

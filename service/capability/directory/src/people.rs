@@ -16,12 +16,13 @@ use quota::Usage;
 use scim_core::schema::ResourceType;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Code, Problem};
+use web::{Code, Denied, Problem};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
 pub(crate) use departed::{addresses, leave, there_again};
 pub use invitations::{
-    InvitationFacts, accept_invitation, open_invitation, proof_of_token, require_open, revoke_invitation,
+    InvitationFacts, accept_invitation, next, open_invitation, proof_of_token, require_open,
+    revoke_invitation,
 };
 pub use policy::{SignInPolicy, sign_in_policy};
 
@@ -120,33 +121,6 @@ pub struct MustProve {
     pub organization: Option<Uuid>,
 }
 
-/// Somebody who is not let in.
-#[derive(Debug)]
-pub struct Denied {
-    /// The organization that refused, as far as one was found.
-    pub organization: Option<Uuid>,
-    /// Why.
-    pub problem: Problem,
-}
-
-impl From<Problem> for Denied {
-    fn from(problem: Problem) -> Self {
-        Self { organization: None, problem }
-    }
-}
-
-impl From<platform::DbError> for Denied {
-    fn from(error: platform::DbError) -> Self {
-        Problem::from(error).into()
-    }
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        denied.problem
-    }
-}
-
 /// Lets somebody in, or says what stands in the way.
 ///
 /// # Errors
@@ -155,7 +129,8 @@ pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, Denied> {
     let loaded = load::load(tx, &comer).await?;
     let decision = decide(&loaded.facts);
     let organization = organization_of(&loaded.facts, &decision);
-    let denied = |problem| Denied { organization, problem };
+    let tenant = Some(tx.tenant());
+    let denied = |problem| Denied { tenant, organization, problem };
     match decision {
         Decision::Refused(reason) => Err(denied(problem(reason, &loaded.facts))),
         Decision::MustProve(proof) => {

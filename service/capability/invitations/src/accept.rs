@@ -11,7 +11,7 @@ use platform::{Ctx, Tx, View};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Denied, Problem, Service};
 
 use crate::join;
 use crate::ops::get;
@@ -88,33 +88,46 @@ pub(crate) async fn accept(
     service: &Service,
     ctx: &Ctx,
     acceptor: Acceptor<'_>,
-) -> Result<(Model, tenant::Model), Problem> {
+) -> Result<(Model, tenant::Model), Denied> {
     let digest = sha256(acceptor.token.as_bytes());
     let tenant = tenant_of(service, &digest).await?;
     let work = async |tx: &mut Tx| {
         let tenant = tenancy::active(tx).await?;
         let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
         let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
-        let row = directory::require_open(row, tx.now())?;
-        if let Some(sign_in) = sso_of(tx, service, &tenant, &row, acceptor.token).await? {
-            return Err(Problem::new(Code::SsoEnforced).fact("ssoUrl", sign_in));
-        }
-        let signed_in = match acceptor.session {
-            Some(session) => require_same_person(tx, session, &row).await?,
-            None => None,
-        };
-        let row = match row.kind {
-            InvitationKind::Request => ask(tx, service, &tenant, &row, acceptor.display_name.clone()).await?,
-            InvitationKind::Personal | InvitationKind::Join => {
-                come(tx, &row, acceptor.display_name.as_deref(), signed_in).await?
-            }
-        };
-        Ok((row, tenant))
+        let organization = row.organization_id;
+        let accepted = redeem(tx, service, &tenant, row, &acceptor).await;
+        let accepted = accepted.map_err(|problem| Denied::from(problem).at(tenant.id, Some(organization)))?;
+        Ok::<_, Denied>((accepted, tenant))
     };
-    match service.db.write(ctx, tenant, work).await {
+    let done = match service.db.write(ctx, tenant, work).await {
         // Somebody else made the same person at the same moment, who is found now.
-        Err(problem) if directory::is_race(&problem) => service.db.write(ctx, tenant, work).await,
+        Err(denied) if directory::is_race(&denied.problem) => service.db.write(ctx, tenant, work).await,
         other => other,
+    };
+    done.map_err(|denied| denied.at(tenant, None))
+}
+
+async fn redeem(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    row: Model,
+    acceptor: &Acceptor<'_>,
+) -> Result<Model, Problem> {
+    let row = directory::require_open(row, tx.now())?;
+    if let Some(sign_in) = sso_of(tx, service, tenant, &row, acceptor.token).await? {
+        return Err(Problem::new(Code::SsoEnforced).fact("ssoUrl", sign_in));
+    }
+    let signed_in = match acceptor.session {
+        Some(session) => require_same_person(tx, session, &row).await?,
+        None => None,
+    };
+    match row.kind {
+        InvitationKind::Request => ask(tx, service, tenant, &row, acceptor.display_name.clone()).await,
+        InvitationKind::Personal | InvitationKind::Join => {
+            come(tx, &row, acceptor.display_name.as_deref(), signed_in).await
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! any other, so that there is one way in.
 
 use directory::{Comer, Made, Outcome, fold};
-use entity::invitations::states::{JoinMode, JoinRequestStatus};
+use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
@@ -178,18 +178,17 @@ pub(crate) async fn request(view: &View, id: Uuid) -> Result<join_request::Model
 pub(crate) async fn decide(
     tx: &mut Tx,
     id: Uuid,
-    approve: bool,
+    verb: JoinRequestVerb,
     role: Option<String>,
 ) -> Result<join_request::Model, Problem> {
     tenancy::active(tx).await?;
     let found = tx.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
     let row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if row.status != JoinRequestStatus::Pending {
-        return Err(Problem::new(Code::JoinRequestDecided).fact("status", row.status.as_str()));
-    }
+    let decided = || Problem::new(Code::JoinRequestDecided).fact("status", row.status.as_str());
+    let status = row.status.after(verb).ok_or_else(decided)?;
     let role = role.unwrap_or_else(|| row.role.clone());
     let mut user = None;
-    if approve {
+    if verb == JoinRequestVerb::Approve {
         let granted =
             Role::parse(&role).ok_or_else(|| Problem::invalid("/role", "is not a role of a tenant"))?;
         let comer = Comer {
@@ -204,7 +203,6 @@ pub(crate) async fn decide(
             Outcome::MustProve(..) => return Err(Problem::new(Code::LinkRequired)),
         }
     }
-    let status = if approve { JoinRequestStatus::Approved } else { JoinRequestStatus::Declined };
     let row = join_request::Model {
         status,
         role,
@@ -214,7 +212,10 @@ pub(crate) async fn decide(
         ..row
     };
     tx.update(row.clone()).await?;
-    let action = if approve { "join_request.approve" } else { "join_request.decline" };
+    let action = match verb {
+        JoinRequestVerb::Approve => "join_request.approve",
+        JoinRequestVerb::Decline => "join_request.decline",
+    };
     tx.record(action, Target::new("join_request", id));
     tx.emit(&Decided(facts(&row)));
     Ok(row)

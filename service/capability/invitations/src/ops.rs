@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use directory::{InvitationFacts, NewExpected, fold};
 use entity::invitations::invitation::{Column, Entity, Model};
-use entity::invitations::states::{InvitationKind, InvitationStatus};
+use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::crypto::{hex, one_time_secret, same, sha256};
@@ -250,25 +250,20 @@ pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-async fn pending(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
-    match row.status {
-        InvitationStatus::Pending | InvitationStatus::Expired => Ok(row),
-        InvitationStatus::Accepted | InvitationStatus::Revoked => {
-            Err(Problem::new(Code::InvitationNotPending).fact("status", row.status.as_str()))
-        }
-    }
+    found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 /// Sends a new token; the old one is dead. One that is over begins anew.
 pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<Model, Problem> {
     let tenant = tenancy::active(tx).await?;
-    let row = pending(tx, id).await?;
+    let row = locked(tx, id).await?;
+    let status = directory::next(&row, InvitationVerb::Resend)?;
     let (token, digest) = one_time_secret(PREFIX);
     let row = Model {
         token_digest: digest.to_vec(),
-        status: InvitationStatus::Pending,
+        status,
         version: row.version + 1,
         updated_at: tx.now(),
         expires_at: expiry(service, tx.now()),
@@ -286,7 +281,8 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
 }
 
 pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), Problem> {
-    let row = pending(tx, id).await?;
+    let row = locked(tx, id).await?;
+    directory::next(&row, InvitationVerb::Revoke)?;
     seen.require(row.version)?;
     directory::revoke_invitation(tx, row, None).await
 }
@@ -316,7 +312,7 @@ pub async fn forget_all(tx: &mut Tx) -> Result<(), Problem> {
 
 /// It was not accepted in time; its seat is free.
 pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Problem> {
-    let (status, now) = (InvitationStatus::Expired, tx.now());
+    let (status, now) = (directory::next(&row, InvitationVerb::Expire)?, tx.now());
     let row = Model { status, version: row.version + 1, updated_at: now, ..row };
     directory::forget_expected(tx, row.id).await?;
     tx.update(row.clone()).await?;

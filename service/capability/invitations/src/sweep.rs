@@ -1,8 +1,8 @@
 //! What is over is marked as over, by the clock; redeeming never waits for it.
 
 use chrono::TimeDelta;
-use entity::invitations::invitation::{Column, Entity};
-use entity::invitations::states::InvitationStatus;
+use entity::invitations::invitation::{Column, Entity, Model};
+use entity::invitations::states::{InvitationStatus, InvitationVerb};
 use platform::jobs::SWEPT_AT_ONCE;
 use platform::retention::{self, Retained};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
@@ -33,8 +33,8 @@ pub async fn sweep(service: &Service) -> Result<usize, Problem> {
         let work = async |tx: &mut Tx| {
             tx.housekeeping();
             let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(*id))).await?;
-            let still =
-                found.filter(|row| row.status == InvitationStatus::Pending && row.expires_at <= tx.now());
+            let may_expire = |row: &Model| row.status.after(InvitationVerb::Expire).is_some();
+            let still = found.filter(|row| may_expire(row) && row.expires_at <= tx.now());
             match still {
                 Some(row) => ops::expire(tx, row).await,
                 None => Ok(()),

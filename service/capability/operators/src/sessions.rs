@@ -12,7 +12,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
 
 use crate::ops;
 
@@ -87,7 +87,7 @@ impl Authenticator for Operators {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
             let invalid = || Problem::new(Code::AuthInvalid);
             let look = async |view: &PlatformView| {

@@ -34,6 +34,7 @@ pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
         kind: tenant.identity_kind,
         external_id: tenant.identity_external_id.clone(),
         owner: tenant.owner_email.clone().map(|email| (email, tenant.owner_name.clone())),
+        is_begun: tenant.status == Status::Provisioning,
         // What the backend cut off itself is not ours to cut off: it could never let in again whom we keep out because of it.
         enabled: match tenant.status {
             Status::Suspended => was_cut_off_there(tenant),

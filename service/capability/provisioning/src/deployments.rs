@@ -3,7 +3,7 @@
 
 use azure::{Plan, Progress};
 use entity::provisioning::deployment::{self, Column, Entity};
-use entity::provisioning::states::DeploymentStatus;
+use entity::provisioning::states::{DeploymentStatus, DeploymentVerb};
 use entity::tenancy::instance;
 use entity::tenancy::states::{InstanceHealth, InstanceStatus, Isolation, Mode};
 use platform::http::Outside;
@@ -125,7 +125,7 @@ pub(crate) async fn drive(
     match &progress {
         Ok(Progress::Done) => row.instance_id = Some(row.id),
         Ok(Progress::Failed(why)) => {
-            row.status = DeploymentStatus::Failed;
+            row.go(DeploymentVerb::Fail);
             row.error = Some(why.clone());
         }
         Ok(Progress::Wait(..)) | Err(_) => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use entity::provisioning::states::{RunStatus, StepStatus};
+use entity::provisioning::states::{RunVerb, StepStatus};
 use entity::provisioning::{run, step};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
@@ -93,8 +93,8 @@ impl Engine<'_> {
             let kind = run.kind;
             let (ordinal, undo) = match next(&run, &steps) {
                 Next::Nothing => return Ok(()),
-                Next::Done => return Ok(self.finish(&run, RunStatus::Done).await?),
-                Next::Unwound => return Ok(self.finish(&run, RunStatus::Failed).await?),
+                Next::Done => return Ok(self.finish(&run, RunVerb::Finish).await?),
+                Next::Unwound => return Ok(self.finish(&run, RunVerb::Unwind).await?),
                 Next::Do(ordinal) => (ordinal, false),
                 Next::Undo(ordinal) => (ordinal, true),
             };
@@ -149,7 +149,7 @@ impl Engine<'_> {
             ops::note(tx, begun, Note::Done { calls: &calls }).await?;
             if last {
                 // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
-                ops::note_run(tx, step.run, RunStatus::Done).await?;
+                ops::go(tx, step.run, RunVerb::Finish).await?;
             }
             Ok::<_, Stop>(())
         };
@@ -188,12 +188,13 @@ impl Engine<'_> {
         let unwind = gives_up(step.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
             ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;
-            if unwind {
-                ops::note_run(tx, step.run, RunStatus::Compensating).await?;
-            }
-            Ok::<_, DbError>(())
+            // Where it isn't Running any more, somebody ended it meanwhile: the next look sees how.
+            Ok::<_, DbError>(!unwind || ops::go(tx, step.run, RunVerb::GiveUp).await?)
         };
-        self.service.db.write(&ctx(), self.job.tenant, work).await?;
+        let is_so = self.service.db.write(&ctx(), self.job.tenant, work).await?;
+        if !is_so {
+            return Ok(After::GoOn);
+        }
         if unwind {
             let (step, attempts) = (&step.row.name, begun.attempts);
             tracing::warn!(step, attempts, why, "the run is given up and unwound");
@@ -252,10 +253,12 @@ impl Engine<'_> {
         Err(JobError::Retry { reason: format!("undoing {}: {why}", step.row.name), after })
     }
 
-    async fn finish(&self, run: &run::Model, status: RunStatus) -> Result<(), Problem> {
-        let failed = status == RunStatus::Failed;
+    async fn finish(&self, run: &run::Model, verb: RunVerb) -> Result<(), Problem> {
+        let failed = verb == RunVerb::Unwind;
         let work = async |tx: &mut Tx| {
-            tx.housekeeping();
+            if !ops::go(tx, run, verb).await? {
+                return Ok(());
+            }
             match run.kind {
                 Kind::Provision if failed => {
                     let row = tenancy::transition(tx, Verb::Fail).await?.row;
@@ -267,7 +270,7 @@ impl Engine<'_> {
                 }
                 Kind::Provision | Kind::Move | Kind::Deprovision | Kind::Repair => {}
             }
-            Ok::<_, Problem>(ops::note_run(tx, run, status).await?)
+            Ok::<_, Problem>(())
         };
         self.service.db.write(&ctx(), self.job.tenant, work).await
     }

@@ -1,7 +1,7 @@
 //! Runs: begun, looked at, noted, given up.
 
 use chrono::TimeDelta;
-use entity::provisioning::states::{RunStatus, StepStatus};
+use entity::provisioning::states::{RunStatus, RunVerb, StepStatus};
 use entity::provisioning::{run, step};
 use entity::tenancy::tenant;
 use platform::http::Call;
@@ -93,7 +93,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
         && run.status == RunStatus::Running
         && run.kind == Kind::Repair
     {
-        note_run(tx, &locked(tx, run.id).await?, RunStatus::Cancelled).await?;
+        go(tx, &locked(tx, run.id).await?, RunVerb::Cancel).await?;
     }
     let done = tenancy::transition(tx, Verb::Deprovision).await?;
     if !done.is_new() {
@@ -142,7 +142,7 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     if run.kind != Kind::Deprovision || run.status != RunStatus::Running || !waits {
         return Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()));
     }
-    note_run(tx, &run, RunStatus::Cancelled).await?;
+    go(tx, &run, RunVerb::Cancel).await?;
     let was = run.parameters.get("status").and_then(Value::as_str);
     let was = was.and_then(Status::parse).unwrap_or(Status::Active);
     let mut row = tenancy::transition(tx, Verb::Restore(was)).await?.row;
@@ -183,18 +183,16 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
-    match run.status {
-        RunStatus::Compensating => {
-            tx.housekeeping();
-            return Ok(before);
-        }
-        RunStatus::Running if gives_up(run.kind) => {}
-        RunStatus::Running | RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => {
-            let refused = Problem::new(Code::RunNotOpen).fact("run", run.kind.as_str());
-            return Err(refused.fact("status", run.status.as_str()));
-        }
+    let after = run.status.after(RunVerb::GiveUp).filter(|_| gives_up(run.kind));
+    if after == Some(run.status) {
+        tx.housekeeping();
+        return Ok(before);
     }
-    note_run(tx, &run, RunStatus::Compensating).await?;
+    if after.is_none() {
+        let refused = Problem::new(Code::RunNotOpen).fact("run", run.kind.as_str());
+        return Err(refused.fact("status", run.status.as_str()));
+    }
+    go(tx, &run, RunVerb::GiveUp).await?;
     wake(tx, run.id);
     tx.record("tenant.unwind", Target::new("tenant", before.id));
     Ok(before)
@@ -349,15 +347,17 @@ pub(crate) fn with_calls(kept: Value, calls: &[Call], max: usize) -> Value {
     Value::Array(kept.split_off(surplus))
 }
 
-/// Notes how a run ends, or that it is being unwound.
-pub(crate) async fn note_run(tx: &mut Tx, before: &run::Model, status: RunStatus) -> Result<(), DbError> {
+/// Takes a run from where it was seen to where that leads; false: it may not, or somebody took it elsewhere meanwhile.
+pub(crate) async fn go(tx: &mut Tx, seen: &run::Model, verb: RunVerb) -> Result<bool, DbError> {
     tx.housekeeping();
+    let Some(status) = seen.status.after(verb) else { return Ok(false) };
     let finished_at = match status {
         RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => Some(tx.now()),
         RunStatus::Running | RunStatus::Compensating => None,
     };
-    let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2";
-    tx.execute(sql, vec![before.id.into(), status.into(), finished_at.into()]).await.map(drop)
+    let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2 AND status = $5";
+    let values = vec![seen.id.into(), status.into(), finished_at.into(), seen.status.into()];
+    Ok(tx.execute(sql, values).await? == 1)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile};
+use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
 use entity::tenancy::plan;
 use entity::tenancy::status::{Asks, Status};
 use futures_util::FutureExt as _;
@@ -14,7 +14,7 @@ use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
 
 use crate::PREFIX;
 use crate::oauth::AccessToken;
@@ -74,23 +74,28 @@ impl Tokens {
         self.rows.forget_all();
     }
 
-    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Problem> {
-        let invalid = || Problem::new(Code::AuthInvalid);
+    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
+        let invalid = || Denied::from(Problem::new(Code::AuthInvalid));
         let presented = Presented::parse(service, bearer).ok_or_else(invalid)?;
         let id = presented.id();
         let token = self.rows.get(id, load(service, id)).await?.ok_or_else(invalid)?;
+        let theirs = |refused: Denied| refused.at(token.tenant, Some(token.organization));
         let now = service.db.clock().now();
-        if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
-            return Err(invalid());
+        let state = TokenState::of(token.revoked_at, token.expires_at, None, now);
+        if state.after(TokenVerb::Use).is_none() {
+            return Err(theirs(invalid()));
         }
         let missing_mac = match (&presented, token.kind) {
             (Presented::Secret(_), TokenKind::Bearer) => {
                 let (hash, mac) = (&token.secret_hash, token.secret_mac.as_deref());
                 let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
-                service.secrets.recognise(bearer, stored).await?.right().ok_or_else(invalid)?
+                let found = service.secrets.recognise(bearer, stored).await?;
+                found.right().ok_or_else(|| theirs(invalid()))?
             }
             (Presented::Access(access), TokenKind::Client) if access.until > now.timestamp() => None,
-            (Presented::Secret(_), TokenKind::Client) | (Presented::Access(_), _) => return Err(invalid()),
+            (Presented::Secret(_), TokenKind::Client) | (Presented::Access(_), _) => {
+                return Err(theirs(invalid()));
+            }
         };
         let usable = token.usable();
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
@@ -101,7 +106,7 @@ impl Tokens {
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.
             self.rows.forget(id).await;
-            return Err(problem);
+            return Err(theirs(problem.into()));
         }
         Ok(Principal {
             kind: CredentialKind::ScimToken,
@@ -184,7 +189,7 @@ impl Authenticator for Tokens {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         self.recognise(service, bearer).boxed_local()
     }
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta};
 use entity::scim::assertion;
-use entity::scim::states::TokenKind;
+use entity::scim::states::{TokenKind, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use entity::tenancy::status::Asks;
 use entity::tenancy::tenant;
@@ -127,7 +127,7 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
         Ok::<_, platform::DbError>(client.zip(of))
     };
     let (client, of) = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
-    let over = client.revoked_at.is_some() || client.expires_at.is_some_and(|end| end <= now);
+    let over = client.state(now).after(TokenVerb::Use).is_none();
     if over || client.kind != TokenKind::Client {
         return Err(unauthenticated());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::scim::states::{TokenKind, TokenProfile};
+use entity::scim::states::{TokenKind, TokenProfile, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof};
@@ -299,7 +299,9 @@ async fn revoke_scim_token(
 
 async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<(), Problem> {
     let row = locked(tx, organization, id).await?;
-    if row.revoked_at.is_none() {
+    // Revoked twice it was revoked the first time.
+    let was = row.state(tx.now());
+    if was.after(TokenVerb::Revoke) != Some(was) {
         rehearsal::end(tx, &row).await?;
         tx.update(Model { revoked_at: Some(tx.now()), ..row }).await?;
     }
@@ -341,7 +343,7 @@ async fn rotate_scim_token(
             let old = find(tx, name, id).await?;
             tx.exclusive(Rule::ScimTokens, old.organization_id).await?;
             let old = locked(tx, name, id).await?;
-            if old.revoked_at.is_some() {
+            if old.state(tx.now()).after(TokenVerb::Rotate).is_none() {
                 return Err(Problem::new(Code::TokenRevoked));
             }
             // One that ends at once makes the room that its successor takes: a leaked one can always be replaced.

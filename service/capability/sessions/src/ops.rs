@@ -1,7 +1,7 @@
 //! Opening, refreshing, ending.
 
 use chrono::TimeDelta;
-use entity::sessions::states::Ended;
+use entity::sessions::states::{Ended, SessionVerb};
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::retention::{self, Retained};
@@ -210,7 +210,7 @@ pub async fn session_of_refresh(view: &View, digest: &[u8]) -> Result<Option<Uui
 
 /// Whether a session neither ended nor is over.
 pub fn is_live(session: &session::Model, now: platform::Timestamp) -> bool {
-    session.ended_at.is_none() && session.expires_at > now
+    session.state(now).after(SessionVerb::Refresh).is_some()
 }
 
 /// Ends one session. Ending twice is the same as once.

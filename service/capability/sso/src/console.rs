@@ -10,7 +10,7 @@ use platform::View;
 use platform::db::Lookup;
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::{Authenticator, Code, CredentialKind, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
 
 use crate::ops::policy;
 
@@ -23,12 +23,13 @@ impl Authenticator for People {
         &'a self,
         service: &'a Service,
         bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
             let invalid = || Problem::new(Code::AuthInvalid);
             let digest = sessions::browser_digest(bearer).ok_or_else(invalid)?;
             let tenant = service.db.tenant_of(Lookup::BrowserSession(&digest)).await?.ok_or_else(invalid)?;
-            service.db.read(tenant, async |view: &View| person(view, &digest).await).await
+            let person = service.db.read(tenant, async |view: &View| person(view, &digest).await).await;
+            person.map_err(|problem| Denied::from(problem).at(tenant, None))
         }
         .boxed_local()
     }

@@ -19,6 +19,7 @@ pub(crate) mod parameters;
 pub(crate) mod policy;
 pub(crate) mod proof;
 pub(crate) mod relying_party;
+pub(crate) mod roles;
 pub(crate) mod saml;
 pub(crate) mod sign_in;
 pub(crate) mod status;

@@ -228,6 +228,13 @@ pub trait Work {
         writes.audit.push(AuditRecord { tenant, action, target, outcome: Outcome::Success });
     }
 
+    /// Records an attempt that was refused, and that leaves something else behind, so that this is committed.
+    fn record_refused(&mut self, action: &'static str, target: Target) {
+        let WorkPieces(writes) = self.pieces();
+        let tenant = writes.tenant;
+        writes.audit.push(AuditRecord { tenant, action, target, outcome: Outcome::Denied });
+    }
+
     /// Tells subscribers, after the commit.
     fn emit<E: Event>(&mut self, event: &E) {
         let WorkPieces(writes) = self.pieces();

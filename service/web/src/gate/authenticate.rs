@@ -9,7 +9,7 @@ use super::{Gatekeeper, Rules};
 use crate::cookies::{is_from_own_page, operator_cookie, session_cookie};
 use crate::credential::{Credential, Principal};
 use crate::routes::Access;
-use crate::{Code, Problem, peer};
+use crate::{Code, Denied, Problem, peer};
 
 /// Bytes of a bearer credential.
 const BEARER_MAX: usize = 1024;
@@ -18,7 +18,7 @@ pub(super) async fn authenticate(
     keeper: &Gatekeeper,
     rules: &Rules,
     request: &ServiceRequest,
-) -> Result<Option<(Principal, Arc<Credential>)>, Problem> {
+) -> Result<Option<(Principal, Arc<Credential>)>, Denied> {
     let authenticator = match rules.access {
         Access::Public(_) => return Ok(None),
         Access::Key(_) => &keeper.keys,
@@ -33,27 +33,30 @@ pub(super) async fn authenticate(
         // A cookie comes by itself: only from our own pages may it change anything.
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads && !is_from_own_page(&keeper.service, request.request()) {
-            return Err(Problem::detailed(Code::AuthInsufficient, "The request comes from another site."));
+            return Err(
+                Problem::detailed(Code::AuthInsufficient, "The request comes from another site.").into()
+            );
         }
         let credential = Credential::new(authenticator, cookie.value());
         let principal = authenticator.authenticate(&keeper.service, cookie.value()).await?;
         return Ok(Some((principal, credential)));
     }
     let (Some(value), None) = (headers.next(), headers.next()) else {
-        return Err(Problem::new(Code::AuthRequired));
+        return Err(Problem::new(Code::AuthRequired).into());
     };
     let text = value.to_str().map_err(|_| Problem::new(Code::AuthInvalid))?;
     let bearer = match text.split_once(' ') {
         Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
-        _ => return Err(Problem::new(Code::AuthInvalid)),
+        _ => return Err(Problem::new(Code::AuthInvalid).into()),
     };
     if bearer.is_empty() || bearer.len() > BEARER_MAX {
-        return Err(Problem::new(Code::AuthInvalid));
+        return Err(Problem::new(Code::AuthInvalid).into());
     }
     let principal = authenticator.authenticate(&keeper.service, bearer).await?;
     let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
     if !principal.may_come_from(address) {
-        return Err(Problem::new(Code::AuthInvalid));
+        let (tenant, organization) = (principal.tenant, principal.organization);
+        return Err(Denied { tenant, organization, problem: Problem::new(Code::AuthInvalid) });
     }
     Ok(Some((principal, Credential::new(authenticator, bearer))))
 }

@@ -1,7 +1,7 @@
 //! What the decision about people does to an invitation: it ends, accepted or revoked, with its seat given on or free.
 
 use entity::invitations::invitation::{Column, Entity, Model};
-use entity::invitations::states::{InvitationKind, InvitationStatus};
+use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use identity_core::{Proof, fold};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
@@ -71,8 +71,17 @@ impl Event for Revoked<'_> {
 /// # Errors
 /// `invitation.gone`.
 pub fn require_open(row: Model, now: Timestamp) -> Result<Model, Problem> {
-    let is_open = row.status == InvitationStatus::Pending && row.expires_at > now;
+    let is_open = row.status.after(InvitationVerb::Accept).is_some() && row.expires_at > now;
     if is_open { Ok(row) } else { Err(Problem::new(Code::InvitationGone)) }
+}
+
+/// Where an invitation stands after what an admin, or the directory, does to it.
+///
+/// # Errors
+/// `invitation.not_pending`.
+pub fn next(row: &Model, verb: InvitationVerb) -> Result<InvitationStatus, Problem> {
+    let refused = || Problem::new(Code::InvitationNotPending).fact("status", row.status.as_str());
+    row.status.after(verb).ok_or_else(refused)
 }
 
 /// The invitation, locked, if it can be accepted now.
@@ -100,8 +109,10 @@ pub async fn proof_of_token(tx: &Tx, digest: &[u8], address: &str) -> Result<Opt
 /// # Errors
 /// [`platform::DbError`].
 pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> Result<Model, Problem> {
+    let status =
+        row.status.after(InvitationVerb::Accept).ok_or_else(|| Problem::new(Code::InvitationGone))?;
     let row = Model {
-        status: InvitationStatus::Accepted,
+        status,
         accepted_at: Some(tx.now()),
         user_id: user,
         version: row.version + 1,
@@ -120,7 +131,7 @@ pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> R
 /// [`platform::DbError`].
 pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str>) -> Result<(), Problem> {
     let row = Model {
-        status: InvitationStatus::Revoked,
+        status: next(&row, InvitationVerb::Revoke)?,
         revoked_at: Some(tx.now()),
         version: row.version + 1,
         updated_at: tx.now(),

@@ -3,6 +3,7 @@
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use entity::invitations::states::InvitationKind;
+use platform::Target;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -127,7 +128,8 @@ async fn accept_by_page(
     let accepted = match input.name() {
         Ok(display_name) => {
             let acceptor = Acceptor { token: &input.token, display_name, session: session.as_deref() };
-            accept::accept(&caller.service, &caller.ctx, acceptor).await
+            let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
+            caller.recorded(accepted, "invitation.accept", Target::new("invitation", "token")).await
         }
         Err(problem) => Err(problem),
     };
@@ -149,6 +151,7 @@ async fn accept_by_api(
 ) -> Result<actix_web::web::Json<Invitation>, Problem> {
     let session = session(&caller, &request);
     let acceptor = Acceptor { token: &input.token, display_name: input.name()?, session: session.as_deref() };
-    let (row, _) = accept::accept(&caller.service, &caller.ctx, acceptor).await?;
+    let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
+    let (row, _) = caller.recorded(accepted, "invitation.accept", Target::new("invitation", "token")).await?;
     Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
-use entity::invitations::states::{JoinMode, JoinRequestStatus};
+use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{join_request, join_rule};
 use platform::{Tx, View};
 use policy_core::Permission;
@@ -227,13 +227,14 @@ async fn approve(
     Body(input): Body<DecisionInput>,
 ) -> Result<Json<JoinRequest>, Problem> {
     let id = ids.id("request_id")?;
-    let row = caller.write(async |tx| join::decide(tx, id, true, input.role).await).await?;
+    let row =
+        caller.write(async |tx| join::decide(tx, id, JoinRequestVerb::Approve, input.role).await).await?;
     Ok(Json(row.into()))
 }
 
 async fn decline(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRequest>, Problem> {
     let id = ids.id("request_id")?;
-    let row = caller.write(async |tx| join::decide(tx, id, false, None).await).await?;
+    let row = caller.write(async |tx| join::decide(tx, id, JoinRequestVerb::Decline, None).await).await?;
     Ok(Json(row.into()))
 }
 

@@ -8,7 +8,7 @@ use entity::webhooks::module;
 use platform::db::Lookup;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Service};
+use web::{Access, Caller, Code, Denied, Dialect, FormText, Ids, Problem, Routes, Service};
 
 use super::login::{bytes_of, login, login_form, login_page, waiting};
 use super::pages::{self, Jar};
@@ -252,7 +252,8 @@ async fn answer(
             }
             Err(problem) if problem.code == Code::AuthRequired => {}
             Err(problem) if problem.code.status().is_client_error() => {
-                return refuse(caller, &asked, problem).await;
+                let of = (session.tenant_id, session.organization_id);
+                return refuse(caller, &asked, Denied::from(problem).at(of.0, Some(of.1))).await;
             }
             Err(problem) => return Err(problem),
         }
@@ -274,11 +275,13 @@ async fn answer(
 }
 
 /// Somebody who is signed in may not go on: the module is told, and the denial recorded.
-async fn refuse(caller: &Caller, asked: &Authorization, problem: Problem) -> Result<HttpResponse, Problem> {
+async fn refuse(caller: &Caller, asked: &Authorization, denied: Denied) -> Result<HttpResponse, Problem> {
     let target = platform::Target::new("client", &asked.client_id);
-    let target = target.with(json!({"code": problem.code.name()}));
-    caller.record_denied(None, "authorization.grant", target).await;
-    send_back(asked, asked.error("access_denied", problem.code.title()))
+    let title = denied.problem.code.title();
+    match caller.recorded(Err::<HttpResponse, _>(denied), "authorization.grant", target).await {
+        Ok(answer) => Ok(answer),
+        Err(_) => send_back(asked, asked.error("access_denied", title)),
+    }
 }
 
 pub(super) fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use sessions::Keyring;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, Code, FieldErrors, Input, Problem, Routes, Service, Shared};
+use web::{Access, Body, Caller, Code, Denied, FieldErrors, Input, Problem, Routes, Service, Shared};
 
 use crate::model::return_to;
 use crate::ops::audience::{By, audience};
-use crate::ops::exchange::{self, Asked, Denied, Exchanged};
+use crate::ops::exchange::{self, Asked, Exchanged};
 use crate::ops::jwks::JwksCache;
 use crate::ops::sign_in::{self, SignIns};
 use crate::ops::subject::{self, Told};
@@ -129,20 +129,7 @@ async fn exchange(
         }
     };
     let done = attempt(&caller, &request, &input, (&cache, &sign_ins), &keys).await;
-    Ok(answer(recorded(&caller, done).await?, redirect_url))
-}
-
-/// Records an exchange that was refused, for the tenant whose it was if that is known: its admin sees it.
-pub(super) async fn recorded<T>(caller: &Caller, done: Result<T, Denied>) -> Result<T, Problem> {
-    let Denied { tenant, organization, problem } = match done {
-        Ok(done) => return Ok(done),
-        Err(denied) => denied,
-    };
-    if problem.code.status().is_client_error() {
-        let details = serde_json::json!({"code": problem.code.name(), "organizationId": organization});
-        caller.record_denied(tenant, "sso.exchange", Target::new("sso", "exchange").with(details)).await;
-    }
-    Err(problem)
+    Ok(answer(caller.recorded(done, "sso.exchange", Target::new("sso", "exchange")).await?, redirect_url))
 }
 
 async fn modules(caller: &Caller) -> Result<Vec<module::Model>, Problem> {
@@ -197,7 +184,7 @@ fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {
         refresh_token: done.refresh_token,
         tenant_id: done.tenant.id,
         tenant_slug: done.tenant.slug,
-        organization_id: done.organization.id,
+        organization_id: done.organization,
         user: ExchangedUser {
             id: done.user.id,
             email: done.user.email,

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entity::sessions::session;
 use entity::webhooks::module;
+use platform::Target;
 use platform::db::Lookup;
 use policy_core::{Permission, allows};
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Problem, Routes, Shared};
 
-use super::exchange::{recorded, told as told_of};
+use super::exchange::told as told_of;
 use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
 use crate::ops::audience::{By, audience, may_introspect};
 use crate::ops::exchange::{self, Asked};
@@ -321,7 +322,8 @@ async fn token(
                     .map_err(|problem| problem.dialect("invalid_grant"))?;
                 exchange::exchange(how, &keys, &caller.ctx, (&identity, &told), asked).await
             };
-            let done = recorded(&caller, attempt.await).await?;
+            let target = Target::new("sso", "exchange");
+            let done = caller.recorded(attempt.await, "sso.exchange", target).await?;
             Ok(answer(&json!({
                 "access_token": done.access.token, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
                 "expires_in": done.access.expires_in, "refresh_token": done.refresh_token,
@@ -350,8 +352,8 @@ async fn introspect(
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
         let known = management.authenticate(&caller.service, bearer.trim()).await;
         // A store or a queue that is busy is no wrong credential.
-        let principal = known.map_err(|problem| match problem.code.status().is_server_error() {
-            true => problem,
+        let principal = known.map_err(|denied| match denied.problem.code.status().is_server_error() {
+            true => denied.problem,
             false => unauthenticated(),
         })?;
         if !allows(principal.role, Permission::SsoExchange) {

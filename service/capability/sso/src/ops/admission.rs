@@ -1,9 +1,9 @@
 //! Somebody whom a connection's provider vouches for comes in, or doesn't: `directory` decides.
 
-use directory::{Comer, Denied, Made, Outcome};
+use directory::{Comer, Made, Outcome};
 use identity_core::{Groups, Proof};
 use platform::Tx;
-use web::{Code, Problem};
+use web::{Code, Denied, Problem};
 
 use super::connections::{self, Connection};
 use super::policy;

@@ -144,8 +144,11 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
         }
         push(&mut row, failed_step(tx.now(), &refused))?;
         end(service, &mut row, tx.now(), End::Failed(&refused.reason))?;
-        let details = json!({"reason": refused.reason, "connectionId": row.connection_id, "code": row.code});
-        tx.record("sign_in.fail", Target::new("sign_in", row.id).with(details));
+        let details = json!({
+            "reason": refused.reason, "connectionId": row.connection_id, "organizationId": row.organization_id,
+            "code": row.code,
+        });
+        tx.record_refused("sign_in.fail", Target::new("sign_in", row.id).with(details));
         tx.emit(&SignInFailed {
             sign_in_id: row.id,
             organization_id: row.organization_id,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use entity::sso::domain::{Column, Entity, Model};
+use entity::sso::states::{DomainState, DomainVerb};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -132,29 +133,31 @@ async fn settle(
     id: Uuid,
     outcome: &Result<bool, String>,
 ) -> Result<Model, Problem> {
-    let before = find(tx, organization, id).await?;
-    let was = before.verified_at;
+    let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
+    let found = tx.lock(select.filter(Column::Id.eq(id))).await?;
+    let before = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let (was, since) = (before.state(), before.verified_at);
     let mut row =
         Model { checked_at: Some(tx.now()), updated_at: tx.now(), version: before.version + 1, ..before };
-    match outcome {
-        Ok(true) => {
-            row.verified_at = Some(was.unwrap_or(tx.now()));
-            row.verified_name = Some(row.name.clone());
-            row.check_error = None;
-        }
-        Ok(false) => {
-            row.verified_at = None;
-            row.verified_name = None;
-            row.check_error = Some("the record is not there".to_owned());
-        }
+    let verb = match outcome {
+        Ok(true) => Some(DomainVerb::Prove),
+        Ok(false) => Some(DomainVerb::Lapse),
         // A resolver that doesn't answer proves nothing, neither way.
-        Err(why) => row.check_error = Some(why.clone()),
-    }
+        Err(_) => None,
+    };
+    let is = verb.and_then(|verb| was.after(verb)).unwrap_or(was);
+    row.verified_at = (is == DomainState::Verified).then(|| since.unwrap_or(tx.now()));
+    row.verified_name = row.verified_at.map(|_| row.name.clone());
+    row.check_error = match outcome {
+        Ok(true) => None,
+        Ok(false) => Some("the record is not there".to_owned()),
+        Err(why) => Some(why.clone()),
+    };
     tx.update(row.clone()).await?;
-    if was.is_some() != row.verified_at.is_some() {
-        let action = if row.verified_at.is_some() { "domain.verify" } else { "domain.lapse" };
+    if was != is {
+        let verified = is == DomainState::Verified;
+        let action = if verified { "domain.verify" } else { "domain.lapse" };
         tx.record(action, Target::new("domain", row.id));
-        let verified = row.verified_at.is_some();
         tx.emit(&DomainEvent { organization_id: organization, domain: &row.name, verified });
     } else {
         tx.housekeeping();

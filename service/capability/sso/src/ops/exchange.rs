@@ -5,13 +5,13 @@ use std::cell::Cell;
 use directory::{Comer, FirstRuns, Made, Outcome};
 use entity::directory::user;
 use entity::sessions::session;
-use entity::tenancy::{organization, tenant};
+use entity::tenancy::tenant;
 use identity_core::Source;
 use platform::{Ctx, Tx};
 use quota::Usage;
 use sessions::{Keyring, Minted, NewSession, Signers, Subject, Unsigned};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Code, Denied, Problem, Service};
 
 use super::admission;
 use super::sign_in::TenantMaker;
@@ -20,7 +20,7 @@ use super::subject::{Identity, Named, Told, Via};
 /// What a person gets.
 pub(crate) struct Exchanged {
     pub(crate) tenant: tenant::Model,
-    pub(crate) organization: organization::Model,
+    pub(crate) organization: Uuid,
     pub(crate) user: user::Model,
     pub(crate) refresh_token: String,
     pub(crate) access: Minted,
@@ -32,20 +32,6 @@ pub(crate) struct Exchanged {
 pub(crate) struct Asked {
     pub(crate) client_id: String,
     pub(crate) audience: String,
-}
-
-/// An exchange that was refused, by whom as far as that was known by then.
-#[derive(Debug)]
-pub(crate) struct Denied {
-    pub(crate) tenant: Option<Uuid>,
-    pub(crate) organization: Option<Uuid>,
-    pub(crate) problem: Problem,
-}
-
-impl From<Problem> for Denied {
-    fn from(problem: Problem) -> Self {
-        Self { tenant: None, organization: None, problem }
-    }
 }
 
 pub(crate) async fn exchange(
@@ -121,7 +107,7 @@ async fn sign_in(
     let organization = meant(tx, identity, told).await?;
     let outcome = match &identity.via {
         Via::Connection(connection, profile) => admission::admit(tx, connection, profile, None).await,
-        Via::Tenant(_) => admit(tx, service, identity, organization).await,
+        Via::Tenant(_) => admit(tx, service, identity, (&tenant, organization)).await,
     };
     let (user, usage) = match outcome {
         Ok(Outcome::In(admitted)) => (admitted.user, admitted.usage),
@@ -130,14 +116,14 @@ async fn sign_in(
             refuses.set(must.organization.or(refuses.get()));
             return Err(Problem::new(Code::LinkRequired).into());
         }
-        Err(directory::Denied { organization, problem }) => {
+        Err(Denied { organization, problem, .. }) => {
             refuses.set(organization.or(refuses.get()));
             return Err(problem.into());
         }
     };
-    let organization = tenancy::organization(tx, user.organization_id).await?;
+    let organization = user.organization_id;
     let new = NewSession {
-        organization: organization.id,
+        organization,
         user: user.id,
         issuer: identity.issuer.clone(),
         client_id: asked.client_id.clone(),
@@ -156,8 +142,8 @@ async fn admit(
     tx: &mut Tx,
     service: &Service,
     identity: &Identity,
-    organization: Option<Uuid>,
-) -> Result<Outcome, directory::Denied> {
+    (tenant, organization): (&tenant::Model, Option<Uuid>),
+) -> Result<Outcome, Denied> {
     let runs = service.config.sso.exchange.auto_provision;
     let comer = Comer {
         subject: Some(&identity.subject),
@@ -165,6 +151,7 @@ async fn admit(
         verified: identity.email_verified,
         organization,
         role: identity.role,
+        groups: identity.roles.for_tenant(tenant, &identity.issuer),
         first: if runs { FirstRuns::Yes } else { FirstRuns::No },
         made: Made::Named(identity.name.as_deref()),
         ..Comer::new(Source::Issuer(identity.issuer.clone()))

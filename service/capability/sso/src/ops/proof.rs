@@ -148,7 +148,8 @@ pub(crate) async fn answer(
     let right = same(&digest(&row, code.trim()), &wanted);
     let work = async |tx: &mut Tx| {
         if !right {
-            tx.record("sign_in.wrong_proof", Target::new("sign_in", row.id));
+            let target = Target::new("sign_in", row.id).with(json!({"organizationId": row.organization_id}));
+            tx.record_refused("sign_in.wrong_proof", target);
             return Ok(None);
         }
         let row = sign_in::locked(tx, row.id).await?;

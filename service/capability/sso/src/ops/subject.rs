@@ -22,6 +22,7 @@ use super::claims;
 use super::connections::{Connection, Kind};
 use super::jwks::JwksCache;
 use super::oidc::Providers;
+use super::roles::BackendRoles;
 use crate::model::SubjectClaims;
 use crate::settings::Profile;
 
@@ -153,6 +154,8 @@ pub(crate) struct Identity {
     pub(crate) role: Option<Role>,
     /// The organization of the tenant that is meant, by id or slug, as often as it was named.
     pub(crate) organizations: Vec<String>,
+    /// What a token of the tenant's own backend says of roles.
+    pub(crate) roles: BackendRoles,
 }
 
 fn refused(why: &str) -> Problem {
@@ -195,6 +198,7 @@ pub(crate) async fn verify(
         email_verified: claims.flag("email_verified"),
         name: claims.name.clone(),
         role: None,
+        roles: BackendRoles::of(&claims),
         organizations: claims
             .text(&service.config.sso.organization_claim)
             .map(ToOwned::to_owned)
@@ -297,6 +301,7 @@ async fn of_connection(
         email_verified: profile.email_verified,
         name: profile.name.clone(),
         role: None,
+        roles: BackendRoles::default(),
         organizations: Vec::new(),
         via: Via::Connection(Box::new(connection), Box::new(profile)),
     })
@@ -357,6 +362,7 @@ pub(crate) fn asserted(
         },
         name: read(&names.user_name)?,
         role,
+        roles: BackendRoles::default(),
         organizations: read(&names.organization)?.into_iter().collect(),
     }))
 }

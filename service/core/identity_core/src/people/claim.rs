@@ -98,6 +98,8 @@ pub enum Groups {
     NotSaid,
     /// These; perhaps none.
     Said(Vec<String>),
+    /// It is the tenant's own backend, whose roles are the tenant's: this one; perhaps none.
+    Role(Option<Role>),
 }
 
 /// What an admin gave.

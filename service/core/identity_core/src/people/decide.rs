@@ -282,15 +282,16 @@ fn raised(person: &Person, role: Role) -> Option<Given> {
 
 /// What the provider's groups make of somebody whom their sign-in made.
 fn by_groups(facts: &Facts, person: &Person) -> Option<Given> {
-    let Groups::Said(groups) = &facts.claim.groups else { return None };
+    let said = said(facts, person.organization)?;
     let theirs = person.made_at_sign_in || person.role_from == RoleFrom::SignIn;
     if !theirs || person.role_from == RoleFrom::Directory {
         return None;
     }
-    let policy = facts.policy(person.organization);
-    let given = match (policy.role(groups), person.role_from) {
+    let given = match (said, person.role_from) {
         (Some(role), _) => Given { role, from: RoleFrom::SignIn },
-        (None, RoleFrom::SignIn) => Given { role: policy.default_role, from: RoleFrom::Local },
+        (None, RoleFrom::SignIn) => {
+            Given { role: facts.policy(person.organization).default_role, from: RoleFrom::Local }
+        }
         (None, RoleFrom::Local | RoleFrom::Directory) => return None,
     };
     (given.role != person.role || given.from != person.role_from).then_some(given)
@@ -352,8 +353,16 @@ fn invited(facts: &Facts) -> Option<Decision> {
 }
 
 fn of_groups(facts: &Facts, organization: Uuid) -> Option<Given> {
-    let Groups::Said(groups) = &facts.claim.groups else { return None };
-    facts.policy(organization).role(groups).map(|role| Given { role, from: RoleFrom::SignIn })
+    said(facts, organization)?.map(|role| Given { role, from: RoleFrom::SignIn })
+}
+
+/// The role that the source's groups give there, or that it names itself; `None`: it says nothing of it, and nothing follows.
+fn said(facts: &Facts, organization: Uuid) -> Option<Option<Role>> {
+    match &facts.claim.groups {
+        Groups::NotSaid => None,
+        Groups::Said(groups) => Some(facts.policy(organization).role(groups)),
+        Groups::Role(role) => Some(*role),
+    }
 }
 
 /// Where somebody new belongs: where they are named, else where their domain does, if something stands for their address.

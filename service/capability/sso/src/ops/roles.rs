@@ -1,0 +1,96 @@
+//! What a tenant's own identity backend says of somebody's role. Pure.
+//!
+//! The realm is the tenant's, and so are its roles (`realm_access`, Keycloak). In Zitadel roles are granted by a project to an org: those of
+//! another org say nothing. A realm that many tenants share has no roles of one of them.
+
+use entity::tenancy::states::{IdentityBackend, IdentityKind};
+use entity::tenancy::tenant;
+use identity_core::Groups;
+use policy_core::Role;
+use serde_json::{Map, Value};
+
+use crate::model::SubjectClaims;
+
+/// Keycloak's claim of the realm's roles: `{"roles": ["admin"]}`.
+const KEYCLOAK: &str = "realm_access";
+/// Zitadel's claim of the roles of the token's project: `{"admin": {"<org id>": "<domain>"}}`.
+const ZITADEL: &str = "urn:zitadel:iam:org:project:roles";
+
+/// What a token says of roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BackendRoles {
+    keycloak: Option<Vec<String>>,
+    zitadel: Option<Map<String, Value>>,
+}
+
+impl BackendRoles {
+    pub(crate) fn of(claims: &SubjectClaims) -> Self {
+        let list = claims.value(KEYCLOAK).and_then(|access| access.get("roles")?.as_array());
+        let texts =
+            |list: &Vec<Value>| list.iter().filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
+        Self { keycloak: list.map(texts), zitadel: claims.value(ZITADEL).and_then(Value::as_object).cloned() }
+    }
+
+    /// What it means for this tenant, whose person comes with a token of `issuer`.
+    pub(crate) fn for_tenant(&self, tenant: &tenant::Model, issuer: &str) -> Groups {
+        let named: Option<Vec<&str>> = match (tenant.identity_backend, tenant.identity_kind) {
+            (IdentityBackend::Keycloak, IdentityKind::Realm)
+                if tenant.identity_issuer.as_deref() == Some(issuer) =>
+            {
+                self.keycloak.as_ref().map(|roles| roles.iter().map(String::as_str).collect())
+            }
+            (IdentityBackend::Zitadel, _) => self.zitadel.as_ref().map(|roles| {
+                let org = tenant.identity_external_id.as_deref().unwrap_or_default();
+                roles
+                    .iter()
+                    .filter(|(_, orgs)| orgs.get(org).is_some())
+                    .map(|(role, _)| role.as_str())
+                    .collect()
+            }),
+            (IdentityBackend::Keycloak | IdentityBackend::Builtin, _) => None,
+        };
+        named.map_or(Groups::NotSaid, |named| Groups::Role(highest(&named)))
+    }
+}
+
+/// The highest role of a person among these names. Roles of the platform, and of machines, are nobody's to give away there.
+fn highest(names: &[&str]) -> Option<Role> {
+    let known = names.iter().filter_map(|name| Role::parse(name));
+    let of_people = known.filter(|role| !role.is_platform() && *role != Role::Service);
+    of_people.reduce(|best, role| if role.outranks(best) { role } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_highest_role_of_a_person_counts() {
+        for (names, role) in [
+            (vec!["viewer", "admin", "contributor"], Some(Role::Admin)),
+            (vec!["offline_access", "guest"], Some(Role::Guest)),
+            (vec!["operator", "gateway", "module", "auditor", "service"], None),
+            (vec!["Admin", "uma_authorization"], None),
+            (vec![], None),
+        ] {
+            assert_eq!(highest(&names), role, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_says_what_it_says_and_nothing_else() {
+        let claims = |rest: Value| {
+            let mut claims = json!({"iss": "i", "sub": "s", "aud": "a", "exp": 1});
+            claims.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            BackendRoles::of(&serde_json::from_value(claims).unwrap())
+        };
+        assert_eq!(claims(json!({})), BackendRoles::default());
+        let realm = claims(json!({"realm_access": {"roles": ["admin", 7]}}));
+        assert_eq!(realm.keycloak, Some(vec!["admin".to_owned()]));
+        let org = claims(json!({ZITADEL: {"admin": {"1": "acme.example"}}}));
+        assert!(org.zitadel.is_some() && org.keycloak.is_none());
+        assert_eq!(claims(json!({"realm_access": ["admin"], ZITADEL: "admin"})), BackendRoles::default());
+    }
+}

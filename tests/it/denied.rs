@@ -1,0 +1,92 @@
+//! Attempts that were refused, as the tenant's admin sees them: with the organization, the rule and the request, wherever they are known.
+
+use serde_json::{Value, json};
+use tests::{Client, Issuer, Tenant, TestApp, eventually};
+
+/// The latest denied attempt of an action that the tenant's own admin sees.
+async fn denied(admin: &Client, action: &str) -> Value {
+    eventually(&format!("{action} to be recorded"), async || {
+        let path = format!("/api/v1/audit-events?outcome=denied&action={action}");
+        admin.get(&path).await.expect(200)["items"].as_array().unwrap().first().cloned()
+    })
+    .await
+}
+
+fn says(record: &Value, tenant: &Tenant, code: &str) {
+    assert_eq!((&record["outcome"], &record["tenantId"]), (&json!("denied"), &json!(tenant.id)), "{record}");
+    assert_eq!(record["details"]["code"], code, "{record}");
+    assert!(record["details"]["organizationId"].is_string(), "{record}");
+    assert!(record["requestId"].is_string(), "{record}");
+}
+
+#[actix_web::test]
+async fn a_directory_token_that_counts_no_more_is_seen_by_its_admin() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
+    let made = app.operator.post(tokens, json!({"name": "gone"})).await.expect(201);
+    let gone = app.operator.with(made["token"].as_str().unwrap());
+    assert_eq!(app.operator.delete(&format!("{tokens}/{}", made["id"].as_str().unwrap())).await.status, 204);
+    assert_eq!(gone.get("/scim/v2/Users").await.status, 401);
+    says(&denied(&acme.admin, "authenticate").await, &acme, "auth.invalid");
+    // The secret of a token that is there, and wrong.
+    let made = app.operator.post(tokens, json!({"name": "there"})).await.expect(201);
+    let token = made["token"].as_str().unwrap();
+    let wrong = format!("{}{}", &token[..token.len() - 4], "AAAA");
+    assert_eq!(app.operator.with(&wrong).get("/scim/v2/Groups").await.status, 401);
+    let record = eventually("the wrong secret", async || {
+        let record = denied(&acme.admin, "authenticate").await;
+        (record["target"]["id"] == "/scim/v2/Groups").then_some(record)
+    })
+    .await;
+    says(&record, &acme, "auth.invalid");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_pushes_to_a_suspended_tenant_is_seen_when_it_is_let_in_again() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
+    eventually("the token to be refused", async || {
+        (acme.scim.get("/scim/v2/Users").await.status == 403).then_some(())
+    })
+    .await;
+    app.operator.post("/api/v1/tenants/acme/resume", json!({})).await.expect(200);
+    eventually("the admin to be let in", async || {
+        (acme.admin.get("/api/v1/audit-events").await.status == 200).then_some(())
+    })
+    .await;
+    says(&denied(&acme.admin, "authenticate").await, &acme, "tenant.suspended");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn an_invitation_that_is_not_accepted_and_an_exchange_that_is_refused_say_by_whom() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let invite = json!({"email": "ann@acme.example", "role": "viewer"});
+    let made = app.operator.post("/api/v1/tenants/acme/invitations", invite).await.expect(201);
+    let token = app.invitation_token("ann@acme.example").await;
+    let path = format!("/api/v1/tenants/acme/invitations/{}", made["id"].as_str().unwrap());
+    assert_eq!(app.operator.delete(&path).await.status, 204);
+    let accept = json!({"token": token});
+    app.operator.anonymous().post("/api/v1/invitations/accept", accept).await.refused(410, "invitation.gone");
+    says(&denied(&acme.admin, "invitation.accept").await, &acme, "invitation.gone");
+
+    let issuer = Issuer::start();
+    issuer.register(&app.operator).await;
+    let user =
+        acme.scim.post("/scim/v2/Users", json!({"userName": "bob", "externalId": "bob"})).await.expect(201);
+    let off = json!({"Operations": [{"op": "replace", "path": "active", "value": false}], "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]});
+    acme.scim.patch(&format!("/scim/v2/Users/{}", user["id"].as_str().unwrap()), off).await.expect(200);
+    let body = json!({"subjectToken": issuer.token("bob", "org_acme")});
+    app.operator.post("/api/internal/sso/exchange", body).await.refused(403, "user.deactivated");
+    says(&denied(&acme.admin, "sso.exchange").await, &acme, "user.deactivated");
+    // Another tenant's admin sees none of it.
+    let other = app.tenant("other").await;
+    let seen = other.admin.get("/api/v1/audit-events?outcome=denied").await.expect(200);
+    assert_eq!(seen["items"], json!([]));
+    issuer.stop().await;
+    app.stop().await;
+}
