@@ -1,4 +1,4 @@
-mod many;
+pub(crate) mod many;
 
 use serde_json::{Value, json};
 use tests::{Reply, SmtpServer, TestApp};

@@ -6,6 +6,7 @@ use tests::TestApp;
 #[actix_web::test]
 async fn every_write_leaves_its_record() {
     let app = TestApp::start().await;
+    tests::pool(&app.operator, "shared").await;
     let acme = app.tenant("acme").await;
     let op = &app.operator;
     let id = |value: Value| value["id"].as_str().expect("an id").to_owned();

@@ -178,7 +178,7 @@ async fn nobody_is_flooded_and_scim_goes_first() {
     app.stop().await;
 }
 
-async fn prove(app: &TestApp, tenant: &Tenant, domain: &str) {
+pub(crate) async fn prove(app: &TestApp, tenant: &Tenant, domain: &str) {
     let base = format!("/api/v1/tenants/{}/organizations/default/domains", tenant.slug);
     let made = tenant.admin.post(&base, json!({"domain": domain})).await.expect(201);
     app.dns.set(made["recordName"].as_str().unwrap(), made["recordValue"].as_str().unwrap());

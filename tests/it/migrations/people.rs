@@ -196,6 +196,8 @@ async fn nothing_else_changes_and_a_second_run_changes_nothing() {
     let new = before.everything().await;
     // The record of what was applied, and the two columns of which others tell.
     old.remove("seaql_migrations");
+    // The instance that every store came with, and on which nobody is, goes with a later migration.
+    old.remove("instance");
     let converted = |table: &str, column: &str| {
         [("directory_user", "role_source"), ("user_identity", "issuer")].contains(&(table, column))
     };

@@ -148,7 +148,10 @@ impl Keycloak<'_> {
         let found = match admin.realm(&path).await? {
             Some(found) => found,
             None => {
-                let body = self.template(REALM, &name, wanted)?;
+                let mut body = self.template(REALM, &name, wanted)?;
+                if let Some(person) = owner::of(wanted) {
+                    owner::add_to(&mut body, &person);
+                }
                 // Somebody else may have made it meanwhile, or an earlier attempt whose answer was lost.
                 admin.create("/admin/realms", &body).await?;
                 let found = admin.realm(&path).await?;
@@ -160,7 +163,7 @@ impl Keycloak<'_> {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
         if let Some(person) = owner::of(wanted) {
-            owner::in_realm(admin, &path, &person).await?;
+            owner::greet(admin, &path, &person).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
         Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, ResolveBy::Issuer)) })

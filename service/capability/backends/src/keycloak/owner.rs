@@ -1,9 +1,9 @@
 //! The tenant's first admin, as somebody who can sign in at its realm or organization. Made once, while the tenant is made: whoever removes
 //! them there afterwards has their reasons.
 
-use http::{Method, StatusCode};
+use http::Method;
 use platform::http::Failure;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::{encoded, id_of};
@@ -26,13 +26,26 @@ pub(super) fn of(wanted: &Wanted) -> Option<Owner<'_>> {
     Some(Owner { email, name: name.as_deref() })
 }
 
-/// In a realm of the tenant's own, with the role that runs it.
-pub(super) async fn in_realm(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<(), Failure> {
-    let id = somebody(admin, realm, owner).await?;
-    let role = admin.get(&format!("{realm}/roles/{ADMIN}")).await?;
-    let role = role.ok_or_else(|| Failure::later("the realm has no role called admin"))?;
-    let path = format!("{realm}/users/{}/role-mappings/realm", encoded(&id));
-    admin.send(Method::POST, &path, Some(&json!([role]))).await.map(drop)
+/// As a realm that is made has them from the beginning, with the role that runs it: afterwards nobody but Keycloak's own admins may give
+/// away a role called `admin`.
+pub(super) fn add_to(realm: &mut Value, owner: &Owner<'_>) {
+    let mut user = representation(owner);
+    user.insert("realmRoles".to_owned(), json!([ADMIN]));
+    if let Some(realm) = realm.as_object_mut() {
+        realm.insert("users".to_owned(), json!([user]));
+    }
+}
+
+/// Tells them where to set a password, unless they have one. A realm that sends no mail makes this fail: then the link "Forgot password", or
+/// whoever runs Keycloak, has to do.
+pub(super) async fn greet(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<(), Failure> {
+    let Some(found) = find(admin, realm, owner).await? else { return Ok(()) };
+    let waits = found.get("requiredActions").is_some_and(|actions| *actions == json!(ACTIONS));
+    if waits {
+        let path = format!("{realm}/users/{}/execute-actions-email", encoded(&id_of(&found)?));
+        let _ = admin.send(Method::PUT, &path, Some(&json!(ACTIONS))).await;
+    }
+    Ok(())
 }
 
 /// In the realm that tenants share, as a member of the tenant's organization. Roles of that realm would be roles in every tenant: what they
@@ -51,29 +64,34 @@ pub(super) async fn in_organization(
 
 /// The user of this address, who is made if there is none.
 async fn somebody(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<String, Failure> {
-    if let Some(id) = find(admin, realm, owner).await? {
-        return Ok(id);
+    if let Some(found) = find(admin, realm, owner).await? {
+        return id_of(&found);
     }
+    admin.create(&format!("{realm}/users"), &Value::Object(representation(owner))).await?;
+    let found = find(admin, realm, owner).await?;
+    let found = found.ok_or_else(|| Failure::permanent("the owner's user name is somebody else's there"))?;
+    greet(admin, realm, owner).await?;
+    id_of(&found)
+}
+
+fn representation(owner: &Owner<'_>) -> Map<String, Value> {
     let (first, last) = match owner.name.map(|name| name.rsplit_once(' ').unwrap_or((name, ""))) {
         Some((first, last)) => (Some(first), Some(last).filter(|last| !last.is_empty())),
         None => (None, None),
     };
-    let body = json!({
-        "username": owner.email, "email": owner.email, "emailVerified": false, "enabled": true,
-        "firstName": first, "lastName": last, "requiredActions": ACTIONS,
-    });
-    let made = admin.send(Method::POST, &format!("{realm}/users"), Some(&body)).await?;
-    let id = find(admin, realm, owner).await?;
-    let id = id.ok_or_else(|| Failure::permanent("the owner's user name is somebody else's there"))?;
-    if made.status() == StatusCode::CREATED {
-        // A realm that sends no mail makes this fail: then the link "Forgot password", or whoever runs Keycloak, has to do.
-        let path = format!("{realm}/users/{}/execute-actions-email", encoded(&id));
-        let _ = admin.send(Method::PUT, &path, Some(&json!(ACTIONS))).await;
-    }
-    Ok(id)
+    let fields = [
+        ("username", json!(owner.email)),
+        ("email", json!(owner.email)),
+        ("emailVerified", false.into()),
+        ("enabled", true.into()),
+        ("firstName", json!(first)),
+        ("lastName", json!(last)),
+        ("requiredActions", json!(ACTIONS)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-async fn find(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<Option<String>, Failure> {
+async fn find(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<Option<Value>, Failure> {
     let found = admin.list(&format!("{realm}/users?email={}&exact=true&max=1", encoded(owner.email))).await?;
-    found.first().map(id_of).transpose()
+    Ok(found.into_iter().next())
 }
