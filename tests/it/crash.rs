@@ -404,7 +404,7 @@ async fn dies_moving(place: &str) {
     let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
     let request = dying.operator.request(reqwest::Method::POST, "/api/v1/tenants/acme/move");
     // The process may die before it answers.
-    let _ = request.json(&json!({"instanceId": to})).send().await;
+    let _ = request.json(&json!({"instanceId": to, "identity": {"kind": "realm"}})).send().await;
     dying.killed().await;
     let process = Process::start(PROGRAM, &store, None, &settings).await;
     eventually("the move", async || {
@@ -414,6 +414,9 @@ async fn dies_moving(place: &str) {
     .await;
     let tenant = process.operator.get("/api/v1/tenants/acme").await.expect(200);
     assert_eq!(tenant["instance"]["id"], to, "{place}");
+    assert_eq!(tenant["identity"]["kind"], "realm", "{place}");
+    let keys = process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.expect(200);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{place}");
     let counts: Vec<Value> =
         items(&process, "/api/v1/instances").await.iter().map(|one| one["tenantCount"].clone()).collect();
     assert_eq!(counts, [0, 1], "{place}: a place is neither lost nor taken twice");

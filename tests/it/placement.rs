@@ -60,6 +60,8 @@ async fn without_instances_nobody_is_placed_and_nobody_waits() {
         let made = status(&app.operator, &format!("t{number}"), "active").await;
         assert_eq!(made["instance"], json!({"driver": "pool", "mode": "shared", "id": null}));
     }
+    let to = json!({"isolation": "private"});
+    app.operator.post("/api/v1/tenants/t0/move", to).await.refused(409, "tenant.move_refused");
     // Who asks for an instance waits for one.
     let mut asks = tenant("asks");
     asks["instance"] = json!({"driver": "pool"});
@@ -279,6 +281,12 @@ async fn a_tenant_moves_between_skus_at_azure_and_leaves_nothing_behind() {
     };
     let first = own("private", "northeurope").await;
     assert_eq!(count(&app.operator, &pooled).await, 0);
+    // What Azure made for one tenant is no place for another, whatever it has.
+    app.operator.post("/api/v1/tenants", tenant("other")).await.expect(202);
+    status(&app.operator, "other", "active").await;
+    let to = json!({"instanceId": first, "isolation": "private"});
+    app.operator.post("/api/v1/tenants/other/move", to).await.refused(409, "tenant.move_refused");
+    app.operator.delete("/api/v1/tenants/other").await.expect(202);
     let second = own("namespace", "westeurope").await;
     let third = own("private", "westeurope").await;
     for gone in [first, second] {
@@ -297,7 +305,7 @@ async fn a_tenant_moves_between_skus_at_azure_and_leaves_nothing_behind() {
     let path = format!("/api/v1/instances/{third}");
     eventually("the instance to go", async || (app.operator.get(&path).await.status == 404).then_some(()))
         .await;
-    // Deleted in the middle of it, it leaves nothing either.
+    // Deleted, it leaves nothing either.
     own("private", "northeurope").await;
     app.operator.delete("/api/v1/tenants/acme").await.expect(202);
     status(&app.operator, &id, "deleted").await;
@@ -309,13 +317,40 @@ async fn a_tenant_moves_between_skus_at_azure_and_leaves_nothing_behind() {
 }
 
 #[actix_web::test]
-async fn a_move_whose_deployment_fails_stays_and_takes_back_what_was_made() {
+async fn who_is_alone_stays_alone_until_somebody_says_otherwise() {
+    let arm = Arm::start();
+    let app = at_azure(&arm).await;
+    let shared = json!({"name": "shared", "mode": "shared", "region": "eu-west"});
+    let shared = instance(&app.operator, shared).await;
+    for (name, region) in [("one", "eu-west"), ("two", "eu-north")] {
+        instance(&app.operator, json!({"name": name, "mode": "dedicated", "region": region})).await;
+    }
+    // What it was sold is a place on a shared instance; it has one to itself.
+    let mut body = tenant("acme");
+    body["instance"] = json!({"mode": "dedicated"});
+    body["region"] = "eu-west".into();
+    app.operator.post("/api/v1/tenants", body).await.expect(202);
+    status(&app.operator, "acme", "active").await;
+    let ask = async |to: Value| app.operator.post("/api/v1/tenants/acme/move", to).await;
+    ask(json!({"instanceId": shared})).await.refused(409, "tenant.move_refused");
+    let after = moved(&app.operator, "acme", json!({"region": "eu-north"})).await;
+    assert_eq!((&after["instance"]["mode"], &after["isolation"]), (&json!("dedicated"), &json!("shared")));
+    let after = moved(&app.operator, "acme", json!({"driver": "azure", "region": "northeurope"})).await;
+    assert_eq!((&after["instance"]["mode"], &after["isolation"]), (&json!("dedicated"), &json!("private")));
+    let to = json!({"instanceId": shared, "isolation": "shared"});
+    assert_eq!(moved(&app.operator, "acme", to).await["instance"]["id"], shared);
+    app.stop().await;
+    arm.stop().await;
+}
+
+#[actix_web::test]
+async fn a_move_that_is_given_up_stays_and_takes_back_what_was_made() {
     let arm = Arm::start();
     let app = at_azure(&arm).await;
     let pooled = pool(&app.operator, "pooled").await;
     app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
     let before = status(&app.operator, "acme", "active").await;
-    // The app is never well: the deployment is too late at last.
+    // The app is never well: the run waits until somebody gives it up.
     arm.sick(u32::MAX);
     let to = json!({"driver": "azure", "isolation": "private", "region": "northeurope"});
     app.operator.post("/api/v1/tenants/acme/move", to).await.expect(202);
@@ -330,6 +365,55 @@ async fn a_move_whose_deployment_fails_stays_and_takes_back_what_was_made() {
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     app.stop().await;
     arm.stop().await;
+}
+
+#[actix_web::test]
+async fn a_tenant_moves_between_realms_and_its_sessions_go_on() {
+    let zitadel = tests::Zitadel::start();
+    let app = TestApp::with(|config| {
+        zitadel.configure(config, &zitadel.url);
+        config.provisioning.drain_period = Duration::ZERO;
+    })
+    .await;
+    let issuer = tests::Issuer::start();
+    issuer.register(&app.operator).await;
+    let acme = app.tenant("acme").await;
+    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let session = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+    let mut refresh = session["refreshToken"].as_str().unwrap().to_owned();
+    let ask = async |identity: Value| {
+        app.operator.post("/api/v1/tenants/acme/move", json!({"identity": identity})).await
+    };
+    ask(json!({"kind": "org"})).await.refused(409, "tenant.move_refused");
+    ask(json!({"backend": "keycloak"})).await.refused(400, "tenant.backend_unavailable");
+    ask(json!({"backend": "zitadel", "kind": "realm"})).await.refused(400, "tenant.backend_unavailable");
+    ask(json!({"kind": "planet"})).await.refused(400, "validation.failed");
+    let mut go = async |identity: Value, own: bool| {
+        let after = moved(&app.operator, "acme", json!({"identity": identity})).await;
+        // No place was asked for, and none is waited for.
+        assert_eq!(after["instance"]["id"], Value::Null);
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+        let next = app.anyone().form("/oauth2/token", &form).await.expect(200);
+        refresh = next["refresh_token"].as_str().unwrap().to_owned();
+        let realm = app.anyone().get("/realms/acme/oauth2/jwks").await.status;
+        assert_eq!(realm == 200, own, "{after}");
+        after["identity"].clone()
+    };
+    let realm = go(json!({"kind": "realm"}), true).await;
+    assert_eq!((&realm["backend"], &realm["kind"]), (&json!("builtin"), &json!("realm")));
+    let org = go(json!({"backend": "zitadel"}), false).await;
+    assert_eq!((&org["backend"], &org["externalId"]), (&json!("zitadel"), &json!(acme.id)));
+    assert_eq!(zitadel.organizations(), [acme.id.as_str()]);
+    go(json!({"backend": "builtin", "kind": "realm", "externalId": "org_acme"}), true).await;
+    eventually("the org to go", async || zitadel.organizations().is_empty().then_some(())).await;
+    // By the id that it has again, its people are found again.
+    let body = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let again = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
+    assert_eq!(again["user"]["id"], session["user"]["id"]);
+    go(json!({"kind": "org"}), false).await;
+    issuer.stop().await;
+    app.stop().await;
+    zitadel.stop().await;
 }
 
 #[actix_web::test]

@@ -165,7 +165,7 @@ async fn move_to_other(world: &World, slug: &str) {
         .iter()
         .find(|one| one["driver"] == "pool" && one["id"] != on)
         .unwrap();
-    let to = json!({"instanceId": other["id"]});
+    let to = json!({"instanceId": other["id"], "identity": {"backend": "zitadel"}});
     world.app.operator.post(&format!("/api/v1/tenants/{slug}/move"), to).await.expect(202);
 }
 
@@ -223,10 +223,11 @@ async fn a_move_that_fails_at_any_step_leaves_the_tenant_where_it_was() {
             .await;
             let after = world.app.operator.get(&format!("/api/v1/tenants/{slug}")).await.expect(200);
             assert_eq!(
-                (&after["instance"]["id"], &after["status"]),
-                (&before["instance"]["id"], &json!("active")),
+                (&after["instance"]["id"], &after["identity"], &after["status"]),
+                (&before["instance"]["id"], &before["identity"], &json!("active")),
                 "{slug}"
             );
+            assert!(!world.zitadel.organizations().contains(&id), "{slug}: an org is left");
             assert_eq!(world.counts().await, counts, "{slug}");
             world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
             status(&world.app.operator, &id, "deleted").await;

@@ -217,6 +217,12 @@ impl Issuer {
         operator.post("/api/v1/issuers", json!({"issuer": self.url, "audience": AUDIENCE})).await.expect(201);
     }
 
+    /// As one whose tokens name the tenant in this claim.
+    pub async fn register_by(&self, operator: &crate::Client, claim: &str) {
+        let body = json!({"issuer": self.url, "audience": AUDIENCE, "tenantClaim": claim});
+        operator.post("/api/v1/issuers", body).await.expect(201);
+    }
+
     pub async fn stop(self) {
         self.server.stop(false).await;
     }

@@ -37,7 +37,7 @@ impl ActiveModelBehavior for ActiveModel {}
 impl PlatformOwned for Entity {}
 
 impl Model {
-    /// Takes it to where that leads; where it may not, it stays as it is.
+    /// Takes it to where that leads; where it may not, it stays as it is: what is being removed can't fail any more.
     pub fn go(&mut self, verb: DeploymentVerb) {
         self.status = self.status.after(verb).unwrap_or(self.status);
     }

@@ -5,6 +5,9 @@ use sea_orm::entity::prelude::*;
 use super::states::ResolveBy;
 use crate::scope::PlatformOwned;
 
+/// The claim by which Zitadel's tokens name a person's org: an issuer that is registered with it is Zitadel's.
+pub const ZITADEL_ORG: &str = "urn:zitadel:iam:user:resourceowner:id";
+
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "issuer")]
 pub struct Model {

@@ -41,7 +41,7 @@ closed! {
         Tenantry = "tenantry",
         /// Tenant, version and a list of keys, each on or off. The store calls it by its older name.
         List = "kombify-list",
-        /// Tenant, version and a map of flags, no more. The store calls it by its older name.
+        /// Tenant (as `sub` too), version and a map of flags. The store calls it by its older name.
         Map = "kombify-map",
     }
 }

@@ -5,7 +5,7 @@ use platform::{DbError, Target};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Caller, Problem};
+use crate::{Caller, Code, Problem};
 
 /// A refusal, and whose door it was as far as that was known by then: its record stands where that tenant's admin looks.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Denied {
     pub tenant: Option<Uuid>,
     /// The organization of the tenant.
     pub organization: Option<Uuid>,
+    /// The credential, where it was shown to be its holder's: its records are counted apart from strangers'.
+    pub credential: Option<Uuid>,
     /// Why.
     pub problem: Problem,
 }
@@ -25,7 +27,7 @@ impl Denied {
         Self {
             tenant: self.tenant.or(Some(tenant)),
             organization: self.organization.or(organization),
-            problem: self.problem,
+            ..self
         }
     }
 
@@ -46,7 +48,7 @@ impl Denied {
 
 impl From<Problem> for Denied {
     fn from(problem: Problem) -> Self {
-        Self { tenant: None, organization: None, problem }
+        Self { tenant: None, organization: None, credential: None, problem }
     }
 }
 
@@ -68,6 +70,11 @@ impl From<Denied> for Problem {
     }
 }
 
+/// Whether this is no refusal but the way on: to the identity provider, to a proof, or once more.
+fn is_a_step(code: Code) -> bool {
+    matches!(code, Code::SsoEnforced | Code::LinkRequired | Code::Conflict)
+}
+
 impl Caller {
     /// Records what was refused. What failed for a reason of ours is no attempt.
     ///
@@ -82,7 +89,7 @@ impl Caller {
         match done {
             Ok(done) => Ok(done),
             Err(denied) => {
-                if denied.problem.code.status().is_client_error() {
+                if denied.problem.code.status().is_client_error() && !is_a_step(denied.problem.code) {
                     self.record_denied(denied.tenant, action, denied.told(target)).await;
                 }
                 Err(denied.problem)

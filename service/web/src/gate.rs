@@ -272,7 +272,7 @@ async fn admit(
             // Of a tenant's credential its admin hears whatever refused it; of nobody's, that it was a wrong one.
             let status = refused.problem.code.status();
             if status == StatusCode::UNAUTHORIZED || status.is_client_error() && refused.tenant.is_some() {
-                denied(service, &ctx, None, "authenticate", (rules, &refused)).await;
+                denied(service, &ctx, refused.credential, "authenticate", (rules, &refused)).await;
             }
             return Err(refused.problem);
         }
@@ -332,7 +332,7 @@ async fn permit(
             // That something isn't there is no attempt of a stranger's worth a record.
             if let Some(principal) = principal {
                 let (tenant, organization) = (principal.tenant, principal.organization);
-                let refused = Denied { tenant, organization, problem };
+                let refused = Denied { tenant, organization, credential, problem };
                 denied(service, ctx, credential, "tenant.access", (rules, &refused)).await;
                 return Err(refused.problem);
             }
@@ -343,7 +343,7 @@ async fn permit(
         && !allows(principal.role, permission)
     {
         let problem = Problem::new(Code::AuthInsufficient).fact("permission", permission.name());
-        let refused = Denied { tenant: named, organization: principal.organization, problem };
+        let refused = Denied { tenant: named, organization: principal.organization, credential, problem };
         denied(service, ctx, credential, permission.name(), (rules, &refused)).await;
         return Err(refused.problem);
     }

@@ -193,7 +193,8 @@ pub(crate) async fn record_denied(
     mut target: Target,
 ) {
     let Some(unrecorded) = service.strangers.may_record(ctx.ip_address, credential) else { return };
-    if let (1.., Value::Object(details)) = (unrecorded, &mut target.details) {
+    // How many attempts of whomsoever are missing is nothing for one tenant to read.
+    if let (1.., None, Value::Object(details)) = (unrecorded, tenant, &mut target.details) {
         details.insert("unrecorded".to_owned(), unrecorded.into());
     }
     if let Err(error) = service.db.record_denied(ctx, tenant, action, target).await {

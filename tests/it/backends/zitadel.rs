@@ -70,11 +70,15 @@ async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
     assert_eq!(made["admins"][0]["human"]["email"]["email"], "o@acme.example");
     // Tokens come from an issuer that is registered as Zitadel's are.
     let issuer = tests::Issuer::start();
-    issuer.register(&app.operator).await;
+    let claim = "urn:zitadel:iam:user:resourceowner:id";
+    issuer.register_by(&app.operator, claim).await;
     let roles = "urn:zitadel:iam:org:project:roles";
     let comes = async |subject: &str, granted: Value| {
-        let mut claims = issuer.claims(subject, &id);
-        claims[roles] = granted;
+        let mut claims = issuer.claims(subject, "nobody");
+        claims[claim] = id.as_str().into();
+        if !granted.is_null() {
+            claims[roles] = granted;
+        }
         let body = json!({"subjectToken": issuer.sign(&claims)});
         let done = app.operator.post("/api/internal/sso/exchange", body).await.expect(200);
         done["user"]["role"].as_str().unwrap().to_owned()
@@ -83,6 +87,9 @@ async fn roles_that_a_project_grants_to_the_org_count_and_no_others() {
     assert_eq!(comes("ann", json!({"admin": {"another": "other.example"}})).await, "viewer");
     assert_eq!(comes("bob", json!({"operator": {id.as_str(): "acme.example"}})).await, "viewer");
     assert_eq!(comes("cat", Value::Null).await, "viewer");
+    // Zitadel leaves the claim out where no role is left.
+    assert_eq!(comes("dan", json!({"contributor": {id.as_str(): "acme.example"}})).await, "contributor");
+    assert_eq!(comes("dan", Value::Null).await, "viewer");
     issuer.stop().await;
     app.stop().await;
     zitadel.stop().await;

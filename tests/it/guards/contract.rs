@@ -21,8 +21,8 @@ fn the_openapi_document_is_the_committed_one() {
 
 /// What can happen to something, as tables: the same that the code asks.
 fn lifecycles() -> String {
-    let mut page = "# Lifecycles\n\nWhat can happen to something in which state, and where it stands then. An empty cell: it is refused, and nothing changes. \
-                    The code asks these tables; this page is printed from them.\n".to_owned();
+    let mut page = "# Lifecycles\n\nWhat can happen to something in which state, and where it stands then. An empty cell: it doesn't happen, and nothing changes. \
+                    This page is printed from the tables that the code asks before it changes a state.\n".to_owned();
     for table in entity::lifecycle::all() {
         let (name, states) = (table.name, table.states);
         page += &format!("\n## {}{}\n\n", name[..1].to_uppercase(), &name[1..]);

@@ -15,8 +15,15 @@ const READ_BY_TENANTS: [(&str, &str); 5] = [
     ("seaql_migrations", "a process looks whether the schema is the one that it knows"),
 ];
 /// Statements over tables of the platform that run in a tenant's transaction, as the platform. The list may only become shorter.
-const STATEMENTS: [&str; 6] =
-    ["FORGET_INSTANCE", "FORGET_ISSUER", "GIVE_PLACE", "LEAVE_DEPLOYMENT", "REGISTER_ISSUER", "TAKE_PLACE"];
+const STATEMENTS: [&str; 7] = [
+    "CLOSE_INSTANCE",
+    "FORGET_INSTANCE",
+    "FORGET_ISSUER",
+    "GIVE_PLACE",
+    "LEAVE_DEPLOYMENT",
+    "REGISTER_ISSUER",
+    "TAKE_PLACE",
+];
 
 async fn texts(connection: &mut PgConnection, sql: &'static str) -> Vec<Vec<String>> {
     let rows = connection.fetch_all(sql).await.expect(sql);

@@ -399,8 +399,8 @@ async fn of_an_organization_without_a_connection_the_page_says_so() {
     let app = TestApp::start().await;
     app.tenant("acme").await;
     let page = Browser::default().open(format!("{}/login?tenant=acme", app.operator.base)).await;
-    let page = page.refused("connection.incomplete");
-    let said = ["There is no connection that is ready to be used.", "has no active connection"];
+    let page = page.refused("sso.no_way_in");
+    let said = ["no way to sign in yet", "Nobody has connected an identity provider"];
     assert!(said.iter().all(|text| page.text.contains(text)), "{}", page.text);
     app.stop().await;
 }

@@ -251,7 +251,7 @@ impl Keys {
             Err(problem) => {
                 // Who waits for the end of this state isn't kept waiting any longer.
                 self.rows.forget(id).await;
-                return Err(theirs(problem.into()));
+                return Err(Denied { credential: Some(id), ..theirs(problem.into()) });
             }
         };
         let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;

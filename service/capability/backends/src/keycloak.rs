@@ -162,10 +162,10 @@ impl Keycloak<'_> {
         for mend in self.mends_of_realm(admin, wanted, &found).await? {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
+        let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
         if let Some(person) = owner::of(wanted) {
             owner::greet(admin, &path, &person).await?;
         }
-        let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
         Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, ResolveBy::Issuer)) })
     }
 

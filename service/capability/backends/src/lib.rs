@@ -69,6 +69,13 @@ pub struct Issuer {
     pub claim: String,
 }
 
+impl Issuer {
+    /// The issuer, where it is one tenant's own.
+    pub fn own(&self) -> Option<String> {
+        (self.resolve_by == ResolveBy::Issuer).then(|| self.issuer.clone())
+    }
+}
+
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
@@ -182,7 +189,8 @@ async fn discover(outside: &Outside, base: &str) -> Result<String, Failure> {
 /// [`DbError`](platform::DbError).
 pub async fn zitadel_issuers(service: &Service) -> Result<Vec<String>, platform::DbError> {
     let find = async |view: &platform::PlatformView| {
-        let select = view.platform::<issuer::Entity>().filter(issuer::Column::TenantClaim.eq(zitadel::CLAIM));
+        let select =
+            view.platform::<issuer::Entity>().filter(issuer::Column::TenantClaim.eq(issuer::ZITADEL_ORG));
         view.all(select).await
     };
     Ok(service.db.read_platform(find).await?.into_iter().map(|row| row.issuer).collect())

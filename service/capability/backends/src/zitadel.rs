@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entity::sso::issuer::ZITADEL_ORG;
 use entity::sso::states::ResolveBy;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -17,8 +18,6 @@ const ORGANIZATIONS: &str = "zitadel.org.v2.OrganizationService";
 const USERS: &str = "zitadel.user.v2.UserService";
 /// The metadata key that says whose an org is.
 const OWNER: &str = "tenantry_tenant";
-/// The claim that names a person's org.
-pub(crate) const CLAIM: &str = "urn:zitadel:iam:user:resourceowner:id";
 /// Characters of an org's name.
 const NAME_MAX: usize = 200;
 /// Users read at once.
@@ -217,7 +216,7 @@ impl IdentityBackend for Zitadel<'_> {
                 issuer,
                 audience: self.settings.audience.clone(),
                 resolve_by: ResolveBy::Claim,
-                claim: CLAIM.to_owned(),
+                claim: ZITADEL_ORG.to_owned(),
             };
             Ok(Made { external_id: wanted.external_id.clone(), issuer: Some(issuer) })
         }

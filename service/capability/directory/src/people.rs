@@ -129,8 +129,8 @@ pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, Denied> {
     let loaded = load::load(tx, &comer).await?;
     let decision = decide(&loaded.facts);
     let organization = organization_of(&loaded.facts, &decision);
-    let tenant = Some(tx.tenant());
-    let denied = |problem| Denied { tenant, organization, problem };
+    let tenant = tx.tenant();
+    let denied = |problem| Denied::from(problem).at(tenant, organization);
     match decision {
         Decision::Refused(reason) => Err(denied(problem(reason, &loaded.facts))),
         Decision::MustProve(proof) => {

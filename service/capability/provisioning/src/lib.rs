@@ -31,10 +31,7 @@ pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
 
 /// The handlers of this capability's jobs.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    vec![
-        engine::handler(service),
-        grow::handler(service),
-        retire::handler(service),
-        converge::handler(service),
-    ]
+    let mut all = vec![engine::handler(service), grow::handler(service), converge::handler(service)];
+    all.extend(retire::handlers(service));
+    all
 }

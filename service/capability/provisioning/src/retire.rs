@@ -1,17 +1,19 @@
-//! The instance that a tenant had to itself goes once the tenant has moved.
+//! What a tenant had to itself goes once the tenant has moved: its instance, its realm or org.
 
 use std::time::Duration;
 
 use entity::tenancy::instance;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
-use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::{Problem, Service};
 
+use crate::converge::wanted;
 use crate::model::Stop;
-use crate::{deployments, engine, grow};
+use crate::steps::Realm;
+use crate::{deployments, engine, grow, ops, steps};
 
 /// Removes a deployment, and the instance that it became.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,17 +36,81 @@ impl Job for Retire {
     }
 }
 
+/// Removes a realm or an org, and the issuer that only it had.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RetireRealm {
+    pub(crate) tenant: Uuid,
+    pub(crate) realm: Realm,
+}
+
+impl Job for RetireRealm {
+    const KIND: &'static str = "identity.retire";
+    const CLASS: Class = Class::Provisioning;
+    const ATTEMPTS_MAX: u32 = 2_000;
+
+    fn lane(&self) -> Option<String> {
+        Some(engine::lane(self.tenant))
+    }
+}
+
 /// Runs them.
-pub(crate) fn handler(service: &Service) -> Handler {
-    let service = service.clone();
+pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
+    let (instances, realms) = (service.clone(), service.clone());
     let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
-    Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: Retire, _| {
-        let service = service.clone();
-        async move { retire(&service, &job).await }
-    })
+    let backoff = || Backoff { base, max: Duration::from_secs(300) };
+    [
+        Handler::new(backoff(), move |job: Retire, _| {
+            let service = instances.clone();
+            async move { retire(&service, &job).await }
+        }),
+        Handler::new(backoff(), move |job: RetireRealm, _| {
+            let service = realms.clone();
+            async move { retire_realm(&service, &job).await }
+        }),
+    ]
+}
+
+async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobError> {
+    let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await.map_err(later)?;
+    let there = Realm::of(&tenant);
+    let is_back = (there.backend, there.kind, &there.external_id)
+        == (job.realm.backend, job.realm.kind, &job.realm.external_id);
+    if is_back {
+        return Ok(());
+    }
+    // Where a run is under way, it may be one that goes back there.
+    let (run, _) = service.db.read(job.tenant, async |view| ops::latest(view).await).await.map_err(later)?;
+    if run.finished_at.is_none() {
+        return Err(JobError::Retry { reason: "a run is under way".to_owned(), after: None });
+    }
+    let backend = backends::backend(service, job.realm.backend).map_err(later)?;
+    let wanted = wanted(&job.realm.with(tenant));
+    backend
+        .remove(&service.outside(), &wanted)
+        .await
+        .map_err(|failure| JobError::Retry { reason: failure.reason, after: failure.after })?;
+    let forget = async |tx: &mut Tx| {
+        tx.record("tenant.identity_remove", Target::new("tenant", job.tenant));
+        match &job.realm.issuer {
+            Some(issuer) => steps::forget_issuer(tx, issuer).await,
+            None => Ok(()),
+        }
+    };
+    service.db.write(&Ctx::system("retire"), job.tenant, forget).await.map_err(grow::retry)
+}
+
+fn later(problem: Problem) -> JobError {
+    JobError::Retry { reason: problem.detail, after: None }
 }
 
 async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {
+    let somebody = async |view: &PlatformView| {
+        let there = view.platform::<instance::Entity>().filter(instance::Column::Id.eq(job.deployment));
+        Ok::<_, DbError>(view.one(there).await?.is_some_and(|row| row.tenant_count > 0))
+    };
+    if service.db.read_platform(somebody).await? {
+        return Err(JobError::Fail("a tenant is on it".to_owned()));
+    }
     if let Some(row) = deployments::of_id(service, job.deployment).await? {
         match deployments::remove(service, &service.outside(), row).await {
             Ok(()) => {}

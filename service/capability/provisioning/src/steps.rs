@@ -4,6 +4,7 @@
 mod identity;
 mod instance;
 mod moving;
+mod realm;
 mod unmake;
 
 use std::time::Duration;
@@ -20,7 +21,9 @@ use web::{Problem, Service};
 
 use crate::model::{Kind, Stop};
 
+pub(crate) use identity::forget as forget_issuer;
 pub(crate) use instance::PLACED;
+pub(crate) use realm::{FROM, Realm, TO};
 
 /// What a step works on.
 pub(crate) struct Step<'a> {
@@ -69,6 +72,7 @@ impl Step<'_> {
             (Kind::Deprovision, "identity") => self.remove_identity(tenant).await,
             (Kind::Deprovision, "finish") => self.require_absent(tenant).await,
             (Kind::Move, "reserve") => self.find_target(tenant).await,
+            (Kind::Move, "identity") => self.ensure_realm(tenant).await,
             (Kind::Move, "drain") => self.drain().await,
             (Kind::Move, "copy") => self.copy(tenant, "copy").await,
             (Kind::Move, "verify") => self.verify(tenant).await,
@@ -82,6 +86,7 @@ impl Step<'_> {
             (Kind::Provision, "identity") => self.remove_identity(tenant).await,
             (Kind::Provision, "instance") => self.remove_instance(tenant).await,
             (Kind::Move, "reserve") => self.remove_target(tenant).await,
+            (Kind::Move, "identity") => self.remove_realm(tenant).await,
             (Kind::Move, "copy") => self.copy(tenant, "discard").await,
             _ => Ok(Learnt::default()),
         }

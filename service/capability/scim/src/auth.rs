@@ -106,7 +106,7 @@ impl Tokens {
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.
             self.rows.forget(id).await;
-            return Err(theirs(problem.into()));
+            return Err(Denied { credential: Some(id), ..theirs(problem.into()) });
         }
         Ok(Principal {
             kind: CredentialKind::ScimToken,

@@ -227,6 +227,9 @@ pub(super) fn check(config: &Config) -> Result<(), (&'static str, String)> {
     };
     if !config.instances.driver.is_empty() {
         one_of("instances.driver", &config.instances.driver, &["pool", "azure"])?;
+        if config.instances.driver == "azure" && config.azure.subscription_id.is_empty() {
+            return Err(("instances.driver", "azure needs azure.subscription_id".to_owned()));
+        }
     }
     if !(1..=100_000).contains(&config.instances.capacity) {
         return Err(("instances.capacity", "must be from 1 to 100,000".to_owned()));

@@ -55,8 +55,9 @@ pub(super) async fn authenticate(
     let principal = authenticator.authenticate(&keeper.service, bearer).await?;
     let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
     if !principal.may_come_from(address) {
-        let (tenant, organization) = (principal.tenant, principal.organization);
-        return Err(Denied { tenant, organization, problem: Problem::new(Code::AuthInvalid) });
+        let (tenant, organization, credential) =
+            (principal.tenant, principal.organization, Some(principal.id));
+        return Err(Denied { tenant, organization, credential, problem: Problem::new(Code::AuthInvalid) });
     }
     Ok(Some((principal, Credential::new(authenticator, bearer))))
 }

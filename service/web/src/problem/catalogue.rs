@@ -102,6 +102,7 @@ codes! {
     OrganizationOther = "sso.organization_other" 403 "The person belongs to another organization of the tenant.";
     SsoEnforced = "sso.enforced" 403 "The organization's people sign in by its own identity provider only.";
     SsoDomainRefused = "sso.domain_refused" 403 "The organization's policy doesn't admit addresses of this domain.";
+    SsoNoWayIn = "sso.no_way_in" 409 "The organization has no way to sign in yet.";
     SsoNotProvisioned = "sso.not_provisioned" 403 "The organization's policy doesn't make accounts at sign-in, and there is none for this person.";
     SsoRefused = "sso.refused" 403 "What the identity provider answered is not accepted.";
     SsoStateUnknown = "sso.state_unknown" 400 "This sign-in was not begun here, was finished before, or took too long.";

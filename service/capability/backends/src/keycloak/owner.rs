@@ -14,6 +14,9 @@ const ADMIN: &str = "admin";
 /// What they do at their first sign-in: there is no password yet.
 const ACTIONS: [&str; 1] = ["UPDATE_PASSWORD"];
 
+/// So long an account that we made counts as just made: attempts to make a tenant follow each other within it.
+const FRESH_MILLISECONDS: i64 = 3_600_000;
+
 /// Who is made.
 pub(super) struct Owner<'a> {
     email: &'a str,
@@ -40,8 +43,7 @@ pub(super) fn add_to(realm: &mut Value, owner: &Owner<'_>) {
 /// whoever runs Keycloak, has to do.
 pub(super) async fn greet(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<(), Failure> {
     let Some(found) = find(admin, realm, owner).await? else { return Ok(()) };
-    let waits = found.get("requiredActions").is_some_and(|actions| *actions == json!(ACTIONS));
-    if waits {
+    if waits(&found) {
         let path = format!("{realm}/users/{}/execute-actions-email", encoded(&id_of(&found)?));
         let _ = admin.send(Method::PUT, &path, Some(&json!(ACTIONS))).await;
     }
@@ -49,29 +51,36 @@ pub(super) async fn greet(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> 
 }
 
 /// In the realm that tenants share, as a member of the tenant's organization. Roles of that realm would be roles in every tenant: what they
-/// are here the invitation says.
+/// are here the invitation says. Whoever else has the address there, unproven, or the user name, isn't made a member: the invitation is there.
 pub(super) async fn in_organization(
     admin: &Admin<'_>,
     realm: &str,
     organization: &str,
     owner: &Owner<'_>,
 ) -> Result<(), Failure> {
-    let id = somebody(admin, realm, owner).await?;
+    if find(admin, realm, owner).await?.is_none() {
+        admin.create(&format!("{realm}/users"), &Value::Object(representation(owner))).await?;
+    }
+    let Some(found) = find(admin, realm, owner).await? else { return Ok(()) };
+    if !is_theirs(&found, admin.outside.now().timestamp_millis()) {
+        return Ok(());
+    }
     let members = format!("{realm}/organizations/{}/members", encoded(organization));
     // The body is the id alone, as JSON. 409: a member already.
-    admin.send(Method::POST, &members, Some(&Value::String(id))).await.map(drop)
+    admin.send(Method::POST, &members, Some(&Value::String(id_of(&found)?))).await?;
+    greet(admin, realm, owner).await
 }
 
-/// The user of this address, who is made if there is none.
-async fn somebody(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<String, Failure> {
-    if let Some(found) = find(admin, realm, owner).await? {
-        return id_of(&found);
-    }
-    admin.create(&format!("{realm}/users"), &Value::Object(representation(owner))).await?;
-    let found = find(admin, realm, owner).await?;
-    let found = found.ok_or_else(|| Failure::permanent("the owner's user name is somebody else's there"))?;
-    greet(admin, realm, owner).await?;
-    id_of(&found)
+/// Whether a user of the owner's address is the owner: the address is proven, or the account was made a moment ago and nobody has used it.
+fn is_theirs(found: &Value, now: i64) -> bool {
+    let proven = found.get("emailVerified").and_then(Value::as_bool) == Some(true);
+    let made = found.get("createdTimestamp").and_then(Value::as_i64);
+    let fresh = made.is_some_and(|made| now - made < FRESH_MILLISECONDS);
+    proven || fresh && waits(found)
+}
+
+fn waits(found: &Value) -> bool {
+    found.get("requiredActions").is_some_and(|actions| *actions == json!(ACTIONS))
 }
 
 fn representation(owner: &Owner<'_>) -> Map<String, Value> {
@@ -94,4 +103,26 @@ fn representation(owner: &Owner<'_>) -> Map<String, Value> {
 async fn find(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<Option<Value>, Failure> {
     let found = admin.list(&format!("{realm}/users?email={}&exact=true&max=1", encoded(owner.email))).await?;
     Ok(found.into_iter().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_elses_account_with_the_address_is_not_the_owners() {
+        let (now, hour) = (10 * FRESH_MILLISECONDS, FRESH_MILLISECONDS);
+        for (user, theirs) in [
+            (json!({"emailVerified": true, "createdTimestamp": 0, "requiredActions": []}), true),
+            (json!({"emailVerified": false, "createdTimestamp": now - 1, "requiredActions": ACTIONS}), true),
+            (
+                json!({"emailVerified": false, "createdTimestamp": now - hour, "requiredActions": ACTIONS}),
+                false,
+            ),
+            (json!({"emailVerified": false, "createdTimestamp": now - 1, "requiredActions": []}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_theirs(&user, now), theirs, "{user}");
+        }
+    }
 }

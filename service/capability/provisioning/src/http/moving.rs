@@ -1,18 +1,20 @@
 //! A tenant is moved: to an instance that is named, or to another SKU, region or driver.
 
-use entity::tenancy::instance;
 use entity::tenancy::states::{Driver, InstanceStatus, Isolation, Mode};
-use platform::{Target, Work};
+use entity::tenancy::{instance, tenant};
+use platform::{Target, Tx, Work};
 use serde::Deserialize;
 use serde_json::json;
-use tenancy::{Place, Tenant, TenantEvent, mode_of};
+use tenancy::{Place, Tenant, mode_of};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Accepted, Body, Code, FieldErrors, Input, Problem, Service, TenantCaller};
 
+use super::new_tenant::IdentityInput;
 use super::{accepted, new_tenant};
 use crate::model::Kind;
 use crate::ops;
+use crate::steps::{FROM, Realm, TO};
 
 /// Where a tenant goes: an instance, or what is to change of where it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,6 +29,8 @@ pub(crate) struct MoveInput {
     /// `pool`, or `azure` where it is configured.
     #[schema(value_type = Option<String>)]
     driver: Option<Driver>,
+    /// Another realm or org. Its people come in from there as from a new issuer.
+    identity: Option<IdentityInput>,
 }
 
 impl Input for MoveInput {
@@ -34,8 +38,12 @@ impl Input for MoveInput {
         let says = self.instance_id.is_some()
             || self.isolation.is_some()
             || self.region.is_some()
-            || self.driver.is_some();
-        errors.require(says, "", "must name an instanceId, an isolation, a region or a driver");
+            || self.driver.is_some()
+            || self.identity.is_some();
+        errors.require(says, "", "must name an instanceId, an isolation, a region, a driver or an identity");
+        if let Some(identity) = &self.identity {
+            identity.check(errors);
+        }
         if let Some(region) = &self.region {
             errors.text("/region", region, 100);
         }
@@ -44,41 +52,92 @@ impl Input for MoveInput {
 
 pub(super) async fn move_tenant(
     caller: TenantCaller,
-    Body(input): Body<MoveInput>,
+    Body(mut input): Body<MoveInput>,
 ) -> Result<Accepted<Tenant>, Problem> {
-    if input.instance_id.is_none() {
-        let now = caller.read(async |view| tenancy::get(view).await).await?;
+    let now = caller.read(async |view| tenancy::get(view).await).await?;
+    let realms = match input.identity.take() {
+        Some(identity) => Some(realms(&caller.service, identity, &now)?),
+        None => None,
+    };
+    if input.names_a_change() {
         check_place(&caller.service, &input.changed(&Place::of(&now))).await?;
     }
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
-            let from = Place::of(&tenant);
-            let to = match input.instance_id {
-                Some(id) => {
-                    let found = tenancy::instance(tx, id).await.map_err(|problem| match problem.code {
-                        Code::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
-                        _ => problem,
-                    })?;
-                    input.named(&from, &found)?
-                }
-                None => input.changed(&from),
-            };
-            if from.instance.is_some() && (from == to || to.instance.is_none() && is_there(&from, &to)) {
-                return Err(refused("The tenant is there."));
+            let mut ends = serde_json::Map::new();
+            if let Some((from, to)) = places(tx, &caller.service, &input, &tenant).await? {
+                ends.extend([("from".to_owned(), json!(from)), ("to".to_owned(), json!(to))]);
             }
-            let ends = json!({"from": from, "to": to});
+            if let Some((from, to)) = &realms {
+                if *from != Realm::of(&tenant) {
+                    return Err(Problem::new(Code::Conflict));
+                }
+                ends.extend([(FROM.to_owned(), json!(from)), (TO.to_owned(), json!(to))]);
+            }
+            let ends = serde_json::Value::Object(ends);
             ops::begin(tx, Kind::Move, ends.clone()).await?;
             tx.record("tenant.move_begin", Target::new("tenant", tenant.id).with(ends));
-            tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
             Ok::<_, Problem>(tenant)
         })
         .await?;
     Ok(accepted(row))
 }
 
+/// From which realm to which.
+fn realms(
+    service: &Service,
+    identity: IdentityInput,
+    now: &tenant::Model,
+) -> Result<(Realm, Realm), Problem> {
+    let from = Realm::of(now);
+    let to = identity.realm(service, Some(&from), (now.id, &now.slug))?;
+    let same_id = to.external_id.is_none() || to.external_id == from.external_id;
+    if (to.backend, to.kind) == (from.backend, from.kind) && same_id {
+        return Err(refused("The tenant is in this realm or org."));
+    }
+    Ok((from, to))
+}
+
+/// From which place to which, if the move names another.
+async fn places(
+    tx: &Tx,
+    service: &Service,
+    input: &MoveInput,
+    tenant: &tenant::Model,
+) -> Result<Option<(Place, Place)>, Problem> {
+    let from = Place::of(tenant);
+    let to = match input.instance_id {
+        Some(id) => {
+            let found = tenancy::instance(tx, id).await.map_err(|problem| match problem.code {
+                Code::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
+                _ => problem,
+            })?;
+            input.named(&from, &found)?
+        }
+        None if input.names_a_change() => input.changed(&from),
+        None => return Ok(None),
+    };
+    if from.instance.is_some() && to.instance.is_none() && is_there(&from, &to) {
+        return Err(refused("The tenant is there."));
+    }
+    let is_set = !service.config.instances.driver.is_empty();
+    if to.instance.is_none() && to.driver == Driver::Pool && !is_set && !tenancy::has_pool(tx).await? {
+        return Err(refused("No instances are registered, and no driver is set: tenants aren't placed."));
+    }
+    Ok(Some((from, to)))
+}
+
 fn refused(why: &str) -> Problem {
     Problem::detailed(Code::MoveRefused, why)
+}
+
+/// At Azure an instance of one's own is a SKU of its own.
+fn at_azure(driver: Driver, mode: Mode, isolation: Isolation) -> Isolation {
+    match (driver, mode, isolation) {
+        (Driver::Azure, Mode::Dedicated, Isolation::Shared) => Isolation::Private,
+        (_, _, isolation) => isolation,
+    }
 }
 
 /// Whether nothing would change of where a tenant is.
@@ -98,15 +157,26 @@ async fn check_place(service: &Service, place: &Place) -> Result<(), Problem> {
 }
 
 impl MoveInput {
+    /// Whether it says what is to change of where a tenant is, and no instance.
+    fn names_a_change(&self) -> bool {
+        let says = self.isolation.is_some() || self.region.is_some() || self.driver.is_some();
+        self.instance_id.is_none() && says
+    }
+
+    /// The least that the tenant has a right to: what is named, else what it has and what it was sold, whichever is more.
+    fn least(&self, from: &Place) -> Mode {
+        match self.isolation {
+            Some(isolation) => mode_of(isolation),
+            None if from.mode == Mode::Dedicated => Mode::Dedicated,
+            None => mode_of(from.isolation),
+        }
+    }
+
     /// Where the tenant is, with what was named.
     fn changed(&self, from: &Place) -> Place {
         let driver = self.driver.unwrap_or(from.driver);
-        let isolation = self.isolation.unwrap_or(from.isolation);
-        // Who shares in the pool may be alone there; they stay so unless somebody speaks of it.
-        let mode = match (driver, self.isolation) {
-            (Driver::Pool, None) => from.mode,
-            _ => mode_of(isolation),
-        };
+        let mode = self.least(from);
+        let isolation = at_azure(driver, mode, self.isolation.unwrap_or(from.isolation));
         let region = self.region.clone().or_else(|| from.region.clone());
         Place { driver, mode, isolation, region, instance: None }
     }
@@ -127,27 +197,23 @@ impl MoveInput {
         {
             return Err(Problem::invalid("/region", format!("the instance is in {region}")));
         }
-        let isolation = self.isolation.unwrap_or(from.isolation);
-        let isolation = match (to.mode, isolation, self.isolation) {
-            (Mode::Shared, Isolation::Namespace | Isolation::Private, None) => {
-                let why = format!(
-                    "The instance is shared, and the tenant's isolation is {isolation}: a lower one must be named."
-                );
-                return Err(refused(&why));
-            }
-            (Mode::Shared, Isolation::Namespace | Isolation::Private, Some(_)) => {
-                return Err(Problem::invalid("/isolation", "must be shared: the instance is"));
-            }
-            // Alone, as it was in the pool before, or is to be; at Azure that is a SKU of its own.
-            (Mode::Dedicated, Isolation::Shared, None) if to.driver == Driver::Azure => Isolation::Private,
-            (Mode::Dedicated, Isolation::Shared, Some(_)) if to.driver == Driver::Azure => {
-                return Err(Problem::invalid(
-                    "/isolation",
-                    "must be namespace or private: the instance is dedicated",
+        if (to.driver, to.mode) == (Driver::Azure, Mode::Dedicated) {
+            return Err(refused(
+                "Azure made the instance for one tenant: name an isolation, and one is made for this tenant.",
+            ));
+        }
+        match (to.mode, self.least(from), self.isolation) {
+            (Mode::Shared, Mode::Dedicated, None) => {
+                return Err(refused(
+                    "The instance is shared, and the tenant has one to itself: a lower isolation must be named.",
                 ));
             }
-            (_, isolation, _) => isolation,
-        };
+            (Mode::Shared, Mode::Dedicated, Some(_)) => {
+                return Err(Problem::invalid("/isolation", "must be shared: the instance is"));
+            }
+            _ => {}
+        }
+        let isolation = self.isolation.unwrap_or(from.isolation);
         let region = to.region.clone().or_else(|| self.region.clone()).or_else(|| from.region.clone());
         Ok(Place { driver: to.driver, mode: to.mode, isolation, region, instance: Some(to.id) })
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Code, FieldErrors, Input, Problem, Service};
 
-use crate::steps::PLACED;
+use crate::steps::{PLACED, Realm};
 
 /// Slugs that would be mistaken for something else.
 const RESERVED: [&str; 9] =
@@ -73,29 +73,65 @@ pub(crate) struct OwnerInput {
     name: Option<String>,
 }
 
+fn one_of(errors: &mut FieldErrors, pointer: &str, value: Option<&String>, known: &[&str]) {
+    let fits = value.is_none_or(|value| known.contains(&value.as_str()));
+    errors.require(fits, pointer, &format!("must be one of {}", known.join(", ")));
+}
+
+impl IdentityInput {
+    pub(super) fn check(&self, errors: &mut FieldErrors) {
+        one_of(errors, "/identity/backend", self.backend.as_ref(), IdentityBackend::TEXTS);
+        one_of(errors, "/identity/kind", self.kind.as_ref(), IdentityKind::TEXTS);
+        if let Some(id) = &self.external_id {
+            errors.text("/identity/externalId", id, 255);
+        }
+        if let Some(alias) = &self.idp_alias {
+            errors.text("/identity/idpAlias", alias, 255);
+        }
+    }
+
+    /// The realm or org that is meant: what isn't said is as it is now, or as is usual.
+    ///
+    /// # Errors
+    /// `tenant.backend_unavailable`, `validation.failed`.
+    pub(super) fn realm(
+        self,
+        service: &Service,
+        now: Option<&Realm>,
+        (tenant, slug): (Uuid, &str),
+    ) -> Result<Realm, Problem> {
+        let backend = read("/identity/backend", self.backend, IdentityBackend::parse)?;
+        let backend = backend.or(now.map(|now| now.backend)).unwrap_or(IdentityBackend::Builtin);
+        let stays = now.filter(|now| now.backend == backend);
+        let kind = read("/identity/kind", self.kind, IdentityKind::parse)?;
+        let kind = kind.or(stays.map(|now| now.kind)).unwrap_or_else(|| default_kind(backend));
+        backends::check(service, backend, kind)?;
+        // By the id that it has it is known, as long as the id is of the same kind; ours mean nothing but that.
+        let known = stays.filter(|now| backend == IdentityBackend::Builtin || now.kind == kind);
+        let known = known.and_then(|now| now.external_id.clone());
+        let chosen = || backends::chosen_id(backend, kind, tenant, slug);
+        Ok(Realm {
+            backend,
+            kind,
+            external_id: self.external_id.or(known).or_else(chosen),
+            idp_alias: self.idp_alias.or(now.and_then(|now| now.idp_alias.clone())),
+            issuer: None,
+        })
+    }
+}
+
 impl Input for NewTenant {
     fn check(&self, errors: &mut FieldErrors) {
         let fits = web::is_slug(&self.slug) && Uuid::try_parse(&self.slug).is_err();
         errors.require(fits, "/slug", "must be a DNS label and not a UUID");
         errors.require(!RESERVED.contains(&self.slug.as_str()), "/slug", "is reserved");
         errors.text("/name", &self.name, 200);
-        let one_of = |errors: &mut FieldErrors, pointer: &str, value: Option<&String>, known: &[&str]| {
-            let fits = value.is_none_or(|value| known.contains(&value.as_str()));
-            errors.require(fits, pointer, &format!("must be one of {}", known.join(", ")));
-        };
         one_of(errors, "/isolation", self.isolation.as_ref(), Isolation::TEXTS);
         if let Some(region) = &self.region {
             errors.text("/region", region, 100);
         }
         if let Some(identity) = &self.identity {
-            one_of(errors, "/identity/backend", identity.backend.as_ref(), IdentityBackend::TEXTS);
-            one_of(errors, "/identity/kind", identity.kind.as_ref(), IdentityKind::TEXTS);
-            if let Some(id) = &identity.external_id {
-                errors.text("/identity/externalId", id, 255);
-            }
-            if let Some(alias) = &identity.idp_alias {
-                errors.text("/identity/idpAlias", alias, 255);
-            }
+            identity.check(errors);
         }
         if let Some(instance) = &self.instance {
             one_of(errors, "/instance/driver", instance.driver.as_ref(), Driver::TEXTS);
@@ -128,13 +164,10 @@ impl NewTenant {
     pub async fn into_row(self, service: &Service) -> Result<(tenant::Model, Value), Problem> {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
-        let placed = self.instance.is_some();
+        let asks = |instance: &InstanceInput| instance.driver.is_some() || instance.mode.is_some();
+        let placed = self.instance.as_ref().is_some_and(asks);
         let instance = self.instance.unwrap_or_default();
-        let backend = read("/identity/backend", identity.backend, IdentityBackend::parse)?;
-        let backend = backend.unwrap_or(IdentityBackend::Builtin);
-        let kind = read("/identity/kind", identity.kind, IdentityKind::parse)?;
-        let kind = kind.unwrap_or_else(|| default_kind(backend));
-        backends::check(service, backend, kind)?;
+        let realm = identity.realm(service, None, (id, &self.slug))?;
         let usual = Driver::parse(&service.config.instances.driver).unwrap_or(Driver::Pool);
         let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(usual);
         let isolation = read("/isolation", self.isolation, Isolation::parse)?.unwrap_or(Isolation::Shared);
@@ -145,8 +178,6 @@ impl NewTenant {
         if let Some(region) = &self.region {
             check_region(service, driver, region).await?;
         }
-        let chosen = || backends::chosen_id(backend, kind, id, &self.slug);
-        let external_id = identity.external_id.or_else(chosen);
         let (owner_email, owner_name) =
             self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
         let now: Timestamp = service.db.clock().now();
@@ -158,9 +189,9 @@ impl NewTenant {
             isolation,
             region: self.region,
             status: Status::Provisioning,
-            identity_backend: backend,
-            identity_kind: kind,
-            identity_external_id: external_id,
+            identity_backend: realm.backend,
+            identity_kind: realm.kind,
+            identity_external_id: realm.external_id,
             instance_driver: driver,
             instance_mode: mode,
             instance_id: None,
@@ -173,7 +204,7 @@ impl NewTenant {
             deleted_at: None,
             rehearses: None,
             identity_issuer: None,
-            identity_idp_alias: identity.idp_alias,
+            identity_idp_alias: realm.idp_alias,
             recycle_until: None,
             suspended_by: None,
             billing_state: BillingState::Full,

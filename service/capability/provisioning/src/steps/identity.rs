@@ -1,6 +1,5 @@
 //! A tenant's realm or org: made, learnt, removed.
 
-use entity::sso::states::ResolveBy;
 use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, Work, ids};
 
@@ -30,9 +29,7 @@ impl Step<'_> {
         let mut row = tenancy::get(tx).await?;
         row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
         if let Some(issuer) = &made.issuer {
-            if issuer.resolve_by == ResolveBy::Issuer {
-                row.identity_issuer = Some(issuer.issuer.clone());
-            }
+            row.identity_issuer = issuer.own().or(row.identity_issuer);
             register(tx, issuer).await?;
         }
         tx.update(row.clone()).await?;
@@ -54,15 +51,21 @@ impl Step<'_> {
     pub(super) async fn forget_identity(&self, tx: &mut Tx) -> Result<(), Stop> {
         let mut row = tenancy::get(tx).await?;
         if let Some(issuer) = row.identity_issuer.take() {
-            tx.as_platform(FORGET_ISSUER, vec![issuer.into()]).await?;
+            forget(tx, &issuer).await?;
         }
         tx.record("tenant.identity_remove", Target::new("tenant", row.id));
         Ok(tx.update(row).await?)
     }
 }
 
+/// Forgets an issuer that only this tenant had.
+pub(crate) async fn forget(tx: &Tx, issuer: &str) -> Result<(), Stop> {
+    tx.as_platform(FORGET_ISSUER, vec![issuer.into()]).await?;
+    Ok(())
+}
+
 /// Registers an issuer, unless it is.
-async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
+pub(super) async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
     let values = vec![
         ids::new().into(),
         issuer.issuer.clone().into(),

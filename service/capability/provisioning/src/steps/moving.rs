@@ -4,13 +4,14 @@ use chrono::TimeDelta;
 use entity::provisioning::run;
 use entity::tenancy::tenant;
 use http::{Request, StatusCode};
-use platform::{Target, Tx, View, Work};
+use platform::{PlatformStatement, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tenancy::{Place, TenantEvent};
 use uuid::Uuid;
 
+use super::realm::{FROM, TO, keep};
 use super::{Learnt, Step};
 use crate::deployments::{self, Own};
 use crate::grow;
@@ -33,6 +34,9 @@ impl End {
     }
 }
 
+/// An instance that only the tenant had takes nobody any more.
+const CLOSE_INSTANCE: PlatformStatement =
+    PlatformStatement::new("UPDATE instance SET status = 'offline' WHERE id = $1");
 /// What the run keeps of having done, beside the ends.
 const RESERVED: &str = "reserved";
 const RELEASED: &str = "released";
@@ -41,6 +45,14 @@ impl Step<'_> {
     /// The run, if it is a move.
     pub(super) fn moves(&self) -> Option<Uuid> {
         (self.kind == Kind::Move).then_some(self.run.id)
+    }
+
+    /// From where to where, if the move is one between places.
+    fn places(&self, tenant: &tenant::Model) -> Result<Option<(Place, Place)>, Stop> {
+        if self.run.parameters.get(End::To.name()).is_none() {
+            return Ok(None);
+        }
+        Ok(Some((self.end(End::From, tenant)?, self.end(End::To, tenant)?)))
     }
 
     fn end(&self, end: End, tenant: &tenant::Model) -> Result<Place, Stop> {
@@ -53,25 +65,26 @@ impl Step<'_> {
         place.ok_or_else(|| Stop::Never { why: format!("the run doesn't say {} where", end.name()) })
     }
 
-    /// The instance to which the tenant moves, which the first step found.
-    fn target(&self, tenant: &tenant::Model) -> Result<Uuid, Stop> {
-        let found = self.end(End::To, tenant)?.instance;
-        found.ok_or_else(|| Stop::Never { why: "no place was taken".to_owned() })
+    /// Where the tenant moves, on the instance that the first step found.
+    fn target(&self, tenant: &tenant::Model) -> Result<Option<(Place, Uuid)>, Stop> {
+        let Some((_, to)) = self.places(tenant)? else { return Ok(None) };
+        match to.instance {
+            Some(id) => Ok(Some((to, id))),
+            None => Err(Stop::Never { why: "no place was taken".to_owned() }),
+        }
     }
 
     /// Finds where the tenant goes, unless an instance was named.
     pub(super) async fn find_target(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let to = self.end(End::To, tenant)?;
-        match to.instance {
-            Some(_) => Ok(Learnt::default()),
-            None => self.find_room(tenant, &to).await,
+        match self.places(tenant)? {
+            Some((_, to)) if to.instance.is_none() => self.find_room(tenant, &to).await,
+            _ => Ok(Learnt::default()),
         }
     }
 
     /// Takes back what was made for the tenant to move to.
     pub(super) async fn remove_target(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let place = self.end(End::To, tenant)?;
-        if place.is_own() {
+        if let Some((_, place)) = self.places(tenant)?.filter(|(_, place)| place.is_own()) {
             let own = Own { tenant: tenant.id, moves: self.moves(), place: &place };
             deployments::remove_own(self.service, &self.outside, &own).await?;
         }
@@ -81,7 +94,9 @@ impl Step<'_> {
     /// Modules were told by the event `tenant.moving`; they get some time to come to rest.
     pub(super) async fn drain(&self) -> Result<Learnt, Stop> {
         let period = TimeDelta::from_std(self.service.config.provisioning.drain_period).unwrap_or_default();
-        let left = self.run.created_at + period - self.outside.now();
+        // From when they were told: the step before told them.
+        let since = self.row.started_at.unwrap_or(self.outside.now());
+        let left = since + period - self.outside.now();
         match left.to_std() {
             Ok(left) if !left.is_zero() => {
                 Err(Stop::Wait { after: left, why: "modules to come to rest".to_owned() })
@@ -96,7 +111,9 @@ impl Step<'_> {
         if settings.copy_hook_url.is_empty() {
             return Ok(Learnt::default());
         }
-        let (from, to) = (self.end(End::From, tenant)?, self.end(End::To, tenant)?);
+        let here = Place::of(tenant);
+        let (from, to) = self.places(tenant)?.unwrap_or_else(|| (here.clone(), here));
+        let realms = [FROM, TO].map(|name| self.run.parameters.get(name).cloned().unwrap_or_default());
         let shown = async |view: &View, place: &Place| {
             let endpoint = match place.instance {
                 Some(id) => tenancy::instance(view, id).await.ok().and_then(|row| row.endpoint),
@@ -106,7 +123,12 @@ impl Step<'_> {
         };
         let both =
             async |view: &View| Ok::<_, web::Problem>((shown(view, &from).await, shown(view, &to).await));
-        let (from, to) = self.service.db.read(tenant.id, both).await?;
+        let (mut from, mut to) = self.service.db.read(tenant.id, both).await?;
+        for (end, realm) in [&mut from, &mut to].into_iter().zip(realms) {
+            if let Some(end) = end.as_object_mut().filter(|_| !realm.is_null()) {
+                end.insert("identity".to_owned(), realm);
+            }
+        }
         let body = json!({
             "action": action, "runId": self.run.id, "tenantId": tenant.id, "tenantSlug": tenant.slug,
             "from": from, "to": to,
@@ -140,7 +162,7 @@ impl Step<'_> {
 
     /// Asks the new instance whether it is well, before anybody is sent there.
     pub(super) async fn verify(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let to = self.target(tenant)?;
+        let Some((_, to)) = self.target(tenant)? else { return Ok(Learnt::default()) };
         let row = self.service.db.read(tenant.id, async |view| tenancy::instance(view, to).await).await?;
         if let Some(endpoint) = &row.endpoint {
             crate::health::ask(self.service, &self.outside, endpoint).await.map_err(|why| Stop::Again {
@@ -155,10 +177,18 @@ impl Step<'_> {
         let tenant = tenancy::get(tx).await?;
         match self.row.name.as_str() {
             "reserve" => self.reserve(tx, &tenant, learnt).await,
+            "identity" => {
+                self.note_realm(tx, learnt).await?;
+                tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
+                Ok(())
+            }
             "switch" => {
-                let to = self.target(&tenant)?;
-                let row = tenancy::settle(tx, self.end(End::To, &tenant)?).await?;
-                tx.record("tenant.switch", Target::new("instance", to));
+                self.switch_realm(tx, true).await?;
+                if let Some((place, to)) = self.target(&tenant)? {
+                    tenancy::settle(tx, place).await?;
+                    tx.record("tenant.switch", Target::new("instance", to));
+                }
+                let row = tenancy::get(tx).await?;
                 tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
                 flags::push_all(tx);
                 Ok(())
@@ -170,8 +200,8 @@ impl Step<'_> {
 
     /// Takes a place where the tenant goes, and says in the run where that is.
     async fn reserve(&self, tx: &mut Tx, tenant: &tenant::Model, learnt: &Learnt) -> Result<(), Stop> {
+        let Some((_, place)) = self.places(tenant)? else { return Ok(()) };
         let Some(mut run) = self.unless(tx, RESERVED, true).await? else { return Ok(()) };
-        let place = self.end(End::To, tenant)?;
         let named = place.instance.or(learnt.instance);
         let taken = match named {
             Some(id) => tenancy::take_place(tx, id).await?.then_some(id),
@@ -186,9 +216,7 @@ impl Step<'_> {
             (None, None) => return Err(self.no_room(&place)),
         };
         let place = Place { instance: Some(id), ..place };
-        if let Some(parameters) = run.parameters.as_object_mut() {
-            parameters.insert(End::To.name().to_owned(), json!(place));
-        }
+        keep(&mut run, End::To.name(), &place);
         tx.update(run).await?;
         tx.record("tenant.reserve_place", Target::new("instance", id));
         Ok(grow::ahead(tx, self.service, id).await?)
@@ -199,10 +227,13 @@ impl Step<'_> {
     async fn leave(&self, tx: &mut Tx, tenant: &tenant::Model) -> Result<(), Stop> {
         let Some(run) = self.unless(tx, RELEASED, true).await? else { return Ok(()) };
         tx.update(run).await?;
-        let from = self.end(End::From, tenant)?;
+        self.leave_realm(tx);
+        let Some((from, _)) = self.places(tenant)? else { return Ok(()) };
         let Some(id) = from.instance else { return Ok(()) };
         tenancy::give_place(tx, id).await?;
         if from.is_own() {
+            // Nobody else is placed there while it goes.
+            tx.as_platform(CLOSE_INSTANCE, vec![id.into()]).await?;
             tx.enqueue(&Retire { tenant: tenant.id, deployment: id });
         } else {
             tx.emit(&tenancy::InstanceAvailable { instance_id: id });
@@ -214,17 +245,23 @@ impl Step<'_> {
         let tenant = tenancy::get(tx).await?;
         match self.row.name.as_str() {
             "reserve" => {
-                if let Some(run) = self.unless(tx, RESERVED, false).await? {
+                if let Some((_, to)) = self.places(&tenant)?
+                    && let Some(run) = self.unless(tx, RESERVED, false).await?
+                    && let Some(id) = to.instance
+                {
                     tx.update(run).await?;
-                    tenancy::give_place(tx, self.target(&tenant)?).await?;
+                    tenancy::give_place(tx, id).await?;
                 }
                 let own = format!("{}:{}", azure::tenant_purpose(tenant.id), self.run.id);
                 self.forget_own(tx, own).await
             }
+            "identity" => self.forget_realm(tx).await,
             "switch" => {
-                let from = self.end(End::From, &tenant)?;
                 tx.record("tenant.switch_back", Target::new("tenant", tenant.id));
-                tenancy::settle(tx, from).await?;
+                self.switch_realm(tx, false).await?;
+                if let Some((from, _)) = self.places(&tenant)? {
+                    tenancy::settle(tx, from).await?;
+                }
                 flags::push_all(tx);
                 Ok(())
             }
@@ -232,13 +269,16 @@ impl Step<'_> {
         }
     }
 
+    pub(super) async fn locked_run(&self, tx: &Tx) -> Result<Option<run::Model>, Stop> {
+        let select = tx.select::<run::Entity>().filter(run::Column::Id.eq(self.run.id));
+        Ok(tx.lock(select).await?)
+    }
+
     /// The run, locked, with the note that something was done, or undone; `None`: it was noted before.
     async fn unless(&self, tx: &Tx, what: &str, done: bool) -> Result<Option<run::Model>, Stop> {
-        let select = tx.select::<run::Entity>().filter(run::Column::Id.eq(self.run.id));
-        let Some(mut row) = tx.lock(select).await? else { return Ok(None) };
-        let mut parameters = row.parameters.as_object().cloned().unwrap_or_default();
-        let before = parameters.insert(what.to_owned(), done.into()) == Some(Value::Bool(true));
-        row.parameters = Value::Object(parameters);
+        let Some(mut row) = self.locked_run(tx).await? else { return Ok(None) };
+        let before = row.parameters.get(what) == Some(&Value::Bool(true));
+        keep(&mut row, what, &done);
         Ok((before != done).then_some(row))
     }
 }

@@ -146,9 +146,14 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
         end(service, &mut row, tx.now(), End::Failed(&refused.reason))?;
         let details = json!({
             "reason": refused.reason, "connectionId": row.connection_id, "organizationId": row.organization_id,
-            "code": row.code,
+            "code": problem_of(&refused).code.name(), "trace": row.code,
         });
-        tx.record_refused("sign_in.fail", Target::new("sign_in", row.id).with(details));
+        let target = Target::new("sign_in", row.id).with(details);
+        match problem_of(&refused).code.status().is_client_error() {
+            true => tx.record_refused("sign_in.fail", target),
+            // The provider, or we: nobody was denied anything.
+            false => tx.record("sign_in.fail", target),
+        }
         tx.emit(&SignInFailed {
             sign_in_id: row.id,
             organization_id: row.organization_id,

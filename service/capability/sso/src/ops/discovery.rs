@@ -120,6 +120,11 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
         None => tenancy::organization_named(view, "default").await?.id,
     };
     let all = connections::of_organization(view, organization).await?;
+    if all.is_empty() {
+        let detail = "Nobody has connected an identity provider to the organization yet. Its admin connects one \
+                      (POST /api/v1/tenants/{tenant}/organizations/{organization}/connections) and tests it; then this link works.";
+        return Err(Problem::detailed(Code::SsoNoWayIn, detail));
+    }
     let mut usable: Vec<Connection> =
         all.into_iter().filter(|one| one.status() == ConnectionStatus::Active).collect();
     if let Some(only) = directory::sign_in_policy(view, organization).await?.row.connection_id {

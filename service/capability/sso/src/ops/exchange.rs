@@ -57,7 +57,7 @@ pub(crate) async fn exchange(
         Via::Connection(connection, _) => Some(connection.row.organization_id),
         Via::Tenant(_) => None,
     });
-    let denied = |problem| Denied { tenant: Some(tenant), organization: refuses.get(), problem };
+    let denied = |problem| Denied::from(problem).at(tenant, refuses.get());
     let asked = asked.map_err(denied)?;
     if told.tenant.is_some_and(|named| named != tenant) {
         let detail = "The subject token is of another tenant than the one that is named.";

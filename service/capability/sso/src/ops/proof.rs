@@ -148,7 +148,9 @@ pub(crate) async fn answer(
     let right = same(&digest(&row, code.trim()), &wanted);
     let work = async |tx: &mut Tx| {
         if !right {
-            let target = Target::new("sign_in", row.id).with(json!({"organizationId": row.organization_id}));
+            let target = Target::new("sign_in", row.id).with(json!({
+                "organizationId": row.organization_id, "code": Code::SsoProofWrong.name(),
+            }));
             tx.record_refused("sign_in.wrong_proof", target);
             return Ok(None);
         }

@@ -3,6 +3,8 @@
 //! The realm is the tenant's, and so are its roles (`realm_access`, Keycloak). In Zitadel roles are granted by a project to an org: those of
 //! another org say nothing. A realm that many tenants share has no roles of one of them.
 
+use entity::sso::issuer;
+use entity::sso::states::ResolveBy;
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use entity::tenancy::tenant;
 use identity_core::Groups;
@@ -20,15 +22,18 @@ const ZITADEL: &str = "urn:zitadel:iam:org:project:roles";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BackendRoles {
     keycloak: Option<Vec<String>>,
+    /// Of a token of Zitadel's. It leaves the claim out where there are no roles.
     zitadel: Option<Map<String, Value>>,
 }
 
 impl BackendRoles {
-    pub(crate) fn of(claims: &SubjectClaims) -> Self {
+    pub(crate) fn of(issuer: &issuer::Model, claims: &SubjectClaims) -> Self {
+        let is_zitadel = issuer.resolve_by == ResolveBy::Claim && issuer.tenant_claim == issuer::ZITADEL_ORG;
         let list = claims.value(KEYCLOAK).and_then(|access| access.get("roles")?.as_array());
         let texts =
             |list: &Vec<Value>| list.iter().filter_map(|role| role.as_str().map(ToOwned::to_owned)).collect();
-        Self { keycloak: list.map(texts), zitadel: claims.value(ZITADEL).and_then(Value::as_object).cloned() }
+        let granted = || claims.value(ZITADEL).and_then(Value::as_object).cloned().unwrap_or_default();
+        Self { keycloak: list.map(texts), zitadel: is_zitadel.then(granted) }
     }
 
     /// What it means for this tenant, whose person comes with a token of `issuer`.
@@ -39,14 +44,15 @@ impl BackendRoles {
             {
                 self.keycloak.as_ref().map(|roles| roles.iter().map(String::as_str).collect())
             }
-            (IdentityBackend::Zitadel, _) => self.zitadel.as_ref().map(|roles| {
-                let org = tenant.identity_external_id.as_deref().unwrap_or_default();
-                roles
-                    .iter()
-                    .filter(|(_, orgs)| orgs.get(org).is_some())
-                    .map(|(role, _)| role.as_str())
-                    .collect()
-            }),
+            (IdentityBackend::Zitadel, _) => {
+                self.zitadel.as_ref().zip(tenant.identity_external_id.as_ref()).map(|(roles, org)| {
+                    roles
+                        .iter()
+                        .filter(|(_, orgs)| orgs.get(org).is_some())
+                        .map(|(role, _)| role.as_str())
+                        .collect()
+                })
+            }
             (IdentityBackend::Keycloak | IdentityBackend::Builtin, _) => None,
         };
         named.map_or(Groups::NotSaid, |named| Groups::Role(highest(&named)))
@@ -80,17 +86,34 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_it_says_and_nothing_else() {
-        let claims = |rest: Value| {
+    fn a_token_says_what_its_own_issuer_may_say() {
+        let issuer = |claim: &str, resolve_by: ResolveBy| issuer::Model {
+            id: uuid::Uuid::nil(),
+            issuer: "i".to_owned(),
+            audience: "a".to_owned(),
+            tenant_claim: claim.to_owned(),
+            jwks_uri: None,
+            version: 1,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            updated_at: chrono::DateTime::UNIX_EPOCH,
+            resolve_by,
+        };
+        let claims = |issuer: &issuer::Model, rest: Value| {
             let mut claims = json!({"iss": "i", "sub": "s", "aud": "a", "exp": 1});
             claims.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-            BackendRoles::of(&serde_json::from_value(claims).unwrap())
+            BackendRoles::of(issuer, &serde_json::from_value(claims).unwrap())
         };
-        assert_eq!(claims(json!({})), BackendRoles::default());
-        let realm = claims(json!({"realm_access": {"roles": ["admin", 7]}}));
-        assert_eq!(realm.keycloak, Some(vec!["admin".to_owned()]));
-        let org = claims(json!({ZITADEL: {"admin": {"1": "acme.example"}}}));
-        assert!(org.zitadel.is_some() && org.keycloak.is_none());
-        assert_eq!(claims(json!({"realm_access": ["admin"], ZITADEL: "admin"})), BackendRoles::default());
+        let realm = issuer("organization", ResolveBy::Issuer);
+        let zitadel = issuer(issuer::ZITADEL_ORG, ResolveBy::Claim);
+        let other = issuer("org_id", ResolveBy::Claim);
+        assert_eq!(claims(&realm, json!({})), BackendRoles::default());
+        let said = claims(&realm, json!({"realm_access": {"roles": ["admin", 7]}}));
+        assert_eq!(said.keycloak, Some(vec!["admin".to_owned()]));
+        assert_eq!(claims(&realm, json!({"realm_access": ["admin"]})), BackendRoles::default());
+        let granted = json!({ZITADEL: {"admin": {"1": "acme.example"}}});
+        assert_eq!(claims(&zitadel, granted.clone()).zitadel.map(|roles| roles.len()), Some(1));
+        // No claim: no roles. Another issuer says nothing by it.
+        assert_eq!(claims(&zitadel, json!({})).zitadel.map(|roles| roles.len()), Some(0));
+        assert_eq!(claims(&other, granted), BackendRoles::default());
     }
 }

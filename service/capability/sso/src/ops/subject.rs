@@ -192,13 +192,13 @@ pub(crate) async fn verify(
     let claims = decoded(service, token, &header, &key, (&issuer.issuer, &issuer.audience))?;
     Ok(Identity {
         via: Via::Tenant(Named::of(service, &issuer, &claims)?),
+        roles: BackendRoles::of(&issuer, &claims),
         issuer: issuer.issuer,
         subject: claims.sub.clone(),
         email: claims.email.clone().filter(|email| web::is_email(email)),
         email_verified: claims.flag("email_verified"),
         name: claims.name.clone(),
         role: None,
-        roles: BackendRoles::of(&claims),
         organizations: claims
             .text(&service.config.sso.organization_claim)
             .map(ToOwned::to_owned)

@@ -287,6 +287,11 @@ fn by_groups(facts: &Facts, person: &Person) -> Option<Given> {
     if !theirs || person.role_from == RoleFrom::Directory {
         return None;
     }
+    // What the backend says raises what somebody here gave, and doesn't lower it.
+    let by_backend = matches!(facts.claim.groups, Groups::Role(_)) && person.role_from == RoleFrom::Local;
+    if by_backend && !said.is_some_and(|role| role.outranks(person.role)) {
+        return None;
+    }
     let given = match (said, person.role_from) {
         (Some(role), _) => Given { role, from: RoleFrom::SignIn },
         (None, RoleFrom::SignIn) => {
