@@ -152,16 +152,19 @@ async fn smtp(config: &Config) -> Result<String, String> {
         .map_err(|error| format!("{error}: check smtp.url"))
 }
 
-/// Users and groups that became one name when the rules of folding changed: somebody decides which of them goes.
+/// What became one name when the rules of folding changed: somebody decides which of them goes.
 async fn names(service: &Service) -> Finding {
     let twins = match service.db.read_platform(async |view| directory::twins(view).await).await {
         Ok(twins) => twins,
         Err(error) => return finding("names", Err(platform::chain(&error))),
     };
     if twins.is_empty() {
-        return finding("names", Ok("every user and group is found by its name".to_owned()));
+        return finding("names", Ok("everybody and everything is found by its name".to_owned()));
     }
-    let one = |twin: &directory::Twin| format!("{} {} {} ({:?})", twin.tenant, twin.kind, twin.id, twin.name);
+    let one = |twin: &directory::Twin| {
+        let id = twin.id.map(|id| format!(" {id}")).unwrap_or_default();
+        format!("{} {}{id} ({:?})", twin.tenant, twin.kind, twin.name)
+    };
     let list: Vec<String> = twins.iter().map(one).collect();
     let text = "have the name of an older one, and are found by their ids only: rename or remove them";
     warning("names", format!("{} {text}: {}", twins.len(), list.join("; ")))

@@ -5,7 +5,7 @@ use platform::{DbError, Target};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Caller, Code, Problem};
+use crate::{Caller, Problem};
 
 /// A refusal, and whose door it was as far as that was known by then: its record stands where that tenant's admin looks.
 #[derive(Debug)]
@@ -70,11 +70,6 @@ impl From<Denied> for Problem {
     }
 }
 
-/// Whether this is no refusal but the way on: to the identity provider, to a proof, or once more.
-fn is_a_step(code: Code) -> bool {
-    matches!(code, Code::SsoEnforced | Code::LinkRequired | Code::Conflict)
-}
-
 impl Caller {
     /// Records what was refused. What failed for a reason of ours is no attempt.
     ///
@@ -89,7 +84,7 @@ impl Caller {
         match done {
             Ok(done) => Ok(done),
             Err(denied) => {
-                if denied.problem.code.status().is_client_error() && !is_a_step(denied.problem.code) {
+                if denied.problem.code.status().is_client_error() {
                     self.record_denied(denied.tenant, action, denied.told(target)).await;
                 }
                 Err(denied.problem)

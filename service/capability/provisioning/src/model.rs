@@ -42,7 +42,7 @@ impl Steps for Kind {
                 "finish",
             ],
             // Health before the switch: nobody is sent to an instance that isn't well.
-            Kind::Move => &["reserve", "identity", "drain", "copy", "verify", "switch", "release"],
+            Kind::Move => &["reserve", "realm", "drain", "copy", "verify", "switch", "release"],
             Kind::Repair => &["identity", "quotas", "flags"],
         }
     }

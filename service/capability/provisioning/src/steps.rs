@@ -57,7 +57,7 @@ impl Step<'_> {
             self.name(),
             (_, "identity" | "instance")
                 | (Kind::Deprovision, "recycle" | "directory" | "finish")
-                | (Kind::Move, "reserve" | "drain" | "copy" | "verify")
+                | (Kind::Move, "reserve" | "realm" | "drain" | "copy" | "verify")
         )
     }
 
@@ -72,7 +72,7 @@ impl Step<'_> {
             (Kind::Deprovision, "identity") => self.remove_identity(tenant).await,
             (Kind::Deprovision, "finish") => self.require_absent(tenant).await,
             (Kind::Move, "reserve") => self.find_target(tenant).await,
-            (Kind::Move, "identity") => self.ensure_realm(tenant).await,
+            (Kind::Move, "realm") => self.ensure_realm(tenant).await,
             (Kind::Move, "drain") => self.drain().await,
             (Kind::Move, "copy") => self.copy(tenant, "copy").await,
             (Kind::Move, "verify") => self.verify(tenant).await,
@@ -86,7 +86,7 @@ impl Step<'_> {
             (Kind::Provision, "identity") => self.remove_identity(tenant).await,
             (Kind::Provision, "instance") => self.remove_instance(tenant).await,
             (Kind::Move, "reserve") => self.remove_target(tenant).await,
-            (Kind::Move, "identity") => self.remove_realm(tenant).await,
+            (Kind::Move, "realm") => self.remove_realm(tenant).await,
             (Kind::Move, "copy") => self.copy(tenant, "discard").await,
             _ => Ok(Learnt::default()),
         }

@@ -137,26 +137,31 @@ pub struct Twin {
     pub tenant: String,
     /// `user` or `group`.
     pub kind: String,
-    /// Its id.
-    pub id: Uuid,
-    /// Its name, as it was sent.
+    /// Its id, where it has one.
+    pub id: Option<Uuid>,
+    /// Its name or address, as it was sent; of the platform's, with the mark that sets it apart.
     pub name: String,
 }
 
-/// Users and groups that share their name with an older one, at most 100 of them.
+/// Everything that shares its name or address with an older one, at most 100 of it: users, groups, invitations, requests to join, and of the
+/// platform operators and addresses that get no mail.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn twins(view: &PlatformView) -> Result<Vec<Twin>, DbError> {
     let sql = "SELECT t.slug, r.kind, r.id, r.name FROM (\
                  SELECT tenant_id, 'user' AS kind, id, user_name AS name, user_name_key AS name_key FROM directory_user \
-                 UNION ALL SELECT tenant_id, 'group', id, display_name, display_name_key FROM directory_group) r \
-               JOIN tenant t ON t.id = r.tenant_id \
+                 UNION ALL SELECT tenant_id, 'group', id, display_name, display_name_key FROM directory_group \
+                 UNION ALL SELECT tenant_id, 'invitation', id, email, email_key FROM invitation \
+                 UNION ALL SELECT tenant_id, 'request to join', id, email, email_key FROM join_request \
+                 UNION ALL SELECT NULL, 'operator', id, email, email FROM operator \
+                 UNION ALL SELECT NULL, 'suppressed address', NULL, address_key, address_key FROM mail_suppression) r \
+               LEFT JOIN tenant t ON t.id = r.tenant_id \
                WHERE t.rehearses IS NULL AND r.name_key LIKE '%' || $1 || '%' ORDER BY t.slug, r.kind, r.id LIMIT 100";
     let rows = view.query(sql, vec![identity_core::SHADOW.to_string().into()]).await?;
     let twin = |row: &QueryResult| {
         Ok(Twin {
-            tenant: row.try_get("", "slug")?,
+            tenant: row.try_get::<Option<String>>("", "slug")?.unwrap_or_else(|| "platform".to_owned()),
             kind: row.try_get("", "kind")?,
             id: row.try_get("", "id")?,
             name: row.try_get("", "name")?,

@@ -7,7 +7,7 @@ use platform::Target;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use web::{Access, Body, Caller, Form, Input, Problem, Query, Routes};
+use web::{Access, Body, Caller, Code, Denied, Form, Input, Problem, Query, Routes};
 
 use super::Invitation;
 use crate::accept::{self, Acceptor, Found};
@@ -119,6 +119,14 @@ fn session(caller: &Caller, request: &HttpRequest) -> Option<String> {
     Some(cookie.value().to_owned())
 }
 
+/// Records what was refused. The way to the identity provider is no refusal.
+async fn recorded<T>(caller: &Caller, accepted: Result<T, Denied>) -> Result<T, Problem> {
+    match accepted {
+        Err(denied) if denied.problem.code == Code::SsoEnforced => Err(denied.problem),
+        other => caller.recorded(other, "invitation.accept", Target::new("invitation", "token")).await,
+    }
+}
+
 async fn accept_by_page(
     caller: Caller,
     request: HttpRequest,
@@ -129,7 +137,7 @@ async fn accept_by_page(
         Ok(display_name) => {
             let acceptor = Acceptor { token: &input.token, display_name, session: session.as_deref() };
             let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
-            caller.recorded(accepted, "invitation.accept", Target::new("invitation", "token")).await
+            recorded(&caller, accepted).await
         }
         Err(problem) => Err(problem),
     };
@@ -152,6 +160,6 @@ async fn accept_by_api(
     let session = session(&caller, &request);
     let acceptor = Acceptor { token: &input.token, display_name: input.name()?, session: session.as_deref() };
     let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
-    let (row, _) = caller.recorded(accepted, "invitation.accept", Target::new("invitation", "token")).await?;
+    let (row, _) = recorded(&caller, accepted).await?;
     Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))
 }

@@ -177,7 +177,7 @@ impl Step<'_> {
         let tenant = tenancy::get(tx).await?;
         match self.row.name.as_str() {
             "reserve" => self.reserve(tx, &tenant, learnt).await,
-            "identity" => {
+            "realm" => {
                 self.note_realm(tx, learnt).await?;
                 tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
                 Ok(())
@@ -255,7 +255,7 @@ impl Step<'_> {
                 let own = format!("{}:{}", azure::tenant_purpose(tenant.id), self.run.id);
                 self.forget_own(tx, own).await
             }
-            "identity" => self.forget_realm(tx).await,
+            "realm" => self.forget_realm(tx).await,
             "switch" => {
                 tx.record("tenant.switch_back", Target::new("tenant", tenant.id));
                 self.switch_realm(tx, false).await?;
