@@ -163,8 +163,10 @@ impl Keycloak<'_> {
             admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
-        if let Some(person) = owner::of(wanted) {
-            owner::greet(admin, &path, &person).await?;
+        if let Some(person) = owner::of(wanted)
+            && let Some(there) = owner::find(admin, &path, &person).await?
+        {
+            owner::greet(admin, &path, &there).await?;
         }
         Ok(Made { external_id: Some(name), issuer: Some(self.issuer(issuer, ResolveBy::Issuer)) })
     }

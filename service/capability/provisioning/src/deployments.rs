@@ -8,7 +8,7 @@ use entity::tenancy::instance;
 use entity::tenancy::states::{InstanceHealth, InstanceStatus, Isolation, Mode};
 use platform::http::Outside;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, Select};
 use serde_json::{Value, json};
 use tenancy::Place;
 use uuid::Uuid;
@@ -47,22 +47,23 @@ fn plan(service: &Service, own: &Own<'_>) -> Plan {
     azure::for_tenant(own.tenant, own.moves, sku, &region(service, own.place.region.as_deref()))
 }
 
-/// Deployments of the tenant that are not gone.
+/// Deployments that are not gone.
+pub(crate) fn live(view: &PlatformView) -> Select<Entity> {
+    view.platform::<Entity>().filter(Column::Status.ne(DeploymentStatus::Deleted))
+}
+
+/// The tenant's.
 async fn all_of(service: &Service, tenant: Uuid) -> Result<Vec<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
-        let select =
-            view.platform::<Entity>().filter(Column::Purpose.starts_with(azure::tenant_purpose(tenant)));
-        view.all(select.filter(Column::Status.ne(DeploymentStatus::Deleted)).order_by_asc(Column::Id)).await
+        let select = live(view).filter(Column::Purpose.starts_with(azure::tenant_purpose(tenant)));
+        view.all(select.order_by_asc(Column::Id)).await
     };
     service.db.read_platform(find).await
 }
 
 /// The deployment of this purpose, if there is one.
 pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<deployment::Model>, DbError> {
-    let find = async |view: &PlatformView| {
-        let select = view.platform::<Entity>().filter(Column::Purpose.eq(purpose));
-        view.one(select.filter(Column::Status.ne(DeploymentStatus::Deleted))).await
-    };
+    let find = async |view: &PlatformView| view.one(live(view).filter(Column::Purpose.eq(purpose))).await;
     service.db.read_platform(find).await
 }
 
@@ -103,10 +104,7 @@ pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'
 
 /// The deployment of this id, unless it is gone.
 pub(crate) async fn of_id(service: &Service, id: Uuid) -> Result<Option<deployment::Model>, DbError> {
-    let find = async |view: &PlatformView| {
-        let select = view.platform::<Entity>().filter(Column::Id.eq(id));
-        view.one(select.filter(Column::Status.ne(DeploymentStatus::Deleted))).await
-    };
+    let find = async |view: &PlatformView| view.one(live(view).filter(Column::Id.eq(id))).await;
     service.db.read_platform(find).await
 }
 

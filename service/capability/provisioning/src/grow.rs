@@ -212,11 +212,7 @@ async fn under_way(service: &Service, job: &Grow) -> Result<Option<deployment::M
 /// The lowest number that no deployment of this pool has.
 async fn next_number(service: &Service, job: &Grow) -> Result<u64, DbError> {
     let find = async |view: &PlatformView| {
-        let select = view
-            .platform::<deployment::Entity>()
-            .filter(deployment::Column::Purpose.starts_with(prefix(job)))
-            .filter(deployment::Column::Status.ne(DeploymentStatus::Deleted));
-        view.all(select).await
+        view.all(deployments::live(view).filter(deployment::Column::Purpose.starts_with(prefix(job)))).await
     };
     let taken: Vec<String> =
         service.db.read_platform(find).await?.into_iter().map(|row| row.purpose).collect();

@@ -72,10 +72,8 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
 
 async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobError> {
     let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await.map_err(later)?;
-    let there = Realm::of(&tenant);
-    let is_back = (there.backend, there.kind, &there.external_id)
-        == (job.realm.backend, job.realm.kind, &job.realm.external_id);
-    if is_back {
+    // The tenant came back.
+    if job.realm.is(&Realm::of(&tenant)) {
         return Ok(());
     }
     // Where a run is under way, it may be one that goes back there.

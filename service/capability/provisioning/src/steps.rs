@@ -23,7 +23,8 @@ use crate::model::{Kind, Stop};
 
 pub(crate) use identity::forget as forget_issuer;
 pub(crate) use instance::PLACED;
-pub(crate) use realm::{FROM, Realm, TO};
+pub(crate) use moving::End;
+pub(crate) use realm::Realm;
 
 /// What a step works on.
 pub(crate) struct Step<'a> {

@@ -41,10 +41,9 @@ pub(super) fn add_to(realm: &mut Value, owner: &Owner<'_>) {
 
 /// Tells them where to set a password, unless they have one. A realm that sends no mail makes this fail: then the link "Forgot password", or
 /// whoever runs Keycloak, has to do.
-pub(super) async fn greet(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<(), Failure> {
-    let Some(found) = find(admin, realm, owner).await? else { return Ok(()) };
-    if waits(&found) {
-        let path = format!("{realm}/users/{}/execute-actions-email", encoded(&id_of(&found)?));
+pub(super) async fn greet(admin: &Admin<'_>, realm: &str, found: &Value) -> Result<(), Failure> {
+    if waits(found) {
+        let path = format!("{realm}/users/{}/execute-actions-email", encoded(&id_of(found)?));
         let _ = admin.send(Method::PUT, &path, Some(&json!(ACTIONS))).await;
     }
     Ok(())
@@ -58,17 +57,21 @@ pub(super) async fn in_organization(
     organization: &str,
     owner: &Owner<'_>,
 ) -> Result<(), Failure> {
-    if find(admin, realm, owner).await?.is_none() {
-        admin.create(&format!("{realm}/users"), &Value::Object(representation(owner))).await?;
-    }
-    let Some(found) = find(admin, realm, owner).await? else { return Ok(()) };
+    let found = match find(admin, realm, owner).await? {
+        Some(found) => Some(found),
+        None => {
+            admin.create(&format!("{realm}/users"), &Value::Object(representation(owner))).await?;
+            find(admin, realm, owner).await?
+        }
+    };
+    let Some(found) = found else { return Ok(()) };
     if !is_theirs(&found, admin.outside.now().timestamp_millis()) {
         return Ok(());
     }
     let members = format!("{realm}/organizations/{}/members", encoded(organization));
     // The body is the id alone, as JSON. 409: a member already.
     admin.send(Method::POST, &members, Some(&Value::String(id_of(&found)?))).await?;
-    greet(admin, realm, owner).await
+    greet(admin, realm, &found).await
 }
 
 /// Whether a user of the owner's address is the owner: the address is proven, or the account was made a moment ago and nobody has used it.
@@ -100,7 +103,11 @@ fn representation(owner: &Owner<'_>) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-async fn find(admin: &Admin<'_>, realm: &str, owner: &Owner<'_>) -> Result<Option<Value>, Failure> {
+pub(super) async fn find(
+    admin: &Admin<'_>,
+    realm: &str,
+    owner: &Owner<'_>,
+) -> Result<Option<Value>, Failure> {
     let found = admin.list(&format!("{realm}/users?email={}&exact=true&max=1", encoded(owner.email))).await?;
     Ok(found.into_iter().next())
 }

@@ -10,7 +10,6 @@ use entity::provisioning::states::DeploymentStatus;
 use entity::tenancy::states::Isolation;
 use platform::PlatformView;
 use policy_core::Permission;
-use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -110,9 +109,7 @@ async fn list_orphans(caller: PlatformCaller) -> Result<Json<Orphans>, Problem> 
     if !azure::is_configured(&service.config.azure) {
         return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
     }
-    let find = async |view: &PlatformView| {
-        view.all(view.platform::<Entity>().filter(Column::Status.ne(DeploymentStatus::Deleted))).await
-    };
+    let find = async |view: &PlatformView| view.all(crate::deployments::live(view)).await;
     let rows = service.db.read_platform(find).await?;
     let known: BTreeSet<String> = rows.into_iter().map(|row| row.id.to_string()).collect();
     let found = azure::orphans(&service.config.azure, &service.outside(), |id| known.contains(id)).await;

@@ -14,7 +14,7 @@ use super::new_tenant::IdentityInput;
 use super::{accepted, new_tenant};
 use crate::model::Kind;
 use crate::ops;
-use crate::steps::{FROM, Realm, TO};
+use crate::steps::{End, Realm};
 
 /// Where a tenant goes: an instance, or what is to change of where it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,14 +66,15 @@ pub(super) async fn move_tenant(
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
             let mut ends = serde_json::Map::new();
+            let named = |(name, end): (&str, serde_json::Value)| (name.to_owned(), end);
             if let Some((from, to)) = places(tx, &caller.service, &input, &tenant).await? {
-                ends.extend([("from".to_owned(), json!(from)), ("to".to_owned(), json!(to))]);
+                ends.extend([(End::From.place(), json!(from)), (End::To.place(), json!(to))].map(named));
             }
             if let Some((from, to)) = &realms {
                 if *from != Realm::of(&tenant) {
                     return Err(Problem::new(Code::Conflict));
                 }
-                ends.extend([(FROM.to_owned(), json!(from)), (TO.to_owned(), json!(to))]);
+                ends.extend([(End::From.realm(), json!(from)), (End::To.realm(), json!(to))].map(named));
             }
             let ends = serde_json::Value::Object(ends);
             ops::begin(tx, Kind::Move, ends.clone()).await?;
@@ -92,8 +93,7 @@ fn realms(
 ) -> Result<(Realm, Realm), Problem> {
     let from = Realm::of(now);
     let to = identity.realm(service, Some(&from), (now.id, &now.slug))?;
-    let same_id = to.external_id.is_none() || to.external_id == from.external_id;
-    if (to.backend, to.kind) == (from.backend, from.kind) && same_id {
+    if to.is(&from) {
         return Err(refused("The tenant is in this realm or org."));
     }
     Ok((from, to))

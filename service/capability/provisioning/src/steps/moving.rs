@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tenancy::{Place, TenantEvent};
 use uuid::Uuid;
 
-use super::realm::{FROM, TO, keep};
+use super::realm::keep;
 use super::{Learnt, Step};
 use crate::deployments::{self, Own};
 use crate::grow;
@@ -20,16 +20,25 @@ use crate::retire::Retire;
 
 /// One end of a move.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     From,
     To,
 }
 
 impl End {
-    fn name(self) -> &'static str {
+    /// Under which name the run keeps the place.
+    pub(crate) fn place(self) -> &'static str {
         match self {
             End::From => "from",
             End::To => "to",
+        }
+    }
+
+    /// Under which name it keeps the realm or org.
+    pub(crate) fn realm(self) -> &'static str {
+        match self {
+            End::From => "fromRealm",
+            End::To => "toRealm",
         }
     }
 }
@@ -49,20 +58,20 @@ impl Step<'_> {
 
     /// From where to where, if the move is one between places.
     fn places(&self, tenant: &tenant::Model) -> Result<Option<(Place, Place)>, Stop> {
-        if self.run.parameters.get(End::To.name()).is_none() {
+        if self.run.parameters.get(End::To.place()).is_none() {
             return Ok(None);
         }
         Ok(Some((self.end(End::From, tenant)?, self.end(End::To, tenant)?)))
     }
 
     fn end(&self, end: End, tenant: &tenant::Model) -> Result<Place, Stop> {
-        let said = self.run.parameters.get(end.name()).cloned().unwrap_or_default();
+        let said = self.run.parameters.get(end.place()).cloned().unwrap_or_default();
         // Runs from before knew an instance only, of the same kind.
         let place = match said.as_str().map(Uuid::try_parse) {
             Some(id) => id.ok().map(|id| Place { instance: Some(id), ..Place::of(tenant) }),
             None => serde_json::from_value(said).ok(),
         };
-        place.ok_or_else(|| Stop::Never { why: format!("the run doesn't say {} where", end.name()) })
+        place.ok_or_else(|| Stop::Never { why: format!("the run doesn't say {} where", end.place()) })
     }
 
     /// Where the tenant moves, on the instance that the first step found.
@@ -113,7 +122,8 @@ impl Step<'_> {
         }
         let here = Place::of(tenant);
         let (from, to) = self.places(tenant)?.unwrap_or_else(|| (here.clone(), here));
-        let realms = [FROM, TO].map(|name| self.run.parameters.get(name).cloned().unwrap_or_default());
+        let realms =
+            [End::From, End::To].map(|end| self.run.parameters.get(end.realm()).cloned().unwrap_or_default());
         let shown = async |view: &View, place: &Place| {
             let endpoint = match place.instance {
                 Some(id) => tenancy::instance(view, id).await.ok().and_then(|row| row.endpoint),
@@ -183,7 +193,7 @@ impl Step<'_> {
                 Ok(())
             }
             "switch" => {
-                self.switch_realm(tx, true).await?;
+                self.switch_realm(tx, End::To).await?;
                 if let Some((place, to)) = self.target(&tenant)? {
                     tenancy::settle(tx, place).await?;
                     tx.record("tenant.switch", Target::new("instance", to));
@@ -216,7 +226,7 @@ impl Step<'_> {
             (None, None) => return Err(self.no_room(&place)),
         };
         let place = Place { instance: Some(id), ..place };
-        keep(&mut run, End::To.name(), &place);
+        keep(&mut run, End::To.place(), &place);
         tx.update(run).await?;
         tx.record("tenant.reserve_place", Target::new("instance", id));
         Ok(grow::ahead(tx, self.service, id).await?)
@@ -258,7 +268,7 @@ impl Step<'_> {
             "realm" => self.forget_realm(tx).await,
             "switch" => {
                 tx.record("tenant.switch_back", Target::new("tenant", tenant.id));
-                self.switch_realm(tx, false).await?;
+                self.switch_realm(tx, End::From).await?;
                 if let Some((from, _)) = self.places(&tenant)? {
                     tenancy::settle(tx, from).await?;
                 }

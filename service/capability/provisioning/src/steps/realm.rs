@@ -9,6 +9,7 @@ use serde_json::json;
 use web::Problem;
 
 use super::identity::{forget, register};
+use super::moving::End;
 use super::{Learnt, Step};
 use crate::converge::wanted;
 use crate::model::Stop;
@@ -26,10 +27,6 @@ pub(crate) struct Realm {
     #[serde(default)]
     pub(crate) issuer: Option<String>,
 }
-
-/// What the run says of both.
-pub(crate) const FROM: &str = "fromRealm";
-pub(crate) const TO: &str = "toRealm";
 
 impl Realm {
     pub(crate) fn of(tenant: &tenant::Model) -> Self {
@@ -54,6 +51,12 @@ impl Realm {
         }
     }
 
+    /// Whether it is that one. An id that the backend is still to choose is no other.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same_id = self.external_id.is_none() || self.external_id == other.external_id;
+        (self.backend, self.kind) == (other.backend, other.kind) && same_id
+    }
+
     /// Whether anything stands anywhere for it: an org of ours is the platform's own issuer, and its keys would be those of the realm that
     /// the tenant has meanwhile.
     pub(crate) fn is_made(&self) -> bool {
@@ -65,7 +68,7 @@ impl Step<'_> {
     /// From which realm to which, if the move is one between realms.
     fn realms(&self) -> Option<(Realm, Realm)> {
         let read = |name: &str| serde_json::from_value(self.run.parameters.get(name)?.clone()).ok();
-        Some((read(FROM)?, read(TO)?))
+        Some((read(End::From.realm())?, read(End::To.realm())?))
     }
 
     pub(super) async fn ensure_realm(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
@@ -84,7 +87,7 @@ impl Step<'_> {
             register(tx, issuer).await?;
         }
         let Some(mut row) = self.locked_run(tx).await? else { return Ok(()) };
-        keep(&mut row, TO, &to);
+        keep(&mut row, End::To.realm(), &to);
         tx.update(row).await?;
         tx.record("tenant.identity", Target::new("tenant", tx.tenant()).with(json!({"backend": to.backend})));
         Ok(())
@@ -107,10 +110,13 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The tenant is there, or back where it was.
-    pub(super) async fn switch_realm(&self, tx: &mut Tx, there: bool) -> Result<(), Problem> {
+    /// The tenant is at this end of the move from now on.
+    pub(super) async fn switch_realm(&self, tx: &mut Tx, end: End) -> Result<(), Problem> {
         let Some((from, to)) = self.realms() else { return Ok(()) };
-        let realm = if there { to } else { from };
+        let realm = match end {
+            End::From => from,
+            End::To => to,
+        };
         let row = tenancy::locked(tx).await?;
         let row = tenant::Model { version: row.version + 1, updated_at: tx.now(), ..realm.with(row) };
         Ok(tx.update(row).await?)

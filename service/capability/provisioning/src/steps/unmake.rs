@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use entity::scope::OWNED_BY_TENANT;
-use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use entity::tenancy::tenant;
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::{Map, Value, json};
 use sessions::Ended;
 use tenancy::{TenantEvent, Verb};
 
+use super::realm::Realm;
 use super::{Learnt, Step};
 use crate::converge::wanted;
 use crate::deployments;
@@ -44,10 +44,7 @@ impl Step<'_> {
         let found = backend.compare(&self.outside, &wanted(tenant)).await?;
         let kind_of = |what: &str| matches!(what, "realm" | "org" | "organization" | "signing_key");
         let absent = found.iter().any(|difference| kind_of(&difference.what) && difference.found == "absent");
-        // A builtin org is the platform's own issuer: there is nothing to be absent.
-        let nothing =
-            tenant.identity_backend == IdentityBackend::Builtin && tenant.identity_kind == IdentityKind::Org;
-        if !absent && !nothing {
+        if !absent && Realm::of(tenant).is_made() {
             return Err(Stop::Again { after: None, why: "the realm or org is still there".to_owned() });
         }
         if deployments::is_there(self.service, tenant.id).await? {
