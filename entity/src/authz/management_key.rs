@@ -1,7 +1,9 @@
 //! A bearer key of the management or internal API.
 
+use policy_core::Role;
 use sea_orm::entity::prelude::*;
 
+use crate::authz::by_name::ByName;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,7 +14,7 @@ pub struct Model {
     /// NULL: a platform key.
     pub tenant_id: Option<Uuid>,
     pub name: String,
-    pub role: String,
+    pub role: ByName<Role>,
     /// Argon2id, PHC string.
     pub secret_hash: String,
     /// HMAC of the secret under the lookup key; `None`: from before, until its first right use.

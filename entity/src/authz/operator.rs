@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use super::states::OperatorRole;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -11,7 +12,7 @@ pub struct Model {
     pub id: Uuid,
     pub email: String,
     pub name: String,
-    pub role: String,
+    pub role: OperatorRole,
     /// SHA-256 of the one-time link that lets a passkey be made.
     pub enrollment_digest: Option<Vec<u8>>,
     pub enrollment_expires_at: Option<DateTimeUtc>,

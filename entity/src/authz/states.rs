@@ -23,3 +23,22 @@ closed! {
         Authenticate = "authenticate",
     }
 }
+
+closed! {
+    /// What an operator may do: roles of the platform that people have.
+    pub enum OperatorRole {
+        /// Everything.
+        Operator = "operator",
+        /// Reads everything, changes nothing.
+        Auditor = "auditor",
+    }
+}
+
+impl From<OperatorRole> for policy_core::Role {
+    fn from(role: OperatorRole) -> Self {
+        match role {
+            OperatorRole::Operator => Self::Operator,
+            OperatorRole::Auditor => Self::Auditor,
+        }
+    }
+}

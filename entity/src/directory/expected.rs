@@ -1,7 +1,9 @@
 //! Somebody who is expected: who comes in with this address gets this role, and the seat that is held.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -13,7 +15,7 @@ pub struct Model {
     pub organization_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub email_key: String,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     pub invitation_id: Uuid,
     pub reservations: Json,
     pub expires_at: DateTimeUtc,

@@ -1,7 +1,9 @@
 //! A role that a group gives to its members.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +16,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub group_id: Uuid,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     pub created_at: DateTimeUtc,
 }
 

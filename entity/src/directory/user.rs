@@ -1,8 +1,10 @@
 //! A person in an organization.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
 use super::states::{AddressProof, DeactivatedBy, RoleSource, Source};
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -21,7 +23,7 @@ pub struct Model {
     pub display_name: Option<String>,
     pub email: Option<String>,
     pub active: bool,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     pub role_source: RoleSource,
     pub source: Source,
     /// What stood for the address when it was said at a sign-in or an invitation; NULL: the directory said it, or it was before.

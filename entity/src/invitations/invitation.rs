@@ -1,8 +1,10 @@
 //! An invitation by e-mail.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
 use super::states::{InvitationKind, InvitationStatus};
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,7 +19,7 @@ pub struct Model {
     pub kind: InvitationKind,
     pub email: String,
     pub email_key: String,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     /// SHA-256 of 256 random bits.
     pub token_digest: Vec<u8>,
     pub status: InvitationStatus,

@@ -1,8 +1,10 @@
 //! Somebody asks to join; their address is proven.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
 use super::states::JoinRequestStatus;
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,7 +18,7 @@ pub struct Model {
     pub email: String,
     pub email_key: String,
     pub display_name: Option<String>,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     pub status: JoinRequestStatus,
     pub user_id: Option<Uuid>,
     pub version: i64,

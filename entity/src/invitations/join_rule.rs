@@ -1,8 +1,10 @@
 //! Who has an address at this domain may join, or ask to.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
 use super::states::JoinMode;
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +16,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub domain: String,
     pub mode: JoinMode,
-    pub role: String,
+    pub role: ByName<TenantRole>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

@@ -1,7 +1,9 @@
 //! Who may come in, how, as what.
 
+use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
+use crate::authz::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -17,7 +19,7 @@ pub struct Model {
     /// []: every domain.
     pub allowed_domains: Json,
     pub jit_provisioning: bool,
-    pub default_role: String,
+    pub default_role: ByName<TenantRole>,
     /// [{"group","role"}]: the first that fits.
     pub group_roles: Json,
     /// NULL: the service's.

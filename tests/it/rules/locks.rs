@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use entity::authz::by_name::ByName;
 use entity::directory::states::{RoleSource, Source};
 use entity::directory::user;
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use tests::faults::Lock;
 
@@ -35,7 +37,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
             user_name: format!("u{at}"),
             user_name_key: format!("u{at}"),
             source: Source::Jit,
-            role: if at.is_multiple_of(3) { "admin".to_owned() } else { "viewer".to_owned() },
+            role: ByName(if at.is_multiple_of(3) { TenantRole::Admin } else { TenantRole::Viewer }),
             resource: json!({"userName": format!("u{at}"), "active": true}),
             ..first.clone()
         };
@@ -44,7 +46,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
     .await;
     let all = behind(app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
     let made = all.iter().filter(|row| row.source == Source::Jit);
-    let stays = made.clone().find(|row| row.role == "admin").expect("an admin").id;
+    let stays = made.clone().find(|row| row.role.0 == TenantRole::Admin).expect("an admin").id;
     // A seat for each of them, as if they had come one by one.
     behind(app, async |tx: &mut PlatformTx| {
         let sql = "UPDATE quota SET used = (SELECT COUNT(*) FROM directory_user u WHERE u.tenant_id = quota.tenant_id \
@@ -72,7 +74,7 @@ async fn used(app: &TestApp) -> Vec<(String, i64)> {
 async fn seats(app: &TestApp) -> Vec<(String, i64)> {
     let all = behind(app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
     let active: Vec<_> = all.iter().filter(|row| row.active).collect();
-    let admins = active.iter().filter(|row| row.role == "admin").count();
+    let admins = active.iter().filter(|row| row.role.0 == TenantRole::Admin).count();
     vec![("admins".to_owned(), admins as i64), ("users".to_owned(), active.len() as i64)]
 }
 
@@ -171,8 +173,10 @@ async fn groups_that_give_roles_take_the_same_people_in_at_once() {
         all_done(&join_all(groups.iter().enumerate().map(|(at, group)| change(at, group))).await);
     }
     let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<user::Entity>()).await).await;
-    let of_groups =
-        all.iter().filter(|row| row.role == "admin" && row.role_source == RoleSource::Group).count();
+    let of_groups = all
+        .iter()
+        .filter(|row| row.role.0 == TenantRole::Admin && row.role_source == RoleSource::Group)
+        .count();
     assert_eq!(of_groups, 8);
     assert_eq!(used(&app).await, seats(&app).await);
     app.stop().await;
@@ -224,13 +228,13 @@ async fn who_comes_into_a_group_while_it_gets_a_role_or_loses_it_has_what_the_gr
     let map = json!({"groupId": above, "role": "contributor"});
     let map = send(acme.admin.clone(), Method::POST, mappings.clone(), map).boxed_local();
     let (mapped, role, source) = beside(map).await;
-    assert_eq!((role.as_str(), source), ("contributor", RoleSource::Group));
+    assert_eq!((role.0, source), (TenantRole::Contributor, RoleSource::Group));
     let gone = json!({"Operations": [{"op": "remove", "path": "members"}]});
     all_done(&[patch(&below, gone).await]);
     let mapping = format!("{mappings}/{}", mapped.json()["id"].as_str().expect("an id"));
     let unmap = send(acme.admin.clone(), Method::DELETE, mapping, Value::Null).boxed_local();
     let (_, role, source) = beside(unmap).await;
-    assert_eq!((role.as_str(), source), ("viewer", RoleSource::Local), "no group gives a role any more");
+    assert_eq!((role.0, source), (TenantRole::Viewer, RoleSource::Local), "no group gives a role any more");
     app.stop().await;
 }
 

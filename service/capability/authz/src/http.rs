@@ -1,5 +1,6 @@
 //! `/api/v1/keys`
 
+use entity::authz::by_name::ByName;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -52,7 +53,8 @@ pub(crate) struct KeyInput {
     #[schema(max_length = 200)]
     name: String,
     /// `operator`, `auditor`, `gateway`, `module`; with a tenant `admin`, `contributor`, `viewer`, `guest`, `service`.
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<Role>,
     /// Whose it is; absent: the platform's.
     tenant_id: Option<Uuid>,
     /// When it ends.
@@ -62,7 +64,6 @@ pub(crate) struct KeyInput {
 impl Input for KeyInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/name", &self.name, 200);
-        errors.require(Role::parse(&self.role).is_some(), "/role", "there is no such role");
     }
 }
 
@@ -72,7 +73,8 @@ impl Input for KeyInput {
 pub(crate) struct ManagementKey {
     id: Uuid,
     name: String,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<Role>,
     tenant_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     expires_at: Option<DateTime<Utc>>,
@@ -110,8 +112,12 @@ async fn create_key(
     Body(input): Body<KeyInput>,
 ) -> Result<Created<KeyWithSecret>, Problem> {
     let secret = BearerSecret::generate(crate::PREFIX, ids::new());
-    let role = Role::parse(&input.role).ok_or_else(|| Problem::invalid("/role", "there is no such role"))?;
-    let new = NewKey { name: input.name, role, tenant: input.tenant_id, expires_at: input.expires_at };
+    let new = NewKey {
+        name: input.name,
+        role: input.role.0,
+        tenant: input.tenant_id,
+        expires_at: input.expires_at,
+    };
     let proof = ops::protect(&caller.service, new.tenant, secret.id, &secret.text).await?;
     let key = caller.write(async |tx| ops::create(tx, new, secret.id, proof).await).await?;
     let reply = KeyWithSecret { key: key.into(), token: secret.text.to_string() };

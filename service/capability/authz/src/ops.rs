@@ -1,5 +1,6 @@
 //! Keys: made, recognised, revoked.
 
+use entity::authz::by_name::ByName;
 use entity::authz::management_key::{Column, Entity, Model};
 use entity::tenancy::status::{Asks, Status};
 use entity::tenancy::{plan, tenant};
@@ -55,7 +56,7 @@ pub async fn create(
         id,
         tenant_id: new.tenant,
         name: new.name,
-        role: new.role.name().to_owned(),
+        role: ByName(new.role),
         secret_hash: proof.hash,
         secret_mac: Some(proof.mac),
         created_at: tx.now(),
@@ -254,7 +255,6 @@ impl Keys {
                 return Err(Denied { credential: Some(id), ..theirs(problem.into()) });
             }
         };
-        let role = Role::parse(&key.role).ok_or_else(|| Problem::internal("a key has an unknown role"))?;
         let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if is_due || missing_mac.is_some() {
             let service = service.clone();
@@ -265,7 +265,7 @@ impl Keys {
             rehearsal: None,
             kind: CredentialKind::Key,
             id,
-            role,
+            role: key.role.0,
             tenant: key.tenant_id,
             organization: None,
             rate_multiplier,

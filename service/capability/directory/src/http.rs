@@ -2,10 +2,11 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
+use entity::authz::by_name::ByName;
 use entity::directory::states::{RoleSource, Source};
 use entity::directory::{group, user};
 use platform::Tx;
-use policy_core::{Permission, Role};
+use policy_core::{Permission, TenantRole};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,7 +55,8 @@ pub(crate) struct User {
     display_name: Option<String>,
     email: Option<String>,
     active: bool,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
     /// `local`, or `group`: a mapped group gave it
     #[schema(value_type = String)]
     role_source: RoleSource,
@@ -115,7 +117,8 @@ impl From<group::Model> for Group {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    role: Option<String>,
+    #[schema(value_type = Option<String>)]
+    role: Option<ByName<TenantRole>>,
     /// Whether the person may sign in; switching it off ends their sessions.
     active: Option<bool>,
     #[schema(max_length = 200)]
@@ -126,10 +129,6 @@ impl Input for UserChange {
     fn check(&self, errors: &mut FieldErrors) {
         let any = self.role.is_some() || self.active.is_some() || self.display_name.is_some();
         errors.require(any, "", "must have role, active or displayName");
-        if let Some(role) = &self.role {
-            let known = Role::parse(role).is_some_and(|role| !role.is_platform());
-            errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
-        }
         if let Some(name) = &self.display_name {
             errors.text("/displayName", name, 200);
         }
@@ -169,14 +168,14 @@ async fn update_user(
 async fn apply(tx: &mut Tx, row: user::Model, change: &UserChange) -> Result<user::Model, Problem> {
     let goes = change.active == Some(false);
     let mut row = row;
-    if let Some(role) = change.role.as_ref().filter(|_| !goes) {
-        row = ops::set_role(tx, row, role).await?;
+    if let Some(role) = change.role.filter(|_| !goes) {
+        row = ops::set_role(tx, row, role.0).await?;
     }
     if change.active.is_some() || change.display_name.is_some() {
         row = ops::edit(tx, row, change.active, change.display_name.clone()).await?;
     }
-    match change.role.as_ref().filter(|_| goes) {
-        Some(role) => ops::set_role(tx, row, role).await,
+    match change.role.filter(|_| goes) {
+        Some(role) => ops::set_role(tx, row, role.0).await,
         None => Ok(row),
     }
 }

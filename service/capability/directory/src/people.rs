@@ -11,7 +11,7 @@ pub(crate) mod policy;
 use entity::directory::user;
 use identity_core::{Decision, Facts, Grant, Groups, Proof, Reason, Source, decide};
 use platform::Tx;
-use policy_core::Role;
+use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::schema::ResourceType;
 use serde_json::{Map, Value};
@@ -62,7 +62,7 @@ pub struct Comer<'a> {
     /// The organization that is meant, if one is.
     pub organization: Option<Uuid>,
     /// What a new user is, where the source may say.
-    pub role: Option<Role>,
+    pub role: Option<TenantRole>,
     /// What an admin gave.
     pub grant: Option<Grant>,
     /// Whether they run the tenant if they are the first.

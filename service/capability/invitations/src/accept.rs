@@ -8,7 +8,6 @@ use identity_core::{Grant, Source};
 use platform::crypto::sha256;
 use platform::db::Lookup;
 use platform::{Ctx, Tx, View};
-use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Denied, Problem, Service};
@@ -151,11 +150,10 @@ async fn come(
     display_name: Option<&str>,
     signed_in: Option<Uuid>,
 ) -> Result<Model, Problem> {
-    let role = Role::parse(&row.role).ok_or_else(|| Problem::internal("an invitation without a role"))?;
     let comer = Comer {
         address: Some(&row.email),
         organization: Some(row.organization_id),
-        grant: Some(Grant { invitation: Some(row.id), role, signed_in }),
+        grant: Some(Grant { invitation: Some(row.id), role: row.role.0, signed_in }),
         made: Made::Named(display_name),
         ..Comer::new(Source::Invitation)
     };

@@ -1,6 +1,7 @@
 //! Many invitations at once: a file is taken as a whole and worked off by a job, some lines in each transaction; every line says what came
 //! of it.
 
+use policy_core::TenantRole;
 use std::time::{Duration, Instant};
 
 use entity::invitations::states::{BatchStatus, LineStatus};
@@ -25,6 +26,9 @@ const BATCHES_PER_DAY: u64 = 20;
 const STEP: u64 = 50;
 /// After this time a batch lets others have its place.
 const RUN_MAX: Duration = Duration::from_secs(30);
+
+/// What is said of a line whose role isn't one.
+pub(crate) const NO_ROLE: &str = "must be admin, contributor, viewer, guest or service";
 
 /// One line, as it was sent and checked.
 #[derive(Debug)]
@@ -189,10 +193,12 @@ async fn invite(
     if allowance == 0 {
         rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }
-    ops::require_room(tx, organization, &line.email, &line.role).await?;
+    let no_role = || Problem::invalid("/role", NO_ROLE);
+    let role = TenantRole::parse(&line.role).ok_or_else(no_role)?;
+    ops::require_room(tx, organization, &line.email, role).await?;
     mail::require_room(tx, service).await?;
     rules::require_patience(tx, service, &line.email).await?;
-    let (email, role, inviter) = (line.email.clone(), line.role.clone(), batch.inviter.clone());
+    let (email, inviter) = (line.email.clone(), batch.inviter.clone());
     let new = NewInvitation::personal(organization, email, role, inviter);
     let new = NewInvitation {
         message: line.message.clone(),

@@ -7,10 +7,11 @@ mod joins;
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::authz::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus};
 use platform::{Timestamp, Tx, View};
-use policy_core::{Permission, Role};
+use policy_core::{Permission, TenantRole};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,7 +56,8 @@ pub(crate) struct InvitationInput {
     #[schema(max_length = 254)]
     email: String,
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
     /// Id or slug; absent: `default`.
     organization: Option<String>,
     #[schema(max_length = 1000)]
@@ -69,18 +71,14 @@ pub(crate) struct InvitationInput {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// What is wrong with whom to invite, as what, and what to say; the same for one and for many.
+/// What is wrong with whom to invite, and what to say; the same for one and for many.
 pub(crate) fn problem_of(
     email: &str,
-    role: &str,
     message: Option<&str>,
     locale: Option<&str>,
 ) -> Option<(&'static str, &'static str)> {
     if !web::is_email(email) {
         return Some(("/email", "must be an e-mail address"));
-    }
-    if Role::parse(role).is_none_or(Role::is_platform) {
-        return Some(("/role", "must be admin, contributor, viewer, guest or service"));
     }
     if message.is_some_and(|text| text.chars().count() > 1000) {
         return Some(("/message", "at most 1000 characters"));
@@ -93,7 +91,7 @@ pub(crate) fn problem_of(
 
 impl Input for InvitationInput {
     fn check(&self, errors: &mut FieldErrors) {
-        let found = problem_of(&self.email, &self.role, self.message.as_deref(), self.locale.as_deref());
+        let found = problem_of(&self.email, self.message.as_deref(), self.locale.as_deref());
         if let Some((pointer, detail)) = found {
             errors.add(pointer, detail);
         }
@@ -117,7 +115,8 @@ pub struct Invitation {
     /// To whom.
     pub email: String,
     /// As what.
-    pub role: String,
+    #[schema(value_type = String)]
+    pub role: ByName<TenantRole>,
     /// `pending`, `accepted`, `revoked` or `expired`
     #[schema(value_type = String)]
     pub status: InvitationStatus,
@@ -183,7 +182,7 @@ async fn create_invitation(
             }
             rules::require_patience(tx, &caller.service, &input.email).await?;
             let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
-            let new = NewInvitation::personal(organization, input.email, input.role, inviter);
+            let new = NewInvitation::personal(organization, input.email, input.role.0, inviter);
             let new = NewInvitation {
                 message: input.message,
                 locale: input.locale,

@@ -2,6 +2,7 @@
 //! any other, so that there is one way in.
 
 use directory::{Comer, Made, Outcome, fold};
+use entity::authz::by_name::ByName;
 use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
@@ -10,7 +11,7 @@ use mail::NewMail;
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{Target, Tx, View, Work, ids};
-use policy_core::Role;
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
@@ -26,7 +27,7 @@ struct RequestFacts<'a> {
     join_request_id: Uuid,
     organization_id: Uuid,
     email: &'a str,
-    role: &'a str,
+    role: &'static str,
 }
 
 #[derive(Serialize)]
@@ -46,7 +47,7 @@ fn facts(row: &join_request::Model) -> RequestFacts<'_> {
         join_request_id: row.id,
         organization_id: row.organization_id,
         email: &row.email,
-        role: &row.role,
+        role: row.role.0.name(),
     }
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn put_rule(
     organization: Uuid,
     domain: &str,
     mode: JoinMode,
-    role: &str,
+    role: TenantRole,
 ) -> Result<join_rule::Model, Problem> {
     let invalid = || {
         Problem::invalid(
@@ -77,7 +78,7 @@ pub(crate) async fn put_rule(
         organization_id: organization,
         domain: domain.clone(),
         mode,
-        role: role.to_owned(),
+        role: ByName(role),
         created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
         updated_at: tx.now(),
     };
@@ -88,7 +89,7 @@ pub(crate) async fn put_rule(
             tx.insert(row.clone()).await?;
         }
     }
-    let details = json!({"domain": domain, "mode": mode, "role": role});
+    let details = json!({"domain": domain, "mode": mode, "role": role.name()});
     tx.record("join_rule.update", Target::new("organization", organization).with(details));
     Ok(row)
 }
@@ -145,7 +146,7 @@ pub(crate) async fn ask(
         email: invitation.email.clone(),
         email_key: fold(&invitation.email),
         display_name,
-        role: invitation.role.clone(),
+        role: invitation.role,
         status: JoinRequestStatus::Pending,
         user_id: None,
         version: 1,
@@ -179,22 +180,20 @@ pub(crate) async fn decide(
     tx: &mut Tx,
     id: Uuid,
     verb: JoinRequestVerb,
-    role: Option<String>,
+    role: Option<TenantRole>,
 ) -> Result<join_request::Model, Problem> {
     tenancy::active(tx).await?;
     let found = tx.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
     let row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let decided = || Problem::new(Code::JoinRequestDecided).fact("status", row.status.as_str());
     let status = row.status.after(verb).ok_or_else(decided)?;
-    let role = role.unwrap_or_else(|| row.role.clone());
+    let role = role.unwrap_or(row.role.0);
     let mut user = None;
     if verb == JoinRequestVerb::Approve {
-        let granted =
-            Role::parse(&role).ok_or_else(|| Problem::invalid("/role", "is not a role of a tenant"))?;
         let comer = Comer {
             address: Some(&row.email),
             organization: Some(row.organization_id),
-            grant: Some(Grant { invitation: None, role: granted, signed_in: None }),
+            grant: Some(Grant { invitation: None, role, signed_in: None }),
             made: Made::Named(row.display_name.as_deref()),
             ..Comer::new(Source::Approval)
         };
@@ -205,7 +204,7 @@ pub(crate) async fn decide(
     }
     let row = join_request::Model {
         status,
-        role,
+        role: ByName(role),
         user_id: user,
         version: row.version + 1,
         decided_at: Some(tx.now()),

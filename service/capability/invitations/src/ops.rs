@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use directory::{InvitationFacts, NewExpected, fold};
+use entity::authz::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use entity::tenancy::tenant;
@@ -9,6 +10,7 @@ use mail::NewMail;
 use platform::crypto::{hex, one_time_secret, same, sha256};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
@@ -44,7 +46,7 @@ pub struct NewInvitation {
     /// To whom.
     pub email: String,
     /// As what.
-    pub role: String,
+    pub role: TenantRole,
     /// A word to them.
     pub message: Option<String>,
     /// Who invites, for people.
@@ -61,7 +63,7 @@ pub struct NewInvitation {
 
 impl NewInvitation {
     /// One of the usual kind.
-    pub fn personal(organization: Uuid, email: String, role: String, inviter: String) -> Self {
+    pub fn personal(organization: Uuid, email: String, role: TenantRole, inviter: String) -> Self {
         Self {
             organization,
             email,
@@ -119,7 +121,7 @@ pub async fn create(
         kind: new.kind,
         email_key: fold(&new.email),
         email: new.email,
-        role: new.role,
+        role: ByName(new.role),
         token_digest: digest.to_vec(),
         status: InvitationStatus::Pending,
         message: new.message,
@@ -179,14 +181,14 @@ pub(crate) async fn require_room(
     view: &View,
     organization: Uuid,
     email: &str,
-    role: &str,
+    role: TenantRole,
 ) -> Result<(), Problem> {
     if let Some(there) = pending_for(view, organization, email).await?
         && there.expires_at > view.now()
     {
         return Err(Problem::new(Code::InvitationPending).fact("invitationId", there.id.to_string()));
     }
-    let seats: &[&str] = if role == "admin" { &["users", "admins"] } else { &["users"] };
+    let seats: &[&str] = if role == TenantRole::Admin { &["users", "admins"] } else { &["users"] };
     let usage = quota::list(view).await?;
     let full =
         usage.iter().find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));
@@ -214,7 +216,7 @@ async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
     let expected = NewExpected {
         organization: row.organization_id,
         email: &row.email,
-        role: &row.role,
+        role: row.role.0,
         invitation: row.id,
         until: row.expires_at,
     };

@@ -86,7 +86,7 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
         JoinMode::Auto => InvitationKind::Join,
         JoinMode::Request => InvitationKind::Request,
     };
-    let new = NewInvitation::personal(organization, email.to_owned(), rule.role, tenant.name.clone());
+    let new = NewInvitation::personal(organization, email.to_owned(), rule.role.0, tenant.name.clone());
     let new = NewInvitation { kind, locale: request.locale.clone(), ..new };
     ops::create(tx, service, &tenant, new).await.map(drop)
 }

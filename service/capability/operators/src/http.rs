@@ -6,6 +6,7 @@ mod passwords;
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::authz::operator::Model;
+use entity::authz::states::OperatorRole;
 use platform::{PlatformTx, PlatformView};
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
@@ -57,15 +58,14 @@ pub(crate) struct OperatorInput {
     #[schema(max_length = 200)]
     name: String,
     /// `operator` (the default) or `auditor`
-    role: Option<String>,
+    #[schema(value_type = Option<String>)]
+    role: Option<OperatorRole>,
 }
 
 impl Input for OperatorInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
         errors.text("/name", &self.name, 200);
-        let known = self.role.as_deref().is_none_or(|role| matches!(role, "operator" | "auditor"));
-        errors.require(known, "/role", "must be operator or auditor");
     }
 }
 
@@ -76,7 +76,8 @@ pub(crate) struct OperatorView {
     id: Uuid,
     email: String,
     name: String,
-    role: String,
+    #[schema(value_type = String)]
+    role: OperatorRole,
     /// Where a passkey is made; only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     enrollment_url: Option<String>,
@@ -108,7 +109,7 @@ async fn create_operator(
     caller: PlatformCaller,
     Body(input): Body<OperatorInput>,
 ) -> Result<Created<OperatorView>, Problem> {
-    let role = input.role.as_deref().unwrap_or("operator");
+    let role = input.role.unwrap_or(OperatorRole::Operator);
     let work = async |tx: &mut PlatformTx| ops::create(tx, &input.email, &input.name, role).await;
     let (row, token) = caller.write(work).await?;
     let url = link(&caller.service, &token);

@@ -1,5 +1,6 @@
 //! Operators: made, listed, disabled; their enrolment links and recovery codes.
 
+use entity::authz::states::OperatorRole;
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
@@ -45,7 +46,7 @@ pub(crate) async fn create(
     tx: &mut PlatformTx,
     email: &str,
     name: &str,
-    role: &str,
+    role: OperatorRole,
 ) -> Result<(Model, String), Problem> {
     room(tx, Rule::Operators, "", tx.platform::<Entity>(), OPERATORS_MAX).await?;
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
@@ -53,7 +54,7 @@ pub(crate) async fn create(
         id: ids::new(),
         email: identity_core::fold(email),
         name: name.to_owned(),
-        role: role.to_owned(),
+        role,
         enrollment_digest: Some(digest.to_vec()),
         enrollment_expires_at: Some(tx.now() + ENROLLMENT_LIFETIME),
         recovery_codes: json!([]),

@@ -8,7 +8,6 @@ use futures_util::future::LocalBoxFuture;
 use platform::crypto::{one_time_secret, sha256};
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
-use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
@@ -96,11 +95,10 @@ impl Authenticator for Operators {
                 if operator.disabled_at.is_none() { Ok(operator) } else { Err(invalid()) }
             };
             let operator = service.db.read_platform(look).await?;
-            let role = Role::parse(&operator.role).filter(|role| role.is_platform()).ok_or_else(invalid)?;
             Ok(Principal {
                 kind: CredentialKind::Operator,
                 id: operator.id,
-                role,
+                role: operator.role.into(),
                 tenant: None,
                 organization: None,
                 rate_multiplier: None,

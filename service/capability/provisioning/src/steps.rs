@@ -14,6 +14,7 @@ use entity::tenancy::{organization, tenant};
 use invitations::NewInvitation;
 use platform::http::Outside;
 use platform::{Target, Tx, Work, ids};
+use policy_core::TenantRole;
 use serde_json::Value;
 use tenancy::{TenantEvent, Verb};
 use uuid::Uuid;
@@ -147,7 +148,7 @@ impl Step<'_> {
         if invitations::pending_for(tx, organization.id, &email).await?.is_some() {
             return Ok(());
         }
-        let (role, inviter) = ("admin".to_owned(), tenant.name.clone());
+        let (role, inviter) = (TenantRole::Admin, tenant.name.clone());
         let new = NewInvitation::personal(organization.id, email, role, inviter);
         Ok(invitations::create(tx, self.service, &tenant, new).await.map(drop)?)
     }

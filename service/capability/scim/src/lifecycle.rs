@@ -1,5 +1,6 @@
 //! `…/directory-restores`: a directory goes back to a moment; `…/role-mappings`: groups give roles.
 
+use entity::authz::by_name::ByName;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -10,13 +11,13 @@ use entity::directory::states::RestoreStatus;
 use entity::directory::{restore, role_mapping};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, Work as _};
-use policy_core::{Permission, Role};
+use policy_core::{Permission, TenantRole};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Accepted, Access, Body, Code, Created, FieldErrors, Ids, Input, NoContent, Page, Problem, Routes,
-    Service, TenantCaller,
+    Accepted, Access, Body, Code, Created, Ids, Input, NoContent, Page, Problem, Routes, Service,
+    TenantCaller,
 };
 
 const RESTORES: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-restores";
@@ -232,15 +233,11 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
 pub(crate) struct RoleMappingInput {
     group_id: Uuid,
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
 }
 
-impl Input for RoleMappingInput {
-    fn check(&self, errors: &mut FieldErrors) {
-        let known = Role::parse(&self.role).is_some_and(|role| !role.is_platform());
-        errors.require(known, "/role", "must be admin, contributor, viewer, guest or service");
-    }
-}
+impl Input for RoleMappingInput {}
 
 /// A role that a group gives to its members, direct and by nesting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -248,7 +245,8 @@ impl Input for RoleMappingInput {
 pub(crate) struct RoleMapping {
     id: Uuid,
     group_id: Uuid,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
     created_at: DateTime<Utc>,
 }
 
@@ -267,7 +265,7 @@ async fn create_mapping(
     let row = caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::create_role_mapping(tx, organization.id, input.group_id, &input.role).await
+            directory::create_role_mapping(tx, organization.id, input.group_id, input.role.0).await
         })
         .await?;
     let base = format!("/api/v1/tenants/{}/organizations/{}", row.tenant_id, row.organization_id);

@@ -4,7 +4,7 @@ use directory::{Admitted, Comer, Made, Member, MemberEdit, Membership, Outcome};
 use entity::directory::{group, user};
 use identity_core::Source;
 use platform::{Tx, View};
-use policy_core::Role;
+use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::bulk::Method;
 use scim_core::document::Document;
@@ -23,7 +23,7 @@ use crate::work::Work;
 /// Members that are put into an answer at once; more are streamed.
 pub(crate) const MEMBERS_BUFFERED: usize = 2_000;
 /// What a user has before a group or an admin gives them a role.
-const ROLE: Role = Role::Viewer;
+const ROLE: TenantRole = TenantRole::Viewer;
 
 /// A refusal of the protocol as a problem; the route renders it in SCIM's words.
 pub(crate) fn refusal(error: ScimError) -> Problem {

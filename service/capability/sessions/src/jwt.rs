@@ -84,7 +84,7 @@ pub fn mint(
         client_id: session.client_id.clone(),
         tenant_id: subject.tenant,
         org_id: subject.organization,
-        roles: vec![subject.role.clone()],
+        roles: vec![subject.role.name().to_owned()],
         plan: subject.plan.clone(),
     };
     let token = signers.sign(subject.realm, Some(TYPE), &claims)?;

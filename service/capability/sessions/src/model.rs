@@ -1,5 +1,6 @@
 //! What a session is about. Pure.
 
+use policy_core::TenantRole;
 use uuid::Uuid;
 
 /// The person that a token is about, as it stands at the moment of minting.
@@ -12,7 +13,7 @@ pub struct Subject {
     /// The user.
     pub user: Uuid,
     /// The user's role in the tenant.
-    pub role: String,
+    pub role: TenantRole,
     /// The tenant's plan.
     pub plan: String,
     /// Whose keys sign: the tenant's realm, or `None`: the platform's issuer.

@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::View;
 use platform::db::Lookup;
-use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
 
@@ -44,13 +43,12 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     if let Some(connection) = session.connection_id {
         policy::still_holds(view, session.organization_id, Some(connection)).await?;
     }
-    let role = Role::parse(&user.role).filter(|role| !role.is_platform()).ok_or_else(invalid)?;
     let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
     let multiplier = plan::times(plan.map(|plan| plan.rate_multiplier));
     Ok(Principal {
         kind: CredentialKind::User,
         id: user.id,
-        role,
+        role: user.role.0.role(),
         tenant: Some(tenant.id),
         organization: None,
         rate_multiplier: Some(multiplier),

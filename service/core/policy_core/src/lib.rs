@@ -3,89 +3,9 @@
 //! The whole matrix is committed as `policy.out` beside this crate and compared by a test, so that a change of rights
 //! shows in the diff as what it is.
 
-use std::fmt;
+mod roles;
 
-/// Who somebody is, in the platform or in a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Role {
-    /// Staff of the platform: everything.
-    Operator,
-    /// Staff of the platform: reads everything, changes nothing.
-    Auditor,
-    /// An API gateway: vouches for identities.
-    Gateway,
-    /// A downstream service.
-    Module,
-    /// Runs a tenant.
-    Admin,
-    /// Works in a tenant.
-    Contributor,
-    /// Looks at a tenant.
-    Viewer,
-    /// A guest of a tenant: only the tenant itself.
-    Guest,
-    /// A machine of a tenant.
-    Service,
-}
-
-impl Role {
-    /// All roles.
-    pub const ALL: [Role; 9] = [
-        Role::Operator,
-        Role::Auditor,
-        Role::Gateway,
-        Role::Module,
-        Role::Admin,
-        Role::Contributor,
-        Role::Viewer,
-        Role::Guest,
-        Role::Service,
-    ];
-
-    /// Its name, as stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Operator => "operator",
-            Role::Auditor => "auditor",
-            Role::Gateway => "gateway",
-            Role::Module => "module",
-            Role::Admin => "admin",
-            Role::Contributor => "contributor",
-            Role::Viewer => "viewer",
-            Role::Guest => "guest",
-            Role::Service => "service",
-        }
-    }
-
-    /// The role of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-
-    /// Roles of a tenant, from the highest to the lowest.
-    pub const OF_A_TENANT: [Role; 5] =
-        [Role::Admin, Role::Contributor, Role::Viewer, Role::Guest, Role::Service];
-
-    /// Whether a role of a tenant is higher than another one. A platform's role is neither.
-    pub fn outranks(self, other: Self) -> bool {
-        let rank = |role| Self::OF_A_TENANT.iter().position(|one| *one == role);
-        match (rank(self), rank(other)) {
-            (Some(mine), Some(theirs)) => mine < theirs,
-            _ => false,
-        }
-    }
-
-    /// Whether the role is of the platform, outside any tenant.
-    pub fn is_platform(self) -> bool {
-        matches!(self, Role::Operator | Role::Auditor | Role::Gateway | Role::Module)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use roles::{Role, TenantRole};
 
 macro_rules! permissions {
     ($($(#[$doc:meta])* $variant:ident = $name:literal => $($role:ident)*;)*) => {
@@ -234,13 +154,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        for role in Role::ALL {
-            assert_eq!(Role::parse(role.name()), Some(role));
-        }
-        assert_eq!(Role::parse("root"), None);
     }
 }

@@ -4,6 +4,7 @@
 use entity::directory::user;
 use platform::rules::Rule;
 use platform::{DbError, Tx};
+use policy_core::TenantRole;
 use quota::Usage;
 use web::{Code, Problem};
 
@@ -37,7 +38,7 @@ impl Held {
 
 /// Whether a user counts as an admin.
 pub(super) fn is_admin(row: &user::Model) -> bool {
-    row.active && row.role == "admin"
+    row.active && row.role.0 == TenantRole::Admin
 }
 
 /// Whether the tenant would be without an active admin if this user, whose row is locked, were none any more. The answer

@@ -1,8 +1,10 @@
 //! Who is expected: an invitation holds their seat, and says as what they come in, by whichever door.
 
 use chrono::TimeDelta;
+use entity::authz::by_name::ByName;
 use entity::directory::expected::{Column, Entity, Model};
 use platform::{Timestamp, Tx};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
@@ -19,7 +21,7 @@ pub struct NewExpected<'a> {
     /// By which address.
     pub email: &'a str,
     /// As what.
-    pub role: &'a str,
+    pub role: TenantRole,
     /// By which invitation.
     pub invitation: Uuid,
     /// Until when.
@@ -34,14 +36,14 @@ pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
     forget_expected(tx, new.invitation).await?;
     let lifetime = (new.until - tx.now()).max(TimeDelta::seconds(1));
     let mut reservations = Vec::new();
-    for resource in SEATS.into_iter().filter(|seat| *seat == "users" || new.role == "admin") {
+    for resource in SEATS.into_iter().filter(|seat| *seat == "users" || new.role == TenantRole::Admin) {
         reservations.push(quota::reserve(tx, resource, 1, lifetime).await?.0.id);
     }
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
         email_key: fold(new.email),
-        role: new.role.to_owned(),
+        role: ByName(new.role),
         invitation_id: new.invitation,
         reservations: json!(reservations),
         expires_at: new.until,

@@ -5,6 +5,7 @@
 //! The plan is made of changes between the moment and the restore's own beginning, always the same one, so that a run
 //! which was interrupted goes on where it stopped.
 
+use policy_core::TenantRole;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::TimeDelta;
@@ -354,18 +355,14 @@ async fn user(
     if !resource.contains_key("active") && image.get("active") == Some(&Value::Bool(false)) {
         resource.insert("active".to_owned(), Value::Bool(false));
     }
+    let role = TenantRole::parse(&text("role")).ok_or_else(|| unreadable("role"))?;
     let row = match before {
         Some(before) => users::replace_user(tx, &registry.users, before, resource).await?,
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
             let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
-            let new = NewUser {
-                organization,
-                resource,
-                role: text("role"),
-                role_source: RoleSource::Local,
-                address_proof: None,
-            };
+            let new =
+                NewUser { organization, resource, role, role_source: RoleSource::Local, address_proof: None };
             let row = users::insert_user(tx, &registry.users, new, kept).await?;
             let keys = people::addresses(&row);
             people::there_again(tx, organization, &keys, row.external_id.as_deref()).await?;
@@ -380,8 +377,8 @@ async fn user(
         }
     };
     let role_source = RoleSource::parse(&text("roleSource")).ok_or_else(|| unreadable("roleSource"))?;
-    if row.role != text("role") || row.role_source != role_source {
-        super::roles::give(tx, row, &text("role"), role_source).await?;
+    if row.role.0 != role || row.role_source != role_source {
+        super::roles::give(tx, row, role, role_source).await?;
     }
     Ok(())
 }

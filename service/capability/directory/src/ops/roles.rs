@@ -1,11 +1,12 @@
 //! Roles by group: a mapped group gives its members, direct or by nesting, a role of the tenant. The highest counts. A
 //! role that came from a group goes with it; a role given here stays until a group gives one.
 
+use entity::authz::by_name::ByName;
 use entity::directory::states::RoleSource;
 use entity::directory::{group, role_mapping, user};
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work, ids};
-use policy_core::Role;
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
@@ -17,10 +18,10 @@ use crate::store::roles::RolesByGroup;
 use crate::store::{groups, roles as store};
 
 /// What a user has whom no group gives a role any more.
-const ROLE_WITHOUT: &str = "viewer";
+const ROLE_WITHOUT: TenantRole = TenantRole::Viewer;
 
-fn highest(roles: &[String]) -> Option<&'static str> {
-    Role::OF_A_TENANT.into_iter().map(Role::name).find(|role| roles.iter().any(|one| one == role))
+fn highest(roles: &[TenantRole]) -> Option<TenantRole> {
+    TenantRole::ALL.into_iter().find(|role| roles.contains(role))
 }
 
 /// The organization's mappings.
@@ -39,7 +40,7 @@ pub async fn create_role_mapping(
     tx: &mut Tx,
     organization: Uuid,
     group: Uuid,
-    role: &str,
+    role: TenantRole,
 ) -> Result<role_mapping::Model, Problem> {
     let group = groups::group(tx, organization, group).await?;
     let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
@@ -52,7 +53,7 @@ pub async fn create_role_mapping(
         organization_id: organization,
         id: ids::new(),
         group_id: group.id,
-        role: role.to_owned(),
+        role: ByName(role),
         created_at: tx.now(),
     };
     let taken = |error: platform::DbError| {
@@ -63,7 +64,7 @@ pub async fn create_role_mapping(
         }
     };
     tx.insert(row.clone()).await.map_err(taken)?;
-    tx.record("role_mapping.create", Target::new("group", group.id).with(json!({"role": role})));
+    tx.record("role_mapping.create", Target::new("group", group.id).with(json!({"role": role.name()})));
     let users = members::users_in(tx, organization, &[group.id]).await?;
     recompute(tx, organization, &users).await?;
     Ok(row)
@@ -128,7 +129,7 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
                 None if row.role_source == RoleSource::Group => (ROLE_WITHOUT, RoleSource::Local),
                 None => continue,
             };
-            if row.role == role && row.role_source == source {
+            if row.role.0 == role && row.role_source == source {
                 continue;
             }
             give(tx, row, role, source).await?;
@@ -142,11 +143,11 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 pub(crate) async fn give(
     tx: &mut Tx,
     row: user::Model,
-    role: &str,
+    role: TenantRole,
     source: RoleSource,
 ) -> Result<user::Model, Problem> {
-    if role != "admin" && admins::is_last(tx, &row).await? {
-        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role})));
+    if role != TenantRole::Admin && admins::is_last(tx, &row).await? {
+        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role.name()})));
         return Ok(row);
     }
     put_role(tx, row, role, source).await

@@ -2,11 +2,13 @@
 
 mod off;
 
+use entity::authz::by_name::ByName;
 use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
 use entity::directory::{identity, user};
 use identity_core::fold;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
+use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::{ResourceType, USERS};
@@ -83,7 +85,7 @@ pub(crate) struct NewUser {
     /// SCIM attributes in canonical form.
     pub(crate) resource: Map<String, Value>,
     /// The user's role.
-    pub(crate) role: String,
+    pub(crate) role: TenantRole,
     /// Who gives it.
     pub(crate) role_source: RoleSource,
     /// What stood for the address, where a sign-in or an invitation said one.
@@ -120,7 +122,7 @@ pub(crate) async fn insert_user(
         display_name: columns.display_name,
         email: columns.email,
         active: columns.active,
-        role: new.role,
+        role: ByName(new.role),
         role_source: new.role_source,
         address_proof: new.address_proof,
         source: kept.source,
@@ -394,13 +396,13 @@ pub(crate) async fn edit(
 ///
 /// # Errors
 /// `user.last_admin`; `user.managed` if a group gives the user their role.
-pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<user::Model, Problem> {
+pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Result<user::Model, Problem> {
     if before.role_source == RoleSource::Group {
         let detail =
             "The role comes from a group of the identity provider: change the group, or its mapping.";
         return Err(Problem::detailed(Code::UserManaged, detail));
     }
-    if role != "admin" {
+    if role != TenantRole::Admin {
         admins::require_another(tx, &before).await?;
     }
     put_role(tx, before, role, RoleSource::Local).await
@@ -410,15 +412,15 @@ pub async fn set_role(tx: &mut Tx, before: user::Model, role: &str) -> Result<us
 pub(crate) async fn put_role(
     tx: &mut Tx,
     before: user::Model,
-    role: &str,
+    role: TenantRole,
     role_source: RoleSource,
 ) -> Result<user::Model, Problem> {
-    let details = serde_json::json!({"from": before.role, "to": role, "by": role_source});
+    let details = serde_json::json!({"from": before.role, "to": role.name(), "by": role_source});
     let (organization, image) = (before.organization_id, Some(user_image(&before)));
     changes::note(tx, organization, ChangeKind::User, ChangeAction::Update, before.id, image).await?;
     let held = Held::by(&before);
     let row = user::Model {
-        role: role.to_owned(),
+        role: ByName(role),
         role_source,
         version: before.version + 1,
         updated_at: tx.now(),

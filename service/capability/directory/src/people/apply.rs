@@ -8,7 +8,6 @@ use identity_core::{
 };
 use platform::crypto::{hex, sha256};
 use platform::{DbError, Tx, ids};
-use policy_core::Role;
 use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
 use serde_json::{Map, Value, json};
@@ -139,13 +138,12 @@ impl Raises {
 }
 
 async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Result<user::Model, Problem> {
-    let has = Role::parse(&row.role).unwrap_or(Role::Viewer);
     // A group of the directory gave one since: it stays the group's. An invitation lowers none, also none that somebody gave since.
-    let lowers = raises == Raises::Only && !given.role.outranks(has);
+    let lowers = raises == Raises::Only && !given.role.outranks(row.role.0);
     if row.role_source == RoleSource::Group || lowers {
         return Ok(row);
     }
-    roles::give(tx, row, given.role.name(), source_of(given)).await
+    roles::give(tx, row, given.role, source_of(given)).await
 }
 
 fn source_of(given: Given) -> RoleSource {
@@ -245,7 +243,7 @@ async fn created(
     let new = NewUser {
         organization,
         resource,
-        role: given.role.name().to_owned(),
+        role: given.role,
         role_source: source_of(given),
         address_proof: asserted.then(|| proof_of(loaded.facts.claim.vouched)),
     };

@@ -1,10 +1,12 @@
 //! What the decision about people does to an invitation: it ends, accepted or revoked, with its seat given on or free.
 
+use entity::authz::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use identity_core::{Proof, fold};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
@@ -20,7 +22,7 @@ pub struct InvitationFacts<'a> {
     invitation_id: Uuid,
     organization_id: Uuid,
     email: &'a str,
-    role: &'a str,
+    role: &'static str,
 }
 
 impl<'a> InvitationFacts<'a> {
@@ -30,7 +32,7 @@ impl<'a> InvitationFacts<'a> {
             invitation_id: row.id,
             organization_id: row.organization_id,
             email: &row.email,
-            role: &row.role,
+            role: row.role.0.name(),
         }
     }
 }
@@ -164,6 +166,6 @@ pub(super) const KIND: InvitationKind = InvitationKind::Personal;
 /// Whether somebody is invited who will run the tenant.
 pub(super) async fn admin_is_expected(tx: &Tx) -> Result<bool, Problem> {
     let pending = tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending));
-    let pending = pending.filter(Column::Role.eq(policy_core::Role::Admin.name()));
+    let pending = pending.filter(Column::Role.eq(ByName(TenantRole::Admin)));
     Ok(tx.one(pending.filter(Column::ExpiresAt.gt(tx.now()))).await?.is_some())
 }

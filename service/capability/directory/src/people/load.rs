@@ -1,6 +1,7 @@
 //! What is known of somebody who comes: read under [`Rule::People`], so that of two doors that make the same person one waits and
 //! finds whom the other made.
 
+use entity::authz::by_name::ByName;
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::directory::states::DepartedKind;
@@ -13,7 +14,7 @@ use identity_core::{
 };
 use platform::rules::Rule;
 use platform::{DbError, Tx, View};
-use policy_core::Role;
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Value};
 use uuid::Uuid;
 use web::Problem;
@@ -329,7 +330,7 @@ impl Record {
                 self.accepted.insert(row.try_get("", "user_id")?);
             }
             (None, Some(_)) => {
-                let role = Role::parse(&row.try_get::<String>("", "role")?).unwrap_or(Role::Viewer);
+                let role = row.try_get::<ByName<TenantRole>>("", "role")?.0;
                 let (id, email): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "email")?);
                 let of_claim = comer.address.is_some_and(|address| fold(address) == fold(&email));
                 self.pending.push(Pending { id, organization, role, of_claim });

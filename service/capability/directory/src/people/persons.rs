@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
 use entity::directory::user;
 use identity_core::{Found, KnownAs, Person, RoleFrom, Source, connection_of, fold};
-use policy_core::Role;
 use uuid::Uuid;
 
 use super::Comer;
@@ -64,7 +63,7 @@ pub(super) fn persons(
             active: row.active,
             managed: row.source == MadeBy::Scim,
             made_at_sign_in: row.source == MadeBy::Jit,
-            role: Role::parse(&row.role).unwrap_or(Role::Viewer),
+            role: row.role.0,
             role_from: match row.role_source {
                 RoleSource::Local => RoleFrom::Local,
                 RoleSource::Group => RoleFrom::Directory,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use entity::authz::by_name::ByName;
 use entity::sso::policy::{Column, Entity, Model};
 use identity_core::{Enforced, Policy};
 use platform::{DbError, View};
-use policy_core::Role;
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,10 +21,10 @@ pub struct SignInPolicy {
 }
 
 /// `[{"group", "role"}]`.
-fn group_roles(stored: &Value) -> Vec<(String, Role)> {
+fn group_roles(stored: &Value) -> Vec<(String, TenantRole)> {
     let one = |item: &Value| {
         let text = |name: &str| item.get(name).and_then(Value::as_str);
-        Some((text("group")?.to_owned(), text("role").and_then(Role::parse)?))
+        Some((text("group")?.to_owned(), text("role").and_then(TenantRole::parse)?))
     };
     stored.as_array().into_iter().flatten().filter_map(one).collect()
 }
@@ -37,7 +38,7 @@ fn rules(row: &Model) -> Policy {
         },
         allowed_domains: serde_json::from_value(row.allowed_domains.clone()).unwrap_or_default(),
         jit: row.jit_provisioning,
-        default_role: Role::parse(&row.default_role).unwrap_or(Role::Viewer),
+        default_role: row.default_role.0,
         group_roles: group_roles(&row.group_roles),
     }
 }
@@ -52,7 +53,7 @@ fn unset(view: &View, organization: Uuid) -> Model {
         enforced: false,
         allowed_domains: json!([]),
         jit_provisioning: jit,
-        default_role: default_role.name().to_owned(),
+        default_role: ByName(default_role),
         group_roles: json!([]),
         session_seconds: None,
         idle_seconds: None,

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use entity::authz::by_name::ByName;
 use entity::directory::{role_mapping, user};
 use platform::{DbError, Tx, View};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -37,7 +39,7 @@ pub(crate) async fn mapped_groups_of(
     view: &View,
     organization: Uuid,
     users: &[Uuid],
-) -> Result<HashMap<Uuid, Vec<String>>, DbError> {
+) -> Result<HashMap<Uuid, Vec<TenantRole>>, DbError> {
     let (test, list) = view.id_list(users, "$3");
     let sql = format!(
         "WITH RECURSIVE held(user_id, group_id) AS ( \
@@ -48,9 +50,10 @@ pub(crate) async fn mapped_groups_of(
          SELECT h.user_id, r.role FROM held h JOIN directory_role_mapping r \
          ON r.tenant_id = $1 AND r.organization_id = $2 AND r.group_id = h.group_id"
     );
-    let mut found: HashMap<Uuid, Vec<String>> = HashMap::new();
+    let mut found: HashMap<Uuid, Vec<TenantRole>> = HashMap::new();
     for row in view.query(&sql, vec![organization.into(), list]).await? {
-        found.entry(row.try_get("", "user_id")?).or_default().push(row.try_get("", "role")?);
+        let role: ByName<TenantRole> = row.try_get("", "role")?;
+        found.entry(row.try_get("", "user_id")?).or_default().push(role.0);
     }
     Ok(found)
 }

@@ -1,5 +1,6 @@
 //! `/api/v1/tenants/{tenant}/invitations/bulk`: many at once, as JSON or CSV; what came of each line, as JSON or CSV.
 
+use crate::batch::NO_ROLE;
 use std::collections::BTreeMap;
 
 use actix_web::http::{Method, header};
@@ -8,7 +9,7 @@ use chrono::{DateTime, Utc};
 use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::{Tx, View};
-use policy_core::Permission;
+use policy_core::{Permission, TenantRole};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -131,12 +132,14 @@ fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let line = |(at, given): (usize, LineInput)| {
-        let role = given.role.or(input.role.clone()).unwrap_or_else(|| "viewer".to_owned());
+        let role = given.role.or(input.role.clone());
+        let role = role.unwrap_or_else(|| TenantRole::Viewer.name().to_owned());
         let message = given.message.or(input.message.clone());
         let locale = given.locale.or(input.locale.clone());
-        let wrong = problem_of(&given.email, &role, message.as_deref(), locale.as_deref());
+        let wrong = problem_of(&given.email, message.as_deref(), locale.as_deref()).map(|(_, detail)| detail);
+        let no_role = TenantRole::parse(&role).is_none().then_some(NO_ROLE);
         let twice = *seen.entry(directory::fold(&given.email)).or_insert(at) != at;
-        let problem = wrong.map(|(_, detail)| detail).or(twice.then_some("is in the file twice"));
+        let problem = wrong.or(no_role).or(twice.then_some("is in the file twice"));
         // What is kept of a line that is refused is bounded too.
         let kept = |text: String| text.chars().filter(|c| *c != '\0').take(1000).collect::<String>();
         Line {

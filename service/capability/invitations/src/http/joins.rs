@@ -4,10 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::authz::by_name::ByName;
 use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{join_request, join_rule};
 use platform::{Tx, View};
-use policy_core::Permission;
+use policy_core::{Permission, TenantRole};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -76,18 +77,19 @@ pub(crate) struct RuleInput {
     #[schema(value_type = String)]
     mode: JoinMode,
     /// `contributor`, `viewer` or `guest`
-    role: Option<String>,
+    #[schema(value_type = Option<String>)]
+    role: Option<ByName<TenantRole>>,
 }
 
 impl Input for RuleInput {
     fn check(&self, errors: &mut FieldErrors) {
-        check_role(errors, self.role.as_deref());
+        check_role(errors, self.role);
     }
 }
 
 /// Nobody becomes an admin by an address.
-fn check_role(errors: &mut FieldErrors, role: Option<&str>) {
-    let fits = role.is_none_or(|role| matches!(role, "contributor" | "viewer" | "guest"));
+fn check_role(errors: &mut FieldErrors, role: Option<ByName<TenantRole>>) {
+    let fits = role.is_none_or(|role| TenantRole::BY_DOMAIN.contains(&role.0));
     errors.require(fits, "/role", "must be contributor, viewer or guest");
 }
 
@@ -99,7 +101,8 @@ pub(crate) struct JoinRule {
     organization_id: Uuid,
     #[schema(value_type = String)]
     mode: JoinMode,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -144,7 +147,7 @@ async fn replace_join_rule(
     let work = async |tx: &mut Tx| {
         tenancy::active(tx).await?;
         let organization = tenancy::organization_named(tx, name).await?.id;
-        let role = input.role.as_deref().unwrap_or("viewer");
+        let role = input.role.map_or(TenantRole::Viewer, |role| role.0);
         join::put_rule(tx, organization, domain, input.mode, role).await
     };
     Ok(Json(caller.write(work).await?.into()))
@@ -169,7 +172,8 @@ pub(crate) struct JoinRequest {
     /// Proven: they read its mail.
     email: String,
     display_name: Option<String>,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
     /// `pending`, `approved` or `declined`
     #[schema(value_type = String)]
     status: JoinRequestStatus,
@@ -212,12 +216,13 @@ async fn get_join_request(caller: TenantCaller, ids: Ids) -> Result<Json<JoinReq
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DecisionInput {
     /// Absent: the rule's.
-    role: Option<String>,
+    #[schema(value_type = Option<String>)]
+    role: Option<ByName<TenantRole>>,
 }
 
 impl Input for DecisionInput {
     fn check(&self, errors: &mut FieldErrors) {
-        check_role(errors, self.role.as_deref());
+        check_role(errors, self.role);
     }
 }
 
@@ -227,8 +232,8 @@ async fn approve(
     Body(input): Body<DecisionInput>,
 ) -> Result<Json<JoinRequest>, Problem> {
     let id = ids.id("request_id")?;
-    let row =
-        caller.write(async |tx| join::decide(tx, id, JoinRequestVerb::Approve, input.role).await).await?;
+    let role = input.role.map(|role| role.0);
+    let row = caller.write(async |tx| join::decide(tx, id, JoinRequestVerb::Approve, role).await).await?;
     Ok(Json(row.into()))
 }
 

@@ -1,12 +1,13 @@
 //! `POST /api/internal/sso/exchange`
 
+use entity::authz::by_name::ByName;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::webhooks::module;
 use platform::Target;
-use policy_core::{Permission, Role};
+use policy_core::{Permission, Role, TenantRole};
 use serde::{Deserialize, Serialize};
 use sessions::Keyring;
 use utoipa::ToSchema;
@@ -95,7 +96,8 @@ pub(crate) struct ExchangedUser {
     id: Uuid,
     email: Option<String>,
     display_name: Option<String>,
-    role: String,
+    #[schema(value_type = String)]
+    role: ByName<TenantRole>,
 }
 
 /// A token of the platform.

@@ -3,9 +3,10 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use directory::{SignInPolicy, sign_in_policy};
+use entity::authz::by_name::ByName;
 use entity::sso::{domain, policy};
 use platform::{Tx, View};
-use policy_core::{Permission, Role};
+use policy_core::{Permission, TenantRole};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -60,7 +61,8 @@ pub(crate) struct PolicyInput {
     /// Domains of addresses that may come in; none: all.
     allowed_domains: Option<Vec<String>>,
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    default_role: Option<String>,
+    #[schema(value_type = Option<String>)]
+    default_role: Option<ByName<TenantRole>>,
     /// Whether a first sign-in makes an account.
     jit_provisioning: Option<bool>,
     /// Roles that the provider's groups give; the first that fits.
@@ -88,11 +90,6 @@ mod twice {
 
 impl Input for PolicyInput {
     fn check(&self, errors: &mut FieldErrors) {
-        let role = |role: &str| Role::parse(role).is_some_and(|role| !role.is_platform());
-        const ROLES: &str = "must be admin, contributor, viewer, guest or service";
-        if let Some(wanted) = &self.default_role {
-            errors.require(role(wanted), "/defaultRole", ROLES);
-        }
         let domains = self.allowed_domains.as_deref().unwrap_or_default();
         errors.require(domains.len() <= 200, "/allowedDomains", "at most 200");
         for (at, one) in domains.iter().enumerate() {
@@ -103,7 +100,6 @@ impl Input for PolicyInput {
         errors.require(mappings.len() <= 200, "/groupRoles", "at most 200");
         for (at, mapping) in mappings.iter().enumerate() {
             errors.text(&format!("/groupRoles/{at}/group"), &mapping.group, 255);
-            errors.require(role(&mapping.role), &format!("/groupRoles/{at}/role"), ROLES);
         }
         for (pointer, seconds) in
             [("/sessionSeconds", self.session_seconds), ("/idleSeconds", self.idle_seconds)]
@@ -122,7 +118,8 @@ pub(crate) struct PolicyView {
     enforced: bool,
     connection_id: Option<Uuid>,
     allowed_domains: Vec<String>,
-    default_role: String,
+    #[schema(value_type = String)]
+    default_role: ByName<TenantRole>,
     jit_provisioning: bool,
     group_roles: Vec<GroupRole>,
     session_seconds: Option<i64>,
@@ -131,8 +128,8 @@ pub(crate) struct PolicyView {
     updated_at: Option<DateTime<Utc>>,
 }
 
-fn group_roles(rules: Vec<(String, Role)>) -> Vec<GroupRole> {
-    rules.into_iter().map(|(group, role)| GroupRole { group, role: role.name().to_owned() }).collect()
+fn group_roles(rules: Vec<(String, TenantRole)>) -> Vec<GroupRole> {
+    rules.into_iter().map(|(group, role)| GroupRole { group, role: ByName(role) }).collect()
 }
 
 impl From<SignInPolicy> for PolicyView {
@@ -194,14 +191,14 @@ fn changed(before: SignInPolicy, input: &PolicyInput, whole: bool) -> Result<pol
     let groups = groups.unwrap_or(if whole { Vec::new() } else { group_roles(before.rules.group_roles) });
     let keep = |given: Option<Option<i64>>, had: Option<i64>| given.unwrap_or(if whole { None } else { had });
     let connection = input.connection_id.unwrap_or(if whole { None } else { row.connection_id });
-    let usual = |had: String| if whole { "viewer".to_owned() } else { had };
+    let usual = if whole { ByName(TenantRole::Viewer) } else { row.default_role };
     Ok(policy::Model {
         enforced: input.enforced.unwrap_or(!whole && row.enforced),
         connection_id: connection,
         allowed_domains: json(serde_json::to_value(allowed))?,
         group_roles: json(serde_json::to_value(groups))?,
         jit_provisioning: input.jit_provisioning.unwrap_or(whole || row.jit_provisioning),
-        default_role: input.default_role.clone().unwrap_or_else(|| usual(row.default_role.clone())),
+        default_role: input.default_role.unwrap_or(usual),
         session_seconds: keep(input.session_seconds, row.session_seconds),
         idle_seconds: keep(input.idle_seconds, row.idle_seconds),
         ..row

@@ -90,7 +90,7 @@ pub(crate) fn subject(
         tenant: tenant.id,
         organization: user.organization_id,
         user: user.id,
-        role: user.role.clone(),
+        role: user.role.0,
         plan: tenant.plan.clone(),
         realm,
         issuer,

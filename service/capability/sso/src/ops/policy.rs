@@ -1,9 +1,11 @@
 //! The sign-in policy of an organization: who may come in, by what, as what.
 
 use directory::{SignInPolicy, sign_in_policy};
+use entity::authz::by_name::ByName;
 use entity::sso::policy::Model;
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work};
+use policy_core::TenantRole;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -18,7 +20,8 @@ use super::connections::{self, Connection, ConnectionStatus};
 pub(crate) struct GroupRole {
     pub(crate) group: String,
     /// `admin`, `contributor`, `viewer`, `guest` or `service`
-    pub(crate) role: String,
+    #[schema(value_type = String)]
+    pub(crate) role: ByName<TenantRole>,
 }
 
 /// Whether people whom this connection vouches for may come in; `None`: no connection does.

@@ -8,7 +8,7 @@ use entity::sso::states::ResolveBy;
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use entity::tenancy::tenant;
 use identity_core::Groups;
-use policy_core::Role;
+use policy_core::TenantRole;
 use serde_json::{Map, Value};
 
 use crate::model::SubjectClaims;
@@ -60,9 +60,9 @@ impl BackendRoles {
 }
 
 /// The highest role of a person among these names. Roles of the platform, and of machines, are nobody's to give away there.
-fn highest(names: &[&str]) -> Option<Role> {
-    let known = names.iter().filter_map(|name| Role::parse(name));
-    let of_people = known.filter(|role| !role.is_platform() && *role != Role::Service);
+fn highest(names: &[&str]) -> Option<TenantRole> {
+    let known = names.iter().filter_map(|name| TenantRole::parse(name));
+    let of_people = known.filter(|role| *role != TenantRole::Service);
     of_people.reduce(|best, role| if role.outranks(best) { role } else { best })
 }
 
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn the_highest_role_of_a_person_counts() {
         for (names, role) in [
-            (vec!["viewer", "admin", "contributor"], Some(Role::Admin)),
-            (vec!["offline_access", "guest"], Some(Role::Guest)),
+            (vec!["viewer", "admin", "contributor"], Some(TenantRole::Admin)),
+            (vec!["offline_access", "guest"], Some(TenantRole::Guest)),
             (vec!["operator", "gateway", "module", "auditor", "service"], None),
             (vec!["Admin", "uma_authorization"], None),
             (vec![], None),

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
 use platform::db::Lookup;
-use policy_core::Role;
+use policy_core::{Role, TenantRole};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -151,7 +151,7 @@ pub(crate) struct Identity {
     pub(crate) email_verified: Option<bool>,
     pub(crate) name: Option<String>,
     /// The role that a new user gets, where whoever vouches may say.
-    pub(crate) role: Option<Role>,
+    pub(crate) role: Option<TenantRole>,
     /// The organization of the tenant that is meant, by id or slug, as often as it was named.
     pub(crate) organizations: Vec<String>,
     /// What a token of the tenant's own backend says of roles.
@@ -348,7 +348,7 @@ pub(crate) fn asserted(
         return Err(Problem::invalid(&names.user_id, "must be a subject of up to 255 characters"));
     }
     let roles = read(&names.user_roles)?.unwrap_or_default();
-    let role = roles.split(',').map(str::trim).find_map(Role::parse).filter(|role| !role.is_platform());
+    let role = roles.split(',').map(str::trim).find_map(Role::parse).and_then(Role::in_tenant);
     Ok(Some(Identity {
         via: Via::Tenant(Named::ExternalId(external_id)),
         issuer: "gateway".to_owned(),

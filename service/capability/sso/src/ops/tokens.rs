@@ -103,7 +103,7 @@ fn id_claims(
     let own = json!({
         "iss": subject.issuer, "sub": subject.user, "aud": session.client_id, "azp": session.client_id,
         "exp": now + lifetime, "iat": now, "sid": session.id, "tenant_id": subject.tenant, "org_id": subject.organization,
-        "roles": [subject.role], "plan": subject.plan,
+        "roles": [subject.role.name()], "plan": subject.plan,
         "auth_time": session.authenticated_at.unwrap_or(session.created_at).timestamp(),
         "at_hash": URL_SAFE_NO_PAD.encode(half),
     });

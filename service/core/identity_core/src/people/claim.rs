@@ -1,6 +1,6 @@
 //! What is said of a person who comes, and what it is worth.
 
-use policy_core::Role;
+use policy_core::TenantRole;
 use uuid::Uuid;
 
 use super::decide::Proof;
@@ -99,7 +99,7 @@ pub enum Groups {
     /// These; perhaps none.
     Said(Vec<String>),
     /// It is the tenant's own backend, whose roles are the tenant's: this one; perhaps none.
-    Role(Option<Role>),
+    Role(Option<TenantRole>),
 }
 
 /// What an admin gave.
@@ -108,7 +108,7 @@ pub struct Grant {
     /// By which invitation; `None`: by approving a request.
     pub invitation: Option<Uuid>,
     /// As what.
-    pub role: Role,
+    pub role: TenantRole,
     /// The browser in which it is redeemed is signed in as this user.
     pub signed_in: Option<Uuid>,
 }
@@ -131,7 +131,7 @@ pub struct Claim {
     /// The organization that is meant, where one is named: the connection's, the invitation's, the directory's, or one that the claim names.
     pub organization: Option<Uuid>,
     /// What a new user is, where the source may say.
-    pub role: Option<Role>,
+    pub role: Option<TenantRole>,
     /// What an admin gave.
     pub grant: Option<Grant>,
 }

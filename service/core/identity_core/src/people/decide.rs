@@ -1,6 +1,6 @@
 //! The one decision about people: who somebody is, where they belong, as what, on whose seat.
 
-use policy_core::Role;
+use policy_core::TenantRole;
 use uuid::Uuid;
 
 use super::claim::{Groups, Source, Vouched};
@@ -10,7 +10,7 @@ use super::known::{Facts, First, Found, KnownAs, Pending, Person, Policy, RoleFr
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
     /// The role.
-    pub role: Role,
+    pub role: TenantRole,
     /// Where it comes from.
     pub from: RoleFrom,
 }
@@ -275,7 +275,7 @@ fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invita
 }
 
 /// An invitation raises a role and never lowers it; what a directory's group gives stays the group's.
-fn raised(person: &Person, role: Role) -> Option<Given> {
+fn raised(person: &Person, role: TenantRole) -> Option<Given> {
     let higher = person.role_from != RoleFrom::Directory && role.outranks(person.role);
     higher.then_some(Given { role, from: RoleFrom::Local })
 }
@@ -362,7 +362,7 @@ fn of_groups(facts: &Facts, organization: Uuid) -> Option<Given> {
 }
 
 /// The role that the source's groups give there, or that it names itself; `None`: it says nothing of it, and nothing follows.
-fn said(facts: &Facts, organization: Uuid) -> Option<Option<Role>> {
+fn said(facts: &Facts, organization: Uuid) -> Option<Option<TenantRole>> {
     match &facts.claim.groups {
         Groups::NotSaid => None,
         Groups::Said(groups) => Some(facts.policy(organization).role(groups)),
@@ -387,7 +387,7 @@ fn new(facts: &Facts) -> Decision {
         return Decision::Refused(Reason::NotProvisioned);
     }
     let role = match facts.first {
-        First::Runs => Given { role: Role::Admin, from: RoleFrom::Local },
+        First::Runs => Given { role: TenantRole::Admin, from: RoleFrom::Local },
         First::No => of_groups(facts, organization).unwrap_or(Given {
             role: facts.claim.role.unwrap_or(policy.default_role),
             from: RoleFrom::Local,
@@ -402,7 +402,7 @@ fn pushed(facts: &Facts) -> Decision {
     let claim = &facts.claim;
     let Some(organization) = claim.organization else { return Decision::Refused(Reason::NotProvisioned) };
     let pending = facts.known.pending.iter().find(|one| one.organization == organization);
-    let plain = Given { role: claim.role.unwrap_or(Role::Viewer), from: RoleFrom::Local };
+    let plain = Given { role: claim.role.unwrap_or(TenantRole::Viewer), from: RoleFrom::Local };
     let (role, invitation) = match pending {
         None => (plain, Invitation::None),
         Some(pending) if claim.vouched >= Vouched::Domain && pending.of_claim => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy_core::Role;
+use policy_core::TenantRole;
 use uuid::Uuid;
 
 use super::claim::{Claim, Source};
@@ -60,7 +60,7 @@ pub struct Person {
     /// Whether their first sign-in made them: the provider's groups say their role from then on.
     pub made_at_sign_in: bool,
     /// Their role.
-    pub role: Role,
+    pub role: TenantRole,
     /// Where it comes from.
     pub role_from: RoleFrom,
     /// How this source knows them.
@@ -79,7 +79,7 @@ pub struct Pending {
     /// Where to.
     pub organization: Uuid,
     /// As what.
-    pub role: Role,
+    pub role: TenantRole,
     /// Whether it is of the very address that is claimed, and not of another one that the directory names beside it.
     pub of_claim: bool,
 }
@@ -127,9 +127,9 @@ pub struct Policy {
     /// Whether a first sign-in makes a user.
     pub jit: bool,
     /// What such a user is.
-    pub default_role: Role,
+    pub default_role: TenantRole,
     /// What a group at the provider makes of its members: of several, the first that fits.
-    pub group_roles: Vec<(String, Role)>,
+    pub group_roles: Vec<(String, TenantRole)>,
 }
 
 impl Default for Policy {
@@ -139,7 +139,7 @@ impl Default for Policy {
             enforced: Enforced::No,
             allowed_domains: Vec::new(),
             jit: true,
-            default_role: Role::Viewer,
+            default_role: TenantRole::Viewer,
             group_roles: Vec::new(),
         }
     }
@@ -172,7 +172,7 @@ impl Policy {
     }
 
     /// The role that the provider's groups give.
-    pub fn role(&self, groups: &[String]) -> Option<Role> {
+    pub fn role(&self, groups: &[String]) -> Option<TenantRole> {
         self.group_roles.iter().find(|(group, _)| groups.contains(group)).map(|(_, role)| *role)
     }
 }

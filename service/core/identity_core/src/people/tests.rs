@@ -1,6 +1,6 @@
 //! The rules one by one, and all combinations at once.
 
-use policy_core::Role;
+use policy_core::TenantRole;
 use uuid::Uuid;
 
 use super::*;
@@ -30,7 +30,7 @@ fn person(found: Found) -> Person {
         active: true,
         managed: false,
         made_at_sign_in: true,
-        role: Role::Viewer,
+        role: TenantRole::Viewer,
         role_from: RoleFrom::Local,
         known_as: KnownAs::Nobody,
         accepted: false,
@@ -38,7 +38,7 @@ fn person(found: Found) -> Person {
     }
 }
 
-fn pending(role: Role) -> Pending {
+fn pending(role: TenantRole) -> Pending {
     Pending { id: INVITATION, organization: HERE, role, of_claim: true }
 }
 
@@ -68,7 +68,7 @@ fn with(mut facts: Facts, edit: impl FnOnce(&mut Facts)) -> Facts {
     facts
 }
 
-fn granted(role: Role, edit: impl FnOnce(&mut Facts)) -> Facts {
+fn granted(role: TenantRole, edit: impl FnOnce(&mut Facts)) -> Facts {
     with(facts(Source::Invitation, Vouched::Mail), |facts| {
         facts.claim.subject = None;
         facts.claim.organization = Some(HERE);
@@ -78,7 +78,7 @@ fn granted(role: Role, edit: impl FnOnce(&mut Facts)) -> Facts {
     })
 }
 
-fn created(role: Role, from: RoleFrom, invitation: Invitation) -> Decision {
+fn created(role: TenantRole, from: RoleFrom, invitation: Invitation) -> Decision {
     Decision::Created { organization: HERE, role: Given { role, from }, invitation }
 }
 
@@ -86,7 +86,7 @@ fn linked(role: Option<Given>, invitation: Invitation) -> Decision {
     Decision::Linked { user: USER, role, invitation, others: Others::Stay }
 }
 
-fn local(role: Role) -> Option<Given> {
+fn local(role: TenantRole) -> Option<Given> {
     Some(Given { role, from: RoleFrom::Local })
 }
 
@@ -94,27 +94,33 @@ fn local(role: Role) -> Option<Given> {
 fn an_invitation_is_consumed_by_whichever_door_its_person_uses() {
     let accepted = Invitation::Accepted(INVITATION);
     for vouched in [Vouched::Word, Vouched::Domain, Vouched::Mail] {
-        let facts =
-            with(facts(issuer(), vouched), |facts| facts.known.pending = vec![pending(Role::Contributor)]);
-        assert_eq!(decide(&facts), created(Role::Contributor, RoleFrom::Local, accepted));
+        let facts = with(facts(issuer(), vouched), |facts| {
+            facts.known.pending = vec![pending(TenantRole::Contributor)]
+        });
+        assert_eq!(decide(&facts), created(TenantRole::Contributor, RoleFrom::Local, accepted));
     }
     for source in [issuer(), connection()] {
         let facts = with(facts(source, Vouched::Nothing), |facts| {
-            facts.known.pending = vec![pending(Role::Admin)];
+            facts.known.pending = vec![pending(TenantRole::Admin)];
         });
         assert_eq!(decide(&facts), Decision::MustProve(Proof::Invitation(INVITATION)));
     }
-    assert_eq!(decide(&granted(Role::Admin, |_| ())), created(Role::Admin, RoleFrom::Local, accepted));
+    assert_eq!(
+        decide(&granted(TenantRole::Admin, |_| ())),
+        created(TenantRole::Admin, RoleFrom::Local, accepted)
+    );
     let pushed = |vouched| {
-        with(facts(Source::Directory, vouched), |facts| facts.known.pending = vec![pending(Role::Admin)])
+        with(facts(Source::Directory, vouched), |facts| {
+            facts.known.pending = vec![pending(TenantRole::Admin)]
+        })
     };
     assert_eq!(
         decide(&pushed(Vouched::Domain)),
-        created(Role::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION))
+        created(TenantRole::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION))
     );
     assert_eq!(
         decide(&pushed(Vouched::Nothing)),
-        created(Role::Viewer, RoleFrom::Local, Invitation::SeatOnly(INVITATION))
+        created(TenantRole::Viewer, RoleFrom::Local, Invitation::SeatOnly(INVITATION))
     );
 }
 
@@ -122,11 +128,11 @@ fn an_invitation_is_consumed_by_whichever_door_its_person_uses() {
 fn acceptance_raises_a_role_and_never_lowers_it() {
     let accepted = Invitation::Accepted(INVITATION);
     for (has, from, granted_role, expected) in [
-        (Role::Viewer, RoleFrom::Local, Role::Admin, local(Role::Admin)),
-        (Role::Admin, RoleFrom::Local, Role::Viewer, None),
-        (Role::Contributor, RoleFrom::Local, Role::Contributor, None),
-        (Role::Viewer, RoleFrom::Directory, Role::Admin, None),
-        (Role::Viewer, RoleFrom::SignIn, Role::Contributor, local(Role::Contributor)),
+        (TenantRole::Viewer, RoleFrom::Local, TenantRole::Admin, local(TenantRole::Admin)),
+        (TenantRole::Admin, RoleFrom::Local, TenantRole::Viewer, None),
+        (TenantRole::Contributor, RoleFrom::Local, TenantRole::Contributor, None),
+        (TenantRole::Viewer, RoleFrom::Directory, TenantRole::Admin, None),
+        (TenantRole::Viewer, RoleFrom::SignIn, TenantRole::Contributor, local(TenantRole::Contributor)),
     ] {
         let there = Person { role: has, role_from: from, ..person(Found::Name) };
         let facts = granted(granted_role, |facts| facts.known.people = vec![there]);
@@ -139,10 +145,10 @@ fn who_proves_an_address_is_not_who_came_with_it_while_nothing_stood_for_it() {
     let there = || Person { doubtful: true, ..person(Found::Name) };
     let ends = |role, invitation| Decision::Linked { user: USER, role, invitation, others: Others::End };
     let accepted = Invitation::Accepted(INVITATION);
-    let token = granted(Role::Admin, |facts| facts.known.people = vec![there()]);
-    assert_eq!(decide(&token), ends(local(Role::Admin), accepted));
+    let token = granted(TenantRole::Admin, |facts| facts.known.people = vec![there()]);
+    assert_eq!(decide(&token), ends(local(TenantRole::Admin), accepted));
     let signed_in = with(token, |facts| facts.claim.grant.as_mut().unwrap().signed_in = Some(USER));
-    assert_eq!(decide(&signed_in), linked(local(Role::Admin), accepted));
+    assert_eq!(decide(&signed_in), linked(local(TenantRole::Admin), accepted));
     for vouched in [Vouched::Domain, Vouched::Mail] {
         let facts = with(facts(connection(), vouched), |facts| facts.known.people = vec![there()]);
         assert_eq!(decide(&facts), ends(None, Invitation::None));
@@ -209,27 +215,28 @@ fn the_providers_groups_give_a_role_and_take_it_back() {
     let said = |groups: &[&str]| Groups::Said(groups.iter().map(|&group| group.to_owned()).collect());
     let group = |role| Some(Given { role, from: RoleFrom::SignIn });
     for (groups, role, from, expected) in [
-        (said(&["admins"]), Role::Viewer, RoleFrom::Local, group(Role::Admin)),
-        (said(&["admins"]), Role::Admin, RoleFrom::SignIn, None),
-        (said(&["staff"]), Role::Admin, RoleFrom::SignIn, local(Role::Viewer)),
-        (said(&[]), Role::Admin, RoleFrom::SignIn, local(Role::Viewer)),
-        (Groups::NotSaid, Role::Admin, RoleFrom::SignIn, None),
-        (said(&["staff"]), Role::Admin, RoleFrom::Local, None),
-        (said(&["admins"]), Role::Viewer, RoleFrom::Directory, None),
+        (said(&["admins"]), TenantRole::Viewer, RoleFrom::Local, group(TenantRole::Admin)),
+        (said(&["admins"]), TenantRole::Admin, RoleFrom::SignIn, None),
+        (said(&["staff"]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
+        (said(&[]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
+        (Groups::NotSaid, TenantRole::Admin, RoleFrom::SignIn, None),
+        (said(&["staff"]), TenantRole::Admin, RoleFrom::Local, None),
+        (said(&["admins"]), TenantRole::Viewer, RoleFrom::Directory, None),
     ] {
         let facts = with(facts(connection(), Vouched::Nothing), |facts| {
             facts.known.people = vec![Person { role, role_from: from, ..person(Found::Identity) }];
             facts.claim.groups = groups.clone();
-            facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), Role::Admin)];
+            facts.policies.get_mut(&HERE).unwrap().group_roles =
+                vec![("admins".to_owned(), TenantRole::Admin)];
         });
         let expected = Decision::Known { user: USER, role: expected, invitation: Invitation::None };
         assert_eq!(decide(&facts), expected, "{groups:?} {role} {from:?}");
     }
     let facts = with(facts(connection(), Vouched::Nothing), |facts| {
         facts.claim.groups = said(&["admins"]);
-        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), Role::Admin)];
+        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("admins".to_owned(), TenantRole::Admin)];
     });
-    assert_eq!(decide(&facts), created(Role::Admin, RoleFrom::SignIn, Invitation::None));
+    assert_eq!(decide(&facts), created(TenantRole::Admin, RoleFrom::SignIn, Invitation::None));
 }
 
 #[test]
@@ -246,10 +253,10 @@ fn who_left_is_refused_by_every_door_until_an_admin_says_otherwise() {
             assert_eq!(decide(&facts), Decision::Refused(Reason::Departed));
         }
     }
-    let facts = granted(Role::Admin, |facts| facts.known.people = vec![inactive(HERE)]);
+    let facts = granted(TenantRole::Admin, |facts| facts.known.people = vec![inactive(HERE)]);
     assert_eq!(decide(&facts), Decision::Refused(Reason::Deactivated), "the same organization's word");
-    let facts = granted(Role::Admin, |facts| facts.known.people = vec![inactive(ELSEWHERE)]);
-    let expected = created(Role::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION));
+    let facts = granted(TenantRole::Admin, |facts| facts.known.people = vec![inactive(ELSEWHERE)]);
+    let expected = created(TenantRole::Admin, RoleFrom::Local, Invitation::Accepted(INVITATION));
     assert_eq!(decide(&facts), expected, "another organization's admin invited them since");
 }
 
@@ -270,17 +277,17 @@ fn a_colleague_who_has_the_address_too_is_not_who_was_switched_off() {
 #[test]
 fn a_directory_accepts_no_invitation_of_an_address_that_it_only_names_beside() {
     let facts = with(facts(Source::Directory, Vouched::Domain), |facts| {
-        facts.known.pending = vec![Pending { of_claim: false, ..pending(Role::Admin) }];
+        facts.known.pending = vec![Pending { of_claim: false, ..pending(TenantRole::Admin) }];
     });
     let seat = Invitation::SeatOnly(INVITATION);
-    assert_eq!(decide(&facts), created(Role::Viewer, RoleFrom::Local, seat));
+    assert_eq!(decide(&facts), created(TenantRole::Viewer, RoleFrom::Local, seat));
 }
 
 #[test]
 fn of_group_and_invitation_the_higher_role_counts() {
     for (invited, grouped, role, from) in [
-        (Role::Admin, Role::Viewer, Role::Admin, RoleFrom::Local),
-        (Role::Viewer, Role::Contributor, Role::Contributor, RoleFrom::SignIn),
+        (TenantRole::Admin, TenantRole::Viewer, TenantRole::Admin, RoleFrom::Local),
+        (TenantRole::Viewer, TenantRole::Contributor, TenantRole::Contributor, RoleFrom::SignIn),
     ] {
         let facts = with(facts(connection(), Vouched::Domain), |facts| {
             facts.known.pending = vec![pending(invited)];
@@ -289,7 +296,7 @@ fn of_group_and_invitation_the_higher_role_counts() {
         });
         assert_eq!(decide(&facts), created(role, from, Invitation::Accepted(INVITATION)));
         let facts = with(facts, |facts| {
-            facts.known.people = vec![Person { role: Role::Guest, ..person(Found::Name) }];
+            facts.known.people = vec![Person { role: TenantRole::Guest, ..person(Found::Name) }];
         });
         let given = Some(Given { role, from });
         assert_eq!(decide(&facts), linked(given, Invitation::Accepted(INVITATION)));
@@ -302,7 +309,7 @@ fn people_are_found_in_every_organization_and_belong_where_they_are_named() {
     let facts = with(facts(issuer(), Vouched::Nothing), |facts| facts.known.people = vec![there]);
     assert_eq!(decide(&facts), linked(None, Invitation::None));
     let named = with(facts.clone(), |facts| facts.claim.organization = Some(HERE));
-    assert_eq!(decide(&named), created(Role::Viewer, RoleFrom::Local, Invitation::None));
+    assert_eq!(decide(&named), created(TenantRole::Viewer, RoleFrom::Local, Invitation::None));
     let known = with(facts, |facts| {
         facts.known.people[0].found = Found::Identity;
         facts.claim.organization = Some(HERE);
@@ -342,5 +349,5 @@ fn a_new_person_goes_where_their_domain_is_if_something_stands_for_it() {
 #[test]
 fn the_first_runs_the_tenant() {
     let facts = with(facts(issuer(), Vouched::Nothing), |facts| facts.first = First::Runs);
-    assert_eq!(decide(&facts), created(Role::Admin, RoleFrom::Local, Invitation::None));
+    assert_eq!(decide(&facts), created(TenantRole::Admin, RoleFrom::Local, Invitation::None));
 }

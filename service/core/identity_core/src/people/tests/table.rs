@@ -42,7 +42,7 @@ fn combinations() -> Vec<(String, Facts, Decision)> {
                     continue;
                 }
                 for (invited, role) in
-                    [("-", None), ("viewer", Some(Role::Viewer)), ("admin", Some(Role::Admin))]
+                    [("-", None), ("viewer", Some(TenantRole::Viewer)), ("admin", Some(TenantRole::Admin))]
                 {
                     for (policy, jit, enforced, domains) in POLICIES {
                         let facts = with(facts(source.clone(), vouched), |facts| {
