@@ -5,9 +5,11 @@
 #![allow(missing_docs, reason = "a row is its table: the migration's SQL documents the columns")]
 
 pub mod authz;
+pub mod by_name;
 mod closed;
 pub mod directory;
 pub mod flags;
+pub mod ids;
 pub mod inbox;
 pub mod invitations;
 pub mod lifecycle;

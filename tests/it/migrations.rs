@@ -100,8 +100,14 @@ async fn secrets_of_the_version_before_go_on_and_get_their_hmacs() {
     let (key, token) =
         (BearerSecret::generate("tnt_key_", id(3)), BearerSecret::generate("tnt_scim_", id(4)));
     let hash = async |secret: &BearerSecret| {
-        let proof =
-            secrets.protect(SecretKind::ManagementKey, secret.id, uuid::Uuid::nil(), &secret.text).await;
+        let proof = secrets
+            .protect(
+                SecretKind::ManagementKey,
+                secret.id,
+                entity::ids::TenantId(uuid::Uuid::nil()),
+                &secret.text,
+            )
+            .await;
         proof.expect("a hash").hash
     };
     let rows = [

@@ -3,7 +3,7 @@
 use policy_core::Role;
 use sea_orm::entity::prelude::*;
 
-use crate::authz::by_name::ByName;
+use crate::by_name::ByName;
 use crate::scope::PlatformOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -1,6 +1,5 @@
 //! Rows of `authz`.
 
-pub mod by_name;
 pub mod ceremony;
 pub mod management_key;
 pub mod operator;

@@ -3,7 +3,7 @@
 use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
-use crate::authz::by_name::ByName;
+use crate::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

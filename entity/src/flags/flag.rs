@@ -1,7 +1,9 @@
 //! A feature flag's definition.
 
+use flags_core::Kind;
 use sea_orm::entity::prelude::*;
 
+use crate::by_name::ByName;
 use crate::scope::{PlatformOwned, SharedWithTenants};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -10,7 +12,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: String,
     #[sea_orm(column_name = "type", enum_name = "Type")]
-    pub r#type: String,
+    pub r#type: ByName<Kind>,
     pub variants: Json,
     pub default_variant: String,
     pub rules: Json,

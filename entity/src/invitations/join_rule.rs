@@ -4,7 +4,7 @@ use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
 use super::states::JoinMode;
-use crate::authz::by_name::ByName;
+use crate::by_name::ByName;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::states::{RoleSource, Source};
 use entity::directory::user;
 use policy_core::TenantRole;

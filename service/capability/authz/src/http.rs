@@ -1,6 +1,6 @@
 //! `/api/v1/keys`
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use std::sync::Arc;
 
 use actix_web::http::Method;

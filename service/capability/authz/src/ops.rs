@@ -1,7 +1,8 @@
 //! Keys: made, recognised, revoked.
 
-use entity::authz::by_name::ByName;
 use entity::authz::management_key::{Column, Entity, Model};
+use entity::by_name::ByName;
+use entity::ids::TenantId;
 use entity::tenancy::status::{Asks, Status};
 use entity::tenancy::{plan, tenant};
 use futures_util::FutureExt as _;
@@ -120,7 +121,7 @@ pub async fn protect(
     secret: &str,
 ) -> Result<SecretProof, Problem> {
     let owner = tenant.unwrap_or_default();
-    Ok(service.secrets.protect(SecretKind::ManagementKey, id, owner, secret).await?)
+    Ok(service.secrets.protect(SecretKind::ManagementKey, id, TenantId(owner), secret).await?)
 }
 
 /// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key. A person

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::states::{RoleSource, Source};
 use entity::directory::{group, user};
 use platform::Tx;

@@ -5,6 +5,7 @@ mod ofrep;
 mod pushes;
 mod stream;
 
+use entity::by_name::ByName;
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
@@ -155,7 +156,8 @@ impl FlagInput {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Flag {
     key: String,
-    r#type: String,
+    #[schema(value_type = String)]
+    r#type: ByName<Kind>,
     #[schema(value_type = Object)]
     variants: Value,
     default_variant: String,

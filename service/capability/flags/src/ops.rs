@@ -1,7 +1,8 @@
 //! Definitions and overrides are made, changed, removed.
 
+use entity::by_name::ByName;
 use entity::flags::{flag, override_};
-use flags_core::{Definition, Kind, Rule as FlagRule};
+use flags_core::{Definition, Rule as FlagRule};
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
@@ -41,8 +42,7 @@ impl Event for OverrideChanged<'_> {
 /// The definition of a row.
 pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
     let corrupt = |what: &str| Problem::internal(format!("flag {} has unreadable {what}", row.key));
-    let kind =
-        serde_json::from_value::<Kind>(Value::String(row.r#type.clone())).map_err(|_| corrupt("type"))?;
+    let kind = row.r#type.0;
     let variants = serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("variants"))?;
     let rules = serde_json::from_value::<Vec<FlagRule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
     let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
@@ -82,7 +82,7 @@ async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Probl
 fn row(definition: Definition, now: platform::Timestamp) -> flag::Model {
     flag::Model {
         key: definition.key,
-        r#type: definition.kind.name().to_owned(),
+        r#type: ByName(definition.kind),
         variants: json!(definition.variants),
         default_variant: definition.default_variant,
         rules: json!(definition.rules),

@@ -1,6 +1,7 @@
 //! What each module should have, written down beside what it has: a version for each change of what a tenant gets, for many tenants in a
 //! handful of statements.
 
+use entity::ids::TenantId;
 use std::collections::{BTreeSet, HashMap};
 
 use entity::flags::push;
@@ -43,7 +44,7 @@ pub(crate) async fn refresh(
             let mut changed = Vec::new();
             for module in modules.iter().filter(|module| module.profile == profile) {
                 match there.get(&(tenant.id, module.id)) {
-                    None => new.push(first(tenant.id, module.id, digest.clone(), tx.now())),
+                    None => new.push(first(TenantId(tenant.id), module.id, digest.clone(), tx.now())),
                     Some(before) if *before != digest => changed.push(module.id),
                     Some(_) => continue,
                 }
@@ -80,9 +81,9 @@ pub(crate) fn digest(content: &Value) -> Vec<u8> {
     sha256(content.to_string().as_bytes()).to_vec()
 }
 
-fn first(tenant: Uuid, module: Uuid, digest: Vec<u8>, now: Timestamp) -> push::Model {
+fn first(tenant: TenantId, module: Uuid, digest: Vec<u8>, now: Timestamp) -> push::Model {
     push::Model {
-        tenant_id: tenant,
+        tenant_id: tenant.0,
         module_id: module,
         version: 1,
         digest,

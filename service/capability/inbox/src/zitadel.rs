@@ -2,6 +2,7 @@
 
 use entity::directory::states::DeactivatedBy;
 use entity::directory::user;
+use entity::ids::OrganizationId;
 use entity::inbox::event;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
@@ -173,7 +174,9 @@ pub(crate) async fn switch(
     for issuer in issuers {
         let Some(found) = directory::user_by_identity(tx, issuer, subject).await? else { continue };
         // Read again under its lock: what is written is the whole row.
-        if let Some(user) = directory::user_locked(tx, found.organization_id, found.id).await? {
+        if let Some(user) =
+            directory::user_locked(tx, OrganizationId(found.organization_id), found.id).await?
+        {
             let last = directory::last_word(tx, issuer, subject).await?;
             if !word.counts(last) {
                 tx.housekeeping();

@@ -1,6 +1,7 @@
 //! Accepted: by the mailed token, or by an identity provider where the organization wants nothing else.
 
 use directory::{Comer, Made, Outcome};
+use entity::ids::OrganizationId;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::InvitationKind;
 use entity::tenancy::tenant;
@@ -167,7 +168,8 @@ async fn come(
 async fn require_same_person(tx: &Tx, session: &str, row: &Model) -> Result<Option<Uuid>, Problem> {
     let Some(digest) = sessions::browser_digest(session) else { return Ok(None) };
     let Some(session) = sessions::find_browser(tx, &digest).await? else { return Ok(None) };
-    let Some(user) = directory::user(tx, session.organization_id, session.user_id).await? else {
+    let Some(user) = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?
+    else {
         return Ok(None);
     };
     let same = directory::users_of_address(tx, session.organization_id, &row.email).await?;

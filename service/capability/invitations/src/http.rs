@@ -7,7 +7,7 @@ mod joins;
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus};
 use platform::{Timestamp, Tx, View};

@@ -2,7 +2,7 @@
 //! any other, so that there is one way in.
 
 use directory::{Comer, Made, Outcome, fold};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use directory::{InvitationFacts, NewExpected, fold};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use entity::tenancy::tenant;

@@ -1,5 +1,6 @@
 //! SCIM tokens are recognised.
 
+use entity::ids::TenantId;
 use std::sync::Arc;
 
 use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
@@ -101,7 +102,9 @@ impl Tokens {
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if usable.is_ok() && (is_due || missing_mac.is_some()) {
             let (service, tenant) = (service.clone(), token.tenant);
-            self.rows.note_use(id, async move { touch(&service, tenant, id, missing_mac).await }).await;
+            self.rows
+                .note_use(id, async move { touch(&service, TenantId(tenant), id, missing_mac).await })
+                .await;
         }
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.
@@ -137,16 +140,16 @@ impl Found {
 
 async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
     let Some(tenant) = service.db.tenant_of(Lookup::ScimToken(id)).await? else { return Ok(None) };
-    Ok(find(service, tenant, id).await?)
+    Ok(find(service, TenantId(tenant), id).await?)
 }
 
-async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>, platform::DbError> {
+async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Found>, platform::DbError> {
     let sql = "SELECT t.organization_id, t.kind, t.secret_hash, t.secret_mac, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \
                t.allowed_addresses, t.rehearsal, r.shadow_id, r.status AS rehearsal_status, n.status, p.rate_multiplier \
                FROM scim_token t JOIN tenant n ON n.id = t.tenant_id JOIN plan p ON p.key = n.plan \
                LEFT JOIN scim_rehearsal r ON r.tenant_id = t.tenant_id AND r.organization_id = t.organization_id AND r.token_id = t.id \
                WHERE t.tenant_id = $1 AND t.id = $2";
-    let rows = service.db.read(tenant, async |view| view.query(sql, vec![id.into()]).await).await?;
+    let rows = service.db.read(tenant.0, async |view| view.query(sql, vec![id.into()]).await).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let rehearses: bool = row.try_get("", "rehearsal")?;
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
@@ -155,7 +158,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
     // They were checked when they were set.
     let ranges: Vec<IpNet> = serde_json::from_value(ranges).unwrap_or_default();
     Ok(Some(Found {
-        tenant,
+        tenant: tenant.0,
         organization: row.try_get("", "organization_id")?,
         kind: row.try_get("", "kind")?,
         secret_hash: row.try_get("", "secret_hash")?,
@@ -173,7 +176,7 @@ async fn find(service: &Service, tenant: Uuid, id: Uuid) -> Result<Option<Found>
 }
 
 /// Notes the use, and the HMAC that a token from before lacks.
-async fn touch(service: &Service, tenant: Uuid, id: Uuid, mac: Option<Vec<u8>>) {
+async fn touch(service: &Service, tenant: TenantId, id: Uuid, mac: Option<Vec<u8>>) {
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
         let sql = "UPDATE scim_token SET last_used_at = $3, secret_mac = COALESCE(secret_mac, $4) \
@@ -181,7 +184,7 @@ async fn touch(service: &Service, tenant: Uuid, id: Uuid, mac: Option<Vec<u8>>) 
         tx.execute(sql, vec![id.into(), tx.now().into(), mac.into()]).await
     };
     // Nobody's request fails for a statistic.
-    let _ = service.db.write(&Ctx::system("scim tokens"), tenant, write).await;
+    let _ = service.db.write(&Ctx::system("scim tokens"), tenant.0, write).await;
 }
 
 impl Authenticator for Tokens {

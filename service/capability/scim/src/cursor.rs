@@ -1,6 +1,7 @@
 //! Where a list goes on: cursors (RFC 9865), which are sealed and bound to their query, and walks by index, which are
 //! remembered so that somebody else's removals shift nothing under the walker.
 
+use entity::ids::OrganizationId;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -33,7 +34,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) fn new(principal: Uuid, organization: Uuid, parts: &[Option<&str>]) -> Self {
+    pub(crate) fn new(principal: Uuid, organization: OrganizationId, parts: &[Option<&str>]) -> Self {
         let mut text = organization.to_string();
         for part in parts {
             text.push('\0');
@@ -141,7 +142,7 @@ mod tests {
     #[test]
     fn walks_are_remembered_up_to_16_mib() {
         let walks = Walks::default();
-        let query = Query::new(Uuid::nil(), Uuid::nil(), &[]);
+        let query = Query::new(Uuid::nil(), OrganizationId(Uuid::nil()), &[]);
         let long = serde_json::json!({"id": Uuid::nil(), "key": "x".repeat(4_096)});
         let mark: Mark = serde_json::from_value(long).unwrap();
         for next in 0..5_000 {

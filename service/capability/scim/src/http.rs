@@ -12,6 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
+use entity::ids::TenantId;
 use platform::Tx;
 use platform::work::Manner;
 use serde_json::Value;
@@ -55,7 +56,7 @@ async fn write<T>(
 ) -> Result<T, Problem> {
     scope.may_write()?;
     let _turn = match turn {
-        Some((id, manner)) => Some(states.turns.take((caller.directory(), id), manner).await?),
+        Some((id, manner)) => Some(states.turns.take((TenantId(caller.directory()), id), manner).await?),
         None => None,
     };
     work.ready().await?;

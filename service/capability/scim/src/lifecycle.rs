@@ -1,6 +1,7 @@
 //! `…/directory-restores`: a directory goes back to a moment; `…/role-mappings`: groups give roles.
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
+use entity::ids::OrganizationId;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -200,14 +201,16 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobError> {
     let ctx = Ctx { request_id: run.request_id, ..Ctx::system("directory restore") };
-    let read =
-        async |view: &platform::View| directory::restore_items(view, job.organization, job.restore).await;
+    let read = async |view: &platform::View| {
+        directory::restore_items(view, OrganizationId(job.organization), job.restore).await
+    };
     let Some(items) = service.db.read(job.tenant, read).await? else { return Ok(()) };
     loop {
         platform::crash_point!("restore.before_batch");
         let step = async |tx: &mut platform::Tx| {
             let registry = crate::state::registry(tx).await?;
-            directory::go_on(tx, &registry, job.organization, job.restore, &items, BATCH).await
+            directory::go_on(tx, &registry, OrganizationId(job.organization), job.restore, &items, BATCH)
+                .await
         };
         match service.db.write(&ctx, job.tenant, step).await {
             Ok(true) => return Ok(()),
@@ -217,7 +220,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
                 if refused || run.last {
                     let why = problem.to_string();
                     let end = async |tx: &mut platform::Tx| {
-                        directory::fail_restore(tx, job.organization, job.restore, &why).await
+                        directory::fail_restore(tx, OrganizationId(job.organization), job.restore, &why).await
                     };
                     service.db.write(&ctx, job.tenant, end).await?;
                 }
@@ -265,7 +268,8 @@ async fn create_mapping(
     let row = caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::create_role_mapping(tx, organization.id, input.group_id, input.role.0).await
+            directory::create_role_mapping(tx, OrganizationId(organization.id), input.group_id, input.role.0)
+                .await
         })
         .await?;
     let base = format!("/api/v1/tenants/{}/organizations/{}", row.tenant_id, row.organization_id);
@@ -288,7 +292,7 @@ async fn delete_mapping(caller: TenantCaller, ids: Ids) -> Result<NoContent, Pro
     caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::delete_role_mapping(tx, organization.id, id).await.map(|()| NoContent)
+            directory::delete_role_mapping(tx, OrganizationId(organization.id), id).await.map(|()| NoContent)
         })
         .await
 }

@@ -1,5 +1,7 @@
 //! `…/scim-requests`: the request log, searched; one request with what it changed; and a request played again on paper.
 
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -318,7 +320,8 @@ async fn replay_request(
     let Some((method, of, target)) = target(&row) else {
         return Err(Problem::invalid("", "only writes of one user or group can be replayed"));
     };
-    let state = states.of(&caller.service, caller.tenant(), row.organization_id).await?;
+    let state =
+        states.of(&caller.service, TenantId(caller.tenant()), OrganizationId(row.organization_id)).await?;
     let scope = Scope::new(&caller.service, row.organization_id, Profile::Compat, &state);
     let body = row.request_body.clone().unwrap_or_default();
     let write = match resources::prepare(&scope, of, method, target.as_deref(), body.as_bytes()) {

@@ -2,6 +2,7 @@
 
 use directory::{Admitted, Comer, Made, Member, MemberEdit, Membership, Outcome};
 use entity::directory::{group, user};
+use entity::ids::OrganizationId;
 use identity_core::Source;
 use platform::{Tx, View};
 use policy_core::TenantRole;
@@ -158,7 +159,7 @@ async fn apply_user(
         }
         Write::Delete(id) => {
             user_as_seen(tx, scope, id, seen).await?;
-            directory::delete_user(tx, organization, id).await?;
+            directory::delete_user(tx, OrganizationId(organization), id).await?;
             return Ok(Done::of(Row::Gone));
         }
         Write::Replace(id, mut new, _) => {
@@ -199,7 +200,7 @@ async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Res
 
 /// The user, locked, in a version that the client has seen.
 async fn user_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<user::Model, Problem> {
-    let row = directory::user_locked(tx, scope.organization, id).await?;
+    let row = directory::user_locked(tx, OrganizationId(scope.organization), id).await?;
     let row = row.ok_or_else(|| Type::Users.not_found())?;
     seen.require(row.version)?;
     Ok(row)
@@ -231,7 +232,7 @@ async fn apply_group(
         Write::Patch(id, patch, edits) => patch_group(tx, scope, (id, patch, edits), work, seen).await?,
         Write::Delete(id) => {
             group_as_seen(tx, scope, id, seen).await?;
-            directory::delete_group(tx, organization, id).await?;
+            directory::delete_group(tx, OrganizationId(organization), id).await?;
             return Ok(Done::of(Row::Gone));
         }
     };
@@ -240,7 +241,7 @@ async fn apply_group(
 
 /// The group, locked, in a version that the client has seen.
 async fn group_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<group::Model, Problem> {
-    let row = directory::group_locked(tx, scope.organization, id).await?;
+    let row = directory::group_locked(tx, OrganizationId(scope.organization), id).await?;
     let row = row.ok_or_else(|| Type::Groups.not_found())?;
     seen.require(row.version)?;
     Ok(row)
@@ -257,9 +258,9 @@ async fn patch_group(
     // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
     // longer than for the statement that raises its version.
     let found = if patch.operations.is_empty() && !seen.is_given() {
-        directory::group_kept(tx, organization, id).await?
+        directory::group_kept(tx, OrganizationId(organization), id).await?
     } else {
-        directory::group_locked(tx, organization, id).await?
+        directory::group_locked(tx, OrganizationId(organization), id).await?
     };
     let mut row = found.ok_or_else(|| Type::Groups.not_found())?;
     seen.require(row.version)?;

@@ -1,6 +1,8 @@
 //! What every request of an organization needs to know, remembered for a second: the tenant's schemas, and whether the
 //! directory is being restored.
 
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,13 +35,13 @@ const RESTORING_SECONDS: u64 = 5;
 /// What is known of organizations.
 #[derive(Debug)]
 pub struct States {
-    remembered: Cache<(Uuid, Uuid), Arc<State>>,
+    remembered: Cache<(TenantId, OrganizationId), Arc<State>>,
     /// How many there are to look at, by tenant, organization and type.
     populations: future::Cache<(Uuid, Uuid, Type), Population>,
     /// Places of searches that look at everybody.
     pub(crate) looking: Arc<Semaphore>,
     /// Changes of users and groups, by tenant and id.
-    pub(crate) turns: Turns<(Uuid, Uuid)>,
+    pub(crate) turns: Turns<(TenantId, Uuid)>,
 }
 
 /// What is known of an organization.
@@ -68,18 +70,18 @@ impl States {
     pub(crate) async fn of(
         &self,
         service: &Service,
-        tenant: Uuid,
-        organization: Uuid,
+        tenant: TenantId,
+        organization: OrganizationId,
     ) -> Result<Arc<State>, Problem> {
         if let Some(state) = self.remembered.get(&(tenant, organization)) {
             return Ok(state);
         }
         let read = async |view: &View| -> Result<State, DbError> {
             let registry = Arc::new(registry(view).await?);
-            let restoring = directory::running_restore(view, organization).await?.is_some();
+            let restoring = directory::running_restore(view, organization.0).await?.is_some();
             Ok(State { registry, restoring })
         };
-        let state = Arc::new(service.db.read(tenant, read).await?);
+        let state = Arc::new(service.db.read(tenant.0, read).await?);
         self.remembered.insert((tenant, organization), state.clone());
         Ok(state)
     }
@@ -156,7 +158,9 @@ impl Scope {
 
     pub(crate) async fn of(caller: &OrganizationCaller, states: &States) -> Result<Self, Problem> {
         let profile = if caller.compat { Profile::Compat } else { Profile::Rfc };
-        let state = states.of(&caller.service, caller.tenant(), caller.organization).await?;
+        let state = states
+            .of(&caller.service, TenantId(caller.tenant()), OrganizationId(caller.organization))
+            .await?;
         Ok(Self::new(&caller.service, caller.organization, profile, &state))
     }
 

@@ -1,6 +1,7 @@
 //! Groups as a stream: whatever the number of members, a page of them at a time is held. Each page is a transaction of
 //! its own, so a slow reader keeps no connection of the store; a member who comes or goes meanwhile may be seen or not.
 
+use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
 use actix_web::web::Bytes;
@@ -78,7 +79,8 @@ impl Groups {
             Stage::Members(id, after) => {
                 let organization = self.scope.organization;
                 let read = async |view: &platform::View| {
-                    directory::members_behind(view, organization, id, after.as_ref(), PAGE).await
+                    directory::members_behind(view, OrganizationId(organization), id, after.as_ref(), PAGE)
+                        .await
                 };
                 let page = self.service.db.read(self.tenant, read).await?;
                 let mut text = String::new();

@@ -1,5 +1,6 @@
 //! `/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens`
 
+use entity::ids::TenantId;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -174,8 +175,12 @@ impl From<Model> for ScimToken {
 /// A secret and what is stored of it: made before the transaction, Argon2id takes its time.
 async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, SecretProof), Problem> {
     let secret = BearerSecret::generate(PREFIX, ids::new());
-    let protect =
-        caller.service.secrets.protect(SecretKind::ScimToken, secret.id, caller.tenant(), &secret.text);
+    let protect = caller.service.secrets.protect(
+        SecretKind::ScimToken,
+        secret.id,
+        TenantId(caller.tenant()),
+        &secret.text,
+    );
     let proof = protect.await?;
     Ok((secret, proof))
 }

@@ -4,6 +4,7 @@
 mod lists;
 
 use actix_web::web::Bytes;
+use entity::ids::OrganizationId;
 use platform::work::{Heavy, Manner, Slot, Thread};
 use scim_core::bulk::{Bulk, Method};
 use scim_core::document::{Document, MEMBERS_MAX};
@@ -203,12 +204,12 @@ impl Work {
         let there = payer
             .read(async |view| {
                 let resource = match of {
-                    Type::Users => {
-                        directory::user(view, scope.organization, *id).await?.map(|row| row.resource)
-                    }
-                    Type::Groups => {
-                        directory::group(view, scope.organization, *id).await?.map(|row| row.resource)
-                    }
+                    Type::Users => directory::user(view, OrganizationId(scope.organization), *id)
+                        .await?
+                        .map(|row| row.resource),
+                    Type::Groups => directory::group(view, OrganizationId(scope.organization), *id)
+                        .await?
+                        .map(|row| row.resource),
                 };
                 Ok::<_, Problem>(resource)
             })

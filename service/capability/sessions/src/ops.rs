@@ -105,7 +105,7 @@ pub async fn open(
     if tx.insert_and_look(row.clone(), older(tx, &row, SESSIONS_FEW, 1)).await? {
         make_room(tx, &row).await?;
     }
-    let refresh = issue(tx, service, &row).await?;
+    let refresh = issue(tx, service, &row);
     tx.record("session.open", Target::new("session", row.id));
     Ok((row, refresh))
 }
@@ -133,7 +133,7 @@ fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Select<sessio
         .limit(most)
 }
 
-async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<String, DbError> {
+fn issue(tx: &mut Tx, service: &Service, session: &session::Model) -> String {
     let (secret, digest) = one_time_secret(PREFIX);
     let lifetime = TimeDelta::from_std(service.config.tokens.refresh_lifetime).unwrap_or(TimeDelta::days(7));
     let token = refresh_token::Model {
@@ -144,8 +144,8 @@ async fn issue(tx: &Tx, service: &Service, session: &session::Model) -> Result<S
         expires_at: (tx.now() + lifetime).min(session.expires_at),
         used_at: None,
     };
-    tx.insert(token).await?;
-    Ok(secret.to_string())
+    tx.insert_last(token);
+    secret.to_string()
 }
 
 /// What came of a refresh.
@@ -178,7 +178,7 @@ pub async fn refresh(tx: &mut Tx, service: &Service, digest: &[u8]) -> Result<Re
         return Ok(Refreshed::Refused);
     };
     if used {
-        let fresh = issue(tx, service, &session).await?;
+        let fresh = issue(tx, service, &session);
         tx.record("session.refresh", Target::new("session", session.id));
         return Ok(Refreshed::Fresh(Box::new(session), fresh));
     }

@@ -1,6 +1,7 @@
 //! People whom their identity provider signed in, as callers of the management API: each with their own role, in their own
 //! tenant. Asked of the store each time: who is deactivated, or may not come in any more, is out at once.
 
+use entity::ids::OrganizationId;
 use std::sync::Arc;
 
 use entity::tenancy::plan;
@@ -38,7 +39,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     let invalid = || Problem::new(Code::AuthInvalid);
     let session = sessions::find_browser(view, digest).await?.ok_or_else(invalid)?;
     let tenant = tenancy::active(view).await?;
-    let user = directory::user(view, session.organization_id, session.user_id).await?;
+    let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
     let user = user.filter(|user| user.active).ok_or_else(invalid)?;
     if let Some(connection) = session.connection_id {
         policy::still_holds(view, session.organization_id, Some(connection)).await?;

@@ -1,6 +1,7 @@
 //! Modules, endpoints, their secrets.
 
 use chrono::TimeDelta;
+use entity::ids::TenantId;
 use entity::webhooks::states::{Algorithm, Format, PushProfile};
 use entity::webhooks::{endpoint, module as module_row};
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
@@ -70,7 +71,8 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
     }
     let id = ids::new();
     let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);
-    let protect = service.secrets.protect(SecretKind::ModuleClient, id, Uuid::nil(), &client_secret.text);
+    let protect =
+        service.secrets.protect(SecretKind::ModuleClient, id, TenantId(Uuid::nil()), &client_secret.text);
     let proof = protect.await?;
     let webhook_secret = new_secret();
     let now = service.db.clock().now();

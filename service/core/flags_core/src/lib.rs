@@ -38,6 +38,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 4] = [Kind::Boolean, Kind::String, Kind::Number, Kind::Object];
+
     fn fits(self, value: &Value) -> bool {
         match self {
             Kind::Boolean => value.is_boolean(),

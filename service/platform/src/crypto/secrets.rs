@@ -4,6 +4,7 @@
 //! and beside it an HMAC under a random lookup key that only the master key opens. The HMAC alone decides: a wrong secret
 //! never reaches Argon2. Secrets from before there were HMACs go through Argon2's queue until their first right use.
 
+use entity::ids::TenantId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,10 +192,10 @@ impl Secrets {
         &self,
         kind: SecretKind,
         id: Uuid,
-        owner: Uuid,
+        owner: TenantId,
         secret: &str,
     ) -> Result<SecretProof, HashError> {
-        let hash = self.argon.hash(Lane::Make(owner), secret).await?;
+        let hash = self.argon.hash(Lane::Make(owner.0), secret).await?;
         Ok(SecretProof { hash, mac: self.key.mac(kind, id, secret) })
     }
 
@@ -249,7 +250,7 @@ mod tests {
     async fn a_secret_is_recognised_by_its_hmac_and_an_old_one_by_its_hash_once() {
         let secrets = Secrets::new(LookupKey::throw_away());
         let (id, kind) = (crate::ids::new(), SecretKind::ScimToken);
-        let proof = secrets.protect(kind, id, Uuid::nil(), "secret").await.unwrap();
+        let proof = secrets.protect(kind, id, TenantId(Uuid::nil()), "secret").await.unwrap();
         assert!(proof.hash.starts_with("$argon2id$") && proof.mac.len() == 32);
         // Whether Argon2 was asked is seen by a hash that it can't read.
         let unread = SecretProof { hash: "no hash".to_owned(), ..proof.clone() };

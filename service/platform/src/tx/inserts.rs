@@ -1,10 +1,12 @@
 //! Rows that a transaction puts in.
 
 use entity::scope::TenantOwned;
-use sea_orm::sea_query::{Expr, OnConflict, Query};
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Expr, InsertStatement, OnConflict, Query, WithClause,
+};
 use sea_orm::{
-    ActiveModelTrait as _, ConnectionTrait as _, DbErr, EntityTrait, IntoActiveModel, Iterable as _,
-    ModelTrait, QueryTrait as _, Select,
+    ActiveModelTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    Iterable as _, ModelTrait, QueryTrait as _, Select,
 };
 
 use super::{Reads, Tx};
@@ -13,27 +15,87 @@ use crate::DbError;
 /// Parameters that one statement may carry: SQLite's limit, the smaller one.
 const PARAMETERS_MAX: usize = 30_000;
 
-/// Inserts rows that name their own tenant.
-pub(super) async fn insert_rows<M>(reads: &Reads, rows: Vec<M>) -> Result<(), DbError>
-where
-    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
-{
-    insert_each::<M::Entity>(reads, rows.into_iter().map(|row| row.into_active_model().reset_all())).await
+/// Parameters of inserts that share one statement: what is longer is seldom, and each text is planned and remembered anew.
+const TOGETHER_MAX: usize = 400;
+
+/// An insert, and the parameters that it carries.
+#[derive(Debug)]
+pub(super) struct Insert {
+    statement: InsertStatement,
+    parameters: usize,
 }
 
-/// Inserts rows, as many to a statement as its parameters allow.
+impl Insert {
+    /// Of one row that names its own tenant, unless a key refuses it.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub(super) fn unless_there<M>(row: M) -> Self
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        let nothing = OnConflict::new().do_nothing().to_owned();
+        let insert = M::Entity::insert(row.into_active_model().reset_all()).on_conflict(nothing);
+        Self { statement: insert.into_query(), parameters: columns::<M::Entity>() }
+    }
+
+    /// Of rows that name their own tenant.
+    pub(super) fn all<M>(rows: Vec<M>) -> Vec<Self>
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    {
+        each::<M::Entity>(rows.into_iter().map(|row| row.into_active_model().reset_all()))
+    }
+}
+
+fn columns<E: EntityTrait>() -> usize {
+    E::Column::iter().count().max(1)
+}
+
+/// Inserts of rows, as many to a statement as its parameters allow.
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
-async fn insert_each<E: EntityTrait>(
-    reads: &Reads,
-    rows: impl Iterator<Item = E::ActiveModel>,
-) -> Result<(), DbError> {
-    let columns = E::Column::iter().count().max(1);
+fn each<E: EntityTrait>(rows: impl Iterator<Item = E::ActiveModel>) -> Vec<Insert> {
+    let columns = columns::<E>();
+    let mut inserts = Vec::new();
     let mut rows = rows.peekable();
     while rows.peek().is_some() {
         let batch: Vec<_> = rows.by_ref().take(PARAMETERS_MAX / columns).collect();
-        E::insert_many(batch).exec_without_returning(&reads.connection).await?;
+        let parameters = batch.len() * columns;
+        inserts.push(Insert { statement: E::insert_many(batch).into_query(), parameters });
+    }
+    inserts
+}
+
+/// Inserts rows at once.
+pub(super) async fn insert_each(reads: &Reads, inserts: Vec<Insert>) -> Result<(), DbError> {
+    let backend = reads.connection.get_database_backend();
+    for insert in inserts {
+        reads.connection.execute_raw(backend.build(&insert.statement)).await?;
     }
     Ok(())
+}
+
+/// Inserts rows that nothing waits for: on Postgres, where each statement is a way to the server and back, the small ones in one.
+pub(super) async fn insert_together(reads: &Reads, inserts: Vec<Insert>) -> Result<(), DbError> {
+    let backend = reads.connection.get_database_backend();
+    let (small, large): (Vec<_>, Vec<_>) = inserts
+        .into_iter()
+        .partition(|insert| insert.parameters <= TOGETHER_MAX && backend == DbBackend::Postgres);
+    insert_each(reads, large).await?;
+    let mut small = small.into_iter();
+    let Some(last) = small.next() else { return Ok(()) };
+    let mut others = WithClause::new();
+    let mut parameters = last.parameters;
+    let mut alone = Vec::new();
+    for (number, insert) in small.enumerate() {
+        parameters += insert.parameters;
+        if parameters > TOGETHER_MAX {
+            alone.push(insert);
+            continue;
+        }
+        let name = Alias::new(format!("i{number}"));
+        others.cte(CommonTableExpression::new().table_name(name).query(insert.statement).to_owned());
+    }
+    reads.connection.execute_raw(backend.build(&last.statement.with(others))).await?;
+    insert_each(reads, alone).await
 }
 
 impl Tx {
@@ -89,7 +151,18 @@ impl Tx {
         M::Entity: TenantOwned,
     {
         self.writes.touched();
-        insert_each::<M::Entity>(self, rows.into_iter().map(|row| self.own(row))).await
+        insert_each(self, each::<M::Entity>(rows.into_iter().map(|row| self.own(row)))).await
+    }
+
+    /// Leaves a row of this tenant for just before the commit. No key may refuse it, and whoever reads in this transaction doesn't see it.
+    pub fn insert_last<M>(&mut self, row: M)
+    where
+        M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+        M::Entity: TenantOwned,
+    {
+        self.writes.touched();
+        let row = self.own(row);
+        self.writes.rows.extend(each::<M::Entity>(std::iter::once(row)));
     }
 
     /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.

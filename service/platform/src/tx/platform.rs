@@ -4,7 +4,7 @@ use entity::platform::states::Outcome;
 use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
 use uuid::Uuid;
 
-use super::inserts::insert_rows;
+use super::inserts::{Insert, insert_each};
 use super::writes::{AuditRecord, Event, primary_key, replace};
 use super::{Ctx, PlatformTx, Target, Tx};
 use crate::DbError;
@@ -24,7 +24,7 @@ impl PlatformTx {
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     {
         self.writes.touched();
-        insert_rows(self, vec![row]).await
+        insert_each(self, Insert::all(vec![row])).await
     }
 
     /// Writes every column of a row.
@@ -48,7 +48,7 @@ impl PlatformTx {
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     {
         self.writes.touched();
-        insert_rows(self, rows).await
+        insert_each(self, Insert::all(rows)).await
     }
 
     /// Removes a row by its primary key.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use entity::platform::states::{JobStatus, Outcome};
 use entity::platform::{audit_event, job, outbox_event};
 use entity::scope::TenantOwned;
-use sea_orm::sea_query::{OnConflict, SimpleExpr};
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable,
     ModelTrait, PrimaryKeyToColumn, QueryFilter, UpdateMany, Value,
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::inserts::insert_rows;
+use super::inserts::{Insert, insert_together};
 use super::{Changes, Ctx, PlatformTx, Reads, Target, Tx};
 use crate::jobs::Job;
 use crate::{DbError, Timestamp, ids};
@@ -52,6 +52,8 @@ pub(super) struct Writes {
     pub(super) audit: Vec<AuditRecord>,
     pub(super) events: Vec<(&'static str, Option<Uuid>, Json)>,
     jobs: Vec<NewJob>,
+    /// Rows for just before the commit.
+    pub(super) rows: Vec<Insert>,
     /// Statements for just before the commit.
     late: Vec<(&'static str, Vec<Value>)>,
     wrote: AtomicBool,
@@ -72,6 +74,7 @@ impl Writes {
             audit: Vec::new(),
             events: Vec::new(),
             jobs: Vec::new(),
+            rows: Vec::new(),
             late: Vec::new(),
             wrote: AtomicBool::new(false),
             housekeeping: false,
@@ -101,6 +104,7 @@ impl Writes {
             "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
         );
         if self.ctx.rehearsal {
+            insert_together(reads, self.rows).await?;
             run_late(reads, self.late).await?;
             return Ok(Rung { jobs: false, events: Vec::new() });
         }
@@ -122,7 +126,8 @@ impl Writes {
             request_id: request_id.clone(),
             ip_address: self.ctx.ip_address.map(|address| address.to_string()),
         });
-        insert_rows(reads, audit.collect()).await?;
+        let mut inserts = self.rows;
+        inserts.extend(Insert::all(audit.collect()));
         let events = self.events.into_iter().map(|(kind, tenant, data)| outbox_event::Model {
             id: ids::new(),
             tenant_id: tenant,
@@ -133,10 +138,9 @@ impl Writes {
             dispatched_at: None,
             sequence: None,
         });
-        insert_rows(reads, events.collect()).await?;
-        for new in self.jobs {
-            insert_job(reads, new, now, request_id.clone()).await?;
-        }
+        inserts.extend(Insert::all(events.collect()));
+        inserts.extend(self.jobs.into_iter().map(|new| insert_of(new, now, request_id.clone())));
+        insert_together(reads, inserts).await?;
         run_late(reads, self.late).await?;
         if let Some(mark) = mark {
             let sql = "UPDATE idempotency_record SET state = 'applied' \
@@ -163,13 +167,9 @@ async fn run_late(reads: &Reads, late: Vec<(&'static str, Vec<Value>)>) -> Resul
     Ok(())
 }
 
-async fn insert_job(
-    reads: &Reads,
-    new: NewJob,
-    now: Timestamp,
-    request_id: Option<String>,
-) -> Result<(), DbError> {
-    let row = job::Model {
+/// A pending job with the same key will do this one's work.
+fn insert_of(new: NewJob, now: Timestamp, request_id: Option<String>) -> Insert {
+    Insert::unless_there(job::Model {
         id: ids::new(),
         tenant_id: new.tenant,
         kind: new.kind.to_owned(),
@@ -186,13 +186,7 @@ async fn insert_job(
         request_id,
         created_at: now,
         finished_at: None,
-    };
-    // A pending job with the same key will do this one's work.
-    let nothing = OnConflict::new().do_nothing().to_owned();
-    #[allow(clippy::disallowed_methods, reason = "the row names its own tenant")]
-    let insert = job::Entity::insert(row.into_active_model().reset_all()).on_conflict(nothing);
-    insert.exec_without_returning(&reads.connection).await?;
-    Ok(())
+    })
 }
 
 /// The condition that `row`'s primary key makes.

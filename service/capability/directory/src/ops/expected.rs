@@ -1,7 +1,7 @@
 //! Who is expected: an invitation holds their seat, and says as what they come in, by whichever door.
 
 use chrono::TimeDelta;
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::expected::{Column, Entity, Model};
 use platform::{Timestamp, Tx};
 use policy_core::TenantRole;

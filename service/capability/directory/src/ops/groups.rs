@@ -1,5 +1,6 @@
 //! Groups: made, renamed, filled, removed.
 
+use entity::ids::OrganizationId;
 use std::collections::HashSet;
 
 use entity::directory::group;
@@ -132,7 +133,8 @@ async fn insert(
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
-    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Create, id, None).await?;
+    changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Create, id, None)
+        .await?;
     tx.record("group.create", Target::new("group", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok(row)
@@ -171,7 +173,8 @@ pub async fn replace_group(
     };
     tx.update(row.clone()).await.map_err(taken)?;
     let (organization, image) = (row.organization_id, Some(image));
-    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Update, row.id, image).await?;
+    changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
+        .await?;
     tx.record("group.update", Target::new("group", row.id));
     tx.emit(&Updated(facts(&row, attributes)));
     Ok(row)
@@ -181,10 +184,10 @@ pub async fn replace_group(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
+pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
     let row = store::group_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let affected = super::roles::affected_by_group(tx, organization, id).await?;
-    lock_users(tx, organization, affected.clone()).await?;
+    lock_users(tx, organization.0, affected.clone()).await?;
     for kind in [Kind::User, Kind::Group] {
         let all = members::all(tx, kind, organization, id).await?;
         changes::note_members(tx, organization, kind.change(), ChangeAction::Remove, id, &all).await?;
@@ -199,7 +202,7 @@ pub async fn delete_group(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
     tx.emit(&Deleted(facts(&row, Vec::new())));
-    super::roles::recompute(tx, organization, &affected).await?;
+    super::roles::recompute(tx, organization.0, &affected).await?;
     Ok(quota::give_back(tx, QUOTA, 1).await?)
 }
 
@@ -236,7 +239,8 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
             MemberEdit::Remove(ids) => take_out(tx, group, ids, &mut moved).await?,
             MemberEdit::Replace(ids) => {
                 for kind in [Kind::User, Kind::Group] {
-                    let gone = members::keep(tx, kind, group.organization_id, group.id, ids).await?;
+                    let gone =
+                        members::keep(tx, kind, OrganizationId(group.organization_id), group.id, ids).await?;
                     note(tx, group, kind, ChangeAction::Remove, gone, &mut moved).await?;
                 }
                 put_in(tx, group, ids, &mut moved).await?;
@@ -262,7 +266,7 @@ async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Resu
             MemberEdit::Replace(ids) => {
                 let mut there = HashSet::new();
                 for kind in [Kind::User, Kind::Group] {
-                    there.extend(members::all(tx, kind, organization, group.id).await?);
+                    there.extend(members::all(tx, kind, OrganizationId(organization), group.id).await?);
                 }
                 let wanted: HashSet<Uuid> = ids.iter().copied().collect();
                 moved.extend(there.symmetric_difference(&wanted));
@@ -289,7 +293,8 @@ async fn note(
     if ids.is_empty() {
         return Ok(());
     }
-    changes::note_members(tx, group.organization_id, kind.change(), action, group.id, &ids).await?;
+    changes::note_members(tx, OrganizationId(group.organization_id), kind.change(), action, group.id, &ids)
+        .await?;
     match kind {
         Kind::User => moved.users.extend(ids),
         Kind::Group => moved.groups.extend(ids),
@@ -298,20 +303,20 @@ async fn note(
 }
 
 async fn take_out(tx: &Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), DbError> {
-    let gone = members::remove(tx, Kind::User, group.organization_id, group.id, ids).await?;
+    let gone = members::remove(tx, Kind::User, OrganizationId(group.organization_id), group.id, ids).await?;
     // An id is a user's or a group's: who was found among the users isn't looked for among the groups.
     let all = gone.len() == ids.len();
     note(tx, group, Kind::User, ChangeAction::Remove, gone, moved).await?;
     if all {
         return Ok(());
     }
-    let gone = members::remove(tx, Kind::Group, group.organization_id, group.id, ids).await?;
+    let gone = members::remove(tx, Kind::Group, OrganizationId(group.organization_id), group.id, ids).await?;
     note(tx, group, Kind::Group, ChangeAction::Remove, gone, moved).await
 }
 
 async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Problem> {
     let organization = group.organization_id;
-    let added = members::add(tx, Kind::User, organization, group.id, ids).await?;
+    let added = members::add(tx, Kind::User, OrganizationId(organization), group.id, ids).await?;
     let all = added.len() == ids.len();
     note(tx, group, Kind::User, ChangeAction::Add, added, moved).await?;
     if all {
@@ -328,10 +333,10 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
     if members::known(tx, Kind::Group, organization, &rest).await?.len() < rest.len() {
         return Err(invalid("A member is not a user or group of this organization."));
     }
-    if members::would_circle(tx, organization, group.id, &rest).await? {
+    if members::would_circle(tx, OrganizationId(organization), group.id, &rest).await? {
         return Err(invalid("A group can't be its own member, not even by another group."));
     }
-    let added = members::add(tx, Kind::Group, organization, group.id, &rest).await?;
+    let added = members::add(tx, Kind::Group, OrganizationId(organization), group.id, &rest).await?;
     Ok(note(tx, group, Kind::Group, ChangeAction::Add, added, moved).await?)
 }
 

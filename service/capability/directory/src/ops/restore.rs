@@ -5,6 +5,9 @@
 //! The plan is made of changes between the moment and the restore's own beginning, always the same one, so that a run
 //! which was interrupted goes on where it stopped.
 
+mod image;
+
+use entity::ids::OrganizationId;
 use policy_core::TenantRole;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,10 +21,11 @@ use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use scim_core::schema::Registry;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 use web::{Code, Problem};
 
+use self::image::{created_at, image, object, unreadable};
 use super::admins::SEATS;
 use super::groups::{self, MemberEdit};
 use super::users::{self, Kept, NewUser};
@@ -193,11 +197,15 @@ pub struct Items(Vec<Item>);
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn restore_items(view: &View, organization: Uuid, id: Uuid) -> Result<Option<Items>, DbError> {
-    let Some(row) = running_restore(view, organization).await?.filter(|row| row.id == id) else {
+pub async fn restore_items(
+    view: &View,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<Items>, DbError> {
+    let Some(row) = running_restore(view, organization.0).await?.filter(|row| row.id == id) else {
         return Ok(None);
     };
-    items(view, organization, row.moment, row.created_at).await.map(Items).map(Some)
+    items(view, organization.0, row.moment, row.created_at).await.map(Items).map(Some)
 }
 
 /// How many of the next things one transaction puts back: things of one kind, whose locks can be taken together. A group whose
@@ -238,7 +246,7 @@ async fn lock(tx: &Tx, organization: Uuid, next: &[Item]) -> Result<(), DbError>
 pub async fn go_on(
     tx: &mut Tx,
     registry: &Registry,
-    organization: Uuid,
+    organization: OrganizationId,
     id: Uuid,
     Items(items): &Items,
     batch: usize,
@@ -250,11 +258,11 @@ pub async fn go_on(
         return Ok(true);
     }
     let done = usize::try_from(row.done).unwrap_or(0);
-    let roles = role_store::by_group(tx, organization).await?;
+    let roles = role_store::by_group(tx, organization.0).await?;
     let next = items.get(done..).unwrap_or_default();
     let next = next.get(..together(next, roles).min(batch)).unwrap_or_default();
-    lock(tx, organization, next).await?;
-    if role_store::by_group(tx, organization).await? != roles {
+    lock(tx, organization.0, next).await?;
+    if role_store::by_group(tx, organization.0).await? != roles {
         // While we waited groups began to give roles, or ended: what can be put back together is another question now.
         tx.housekeeping();
         return Ok(false);
@@ -268,7 +276,7 @@ pub async fn go_on(
     if finished {
         let row = Model { status: RestoreStatus::Done, finished_at: Some(tx.now()), ..row };
         tx.record("directory_restore.finish", Target::new("organization", organization));
-        tx.emit(&Restored { organization_id: organization, restore_id: id, moment: row.moment });
+        tx.emit(&Restored { organization_id: organization.0, restore_id: id, moment: row.moment });
         tx.update(row).await?;
     } else {
         tx.housekeeping();
@@ -281,7 +289,12 @@ pub async fn go_on(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn fail_restore(tx: &mut Tx, organization: Uuid, id: Uuid, why: &str) -> Result<(), DbError> {
+pub async fn fail_restore(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    id: Uuid,
+    why: &str,
+) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(()) };
     let row = Model {
@@ -295,7 +308,7 @@ pub async fn fail_restore(tx: &mut Tx, organization: Uuid, id: Uuid, why: &str) 
 }
 
 async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item) -> Result<(), Problem> {
-    let organization = restore.organization_id;
+    let organization = OrganizationId(restore.organization_id);
     match item {
         Item::RemoveGroup(id) => match group_store::group(tx, organization, *id).await? {
             Some(_) => groups::delete_group(tx, organization, *id).await,
@@ -317,7 +330,7 @@ async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item
                 Some(before) => groups::replace_group(tx, &registry.groups, before, resource).await.map(drop),
                 None => {
                     let kept = (*id, created_at(&image).unwrap_or(tx.now()));
-                    groups::create_kept(tx, &registry.groups, organization, resource, kept).await.map(drop)
+                    groups::create_kept(tx, &registry.groups, organization.0, resource, kept).await.map(drop)
                 }
             }
         }
@@ -325,27 +338,10 @@ async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item
     }
 }
 
-async fn image(tx: &Tx, organization: Uuid, change: Uuid) -> Result<Value, Problem> {
-    let change = changes::get(tx, organization, change).await?;
-    change.and_then(|change| change.before).ok_or_else(|| Problem::internal("a recorded change has no image"))
-}
-
-fn object(image: &Value) -> Map<String, Value> {
-    image.get("resource").and_then(Value::as_object).cloned().unwrap_or_default()
-}
-
-fn unreadable(name: &str) -> Problem {
-    Problem::internal(format!("a recorded change has no {name} that there is"))
-}
-
-fn created_at(image: &Value) -> Option<Timestamp> {
-    image.get("createdAt")?.as_str()?.parse().ok()
-}
-
 async fn user(
     tx: &mut Tx,
     registry: &Registry,
-    organization: Uuid,
+    organization: OrganizationId,
     id: Uuid,
     before: Option<user::Model>,
     image: &Value,
@@ -361,11 +357,16 @@ async fn user(
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
             let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
-            let new =
-                NewUser { organization, resource, role, role_source: RoleSource::Local, address_proof: None };
+            let new = NewUser {
+                organization: organization.0,
+                resource,
+                role,
+                role_source: RoleSource::Local,
+                address_proof: None,
+            };
             let row = users::insert_user(tx, &registry.users, new, kept).await?;
             let keys = people::addresses(&row);
-            people::there_again(tx, organization, &keys, row.external_id.as_deref()).await?;
+            people::there_again(tx, organization.0, &keys, row.external_id.as_deref()).await?;
             users::take_seats(tx, &row).await?;
             for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
                 let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
@@ -386,7 +387,9 @@ async fn user(
 /// Undoes a group's changes one by one, from the last to the first, on paper; then does what came out of it.
 async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> {
     let organization = restore.organization_id;
-    let Some(row): Option<group::Model> = group_store::group_locked(tx, organization, id).await? else {
+    let Some(row): Option<group::Model> =
+        group_store::group_locked(tx, OrganizationId(organization), id).await?
+    else {
         return Ok(());
     };
     let mut wanted: BTreeMap<Uuid, bool> = BTreeMap::new();

@@ -1,9 +1,10 @@
 //! Roles by group: a mapped group gives its members, direct or by nesting, a role of the tenant. The highest counts. A
 //! role that came from a group goes with it; a role given here stays until a group gives one.
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::states::RoleSource;
 use entity::directory::{group, role_mapping, user};
+use entity::ids::OrganizationId;
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
@@ -38,7 +39,7 @@ pub async fn role_mappings(view: &View, organization: Uuid) -> Result<Vec<role_m
 /// `validation.failed` if there is no such group or there are too many mappings, `conflict` if it is mapped already.
 pub async fn create_role_mapping(
     tx: &mut Tx,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
     role: TenantRole,
 ) -> Result<role_mapping::Model, Problem> {
@@ -46,11 +47,11 @@ pub async fn create_role_mapping(
     let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
     let there = tx.select::<role_mapping::Entity>();
     let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
-    room(tx, Rule::RoleMappings, organization, there, store::MAPPINGS_MAX).await?;
-    groups::lock_trees(tx, organization, &[group.id]).await?;
+    room(tx, Rule::RoleMappings, organization.0, there, store::MAPPINGS_MAX).await?;
+    groups::lock_trees(tx, organization.0, &[group.id]).await?;
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
-        organization_id: organization,
+        organization_id: organization.0,
         id: ids::new(),
         group_id: group.id,
         role: ByName(role),
@@ -65,8 +66,8 @@ pub async fn create_role_mapping(
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     tx.record("role_mapping.create", Target::new("group", group.id).with(json!({"role": role.name()})));
-    let users = members::users_in(tx, organization, &[group.id]).await?;
-    recompute(tx, organization, &users).await?;
+    let users = members::users_in(tx, organization.0, &[group.id]).await?;
+    recompute(tx, organization.0, &users).await?;
     Ok(row)
 }
 
@@ -74,18 +75,18 @@ pub async fn create_role_mapping(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn delete_role_mapping(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
-    let all = store::mappings(tx, organization).await?;
+pub async fn delete_role_mapping(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
+    let all = store::mappings(tx, organization.0).await?;
     let row = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::new(Code::NotFound))?;
-    groups::lock_trees(tx, organization, &[row.group_id]).await?;
+    groups::lock_trees(tx, organization.0, &[row.group_id]).await?;
     let removal = tx.remove::<role_mapping::Entity>();
     let removal = removal.filter(role_mapping::Column::OrganizationId.eq(organization));
     if tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await? == 0 {
         return Err(Problem::new(Code::NotFound));
     }
     tx.record("role_mapping.delete", Target::new("group", row.group_id).with(json!({"role": row.role})));
-    let users = members::users_in(tx, organization, &[row.group_id]).await?;
-    recompute(tx, organization, &users).await
+    let users = members::users_in(tx, organization.0, &[row.group_id]).await?;
+    recompute(tx, organization.0, &users).await
 }
 
 /// After users and groups came into a group or went, where groups give roles.
@@ -104,14 +105,14 @@ pub(super) async fn after_move(
 /// Users whose role may change when a group goes, which nobody else comes into meanwhile.
 pub(super) async fn affected_by_group(
     tx: &Tx,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
 ) -> Result<Vec<Uuid>, Problem> {
-    if store::by_group(tx, organization).await? == RolesByGroup::None {
+    if store::by_group(tx, organization.0).await? == RolesByGroup::None {
         return Ok(Vec::new());
     }
-    groups::lock_trees(tx, organization, &[group]).await?;
-    Ok(members::users_in(tx, organization, &[group]).await?)
+    groups::lock_trees(tx, organization.0, &[group]).await?;
+    Ok(members::users_in(tx, organization.0, &[group]).await?)
 }
 
 /// Gives users the roles that their groups give now. The tenant's last admin stays one, and that is recorded.

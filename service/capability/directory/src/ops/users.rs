@@ -2,9 +2,10 @@
 
 mod off;
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
 use entity::directory::{identity, user};
+use entity::ids::OrganizationId;
 use identity_core::fold;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
@@ -139,7 +140,15 @@ pub(crate) async fn insert_user(
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
-    changes::note(tx, row.organization_id, ChangeKind::User, ChangeAction::Create, row.id, None).await?;
+    changes::note(
+        tx,
+        OrganizationId(row.organization_id),
+        ChangeKind::User,
+        ChangeAction::Create,
+        row.id,
+        None,
+    )
+    .await?;
     tx.record("user.create", Target::new("user", row.id));
     tx.emit(&Created(facts(&row, attributes)));
     Ok(row)
@@ -237,7 +246,8 @@ pub async fn replace_user(
     if attributes.iter().any(|name| name == "emails") {
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
-    changes::note(tx, row.organization_id, ChangeKind::User, action, row.id, Some(image)).await?;
+    changes::note(tx, OrganizationId(row.organization_id), ChangeKind::User, action, row.id, Some(image))
+        .await?;
     if action == ChangeAction::Deactivate {
         people::leave(tx, &row, None).await?;
         sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
@@ -287,7 +297,7 @@ pub async fn set_active(tx: &mut Tx, before: user::Model, active: bool) -> Resul
 ///
 /// # Errors
 /// `not_found`, `user.last_admin`, `directory.held`.
-pub async fn delete_user(tx: &mut Tx, organization: Uuid, id: Uuid) -> Result<(), Problem> {
+pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
     let row = store::user_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     if row.active {
         admins::may_leave(tx, &row).await?;
@@ -417,7 +427,8 @@ pub(crate) async fn put_role(
 ) -> Result<user::Model, Problem> {
     let details = serde_json::json!({"from": before.role, "to": role.name(), "by": role_source});
     let (organization, image) = (before.organization_id, Some(user_image(&before)));
-    changes::note(tx, organization, ChangeKind::User, ChangeAction::Update, before.id, image).await?;
+    changes::note(tx, OrganizationId(organization), ChangeKind::User, ChangeAction::Update, before.id, image)
+        .await?;
     let held = Held::by(&before);
     let row = user::Model {
         role: ByName(role),

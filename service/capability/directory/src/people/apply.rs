@@ -2,6 +2,7 @@
 
 use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
 use entity::directory::user;
+use entity::ids::OrganizationId;
 use identity_core::{
     Decision, Facts, Given, Invitation, KnownAs, Others, Person, Proof, RoleFrom, Source, Vouched,
     connection_of,
@@ -118,7 +119,7 @@ async fn link(tx: &mut Tx, row: &user::Model, comer: &Comer<'_>) -> Result<(), D
 
 /// The user, with nobody else beside: still there, and still active.
 async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Problem> {
-    let found = store::user_locked(tx, row.organization_id, row.id).await?;
+    let found = store::user_locked(tx, OrganizationId(row.organization_id), row.id).await?;
     found.filter(|row| row.active).ok_or_else(|| Problem::new(Code::UserDeactivated))
 }
 

@@ -1,6 +1,6 @@
 //! What the decision about people does to an invitation: it ends, accepted or revoked, with its seat given on or free.
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use identity_core::{Proof, fold};

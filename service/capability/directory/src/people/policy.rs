@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::sso::policy::{Column, Entity, Model};
 use identity_core::{Enforced, Policy};
 use platform::{DbError, View};

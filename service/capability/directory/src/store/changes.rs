@@ -2,6 +2,7 @@
 
 use entity::directory::change;
 use entity::directory::states::{ChangeAction, ChangeKind};
+use entity::ids::OrganizationId;
 use platform::{DbError, Timestamp, Tx, View, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -10,23 +11,29 @@ use uuid::Uuid;
 /// Ids in one recorded change.
 const IDS_MAX: usize = 5_000;
 
-/// Records what was there before.
+/// Records what was there before. Of removals several in one transaction are counted, so they are written at once.
 pub(crate) async fn note(
-    tx: &Tx,
-    organization: Uuid,
+    tx: &mut Tx,
+    organization: OrganizationId,
     kind: ChangeKind,
     action: ChangeAction,
     subject: Uuid,
     before: Option<Value>,
 ) -> Result<(), DbError> {
     let row = row(tx, organization, (kind, action), subject, before);
-    tx.insert(row).await
+    match action {
+        ChangeAction::Deactivate | ChangeAction::Delete => tx.insert(row).await,
+        _ => {
+            tx.insert_last(row);
+            Ok(())
+        }
+    }
 }
 
 /// Records which members came or went.
 pub(crate) async fn note_members(
     tx: &Tx,
-    organization: Uuid,
+    organization: OrganizationId,
     kind: ChangeKind,
     action: ChangeAction,
     group: Uuid,
@@ -42,7 +49,7 @@ pub(crate) async fn note_members(
 
 fn row(
     tx: &Tx,
-    organization: Uuid,
+    organization: OrganizationId,
     (kind, action): (ChangeKind, ChangeAction),
     subject: Uuid,
     before: Option<Value>,
@@ -50,7 +57,7 @@ fn row(
     let ctx = tx.ctx();
     change::Model {
         tenant_id: tx.tenant(),
-        organization_id: organization,
+        organization_id: organization.0,
         id: ids::new(),
         occurred_at: tx.now(),
         request_id: ctx.request_id.clone(),
@@ -100,7 +107,11 @@ pub(crate) async fn first_changes(
 }
 
 /// One change.
-pub(crate) async fn get(view: &View, organization: Uuid, id: Uuid) -> Result<Option<change::Model>, DbError> {
+pub(crate) async fn get(
+    view: &View,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<change::Model>, DbError> {
     let select = view.select::<change::Entity>().filter(change::Column::OrganizationId.eq(organization));
     view.one(select.filter(change::Column::Id.eq(id))).await
 }

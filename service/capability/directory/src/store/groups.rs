@@ -1,6 +1,7 @@
 //! Queries over groups.
 
 use entity::directory::group;
+use entity::ids::OrganizationId;
 use platform::{DbError, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
@@ -15,24 +16,36 @@ fn of_organization(view: &View, organization: Uuid) -> Select<group::Entity> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn group(view: &View, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
-    view.one(of_organization(view, organization).filter(group::Column::Id.eq(id))).await
+pub async fn group(
+    view: &View,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<group::Model>, DbError> {
+    view.one(of_organization(view, organization.0).filter(group::Column::Id.eq(id))).await
 }
 
 /// The group of this id, whose members are about to change: no role is given or taken by it meanwhile.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn group_kept(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
-    tx.keep(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
+pub async fn group_kept(
+    tx: &Tx,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<group::Model>, DbError> {
+    tx.keep(of_organization(tx, organization.0).filter(group::Column::Id.eq(id))).await
 }
 
 /// The group of this id, locked.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn group_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<group::Model>, DbError> {
-    tx.lock(of_organization(tx, organization).filter(group::Column::Id.eq(id))).await
+pub async fn group_locked(
+    tx: &Tx,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<group::Model>, DbError> {
+    tx.lock(of_organization(tx, organization.0).filter(group::Column::Id.eq(id))).await
 }
 
 /// Locks groups and all below them, so that nobody comes into one of them or goes until the transaction ends. What is above comes first,

@@ -1,5 +1,6 @@
 //! Queries over memberships: users in groups, and groups in groups.
 
+use entity::ids::OrganizationId;
 use std::collections::HashMap;
 
 use entity::directory::states::ChangeKind;
@@ -78,7 +79,7 @@ pub async fn members(
 /// [`DbError`].
 pub async fn members_behind(
     view: &View,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
     after: Option<&Member>,
     limit: usize,
@@ -202,7 +203,7 @@ pub(crate) async fn known(
 pub(crate) async fn add(
     tx: &Tx,
     kind: Kind,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
     wanted: &[Uuid],
 ) -> Result<Vec<Uuid>, DbError> {
@@ -225,7 +226,7 @@ pub(crate) async fn add(
 pub(crate) async fn remove(
     tx: &Tx,
     kind: Kind,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
     wanted: &[Uuid],
 ) -> Result<Vec<Uuid>, DbError> {
@@ -247,7 +248,7 @@ pub(crate) async fn remove(
 pub(crate) async fn keep(
     tx: &Tx,
     kind: Kind,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
     kept: &[Uuid],
 ) -> Result<Vec<Uuid>, DbError> {
@@ -264,7 +265,7 @@ pub(crate) async fn keep(
 pub(crate) async fn all(
     view: &View,
     kind: Kind,
-    organization: Uuid,
+    organization: OrganizationId,
     group: Uuid,
 ) -> Result<Vec<Uuid>, DbError> {
     let (table, column, _) = kind.table();
@@ -278,7 +279,7 @@ pub(crate) async fn all(
 pub(crate) async fn holders(
     view: &View,
     kind: Kind,
-    organization: Uuid,
+    organization: OrganizationId,
     id: Uuid,
 ) -> Result<Vec<Uuid>, DbError> {
     let (table, column, _) = kind.table();
@@ -291,7 +292,7 @@ pub(crate) async fn holders(
 /// Whether one of `inner` is `outer` or holds it, however deep: as its member it would close a circle.
 pub(crate) async fn would_circle(
     view: &View,
-    organization: Uuid,
+    organization: OrganizationId,
     outer: Uuid,
     inner: &[Uuid],
 ) -> Result<bool, DbError> {

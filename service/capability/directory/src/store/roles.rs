@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::directory::{role_mapping, user};
 use platform::{DbError, Tx, View};
 use policy_core::TenantRole;

@@ -1,6 +1,7 @@
 //! Queries over users.
 
 use entity::directory::{identity, user, user_email};
+use entity::ids::OrganizationId;
 use entity::tenancy::tenant;
 use identity_core::fold;
 use platform::{DbError, PlatformView, Tx, View};
@@ -20,16 +21,24 @@ fn of_organization(view: &View, organization: Uuid) -> Select<user::Entity> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn user(view: &View, organization: Uuid, id: Uuid) -> Result<Option<user::Model>, DbError> {
-    view.one(of_organization(view, organization).filter(user::Column::Id.eq(id))).await
+pub async fn user(
+    view: &View,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<user::Model>, DbError> {
+    view.one(of_organization(view, organization.0).filter(user::Column::Id.eq(id))).await
 }
 
 /// The user of this id, locked.
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn user_locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Option<user::Model>, DbError> {
-    tx.lock(of_organization(tx, organization).filter(user::Column::Id.eq(id))).await
+pub async fn user_locked(
+    tx: &Tx,
+    organization: OrganizationId,
+    id: Uuid,
+) -> Result<Option<user::Model>, DbError> {
+    tx.lock(of_organization(tx, organization.0).filter(user::Column::Id.eq(id))).await
 }
 
 /// The user of this id, in whatever organization of the tenant.

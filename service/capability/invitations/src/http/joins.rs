@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{join_request, join_rule};
 use platform::{Tx, View};

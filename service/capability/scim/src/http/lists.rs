@@ -1,5 +1,6 @@
 //! Lists: `GET` of an endpoint, and `/.search` (RFC 7644, sections 3.4.2 and 3.4.3).
 
+use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
 use std::sync::Arc;
@@ -134,7 +135,7 @@ fn understand(
     let mut count = search.count().map_err(refusal)?;
     let order = search.sort_order.as_deref();
     let parts = [Some(kind.name), search.filter(), search.sort_by.as_deref(), order];
-    let query = Query::new(caller.principal()?.id, scope.organization, &parts);
+    let query = Query::new(caller.principal()?.id, OrganizationId(scope.organization), &parts);
     let (start, index) = match search.cursor.as_deref() {
         None => {
             let index = search.start().map_err(refusal)?;

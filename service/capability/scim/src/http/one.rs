@@ -1,5 +1,6 @@
 //! `/scim/v2/Users` and `/scim/v2/Groups`: one resource.
 
+use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
 use std::sync::Arc;
@@ -112,12 +113,16 @@ async fn get<E: Endpoint>(
         .read(async |view| {
             let (row, version) = match E::TYPE {
                 Type::Users => {
-                    let row = directory::user(view, organization, id).await?.ok_or_else(not_found)?;
+                    let row = directory::user(view, OrganizationId(organization), id)
+                        .await?
+                        .ok_or_else(not_found)?;
                     let version = row.version;
                     (Row::User(Box::new(row)), version)
                 }
                 Type::Groups => {
-                    let row = directory::group(view, organization, id).await?.ok_or_else(not_found)?;
+                    let row = directory::group(view, OrganizationId(organization), id)
+                        .await?
+                        .ok_or_else(not_found)?;
                     let version = row.version;
                     (Row::Group(Box::new(row)), version)
                 }

@@ -2,6 +2,8 @@
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::sessions::browser_session;
 use entity::sso::sign_in as row;
 use platform::View;
@@ -130,7 +132,7 @@ async fn answered(
     connection: &Connection,
     state: &str,
 ) -> Result<row::Model, Failed> {
-    match sign_in::take(&caller.service, connection.row.tenant_id, connection.row.id, state).await {
+    match sign_in::take(&caller.service, TenantId(connection.row.tenant_id), connection.row.id, state).await {
         Err(problem) if problem.code == Code::SsoStateUnknown => {
             Err(stray(caller, request, connection, Refused::new(Reason::StateUnknown)).await)
         }
@@ -238,7 +240,7 @@ pub(super) async fn signed_in(
     session: &browser_session::Model,
 ) -> Result<HttpResponse, Problem> {
     let find = async |view: &View| {
-        let user = directory::user(view, session.organization_id, session.user_id).await?;
+        let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
         Ok::<_, Problem>((tenancy::get(view).await?, user))
     };
     let (tenant, user) = service.db.read(session.tenant_id, find).await?;

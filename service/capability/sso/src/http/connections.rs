@@ -2,6 +2,8 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::sso::connection;
 use entity::sso::states::ConnectionType;
 use platform::crypto::{hex, sha256};
@@ -235,7 +237,7 @@ async fn create_connection(
         kind,
     };
     let key = match row.kind {
-        ConnectionType::Saml => Some(ops::make_key(&service, caller.tenant(), id).await?),
+        ConnectionType::Saml => Some(ops::make_key(&service, TenantId(caller.tenant()), id).await?),
         ConnectionType::Oidc => None,
     };
     let made = Connection::of(row.clone())?;
@@ -285,7 +287,7 @@ async fn update_connection(
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
     let change = async |tx: &mut Tx| {
-        let before = ops::locked(tx, organization, id).await?;
+        let before = ops::locked(tx, OrganizationId(organization), id).await?;
         seen.require(before.row.version)?;
         if input.kind.as_ref().is_some_and(|kind| kind != before.row.kind.as_str()) {
             return Err(Problem::invalid("/type", "can't be changed"));
@@ -332,7 +334,7 @@ async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
     let change = async |tx: &mut Tx| {
-        let before = ops::locked(tx, organization, id).await?;
+        let before = ops::locked(tx, OrganizationId(organization), id).await?;
         seen.require(before.row.version)?;
         ops::delete(tx, before.row).await
     };
@@ -399,7 +401,7 @@ async fn rotate_connection_key(
         return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
     }
     let id = one.row.id;
-    let key = ops::make_key(&caller.service, caller.tenant(), id).await?;
+    let key = ops::make_key(&caller.service, TenantId(caller.tenant()), id).await?;
     let work = async |tx: &mut Tx| {
         tx.insert(key).await?;
         platform::Work::record(tx, "connection.rotate_key", platform::Target::new("connection", id));

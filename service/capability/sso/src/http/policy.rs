@@ -3,7 +3,9 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use directory::{SignInPolicy, sign_in_policy};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::sso::{domain, policy};
 use platform::{Tx, View};
 use policy_core::{Permission, TenantRole};
@@ -310,7 +312,7 @@ async fn one(caller: &TenantCaller, ids: &Ids) -> Result<domain::Model, Problem>
     let (name, id) = (ids.key("organization")?, ids.id("domain_id")?);
     let find = async |view: &View| {
         let organization = tenancy::organization_named(view, name).await?.id;
-        domains::find(view, organization, id).await
+        domains::find(view, OrganizationId(organization), id).await
     };
     caller.read(find).await
 }
@@ -329,6 +331,8 @@ async fn delete_domain(caller: TenantCaller, ids: Ids) -> Result<NoContent, Prob
 async fn verify_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {
     let row = one(&caller, &ids).await?;
     let (tenant, organization) = (caller.tenant(), row.organization_id);
-    let row = domains::verify(&caller.service, &caller.ctx, tenant, organization, row.id).await?;
+    let row =
+        domains::verify(&caller.service, &caller.ctx, TenantId(tenant), OrganizationId(organization), row.id)
+            .await?;
     Ok(Tagged(row.version, row.into()))
 }

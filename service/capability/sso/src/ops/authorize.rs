@@ -2,6 +2,7 @@
 //! request of that client, and may this browser's session answer it?
 
 use chrono::TimeDelta;
+use entity::ids::OrganizationId;
 use entity::sessions::browser_session;
 use entity::sso::authorization_code;
 use entity::webhooks::module;
@@ -207,7 +208,7 @@ pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> 
     let live = sessions::browser(tx, session).await?;
     let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
     let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
-    let user = directory::user(tx, session.organization_id, session.user_id).await?;
+    let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
     if !user.is_some_and(|user| user.active) {
         return Err(Problem::new(Code::UserDeactivated));
     }

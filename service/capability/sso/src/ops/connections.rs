@@ -4,6 +4,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::sso::states::ConnectionType;
 use entity::sso::{connection, connection_key};
 use identity_core::Source;
@@ -128,7 +130,7 @@ pub(crate) async fn find(view: &View, id: Uuid) -> Result<Connection, Problem> {
 }
 
 /// A connection of the organization, locked.
-pub(crate) async fn locked(tx: &Tx, organization: Uuid, id: Uuid) -> Result<Connection, Problem> {
+pub(crate) async fn locked(tx: &Tx, organization: OrganizationId, id: Uuid) -> Result<Connection, Problem> {
     let select = tx.select::<connection::Entity>().filter(connection::Column::Id.eq(id));
     let row = tx.lock(select.filter(connection::Column::OrganizationId.eq(organization))).await?;
     Connection::of(row.ok_or_else(|| Problem::new(Code::NotFound))?)
@@ -248,7 +250,7 @@ pub(crate) async fn keys(view: &View, connection: Uuid) -> Result<Vec<connection
 /// `internal`.
 pub(crate) async fn make_key(
     service: &Service,
-    tenant: Uuid,
+    tenant: TenantId,
     connection: Uuid,
 ) -> Result<connection_key::Model, Problem> {
     let name = format!("{} {connection}", service.config.public_url());
@@ -258,7 +260,7 @@ pub(crate) async fn make_key(
     let (pem, der) = made?;
     let id = ids::new();
     Ok(connection_key::Model {
-        tenant_id: tenant,
+        tenant_id: tenant.0,
         connection_id: connection,
         id,
         private_key: service.envelope.seal("connection_key", id.as_bytes(), pem.as_bytes())?,

@@ -1,5 +1,7 @@
 //! E-mail domains that organizations prove to be theirs, by a TXT record.
 
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -75,7 +77,7 @@ pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Resul
 }
 
 /// One domain of the organization.
-pub(crate) async fn find(view: &View, organization: Uuid, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn find(view: &View, organization: OrganizationId, id: Uuid) -> Result<Model, Problem> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let found = view.one(select.filter(Column::Id.eq(id))).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
@@ -102,15 +104,15 @@ pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), Problem> {
 pub(crate) async fn verify(
     service: &Service,
     ctx: &Ctx,
-    tenant: Uuid,
-    organization: Uuid,
+    tenant: TenantId,
+    organization: OrganizationId,
     id: Uuid,
 ) -> Result<Model, Problem> {
-    let row = service.db.read(tenant, async |view| find(view, organization, id).await).await?;
+    let row = service.db.read(tenant.0, async |view| find(view, organization, id).await).await?;
     let (name, wanted) = record(&row);
     let outcome = texts(service, &name).await.map(|texts| texts.contains(&wanted));
     let work = async |tx: &mut Tx| settle(tx, organization, id, &outcome).await;
-    let row = match service.db.write(ctx, tenant, work).await {
+    let row = match service.db.write(ctx, tenant.0, work).await {
         Err(problem) if problem.code == Code::Conflict => return Err(Problem::new(Code::DomainTaken)),
         other => other?,
     };
@@ -129,7 +131,7 @@ fn unproven(name: &str, wanted: &str, why: &str) -> Problem {
 
 async fn settle(
     tx: &mut Tx,
-    organization: Uuid,
+    organization: OrganizationId,
     id: Uuid,
     outcome: &Result<bool, String>,
 ) -> Result<Model, Problem> {
@@ -158,7 +160,7 @@ async fn settle(
         let verified = is == DomainState::Verified;
         let action = if verified { "domain.verify" } else { "domain.lapse" };
         tx.record(action, Target::new("domain", row.id));
-        tx.emit(&DomainEvent { organization_id: organization, domain: &row.name, verified });
+        tx.emit(&DomainEvent { organization_id: organization.0, domain: &row.name, verified });
     } else {
         tx.housekeeping();
     }
@@ -179,7 +181,9 @@ pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
     let rows = service.db.read_platform(find).await?;
     let ctx = Ctx::system("domains");
     for row in &rows {
-        match verify(service, &ctx, row.tenant_id, row.organization_id, row.id).await {
+        match verify(service, &ctx, TenantId(row.tenant_id), OrganizationId(row.organization_id), row.id)
+            .await
+        {
             Ok(_) => {}
             Err(problem) if problem.code.status().is_client_error() => {}
             Err(problem) => return Err(problem),

@@ -1,7 +1,7 @@
 //! The sign-in policy of an organization: who may come in, by what, as what.
 
 use directory::{SignInPolicy, sign_in_policy};
-use entity::authz::by_name::ByName;
+use entity::by_name::ByName;
 use entity::sso::policy::Model;
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work};

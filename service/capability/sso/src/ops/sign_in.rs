@@ -3,6 +3,7 @@
 //! The row is state and trace in one: what comes back must name a row that this browser began, of this connection, and is
 //! taken once. Nothing of another tenant's connection can find it.
 
+use entity::ids::TenantId;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -287,7 +288,7 @@ pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Problem> {
 /// Takes the row that an answer names: once, in time, of this connection.
 pub(crate) async fn take(
     service: &Service,
-    tenant: Uuid,
+    tenant: TenantId,
     connection: Uuid,
     state: &str,
 ) -> Result<Model, Problem> {
@@ -308,7 +309,7 @@ pub(crate) async fn take(
         let select = tx.select::<Entity>().filter(Column::ConnectionId.eq(connection));
         tx.one(select.filter(Column::StateDigest.eq(digest.clone()))).await?.ok_or_else(unknown)
     };
-    service.db.write(&Ctx::system("sign-in"), tenant, work).await
+    service.db.write(&Ctx::system("sign-in"), tenant.0, work).await
 }
 
 /// A row of the tenant.

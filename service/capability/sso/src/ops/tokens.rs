@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::directory::states::AddressProof;
 use entity::directory::user;
+use entity::ids::OrganizationId;
 use entity::sessions::session;
 use entity::sso::authorization_code;
 use identity_core::{connection_of, issuers_of};
@@ -48,7 +49,7 @@ pub(crate) async fn refresh(
             return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client").into());
         }
         let tenant = tenancy::active(tx).await?;
-        let user = directory::user(tx, session.organization_id, session.user_id).await?;
+        let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
         let user = user.filter(|user| user.active).ok_or_else(invalid)?;
         // What the policy says now counts, not what it said when the session began.
         policy::still_holds(tx, session.organization_id, connection_of(&session.issuer))
@@ -189,7 +190,7 @@ async fn open_for(
     let tenant = tenancy::active(tx).await.map_err(|_| invalid())?;
     let browser = sessions::browser(tx, row.browser_session_id).await?;
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
-    let user = directory::user(tx, row.organization_id, row.user_id).await?;
+    let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
     let user = user.filter(|user| user.active).ok_or_else(invalid)?;
     let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), issuers_of);
     let new = NewSession {
@@ -220,7 +221,7 @@ pub(crate) async fn person(
     let Some(claims) = introspect(service, keys, token).await? else { return Ok(None) };
     let Ok(id) = claims.sub.parse() else { return Ok(None) };
     let find = async |view: &View| {
-        let user = directory::user(view, claims.org_id, id).await?.filter(|user| user.active);
+        let user = directory::user(view, OrganizationId(claims.org_id), id).await?.filter(|user| user.active);
         Ok::<_, DbError>(match user {
             Some(user) => {
                 let verified = email_verified(view, &user).await?;
@@ -249,7 +250,8 @@ pub(crate) async fn introspect(
             let session = session.filter(|session| sessions::is_live(session, view.now()));
             let active = tenant.status == tenancy::Status::Active;
             let Some(session) = session.filter(|_| active) else { return Ok(false) };
-            let user = directory::user(view, session.organization_id, session.user_id).await?;
+            let user =
+                directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
             let holds = policy::still_holds(view, session.organization_id, connection_of(&session.issuer))
                 .await
                 .is_ok();

@@ -1,5 +1,6 @@
-//! A role in a column: the rules about roles are the policy's, which knows no store.
+//! What the pure rules know by a name, in a column: a role, the type of a flag's values. The rules know no store.
 
+use flags_core::Kind;
 use policy_core::{Role, TenantRole};
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbErr, QueryResult, TryGetError, TryGetable, Value};
@@ -32,6 +33,15 @@ impl HasName for Role {
 
 impl HasName for TenantRole {
     const WHAT: &'static str = "a role of a tenant";
+    const ALL: &[Self] = &Self::ALL;
+
+    fn name(self) -> &'static str {
+        self.name()
+    }
+}
+
+impl HasName for Kind {
+    const WHAT: &'static str = "a type of values";
     const ALL: &[Self] = &Self::ALL;
 
     fn name(self) -> &'static str {
