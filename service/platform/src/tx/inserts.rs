@@ -76,26 +76,25 @@ pub(super) async fn insert_each(reads: &Reads, inserts: Vec<Insert>) -> Result<(
 /// Inserts rows that nothing waits for: on Postgres, where each statement is a way to the server and back, the small ones in one.
 pub(super) async fn insert_together(reads: &Reads, inserts: Vec<Insert>) -> Result<(), DbError> {
     let backend = reads.connection.get_database_backend();
-    let (small, large): (Vec<_>, Vec<_>) = inserts
-        .into_iter()
-        .partition(|insert| insert.parameters <= TOGETHER_MAX && backend == DbBackend::Postgres);
-    insert_each(reads, large).await?;
-    let mut small = small.into_iter();
-    let Some(last) = small.next() else { return Ok(()) };
+    let mut room = if backend == DbBackend::Postgres { TOGETHER_MAX } else { 0 };
+    let (together, alone): (Vec<_>, Vec<_>) = inserts.into_iter().partition(|insert| {
+        let left = room.checked_sub(insert.parameters);
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    insert_each(reads, alone).await?;
+    let mut together = together.into_iter().map(|insert| insert.statement);
+    let Some(last) = together.next() else { return Ok(()) };
     let mut others = WithClause::new();
-    let mut parameters = last.parameters;
-    let mut alone = Vec::new();
-    for (number, insert) in small.enumerate() {
-        parameters += insert.parameters;
-        if parameters > TOGETHER_MAX {
-            alone.push(insert);
-            continue;
-        }
+    let several = together.len() > 0;
+    for (number, insert) in together.enumerate() {
         let name = Alias::new(format!("i{number}"));
-        others.cte(CommonTableExpression::new().table_name(name).query(insert.statement).to_owned());
+        others.cte(CommonTableExpression::new().table_name(name).query(insert).to_owned());
     }
-    reads.connection.execute_raw(backend.build(&last.statement.with(others))).await?;
-    insert_each(reads, alone).await
+    // A clause without any of them is refused.
+    let statement = if several { backend.build(&last.with(others)) } else { backend.build(&last) };
+    reads.connection.execute_raw(statement).await?;
+    Ok(())
 }
 
 impl Tx {
