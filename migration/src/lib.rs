@@ -25,6 +25,7 @@ mod m20261126_000005_bounds;
 mod m20261126_000006_store_state;
 mod m20261127_000001_people;
 mod m20261128_000001_placement;
+mod m20261129_000001_roles;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000006_store_state::Migration),
             Box::new(m20261127_000001_people::Migration),
             Box::new(m20261128_000001_placement::Migration),
+            Box::new(m20261129_000001_roles::Migration),
         ]
     }
 }

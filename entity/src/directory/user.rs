@@ -37,6 +37,8 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// Nobody while the user is active, and where it was not noted yet.
     pub deactivated_by: Option<DeactivatedBy>,
+    /// What was given here, while the role is a sign-in's; NULL: none was.
+    pub role_under: Option<ByName<TenantRole>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

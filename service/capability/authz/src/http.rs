@@ -1,11 +1,11 @@
 //! `/api/v1/keys`
 
-use entity::by_name::ByName;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::authz::management_key::Model;
+use entity::by_name::ByName;
 use platform::crypto::BearerSecret;
 use platform::ids;
 use policy_core::{Permission, Role};

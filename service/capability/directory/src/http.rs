@@ -169,13 +169,13 @@ async fn apply(tx: &mut Tx, row: user::Model, change: &UserChange) -> Result<use
     let goes = change.active == Some(false);
     let mut row = row;
     if let Some(role) = change.role.filter(|_| !goes) {
-        row = ops::set_role(tx, row, role.0).await?;
+        row = crate::ops::roles::set_role(tx, row, role.0).await?;
     }
     if change.active.is_some() || change.display_name.is_some() {
         row = ops::edit(tx, row, change.active, change.display_name.clone()).await?;
     }
     match change.role.filter(|_| goes) {
-        Some(role) => ops::set_role(tx, row, role.0).await,
+        Some(role) => crate::ops::roles::set_role(tx, row, role.0).await,
         None => Ok(row),
     }
 }

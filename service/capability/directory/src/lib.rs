@@ -25,9 +25,9 @@ pub use ops::restore::{
     Items, Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores,
     running_restore,
 };
-pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings};
+pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, set_role};
 pub use ops::users::{
-    BACKEND, delete_user, last_word, note_word, replace_user, set_active, set_role, unlink_connection,
+    BACKEND, delete_user, last_word, note_word, replace_user, set_active, unlink_connection,
 };
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,

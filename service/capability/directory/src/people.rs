@@ -19,7 +19,7 @@ use uuid::Uuid;
 use web::{Code, Denied, Problem};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
-pub(crate) use departed::{addresses, leave, there_again};
+pub(crate) use departed::{addresses, leave, renamed, there_again};
 pub use invitations::{
     InvitationFacts, accept_invitation, next, open_invitation, proof_of_token, require_open,
     revoke_invitation,

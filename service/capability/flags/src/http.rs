@@ -5,12 +5,12 @@ mod ofrep;
 mod pushes;
 mod stream;
 
-use entity::by_name::ByName;
 use std::collections::BTreeMap;
 
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use entity::by_name::ByName;
 use entity::flags::flag::{Column, Entity, Model};
 use flags_core::{Context, Definition, Kind, Prerequisite, Rule};
 use platform::{Tx, View};

@@ -1,10 +1,10 @@
 //! What each module should have, written down beside what it has: a version for each change of what a tenant gets, for many tenants in a
 //! handful of statements.
 
-use entity::ids::TenantId;
 use std::collections::{BTreeSet, HashMap};
 
 use entity::flags::push;
+use entity::ids::TenantId;
 use entity::tenancy::tenant;
 use entity::webhooks::module;
 use entity::webhooks::states::PushProfile;

@@ -1,13 +1,13 @@
 //! Many invitations at once: a file is taken as a whole and worked off by a job, some lines in each transaction; every line says what came
 //! of it.
 
-use policy_core::TenantRole;
 use std::time::{Duration, Instant};
 
 use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

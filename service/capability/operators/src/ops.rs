@@ -1,10 +1,10 @@
 //! Operators: made, listed, disabled; their enrolment links and recovery codes.
 
-use entity::authz::states::OperatorRole;
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use entity::authz::operator::{Column, Entity, Model};
+use entity::authz::states::OperatorRole;
 use entity::authz::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
 use platform::rules::Rule;

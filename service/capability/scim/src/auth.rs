@@ -1,8 +1,8 @@
 //! SCIM tokens are recognised.
 
-use entity::ids::TenantId;
 use std::sync::Arc;
 
+use entity::ids::TenantId;
 use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
 use entity::tenancy::plan;
 use entity::tenancy::status::{Asks, Status};

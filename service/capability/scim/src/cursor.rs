@@ -1,12 +1,12 @@
 //! Where a list goes on: cursors (RFC 9865), which are sealed and bound to their query, and walks by index, which are
 //! remembered so that somebody else's removals shift nothing under the walker.
 
-use entity::ids::OrganizationId;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use directory::{Mark, Start};
+use entity::ids::OrganizationId;
 use moka::sync::Cache;
 use platform::Timestamp;
 use platform::crypto::sha256;

@@ -1,15 +1,15 @@
 //! `…/directory-restores`: a directory goes back to a moment; `…/role-mappings`: groups give roles.
 
-use entity::by_name::ByName;
-use entity::ids::OrganizationId;
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use directory::Plan;
+use entity::by_name::ByName;
 use entity::directory::states::RestoreStatus;
 use entity::directory::{restore, role_mapping};
+use entity::ids::OrganizationId;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, Work as _};
 use policy_core::{Permission, TenantRole};

@@ -34,7 +34,7 @@ const COPIED: [(&str, &str); 9] = [
     (
         "directory_user",
         "organization_id, id, user_name, user_name_key, external_id, display_name, email, active, role, role_source, source, \
-         resource, folded, version, created_at, updated_at, address_proof, deactivated_by",
+         resource, folded, version, created_at, updated_at, address_proof, deactivated_by, role_under",
     ),
     ("directory_user_email", "organization_id, user_id, ordinal, type_key, value_key"),
     (

@@ -1,7 +1,5 @@
 //! `…/scim-requests`: the request log, searched; one request with what it changed; and a request played again on paper.
 
-use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -10,6 +8,8 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::directory::change;
 use entity::directory::states::{ChangeAction, ChangeKind};
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::scim::request::{Column, Entity, Model};
 use platform::{Ctx, Tx, View};
 use policy_core::Permission;

@@ -1,12 +1,12 @@
 //! What every request of an organization needs to know, remembered for a second: the tenant's schemas, and whether the
 //! directory is being restored.
 
-use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use directory::{Listing, Population};
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::scim::schema::Entity;
 use moka::future;
 use moka::sync::Cache;

@@ -1,12 +1,12 @@
 //! Groups as a stream: whatever the number of members, a page of them at a time is held. Each page is a transaction of
 //! its own, so a slow reader keeps no connection of the store; a member who comes or goes meanwhile may be seen or not.
 
-use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
 use actix_web::web::Bytes;
 use directory::Member;
 use entity::directory::group;
+use entity::ids::OrganizationId;
 use futures_util::{Stream, stream};
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};

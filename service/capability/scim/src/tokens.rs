@@ -1,10 +1,10 @@
 //! `/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens`
 
-use entity::ids::TenantId;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::ids::TenantId;
 use entity::scim::states::{TokenKind, TokenProfile, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use ipnet::IpNet;

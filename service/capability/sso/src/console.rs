@@ -1,9 +1,9 @@
 //! People whom their identity provider signed in, as callers of the management API: each with their own role, in their own
 //! tenant. Asked of the store each time: who is deactivated, or may not come in any more, is out at once.
 
-use entity::ids::OrganizationId;
 use std::sync::Arc;
 
+use entity::ids::OrganizationId;
 use entity::tenancy::plan;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;

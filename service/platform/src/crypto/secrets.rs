@@ -4,11 +4,11 @@
 //! and beside it an HMAC under a random lookup key that only the master key opens. The HMAC alone decides: a wrong secret
 //! never reaches Argon2. Secrets from before there were HMACs go through Argon2's queue until their first right use.
 
-use entity::ids::TenantId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use entity::ids::TenantId;
 use entity::platform::lookup_key::{Entity, Model};
 use moka::sync::Cache;
 use uuid::Uuid;

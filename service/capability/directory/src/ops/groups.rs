@@ -1,10 +1,10 @@
 //! Groups: made, renamed, filled, removed.
 
-use entity::ids::OrganizationId;
 use std::collections::HashSet;
 
 use entity::directory::group;
 use entity::directory::states::{ChangeAction, ChangeKind};
+use entity::ids::OrganizationId;
 use identity_core::fold;
 use platform::rules::Rule;
 use platform::tx::Event;

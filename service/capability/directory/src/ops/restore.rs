@@ -7,17 +7,17 @@
 
 mod image;
 
-use entity::ids::OrganizationId;
-use policy_core::TenantRole;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
 use entity::directory::states::{ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source};
 use entity::directory::{group, user};
+use entity::ids::OrganizationId;
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
+use policy_core::TenantRole;
 use scim_core::schema::Registry;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -28,6 +28,7 @@ use web::{Code, Problem};
 use self::image::{created_at, image, object, unreadable};
 use super::admins::SEATS;
 use super::groups::{self, MemberEdit};
+use super::roles::NewRole;
 use super::users::{self, Kept, NewUser};
 use crate::people;
 use crate::store::members::{self as member_store, Kind};
@@ -360,8 +361,7 @@ async fn user(
             let new = NewUser {
                 organization: organization.0,
                 resource,
-                role,
-                role_source: RoleSource::Local,
+                role: NewRole::new(role, RoleSource::Local),
                 address_proof: None,
             };
             let row = users::insert_user(tx, &registry.users, new, kept).await?;
@@ -379,7 +379,7 @@ async fn user(
     };
     let role_source = RoleSource::parse(&text("roleSource")).ok_or_else(|| unreadable("roleSource"))?;
     if row.role.0 != role || row.role_source != role_source {
-        super::roles::give(tx, row, role, role_source).await?;
+        super::roles::give(tx, row, NewRole::new(role, role_source)).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! role that came from a group goes with it; a role given here stays until a group gives one.
 
 use entity::by_name::ByName;
-use entity::directory::states::RoleSource;
+use entity::directory::states::{ChangeAction, ChangeKind, RoleSource};
 use entity::directory::{group, role_mapping, user};
 use entity::ids::OrganizationId;
 use platform::rules::Rule;
@@ -13,10 +13,29 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Code, Problem, room};
 
-use super::{admins, users::put_role};
+use super::admins::{self, Held};
+use super::users::emit_updated;
+use crate::model::user_image;
 use crate::store::members::{self, IDS_MAX};
 use crate::store::roles::RolesByGroup;
-use crate::store::{groups, roles as store};
+use crate::store::{changes, groups, roles as store};
+
+/// A role to be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewRole {
+    pub(crate) role: TenantRole,
+    /// Who gives it.
+    pub(crate) source: RoleSource,
+    /// What is left when a sign-in takes it back.
+    pub(crate) under: Option<TenantRole>,
+}
+
+impl NewRole {
+    /// One under which there is none.
+    pub(crate) fn new(role: TenantRole, source: RoleSource) -> Self {
+        Self { role, source, under: None }
+    }
+}
 
 /// What a user has whom no group gives a role any more.
 const ROLE_WITHOUT: TenantRole = TenantRole::Viewer;
@@ -125,15 +144,15 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
         let by_group = store::mapped_groups_of(tx, organization, batch).await?;
         for row in store::users_locked(tx, organization, batch).await? {
             let wanted = by_group.get(&row.id).and_then(|roles| highest(roles));
-            let (role, source) = match wanted {
-                Some(role) => (role, RoleSource::Group),
-                None if row.role_source == RoleSource::Group => (ROLE_WITHOUT, RoleSource::Local),
+            let new = match wanted {
+                Some(role) => NewRole::new(role, RoleSource::Group),
+                None if row.role_source == RoleSource::Group => NewRole::new(ROLE_WITHOUT, RoleSource::Local),
                 None => continue,
             };
-            if row.role.0 == role && row.role_source == source {
+            if row.role.0 == new.role && row.role_source == new.source {
                 continue;
             }
-            give(tx, row, role, source).await?;
+            give(tx, row, new).await?;
         }
     }
     Ok(())
@@ -141,15 +160,48 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 
 /// Gives a user, whose row is locked, a role that nobody asked for just now. The tenant's last admin stays one, and that is
 /// recorded.
-pub(crate) async fn give(
-    tx: &mut Tx,
-    row: user::Model,
-    role: TenantRole,
-    source: RoleSource,
-) -> Result<user::Model, Problem> {
-    if role != TenantRole::Admin && admins::is_last(tx, &row).await? {
-        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": role.name()})));
+pub(crate) async fn give(tx: &mut Tx, row: user::Model, new: NewRole) -> Result<user::Model, Problem> {
+    if new.role != TenantRole::Admin && admins::is_last(tx, &row).await? {
+        tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": new.role.name()})));
         return Ok(row);
     }
-    put_role(tx, row, role, source).await
+    put_role(tx, row, new).await
+}
+
+/// Gives a user, whose row is locked, a role. The last active admin keeps theirs.
+///
+/// # Errors
+/// `user.last_admin`; `user.managed` if a group gives the user their role.
+pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Result<user::Model, Problem> {
+    if before.role_source == RoleSource::Group {
+        let detail =
+            "The role comes from a group of the identity provider: change the group, or its mapping.";
+        return Err(Problem::detailed(Code::UserManaged, detail));
+    }
+    if role != TenantRole::Admin {
+        admins::require_another(tx, &before).await?;
+    }
+    put_role(tx, before, NewRole::new(role, RoleSource::Local)).await
+}
+
+/// Writes a role and where it comes from.
+async fn put_role(tx: &mut Tx, before: user::Model, new: NewRole) -> Result<user::Model, Problem> {
+    let details = serde_json::json!({"from": before.role, "to": new.role.name(), "by": new.source});
+    let (organization, image) = (before.organization_id, Some(user_image(&before)));
+    changes::note(tx, OrganizationId(organization), ChangeKind::User, ChangeAction::Update, before.id, image)
+        .await?;
+    let held = Held::by(&before);
+    let row = user::Model {
+        role: ByName(new.role),
+        role_source: new.source,
+        role_under: new.under.map(ByName),
+        version: before.version + 1,
+        updated_at: tx.now(),
+        ..before
+    };
+    tx.update(row.clone()).await?;
+    admins::count(tx, held, Held::by(&row)).await?;
+    tx.record("user.role", Target::new("user", row.id).with(details));
+    emit_updated(tx, &row, "role");
+    Ok(row)
 }

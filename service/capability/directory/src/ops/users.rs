@@ -3,13 +3,12 @@
 mod off;
 
 use entity::by_name::ByName;
-use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, RoleSource, Source};
+use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, Source};
 use entity::directory::{identity, user};
 use entity::ids::OrganizationId;
 use identity_core::fold;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
-use policy_core::TenantRole;
 use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::{ResourceType, USERS};
@@ -23,6 +22,7 @@ use web::{Code, Problem};
 use off::Switch;
 
 use super::admins::{self, Held};
+use super::roles::NewRole;
 use crate::model::{UserColumns, changed_names, user_image};
 use crate::people;
 use crate::store::members::{self, Kind};
@@ -86,9 +86,7 @@ pub(crate) struct NewUser {
     /// SCIM attributes in canonical form.
     pub(crate) resource: Map<String, Value>,
     /// The user's role.
-    pub(crate) role: TenantRole,
-    /// Who gives it.
-    pub(crate) role_source: RoleSource,
+    pub(crate) role: NewRole,
     /// What stood for the address, where a sign-in or an invitation said one.
     pub(crate) address_proof: Option<AddressProof>,
 }
@@ -123,8 +121,9 @@ pub(crate) async fn insert_user(
         display_name: columns.display_name,
         email: columns.email,
         active: columns.active,
-        role: ByName(new.role),
-        role_source: new.role_source,
+        role: ByName(new.role.role),
+        role_source: new.role.source,
+        role_under: new.role.under.map(ByName),
         address_proof: new.address_proof,
         source: kept.source,
         folded: fold_resource(kind, &new.resource),
@@ -227,6 +226,7 @@ pub async fn replace_user(
     }
     let image = user_image(&before);
     let held = Held::by(&before);
+    let names = if renamed { people::addresses(&before) } else { Vec::new() };
     let row = user::Model {
         user_name_key,
         user_name: columns.user_name,
@@ -252,6 +252,7 @@ pub async fn replace_user(
         people::leave(tx, &row, None).await?;
         sessions::end_all_of_user(tx, row.id, Ended::UserDeactivated).await?;
     }
+    people::renamed(tx, names, &row).await?;
     if renamed && row.active {
         let keys = people::addresses(&row);
         people::there_again(tx, row.organization_id, &keys, row.external_id.as_deref()).await?;
@@ -400,46 +401,4 @@ pub(crate) async fn edit(
         resource.insert("displayName".to_owned(), name.into());
     }
     replace_user(tx, &USERS, before, resource).await
-}
-
-/// Gives a user, whose row is locked, a role. The last active admin keeps theirs.
-///
-/// # Errors
-/// `user.last_admin`; `user.managed` if a group gives the user their role.
-pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Result<user::Model, Problem> {
-    if before.role_source == RoleSource::Group {
-        let detail =
-            "The role comes from a group of the identity provider: change the group, or its mapping.";
-        return Err(Problem::detailed(Code::UserManaged, detail));
-    }
-    if role != TenantRole::Admin {
-        admins::require_another(tx, &before).await?;
-    }
-    put_role(tx, before, role, RoleSource::Local).await
-}
-
-/// Writes a role and where it comes from.
-pub(crate) async fn put_role(
-    tx: &mut Tx,
-    before: user::Model,
-    role: TenantRole,
-    role_source: RoleSource,
-) -> Result<user::Model, Problem> {
-    let details = serde_json::json!({"from": before.role, "to": role.name(), "by": role_source});
-    let (organization, image) = (before.organization_id, Some(user_image(&before)));
-    changes::note(tx, OrganizationId(organization), ChangeKind::User, ChangeAction::Update, before.id, image)
-        .await?;
-    let held = Held::by(&before);
-    let row = user::Model {
-        role: ByName(role),
-        role_source,
-        version: before.version + 1,
-        updated_at: tx.now(),
-        ..before
-    };
-    tx.update(row.clone()).await?;
-    admins::count(tx, held, Held::by(&row)).await?;
-    tx.record("user.role", Target::new("user", row.id).with(details));
-    emit_updated(tx, &row, "role");
-    Ok(row)
 }

@@ -19,6 +19,7 @@ use super::load::{self, Loaded};
 use super::{Admitted, Comer, Made, invitations, policy};
 use crate::ops::expected::forget_expected;
 use crate::ops::roles;
+use crate::ops::roles::NewRole;
 use crate::ops::users::{self, Kept, NewUser};
 use crate::store::users as store;
 
@@ -144,15 +145,16 @@ async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Re
     if row.role_source == RoleSource::Group || lowers {
         return Ok(row);
     }
-    roles::give(tx, row, given.role, source_of(given)).await
+    roles::give(tx, row, new_role(given)).await
 }
 
-fn source_of(given: Given) -> RoleSource {
-    match given.from {
+fn new_role(given: Given) -> NewRole {
+    let source = match given.from {
         RoleFrom::Local => RoleSource::Local,
         RoleFrom::Directory => RoleSource::Group,
         RoleFrom::SignIn => RoleSource::SignIn,
-    }
+    };
+    NewRole { role: given.role, source, under: given.under }
 }
 
 /// What came in as this user before and does no more: everything, where somebody else proves the address; what the connection's provider
@@ -244,8 +246,7 @@ async fn created(
     let new = NewUser {
         organization,
         resource,
-        role: given.role,
-        role_source: source_of(given),
+        role: new_role(given),
         address_proof: asserted.then(|| proof_of(loaded.facts.claim.vouched)),
     };
     let kept = Kept { id: ids::new(), created_at: tx.now(), source };

@@ -63,12 +63,36 @@ pub(crate) async fn leave(
     }
     let keys = addresses(row);
     let Some(identities) = identities else { return invitations::end_all(tx, &keys).await };
-    let mut marks: Vec<(DepartedKind, String)> =
-        keys.iter().map(|key| (DepartedKind::Address, key.clone())).collect();
+    let mut marks = addressed(&keys);
     marks.extend(row.external_id.clone().map(|id| (DepartedKind::ExternalId, id)));
     marks.extend(
         identities.iter().map(|one| (DepartedKind::Identity, identity_key(&one.issuer, &one.subject))),
     );
+    mark(tx, row, marks).await?;
+    invitations::end_all(tx, &keys).await
+}
+
+/// The directory calls somebody otherwise: by the names that they had nobody comes in any more, nor by an invitation to one of them,
+/// until the directory gives it to somebody, or an admin invites it.
+///
+/// # Errors
+/// [`DbError`].
+pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model) -> Result<(), Problem> {
+    let has = addresses(row);
+    let lost: Vec<String> = before.into_iter().filter(|key| !has.contains(key)).collect();
+    if lost.is_empty() || tx.ctx().actor.kind != "scim_token" {
+        return Ok(());
+    }
+    mark(tx, row, addressed(&lost)).await?;
+    invitations::end_all(tx, &lost).await
+}
+
+fn addressed(keys: &[String]) -> Vec<(DepartedKind, String)> {
+    keys.iter().map(|key| (DepartedKind::Address, key.clone())).collect()
+}
+
+/// Remembers by what a user is recognized who is not there by it any more.
+async fn mark(tx: &Tx, row: &user::Model, marks: Vec<(DepartedKind, String)>) -> Result<(), DbError> {
     let mut values: Vec<Value> = vec![row.organization_id.into(), row.id.into(), tx.now().into()];
     let mut rows = Vec::new();
     for (kind, key) in marks {
@@ -80,8 +104,7 @@ pub(crate) async fn leave(
          ON CONFLICT (tenant_id, organization_id, kind, key) DO UPDATE SET user_id = excluded.user_id, departed_at = excluded.departed_at",
         rows.join(", ")
     );
-    tx.execute(&sql, values).await?;
-    invitations::end_all(tx, &keys).await
+    tx.execute(&sql, values).await.map(drop)
 }
 
 /// An admin wants somebody back: nothing is remembered any more of whom the directory removed with one of these addresses.

@@ -1,9 +1,9 @@
 //! What is known of somebody who comes: read under [`Rule::People`], so that of two doors that make the same person one waits and
 //! finds whom the other made.
 
-use entity::by_name::ByName;
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::by_name::ByName;
 use entity::directory::states::DepartedKind;
 use entity::directory::user;
 use entity::invitations::states::InvitationStatus;

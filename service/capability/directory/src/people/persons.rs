@@ -69,6 +69,7 @@ pub(super) fn persons(
                 RoleSource::Group => RoleFrom::Directory,
                 RoleSource::SignIn => RoleFrom::SignIn,
             },
+            under: row.role_under.map(|role| role.0),
             known_as: known_as(comer, identities),
             accepted: accepted.contains(&row.id),
             doubtful: is_doubtful(row, identities) && !accepted.contains(&row.id),

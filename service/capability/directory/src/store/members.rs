@@ -1,9 +1,9 @@
 //! Queries over memberships: users in groups, and groups in groups.
 
-use entity::ids::OrganizationId;
 use std::collections::HashMap;
 
 use entity::directory::states::ChangeKind;
+use entity::ids::OrganizationId;
 use platform::{DbError, Tx, View};
 use uuid::Uuid;
 

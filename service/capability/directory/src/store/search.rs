@@ -78,7 +78,7 @@ fn columns(view: &View, kind: &ResourceType) -> String {
     let own = if kind.has_members() {
         "r.display_name, r.display_name_key, r.external_id"
     } else {
-        "r.user_name, r.user_name_key, r.external_id, r.display_name, r.email, r.active, r.role, r.role_source, r.source"
+        "r.user_name, r.user_name_key, r.external_id, r.display_name, r.email, r.active, r.role, r.role_source, r.role_under, r.source"
     };
     format!(
         "r.tenant_id, r.organization_id, r.id, {own}, r.resource, {} AS folded, r.version, r.created_at, r.updated_at",

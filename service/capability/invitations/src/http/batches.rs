@@ -1,8 +1,8 @@
 //! `/api/v1/tenants/{tenant}/invitations/bulk`: many at once, as JSON or CSV; what came of each line, as JSON or CSV.
 
-use crate::batch::NO_ROLE;
 use std::collections::BTreeMap;
 
+use crate::batch::NO_ROLE;
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};

@@ -1,8 +1,8 @@
 //! Lists: `GET` of an endpoint, and `/.search` (RFC 7644, sections 3.4.2 and 3.4.3).
 
-use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
+use entity::ids::OrganizationId;
 use std::sync::Arc;
 
 use actix_web::http::Method;

@@ -1,8 +1,8 @@
 //! `/scim/v2/Users` and `/scim/v2/Groups`: one resource.
 
-use entity::ids::OrganizationId;
 use std::collections::VecDeque;
 
+use entity::ids::OrganizationId;
 use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};

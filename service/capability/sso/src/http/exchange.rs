@@ -1,10 +1,10 @@
 //! `POST /api/internal/sso/exchange`
 
-use entity::by_name::ByName;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
+use entity::by_name::ByName;
 use entity::webhooks::module;
 use platform::Target;
 use policy_core::{Permission, Role, TenantRole};

@@ -1,10 +1,10 @@
 //! E-mail domains that organizations prove to be theirs, by a TXT record.
 
-use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use entity::ids::OrganizationId;
+use entity::ids::TenantId;
 use entity::sso::domain::{Column, Entity, Model};
 use entity::sso::states::{DomainState, DomainVerb};
 use hickory_resolver::TokioResolver;

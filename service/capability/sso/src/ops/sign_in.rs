@@ -3,10 +3,10 @@
 //! The row is state and trace in one: what comes back must name a row that this browser began, of this connection, and is
 //! taken once. Nothing of another tenant's connection can find it.
 
-use entity::ids::TenantId;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use entity::ids::TenantId;
 use entity::sso::sign_in::{Column, Entity, Model};
 use entity::sso::states::Purpose;
 use futures_util::future::LocalBoxFuture;

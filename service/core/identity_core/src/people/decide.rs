@@ -13,6 +13,18 @@ pub struct Given {
     pub role: TenantRole,
     /// Where it comes from.
     pub from: RoleFrom,
+    /// What was given here and is left when the sign-in takes its role back; `None`: the policy's default role.
+    pub under: Option<TenantRole>,
+}
+
+impl Given {
+    fn here(role: TenantRole) -> Self {
+        Self { role, from: RoleFrom::Local, under: None }
+    }
+
+    fn at_sign_in(role: TenantRole, under: Option<TenantRole>) -> Self {
+        Self { role, from: RoleFrom::SignIn, under }
+    }
 }
 
 /// What becomes of the invitation that was made for the person.
@@ -266,7 +278,9 @@ fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invita
         return (groups, Invitation::None);
     };
     let role = match (raised(person, pending.role), groups) {
-        (Some(invited), Some(grouped)) if grouped.role.outranks(invited.role) => Some(grouped),
+        (Some(invited), Some(grouped)) if grouped.role.outranks(invited.role) => {
+            Some(Given { under: Some(invited.role), ..grouped })
+        }
         (Some(invited), _) => Some(invited),
         (None, Some(grouped)) if grouped.role.outranks(person.role) => Some(grouped),
         (None, _) => None,
@@ -277,25 +291,29 @@ fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invita
 /// An invitation raises a role and never lowers it; what a directory's group gives stays the group's.
 fn raised(person: &Person, role: TenantRole) -> Option<Given> {
     let higher = person.role_from != RoleFrom::Directory && role.outranks(person.role);
-    higher.then_some(Given { role, from: RoleFrom::Local })
+    higher.then_some(Given::here(role))
 }
 
-/// What the provider's groups make of somebody whom their sign-in made.
+/// What the provider's groups make of somebody whom their sign-in made, and the tenant's own backend of anybody.
 fn by_groups(facts: &Facts, person: &Person) -> Option<Given> {
     let said = said(facts, person.organization)?;
-    let theirs = person.made_at_sign_in || person.role_from == RoleFrom::SignIn;
-    if !theirs || person.role_from == RoleFrom::Directory {
+    let by_backend = matches!(facts.claim.groups, Groups::Role(_));
+    let theirs = by_backend || person.made_at_sign_in || person.role_from == RoleFrom::SignIn;
+    // What somebody here gave, where the sign-in's role stands above it or would.
+    let under = match person.role_from {
+        RoleFrom::Local => Some(person.role),
+        RoleFrom::SignIn => person.under,
+        RoleFrom::Directory => return None,
+    };
+    if !theirs {
         return None;
     }
     // What the backend says raises what somebody here gave, and doesn't lower it.
-    let by_backend = matches!(facts.claim.groups, Groups::Role(_)) && person.role_from == RoleFrom::Local;
-    if by_backend && !said.is_some_and(|role| role.outranks(person.role)) {
-        return None;
-    }
+    let said = said.filter(|role| !by_backend || under.is_none_or(|under| role.outranks(under)));
     let given = match (said, person.role_from) {
-        (Some(role), _) => Given { role, from: RoleFrom::SignIn },
+        (Some(role), _) => Given::at_sign_in(role, under),
         (None, RoleFrom::SignIn) => {
-            Given { role: facts.policy(person.organization).default_role, from: RoleFrom::Local }
+            Given::here(under.unwrap_or(facts.policy(person.organization).default_role))
         }
         (None, RoleFrom::Local | RoleFrom::Directory) => return None,
     };
@@ -331,7 +349,7 @@ fn invited(facts: &Facts) -> Option<Decision> {
     let claim = &facts.claim;
     if let (Some(grant), Some(organization)) = (&claim.grant, claim.organization) {
         let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
-        let role = Given { role: grant.role, from: RoleFrom::Local };
+        let role = Given::here(grant.role);
         let made = Decision::Created { organization, role, invitation };
         return Some(closed(facts, organization).unwrap_or(made));
     }
@@ -351,14 +369,15 @@ fn invited(facts: &Facts) -> Option<Decision> {
     if claim.vouched == Vouched::Nothing {
         return Some(Decision::MustProve(Proof::Invitation(pending.id)));
     }
-    let invited = Given { role: pending.role, from: RoleFrom::Local };
-    let grouped = of_groups(facts, organization).filter(|grouped| grouped.role.outranks(invited.role));
+    let invited = Given::here(pending.role);
+    let grouped = of_groups(facts, organization, Some(invited.role));
+    let grouped = grouped.filter(|grouped| grouped.role.outranks(invited.role));
     let invitation = Invitation::Accepted(pending.id);
     Some(Decision::Created { organization, role: grouped.unwrap_or(invited), invitation })
 }
 
-fn of_groups(facts: &Facts, organization: Uuid) -> Option<Given> {
-    said(facts, organization)?.map(|role| Given { role, from: RoleFrom::SignIn })
+fn of_groups(facts: &Facts, organization: Uuid, under: Option<TenantRole>) -> Option<Given> {
+    said(facts, organization)?.map(|role| Given::at_sign_in(role, under))
 }
 
 /// The role that the source's groups give there, or that it names itself; `None`: it says nothing of it, and nothing follows.
@@ -387,11 +406,9 @@ fn new(facts: &Facts) -> Decision {
         return Decision::Refused(Reason::NotProvisioned);
     }
     let role = match facts.first {
-        First::Runs => Given { role: TenantRole::Admin, from: RoleFrom::Local },
-        First::No => of_groups(facts, organization).unwrap_or(Given {
-            role: facts.claim.role.unwrap_or(policy.default_role),
-            from: RoleFrom::Local,
-        }),
+        First::Runs => Given::here(TenantRole::Admin),
+        First::No => of_groups(facts, organization, None)
+            .unwrap_or(Given::here(facts.claim.role.unwrap_or(policy.default_role))),
     };
     Decision::Created { organization, role, invitation: Invitation::None }
 }
@@ -402,11 +419,11 @@ fn pushed(facts: &Facts) -> Decision {
     let claim = &facts.claim;
     let Some(organization) = claim.organization else { return Decision::Refused(Reason::NotProvisioned) };
     let pending = facts.known.pending.iter().find(|one| one.organization == organization);
-    let plain = Given { role: claim.role.unwrap_or(TenantRole::Viewer), from: RoleFrom::Local };
+    let plain = Given::here(claim.role.unwrap_or(TenantRole::Viewer));
     let (role, invitation) = match pending {
         None => (plain, Invitation::None),
         Some(pending) if claim.vouched >= Vouched::Domain && pending.of_claim => {
-            (Given { role: pending.role, from: RoleFrom::Local }, Invitation::Accepted(pending.id))
+            (Given::here(pending.role), Invitation::Accepted(pending.id))
         }
         Some(pending) => (plain, Invitation::SeatOnly(pending.id)),
     };

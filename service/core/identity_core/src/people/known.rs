@@ -63,6 +63,8 @@ pub struct Person {
     pub role: TenantRole,
     /// Where it comes from.
     pub role_from: RoleFrom,
+    /// What was given here under a role of a sign-in's, and is left when that is taken back.
+    pub under: Option<TenantRole>,
     /// How this source knows them.
     pub known_as: KnownAs,
     /// Whether an invitation of the address that is claimed was accepted as this user.

@@ -32,6 +32,7 @@ fn person(found: Found) -> Person {
         made_at_sign_in: true,
         role: TenantRole::Viewer,
         role_from: RoleFrom::Local,
+        under: None,
         known_as: KnownAs::Nobody,
         accepted: false,
         doubtful: false,
@@ -79,7 +80,11 @@ fn granted(role: TenantRole, edit: impl FnOnce(&mut Facts)) -> Facts {
 }
 
 fn created(role: TenantRole, from: RoleFrom, invitation: Invitation) -> Decision {
-    Decision::Created { organization: HERE, role: Given { role, from }, invitation }
+    created_over(Given { role, from, under: None }, invitation)
+}
+
+fn created_over(role: Given, invitation: Invitation) -> Decision {
+    Decision::Created { organization: HERE, role, invitation }
 }
 
 fn linked(role: Option<Given>, invitation: Invitation) -> Decision {
@@ -87,7 +92,7 @@ fn linked(role: Option<Given>, invitation: Invitation) -> Decision {
 }
 
 fn local(role: TenantRole) -> Option<Given> {
-    Some(Given { role, from: RoleFrom::Local })
+    Some(Given { role, from: RoleFrom::Local, under: None })
 }
 
 #[test]
@@ -213,9 +218,14 @@ fn behind_another_provider_everybody_proves_it_anew() {
 #[test]
 fn the_providers_groups_give_a_role_and_take_it_back() {
     let said = |groups: &[&str]| Groups::Said(groups.iter().map(|&group| group.to_owned()).collect());
-    let group = |role| Some(Given { role, from: RoleFrom::SignIn });
+    let group = |role, under| Some(Given { role, from: RoleFrom::SignIn, under: Some(under) });
     for (groups, role, from, expected) in [
-        (said(&["admins"]), TenantRole::Viewer, RoleFrom::Local, group(TenantRole::Admin)),
+        (
+            said(&["admins"]),
+            TenantRole::Viewer,
+            RoleFrom::Local,
+            group(TenantRole::Admin, TenantRole::Viewer),
+        ),
         (said(&["admins"]), TenantRole::Admin, RoleFrom::SignIn, None),
         (said(&["staff"]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
         (said(&[]), TenantRole::Admin, RoleFrom::SignIn, local(TenantRole::Viewer)),
@@ -275,6 +285,35 @@ fn a_colleague_who_has_the_address_too_is_not_who_was_switched_off() {
 }
 
 #[test]
+fn the_tenants_backend_raises_whom_an_admin_invited_and_takes_back_no_more_than_it_gave() {
+    let (viewer, contributor, admin) = (TenantRole::Viewer, TenantRole::Contributor, TenantRole::Admin);
+    let given = |role, from, under| Some(Given { role, from, under });
+    let up = |role, under| given(role, RoleFrom::SignIn, Some(under));
+    let (here, there) = (RoleFrom::Local, RoleFrom::SignIn);
+    for (role, from, under, said, expected) in [
+        (viewer, here, None, Some(contributor), up(contributor, viewer)),
+        (contributor, here, None, Some(viewer), None),
+        (contributor, here, None, None, None),
+        (admin, there, Some(contributor), Some(admin), None),
+        (admin, there, Some(contributor), None, given(contributor, here, None)),
+        (admin, there, Some(contributor), Some(viewer), given(contributor, here, None)),
+        (admin, there, Some(viewer), Some(contributor), up(contributor, viewer)),
+        (admin, there, None, None, given(viewer, here, None)),
+        (viewer, RoleFrom::Directory, None, Some(admin), None),
+    ] {
+        let facts = with(facts(issuer(), Vouched::Nothing), |facts| {
+            let made_at_sign_in = false;
+            let role_from = from;
+            facts.known.people =
+                vec![Person { made_at_sign_in, role, role_from, under, ..person(Found::Identity) }];
+            facts.claim.groups = Groups::Role(said);
+        });
+        let expected = Decision::Known { user: USER, role: expected, invitation: Invitation::None };
+        assert_eq!(decide(&facts), expected, "{role} {from:?} {under:?} {said:?}");
+    }
+}
+
+#[test]
 fn a_directory_accepts_no_invitation_of_an_address_that_it_only_names_beside() {
     let facts = with(facts(Source::Directory, Vouched::Domain), |facts| {
         facts.known.pending = vec![Pending { of_claim: false, ..pending(TenantRole::Admin) }];
@@ -294,12 +333,14 @@ fn of_group_and_invitation_the_higher_role_counts() {
             facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
             facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("g".to_owned(), grouped)];
         });
-        assert_eq!(decide(&facts), created(role, from, Invitation::Accepted(INVITATION)));
+        // What was invited is left when the group goes.
+        let under = (from == RoleFrom::SignIn).then_some(invited);
+        let given = Given { role, from, under };
+        assert_eq!(decide(&facts), created_over(given, Invitation::Accepted(INVITATION)));
         let facts = with(facts, |facts| {
             facts.known.people = vec![Person { role: TenantRole::Guest, ..person(Found::Name) }];
         });
-        let given = Some(Given { role, from });
-        assert_eq!(decide(&facts), linked(given, Invitation::Accepted(INVITATION)));
+        assert_eq!(decide(&facts), linked(Some(given), Invitation::Accepted(INVITATION)));
     }
 }
 
