@@ -36,4 +36,5 @@ mod sso;
 mod start;
 mod strangers;
 mod tenants;
+mod walks;
 mod webhooks;

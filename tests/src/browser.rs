@@ -73,6 +73,19 @@ impl Page {
         (self.url.join(&action).expect("a URL"), fields.collect())
     }
 
+    /// Where the first link goes whose address contains this.
+    #[track_caller]
+    pub fn link(&self, part: &str) -> String {
+        let links = self
+            .text
+            .split("<a ")
+            .skip(1)
+            .filter_map(|tag| attribute(&format!(" {}", &tag[..tag.find('>')?]), "href"));
+        let to = links.into_iter().find(|to| to.contains(part));
+        let to = to.unwrap_or_else(|| panic!("no link to {part} at {}: {}", self.url, self.text));
+        self.url.join(&to).expect("a URL").into()
+    }
+
     /// The text with its character references resolved.
     pub fn plain(&self) -> String {
         unescape(&self.text)

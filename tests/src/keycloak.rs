@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{Browser, Client, Page, Reply};
+use crate::{Browser, Client, Page, Reply, SmtpServer};
 
 /// The secret of the client that makes realms.
 const SECRET: &str = "a-secret-for-tests";
@@ -126,6 +126,78 @@ impl Keycloak {
         assert!(page.text.contains("kc-form-login"), "{}: {}", page.url, page.text);
         let page = browser.submit(&page, &[("username", "alice"), ("password", "alice")]).await;
         self.go_on(browser, page).await
+    }
+
+    /// Answers whatever Keycloak's pages ask somebody for, one after the other, until it lets them go or asks the same again.
+    pub async fn answer(
+        &self,
+        browser: &mut Browser,
+        mut page: Page,
+        (name, password): (&str, &str),
+    ) -> Page {
+        let known = [
+            ("username", name),
+            ("password", password),
+            ("password-new", password),
+            ("password-confirm", password),
+        ];
+        for _ in 0..4 {
+            if !page.url.as_str().starts_with(&self.url) || !page.text.contains("<form") {
+                break;
+            }
+            let (_, asked) = page.form();
+            let filled: Vec<(&str, &str)> =
+                known.into_iter().filter(|(field, _)| asked.iter().any(|(one, _)| one == field)).collect();
+            if filled.is_empty() {
+                break;
+            }
+            page = browser.submit(&page, &filled).await;
+        }
+        page
+    }
+
+    /// Whoever runs Keycloak gives a realm a mail server.
+    pub async fn sends_mail(&self, realm: &str, server: &SmtpServer) {
+        let smtp =
+            json!({"host": "127.0.0.1", "port": server.0.port.to_string(), "from": "id@platform.example"});
+        let done =
+            self.admin().await.put(&format!("/admin/realms/{realm}"), json!({"smtpServer": smtp})).await;
+        assert_eq!(done.status, 204, "{}", done.text);
+    }
+
+    /// An admin of a realm makes somebody, with a password. Answers their id, which is `sub` of their tokens.
+    pub async fn hire(
+        &self,
+        realm: &str,
+        email: &str,
+        (first, last, password): (&str, &str, &str),
+    ) -> String {
+        let person = json!({
+            "username": email, "enabled": true, "email": email, "emailVerified": true, "firstName": first, "lastName": last,
+            "credentials": [{"type": "password", "value": password, "temporary": false}],
+        });
+        let made = self.admin().await.post(&format!("/admin/realms/{realm}/users"), person).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        made.header("location").rsplit('/').next().expect("an id").to_owned()
+    }
+
+    /// An admin of a realm makes somebody a member of one of its organizations.
+    pub async fn joins(&self, realm: &str, organization: &str, user: &str) {
+        let path = format!("/admin/realms/{realm}/organizations/{organization}/members");
+        // The body is the id alone.
+        let request =
+            self.admin().await.request(Method::POST, &path).header("content-type", "application/json");
+        let joined = Reply::read(request.body(user.to_owned())).await;
+        assert_eq!(joined.status, 201, "{}", joined.text);
+    }
+
+    /// An admin of a realm gives somebody one of its roles, or takes it back.
+    pub async fn role(&self, how: Method, realm: &str, user: &str, role: &str) {
+        let admin = self.admin().await;
+        let role = admin.get(&format!("/admin/realms/{realm}/roles/{role}")).await.expect(200);
+        let path = format!("/admin/realms/{realm}/users/{user}/role-mappings/realm");
+        let done = Reply::read(admin.request(how, &path).json(&json!([role]))).await;
+        assert_eq!(done.status, 204, "{}", done.text);
     }
 
     /// Sends on whatever SAML message a page of Keycloak's holds.

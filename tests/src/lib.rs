@@ -32,7 +32,7 @@ pub use process::{Process, command, free_port};
 pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use store::{Store, dump, on_postgres};
-pub use zitadel::Zitadel;
+pub use zitadel::{Happens, Zitadel};
 
 /// Waits until `look` finds something; panics after half a minute.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

@@ -77,6 +77,22 @@ impl SmtpServer {
     pub fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.0.port)
     }
+
+    /// The first link in the next mail to somebody.
+    pub async fn link(&mut self, to: &str) -> String {
+        loop {
+            let mail = self.0.next().await;
+            if mail["to"][0] != to {
+                continue;
+            }
+            // Lines that quoted-printable broke are whole again, and its `=` are as they were.
+            let text = mail["raw"].as_str().expect("text").replace("=\r\n", "").replace("=3D", "=");
+            let link = &text[text.find("http").unwrap_or_else(|| panic!("no link in {text}"))..];
+            let end =
+                link.find(|one: char| one.is_whitespace() || "\"<>".contains(one)).unwrap_or(link.len());
+            return link[..end].to_owned();
+        }
+    }
 }
 
 /// npm `oidc-provider`.

@@ -1,5 +1,7 @@
 //! A double of Zitadel's Connect JSON wire: organizations, their metadata, users. Checked against the vendor's own client by
-//! `zitadel_check.py`.
+//! `zitadel_check.py`. What its people and their admins do there is in `zitadel/people.rs`.
+
+mod people;
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -8,14 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 
+pub use self::people::Happens;
+use self::people::User;
+
 const TOKEN: &str = "zitadel-token";
+/// The key by which the target signs what it posts.
+const SIGNING_KEY: &str = "a-signing-key";
+/// The project whose roles are granted.
+const PROJECT: &str = "project-1";
 
 /// A running double.
 pub struct Zitadel {
     pub url: String,
     state: State,
+    key: EncodingKey,
     server: ServerHandle,
 }
 
@@ -24,22 +35,28 @@ type State = Arc<Mutex<World>>;
 #[derive(Default)]
 struct World {
     url: String,
+    /// Its published keys.
+    keys: Value,
     organizations: BTreeMap<String, Organization>,
     asked: Vec<(String, Value)>,
+    /// Events so far.
+    events: u64,
 }
 
 struct Organization {
     name: String,
     active: bool,
     metadata: BTreeMap<String, String>,
-    users: BTreeMap<String, &'static str>,
+    users: BTreeMap<String, User>,
 }
 
 impl Zitadel {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let state: State = Arc::new(Mutex::new(World { url: url.clone(), ..World::default() }));
+        let (key, jwk) = crate::make_key("z1");
+        let world = World { url: url.clone(), keys: json!({"keys": [jwk]}), ..World::default() };
+        let state: State = Arc::new(Mutex::new(world));
         let shared = state.clone();
         let server = HttpServer::new(move || {
             App::new().app_data(web::Data::new(shared.clone())).default_service(web::to(serve))
@@ -51,7 +68,7 @@ impl Zitadel {
         .run();
         let handle = server.handle();
         actix_web::rt::spawn(server);
-        Self { url, state, server: handle }
+        Self { url, state, key, server: handle }
     }
 
     /// Points a configuration at this double, or at what stands before it.
@@ -59,8 +76,8 @@ impl Zitadel {
         let settings = &mut config.identity.zitadel;
         settings.url = url.to_owned();
         settings.token = secrecy::SecretString::from(TOKEN);
-        settings.audience = "project-1".to_owned();
-        settings.webhook_secret = secrecy::SecretString::from("a-signing-key");
+        settings.audience = PROJECT.to_owned();
+        settings.webhook_secret = secrecy::SecretString::from(SIGNING_KEY);
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -81,7 +98,8 @@ impl Zitadel {
     /// A user of an org, in a state as Zitadel names it.
     pub fn user(&self, organization: &str, id: &str, state: &'static str) {
         let mut world = self.world();
-        world.organizations.get_mut(organization).expect("an org").users.insert(id.to_owned(), state);
+        let users = &mut world.organizations.get_mut(organization).expect("an org").users;
+        users.entry(id.to_owned()).or_default().state = state;
     }
 
     /// Whether an org is active; `None`: there is none.
@@ -138,10 +156,10 @@ impl World {
         }
         let mut users = BTreeMap::new();
         let mut admins = Vec::new();
-        for (number, _) in body["admins"].as_array().into_iter().flatten().enumerate() {
+        for (number, admin) in body["admins"].as_array().into_iter().flatten().enumerate() {
             let user = format!("{id}-admin-{number}");
             admins.push(json!({"userId": user, "emailCode": null}));
-            users.insert(user, "USER_STATE_INITIAL");
+            users.insert(user, User::invited(&admin["human"]));
         }
         let made = Organization { name: name.to_owned(), active: true, metadata: BTreeMap::new(), users };
         self.organizations.insert(id.clone(), made);
@@ -172,7 +190,8 @@ impl World {
             body["query"]["limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100);
         let users =
             self.organizations.get(id).map(|organization| organization.users.clone()).unwrap_or_default();
-        let shown = users.iter().skip(offset).take(limit).map(|(id, state)| {
+        let shown = users.iter().skip(offset).take(limit).map(|(id, user)| {
+            let state = user.state;
             json!({"userId": id, "details": details(id), "state": state, "username": id, "human": {"userId": id, "state": state}})
         });
         let result: Vec<Value> = shown.collect();
@@ -219,6 +238,9 @@ async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -
     if request.path() == "/.well-known/openid-configuration" {
         let url = &world.url;
         return HttpResponse::Ok().json(json!({"issuer": url, "jwks_uri": format!("{url}/oauth/v2/keys"), "token_endpoint": format!("{url}/oauth/v2/token")}));
+    }
+    if request.path() == "/oauth/v2/keys" {
+        return HttpResponse::Ok().json(&world.keys);
     }
     let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     if bearer != Some(&format!("Bearer {TOKEN}")) {

@@ -1,0 +1,171 @@
+//! Walks: a tenant as its people live with it, from its creation on. Nothing here has more than they have: keys, browsers, mail, and the
+//! pages of an identity provider.
+
+mod directory;
+mod found;
+mod free;
+mod organization;
+mod realm;
+mod zitadel;
+
+use platform::config::Config;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Browser, Client, Keycloak, Page, Reply, Tenant, TestApp, status};
+
+use crate::sso::{Module, module, text};
+
+const EXCHANGE: &str = "/api/internal/sso/exchange";
+const OWNER: &str = "olga@acme.example";
+
+/// The platform: its gateway, to which apps bring what identity providers say, and a module that asks whose token it was shown.
+struct Platform {
+    app: TestApp,
+    gateway: Client,
+    module: Module,
+}
+
+/// Somebody who came in.
+struct Visit {
+    user: Value,
+    tenant: Value,
+    token: String,
+    refresh: String,
+}
+
+impl Platform {
+    async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let app = TestApp::with(adjust).await;
+        let gateway = app.key("gateway", None).await;
+        let module = module(&app, "app", json!({})).await;
+        Self { app, gateway, module }
+    }
+
+    /// An operator makes a tenant, waits until it is there, and hands its admin a key.
+    async fn tenant(&self, body: Value) -> Tenant {
+        let slug = text(&body, "slug");
+        self.app.operator.post("/api/v1/tenants", body).await.expect(202);
+        let made = status(&self.app.operator, &slug, "active").await;
+        let id = text(&made, "id");
+        let admin = self.app.key("admin", Some(&id)).await;
+        let scim = self.app.scim_token(&id, json!({"name": "idp"})).await;
+        Tenant { id, slug, admin, scim }
+    }
+
+    async fn exchange(&self, token: &str) -> Reply {
+        self.gateway.post(EXCHANGE, json!({"subjectToken": token})).await
+    }
+
+    /// Somebody comes in with what their identity provider says of them.
+    async fn comes(&self, token: &str) -> Visit {
+        let done = self.exchange(token).await.expect(200);
+        Visit {
+            user: done["user"].clone(),
+            tenant: done["tenantSlug"].clone(),
+            token: text(&done, "token"),
+            refresh: text(&done, "refreshToken"),
+        }
+    }
+
+    /// As what a module sees whoever shows it this token; `None`: as nobody.
+    async fn role(&self, token: &str) -> Option<String> {
+        let form = [("token", token), ("client_id", &self.module.id), ("client_secret", &self.module.secret)];
+        let said = self.app.anyone().form("/oauth2/introspect", &form).await.expect(200);
+        (said["active"] == true).then(|| said["roles"][0].as_str().expect("a role").to_owned())
+    }
+
+    /// Whether a visit is over: its token is nobody's, and there is no other one for it.
+    async fn is_over(&self, visit: &Visit) -> bool {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", visit.refresh.as_str())];
+        let refreshed = self.app.anyone().form("/oauth2/token", &form).await;
+        assert!(refreshed.status == 200 || refreshed.status.is_client_error(), "{}", refreshed.text);
+        refreshed.status != 200 && self.role(&visit.token).await.is_none()
+    }
+}
+
+/// How much of a quota is used, and reserved, as the tenant's admin sees it.
+async fn quota(tenant: &Tenant, resource: &str) -> (i64, i64) {
+    let quotas = tenant.admin.get(&format!("/api/v1/tenants/{}/quotas", tenant.slug)).await.expect(200);
+    let all = quotas["items"].as_array().expect("a list");
+    let one = all.iter().find(|one| one["resource"] == resource).expect("a quota");
+    (one["used"].as_i64().expect("a number"), one["reserved"].as_i64().expect("a number"))
+}
+
+/// The newest invitation of an address, as the tenant's admin sees it.
+async fn invitation(tenant: &Tenant, email: &str) -> Value {
+    let path = format!("/api/v1/tenants/{}/invitations?email={email}", tenant.slug);
+    let listed = tenant.admin.get(&path).await.expect(200);
+    listed["items"].as_array().expect("a list").last().expect("an invitation").clone()
+}
+
+/// A slug that no other test's realm has.
+fn fresh(name: &str) -> String {
+    format!("{name}-{}", &uuid::Uuid::now_v7().simple().to_string()[20..])
+}
+
+/// Where the app of a realm has its people sent back to.
+const HOME: &str = "https://app.example/callback";
+/// RFC 7636, appendix B
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+/// Somebody with a browser, who has an account in a realm of Keycloak's.
+struct Person<'a> {
+    keycloak: &'a Keycloak,
+    realm: String,
+    browser: Browser,
+    email: String,
+    password: &'static str,
+}
+
+impl<'a> Person<'a> {
+    fn new(keycloak: &'a Keycloak, realm: &str, email: &str) -> Self {
+        let browser = Browser::default();
+        let (realm, email, password) = (realm.to_owned(), email.to_owned(), "correct horse battery");
+        Self { keycloak, realm, browser, email, password }
+    }
+
+    fn endpoint(&self, name: &str) -> String {
+        format!("{}/realms/{}/protocol/openid-connect/{name}", self.keycloak.url, self.realm)
+    }
+
+    /// Opens the platform's app, which sends them to their realm.
+    async fn opens_the_app(&mut self, scope: &str) -> Page {
+        let challenge = crate::sso::challenge();
+        let asked = [
+            ("client_id", "tenantry"),
+            ("redirect_uri", HOME),
+            ("response_type", "code"),
+            ("scope", scope),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let url = url::Url::parse_with_params(&self.endpoint("auth"), asked).expect("a URL");
+        self.browser.open(url).await
+    }
+
+    async fn answers(&mut self, page: Page) -> Page {
+        self.keycloak.answer(&mut self.browser, page, (&self.email, self.password)).await
+    }
+
+    /// What the app has, to which Keycloak has sent them back.
+    async fn token(&self, page: &Page) -> String {
+        let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", page.url, page.text));
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "tenantry"),
+            ("redirect_uri", HOME),
+            ("code", &code),
+            ("code_verifier", VERIFIER),
+        ];
+        let app = self.keycloak.admin().await.anonymous();
+        let reply = Reply::read(app.request(Method::POST, &self.endpoint("token")).form(&form)).await;
+        text(&reply.expect(200), "access_token")
+    }
+
+    /// Opens the app and signs in, if Keycloak asks for it; answers the token that the app gets.
+    async fn signs_in(&mut self, scope: &str) -> String {
+        let page = self.opens_the_app(scope).await;
+        let page = self.answers(page).await;
+        self.token(&page).await
+    }
+}
