@@ -1,8 +1,6 @@
 //! Lists: `GET` of an endpoint, and `/.search` (RFC 7644, sections 3.4.2 and 3.4.3).
 
 use std::collections::VecDeque;
-
-use entity::ids::OrganizationId;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -10,6 +8,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse};
 use directory::{Listed, Listing, Start};
 use entity::directory::{group, user};
+use entity::ids::OrganizationId;
 use platform::View;
 use scim_core::condition::Condition;
 use scim_core::document::Document;

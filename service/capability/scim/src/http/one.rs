@@ -1,8 +1,6 @@
 //! `/scim/v2/Users` and `/scim/v2/Groups`: one resource.
 
 use std::collections::VecDeque;
-
-use entity::ids::OrganizationId;
 use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
@@ -10,6 +8,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::directory::group;
+use entity::ids::OrganizationId;
 use quota::Usage;
 use scim_core::bulk;
 use scim_core::resource::Projection;
