@@ -7,6 +7,7 @@ mod copies;
 mod departed;
 mod doors;
 mod ends;
+mod every_door;
 mod groups;
 mod invited;
 mod organizations;

@@ -3,6 +3,8 @@
 //!
 //! Time is counted in looks: an operation is through when it was asked about often enough.
 
+mod gates;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +14,8 @@ use actix_web::dev::ServerHandle;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
+
+pub use gates::Gate;
 
 /// The subscription of the double.
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-00000000cafe";
@@ -51,13 +55,18 @@ struct World {
     /// Deployments that were begun, by group.
     begun: BTreeMap<String, u32>,
     asked_tokens: Vec<String>,
+    /// What is shut, by group; of others, what is shut there.
+    shut: BTreeMap<String, BTreeSet<Gate>>,
+    shut_ahead: BTreeSet<Gate>,
+    /// Groups whose validation is refused.
+    refused: BTreeSet<String>,
 }
 
 #[derive(Clone)]
 enum About {
     Deployment(String, String),
-    Validation,
-    WhatIf,
+    Validation(String),
+    WhatIf(String),
     Removal(String),
 }
 
@@ -210,16 +219,17 @@ impl World {
     /// One look at a group's deployments and removals: both go on by being looked at.
     fn look(&mut self, name: &str) {
         let failing = self.failing.contains(name);
+        let [runs_on, stays] = [Gate::Deployment, Gate::Removal].map(|gate| self.is_shut(name, gate));
         let Some(group) = self.groups.get_mut(name) else { return };
         for deployment in group.deployments.values_mut().filter(|one| one.state == "Running") {
             deployment.looks = deployment.looks.saturating_sub(1);
-            if deployment.looks == 0 {
+            if deployment.looks == 0 && !runs_on {
                 deployment.state = if failing { "Failed" } else { "Succeeded" };
             }
         }
         let gone = group.going.as_mut().is_some_and(|looks| {
             *looks = looks.saturating_sub(1);
-            *looks == 0
+            *looks == 0 && !stays
         });
         if gone {
             self.groups.remove(name);
@@ -228,6 +238,9 @@ impl World {
 
     fn group(&mut self, method: &Method, name: &str, body: &Value) -> HttpResponse {
         self.look(name);
+        if self.is_shut(name, Gate::Group) {
+            return error(503, "ServerBusy", "The server is busy.");
+        }
         let path = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}");
         match (method, self.groups.get_mut(name)) {
             (&Method::PUT, Some(group)) if group.going.is_some() => {
@@ -293,9 +306,11 @@ impl World {
             if body.pointer("/properties/template/resources").is_none() {
                 return error(400, "InvalidTemplate", "There is no template.");
             }
-            let about = if verb == "validate" { About::Validation } else { About::WhatIf };
+            let group = group_name.to_owned();
+            let about = if verb == "validate" { About::Validation(group) } else { About::WhatIf(group) };
             // Sometimes answered at once, sometimes later.
-            if verb == "validate" && self.roll().is_multiple_of(2) {
+            let at_once = verb == "validate" && self.roll().is_multiple_of(2);
+            if at_once && !self.is_shut(group_name, Gate::Validation) {
                 return HttpResponse::Ok().json(json!({"properties": {"provisioningState": "Succeeded"}}));
             }
             let id = self.begin(about);
@@ -414,11 +429,18 @@ impl World {
                 .finish()
         };
         match about {
-            About::Validation | About::WhatIf if looks > 0 => later(self),
-            About::Validation => {
+            About::Validation(group) if self.refused.contains(&group) => {
+                error(400, "InvalidTemplateDeployment", "The template deployment is not valid.")
+            }
+            About::Validation(group) | About::WhatIf(group)
+                if looks > 0 || self.is_shut(&group, Gate::Validation) =>
+            {
+                later(self)
+            }
+            About::Validation(_) => {
                 HttpResponse::Ok().json(json!({"properties": {"provisioningState": "Succeeded"}}))
             }
-            About::WhatIf => {
+            About::WhatIf(_) => {
                 HttpResponse::Ok().json(json!({"status": "Succeeded", "properties": {"changes": [
                     {"resourceId": "/x", "changeType": "Create"},
                 ]}}))
@@ -471,9 +493,10 @@ impl World {
 
     fn app(&mut self, group: &str) -> HttpResponse {
         let sick = self.sick;
+        let is_shut = self.is_shut(group, Gate::Health);
         match self.groups.get_mut(group) {
             None => HttpResponse::NotFound().finish(),
-            Some(found) if found.health < sick => {
+            Some(found) if is_shut || found.health < sick => {
                 found.health += 1;
                 HttpResponse::ServiceUnavailable().finish()
             }

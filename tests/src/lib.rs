@@ -21,7 +21,7 @@ mod store;
 mod zitadel;
 
 pub use app::{MASTER_KEY, Tenant, TestApp};
-pub use arm::{Arm, SUBSCRIPTION};
+pub use arm::{Arm, Gate, SUBSCRIPTION};
 pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
 pub use dns::Dns;

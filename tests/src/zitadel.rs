@@ -3,7 +3,7 @@
 
 mod people;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -41,6 +41,8 @@ struct World {
     asked: Vec<(String, Value)>,
     /// Events so far.
     events: u64,
+    /// Orgs of which it says nothing.
+    silent: BTreeSet<String>,
 }
 
 struct Organization {
@@ -110,6 +112,16 @@ impl Zitadel {
     /// Switches an org on or off, as somebody at Zitadel's own console would.
     pub fn set_active(&self, id: &str, active: bool) {
         self.world().organizations.get_mut(id).expect("an org").active = active;
+    }
+
+    /// From now on whoever asks about this org is told to come again.
+    pub fn silence(&self, id: &str) {
+        self.world().silent.insert(id.to_owned());
+    }
+
+    /// It is asked about again.
+    pub fn speak(&self, id: &str) {
+        self.world().silent.remove(id);
     }
 
     /// Ids of all orgs.
@@ -233,6 +245,12 @@ impl World {
     }
 }
 
+/// Whether a request names this org.
+fn is_about(body: &Value, id: &str) -> bool {
+    let queries = body["queries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    body["organizationId"] == id || queries.iter().any(|query| query["idQuery"]["id"] == id)
+}
+
 async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -> HttpResponse {
     let mut world = state.lock().expect("a lock");
     if request.path() == "/.well-known/openid-configuration" {
@@ -251,6 +269,9 @@ async fn serve(request: HttpRequest, raw: web::Bytes, state: web::Data<State>) -
     };
     let procedure = request.path().rsplit('/').next().unwrap_or_default().to_owned();
     world.asked.push((procedure.clone(), body.clone()));
+    if world.silent.iter().any(|id| is_about(&body, id)) {
+        return refused(503, "unavailable", "try again later");
+    }
     match procedure.as_str() {
         "AddOrganization" => world.add(&body),
         "ListOrganizations" => world.list(&body),

@@ -1,6 +1,7 @@
 //! Who made a user, who gives the role and who switched them off; what a recorded change was; where the guard and a restore stand.
 
 use crate::closed::closed;
+use crate::lifecycle::lifecycle;
 
 closed! {
     /// Who made a user.
@@ -121,5 +122,112 @@ closed! {
         Domain = "domain",
         /// A mailed token or code was redeemed.
         Mail = "mail",
+    }
+}
+
+closed! {
+    /// Whether somebody may come in; if not, by whose word.
+    pub enum UserState {
+        /// There is no such user, and nothing is remembered of one.
+        Nobody = "nobody",
+        /// They may.
+        Active = "active",
+        /// Their directory deactivated them.
+        OffByDirectory = "off (directory)",
+        /// Somebody here did.
+        OffByAdmin = "off (admin)",
+        /// The identity backend did.
+        OffByBackend = "off (backend)",
+        /// Somebody did, before it was noted who.
+        Off = "off",
+        /// Their directory removed them, and it is remembered by what they could come back.
+        Removed = "removed",
+    }
+}
+
+impl UserState {
+    /// Of somebody who is off by that word, where it is known.
+    #[must_use]
+    pub const fn off(by: Option<DeactivatedBy>) -> Self {
+        match by {
+            Some(DeactivatedBy::Directory) => Self::OffByDirectory,
+            Some(DeactivatedBy::Admin) => Self::OffByAdmin,
+            Some(DeactivatedBy::Backend) => Self::OffByBackend,
+            None => Self::Off,
+        }
+    }
+
+    /// By whose word they are off, where it is known.
+    #[must_use]
+    pub const fn deactivated_by(self) -> Option<DeactivatedBy> {
+        match self {
+            Self::OffByDirectory => Some(DeactivatedBy::Directory),
+            Self::OffByAdmin => Some(DeactivatedBy::Admin),
+            Self::OffByBackend => Some(DeactivatedBy::Backend),
+            Self::Nobody | Self::Active | Self::Off | Self::Removed => None,
+        }
+    }
+
+    /// Whether they are there and may come in.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
+lifecycle! {
+    "user",
+    /// What can happen to a user. Who may do it is decided elsewhere: whom a directory keeps, an admin neither deactivates nor activates.
+    pub enum UserVerb of UserState {
+        /// They come, and nothing else stands in the way. Who isn't there yet is made.
+        Come = "come" { Nobody => Active, Active => Active }
+        /// An admin deactivates them, also whom the backend had cut off.
+        Deactivate = "deactivate (admin)" {
+            Active => OffByAdmin, OffByAdmin => OffByAdmin, OffByBackend => OffByAdmin, Off => OffByAdmin,
+        }
+        /// An admin activates them. What the directory said is the directory's to take back.
+        Activate = "activate (admin)" { Active => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active }
+        /// An admin invites their address: who was removed may come again. Who is deactivated stays so.
+        Invite = "invite (admin)" {
+            Nobody => Nobody, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin, OffByBackend => OffByBackend, Off => Off,
+            Removed => Nobody,
+        }
+        /// The directory says that they are there and inactive. An admin's word stays an admin's.
+        Withdraw = "deactivate (directory)" {
+            Nobody => OffByDirectory, Active => OffByDirectory, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin,
+            OffByBackend => OffByDirectory, Off => OffByDirectory, Removed => OffByDirectory,
+        }
+        /// The directory says that they are there and active.
+        Push = "activate (directory)" {
+            Nobody => Active, Active => Active, OffByDirectory => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active,
+            Removed => Active,
+        }
+        /// The directory removes them.
+        Remove = "remove (directory)" {
+            Active => Removed, OffByDirectory => Removed, OffByAdmin => Removed, OffByBackend => Removed, Off => Removed,
+        }
+        /// The identity backend tells that they are out.
+        CutOff = "deactivate (backend)" {
+            Active => OffByBackend, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin, OffByBackend => OffByBackend, Off => Off,
+        }
+        /// The identity backend tells that they are in again: that brings back whom it cut off itself, and of whom nobody knows who did.
+        LetIn = "activate (backend)" { Active => Active, OffByBackend => Active, Off => Active }
+        /// The identity backend, when it is asked, has them as active: that brings back only whom it cut off itself.
+        Found = "found active (backend)" { Active => Active, OffByBackend => Active }
+        /// The directory is put back to when they were active.
+        PutBack = "put back (active)" {
+            Nobody => Active, Active => Active, OffByDirectory => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active,
+            Removed => Active,
+        }
+        /// The directory is put back, by an admin, to when they were deactivated.
+        PutBackOff = "put back (off)" {
+            Nobody => OffByAdmin, Active => OffByAdmin, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin,
+            OffByBackend => OffByBackend, Off => Off, Removed => OffByAdmin,
+        }
+        /// The directory is put back to when they were not there.
+        PutBackGone = "put back (nobody)" {
+            Nobody => Nobody, Active => Nobody, OffByDirectory => Nobody, OffByAdmin => Nobody, OffByBackend => Nobody, Off => Nobody,
+            Removed => Removed,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
-use super::states::{AddressProof, DeactivatedBy, RoleSource, Source};
+use super::states::{AddressProof, DeactivatedBy, RoleSource, Source, UserState, UserVerb};
 use crate::by_name::ByName;
 use crate::scope::TenantOwned;
 
@@ -48,4 +48,16 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether they may come in; if not, by whose word.
+    pub fn state(&self) -> UserState {
+        if self.active { UserState::Active } else { UserState::off(self.deactivated_by) }
+    }
+
+    /// Whether they may come in now, and go on.
+    pub fn may_come(&self) -> bool {
+        self.state().after(UserVerb::Come).is_some()
+    }
 }

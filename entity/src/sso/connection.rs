@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::states::ConnectionType;
+use super::states::{ConnectionState, ConnectionType};
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -51,4 +51,22 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether people come in by it, and whether its provider has answered yet.
+    pub fn state(&self) -> ConnectionState {
+        match (self.enabled, self.proven_at) {
+            (true, None) => ConnectionState::Unproven,
+            (true, Some(_)) => ConnectionState::Proven,
+            (false, None) => ConnectionState::DisabledUnproven,
+            (false, Some(_)) => ConnectionState::DisabledProven,
+        }
+    }
+
+    /// The same connection, in this state.
+    #[must_use]
+    pub fn at(self, state: ConnectionState) -> Self {
+        Self { enabled: state.is_enabled(), proven_at: self.proven_at.filter(|_| state.is_proven()), ..self }
+    }
 }

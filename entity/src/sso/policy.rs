@@ -3,6 +3,7 @@
 use policy_core::TenantRole;
 use sea_orm::entity::prelude::*;
 
+use super::states::PolicyState;
 use crate::by_name::ByName;
 use crate::scope::TenantOwned;
 
@@ -37,4 +38,16 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl TenantOwned for Entity {
     const TENANT: Column = Column::TenantId;
+}
+
+impl Model {
+    /// Whether people come in by the organization's connections only, and whether by one that is named.
+    pub fn state(&self) -> PolicyState {
+        match (self.enforced, self.connection_id) {
+            (false, None) => PolicyState::Open,
+            (false, Some(_)) => PolicyState::OpenNamed,
+            (true, None) => PolicyState::Enforced,
+            (true, Some(_)) => PolicyState::EnforcedNamed,
+        }
+    }
 }

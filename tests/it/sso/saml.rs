@@ -232,6 +232,66 @@ async fn metadata_is_fetched_when_it_is_needed_and_again_when_the_key_changes() 
     site.stop().await;
 }
 
+/// Since when somebody has come in by a connection, and what its provider is called.
+async fn proven(app: &TestApp, acme: &Tenant, corp: &Corp) -> (bool, Option<String>) {
+    use entity::sso::connection;
+    use sea_orm::{ColumnTrait, QueryFilter};
+    let id: uuid::Uuid = corp.id().parse().unwrap();
+    let find = async |view: &platform::View| {
+        view.one(view.select::<connection::Entity>().filter(connection::Column::Id.eq(id))).await
+    };
+    let tenant = acme.id.parse().unwrap();
+    let row = app.running.service.db.read(tenant, find).await.unwrap().unwrap();
+    (row.state().is_proven(), row.issuer)
+}
+
+#[actix_web::test]
+async fn metadata_of_another_entity_are_another_providers() {
+    const OTHER: &str = "https://other.example/entity";
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    let (site, elsewhere) = (Receiver::start(), Receiver::start());
+    let idp = shared_pair("idp");
+    site.say(idp_metadata(IDP, SSO, &[&idp]));
+    elsewhere.say(idp_metadata(OTHER, SSO, &[&idp]));
+    // The first answer takes its time.
+    let slow = tests::Proxy::start(&site.url);
+    let body = json!({"type": "saml", "name": "Corp", "metadataUrl": format!("{}/metadata", site.url)});
+    let corp = Corp { connection: connect(&acme, body).await, idp };
+    let mut browser = Browser::default();
+    let request = corp.begin(&app, &mut browser, &module).await;
+    let page = corp.answer(&mut browser, &corp.mint(&app, Some(&request)).xml(&corp.idp)).await;
+    assert!(page.parameter("code").is_some(), "{}", page.text);
+    assert_eq!(proven(&app, &acme, &corp).await, (true, Some(IDP.to_owned())));
+    // A day later it calls itself otherwise.
+    site.say(idp_metadata(OTHER, SSO, &[&corp.idp]));
+    app.clock.advance(TimeDelta::hours(25));
+    corp.begin(&app, &mut Browser::default(), &module).await;
+    assert_eq!(proven(&app, &acme, &corp).await, (false, Some(OTHER.to_owned())));
+    // What was asked for before an admin pointed it elsewhere comes too late.
+    let one = path(&acme, &format!("connections/{}", corp.id()));
+    site.say(idp_metadata(IDP, SSO, &[&corp.idp]));
+    let from = json!({"metadataUrl": format!("{}/metadata", slow.url)});
+    acme.admin.patch(&one, from).await.expect(200);
+    slow.upset(1, tests::Mishap::Slow);
+    let test = format!("{one}/test");
+    let asked = acme.admin.post(&test, json!({}));
+    let pointed = async {
+        tests::eventually("the question", async || (slow.count() == 1).then_some(())).await;
+        let to = json!({"metadataUrl": format!("{}/metadata", elsewhere.url)});
+        acme.admin.patch(&one, to).await.expect(200);
+    };
+    futures_util::future::join(asked, pointed).await;
+    assert_eq!(acme.admin.get(&one).await.expect(200)["provider"], Value::Null);
+    acme.admin.post(&test, json!({})).await.expect(200);
+    assert_eq!(proven(&app, &acme, &corp).await.1, Some(OTHER.to_owned()));
+    app.stop().await;
+    site.stop().await;
+    elsewhere.stop().await;
+    slow.stop().await;
+}
+
 #[actix_web::test]
 async fn the_provider_signs_people_out() {
     let (app, _, corp, module) = stage().await;

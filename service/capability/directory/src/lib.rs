@@ -26,9 +26,7 @@ pub use ops::restore::{
     running_restore,
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, set_role};
-pub use ops::users::{
-    BACKEND, delete_user, last_word, note_word, replace_user, set_active, unlink_connection,
-};
+pub use ops::users::{BACKEND, delete_user, last_word, note_word, replace_user, switch, unlink_connection};
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
     accept_invitation, address_of, admit, forgive, is_race, next, open_invitation, proof_of_token,

@@ -1,7 +1,7 @@
 //! Zitadel sends each event once at most: what was missed is found by comparing, and mended in both directions.
 
 use chrono::TimeDelta;
-use entity::directory::states::DeactivatedBy;
+use entity::directory::states::{DeactivatedBy, UserState};
 use entity::directory::{identity, user};
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
@@ -54,7 +54,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
 /// Who is switched off here.
 #[derive(Clone, Copy, Debug)]
 struct Off {
-    by: Option<DeactivatedBy>,
+    state: UserState,
     since: Timestamp,
 }
 
@@ -76,7 +76,10 @@ async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Her
         Ok::<_, Problem>(Here {
             tenant: tenancy::get(view).await?,
             links: view.all(links).await?,
-            off: off.into_iter().map(|(id, by, since)| (id, Off { by, since })).collect(),
+            off: off
+                .into_iter()
+                .map(|(id, by, since)| (id, Off { state: UserState::off(by), since }))
+                .collect(),
             now: view.now(),
         })
     };
@@ -86,11 +89,10 @@ async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Her
 /// What is to be done about a person of whom Zitadel says this; `None`: nothing. Whoever was switched off a moment ago waits for the next
 /// round: Zitadel's lists come later than its events.
 fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<Access> {
-    match (there, off) {
-        (Access::Taken, None) => Some(Access::Taken),
-        (Access::Given, Some(off)) if word.may_give(off.by) && off.since + LAG <= now => Some(Access::Given),
-        _ => None,
-    }
+    let was = off.map_or(UserState::Active, |off| off.state);
+    let changes = was.after(word.verb(there)).is_some_and(|is| is != was);
+    let waits = off.is_some_and(|off| off.since + LAG > now);
+    (changes && !waits).then_some(there)
 }
 
 async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Problem> {
@@ -132,7 +134,9 @@ mod tests {
     fn what_is_otherwise_there_is_mended_in_both_directions() {
         use Access::{Given, Taken};
         let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
-        let off = |by: Option<DeactivatedBy>, since: TimeDelta| Some(Off { by, since: now - since });
+        let off = |by: Option<DeactivatedBy>, since: TimeDelta| {
+            Some(Off { state: UserState::off(by), since: now - since })
+        };
         let (long, just) = (TimeDelta::hours(1), TimeDelta::seconds(59));
         let backend = Some(DeactivatedBy::Backend);
         for (there, here, wanted) in [

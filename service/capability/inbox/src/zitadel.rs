@@ -1,6 +1,6 @@
 //! What Zitadel's events say about its organizations and people.
 
-use entity::directory::states::DeactivatedBy;
+use entity::directory::states::UserVerb;
 use entity::directory::user;
 use entity::ids::OrganizationId;
 use entity::inbox::event;
@@ -55,13 +55,13 @@ impl Word {
         }
     }
 
-    /// Whether it switches somebody on whom this one switched off: only the backend's own word is taken back. Whose it was before that was
-    /// noted nobody knows: an event is asked for by somebody, a comparison by nobody.
-    pub(crate) fn may_give(self, deactivated_by: Option<DeactivatedBy>) -> bool {
-        match (self, deactivated_by) {
-            (_, Some(by)) => by == DeactivatedBy::Backend,
-            (Self::Event(_), None) => true,
-            (Self::Reading(_), None) => false,
+    /// What happens to somebody of whom it says this. An event is wished by somebody, a reading by nobody: whose word it was that switched
+    /// somebody off before that was noted nobody knows.
+    pub(crate) fn verb(self, access: Access) -> UserVerb {
+        match (access, self) {
+            (Access::Taken, _) => UserVerb::CutOff,
+            (Access::Given, Self::Event(_)) => UserVerb::LetIn,
+            (Access::Given, Self::Reading(_)) => UserVerb::Found,
         }
     }
 
@@ -194,28 +194,23 @@ pub(crate) async fn switch(
 
 /// A person, whose row is locked, follows a word that counts.
 async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> Result<String, Problem> {
-    if Access::from(user.active) == access {
-        tx.housekeeping();
-        return Ok("as it was".to_owned());
-    }
-    match access {
-        Access::Taken => {
-            directory::set_active(tx, user, false).await?;
-            Ok("deactivated".to_owned())
+    let (was, verb) = (user.state(), word.verb(access));
+    let told = match was.after(verb) {
+        None => "somebody else switched this person off",
+        Some(is) if is == was => "as it was",
+        Some(is) => {
+            directory::switch(tx, user, verb).await?;
+            return Ok(if is.is_active() { "reactivated" } else { "deactivated" }.to_owned());
         }
-        Access::Given if word.may_give(user.deactivated_by) => {
-            directory::set_active(tx, user, true).await?;
-            Ok("reactivated".to_owned())
-        }
-        Access::Given => {
-            tx.housekeeping();
-            Ok("somebody else switched this person off".to_owned())
-        }
-    }
+    };
+    tx.housekeeping();
+    Ok(told.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use entity::directory::states::{DeactivatedBy, UserState};
+
     use super::*;
 
     #[test]
@@ -254,7 +249,8 @@ mod tests {
             (Some(DeactivatedBy::Admin), false, false),
             (None, true, false),
         ] {
-            assert_eq!((event.may_give(by), reading.may_give(by)), (told, read), "{by:?}");
+            let gives = |word: Word| UserState::off(by).after(word.verb(Access::Given)).is_some();
+            assert_eq!((gives(event), gives(reading)), (told, read), "{by:?}");
         }
     }
 

@@ -25,7 +25,8 @@ pub(crate) async fn name(
         Err(_) => directory::user_by_name(view, organization, given).await?,
     };
     let detail = "must be an active user of the tenant: an id, or a user name of the organization";
-    let person = person.filter(|person| person.active).ok_or_else(|| Problem::invalid("/inviter", detail))?;
+    let person =
+        person.filter(|person| person.may_come()).ok_or_else(|| Problem::invalid("/inviter", detail))?;
     Ok(fit(directory::name_of(&person)))
 }
 

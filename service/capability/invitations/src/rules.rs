@@ -1,6 +1,7 @@
 //! Whether an admin may invite somebody by hand, and how often.
 
 use chrono::TimeDelta;
+use entity::directory::states::UserVerb;
 use entity::invitations::invitation;
 use entity::invitations::states::InvitationKind;
 use entity::tenancy::states::BillingState;
@@ -44,7 +45,7 @@ pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(
 /// `invitation.member`.
 pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
     let there = directory::users_of_address(view, organization, email).await?;
-    match there.into_iter().find(|user| user.active) {
+    match there.into_iter().find(|user| user.state().after(UserVerb::Invite).is_none()) {
         Some(user) => Err(Problem::new(Code::InvitationMember).fact("userId", user.id.to_string())),
         None => Ok(()),
     }

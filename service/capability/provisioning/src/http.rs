@@ -38,6 +38,8 @@ pub use timeline::{Provisioning, TimelineStep};
 const ONE: &str = "/api/v1/tenants/{tenant}";
 /// `Prefer: wait` is honoured up to this.
 const WAIT_MAX: Duration = Duration::from_secs(25);
+/// How often a tenant is tried to be let in, by one request.
+const RESUMED_MAX: usize = 4;
 /// How often a waiting request looks.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -190,7 +192,14 @@ async fn delete_tenant(
     Ok(accepted(caller.write(async |tx| ops::delete(tx, period).await).await?))
 }
 
+/// Between the look at a tenant and its lock somebody may begin its deletion, or take it back: then it is looked at once more.
 async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
+    for _ in 1..RESUMED_MAX {
+        match caller.write(async |tx| ops::resume(tx).await).await {
+            Err(problem) if problem.code == Code::TenantNotActive => {}
+            other => return Ok(Json(other?.into())),
+        }
+    }
     Ok(Json(caller.write(async |tx| ops::resume(tx).await).await?.into()))
 }
 

@@ -6,6 +6,7 @@ use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::tx::Event;
 use platform::{Ctx, PlatformView, Target, Timestamp, Tx, Work as _};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
@@ -68,7 +69,13 @@ pub async fn warn(service: &Service) -> Result<usize, Problem> {
 
 async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<(), Problem> {
     let Some(expires_at) = row.expires_at else { return Ok(()) };
-    tx.update(Model { warned_days: Some(days), ..row.clone() }).await?;
+    // Nothing else of the row, which was read a while ago: it may have been revoked, or replaced, since.
+    let change = tx.change::<Entity>().col_expr(Column::WarnedDays, Expr::value(days));
+    let counts = change.filter(Column::Id.eq(row.id)).filter(Column::RevokedAt.is_null());
+    if tx.apply(counts.filter(Column::ReplacedBy.is_null())).await? == 0 {
+        tx.housekeeping();
+        return Ok(());
+    }
     tx.record("scim_token.warn", Target::new("scim_token", row.id).with(json!({"days": days})));
     tx.emit(&Expiring { organization_id: row.organization_id, token_id: row.id, expires_at });
     let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };

@@ -40,7 +40,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
     let session = sessions::find_browser(view, digest).await?.ok_or_else(invalid)?;
     let tenant = tenancy::active(view).await?;
     let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
-    let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+    let user = user.filter(|user| user.may_come()).ok_or_else(invalid)?;
     if let Some(connection) = session.connection_id {
         policy::still_holds(view, session.organization_id, Some(connection)).await?;
     }

@@ -6,13 +6,14 @@ use mail::NewMail;
 use platform::retention::{self, Retained};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, Work as _};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::ops::connections::{self, Connection, Kind};
+use crate::ops::connections::{Connection, Kind};
 use crate::settings::due;
 
 /// Connections that are looked at in one round.
@@ -109,13 +110,21 @@ pub async fn warn(service: &Service) -> Result<usize, Problem> {
                 // Renewed: its next end is told anew.
                 let forget = async |tx: &mut Tx| {
                     tx.housekeeping();
-                    tx.update(connection::Model { warned_days: None, ..one.row.clone() }).await
+                    set_warned(tx, one.row.id, None).await
                 };
                 service.db.write(&Ctx::system("connections"), one.row.tenant_id, forget).await?;
             }
         }
         after = Some(last);
     }
+}
+
+/// Notes at how many days before an end it was told last. Nothing else of the row is written: it was read a while ago, and what an admin
+/// did since stays.
+async fn set_warned(tx: &Tx, connection: Uuid, days: Option<i64>) -> Result<(), DbError> {
+    let change = tx.change::<connection::Entity>();
+    let change = change.col_expr(connection::Column::WarnedDays, Expr::value(days));
+    tx.apply(change.filter(connection::Column::Id.eq(connection))).await.map(drop)
 }
 
 async fn tell(
@@ -125,8 +134,7 @@ async fn tell(
     (what, at): (&'static str, Timestamp),
     days: i64,
 ) -> Result<(), Problem> {
-    let current = connections::find(tx, one.row.id).await?;
-    tx.update(connection::Model { warned_days: Some(days), ..current.row }).await?;
+    set_warned(tx, one.row.id, Some(days)).await?;
     let left = (at - tx.now()).num_days();
     let details = json!({"what": what, "daysUntilExpiry": left});
     tx.record("connection.warn", Target::new("connection", one.row.id).with(details));

@@ -6,13 +6,15 @@
 //! which was interrupted goes on where it stopped.
 
 mod image;
+mod links;
+mod members;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
-use entity::directory::states::{ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source};
-use entity::directory::{group, user};
+use entity::directory::states::{ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source, UserState};
+use entity::directory::user;
 use entity::ids::OrganizationId;
 use platform::rules::Rule;
 use platform::tx::Event;
@@ -26,12 +28,13 @@ use uuid::Uuid;
 use web::{Code, Problem};
 
 use self::image::{created_at, image, object, unreadable};
+use self::links::Links;
 use super::admins::SEATS;
-use super::groups::{self, MemberEdit};
+use super::groups;
 use super::roles::NewRole;
-use super::users::{self, Kept, NewUser};
+use super::users::{self, Kept, NewUser, Writer};
+use crate::model::UserColumns;
 use crate::people;
-use crate::store::members::{self as member_store, Kind};
 use crate::store::roles::{self as role_store, RolesByGroup};
 use crate::store::{changes, groups as group_store, users as user_store};
 
@@ -268,8 +271,9 @@ pub async fn go_on(
         tx.housekeeping();
         return Ok(false);
     }
+    let links = Links::of(tx, &row, next).await?;
     for item in next {
-        put_back(tx, registry, &row, item).await?;
+        put_back(tx, registry, (&row, &links), item).await?;
     }
     let done = done + next.len();
     let finished = done >= items.len();
@@ -308,7 +312,12 @@ pub async fn fail_restore(
     tx.update(row).await
 }
 
-async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item) -> Result<(), Problem> {
+async fn put_back(
+    tx: &mut Tx,
+    registry: &Registry,
+    (restore, links): (&Model, &Links),
+    item: &Item,
+) -> Result<(), Problem> {
     let organization = OrganizationId(restore.organization_id);
     match item {
         Item::RemoveGroup(id) => match group_store::group(tx, organization, *id).await? {
@@ -322,7 +331,7 @@ async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item
         Item::User(id, change) => {
             let image = image(tx, organization, *change).await?;
             let before = user_store::user_locked(tx, organization, *id).await?;
-            user(tx, registry, organization, *id, before, &image).await
+            user(tx, registry, (organization, *id, links), before, &image).await
         }
         Item::Group(id, change) => {
             let image = image(tx, organization, *change).await?;
@@ -335,15 +344,14 @@ async fn put_back(tx: &mut Tx, registry: &Registry, restore: &Model, item: &Item
                 }
             }
         }
-        Item::Members(id) => members(tx, restore, *id).await,
+        Item::Members(id) => members::put_back(tx, restore, *id).await,
     }
 }
 
 async fn user(
     tx: &mut Tx,
     registry: &Registry,
-    organization: OrganizationId,
-    id: Uuid,
+    (organization, id, links): (OrganizationId, Uuid, &Links),
     before: Option<user::Model>,
     image: &Value,
 ) -> Result<(), Problem> {
@@ -357,7 +365,8 @@ async fn user(
         Some(before) => users::replace_user(tx, &registry.users, before, resource).await?,
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
-            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source };
+            let state = users::after(UserState::Nobody, Writer::Restore.verb(&UserColumns::of(&resource)))?;
+            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source, state };
             let new = NewUser {
                 organization: organization.0,
                 resource,
@@ -368,12 +377,7 @@ async fn user(
             let keys = people::addresses(&row);
             people::there_again(tx, organization.0, &keys, row.external_id.as_deref()).await?;
             users::take_seats(tx, &row).await?;
-            for pair in image.get("identities").and_then(Value::as_array).into_iter().flatten() {
-                let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
-                if user_store::find_identity(tx, part(0), part(1)).await?.is_none() {
-                    users::link(tx, &row, part(0), part(1)).await?;
-                }
-            }
+            links.make(tx, &row).await?;
             row
         }
     };
@@ -381,35 +385,6 @@ async fn user(
     if row.role.0 != role || row.role_source != role_source {
         super::roles::give(tx, row, NewRole::new(role, role_source)).await?;
     }
-    Ok(())
-}
-
-/// Undoes a group's changes one by one, from the last to the first, on paper; then does what came out of it.
-async fn members(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> {
-    let organization = restore.organization_id;
-    let Some(row): Option<group::Model> =
-        group_store::group_locked(tx, OrganizationId(organization), id).await?
-    else {
-        return Ok(());
-    };
-    let mut wanted: BTreeMap<Uuid, bool> = BTreeMap::new();
-    for kind in [ChangeKind::Member, ChangeKind::Child] {
-        let at = (organization, id);
-        for change in changes::member_changes(tx, at, kind, restore.moment, restore.created_at).await? {
-            let ids = change.before.as_ref().and_then(Value::as_array).into_iter().flatten();
-            for id in ids.filter_map(|id| Uuid::try_parse(id.as_str()?).ok()) {
-                wanted.insert(id, change.action == ChangeAction::Remove);
-            }
-        }
-    }
-    let pick = |present: bool| -> Vec<Uuid> {
-        wanted.iter().filter(|(_, there)| **there == present).map(|(id, _)| *id).collect()
-    };
-    let (back, out) = (pick(true), pick(false));
-    let mut there = member_store::known(tx, Kind::User, organization, &back).await?;
-    there.extend(member_store::known(tx, Kind::Group, organization, &back).await?);
-    let changed = groups::set_members(tx, &row, &[MemberEdit::Remove(out), MemberEdit::Add(there)]).await?;
-    groups::touch_group(tx, row, changed);
     Ok(())
 }
 

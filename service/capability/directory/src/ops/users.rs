@@ -3,7 +3,7 @@
 mod off;
 
 use entity::by_name::ByName;
-use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, DeactivatedBy, Source};
+use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, Source, UserState};
 use entity::directory::{identity, user};
 use entity::ids::OrganizationId;
 use identity_core::fold;
@@ -11,15 +11,13 @@ use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
 use quota::Usage;
 use scim_core::fold_resource;
-use scim_core::schema::{ResourceType, USERS};
+use scim_core::schema::ResourceType;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sessions::Ended;
 use uuid::Uuid;
 use web::{Code, Problem};
-
-use off::Switch;
 
 use super::admins::{self, Held};
 use super::roles::NewRole;
@@ -28,7 +26,8 @@ use crate::people;
 use crate::store::members::{self, Kind};
 use crate::store::{changes, users as store};
 
-pub use off::{BACKEND, last_word, note_word};
+pub use off::{BACKEND, last_word, note_word, switch};
+pub(crate) use off::{Writer, after, edit};
 
 /// Something happened to a user.
 #[derive(Serialize)]
@@ -96,6 +95,8 @@ pub(crate) struct Kept {
     pub(crate) id: Uuid,
     pub(crate) created_at: Timestamp,
     pub(crate) source: Source,
+    /// Whether they may come in; if not, by whose word.
+    pub(crate) state: UserState,
 }
 
 /// Writes a new user. What follows from it takes their seats, by [`take_seats`], as the last thing.
@@ -108,7 +109,7 @@ pub(crate) async fn insert_user(
     mut new: NewUser,
     kept: Kept,
 ) -> Result<user::Model, Problem> {
-    new.resource.entry("active").or_insert(Value::Bool(true));
+    new.resource.insert("active".to_owned(), kept.state.is_active().into());
     let columns = UserColumns::of(&new.resource);
     let attributes = new.resource.keys().cloned().collect();
     let row = user::Model {
@@ -131,11 +132,7 @@ pub(crate) async fn insert_user(
         version: 1,
         created_at: kept.created_at,
         updated_at: tx.now(),
-        deactivated_by: match (columns.active, kept.source) {
-            (true, _) => None,
-            (false, Source::Scim) => Some(DeactivatedBy::Directory),
-            (false, Source::Jit | Source::Invitation) => Some(off::whose_word(&tx.ctx().actor)),
-        },
+        deactivated_by: kept.state.deactivated_by(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
@@ -184,26 +181,43 @@ fn taken(error: DbError) -> Problem {
     }
 }
 
-/// Gives a user, whose row is locked, new attributes. The same attributes change nothing. Deactivating ends the user's sessions. What an
-/// identity provider writes, it owns from then on.
+/// Gives a user, whose row is locked, what their directory, or a restore of it, says of them. What an identity provider writes, it owns
+/// from then on.
 ///
 /// # Errors
-/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+/// As [`write`].
 pub async fn replace_user(
     tx: &mut Tx,
     kind: &ResourceType,
     before: user::Model,
     resource: Map<String, Value>,
 ) -> Result<user::Model, Problem> {
+    let verb = Writer::of(&tx.ctx().actor).verb(&UserColumns::of(&resource));
+    let state = after(before.state(), verb)?;
+    write(tx, kind, before, resource, state).await
+}
+
+/// Gives a user, whose row is locked, new attributes, and takes them to where they stand now. The same attributes and the same state
+/// change nothing. Deactivating ends the user's sessions.
+///
+/// # Errors
+/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+async fn write(
+    tx: &mut Tx,
+    kind: &ResourceType,
+    before: user::Model,
+    mut resource: Map<String, Value>,
+    state: UserState,
+) -> Result<user::Model, Problem> {
+    let was = before.state();
     let columns = UserColumns::of(&resource);
+    if columns.active != state.is_active() {
+        resource.insert("active".to_owned(), state.is_active().into());
+    }
     let attributes = changed_names(before.resource.as_object(), &resource);
-    let source = if tx.ctx().actor.kind == "scim_token" { Source::Scim } else { before.source };
-    let deactivated_by = match columns.active {
-        true => None,
-        false => off::by_whose_word(Switch::of(&before), off::whose_word(&tx.ctx().actor)),
-    };
-    let same = (before.active, before.source, before.deactivated_by);
-    if attributes.is_empty() && same == (columns.active, source, deactivated_by) {
+    let by_directory = Writer::of(&tx.ctx().actor) == Writer::Directory;
+    let source = if by_directory { Source::Scim } else { before.source };
+    if attributes.is_empty() && (before.source, was) == (source, state) {
         tx.housekeeping();
         return Ok(before);
     }
@@ -216,7 +230,7 @@ pub async fn replace_user(
         true => before.user_name_key.clone(),
         false => fold(&columns.user_name),
     };
-    let action = match (before.active, columns.active) {
+    let action = match (was.is_active(), state.is_active()) {
         (true, false) => ChangeAction::Deactivate,
         (false, true) => ChangeAction::Reactivate,
         (true, true) | (false, false) => ChangeAction::Update,
@@ -233,13 +247,13 @@ pub async fn replace_user(
         external_id: columns.external_id,
         display_name: columns.display_name,
         email: columns.email,
-        active: columns.active,
+        active: state.is_active(),
         source,
         folded: fold_resource(kind, &resource),
         resource: Value::Object(resource),
         version: before.version + 1,
         updated_at: tx.now(),
-        deactivated_by,
+        deactivated_by: state.deactivated_by(),
         ..before
     };
     tx.update(row.clone()).await.map_err(taken)?;
@@ -284,29 +298,22 @@ fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<St
     }
 }
 
-/// Switches a user, whose row is locked, on or off.
-///
-/// # Errors
-/// `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
-pub async fn set_active(tx: &mut Tx, before: user::Model, active: bool) -> Result<user::Model, Problem> {
-    let mut resource = before.resource.as_object().cloned().unwrap_or_default();
-    resource.insert("active".to_owned(), Value::Bool(active));
-    replace_user(tx, &scim_core::schema::USERS, before, resource).await
-}
-
 /// Removes a user, whose name is free again; memberships, sessions and links go with it.
 ///
 /// # Errors
 /// `not_found`, `user.last_admin`, `directory.held`.
 pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
     let row = store::user_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let state = after(row.state(), Writer::of(&tx.ctx().actor).removes())?;
     if row.active {
         admins::may_leave(tx, &row).await?;
     }
     sessions::end_all_of_user(tx, id, Ended::UserDeactivated).await?;
     let mut image = user_image(&row);
     let identities = store::identities(tx, &row).await?;
-    people::leave(tx, &row, Some(&identities)).await?;
+    if state == UserState::Removed {
+        people::leave(tx, &row, Some(&identities)).await?;
+    }
     let pairs = identities.into_iter().map(|one| serde_json::json!([one.issuer, one.subject]));
     if let Value::Object(image) = &mut image {
         image.insert("identities".to_owned(), pairs.collect());
@@ -377,28 +384,4 @@ pub(crate) async fn seen(tx: &Tx, issuer: &str, subject: &str) -> Result<(), DbE
         .filter(identity::Column::Issuer.eq(issuer))
         .filter(identity::Column::Subject.eq(subject));
     tx.apply(change).await.map(drop)
-}
-
-/// Edits a user whom no identity provider manages.
-///
-/// # Errors
-/// `user.managed` if one does; what [`replace_user`] refuses.
-pub(crate) async fn edit(
-    tx: &mut Tx,
-    before: user::Model,
-    active: Option<bool>,
-    display_name: Option<String>,
-) -> Result<user::Model, Problem> {
-    if before.source == Source::Scim {
-        return Err(Problem::new(Code::UserManaged));
-    }
-    let before = if active == Some(false) { off::stays_off(tx, before).await? } else { before };
-    let mut resource = before.resource.as_object().cloned().unwrap_or_default();
-    if let Some(active) = active {
-        resource.insert("active".to_owned(), active.into());
-    }
-    if let Some(name) = display_name {
-        resource.insert("displayName".to_owned(), name.into());
-    }
-    replace_user(tx, &USERS, before, resource).await
 }

@@ -1,6 +1,6 @@
 //! What was decided is done. Rows are taken in one order: users, the invitation, reservations, quotas.
 
-use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy};
+use entity::directory::states::{AddressProof, RoleSource, Source as MadeBy, UserState, UserVerb};
 use entity::directory::user;
 use entity::ids::OrganizationId;
 use identity_core::{
@@ -17,10 +17,11 @@ use web::{Code, Problem};
 
 use super::load::{self, Loaded};
 use super::{Admitted, Comer, Made, invitations, policy};
+use crate::model::UserColumns;
 use crate::ops::expected::forget_expected;
 use crate::ops::roles;
 use crate::ops::roles::NewRole;
-use crate::ops::users::{self, Kept, NewUser};
+use crate::ops::users::{self, Kept, NewUser, Writer};
 use crate::store::users as store;
 
 /// Characters of a name that are stored.
@@ -121,7 +122,7 @@ async fn link(tx: &mut Tx, row: &user::Model, comer: &Comer<'_>) -> Result<(), D
 /// The user, with nobody else beside: still there, and still active.
 async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Problem> {
     let found = store::user_locked(tx, OrganizationId(row.organization_id), row.id).await?;
-    found.filter(|row| row.active).ok_or_else(|| Problem::new(Code::UserDeactivated))
+    found.filter(user::Model::may_come).ok_or_else(|| Problem::new(Code::UserDeactivated))
 }
 
 /// Whether a role may only raise somebody.
@@ -225,7 +226,9 @@ async fn created(
 ) -> Result<(user::Model, Option<Usage>), Problem> {
     let keys = load::keys(&comer);
     let known = &loaded.facts.known;
-    if known.departed.contains(&organization) || known.departed_themselves.contains(&organization) {
+    let left = known.departed.contains(&organization) || known.departed_themselves.contains(&organization);
+    let was = if left { UserState::Removed } else { UserState::Nobody };
+    if was == UserState::Removed {
         match comer.source {
             Source::Directory => super::there_again(tx, organization, &keys, comer.subject).await?,
             _ => super::forgive(tx, organization, &keys).await?,
@@ -243,13 +246,14 @@ async fn created(
     users::fit(&resource)?;
     // Who names no address has none that could be proven; a directory answers for what it pushes.
     let asserted = comer.address.is_some() && comer.source != Source::Directory;
+    let state = state_of_new(was, &comer, &resource)?;
     let new = NewUser {
         organization,
         resource,
         role: new_role(given),
         address_proof: asserted.then(|| proof_of(loaded.facts.claim.vouched)),
     };
-    let kept = Kept { id: ids::new(), created_at: tx.now(), source };
+    let kept = Kept { id: ids::new(), created_at: tx.now(), source, state };
     let row = users::insert_user(tx, kind, new, kept).await?;
     link(tx, &row, &comer).await?;
     if row.active {
@@ -259,6 +263,20 @@ async fn created(
     }
     let usage = users::take_seats(tx, &row).await?;
     Ok((row, usage))
+}
+
+/// Where somebody stands who is made now. Whom a directory removed is back by its own word, or by an admin's newer one: the decision lets
+/// nobody else so far.
+fn state_of_new(
+    was: UserState,
+    comer: &Comer<'_>,
+    resource: &Map<String, Value>,
+) -> Result<UserState, Problem> {
+    if comer.source == Source::Directory {
+        return users::after(was, Writer::Directory.verb(&UserColumns::of(resource)));
+    }
+    let is = was.after(UserVerb::Invite).and_then(|was| was.after(UserVerb::Come));
+    is.ok_or_else(|| Problem::new(Code::UserDeactivated))
 }
 
 /// The attributes of somebody of whom only a name and an address are known.

@@ -60,7 +60,7 @@ pub(super) fn persons(
             id: row.id,
             organization: row.organization_id,
             found,
-            active: row.active,
+            active: row.may_come(),
             managed: row.source == MadeBy::Scim,
             made_at_sign_in: row.source == MadeBy::Jit,
             role: row.role.0,

@@ -116,6 +116,23 @@ pub(crate) async fn get(
     view.one(select.filter(change::Column::Id.eq(id))).await
 }
 
+/// Removals of these users after `since` and up to `until`, in order.
+pub(crate) async fn removals(
+    view: &View,
+    organization: Uuid,
+    users: &[Uuid],
+    (since, until): (Timestamp, Timestamp),
+) -> Result<Vec<change::Model>, DbError> {
+    let select = view
+        .select::<change::Entity>()
+        .filter(change::Column::OrganizationId.eq(organization))
+        .filter(change::Column::OccurredAt.gt(since))
+        .filter(change::Column::OccurredAt.lte(until))
+        .filter(change::Column::Action.eq(ChangeAction::Delete))
+        .filter(change::Column::SubjectId.is_in(users.iter().copied()));
+    view.all(select.order_by_asc(change::Column::OccurredAt).order_by_asc(change::Column::Id)).await
+}
+
 /// A group's changes of one kind of members after `since` and up to `until`, the last first.
 pub(crate) async fn member_changes(
     view: &View,

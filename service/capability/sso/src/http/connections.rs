@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::ids::OrganizationId;
 use entity::ids::TenantId;
 use entity::sso::connection;
-use entity::sso::states::ConnectionType;
+use entity::sso::states::{ConnectionType, ConnectionVerb};
 use platform::crypto::{hex, sha256};
 use platform::{Tx, View, ids};
 use policy_core::Permission;
@@ -295,7 +295,11 @@ async fn update_connection(
         let made = make(&service, before.row.kind, &input, Some(before.kind.clone()))?;
         let mut row = before.row;
         row.name = input.name.clone().unwrap_or(row.name);
-        row.enabled = input.enabled.unwrap_or(row.enabled);
+        if let Some(enabled) = input.enabled {
+            let verb = if enabled { ConnectionVerb::Enable } else { ConnectionVerb::Disable };
+            let state = ops::after(&row, verb)?;
+            row = row.at(state);
+        }
         if made.provider != row.provider {
             row.provider_at = made.provider.as_ref().map(|_| tx.now());
         }
@@ -307,6 +311,7 @@ async fn update_connection(
         row.settings = made.settings;
         row.provider = made.provider;
         if let Some(secret) = &input.client_secret {
+            ops::after(&row, ConnectionVerb::Rotate)?;
             row.client_secret = sealed(&service, id, Some(secret))?;
             row.warned_days = None;
         }
@@ -336,6 +341,7 @@ async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
     let change = async |tx: &mut Tx| {
         let before = ops::locked(tx, OrganizationId(organization), id).await?;
         seen.require(before.row.version)?;
+        policy::may_delete(tx, &before.row).await?;
         ops::delete(tx, before.row).await
     };
     caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
@@ -400,6 +406,7 @@ async fn rotate_connection_key(
     if one.row.kind != ConnectionType::Saml {
         return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
     }
+    ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;
     let key = ops::make_key(&caller.service, TenantId(caller.tenant()), id).await?;
     let work = async |tx: &mut Tx| {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use directory::{Admitted, Outcome};
 use entity::sessions::browser_session;
 use entity::sso::sign_in::Model;
-use entity::sso::states::Purpose;
+use entity::sso::states::{ConnectionVerb, Purpose};
 use entity::tenancy::tenant;
 use identity_core::Proof;
 use platform::tx::Event;
@@ -267,6 +267,8 @@ async fn settle(
         },
     )?;
     if row.purpose == Purpose::Test {
+        // It may have been disabled while the admin was at the provider.
+        super::policy::enabled(tx, connection.row.id).await?;
         end(service, &mut row, tx.now(), End::Succeeded(None))?;
         tx.update(row).await?;
         let change = tx
@@ -274,11 +276,11 @@ async fn settle(
             .col_expr(entity::sso::connection::Column::TestedAt, Expr::value(tx.now()))
             .filter(entity::sso::connection::Column::Id.eq(connection.row.id));
         tx.apply(change).await?;
-        connections::prove(tx, &connection.row).await?;
+        connections::prove(tx, &connection.row, ConnectionVerb::Test).await?;
         tx.record("connection.test", Target::new("connection", connection.row.id));
         return Ok(Came::Tested(Box::new(profile.clone())));
     }
-    connections::prove(tx, &connection.row).await?;
+    connections::prove(tx, &connection.row, ConnectionVerb::SignIn).await?;
     let proven = invited(tx, &row, profile).await?;
     match admission::admit(tx, connection, profile, proven).await? {
         Outcome::In(admitted) => open_session(tx, service, row, &admitted, profile, agent).await,

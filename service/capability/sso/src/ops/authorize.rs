@@ -209,7 +209,7 @@ pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> 
     let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
     let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
     let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
-    if !user.is_some_and(|user| user.active) {
+    if !user.is_some_and(|user| user.may_come()) {
         return Err(Problem::new(Code::UserDeactivated));
     }
     if let Some(connection) = session.connection_id {

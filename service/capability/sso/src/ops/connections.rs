@@ -4,9 +4,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
-use entity::ids::OrganizationId;
-use entity::ids::TenantId;
-use entity::sso::states::ConnectionType;
+use entity::ids::{OrganizationId, TenantId};
+use entity::sso::states::{ConnectionState, ConnectionType, ConnectionVerb};
 use entity::sso::{connection, connection_key};
 use identity_core::Source;
 use platform::db::Lookup;
@@ -113,6 +112,14 @@ impl Connection {
     }
 }
 
+/// Where a connection stands after that.
+///
+/// # Errors
+/// `connection.disabled` if nobody comes in by it.
+pub(crate) fn after(row: &connection::Model, verb: ConnectionVerb) -> Result<ConnectionState, Problem> {
+    row.state().after(verb).ok_or_else(|| Problem::new(Code::ConnectionDisabled))
+}
+
 /// Whether a connection is pointed at another provider than the one that was known. Who was not known yet is nobody else.
 pub(crate) fn is_another(before: Option<&String>, now: Option<&String>) -> bool {
     matches!((before, now), (Some(before), Some(now)) if before != now)
@@ -184,12 +191,15 @@ pub(crate) fn reclaimed(
     if row.issuer == before.issuer && row.client_id == before.client_id {
         return Ok(row);
     }
-    Ok(connection::Model { proven_at: None, tested_at: None, claimed_at: Some(now), ..row })
+    let state = after(&row, ConnectionVerb::Repoint)?;
+    Ok(connection::Model { tested_at: None, claimed_at: Some(now), ..row.at(state) })
 }
 
-/// Somebody came in by the connection: whoever made it speaks for its provider.
-pub(crate) async fn prove(tx: &Tx, row: &connection::Model) -> Result<(), DbError> {
-    if row.proven_at.is_some() {
+/// Its provider answered a sign-in, or a test, that was begun here: whoever made it speaks for its provider. By one that is disabled
+/// nobody comes in, and that proves nothing.
+pub(crate) async fn prove(tx: &Tx, row: &connection::Model, verb: ConnectionVerb) -> Result<(), DbError> {
+    let was = row.state();
+    if was.after(verb).is_none_or(|is| is == was) {
         return Ok(());
     }
     let change = tx
@@ -218,14 +228,9 @@ pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connec
 
 /// Removes a connection. The people who came in by it keep their accounts; their identities name nobody any more.
 pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Problem> {
-    let in_use = |error: DbError| match error {
-        DbError::Conflict(_) => {
-            Problem::detailed(Code::Conflict, "The organization's sign-in policy names this connection.")
-        }
-        other => other.into(),
-    };
+    after(&row, ConnectionVerb::Delete)?;
     let removal = tx.remove::<connection::Entity>().filter(connection::Column::Id.eq(row.id));
-    tx.purge(removal).await.map_err(in_use)?;
+    tx.purge(removal).await?;
     quota::give_back(tx, "connections", 1).await?;
     directory::unlink_connection(tx, row.id).await?;
     tx.record("connection.delete", Target::new("connection", row.id));

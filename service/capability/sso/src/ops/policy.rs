@@ -3,6 +3,7 @@
 use directory::{SignInPolicy, sign_in_policy};
 use entity::by_name::ByName;
 use entity::sso::policy::Model;
+use entity::sso::states::{ConnectionVerb, PolicyState, PolicyVerb};
 use platform::rules::Rule;
 use platform::{Target, Tx, View, Work};
 use policy_core::TenantRole;
@@ -35,12 +36,24 @@ fn require(policy: &SignInPolicy, connection: Option<Uuid>) -> Result<(), Proble
     Err(Problem::new(Code::SsoEnforced))
 }
 
-/// Whether people can come in: under enforcement by an active connection that the policy lets in.
+/// Where a policy stands that is to say this.
+fn after(was: PolicyState, wanted: &Model) -> Option<PolicyState> {
+    let enforces = if wanted.enforced { PolicyVerb::Enforce } else { PolicyVerb::Lift };
+    let names = if wanted.connection_id.is_some() { PolicyVerb::Name } else { PolicyVerb::Unname };
+    was.after(enforces)?.after(names)
+}
+
+/// Whether the organization may be without a connection by which people come in.
+fn may_close(state: PolicyState) -> bool {
+    state.after(PolicyVerb::Close).is_some()
+}
+
+/// Whether people can come in by an active connection that the policy lets in.
 fn has_way_in(policy: &Model, connections: &[Connection]) -> bool {
     let usable = |one: &Connection| {
         one.status() == ConnectionStatus::Active && policy.connection_id.is_none_or(|only| only == one.row.id)
     };
-    !policy.enforced || connections.iter().any(usable)
+    connections.iter().any(usable)
 }
 
 /// The policy, to be changed with nobody else beside.
@@ -59,7 +72,7 @@ pub(crate) async fn change_connections<T>(
     change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let policy = locked(tx, organization).await?.row;
-    if !policy.enforced {
+    if may_close(policy.state()) {
         return change(tx).await;
     }
     let had = has_way_in(&policy, &connections::of_organization(tx, organization).await?);
@@ -69,6 +82,19 @@ pub(crate) async fn change_connections<T>(
         return Err(Problem::new(Code::ConnectionNeeded));
     }
     Ok(changed)
+}
+
+/// Refuses to delete the connection that the [locked] policy names.
+///
+/// # Errors
+/// `conflict`.
+pub(crate) async fn may_delete(tx: &Tx, connection: &entity::sso::connection::Model) -> Result<(), Problem> {
+    let policy = sign_in_policy(tx, connection.organization_id).await?.row;
+    let others = policy.connection_id != Some(connection.id);
+    if others || policy.state().after(PolicyVerb::Delete).is_some() {
+        return Ok(());
+    }
+    Err(Problem::detailed(Code::Conflict, "The organization's sign-in policy names this connection."))
 }
 
 /// Writes the [locked] policy. Under enforcement there must be a connection to come in by, or everybody would be locked out.
@@ -82,10 +108,11 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
     {
         return Err(Problem::invalid("/connectionId", "is not a connection of this organization"));
     }
-    if !has_way_in(&row, &connections) {
+    let before = sign_in_policy(tx, row.organization_id).await?;
+    let state = after(before.row.state(), &row);
+    if !has_way_in(&row, &connections) && !state.is_some_and(may_close) {
         return Err(Problem::invalid("/enforced", "needs an active connection: nobody could sign in"));
     }
-    let before = sign_in_policy(tx, row.organization_id).await?;
     let made = before.row.version == 0;
     let created_at = before.row.created_at;
     let row = Model { version: before.row.version + 1, created_at, updated_at: tx.now(), ..row };
@@ -122,8 +149,7 @@ pub(crate) async fn still_holds(
 /// `connection.disabled` if nobody comes in by it any more.
 pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Problem> {
     match connections::find(view, connection).await {
-        Ok(connection) if connection.row.enabled => Ok(connection),
-        Ok(_) => Err(Problem::new(Code::ConnectionDisabled)),
+        Ok(connection) => connections::after(&connection.row, ConnectionVerb::SignIn).map(|_| connection),
         Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::ConnectionDisabled)),
         Err(problem) => Err(problem),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::ids::OrganizationId;
 use entity::sso::connection;
 use moka::sync::Cache;
 use platform::crypto::sha256;
@@ -13,8 +14,6 @@ use saml_core::{
     Accepted, AuthnRequest, Certificate, Decryptor, Direction, Expected, Logout, ServiceProvider, Signer,
     Trust,
 };
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Problem, Service};
 
@@ -193,21 +192,25 @@ async fn remember(
     provider: &SamlProvider,
 ) -> Result<(), Problem> {
     let value = serde_json::to_value(provider).map_err(Problem::internal)?;
-    let changed = row.provider.as_ref() != Some(&value);
-    let issuer = provider.entity_id.clone();
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
-        let change = tx
-            .change::<connection::Entity>()
-            .col_expr(connection::Column::Provider, Expr::value(value))
-            .col_expr(connection::Column::Issuer, Expr::value(issuer))
-            .col_expr(connection::Column::ProviderAt, Expr::value(tx.now()))
-            .filter(connection::Column::Id.eq(row.id));
-        tx.apply(change).await?;
-        if changed {
+        let before = connections::locked(tx, OrganizationId(row.organization_id), row.id).await?.row;
+        // An admin pointed it elsewhere while its metadata was fetched: they are of another provider.
+        if before.settings != row.settings {
+            return Ok(());
+        }
+        if before.provider.as_ref() != Some(&value) {
             tx.record("connection.metadata", platform::Target::new("connection", row.id));
         }
-        Ok::<_, platform::DbError>(())
+        let fetched = connection::Model {
+            provider: Some(value),
+            issuer: Some(provider.entity_id.clone()),
+            provider_at: Some(tx.now()),
+            ..before.clone()
+        };
+        // Metadata of another entity are another provider's: that one has answered nobody yet.
+        tx.update(connections::reclaimed(&before, fetched, tx.now())?).await?;
+        Ok::<_, Problem>(())
     };
     Ok(service.db.write(&Ctx::system("metadata"), row.tenant_id, work).await?)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use entity::ids::TenantId;
 use entity::sso::sign_in::{Column, Entity, Model};
-use entity::sso::states::Purpose;
+use entity::sso::states::{ConnectionVerb, Purpose};
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
 use platform::{Ctx, Tx, View, Work, ids};
@@ -240,7 +240,11 @@ async fn leave(
     begin: &Begin<'_>,
     state: &str,
 ) -> (Result<Go, Refused>, Option<OidcSecrets>) {
-    if !connection.row.enabled {
+    let verb = match begin.purpose {
+        Purpose::SignIn => ConnectionVerb::SignIn,
+        Purpose::Test => ConnectionVerb::Test,
+    };
+    if connection.row.state().after(verb).is_none() {
         return (Err(Refused::new(Reason::ConnectionDisabled)), None);
     }
     match &connection.kind {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::sso::connection::{self, Column};
 use entity::sso::issuer::{self, Model};
-use entity::sso::states::{ConnectionType, ResolveBy};
+use entity::sso::states::{ConnectionType, ConnectionVerb, ResolveBy};
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
@@ -284,9 +284,7 @@ async fn of_connection(
     let Kind::Oidc(settings) = connection.kind.clone() else {
         return Err(Problem::internal("a connection of OIDC without its settings"));
     };
-    if !connection.row.enabled {
-        return Err(Problem::new(Code::ConnectionDisabled));
-    }
+    super::connections::after(&connection.row, ConnectionVerb::Exchange)?;
     let key = providers.key(service, &connection, &settings, header.kid.as_deref()).await;
     let key = key
         .map_err(|_| Problem::new(Code::IssuerUnreachable))?

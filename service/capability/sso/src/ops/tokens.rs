@@ -50,7 +50,7 @@ pub(crate) async fn refresh(
         }
         let tenant = tenancy::active(tx).await?;
         let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
-        let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+        let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
         // What the policy says now counts, not what it said when the session began.
         policy::still_holds(tx, session.organization_id, connection_of(&session.issuer))
             .await
@@ -191,7 +191,7 @@ async fn open_for(
     let browser = sessions::browser(tx, row.browser_session_id).await?;
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
     let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
-    let user = user.filter(|user| user.active).ok_or_else(invalid)?;
+    let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
     let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), issuers_of);
     let new = NewSession {
         organization: row.organization_id,
@@ -221,7 +221,8 @@ pub(crate) async fn person(
     let Some(claims) = introspect(service, keys, token).await? else { return Ok(None) };
     let Ok(id) = claims.sub.parse() else { return Ok(None) };
     let find = async |view: &View| {
-        let user = directory::user(view, OrganizationId(claims.org_id), id).await?.filter(|user| user.active);
+        let user =
+            directory::user(view, OrganizationId(claims.org_id), id).await?.filter(user::Model::may_come);
         Ok::<_, DbError>(match user {
             Some(user) => {
                 let verified = email_verified(view, &user).await?;
@@ -255,7 +256,7 @@ pub(crate) async fn introspect(
             let holds = policy::still_holds(view, session.organization_id, connection_of(&session.issuer))
                 .await
                 .is_ok();
-            Ok::<_, Problem>(holds && user.is_some_and(|user| user.active))
+            Ok::<_, Problem>(holds && user.is_some_and(|user| user.may_come()))
         })
         .await;
     match live {

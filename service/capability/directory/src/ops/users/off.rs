@@ -1,55 +1,101 @@
-//! By whose word somebody is switched off: the identity backend lets in again only whom it cut off itself.
+//! Who switches somebody off and on again: what that comes to is asked of the table of [`UserState`].
 
-use entity::directory::states::DeactivatedBy;
+use entity::directory::states::{Source, UserState, UserVerb};
 use entity::directory::{identity, user};
 use platform::{Actor, DbError, Target, Tx, View, Work};
+use scim_core::schema::USERS;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::Problem;
+use web::{Code, Problem};
 
+use crate::model::UserColumns;
 use crate::store::users as store;
 
 /// The identity backend that tells of people, as an actor.
 pub const BACKEND: &str = "zitadel";
 
-/// Whether somebody is on, and by whose word not, where that is known.
+/// Who writes the whole of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Switch {
-    On,
-    Off(Option<DeactivatedBy>),
+pub(crate) enum Writer {
+    /// Their directory, by SCIM.
+    Directory,
+    /// A restore of the directory.
+    Restore,
 }
 
-impl Switch {
-    pub(super) fn of(row: &user::Model) -> Self {
-        if row.active { Self::On } else { Self::Off(row.deactivated_by) }
+impl Writer {
+    pub(crate) fn of(actor: &Actor) -> Self {
+        if actor.kind == "scim_token" { Self::Directory } else { Self::Restore }
+    }
+
+    /// What happens to somebody who is written as active, or not.
+    pub(crate) fn verb(self, columns: &UserColumns) -> UserVerb {
+        match (self, columns.active) {
+            (Self::Directory, true) => UserVerb::Push,
+            (Self::Directory, false) => UserVerb::Withdraw,
+            (Self::Restore, true) => UserVerb::PutBack,
+            (Self::Restore, false) => UserVerb::PutBackOff,
+        }
+    }
+
+    /// What happens to somebody who is removed.
+    pub(super) fn removes(self) -> UserVerb {
+        match self {
+            Self::Directory => UserVerb::Remove,
+            Self::Restore => UserVerb::PutBackGone,
+        }
     }
 }
 
-/// Whose word it is what this actor writes.
-pub(super) fn whose_word(actor: &Actor) -> DeactivatedBy {
-    match (actor.kind, actor.id.as_str()) {
-        ("scim_token", _) => DeactivatedBy::Directory,
-        ("job", BACKEND) => DeactivatedBy::Backend,
-        _ => DeactivatedBy::Admin,
-    }
+/// Where somebody stands after that.
+///
+/// # Errors
+/// `user.managed`: their directory has the word.
+pub(crate) fn after(was: UserState, verb: UserVerb) -> Result<UserState, Problem> {
+    was.after(verb).ok_or_else(|| Problem::new(Code::UserManaged))
 }
 
-/// By whose word somebody is off who is written so. Whoever was off stays so by the word that there was; the directory's is also one where
-/// the backend's was first: it writes the whole state.
-pub(super) fn by_whose_word(before: Switch, word: DeactivatedBy) -> Option<DeactivatedBy> {
-    match before {
-        Switch::On => Some(word),
-        Switch::Off(None | Some(DeactivatedBy::Backend)) if word == DeactivatedBy::Directory => Some(word),
-        Switch::Off(by) => by,
-    }
+/// Takes a user, whose row is locked, to where that leads.
+///
+/// # Errors
+/// `user.managed` if it may not be; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
+pub async fn switch(tx: &mut Tx, before: user::Model, verb: UserVerb) -> Result<user::Model, Problem> {
+    let state = after(before.state(), verb)?;
+    let resource = before.resource.as_object().cloned().unwrap_or_default();
+    super::write(tx, &USERS, before, resource, state).await
 }
 
-/// Whom the backend cut off before an admin wanted to is off by the admin's word from now on.
-pub(super) async fn stays_off(tx: &mut Tx, before: user::Model) -> Result<user::Model, Problem> {
-    let Switch::Off(None | Some(DeactivatedBy::Backend)) = Switch::of(&before) else { return Ok(before) };
-    let deactivated_by = Some(whose_word(&tx.ctx().actor));
+/// Edits a user whom no identity provider manages.
+///
+/// # Errors
+/// `user.managed` if one does; what [`super::write`] refuses.
+pub(crate) async fn edit(
+    tx: &mut Tx,
+    before: user::Model,
+    active: Option<bool>,
+    display_name: Option<String>,
+) -> Result<user::Model, Problem> {
+    if before.source == Source::Scim {
+        return Err(Problem::new(Code::UserManaged));
+    }
+    let verb = active.map(|active| if active { UserVerb::Activate } else { UserVerb::Deactivate });
+    let state = verb.map_or(Ok(before.state()), |verb| after(before.state(), verb))?;
+    let before = stays_off(tx, before, state).await?;
+    let mut resource = before.resource.as_object().cloned().unwrap_or_default();
+    if let Some(name) = display_name {
+        resource.insert("displayName".to_owned(), name.into());
+    }
+    super::write(tx, &USERS, before, resource, state).await
+}
+
+/// Whom the backend cut off before an admin wanted to is off by the admin's word from now on. Nothing else about them changes.
+async fn stays_off(tx: &mut Tx, before: user::Model, state: UserState) -> Result<user::Model, Problem> {
+    let was = before.state();
+    if was == state || was.is_active() || state.is_active() {
+        return Ok(before);
+    }
     let (version, updated_at) = (before.version + 1, tx.now());
-    let row = user::Model { deactivated_by, version, updated_at, ..before };
+    let row = user::Model { deactivated_by: state.deactivated_by(), version, updated_at, ..before };
     tx.update(row.clone()).await?;
     tx.record("user.deactivate", Target::new("user", row.id));
     Ok(row)
@@ -78,39 +124,30 @@ pub async fn note_word(tx: &Tx, issuer: &str, subject: &str, sequence: i64) -> R
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn who_switched_somebody_off_is_told_by_the_actor() {
-        for (kind, id, wanted) in [
-            ("scim_token", "7", DeactivatedBy::Directory),
-            ("job", BACKEND, DeactivatedBy::Backend),
-            ("job", "directory restore", DeactivatedBy::Admin),
-            ("key", BACKEND, DeactivatedBy::Admin),
-            ("operator", "7", DeactivatedBy::Admin),
+    fn what_a_directory_writes_is_its_word_and_what_a_restore_writes_is_not() {
+        let columns = |active: serde_json::Value| {
+            let resource = json!({"userName": "ann", "active": active});
+            UserColumns::of(resource.as_object().unwrap())
+        };
+        let (on, off) = (columns(json!(true)), columns(json!(false)));
+        for (kind, id, verbs) in [
+            ("scim_token", "7", [UserVerb::Push, UserVerb::Withdraw, UserVerb::Remove]),
+            ("job", "directory restore", [UserVerb::PutBack, UserVerb::PutBackOff, UserVerb::PutBackGone]),
         ] {
-            assert_eq!(whose_word(&Actor::new(kind, id)), wanted, "{kind} {id}");
+            let writer = Writer::of(&Actor::new(kind, id));
+            assert_eq!([writer.verb(&on), writer.verb(&off), writer.removes()], verbs, "{kind} {id}");
         }
     }
 
     #[test]
-    fn a_later_word_takes_the_place_of_the_backends_only_if_it_is_the_directorys() {
-        use DeactivatedBy::{Admin, Backend, Directory};
-        for (before, word, wanted) in [
-            (Switch::On, Backend, Some(Backend)),
-            (Switch::On, Directory, Some(Directory)),
-            (Switch::On, Admin, Some(Admin)),
-            (Switch::Off(Some(Backend)), Directory, Some(Directory)),
-            (Switch::Off(None), Directory, Some(Directory)),
-            (Switch::Off(Some(Admin)), Directory, Some(Admin)),
-            // An admin may have changed a name only.
-            (Switch::Off(Some(Backend)), Admin, Some(Backend)),
-            (Switch::Off(None), Admin, None),
-            (Switch::Off(Some(Directory)), Backend, Some(Directory)),
-            (Switch::Off(Some(Admin)), Backend, Some(Admin)),
-            (Switch::Off(None), Backend, None),
-        ] {
-            assert_eq!(by_whose_word(before, word), wanted, "{before:?} {word:?}");
-        }
+    fn what_the_directory_said_no_admin_takes_back() {
+        let refused = after(UserState::OffByDirectory, UserVerb::Activate).unwrap_err();
+        assert_eq!(refused.code, Code::UserManaged);
+        assert_eq!(after(UserState::OffByBackend, UserVerb::Deactivate).unwrap(), UserState::OffByAdmin);
     }
 }

@@ -1,0 +1,237 @@
+//! Deployments at Azure. What happens to one is the Resource Manager's doing, or comes of somebody who gives the tenant up; each cell has
+//! its cause, and the double rests where it is told to.
+
+use entity::provisioning::deployment;
+use entity::provisioning::states::{DeploymentStatus, DeploymentVerb};
+use platform::PlatformView;
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::{Value, json};
+use tests::{Arm, Gate, TestApp, eventually, status};
+
+use super::*;
+use crate::azure::{configure, private};
+
+struct Deployments {
+    app: TestApp,
+    arm: Arm,
+    verbs: Vec<DeploymentVerb>,
+}
+
+struct Deployment {
+    tenant: String,
+    group: String,
+}
+
+impl Deployments {
+    async fn start(verbs: impl IntoIterator<Item = DeploymentVerb>) -> Self {
+        let arm = Arm::start();
+        arm.shut_ahead(&[Gate::Validation, Gate::Deployment, Gate::Health, Gate::Removal]);
+        let app = TestApp::with(|config| {
+            configure(&arm, config);
+            config.rate_limit.enabled = false;
+            config.jobs.at_once = 16;
+            config.jobs.provisioning_attempts_max = 1_000;
+        })
+        .await;
+        Self { app, arm, verbs: verbs.into_iter().collect() }
+    }
+
+    async fn stop(self) {
+        self.app.stop().await;
+        self.arm.stop().await;
+    }
+
+    async fn tenant(&self, one: &Deployment) -> Value {
+        self.app.operator.get(&format!("/api/v1/tenants/{}", one.tenant)).await.expect(200)
+    }
+
+    /// Somebody looks again now, where a run is under way.
+    async fn hurry(&self, one: &Deployment) {
+        let open =
+            matches!(self.tenant(one).await["status"].as_str(), Some("provisioning" | "deprovisioning"));
+        if open {
+            self.app.operator.post(&format!("/api/v1/tenants/{}/retry", one.tenant), json!({})).await;
+        }
+    }
+
+    /// Nobody wants it any more.
+    async fn give_up(&self, one: &Deployment) {
+        self.arm.open(&one.group, Gate::Group);
+        let path = format!("/api/v1/tenants/{}", one.tenant);
+        let reply = match self.tenant(one).await["status"].as_str() {
+            Some("provisioning") => self.app.operator.post(&format!("{path}/unwind"), json!({})).await,
+            _ => self.app.operator.delete(&format!("{path}?purge=true")).await,
+        };
+        done(&reply);
+        self.hurry(one).await;
+    }
+
+    async fn until(&self, one: &Deployment, wanted: DeploymentStatus) {
+        eventually(&format!("it to be {wanted}"), async || (self.state(one).await == wanted).then_some(()))
+            .await;
+    }
+
+    /// It takes too long, is refused, or fails: and what is there is not removed yet.
+    async fn fail(&self, one: &Deployment, before: DeploymentStatus) {
+        self.arm.shut(&one.group, Gate::Group);
+        match before {
+            DeploymentStatus::Pending => self.arm.refuse(&one.group),
+            DeploymentStatus::Deploying => {
+                self.arm.fail(&one.group);
+                self.arm.open(&one.group, Gate::Deployment);
+            }
+            _ => self.app.clock.advance(chrono::TimeDelta::days(1)),
+        }
+        self.hurry(one).await;
+    }
+
+    /// In the end there is a group for each tenant that is made, and none for any other.
+    async fn require_order(&self) {
+        self.arm.open_all();
+        let list = self.app.operator.get("/api/v1/tenants?limit=200").await.expect(200);
+        let mut wanted = Vec::new();
+        for tenant in list["items"].as_array().expect("a list") {
+            let id = text(tenant, "id").to_owned();
+            let group = format!("tenantry-{}", id.replace('-', ""));
+            let one = Deployment { tenant: id, group };
+            self.hurry(&one).await;
+            let ended = eventually("it to end well or clean", async || {
+                let tenant = self.tenant(&one).await;
+                let is = text(&tenant, "status").to_owned();
+                matches!(is.as_str(), "active" | "failed" | "deleted").then_some(is)
+            })
+            .await;
+            if ended == "active" {
+                wanted.push(one.group);
+            }
+        }
+        wanted.sort();
+        assert_eq!(self.arm.groups(), wanted);
+        let list = self.app.operator.get("/api/v1/deployments?limit=200").await.expect(200);
+        let live = |one: &&Value| one["status"] == "succeeded";
+        let all = list["items"].as_array().expect("a list");
+        assert_eq!(all.iter().filter(live).count(), wanted.len());
+        assert!(
+            all.iter().all(|one| matches!(one["status"].as_str(), Some("succeeded" | "deleted"))),
+            "{list}"
+        );
+    }
+}
+
+impl Story for Deployments {
+    type State = DeploymentStatus;
+    type Verb = DeploymentVerb;
+    type One = Deployment;
+
+    fn states(&self) -> Vec<DeploymentStatus> {
+        DeploymentStatus::ALL.to_vec()
+    }
+
+    fn verbs(&self) -> Vec<DeploymentVerb> {
+        self.verbs.clone()
+    }
+
+    fn after(&self, state: DeploymentStatus, verb: DeploymentVerb) -> Option<DeploymentStatus> {
+        state.after(verb)
+    }
+
+    async fn make(&self, state: DeploymentStatus) -> Deployment {
+        use DeploymentStatus::{Checking, Deleted, Deleting, Deploying, Failed, Pending, Succeeded};
+        let slug = format!("d{}", platform::ids::new().simple());
+        let made = self.app.operator.post("/api/v1/tenants", private(&slug)).await.expect(202);
+        let tenant = text(&made, "id").to_owned();
+        let group = format!("tenantry-{}", tenant.replace('-', ""));
+        let one = Deployment { tenant, group };
+        eventually("its group", async || self.arm.groups().contains(&one.group).then_some(())).await;
+        self.until(&one, Pending).await;
+        let (validated, deployed) = match state {
+            Pending => (false, false),
+            Deploying | Failed => (true, false),
+            Checking | Succeeded | Deleting | Deleted => (true, true),
+        };
+        if validated {
+            self.arm.open(&one.group, Gate::Validation);
+            self.until(&one, Deploying).await;
+        }
+        if deployed {
+            self.arm.open(&one.group, Gate::Deployment);
+            self.until(&one, Checking).await;
+        }
+        match state {
+            Pending | Deploying | Checking => {}
+            Succeeded => {
+                self.arm.open(&one.group, Gate::Health);
+                status(&self.app.operator, &one.tenant, "active").await;
+            }
+            Failed => self.fail(&one, Deploying).await,
+            Deleting => self.give_up(&one).await,
+            Deleted => {
+                self.arm.open(&one.group, Gate::Removal);
+                self.give_up(&one).await;
+                status(&self.app.operator, &one.tenant, "failed").await;
+            }
+        }
+        self.until(&one, state).await;
+        one
+    }
+
+    async fn act(&self, one: &Deployment, verb: DeploymentVerb) -> bool {
+        let before = self.state(one).await;
+        match verb {
+            DeploymentVerb::Deploy => self.arm.open(&one.group, Gate::Validation),
+            DeploymentVerb::Check => self.arm.open(&one.group, Gate::Deployment),
+            DeploymentVerb::Succeed => self.arm.open(&one.group, Gate::Health),
+            DeploymentVerb::Fail => self.fail(one, before).await,
+            DeploymentVerb::Remove => self.give_up(one).await,
+            DeploymentVerb::Vanish => {
+                self.arm.remove(&one.group);
+                self.give_up(one).await;
+            }
+        }
+        if before != DeploymentStatus::Failed {
+            self.hurry(one).await;
+        }
+        true
+    }
+
+    async fn state(&self, one: &Deployment) -> DeploymentStatus {
+        let purpose = format!("tenant:{}", one.tenant);
+        let find = async |view: &PlatformView| {
+            let all = view.platform::<deployment::Entity>();
+            view.all(all.filter(deployment::Column::Purpose.eq(purpose))).await
+        };
+        let own = self.app.running.service.db.read_platform(find).await.expect("the store answers");
+        assert!(own.len() <= 1, "one for each tenant: {own:?}");
+        own.first().map_or(DeploymentStatus::Pending, |row| row.status)
+    }
+
+    fn answer(&self, _: DeploymentVerb) -> Answer {
+        Answer::SaysNothing
+    }
+}
+
+#[actix_web::test]
+async fn a_deployment_goes_where_its_table_says() {
+    let others = DeploymentVerb::ALL.iter().copied().filter(|verb| *verb != DeploymentVerb::Fail);
+    let story = Deployments::start(others).await;
+    walk(&story, 6).await;
+    story.require_order().await;
+    story.stop().await;
+}
+
+/// One that is being checked fails by the clock, which is everybody's: one after the other.
+#[actix_web::test]
+async fn a_deployment_fails_where_its_table_says() {
+    let story = Deployments::start([DeploymentVerb::Fail]).await;
+    walk(&story, 1).await;
+    story.require_order().await;
+    story.stop().await;
+}
+
+#[actix_web::test]
+async fn what_azure_does_while_the_tenant_is_given_up_leaves_one_group_or_none() {
+    let story = Deployments::start(DeploymentVerb::ALL.iter().copied()).await;
+    race_all(&story, DeploymentVerb::ALL, 1).await;
+    story.require_order().await;
+    story.stop().await;
+}

@@ -1,0 +1,96 @@
+//! Requests to join: decided once.
+
+use entity::invitations::states::{JoinRequestStatus, JoinRequestVerb};
+use serde_json::{Value, json};
+use tests::TestApp;
+
+use super::*;
+
+const LIST: &str = "/api/v1/tenants/acme/join-requests";
+
+struct Joins(TestApp);
+
+impl Joins {
+    async fn start() -> Self {
+        let app = app().await;
+        let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
+        crate::invitations::many::prove(&app, &acme, "acme.example").await;
+        let rule = "/api/v1/tenants/acme/organizations/default/join-rules/acme.example";
+        acme.admin.put(rule, json!({"mode": "request"})).await.expect(200);
+        Self(app)
+    }
+
+    async fn listed(&self) -> Vec<Value> {
+        let list = self.0.operator.get(&format!("{LIST}?limit=200")).await.expect(200);
+        list["items"].as_array().expect("a list").clone()
+    }
+}
+
+impl Story for Joins {
+    type State = JoinRequestStatus;
+    type Verb = JoinRequestVerb;
+    /// Its id.
+    type One = String;
+
+    fn states(&self) -> Vec<JoinRequestStatus> {
+        JoinRequestStatus::ALL.to_vec()
+    }
+
+    fn verbs(&self) -> Vec<JoinRequestVerb> {
+        JoinRequestVerb::ALL.to_vec()
+    }
+
+    fn after(&self, state: JoinRequestStatus, verb: JoinRequestVerb) -> Option<JoinRequestStatus> {
+        state.after(verb)
+    }
+
+    async fn make(&self, state: JoinRequestStatus) -> String {
+        let email = format!("p{}@acme.example", platform::ids::new().simple());
+        let ask = json!({"tenant": "acme", "email": email});
+        self.0.anyone().post("/api/v1/join", ask).await.expect(200);
+        let token = self.0.invitation_token(&email).await;
+        self.0.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+        let listed = self.listed().await;
+        let asked = listed.iter().find(|one| one["email"] == email.as_str()).expect("a request");
+        let id = text(asked, "id").to_owned();
+        match state {
+            JoinRequestStatus::Pending => {}
+            JoinRequestStatus::Approved => assert!(self.act(&id, JoinRequestVerb::Approve).await),
+            JoinRequestStatus::Declined => assert!(self.act(&id, JoinRequestVerb::Decline).await),
+        }
+        id
+    }
+
+    async fn act(&self, id: &String, verb: JoinRequestVerb) -> bool {
+        let what = match verb {
+            JoinRequestVerb::Approve => "approve",
+            JoinRequestVerb::Decline => "decline",
+        };
+        done(&self.0.operator.post(&format!("{LIST}/{id}/{what}"), json!({})).await)
+    }
+
+    async fn state(&self, id: &String) -> JoinRequestStatus {
+        let listed = self.listed().await;
+        let shown = listed.iter().find(|one| one["id"] == id.as_str()).expect("a request");
+        JoinRequestStatus::parse(text(shown, "status")).expect("a state")
+    }
+}
+
+#[actix_web::test]
+async fn a_request_to_join_goes_where_its_table_says() {
+    let story = Joins::start().await;
+    walk(&story, 1).await;
+    story.0.stop().await;
+}
+
+#[actix_web::test]
+async fn a_request_to_join_is_decided_once() {
+    let story = Joins::start().await;
+    for _ in 0..3 {
+        race_all(&story, JoinRequestVerb::ALL, 1).await;
+    }
+    let approved = story.listed().await.iter().filter(|one| one["status"] == "approved").count();
+    let users = story.0.operator.get("/api/v1/tenants/acme/users").await.expect(200);
+    assert_eq!(users["items"].as_array().unwrap().len(), approved);
+    story.0.stop().await;
+}
