@@ -212,7 +212,7 @@ async fn remember(
         tx.update(connections::reclaimed(&before, fetched, tx.now())?).await?;
         Ok::<_, Problem>(())
     };
-    Ok(service.db.write(&Ctx::system("metadata"), row.tenant_id, work).await?)
+    service.db.write(&Ctx::system("metadata"), row.tenant_id, work).await
 }
 
 /// What a sign-in asks for, beside what the connection says.
