@@ -302,8 +302,8 @@ impl Site<'_> {
             Deed::Backend(_) => user.links.iter().any(|(issuer, _)| Some(issuer.as_str()) == backend),
             _ => true,
         };
-        let there = self.record.users.iter().filter(|user| person.users.contains(&user.id));
-        there.filter(is_linked).next_back().cloned()
+        let mut there = self.record.users.iter().filter(|user| person.users.contains(&user.id));
+        there.rfind(is_linked).cloned()
     }
 
     async fn changes(&mut self, user: &User, (deed, person): (Deed, &Person)) -> Result<(), Code> {
