@@ -185,7 +185,7 @@ fn taken(error: DbError) -> Problem {
 /// from then on.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub async fn replace_user(
     tx: &mut Tx,
     kind: &ResourceType,
