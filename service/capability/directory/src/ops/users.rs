@@ -185,7 +185,7 @@ fn taken(error: DbError) -> Problem {
 /// from then on.
 ///
 /// # Errors
-/// As [`write()`].
+/// `user.exists`; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
 pub async fn replace_user(
     tx: &mut Tx,
     kind: &ResourceType,
