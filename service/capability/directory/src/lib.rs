@@ -33,7 +33,7 @@ pub use people::{
     require_open, revoke_invitation, sign_in_policy,
 };
 pub use scim_core::schema::USERS;
-pub use store::changes::changes_of_request;
+pub use store::changes::{changes_of_request, changes_so_far};
 pub use store::groups::{group, group_kept, group_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::reach::{Looks, Population, Reach, population, reach};

@@ -331,7 +331,7 @@ async fn replay_request(
     let mut again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
     let replay = platform::ids::new().to_string();
-    let ctx = Ctx { request_id: Some(replay.clone()), rehearsal: true, ..caller.ctx.clone() };
+    let ctx = Ctx { request_id: Some(replay), rehearsal: true, ..caller.ctx.clone() };
     let work = async |tx: &mut Tx| -> Result<(), Ended> {
         let done = async {
             let done = resources::apply(tx, &scope, of, (write, &mut again), &Unseen).await?;
@@ -342,8 +342,7 @@ async fn replay_request(
                 Shown::Whole(whole) if !gone => Some(Value::Object(projection.apply(scope.kind(of), whole))),
                 _ => None,
             };
-            let changes =
-                directory::changes_of_request(tx, scope.organization, &replay, tx.now(), CHANGES_MAX).await?;
+            let changes = directory::changes_so_far(tx, scope.organization, CHANGES_MAX).await?;
             let status = match method {
                 bulk::Method::Post => 201,
                 bulk::Method::Delete => 204,

@@ -153,7 +153,8 @@ impl Tx {
         insert_each(self, each::<M::Entity>(rows.into_iter().map(|row| self.own(row)))).await
     }
 
-    /// Leaves a row of this tenant for just before the commit. No key may refuse it, and whoever reads in this transaction doesn't see it.
+    /// Leaves a row of this tenant for just before the commit. No key may refuse it, and whoever reads in this transaction sees it only
+    /// after [`Self::insert_left`].
     pub fn insert_last<M>(&mut self, row: M)
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
@@ -162,6 +163,15 @@ impl Tx {
         self.writes.touched();
         let row = self.own(row);
         self.writes.rows.extend(each::<M::Entity>(std::iter::once(row)));
+    }
+
+    /// Inserts now what was left for just before the commit.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn insert_left(&mut self) -> Result<(), DbError> {
+        let left = std::mem::take(&mut self.writes.rows);
+        insert_together(self, left).await
     }
 
     /// Inserts one row of this tenant unless a key refuses it; tells whether it went in.

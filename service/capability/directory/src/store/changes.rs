@@ -152,6 +152,20 @@ pub(crate) async fn member_changes(
     view.all(order).await
 }
 
+/// Changes that this transaction has made so far, the first ones.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn changes_so_far(
+    tx: &mut Tx,
+    organization: Uuid,
+    limit: u64,
+) -> Result<Vec<change::Model>, DbError> {
+    let Some(request) = tx.ctx().request_id.clone() else { return Ok(Vec::new()) };
+    tx.insert_left().await?;
+    changes_of_request(tx, organization, &request, tx.now(), limit).await
+}
+
 /// Changes that one request made, the first ones.
 ///
 /// # Errors
