@@ -84,7 +84,7 @@ impl Caller {
         match done {
             Ok(done) => Ok(done),
             Err(denied) => {
-                if denied.problem.code.status().is_client_error() {
+                if denied.problem.is_refusal() {
                     self.record_denied(denied.tenant, action, denied.told(target)).await;
                 }
                 Err(denied.problem)

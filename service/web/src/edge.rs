@@ -182,7 +182,7 @@ fn written(
         }
     };
     if let (Some(cause), Line::Logged { .. }) = (&problem.cause, line) {
-        if problem.code.status().is_server_error() {
+        if !problem.is_refusal() {
             tracing::error!(code = problem.code.name(), %cause, "request failed");
         } else {
             tracing::debug!(code = problem.code.name(), %cause, "request refused");

@@ -87,6 +87,16 @@ impl Problem {
         Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal) }
     }
 
+    /// Whether a rule refused what was asked; a failure of ours, or of somebody whom we ask, is no refusal.
+    pub fn is_refusal(&self) -> bool {
+        self.code.status().is_client_error()
+    }
+
+    /// Whether the same may end otherwise at another try: it was no refusal, or another change came first.
+    pub fn may_pass(&self) -> bool {
+        !self.is_refusal() || self.code == Code::Conflict
+    }
+
     /// Adds a fact.
     #[must_use]
     pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -264,8 +274,7 @@ impl From<Problem> for platform::jobs::JobError {
             Some(cause) => format!("{problem}: {cause}"),
             None => problem.to_string(),
         };
-        let again = problem.code.status().is_server_error() || problem.code == Code::Conflict;
-        if again { Self::retry(reason) } else { Self::Fail(reason) }
+        if problem.may_pass() { Self::retry(reason) } else { Self::Fail(reason) }
     }
 }
 

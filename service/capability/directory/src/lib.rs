@@ -30,7 +30,7 @@ pub use ops::users::{BACKEND, delete_user, last_word, note_word, replace_user, s
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
     accept_invitation, address_of, admit, forgive, is_race, next, open_invitation, proof_of_token,
-    require_open, revoke_invitation, sign_in_policy,
+    require_open, revoke_invitation, sign_in_policy, unset_policy,
 };
 pub use scim_core::schema::USERS;
 pub use store::changes::{changes_of_request, changes_so_far};

@@ -24,7 +24,7 @@ pub use invitations::{
     InvitationFacts, accept_invitation, next, open_invitation, proof_of_token, require_open,
     revoke_invitation,
 };
-pub use policy::{SignInPolicy, sign_in_policy};
+pub use policy::{SignInPolicy, sign_in_policy, unset_policy};
 
 /// Whether whoever comes first to a tenant that their coming made runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

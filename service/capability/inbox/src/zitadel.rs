@@ -113,7 +113,7 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
     };
     let outcome = match service.db.write(&Ctx::system(directory::BACKEND), id, work).await {
         // The last admin stays, a guard holds, the plan is full: somebody here has to decide.
-        Err(problem) if problem.code.status().is_client_error() && problem.code != Code::Conflict => {
+        Err(problem) if !problem.may_pass() => {
             format!("refused: {}", problem.code.name())
         }
         other => other?,

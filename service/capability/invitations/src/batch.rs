@@ -160,7 +160,7 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem>
                 allowance = allowance.saturating_sub(1);
                 batch_row::Model { status: LineStatus::Invited, invitation_id: Some(invitation), ..line }
             }
-            Err(problem) if problem.code.status().is_client_error() => batch_row::Model {
+            Err(problem) if problem.is_refusal() => batch_row::Model {
                 status: LineStatus::Refused,
                 code: Some(problem.code.name().to_owned()),
                 detail: Some(problem.detail),

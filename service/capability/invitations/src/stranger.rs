@@ -57,7 +57,7 @@ pub(crate) async fn answer(service: Service, job: AnswerJoin, run: JobRun) -> Re
     };
     match service.db.write(&ctx, tenant, work).await {
         // Who may not join gets no mail: nothing is left to be tried.
-        Err(problem) if problem.code.status().is_client_error() => Ok(()),
+        Err(problem) if problem.is_refusal() => Ok(()),
         other => Ok(other?),
     }
 }

@@ -91,8 +91,13 @@ impl Authenticator for Operators {
             let invalid = || Problem::new(Code::AuthInvalid);
             let look = async |view: &PlatformView| {
                 let session = find(view, bearer).await?.ok_or_else(invalid)?;
-                let operator = ops::find(view, session.operator_id).await.map_err(|_| invalid())?;
-                if operator.disabled_at.is_none() { Ok(operator) } else { Err(invalid()) }
+                let operator = ops::find(view, session.operator_id).await;
+                match operator {
+                    Ok(operator) if operator.disabled_at.is_none() => Ok(operator),
+                    // A failing store is no wrong credential.
+                    Err(problem) if !problem.is_refusal() => Err(problem),
+                    _ => Err(invalid()),
+                }
             };
             let operator = service.db.read_platform(look).await?;
             Ok(Principal {

@@ -78,12 +78,11 @@ impl From<Failure> for Stop {
 
 impl From<Problem> for Stop {
     fn from(problem: Problem) -> Self {
-        let passes = problem.code.status().is_server_error() || problem.code == Code::Conflict;
         let why = match &problem.cause {
             Some(cause) => format!("{} ({cause})", problem.detail),
             None => problem.detail.clone(),
         };
-        if passes { Stop::Again { after: None, why } } else { Stop::Never { why } }
+        if problem.may_pass() { Stop::Again { after: None, why } } else { Stop::Never { why } }
     }
 }
 

@@ -216,8 +216,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
             Ok(true) => return Ok(()),
             Ok(false) => platform::crash_point!("restore.after_batch"),
             Err(problem) => {
-                let refused = problem.code.status().is_client_error() && problem.code != Code::Conflict;
-                if refused || run.last {
+                if !problem.may_pass() || run.last {
                     let why = problem.to_string();
                     let end = async |tx: &mut platform::Tx| {
                         directory::fail_restore(tx, OrganizationId(job.organization), job.restore, &why).await

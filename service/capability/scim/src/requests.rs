@@ -357,7 +357,7 @@ async fn replay_request(
     };
     match caller.service.db.write(&ctx, caller.tenant(), work).await {
         Err(Ended::Would(replay)) => Ok(Json(*replay)),
-        Err(Ended::Failed(problem)) if problem.code.status().is_client_error() => Ok(Json(refused(&problem))),
+        Err(Ended::Failed(problem)) if problem.is_refusal() => Ok(Json(refused(&problem))),
         Err(Ended::Failed(problem)) => Err(problem),
         Ok(()) => Err(Problem::internal("a replay was applied")),
     }

@@ -59,7 +59,7 @@ pub(super) async fn apply(
     };
     let organization = user.organization_id;
     let policy = loaded.policies.remove(&organization);
-    let policy = policy.unwrap_or_else(|| policy::default_policy(tx, organization));
+    let policy = policy.unwrap_or_else(|| policy::unset_policy(tx, organization));
     Ok(Admitted { user, policy, usage })
 }
 

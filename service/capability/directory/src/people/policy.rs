@@ -43,7 +43,6 @@ fn rules(row: &Model) -> Policy {
     }
 }
 
-/// What holds without a policy.
 fn unset(view: &View, organization: Uuid) -> Model {
     let Policy { jit, default_role, .. } = Policy::default();
     Model {
@@ -69,10 +68,11 @@ fn unset(view: &View, organization: Uuid) -> Model {
 /// [`DbError`].
 pub async fn sign_in_policy(view: &View, organization: Uuid) -> Result<SignInPolicy, DbError> {
     let mut all = policies(view, &[organization]).await?;
-    Ok(all.remove(&organization).unwrap_or_else(|| default_policy(view, organization)))
+    Ok(all.remove(&organization).unwrap_or_else(|| unset_policy(view, organization)))
 }
 
-pub(super) fn default_policy(view: &View, organization: Uuid) -> SignInPolicy {
+/// What holds without a policy.
+pub fn unset_policy(view: &View, organization: Uuid) -> SignInPolicy {
     let row = unset(view, organization);
     SignInPolicy { rules: rules(&row), row }
 }

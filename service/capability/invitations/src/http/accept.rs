@@ -102,7 +102,7 @@ async fn invitation_page(
 ) -> Result<HttpResponse, Problem> {
     let Found { row, tenant, sso } = match accept::look(&caller.service, &query.token).await {
         Ok(found) => found,
-        Err(problem) if problem.code.status().is_client_error() => return refusal(&problem),
+        Err(problem) if problem.is_refusal() => return refusal(&problem),
         Err(problem) => return Err(problem),
     };
     let expires_at = row.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
@@ -147,7 +147,7 @@ async fn accept_by_page(
             let values = json!({"tenant": tenant.name, "role": row.role, "asked": asked});
             Ok(html(StatusCode::OK, mail::page("invitation_accepted", &values)?))
         }
-        Err(problem) if problem.code.status().is_client_error() => refusal(&problem),
+        Err(problem) if problem.is_refusal() => refusal(&problem),
         Err(problem) => Err(problem),
     }
 }

@@ -251,7 +251,7 @@ async fn answer(
                 return send_back(&asked, fields);
             }
             Err(problem) if problem.code == Code::AuthRequired => {}
-            Err(problem) if problem.code.status().is_client_error() => {
+            Err(problem) if problem.is_refusal() => {
                 let of = (session.tenant_id, session.organization_id);
                 return refuse(caller, &asked, Denied::from(problem).at(of.0, Some(of.1))).await;
             }

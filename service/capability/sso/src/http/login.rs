@@ -95,7 +95,7 @@ pub(super) async fn login_page(
     let mut hints = Hints::of(&parameters);
     let waited = match waited(service, &parameters).await {
         Ok(waited) => waited,
-        Err(problem) if problem.code.status().is_client_error() => return pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => return pages::refusal(problem),
         Err(problem) => return Err(problem),
     };
     let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
@@ -150,7 +150,7 @@ pub(super) async fn login(
     let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
     match waited(service, &parameters).await {
         Ok(waited) => go_on((&caller, &request, &shared), &hints, wishes, waited.as_ref()).await,
-        Err(problem) if problem.code.status().is_client_error() => pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => pages::refusal(problem),
         Err(problem) => Err(problem),
     }
 }

@@ -319,7 +319,10 @@ async fn token(
                 let told = told_of(service, told).await?;
                 let identity = subject::verify(service, (&cache, &sign_ins.providers), &token, &told)
                     .await
-                    .map_err(|problem| problem.dialect("invalid_grant"))?;
+                    .map_err(|problem| match problem.is_refusal() {
+                        true => problem.dialect("invalid_grant"),
+                        false => problem,
+                    })?;
                 exchange::exchange(how, &keys, &caller.ctx, (&identity, &told), asked).await
             };
             let target = Target::new("sso", "exchange");
@@ -352,9 +355,9 @@ async fn introspect(
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
         let known = management.authenticate(&caller.service, bearer.trim()).await;
         // A store or a queue that is busy is no wrong credential.
-        let principal = known.map_err(|denied| match denied.problem.code.status().is_server_error() {
-            true => denied.problem,
-            false => unauthenticated(),
+        let principal = known.map_err(|denied| match denied.problem.is_refusal() {
+            true => unauthenticated(),
+            false => denied.problem,
         })?;
         if !allows(principal.role, Permission::SsoExchange) {
             return Err(Problem::new(Code::AuthInsufficient));

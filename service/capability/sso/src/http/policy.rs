@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use directory::{SignInPolicy, sign_in_policy};
+use directory::{SignInPolicy, sign_in_policy, unset_policy};
 use entity::by_name::ByName;
 use entity::ids::OrganizationId;
 use entity::ids::TenantId;
@@ -161,48 +161,54 @@ async fn get_sso_policy(caller: TenantCaller, ids: Ids) -> Result<Tagged<PolicyV
     Ok(Tagged(policy.row.version, policy.into()))
 }
 
+/// What a change is laid over.
+#[derive(Clone, Copy, Debug)]
+enum Onto {
+    /// What the policy says already: PATCH.
+    Present,
+    /// What holds without a policy: PUT.
+    Unset,
+}
+
 async fn write(
     caller: TenantCaller,
     ids: Ids,
     seen: IfMatch,
-    input: PolicyInput,
-    whole: bool,
+    (input, onto): (PolicyInput, Onto),
 ) -> Result<Tagged<PolicyView>, Problem> {
     let name = ids.key("organization")?;
     let work = async |tx: &mut Tx| {
         let organization = tenancy::organization_named(tx, name).await?.id;
-        let before = ops::locked(tx, organization).await?;
-        seen.require(before.row.version)?;
-        let row = changed(before, &input, whole)?;
-        ops::put(tx, row).await?;
+        let present = ops::locked(tx, organization).await?;
+        seen.require(present.row.version)?;
+        let under = match onto {
+            Onto::Present => present,
+            Onto::Unset => unset_policy(tx, organization),
+        };
+        ops::put(tx, changed(under, &input)?).await?;
         Ok::<_, Problem>(sign_in_policy(tx, organization).await?)
     };
     let policy = caller.write(work).await?;
     Ok(Tagged(policy.row.version, policy.into()))
 }
 
-fn changed(before: SignInPolicy, input: &PolicyInput, whole: bool) -> Result<policy::Model, Problem> {
-    let row = before.row;
+fn changed(under: SignInPolicy, input: &PolicyInput) -> Result<policy::Model, Problem> {
+    let row = under.row;
     let json = |value: serde_json::Result<serde_json::Value>| value.map_err(Problem::internal);
     let domains = |texts: &Vec<String>| -> Vec<String> {
         texts.iter().filter_map(|text| identity_core::domain_of(&format!("x@{text}"))).collect()
     };
-    let allowed = input.allowed_domains.as_ref().map(domains);
-    let allowed = allowed.unwrap_or(if whole { Vec::new() } else { before.rules.allowed_domains });
-    let groups = input.group_roles.clone();
-    let groups = groups.unwrap_or(if whole { Vec::new() } else { group_roles(before.rules.group_roles) });
-    let keep = |given: Option<Option<i64>>, had: Option<i64>| given.unwrap_or(if whole { None } else { had });
-    let connection = input.connection_id.unwrap_or(if whole { None } else { row.connection_id });
-    let usual = if whole { ByName(TenantRole::Viewer) } else { row.default_role };
+    let allowed = input.allowed_domains.as_ref().map(domains).unwrap_or(under.rules.allowed_domains);
+    let groups = input.group_roles.clone().unwrap_or_else(|| group_roles(under.rules.group_roles));
     Ok(policy::Model {
-        enforced: input.enforced.unwrap_or(!whole && row.enforced),
-        connection_id: connection,
+        enforced: input.enforced.unwrap_or(row.enforced),
+        connection_id: input.connection_id.unwrap_or(row.connection_id),
         allowed_domains: json(serde_json::to_value(allowed))?,
         group_roles: json(serde_json::to_value(groups))?,
-        jit_provisioning: input.jit_provisioning.unwrap_or(whole || row.jit_provisioning),
-        default_role: input.default_role.unwrap_or(usual),
-        session_seconds: keep(input.session_seconds, row.session_seconds),
-        idle_seconds: keep(input.idle_seconds, row.idle_seconds),
+        jit_provisioning: input.jit_provisioning.unwrap_or(row.jit_provisioning),
+        default_role: input.default_role.unwrap_or(row.default_role),
+        session_seconds: input.session_seconds.unwrap_or(row.session_seconds),
+        idle_seconds: input.idle_seconds.unwrap_or(row.idle_seconds),
         ..row
     })
 }
@@ -213,7 +219,7 @@ async fn put_sso_policy(
     seen: IfMatch,
     Body(input): Body<PolicyInput>,
 ) -> Result<Tagged<PolicyView>, Problem> {
-    write(caller, ids, seen, input, true).await
+    write(caller, ids, seen, (input, Onto::Unset)).await
 }
 
 async fn update_sso_policy(
@@ -222,7 +228,7 @@ async fn update_sso_policy(
     seen: IfMatch,
     Body(input): Body<PolicyInput>,
 ) -> Result<Tagged<PolicyView>, Problem> {
-    write(caller, ids, seen, input, false).await
+    write(caller, ids, seen, (input, Onto::Present)).await
 }
 
 /// A domain to be proven.

@@ -149,7 +149,7 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
             "code": problem_of(&refused).code.name(), "trace": row.code,
         });
         let target = Target::new("sign_in", row.id).with(details);
-        match problem_of(&refused).code.status().is_client_error() {
+        match problem_of(&refused).is_refusal() {
             true => tx.record_refused("sign_in.fail", target),
             // The provider, or we: nobody was denied anything.
             false => tx.record("sign_in.fail", target),

@@ -185,7 +185,7 @@ pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
             .await
         {
             Ok(_) => {}
-            Err(problem) if problem.code.status().is_client_error() => {}
+            Err(problem) if problem.is_refusal() => {}
             Err(problem) => return Err(problem),
         }
     }

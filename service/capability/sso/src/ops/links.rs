@@ -61,7 +61,7 @@ async fn send(service: Service, job: SendLinks, run: JobRun) -> Result<(), JobEr
         let work = async |tx: &mut Tx| link(tx, &service, &resident, request.waiting, run.id).await;
         match service.db.write(&ctx, resident.tenant, work).await {
             // Of one tenant: the others' people get their mail.
-            Err(problem) if problem.code.status().is_client_error() => {}
+            Err(problem) if problem.is_refusal() => {}
             other => other?,
         }
     }

@@ -31,6 +31,11 @@ fn invalid() -> Problem {
     Problem::new(Code::GrantInvalid).dialect("invalid_grant")
 }
 
+/// What a rule refuses is the grant's end (RFC 6749, section 5.2). A failing store isn't: who heard of an end would sign its person out.
+fn ended(problem: Problem) -> Problem {
+    if problem.is_refusal() { invalid() } else { problem }
+}
+
 /// Uses a refresh token up. `may` decides whether the client at hand may use the session.
 pub(crate) async fn refresh(
     service: &Service,
@@ -48,13 +53,13 @@ pub(crate) async fn refresh(
         if !may(&session) {
             return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client").into());
         }
-        let tenant = tenancy::active(tx).await?;
+        let tenant = tenancy::active(tx).await.map_err(ended)?;
         let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
         let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
         // What the policy says now counts, not what it said when the session began.
         policy::still_holds(tx, session.organization_id, connection_of(&session.issuer))
             .await
-            .map_err(|_| invalid())?;
+            .map_err(ended)?;
         let verified = email_verified(tx, &user).await?;
         let subject = subject(service, &tenant, &user, &session);
         let minting = Minting { session: *session, refresh_token, subject, user, nonce: None, verified };
@@ -187,7 +192,7 @@ async fn open_for(
     service: &Service,
     row: authorization_code::Model,
 ) -> Result<Minting, Problem> {
-    let tenant = tenancy::active(tx).await.map_err(|_| invalid())?;
+    let tenant = tenancy::active(tx).await.map_err(ended)?;
     let browser = sessions::browser(tx, row.browser_session_id).await?;
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
     let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
