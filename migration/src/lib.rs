@@ -26,6 +26,7 @@ mod m20261126_000006_store_state;
 mod m20261127_000001_people;
 mod m20261128_000001_placement;
 mod m20261129_000001_roles;
+mod m20261130_000001_mailbox;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000001_people::Migration),
             Box::new(m20261128_000001_placement::Migration),
             Box::new(m20261129_000001_roles::Migration),
+            Box::new(m20261130_000001_mailbox::Migration),
         ]
     }
 }

@@ -23,12 +23,14 @@ async fn items(process: &Process, path: &str) -> Vec<Value> {
     process.operator.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
 }
 
+/// Where a process dies at a step.
+fn moments(step: &str) -> [String; 3] {
+    ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}"))
+}
+
 #[actix_web::test]
 async fn a_tenant_ends_active_wherever_the_process_dies() {
-    let places = provisioning::Kind::Provision
-        .steps()
-        .iter()
-        .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
+    let places = provisioning::Kind::Provision.steps().iter().flat_map(|step| moments(step.name));
     // Each on a store of its own, so that only this tenant's run can reach the place; mostly they wait for a lease to end.
     futures_util::stream::iter(places)
         .for_each_concurrent(6, |place| async move { dies_at(&place).await })
@@ -86,7 +88,7 @@ async fn mails(process: &Process) -> Vec<Value> {
 
 #[actix_web::test]
 async fn a_run_that_is_unwound_ends_clean_wherever_the_process_dies() {
-    futures_util::stream::iter(provisioning::Kind::Provision.steps().iter().copied())
+    futures_util::stream::iter(provisioning::Kind::Provision.steps().iter().map(|step| step.name))
         .for_each_concurrent(6, dies_unwinding)
         .await;
 }
@@ -114,9 +116,7 @@ async fn dies_unwinding(step: &str) {
 #[actix_web::test]
 async fn a_deprovisioning_ends_wherever_the_process_dies() {
     let steps = provisioning::Kind::Deprovision.steps();
-    let places = steps
-        .iter()
-        .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
+    let places = steps.iter().flat_map(|step| moments(step.name));
     futures_util::stream::iter(places)
         .for_each_concurrent(6, |place| async move { dies_deprovisioning(&place).await })
         .await;
@@ -383,10 +383,7 @@ async fn a_rehearsal_is_copied_once_wherever_the_process_dies() {
 
 #[actix_web::test]
 async fn a_move_ends_wherever_the_process_dies() {
-    let places = provisioning::Kind::Move
-        .steps()
-        .iter()
-        .flat_map(|step| ["before", "during", "after"].map(|moment| format!("provisioning.{step}.{moment}")));
+    let places = provisioning::Kind::Move.steps().iter().flat_map(|step| moments(step.name));
     futures_util::stream::iter(places)
         .for_each_concurrent(6, |place| async move { dies_moving(&place).await })
         .await;

@@ -8,12 +8,12 @@ use tests::{AUDIENCE, Client, Reply, TestApp, Zitadel, eventually, status};
 
 const SECRET: &str = "whsec_for-tests";
 
-fn configure(config: &mut Config) {
+pub(crate) fn configure(config: &mut Config) {
     config.billing.stripe_secret = SecretString::from(SECRET);
     config.billing.prices = vec!["pro_monthly=pro".to_owned(), "price_ent=enterprise".to_owned()];
 }
 
-fn signed(secret: &str, time: i64, body: &str) -> String {
+pub(crate) fn signed(secret: &str, time: i64, body: &str) -> String {
     let tag = hmac::sign(
         &hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
         format!("{time}.{body}").as_bytes(),
@@ -21,7 +21,7 @@ fn signed(secret: &str, time: i64, body: &str) -> String {
     format!("t={time},v1={}", platform::crypto::hex(tag.as_ref()))
 }
 
-async fn send(client: &Client, path: &str, header: &str, signature: &str, body: &str) -> Reply {
+pub(crate) async fn send(client: &Client, path: &str, header: &str, signature: &str, body: &str) -> Reply {
     let request = client.anonymous().request(reqwest::Method::POST, path);
     Reply::read(
         request.header(header, signature).header("content-type", "application/json").body(body.to_owned()),
@@ -29,14 +29,14 @@ async fn send(client: &Client, path: &str, header: &str, signature: &str, body: 
     .await
 }
 
-async fn stripe(app: &TestApp, event: &Value) -> Reply {
+pub(crate) async fn stripe(app: &TestApp, event: &Value) -> Reply {
     let body = event.to_string();
     let signature = signed(SECRET, app.clock.now().timestamp(), &body);
     send(&app.operator, "/api/webhooks/stripe", "stripe-signature", &signature, &body).await
 }
 
 /// An event about acme's subscription, made at this second.
-fn event(id: &str, second: i64, kind: &str, state: &str, price: &str) -> Value {
+pub(crate) fn event(id: &str, second: i64, kind: &str, state: &str, price: &str) -> Value {
     json!({
         "id": id, "type": format!("customer.subscription.{kind}"), "created": 1_795_000_000 + second,
         "data": {"object": {
@@ -52,7 +52,7 @@ async fn tenant(app: &TestApp) -> (String, String, String) {
     (text("status"), text("plan"), text("billing"))
 }
 
-async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
+pub(crate) async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
     eventually(&format!("acme to be {expected:?}"), async || {
         let (status, plan, billing) = tenant(app).await;
         ((status.as_str(), plan.as_str(), billing.as_str()) == expected).then_some(())
@@ -60,7 +60,7 @@ async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
     .await;
 }
 
-async fn settled(app: &TestApp) {
+pub(crate) async fn settled(app: &TestApp) {
     eventually("all events to be settled", async || {
         let jobs = app.operator.get("/api/v1/jobs?kind=inbox.settle&limit=200").await.expect(200);
         jobs["items"].as_array().unwrap().iter().all(|job| job["status"] == "done").then_some(())
@@ -209,7 +209,7 @@ async fn where_stripe_may_be_asked_what_it_says_now_counts() {
     api.stop().await;
 }
 
-fn told(sequence: u64, kind: &str, aggregate: &str, owner: &str) -> String {
+pub(crate) fn told(sequence: u64, kind: &str, aggregate: &str, owner: &str) -> String {
     json!({
         "aggregateID": aggregate, "aggregateType": "user", "resourceOwner": owner, "instanceID": "1", "version": "v1",
         "sequence": sequence, "event_type": kind, "created_at": "2026-11-21T12:00:00Z", "userID": "x", "event_payload": "e30=",

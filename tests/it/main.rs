@@ -19,6 +19,7 @@ mod inbox;
 mod inbox_order;
 mod invitations;
 mod jobs;
+mod joints;
 mod lifecycles;
 mod limits;
 mod mail;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use platform::config::Config;
-use provisioning::{Kind, Steps as _};
+use provisioning::{Kind, Step, Steps as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tests::{Arm, Client, Process, Receiver, SUBSCRIPTION, Store, TestApp, Zitadel, eventually, status};
@@ -122,7 +122,7 @@ async fn every_step_done_twice_succeeds() {
         let slug = format!("twice-{kind}");
         for run in Kind::ALL {
             for step in run.steps() {
-                inject(&slug, step, "twice");
+                inject(&slug, step.name, "twice");
             }
         }
         let id = world.provision(&slug, kind).await;
@@ -174,12 +174,12 @@ async fn a_failure_at_every_step_unwinds_to_a_clean_slate_and_every_undo_twice_s
     let world = World::start().await;
     let mut ids = Vec::new();
     for kind in ["here", "outside"] {
-        for step in Kind::Provision.steps() {
+        for Step { name, .. } in Kind::Provision.steps() {
             for moment in ["before", "during"] {
-                let slug = format!("fails-{kind}-{}-{moment}", step.replace('_', "-"));
-                inject(&slug, step, moment);
+                let slug = format!("fails-{kind}-{}-{moment}", name.replace('_', "-"));
+                inject(&slug, name, moment);
                 for undone in Kind::Provision.steps() {
-                    inject(&slug, undone, "undone_twice");
+                    inject(&slug, undone.name, "undone_twice");
                 }
                 ids.push((world.provision(&slug, kind).await, slug));
             }
@@ -206,15 +206,15 @@ async fn a_failure_at_every_step_unwinds_to_a_clean_slate_and_every_undo_twice_s
 #[actix_web::test]
 async fn a_move_that_fails_at_any_step_leaves_the_tenant_where_it_was() {
     let world = World::start().await;
-    for step in Kind::Move.steps() {
+    for Step { name, .. } in Kind::Move.steps() {
         for moment in ["before", "during"] {
-            let slug = format!("stays-{step}-{moment}");
+            let slug = format!("stays-{name}-{moment}");
             let id = world.provision(&slug, "here").await;
             let before = status(&world.app.operator, &slug, "active").await;
             let counts = world.counts().await;
-            inject(&slug, step, moment);
+            inject(&slug, name, moment);
             for undone in Kind::Move.steps() {
-                inject(&slug, undone, "undone_twice");
+                inject(&slug, undone.name, "undone_twice");
             }
             move_to_other(&world, &slug).await;
             eventually("the move to be given up", async || {
@@ -243,16 +243,16 @@ async fn a_move_that_fails_at_any_step_leaves_the_tenant_where_it_was() {
 #[actix_web::test]
 async fn a_failing_deprovisioning_is_tried_until_it_is_through() {
     let world = World::start().await;
-    for step in Kind::Deprovision.steps() {
-        let slug = format!("goes-{}", step.replace('_', "-"));
+    for Step { name, .. } in Kind::Deprovision.steps() {
+        let slug = format!("goes-{}", name.replace('_', "-"));
         let id = world.provision(&slug, "outside").await;
         status(&world.app.operator, &slug, "active").await;
-        fail::cfg(format!("provisioning.{slug}.{step}.during"), "3*return(injected)").expect("a fail point");
+        fail::cfg(format!("provisioning.{slug}.{name}.during"), "3*return(injected)").expect("a fail point");
         world.app.operator.delete(&format!("/api/v1/tenants/{slug}")).await.expect(202);
         status(&world.app.operator, &id, "deleted").await;
         let run = world.run(&id).await;
         let tried =
-            run["steps"].as_array().unwrap().iter().find(|one| one["name"] == *step).unwrap()["attempts"]
+            run["steps"].as_array().unwrap().iter().find(|one| one["name"] == *name).unwrap()["attempts"]
                 .as_i64();
         assert!(tried >= Some(2), "{run}");
         world.require_clean(&id, &slug).await;

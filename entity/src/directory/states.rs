@@ -187,11 +187,8 @@ lifecycle! {
         }
         /// An admin activates them. What the directory said is the directory's to take back.
         Activate = "activate (admin)" { Active => Active, OffByAdmin => Active, OffByBackend => Active, Off => Active }
-        /// An admin invites their address: who was removed may come again. Who is deactivated stays so.
-        Invite = "invite (admin)" {
-            Nobody => Nobody, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin, OffByBackend => OffByBackend, Off => Off,
-            Removed => Nobody,
-        }
+        /// An admin invites their address: who was removed may come again. Who is deactivated is there: an invitation brings nobody back.
+        Invite = "invite (admin)" { Nobody => Nobody, Removed => Nobody }
         /// The directory says that they are there and inactive. An admin's word stays an admin's.
         Withdraw = "deactivate (directory)" {
             Nobody => OffByDirectory, Active => OffByDirectory, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin,

@@ -29,7 +29,7 @@ pub enum CredentialKind {
 
 impl CredentialKind {
     /// As records name who showed it.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Key => "key",
             Self::Operator => "operator",

@@ -1,5 +1,7 @@
 //! What is generated equals what is committed.
 
+use provisioning::{Kind, Steps as _};
+
 fn committed(path: &str, generated: &str) {
     let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("TENANTRY_TEST_UPDATE").is_some() {
@@ -33,6 +35,27 @@ fn lifecycles() -> String {
         }
     }
     page
+}
+
+/// What runs do, as tables: the same that the engine runs.
+fn steps() -> String {
+    let mut page = "# Steps of runs\n\nWhat runs do to a tenant, in order, and what becomes of a run whose step fails too often. \
+                    This page is printed from the tables that the engine runs ([provisioning.md](provisioning.md)).\n".to_owned();
+    for kind in Kind::ALL {
+        let table = kind.table();
+        page += &format!("\n## `{kind}`\n\nA step that fails is {}.\n\n", table.when_it_fails);
+        page += "| step | what it does | waits for |\n|---|---|---|\n";
+        for step in table.steps {
+            page +=
+                &format!("| `{}` | {} | {} |\n", step.name, step.does, step.waits_for.unwrap_or_default());
+        }
+    }
+    page
+}
+
+#[test]
+fn the_steps_of_runs_are_documented() {
+    committed("docs/steps.md", &steps());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Problem, Service};
 
-use crate::{Difference, IdentityBackend, Made, Wanted};
+use crate::{DesiredState, Difference, IdentityBackend, Made};
 
 pub(crate) struct Builtin<'a> {
     pub(crate) service: &'a Service,
@@ -20,16 +20,21 @@ fn failed(problem: Problem) -> Failure {
 }
 
 impl IdentityBackend for Builtin<'_> {
-    fn ensure<'a>(&'a self, _: &'a Outside, wanted: &'a Wanted) -> LocalBoxFuture<'a, Result<Made, Failure>> {
+    fn ensure<'a>(
+        &'a self,
+        _: &'a Outside,
+        desired: &'a DesiredState,
+    ) -> LocalBoxFuture<'a, Result<Made, Failure>> {
         async move {
-            if wanted.kind == IdentityKind::Realm {
+            if desired.kind == IdentityKind::Realm {
                 let envelope = &self.service.envelope;
-                let work =
-                    async |tx: &mut PlatformTx| sessions::ensure_key(tx, envelope, Some(wanted.tenant)).await;
+                let work = async |tx: &mut PlatformTx| {
+                    sessions::ensure_key(tx, envelope, Some(desired.tenant)).await
+                };
                 let ctx = Ctx::system("provisioning");
                 self.service.db.write_platform(&ctx, work).await.map_err(failed)?;
             }
-            Ok(Made { external_id: wanted.external_id.clone(), issuer: None })
+            Ok(Made { external_id: desired.external_id.clone(), issuer: None })
         }
         .boxed_local()
     }
@@ -37,15 +42,15 @@ impl IdentityBackend for Builtin<'_> {
     fn compare<'a>(
         &'a self,
         _: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
         async move {
-            if wanted.kind != IdentityKind::Realm {
+            if desired.kind != IdentityKind::Realm {
                 return Ok(Vec::new());
             }
             let work = async |view: &PlatformView| {
                 let keys = view.platform::<signing_key::Entity>();
-                view.count(keys.filter(signing_key::Column::TenantId.eq(wanted.tenant))).await
+                view.count(keys.filter(signing_key::Column::TenantId.eq(desired.tenant))).await
             };
             let keys = self.service.db.read_platform(work).await.map_err(|error| failed(error.into()))?;
             Ok(if keys == 0 { vec![Difference::missing("signing_key")] } else { Vec::new() })
@@ -53,12 +58,16 @@ impl IdentityBackend for Builtin<'_> {
         .boxed_local()
     }
 
-    fn remove<'a>(&'a self, _: &'a Outside, wanted: &'a Wanted) -> LocalBoxFuture<'a, Result<(), Failure>> {
+    fn remove<'a>(
+        &'a self,
+        _: &'a Outside,
+        desired: &'a DesiredState,
+    ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         let work = async |tx: &mut PlatformTx| {
             tx.housekeeping();
             let keys = tx.platform::<signing_key::Entity>();
-            for key in tx.all(keys.filter(signing_key::Column::TenantId.eq(wanted.tenant))).await? {
-                tx.record_for(wanted.tenant, "signing_key.delete", Target::new("signing_key", &key.kid));
+            for key in tx.all(keys.filter(signing_key::Column::TenantId.eq(desired.tenant))).await? {
+                tx.record_for(desired.tenant, "signing_key.delete", Target::new("signing_key", &key.kid));
                 tx.delete(key).await?;
             }
             Ok(())

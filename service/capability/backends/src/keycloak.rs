@@ -17,7 +17,7 @@ use platform::http::{Failure, Outside};
 use serde_json::{Value, json};
 
 use self::admin::Admin;
-use crate::{Difference, IdentityBackend, Issuer, Made, Wanted, discover};
+use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover};
 
 /// Which template made a realm.
 const TEMPLATE_VERSION: &str = "1";
@@ -36,8 +36,8 @@ pub(crate) struct Keycloak<'a> {
     pub(crate) settings: &'a config::Keycloak,
 }
 
-/// A difference, and what mends it.
-struct Mend {
+/// A difference, and what repairs it.
+struct Repair {
     difference: Difference,
     method: http::Method,
     path: String,
@@ -48,14 +48,14 @@ impl IdentityBackend for Keycloak<'_> {
     fn ensure<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Made, Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            if wanted.kind == IdentityKind::Realm {
-                self.ensure_realm(&admin, wanted).await
+            if desired.kind == IdentityKind::Realm {
+                self.ensure_realm(&admin, desired).await
             } else {
-                self.ensure_organization(&admin, wanted).await
+                self.ensure_organization(&admin, desired).await
             }
         }
         .boxed_local()
@@ -64,23 +64,23 @@ impl IdentityBackend for Keycloak<'_> {
     fn compare<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            let mends = if wanted.kind == IdentityKind::Realm {
-                let Some(found) = admin.realm(&realm_path(wanted)?).await? else {
+            let repairs = if desired.kind == IdentityKind::Realm {
+                let Some(found) = admin.realm(&realm_path(desired)?).await? else {
                     return Ok(vec![Difference::missing("realm")]);
                 };
-                owned(&found, wanted, "realm")?;
-                self.mends_of_realm(&admin, wanted, &found).await?
+                owned(&found, desired, "realm")?;
+                self.repairs_of_realm(&admin, desired, &found).await?
             } else {
-                let Some(found) = self.organization(&admin, wanted).await? else {
+                let Some(found) = self.organization(&admin, desired).await? else {
                     return Ok(vec![Difference::missing("organization")]);
                 };
-                self.mends_of_organization(wanted, &found)?
+                self.repairs_of_organization(desired, &found)?
             };
-            Ok(mends.into_iter().map(|mend| mend.difference).collect())
+            Ok(repairs.into_iter().map(|repair| repair.difference).collect())
         }
         .boxed_local()
     }
@@ -88,21 +88,21 @@ impl IdentityBackend for Keycloak<'_> {
     fn remove<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         async move {
             let admin = Admin { settings: self.settings, outside };
-            if wanted.kind == IdentityKind::Realm {
-                let path = realm_path(wanted)?;
+            if desired.kind == IdentityKind::Realm {
+                let path = realm_path(desired)?;
                 // What isn't ours stays: the run was given up because it was there.
                 match admin.realm(&path).await? {
-                    Some(found) if owner(&found) == Some(&wanted.tenant.to_string()) => {
+                    Some(found) if owner(&found) == Some(&desired.tenant.to_string()) => {
                         admin.delete(&path).await
                     }
                     _ => Ok(()),
                 }
             } else {
-                match self.organization(&admin, wanted).await? {
+                match self.organization(&admin, desired).await? {
                     Some(found) => admin.delete(&self.organization_path(&id_of(&found)?)).await,
                     None => Ok(()),
                 }
@@ -125,14 +125,14 @@ impl IdentityBackend for Keycloak<'_> {
 }
 
 impl Keycloak<'_> {
-    fn template(&self, text: &str, realm: &str, wanted: &Wanted) -> Result<Value, Failure> {
+    fn template(&self, text: &str, realm: &str, desired: &DesiredState) -> Result<Value, Failure> {
         // The name's ending makes every value JSON.
         let mut environment = Environment::new();
         let filled = environment.add_template("realm.json", text).and_then(|()| {
             environment.get_template("realm.json")?.render(context! {
                 realm => realm,
-                name => &wanted.name,
-                tenant => wanted.tenant.to_string(),
+                name => &desired.name,
+                tenant => desired.tenant.to_string(),
                 client => &self.settings.audience,
                 redirect_uris => &self.settings.redirect_uris,
             })
@@ -142,14 +142,14 @@ impl Keycloak<'_> {
             .map_err(|error| Failure::permanent(format!("the realm's template: {error}")))
     }
 
-    async fn ensure_realm(&self, admin: &Admin<'_>, wanted: &Wanted) -> Result<Made, Failure> {
-        let path = realm_path(wanted)?;
+    async fn ensure_realm(&self, admin: &Admin<'_>, desired: &DesiredState) -> Result<Made, Failure> {
+        let path = realm_path(desired)?;
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let found = match admin.realm(&path).await? {
             Some(found) => found,
             None => {
-                let mut body = self.template(REALM, &name, wanted)?;
-                if let Some(person) = owner::of(wanted) {
+                let mut body = self.template(REALM, &name, desired)?;
+                if let Some(person) = owner::of(desired) {
                     owner::add_to(&mut body, &person);
                 }
                 // Somebody else may have made it meanwhile, or an earlier attempt whose answer was lost.
@@ -158,12 +158,12 @@ impl Keycloak<'_> {
                 found.ok_or_else(|| Failure::later("the realm was made and isn't there"))?
             }
         };
-        owned(&found, wanted, "realm")?;
-        for mend in self.mends_of_realm(admin, wanted, &found).await? {
-            admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
+        owned(&found, desired, "realm")?;
+        for repair in self.repairs_of_realm(admin, desired, &found).await? {
+            admin.send(repair.method, &repair.path, Some(&repair.body)).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{name}", self.base())).await?;
-        if let Some(person) = owner::of(wanted)
+        if let Some(person) = owner::of(desired)
             && let Some(there) = owner::find(admin, &path, &person).await?
         {
             owner::greet(admin, &path, &there).await?;
@@ -189,53 +189,57 @@ impl Keycloak<'_> {
     }
 
     /// The tenant's organization, by its id or by the attribute that says whose it is.
-    async fn organization(&self, admin: &Admin<'_>, wanted: &Wanted) -> Result<Option<Value>, Failure> {
-        if let Some(id) = &wanted.external_id
+    async fn organization(
+        &self,
+        admin: &Admin<'_>,
+        desired: &DesiredState,
+    ) -> Result<Option<Value>, Failure> {
+        if let Some(id) = &desired.external_id
             && let Some(found) = admin.get(&self.organization_path(id)).await?
         {
-            owned(&found, wanted, "organization")?;
+            owned(&found, desired, "organization")?;
             return Ok(Some(found));
         }
         let realm = encoded(&self.settings.shared_realm);
-        let query = encoded(&format!("{OWNER}:{}", wanted.tenant));
+        let query = encoded(&format!("{OWNER}:{}", desired.tenant));
         let path = format!(
             "/admin/realms/{realm}/organizations?q={query}&exact=true&first=0&max=2&briefRepresentation=false"
         );
         let found = admin.list(&path).await?;
-        Ok(found.into_iter().find(|one| owner(one) == Some(&wanted.tenant.to_string())))
+        Ok(found.into_iter().find(|one| owner(one) == Some(&desired.tenant.to_string())))
     }
 
-    async fn ensure_organization(&self, admin: &Admin<'_>, wanted: &Wanted) -> Result<Made, Failure> {
+    async fn ensure_organization(&self, admin: &Admin<'_>, desired: &DesiredState) -> Result<Made, Failure> {
         let realm = &self.settings.shared_realm;
         let path = format!("/admin/realms/{}", encoded(realm));
         if admin.get(&path).await?.is_none() {
-            admin.create("/admin/realms", &self.template(SHARED_REALM, realm, wanted)?).await?;
+            admin.create("/admin/realms", &self.template(SHARED_REALM, realm, desired)?).await?;
             // Another tenant's run may be making it: it is there for nobody until it is there whole.
             if admin.get(&path).await?.is_none() {
                 return Err(Failure::later("the shared realm is being made"));
             }
         }
-        let found = match self.organization(admin, wanted).await? {
+        let found = match self.organization(admin, desired).await? {
             Some(found) => found,
             None => {
                 let body = json!({
-                    "name": wanted.slug, "alias": wanted.slug, "description": wanted.name, "enabled": wanted.enabled,
-                    "attributes": {OWNER: [wanted.tenant.to_string()]}, "domains": [],
+                    "name": desired.slug, "alias": desired.slug, "description": desired.name, "enabled": desired.enabled,
+                    "attributes": {OWNER: [desired.tenant.to_string()]}, "domains": [],
                 });
                 admin.create(&format!("{path}/organizations"), &body).await?;
-                let found = self.organization(admin, wanted).await?;
+                let found = self.organization(admin, desired).await?;
                 found.ok_or_else(|| {
                     Failure::permanent(format!(
                         "an organization called {} is there and isn't ours",
-                        wanted.slug
+                        desired.slug
                     ))
                 })?
             }
         };
-        for mend in self.mends_of_organization(wanted, &found)? {
-            admin.send(mend.method, &mend.path, Some(&mend.body)).await?;
+        for repair in self.repairs_of_organization(desired, &found)? {
+            admin.send(repair.method, &repair.path, Some(&repair.body)).await?;
         }
-        if let Some(person) = owner::of(wanted) {
+        if let Some(person) = owner::of(desired) {
             owner::in_organization(admin, &path, &id_of(&found)?, &person).await?;
         }
         let issuer = discover(admin.outside, &format!("{}/realms/{}", self.base(), encoded(realm))).await?;
@@ -243,11 +247,11 @@ impl Keycloak<'_> {
         Ok(Made { external_id: Some(id_of(&found)?), issuer: Some(issuer) })
     }
 
-    fn mends_of_organization(&self, wanted: &Wanted, found: &Value) -> Result<Vec<Mend>, Failure> {
+    fn repairs_of_organization(&self, desired: &DesiredState, found: &Value) -> Result<Vec<Repair>, Failure> {
         let mut body = found.as_object().cloned().unwrap_or_default();
         let mut differences = Vec::new();
         for (field, value) in
-            [("enabled", Value::from(wanted.enabled)), ("description", Value::from(wanted.name.clone()))]
+            [("enabled", Value::from(desired.enabled)), ("description", Value::from(desired.name.clone()))]
         {
             let found = found.get(field).cloned().unwrap_or_default();
             if found != value {
@@ -256,13 +260,13 @@ impl Keycloak<'_> {
             }
         }
         let path = self.organization_path(&id_of(found)?);
-        let mend = |difference| Mend {
+        let repair = |difference| Repair {
             difference,
             method: http::Method::PUT,
             path: path.clone(),
             body: Value::Object(body.clone()),
         };
-        Ok(differences.into_iter().map(mend).collect())
+        Ok(differences.into_iter().map(repair).collect())
     }
 }
 
@@ -270,8 +274,8 @@ fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-fn realm_path(wanted: &Wanted) -> Result<String, Failure> {
-    let name = wanted.external_id.as_ref().ok_or_else(|| Failure::permanent("the realm has no name"))?;
+fn realm_path(desired: &DesiredState) -> Result<String, Failure> {
+    let name = desired.external_id.as_ref().ok_or_else(|| Failure::permanent("the realm has no name"))?;
     Ok(format!("/admin/realms/{}", encoded(name)))
 }
 
@@ -286,10 +290,10 @@ fn owner(found: &Value) -> Option<&str> {
     attribute.as_str().or_else(|| attribute.get(0)?.as_str())
 }
 
-fn owned(found: &Value, wanted: &Wanted, what: &str) -> Result<(), Failure> {
-    if owner(found) == Some(&wanted.tenant.to_string()) {
+fn owned(found: &Value, desired: &DesiredState, what: &str) -> Result<(), Failure> {
+    if owner(found) == Some(&desired.tenant.to_string()) {
         return Ok(());
     }
-    let name = wanted.external_id.as_deref().unwrap_or(&wanted.slug);
+    let name = desired.external_id.as_deref().unwrap_or(&desired.slug);
     Err(Failure::permanent(format!("a {what} called {name} is there and isn't ours")))
 }

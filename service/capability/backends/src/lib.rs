@@ -28,7 +28,7 @@ pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
 /// What a tenant's realm or org should be.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct DesiredState {
     /// The tenant.
     pub tenant: Uuid,
     /// Its name in URLs.
@@ -82,14 +82,14 @@ pub struct Difference {
     /// What: `realm`, `realm.enabled`, `role.admin`, …
     pub what: String,
     /// As it should be.
-    pub wanted: String,
+    pub desired: String,
     /// As it is.
     pub found: String,
 }
 
 impl Difference {
-    fn new(what: impl ToString, wanted: impl ToString, found: impl ToString) -> Self {
-        Self { what: what.to_string(), wanted: wanted.to_string(), found: found.to_string() }
+    fn new(what: impl ToString, desired: impl ToString, found: impl ToString) -> Self {
+        Self { what: what.to_string(), desired: desired.to_string(), found: found.to_string() }
     }
 
     fn missing(what: impl ToString) -> Self {
@@ -99,25 +99,25 @@ impl Difference {
 
 /// A product that keeps realms or orgs.
 pub trait IdentityBackend {
-    /// Makes what is wanted, or mends what differs from it.
+    /// Makes what is desired, or repairs what differs from it.
     fn ensure<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Made, Failure>>;
 
     /// Compares, and changes nothing.
     fn compare<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>>;
 
     /// Removes it, if it is there and ours.
     fn remove<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<(), Failure>>;
 
     /// Asks for a sign of life, with the credentials that runs use.

@@ -12,7 +12,7 @@ use platform::http::{Failure, Outside};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::{Difference, IdentityBackend, Issuer, Made, Wanted, discover};
+use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover};
 
 const ORGANIZATIONS: &str = "zitadel.org.v2.OrganizationService";
 const USERS: &str = "zitadel.user.v2.UserService";
@@ -96,8 +96,8 @@ async fn all_of(page: impl AsyncFn(usize) -> Result<Vec<Value>, Failure>) -> Res
 }
 
 /// Whether the org has a name that only we give.
-fn is_named_by_us(found: &Value, wanted: &Wanted) -> bool {
-    let ending = format!("({})", wanted.slug);
+fn is_named_by_us(found: &Value, desired: &DesiredState) -> bool {
+    let ending = format!("({})", desired.slug);
     found.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(&ending))
 }
 
@@ -130,33 +130,33 @@ impl Zitadel<'_> {
     }
 
     /// The org, if it is there and says that it is ours.
-    async fn find(&self, outside: &Outside, wanted: &Wanted) -> Result<Option<Value>, Failure> {
-        let id = wanted.external_id.as_deref().unwrap_or_default();
+    async fn find(&self, outside: &Outside, desired: &DesiredState) -> Result<Option<Value>, Failure> {
+        let id = desired.external_id.as_deref().unwrap_or_default();
         let body = json!({"queries": [{"idQuery": {"id": id}}]});
         let found = self.call(outside, ORGANIZATIONS, "ListOrganizations", &body).await?;
         let Some(found) = found.and_then(|body| body.get("result")?.get(0).cloned()) else { return Ok(None) };
         Ok(Some(found))
     }
 
-    async fn is_ours(&self, outside: &Outside, wanted: &Wanted) -> Result<bool, Failure> {
-        let body = json!({"organizationId": wanted.external_id});
+    async fn is_ours(&self, outside: &Outside, desired: &DesiredState) -> Result<bool, Failure> {
+        let body = json!({"organizationId": desired.external_id});
         let found = self.call(outside, ORGANIZATIONS, "ListOrganizationMetadata", &body).await?;
         let list = found.and_then(|body| body.get("metadata")?.as_array().cloned()).unwrap_or_default();
-        let ours = STANDARD.encode(wanted.tenant.to_string());
+        let ours = STANDARD.encode(desired.tenant.to_string());
         Ok(list.iter().any(|one| one["key"] == OWNER && one["value"] == ours.as_str()))
     }
 
-    async fn claim(&self, outside: &Outside, wanted: &Wanted) -> Result<(), Failure> {
-        let value = STANDARD.encode(wanted.tenant.to_string());
+    async fn claim(&self, outside: &Outside, desired: &DesiredState) -> Result<(), Failure> {
+        let value = STANDARD.encode(desired.tenant.to_string());
         let body =
-            json!({"organizationId": wanted.external_id, "metadata": [{"key": OWNER, "value": value}]});
+            json!({"organizationId": desired.external_id, "metadata": [{"key": OWNER, "value": value}]});
         self.call(outside, ORGANIZATIONS, "SetOrganizationMetadata", &body).await.map(drop)
     }
 
-    async fn make(&self, outside: &Outside, wanted: &Wanted) -> Result<(), Failure> {
+    async fn make(&self, outside: &Outside, desired: &DesiredState) -> Result<(), Failure> {
         // Names are unique in an instance of Zitadel, tenants' names are not: the slug makes them so.
-        let name: String = format!("{} ({})", wanted.name, wanted.slug).chars().take(NAME_MAX).collect();
-        let admins: Vec<Value> = wanted
+        let name: String = format!("{} ({})", desired.name, desired.slug).chars().take(NAME_MAX).collect();
+        let admins: Vec<Value> = desired
             .owner
             .iter()
             .map(|(email, name)| {
@@ -171,13 +171,14 @@ impl Zitadel<'_> {
                 })
             })
             .collect();
-        let body = json!({"name": name, "organizationId": wanted.external_id, "admins": admins});
+        let body = json!({"name": name, "organizationId": desired.external_id, "admins": admins});
         self.call(outside, ORGANIZATIONS, "AddOrganization", &body).await.map(drop)
     }
 
-    fn differences(&self, wanted: &Wanted, found: &Value) -> Vec<Difference> {
+    fn differences(&self, desired: &DesiredState, found: &Value) -> Vec<Difference> {
         let state = found.get("state").and_then(Value::as_str).unwrap_or_default();
-        let should = if wanted.enabled { "ORGANIZATION_STATE_ACTIVE" } else { "ORGANIZATION_STATE_INACTIVE" };
+        let should =
+            if desired.enabled { "ORGANIZATION_STATE_ACTIVE" } else { "ORGANIZATION_STATE_INACTIVE" };
         if state == should { Vec::new() } else { vec![Difference::new("org.state", should, state)] }
     }
 }
@@ -186,29 +187,29 @@ impl IdentityBackend for Zitadel<'_> {
     fn ensure<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Made, Failure>> {
         async move {
-            let found = match self.find(outside, wanted).await? {
+            let found = match self.find(outside, desired).await? {
                 Some(found) => found,
                 None => {
-                    self.make(outside, wanted).await?;
+                    self.make(outside, desired).await?;
                     let taken = || Failure::permanent("an org of this name is there and isn't ours");
-                    self.find(outside, wanted).await?.ok_or_else(taken)?
+                    self.find(outside, desired).await?.ok_or_else(taken)?
                 }
             };
-            if !self.is_ours(outside, wanted).await? {
+            if !self.is_ours(outside, desired).await? {
                 // Making an org and saying whose it is are two calls: one without an owner is an attempt that broke off between
                 // them, as long as it has the name that only we give.
-                if !is_named_by_us(&found, wanted) {
+                if !is_named_by_us(&found, desired) {
                     return Err(Failure::permanent("an org of this id is there and isn't ours"));
                 }
-                self.claim(outside, wanted).await?;
+                self.claim(outside, desired).await?;
             }
-            for _ in self.differences(wanted, &found) {
+            for _ in self.differences(desired, &found) {
                 let procedure =
-                    if wanted.enabled { "ActivateOrganization" } else { "DeactivateOrganization" };
-                let body = json!({"organizationId": wanted.external_id});
+                    if desired.enabled { "ActivateOrganization" } else { "DeactivateOrganization" };
+                let body = json!({"organizationId": desired.external_id});
                 self.call(outside, ORGANIZATIONS, procedure, &body).await?;
             }
             let issuer = discover(outside, &self.settings.url).await?;
@@ -218,7 +219,7 @@ impl IdentityBackend for Zitadel<'_> {
                 resolve_by: ResolveBy::Claim,
                 claim: ZITADEL_ORG.to_owned(),
             };
-            Ok(Made { external_id: wanted.external_id.clone(), issuer: Some(issuer) })
+            Ok(Made { external_id: desired.external_id.clone(), issuer: Some(issuer) })
         }
         .boxed_local()
     }
@@ -226,14 +227,14 @@ impl IdentityBackend for Zitadel<'_> {
     fn compare<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<Vec<Difference>, Failure>> {
         async move {
-            let Some(found) = self.find(outside, wanted).await? else {
+            let Some(found) = self.find(outside, desired).await? else {
                 return Ok(vec![Difference::missing("org")]);
             };
-            let mut differences = self.differences(wanted, &found);
-            if !self.is_ours(outside, wanted).await? {
+            let mut differences = self.differences(desired, &found);
+            if !self.is_ours(outside, desired).await? {
                 differences.push(Difference::missing(format!("metadata.{OWNER}")));
             }
             Ok(differences)
@@ -244,12 +245,12 @@ impl IdentityBackend for Zitadel<'_> {
     fn remove<'a>(
         &'a self,
         outside: &'a Outside,
-        wanted: &'a Wanted,
+        desired: &'a DesiredState,
     ) -> LocalBoxFuture<'a, Result<(), Failure>> {
         async move {
-            let Some(found) = self.find(outside, wanted).await? else { return Ok(()) };
-            if self.is_ours(outside, wanted).await? || is_named_by_us(&found, wanted) {
-                let body = json!({"organizationId": wanted.external_id});
+            let Some(found) = self.find(outside, desired).await? else { return Ok(()) };
+            if self.is_ours(outside, desired).await? || is_named_by_us(&found, desired) {
+                let body = json!({"organizationId": desired.external_id});
                 self.call(outside, ORGANIZATIONS, "DeleteOrganization", &body).await?;
             }
             Ok(())

@@ -18,6 +18,7 @@ pub use entity::directory::states::Source;
 pub use http::routes;
 pub use identity_core::fold;
 pub use model::name_of;
+pub use ops::admins::seats_of;
 pub use ops::expected::{NewExpected, expect, forget_expected};
 pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};

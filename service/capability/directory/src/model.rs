@@ -3,6 +3,7 @@
 use entity::directory::{group, user};
 use identity_core::{Forbidden, fold};
 use serde_json::{Map, Value, json};
+use web::CredentialKind;
 
 /// Columns made of a user's attributes.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,11 +51,19 @@ impl UserColumns {
     }
 }
 
+/// Where mail to a user goes: the e-mail that counts as theirs, else a user name that is one.
+pub(crate) fn mailbox(email: Option<String>, user_name: String) -> Option<String> {
+    email.or(Some(user_name).filter(|name| web::is_email(name)))
+}
+
+/// What a directory is called as an actor.
+pub(crate) const DIRECTORY: &str = CredentialKind::ScimToken.name();
+
 /// What of a user is kept when it changes, so that it can be put back.
 pub(crate) fn user_image(row: &user::Model) -> Value {
     json!({
         "resource": row.resource, "active": row.active, "role": row.role, "roleSource": row.role_source,
-        "source": row.source, "createdAt": row.created_at,
+        "source": row.source, "createdAt": row.created_at, "addressProof": row.address_proof, "roleUnder": row.role_under,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What is done with users and groups.
 
-mod admins;
+pub(crate) mod admins;
 pub(crate) mod expected;
 pub(crate) mod groups;
 pub(crate) mod guard;

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use tenancy::Status;
-use web::{Problem, Service};
+use web::{Code, Problem, Service};
 
 use crate::stripe::{Told, is_later, mark};
 
@@ -125,7 +125,11 @@ async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> R
     } else if let Some(price) = &row.price {
         let found = plan_of(service, price);
         let there = match found {
-            Some(found) => tenancy::plan(tx, found).await.is_ok().then_some(found),
+            Some(found) => match tenancy::plan(tx, found).await {
+                Ok(_) => Some(found),
+                Err(problem) if problem.code == Code::PlanUnknown => None,
+                Err(problem) => return Err(problem),
+            },
             None => None,
         };
         match there {
@@ -149,10 +153,8 @@ async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> R
         (BillingState::Suspended, Status::Active) => {
             tenancy::suspend(tx, SuspendedBy::Billing).await?;
         }
-        (BillingState::Full | BillingState::Grace, Status::Suspended)
-            if tenant.suspended_by == Some(SuspendedBy::Billing) =>
-        {
-            tenancy::resume(tx).await?;
+        (BillingState::Full | BillingState::Grace, Status::Suspended) => {
+            tenancy::lift(tx, SuspendedBy::Billing).await?;
         }
         _ => {}
     }

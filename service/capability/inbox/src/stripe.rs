@@ -111,7 +111,7 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
 async fn tenant_of(service: &Service, told: &Told) -> Result<Option<Uuid>, Problem> {
     if let Some(named) = &told.tenant
         && let Some(id) = web::tenant_named(service, named).await?
-        && service.db.read(id, async |view| tenancy::get(view).await).await.is_ok()
+        && Problem::found(service.db.read(id, async |view| tenancy::get(view).await).await)?.is_some()
     {
         return Ok(Some(id));
     }

@@ -11,7 +11,7 @@ use platform::{Ctx, Tx, View, Work as _};
 use serde_json::Value;
 use tenancy::Status;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::{Problem, Service};
 
 use crate::ops::Settled;
 
@@ -154,8 +154,9 @@ pub(crate) async fn follow(tx: &mut Tx, access: Access, word: Word) -> Result<St
             Ok("suspended".to_owned())
         }
         (Access::Given, Status::Suspended) if tenant.suspended_by == Some(SuspendedBy::Backend) => {
-            tenancy::resume(tx).await?;
-            Ok("resumed".to_owned())
+            let row = tenancy::lift(tx, SuspendedBy::Backend).await?;
+            let resumed = row.status == Status::Active;
+            Ok(if resumed { "resumed" } else { "the tenant's payments keep it suspended" }.to_owned())
         }
         _ => {
             tx.housekeeping();

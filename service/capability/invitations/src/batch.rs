@@ -186,10 +186,8 @@ async fn invite(
     allowance: u64,
 ) -> Result<Uuid, Problem> {
     let tenant = tenancy::active(tx).await?;
-    rules::require_paid(&tenant)?;
     let organization = batch.organization_id;
-    rules::require_by_hand(tx, organization).await?;
-    rules::require_stranger(tx, organization, &line.email).await?;
+    rules::require_invitable(tx, &tenant, organization, &line.email).await?;
     if allowance == 0 {
         rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }

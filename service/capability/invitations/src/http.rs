@@ -9,7 +9,7 @@ use actix_web::web::Json;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
-use entity::invitations::states::{InvitationKind, InvitationStatus};
+use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use platform::{Timestamp, Tx, View};
 use policy_core::{Permission, TenantRole};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
@@ -172,11 +172,9 @@ async fn create_invitation(
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
-            rules::require_paid(&tenant)?;
             let name = input.organization.as_deref().unwrap_or("default");
             let organization = tenancy::organization_named(tx, name).await?.id;
-            rules::require_by_hand(tx, organization).await?;
-            rules::require_stranger(tx, organization, &input.email).await?;
+            rules::require_invitable(tx, &tenant, organization, &input.email).await?;
             if is_limited(&caller) {
                 rules::require_allowance(tx, &caller.service, organization, Behind::Admins).await?;
             }
@@ -307,8 +305,10 @@ async fn revoke_invitation(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
 async fn resend_invitation(caller: TenantCaller, ids: Ids) -> Result<Json<Invitation>, Problem> {
     let id = ids.id("invitation_id")?;
     let work = async |tx: &mut Tx| {
+        let tenant = tenancy::active(tx).await?;
         let row = ops::get(tx, id).await?;
-        rules::require_by_hand(tx, row.organization_id).await?;
+        directory::next(&row, InvitationVerb::Resend)?;
+        rules::require_invitable(tx, &tenant, row.organization_id, &row.email).await?;
         rules::require_patience(tx, &caller.service, &row.email).await?;
         ops::resend(tx, &caller.service, id).await
     };

@@ -175,7 +175,7 @@ pub(crate) async fn request(view: &View, id: Uuid) -> Result<join_request::Model
 /// Lets somebody in who asked, or not.
 ///
 /// # Errors
-/// `join.decided`; `quota.exceeded`.
+/// `join.decided`; `quota.exceeded`; `invitation.directory_managed` if their directory keeps the organization's people by now.
 pub(crate) async fn decide(
     tx: &mut Tx,
     id: Uuid,
@@ -190,6 +190,7 @@ pub(crate) async fn decide(
     let role = role.unwrap_or(row.role.0);
     let mut user = None;
     if verb == JoinRequestVerb::Approve {
+        crate::rules::require_by_hand(tx, row.organization_id).await?;
         let comer = Comer {
             address: Some(&row.email),
             organization: Some(row.organization_id),

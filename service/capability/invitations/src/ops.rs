@@ -17,8 +17,6 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Code, IfMatch, Problem, Service};
 
-use crate::rules;
-
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
 
@@ -98,7 +96,6 @@ pub async fn create(
     tenant: &tenant::Model,
     new: NewInvitation,
 ) -> Result<Model, Problem> {
-    rules::require_paid(tenant)?;
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
         if old.expires_at > tx.now() {
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));
@@ -188,7 +185,7 @@ pub(crate) async fn require_room(
     {
         return Err(Problem::new(Code::InvitationPending).fact("invitationId", there.id.to_string()));
     }
-    let seats: &[&str] = if role == TenantRole::Admin { &["users", "admins"] } else { &["users"] };
+    let seats: Vec<&str> = directory::seats_of(role).collect();
     let usage = quota::list(view).await?;
     let full =
         usage.iter().find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use entity::directory::states::UserVerb;
 use entity::invitations::invitation;
 use entity::invitations::states::InvitationKind;
-use entity::tenancy::states::BillingState;
 use entity::tenancy::tenant;
 use platform::rules::{Allowance, Rule};
 use platform::{Tx, View};
@@ -15,15 +14,19 @@ use web::{Code, Problem, Service};
 /// The time in which invitations are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
 
-/// Refuses a new seat while a payment is overdue.
+/// Refuses to invite whom nobody may invite now, at whichever door they are to be invited.
 ///
 /// # Errors
-/// `billing.seat_blocked`.
-pub(crate) fn require_paid(tenant: &tenant::Model) -> Result<(), Problem> {
-    if tenant.billing_state == BillingState::Grace {
-        return Err(Problem::new(Code::SeatBlocked).fact("resource", "users"));
-    }
-    Ok(())
+/// `billing.seat_blocked`, `invitation.directory_managed`, `invitation.member`.
+pub(crate) async fn require_invitable(
+    view: &View,
+    tenant: &tenant::Model,
+    organization: Uuid,
+    email: &str,
+) -> Result<(), Problem> {
+    quota::require_free("users", tenant.billing_state)?;
+    require_by_hand(view, organization).await?;
+    require_stranger(view, organization, email).await
 }
 
 /// Refuses where an identity provider keeps the directory: SCIM goes before sign-in, sign-in before invitations.
@@ -39,11 +42,11 @@ pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(
     Ok(())
 }
 
-/// Refuses an address that has an active user.
+/// Refuses an address that has a user.
 ///
 /// # Errors
 /// `invitation.member`.
-pub(crate) async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
+async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
     let there = directory::users_of_address(view, organization, email).await?;
     match there.into_iter().find(|user| user.state().after(UserVerb::Invite).is_none()) {
         Some(user) => Err(Problem::new(Code::InvitationMember).fact("userId", user.id.to_string())),

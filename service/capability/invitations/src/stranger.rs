@@ -69,8 +69,7 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
     let tenant = tenancy::active(tx).await?;
     let Some(rule) = join::rule_of(tx, email).await? else { return Ok(()) };
     let organization = rule.organization_id;
-    rules::require_by_hand(tx, organization).await?;
-    rules::require_stranger(tx, organization, email).await?;
+    rules::require_invitable(tx, &tenant, organization, email).await?;
     let there = ops::pending_for(tx, organization, email).await?.filter(|row| row.expires_at > tx.now());
     if let Some(there) = there {
         if there.kind != InvitationKind::Personal && mail::may_write_to(tx, service, email).await? {

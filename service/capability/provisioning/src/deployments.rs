@@ -14,7 +14,7 @@ use tenancy::Place;
 use uuid::Uuid;
 use web::Service;
 
-use crate::model::Stop;
+use crate::model::StepError;
 use crate::ops;
 
 /// Requests to Azure that a deployment keeps: the last ones.
@@ -73,7 +73,7 @@ pub(crate) async fn is_there(service: &Service, tenant: Uuid) -> Result<bool, Db
 }
 
 /// The deployment of this plan: its row comes before anything is made, so that nothing is made that nobody knows.
-pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment::Model, Stop> {
+pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment::Model, StepError> {
     if let Some(row) = find(service, plan.purpose()).await? {
         return Ok(row);
     }
@@ -89,13 +89,17 @@ pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment:
 }
 
 /// The instance of a tenant's own deployment, once it is through.
-pub(crate) async fn of_tenant(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<Uuid, Stop> {
+pub(crate) async fn of_tenant(
+    service: &Service,
+    outside: &Outside,
+    own: &Own<'_>,
+) -> Result<Uuid, StepError> {
     let row = ensure(service, &plan(service, own)).await?;
     drive(service, outside, row).await
 }
 
 /// Takes back what was made for a move, if anything was.
-pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<(), Stop> {
+pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<(), StepError> {
     match find(service, plan(service, own).purpose()).await? {
         Some(row) => remove(service, outside, row).await,
         None => Ok(()),
@@ -113,7 +117,7 @@ pub(crate) async fn drive(
     service: &Service,
     outside: &Outside,
     before: deployment::Model,
-) -> Result<Uuid, Stop> {
+) -> Result<Uuid, StepError> {
     if let (Some(id), DeploymentStatus::Succeeded) = (before.instance_id, before.status) {
         return Ok(id);
     }
@@ -132,8 +136,8 @@ pub(crate) async fn drive(
     store(service, outside, &before, row.clone()).await?;
     match progress? {
         Progress::Done => Ok(row.id),
-        Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
-        Progress::Failed(why) => Err(Stop::Never { why }),
+        Progress::Wait(after, why) => Err(StepError::Pending { after, why: format!("Azure: {why}") }),
+        Progress::Failed(why) => Err(StepError::Permanent { why }),
     }
 }
 
@@ -142,19 +146,23 @@ pub(crate) async fn remove(
     service: &Service,
     outside: &Outside,
     before: deployment::Model,
-) -> Result<(), Stop> {
+) -> Result<(), StepError> {
     let mut row = before.clone();
     let progress = azure::remove(&service.config.azure, outside, &mut row).await;
     store(service, outside, &before, row).await?;
     match progress? {
         Progress::Done => Ok(()),
-        Progress::Wait(after, why) => Err(Stop::Wait { after, why: format!("Azure: {why}") }),
-        Progress::Failed(why) => Err(Stop::Again { after: None, why }),
+        Progress::Wait(after, why) => Err(StepError::Pending { after, why: format!("Azure: {why}") }),
+        Progress::Failed(why) => Err(StepError::Transient { after: None, why }),
     }
 }
 
 /// Takes the tenant's own deployments back: there are two while it moves.
-pub(crate) async fn remove_of_tenant(service: &Service, outside: &Outside, tenant: Uuid) -> Result<(), Stop> {
+pub(crate) async fn remove_of_tenant(
+    service: &Service,
+    outside: &Outside,
+    tenant: Uuid,
+) -> Result<(), StepError> {
     for row in all_of(service, tenant).await? {
         remove(service, outside, row).await?;
     }
@@ -166,7 +174,7 @@ async fn store(
     outside: &Outside,
     before: &deployment::Model,
     mut row: deployment::Model,
-) -> Result<(), Stop> {
+) -> Result<(), StepError> {
     row.calls = ops::with_calls(row.calls, &outside.calls(), CALLS_MAX);
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();

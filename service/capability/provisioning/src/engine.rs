@@ -8,13 +8,12 @@ use entity::provisioning::{run, step};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
 use serde::{Deserialize, Serialize};
-use tenancy::{TenantEvent, Verb};
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::model::{Kind, Next, Steps as _, Stop, gives_up, next};
+use crate::model::{Next, StepError, next};
 use crate::ops::{self, Note};
-use crate::steps::Step;
+use crate::steps::{Attempt, OnFailure, Step, Steps as _, gives_up};
 
 /// No delay between attempts is longer.
 const DELAY_MAX: Duration = Duration::from_secs(300);
@@ -69,6 +68,11 @@ pub(crate) fn handler(service: &Service) -> Handler {
     })
 }
 
+/// A released name stays, so this is a run of a newer version: that one goes on with it.
+fn unknown(run: &run::Model, row: &step::Model) -> JobError {
+    JobError::Retry { reason: format!("runs of kind {} have no step {}", run.kind, row.name), after: None }
+}
+
 /// Whether the run goes on at once.
 enum After {
     GoOn,
@@ -90,7 +94,6 @@ impl Engine<'_> {
             let (tenant, id) = (self.job.tenant, self.job.run);
             let loaded = self.service.db.read(tenant, async |view| ops::load(view, id).await).await?;
             let Some((run, steps)) = loaded else { return Ok(()) };
-            let kind = run.kind;
             let (ordinal, undo) = match next(&run, &steps) {
                 Next::Nothing => return Ok(()),
                 Next::Done => return Ok(self.finish(&run, RunVerb::Finish).await?),
@@ -99,59 +102,68 @@ impl Engine<'_> {
                 Next::Undo(ordinal) => (ordinal, true),
             };
             let Some(row) = steps.iter().find(|step| step.ordinal == ordinal) else { return Ok(()) };
-            let step = Step { service: self.service, run: &run, kind, row, outside: self.service.outside() };
-            let after = if undo { self.undo(&step).await? } else { self.perform(&step).await? };
+            let named = |step: &&Step| step.name == row.name;
+            let step = run.kind.steps().iter().find(named).ok_or_else(|| unknown(&run, row))?;
+            let attempt = Attempt { service: self.service, run: &run, row, outside: self.service.outside() };
+            let after =
+                if undo { self.undo(step, &attempt).await? } else { self.perform(step, &attempt).await? };
             if let After::Rest = after {
                 return Ok(());
             }
         }
     }
 
-    async fn perform(&self, step: &Step<'_>) -> Result<After, JobError> {
-        let waited = step.row.status == StepStatus::Running && step.row.waits_for.is_some();
-        let begun = if step.goes_outside() {
-            // Noted before anything is sent, so that what may have had an effect is undone.
-            let begin = async |tx: &mut Tx| ops::note(tx, step.row, Note::Begun { again: waited }).await;
+    async fn perform(&self, step: &Step, attempt: &Attempt<'_>) -> Result<After, JobError> {
+        let row = attempt.row;
+        let waited = row.status == StepStatus::Running && row.waits_for.is_some();
+        let begun = if step.away.is_some() {
+            // Recorded before anything is sent, so that what may have had an effect is undone.
+            let begin = async |tx: &mut Tx| ops::note(tx, row, Note::Begun { again: waited }).await;
             self.service.db.write(&ctx(), self.job.tenant, begin).await?
         } else {
-            ops::begun(step.row, waited, self.service.db.clock().now())
+            ops::begun(row, waited, self.service.db.clock().now())
         };
-        match self.attempt(step, &begun).await {
+        match self.attempt(step, attempt, &begun).await {
             Ok(()) => {
-                crash_point!(&format!("provisioning.{}.after", step.row.name));
+                crash_point!(&format!("provisioning.{}.after", step.name));
                 Ok(After::GoOn)
             }
-            Err(stop) => self.stopped(step, &begun, stop).await,
+            Err(error) => self.stopped(attempt, &begun, error).await,
         }
     }
 
-    async fn attempt(&self, step: &Step<'_>, begun: &step::Model) -> Result<(), Stop> {
-        let name = &step.row.name;
+    async fn attempt(
+        &self,
+        step: &Step,
+        attempt: &Attempt<'_>,
+        begun: &step::Model,
+    ) -> Result<(), StepError> {
+        let name = step.name;
         crash_point!(&format!("provisioning.{name}.before"));
         let tenant = self.tenant().await?;
         self.fail(&tenant.slug, name, "before")?;
-        let mut learnt = again_at_once(async || step.outside(&tenant).await).await?;
+        let mut learnt = again_at_once(async || step.go_outside(attempt, &tenant).await).await?;
         let twice = self.is_repeated(&tenant.slug, name, "twice");
         if twice {
-            learnt = again_at_once(async || step.outside(&tenant).await).await?;
+            learnt = again_at_once(async || step.go_outside(attempt, &tenant).await).await?;
         }
         crash_point!(&format!("provisioning.{name}.during"));
         self.fail(&tenant.slug, name, "during")?;
-        let last = step.kind.steps().last() == Some(&name.as_str());
-        let calls = step.outside.calls();
+        let last = attempt.run.kind.steps().last().is_some_and(|last| last.name == name);
+        let calls = attempt.outside.calls();
         let work = async |tx: &mut Tx| {
             // Somebody may have given the run up meanwhile: then this must not be noted as done.
-            ops::require_running(tx, step.run).await?;
-            step.perform(tx, &learnt).await?;
+            ops::require_running(tx, attempt.run).await?;
+            (step.commit)(attempt, tx, &learnt).await?;
             if twice {
-                step.perform(tx, &learnt).await?;
+                (step.commit)(attempt, tx, &learnt).await?;
             }
             ops::note(tx, begun, Note::Done { calls: &calls }).await?;
             if last {
                 // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
-                ops::go(tx, step.run, RunVerb::Finish).await?;
+                ops::go(tx, attempt.run, RunVerb::Finish).await?;
             }
-            Ok::<_, Stop>(())
+            Ok::<_, StepError>(())
         };
         self.service.db.write(&ctx(), self.job.tenant, work).await
     }
@@ -161,9 +173,9 @@ impl Engine<'_> {
     }
 
     /// Where a test makes a step of one tenant fail.
-    fn fail(&self, slug: &str, step: &str, moment: &str) -> Result<(), Stop> {
+    fn fail(&self, slug: &str, step: &str, moment: &str) -> Result<(), StepError> {
         match injected(&format!("provisioning.{slug}.{step}.{moment}")) {
-            Some(why) => Err(Stop::Never { why }),
+            Some(why) => Err(StepError::Permanent { why }),
             None => Ok(()),
         }
     }
@@ -173,34 +185,39 @@ impl Engine<'_> {
         injected(&format!("provisioning.{slug}.{step}.{what}")).is_some()
     }
 
-    /// A step is not through: it waits, is tried again, or the run is given up and unwound.
-    async fn stopped(&self, step: &Step<'_>, begun: &step::Model, stop: Stop) -> Result<After, JobError> {
-        let calls = step.outside.calls();
-        let (after, why, helps) = match stop {
-            Stop::Wait { after, why } => {
+    /// A step isn't done: it waits, is tried again, or the run is given up and unwound.
+    async fn stopped(
+        &self,
+        attempt: &Attempt<'_>,
+        begun: &step::Model,
+        error: StepError,
+    ) -> Result<After, JobError> {
+        let calls = attempt.outside.calls();
+        let (after, why, helps) = match error {
+            StepError::Pending { after, why } => {
                 self.rest(begun, Note::Waits { why: &why, calls: &calls }, after).await?;
                 return Ok(After::Rest);
             }
-            Stop::Again { after, why } => (after, why, true),
-            Stop::Never { why } => (None, why, false),
+            StepError::Transient { after, why } => (after, why, true),
+            StepError::Permanent { why } => (None, why, false),
         };
         let most = i64::from(self.service.config.jobs.provisioning_attempts_max);
-        let unwind = gives_up(step.kind) && (!helps || begun.attempts >= most);
+        let unwind = gives_up(attempt.run.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
             ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;
             // Where it isn't Running any more, somebody ended it meanwhile: the next look sees how.
-            Ok::<_, DbError>(!unwind || ops::go(tx, step.run, RunVerb::GiveUp).await?)
+            Ok::<_, DbError>(!unwind || ops::go(tx, attempt.run, RunVerb::GiveUp).await?)
         };
         let is_so = self.service.db.write(&ctx(), self.job.tenant, work).await?;
         if !is_so {
             return Ok(After::GoOn);
         }
         if unwind {
-            let (step, attempts) = (&step.row.name, begun.attempts);
+            let (step, attempts) = (&begun.name, begun.attempts);
             tracing::warn!(step, attempts, why, "the run is given up and unwound");
             return Ok(After::GoOn);
         }
-        Err(JobError::Retry { reason: format!("{}: {why}", step.row.name), after })
+        Err(JobError::Retry { reason: format!("{}: {why}", begun.name), after })
     }
 
     /// Notes what is waited for, and leaves the job that looks again: the attempts of this one don't grow.
@@ -214,61 +231,54 @@ impl Engine<'_> {
         self.service.db.write(&ctx(), self.job.tenant, work).await
     }
 
-    async fn undo(&self, step: &Step<'_>) -> Result<After, JobError> {
-        crash_point!(&format!("provisioning.{}.undo", step.row.name));
+    async fn undo(&self, step: &Step, attempt: &Attempt<'_>) -> Result<After, JobError> {
+        let name = step.name;
+        crash_point!(&format!("provisioning.{name}.undo"));
         let undone = async {
             let tenant = self.tenant().await?;
-            again_at_once(async || step.undo_outside(&tenant).await).await?;
-            let twice = self.is_repeated(&tenant.slug, &step.row.name, "undone_twice");
+            again_at_once(async || step.undo_outside(attempt, &tenant).await).await?;
+            let twice = self.is_repeated(&tenant.slug, name, "undone_twice");
             if twice {
-                again_at_once(async || step.undo_outside(&tenant).await).await?;
+                again_at_once(async || step.undo_outside(attempt, &tenant).await).await?;
             }
-            crash_point!(&format!("provisioning.{}.undoing", step.row.name));
-            let calls = step.outside.calls();
+            crash_point!(&format!("provisioning.{name}.undoing"));
+            let calls = attempt.outside.calls();
             let work = async |tx: &mut Tx| {
-                step.undo(tx).await?;
+                step.undo_here(attempt, tx).await?;
                 if twice {
-                    step.undo(tx).await?;
+                    step.undo_here(attempt, tx).await?;
                 }
-                ops::note(tx, step.row, Note::Compensated { calls: &calls }).await?;
-                Ok::<_, Stop>(())
+                ops::note(tx, attempt.row, Note::Compensated { calls: &calls }).await?;
+                Ok::<_, StepError>(())
             };
             self.service.db.write(&ctx(), self.job.tenant, work).await
         };
         let (after, why) = match undone.await {
             Ok(()) => return Ok(After::GoOn),
-            Err(Stop::Wait { after, why }) => {
-                let calls = step.outside.calls();
-                self.rest(step.row, Note::Undoes { why: &why, calls: &calls }, after).await?;
+            Err(StepError::Pending { after, why }) => {
+                let calls = attempt.outside.calls();
+                self.rest(attempt.row, Note::Undoes { why: &why, calls: &calls }, after).await?;
                 return Ok(After::Rest);
             }
-            Err(Stop::Again { after, why }) => (after, why),
+            Err(StepError::Transient { after, why }) => (after, why),
             // What can't be undone is tried on: somebody has to look, and the run stays where they can see it.
-            Err(Stop::Never { why }) => (None, why),
+            Err(StepError::Permanent { why }) => (None, why),
         };
-        let calls = step.outside.calls();
+        let calls = attempt.outside.calls();
         let note = Note::Undoes { why: &why, calls: &calls };
-        let work = async |tx: &mut Tx| ops::note(tx, step.row, note).await;
+        let work = async |tx: &mut Tx| ops::note(tx, attempt.row, note).await;
         self.service.db.write(&ctx(), self.job.tenant, work).await?;
-        Err(JobError::Retry { reason: format!("undoing {}: {why}", step.row.name), after })
+        Err(JobError::Retry { reason: format!("undoing {name}: {why}"), after })
     }
 
     async fn finish(&self, run: &run::Model, verb: RunVerb) -> Result<(), Problem> {
-        let failed = verb == RunVerb::Unwind;
         let work = async |tx: &mut Tx| {
             if !ops::go(tx, run, verb).await? {
                 return Ok(());
             }
-            match run.kind {
-                Kind::Provision if failed => {
-                    let row = tenancy::transition(tx, Verb::Fail).await?.row;
-                    tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
-                }
-                Kind::Move if failed => {
-                    let row = tenancy::get(tx).await?;
-                    tenancy::record_event(tx, &row, TenantEvent::MoveFailed, "tenant.move_fail");
-                }
-                Kind::Provision | Kind::Move | Kind::Deprovision | Kind::Repair => {}
+            match run.kind.table().on_failure {
+                OnFailure::Compensate(failed) if verb == RunVerb::Unwind => failed(tx).await?,
+                OnFailure::Compensate(_) | OnFailure::Persist => {}
             }
             Ok::<_, Problem>(())
         };
@@ -277,10 +287,10 @@ impl Engine<'_> {
 }
 
 /// Looks again at once where the wait is over before it begins, a bounded number of times.
-async fn again_at_once<T>(look: impl AsyncFn() -> Result<T, Stop>) -> Result<T, Stop> {
+async fn again_at_once<T>(look: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
     for _ in 1..LOOKS_MAX {
         match look().await {
-            Err(Stop::Wait { after, .. }) if after.is_zero() => {}
+            Err(StepError::Pending { after, .. }) if after.is_zero() => {}
             other => return other,
         }
     }

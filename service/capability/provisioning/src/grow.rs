@@ -20,7 +20,7 @@ use web::Service;
 
 use crate::deployments;
 use crate::engine::Advance;
-use crate::model::Stop;
+use crate::model::StepError;
 
 /// Runs that are woken by one instance with room.
 const WOKEN_MAX: i64 = 50;
@@ -68,7 +68,7 @@ fn grows_at_azure(service: &Service, driver: Driver, mode: Mode) -> bool {
 }
 
 /// There is no room for a tenant: the pool must grow now.
-pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), Stop> {
+pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), StepError> {
     if !grows_at_azure(service, place.driver, place.mode) {
         return Ok(());
     }
@@ -162,9 +162,9 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
     match done {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(JobError::Fail("the deployment failed and was removed".to_owned())),
-        Err(Stop::Wait { after, why: _ }) => again(service, job, after).await,
+        Err(StepError::Pending { after, why: _ }) => again(service, job, after).await,
         // It is failed now, and removed by the next look.
-        Err(Stop::Never { why }) => {
+        Err(StepError::Permanent { why }) => {
             let driver = job.driver.as_str();
             tracing::warn!(driver, region = job.region, why, "an instance could not be made");
             again(service, job, Duration::ZERO).await
@@ -173,11 +173,11 @@ async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
     }
 }
 
-pub(crate) fn retry(stop: Stop) -> JobError {
+pub(crate) fn retry(stop: StepError) -> JobError {
     match stop {
-        Stop::Wait { after, why } => JobError::Retry { reason: why, after: Some(after) },
-        Stop::Again { after, why } => JobError::Retry { reason: why, after },
-        Stop::Never { why } => JobError::Fail(why),
+        StepError::Pending { after, why } => JobError::Retry { reason: why, after: Some(after) },
+        StepError::Transient { after, why } => JobError::Retry { reason: why, after },
+        StepError::Permanent { why } => JobError::Fail(why),
     }
 }
 

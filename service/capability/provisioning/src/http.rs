@@ -29,7 +29,7 @@ use web::{
 };
 
 use crate::model::Kind;
-use crate::{converge, ops};
+use crate::{desired_state, ops};
 
 pub use export::Export;
 pub use new_tenant::NewTenant;
@@ -223,7 +223,7 @@ pub(crate) struct Drift {
 async fn get_drift(caller: TenantCaller) -> Result<Json<Drift>, Problem> {
     let tenant = caller.read(async |view| tenancy::get(view).await).await?;
     let outside = caller.service.outside();
-    let differences = converge::compare(&caller.service, &outside, &tenant).await?;
+    let differences = desired_state::compare(&caller.service, &outside, &tenant).await?;
     Ok(Json(Drift { backend: tenant.identity_backend, differences }))
 }
 

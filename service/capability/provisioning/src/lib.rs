@@ -8,8 +8,8 @@
 //! Events: `tenant.created`, `.activated`, `.failed`, `.deleted`, `.moving`, `.moved`, `.move_failed`, `.restored`,
 //! `tenant.drifted`, `instance.capacity_low`.
 
-mod converge;
 mod deployments;
+mod desired_state;
 mod engine;
 mod grow;
 mod health;
@@ -22,16 +22,17 @@ mod steps;
 use platform::jobs::Handler;
 use web::Service;
 
-pub use converge::{BackendFollows, check_drift, wanted};
+pub use desired_state::{BackendFollows, check_drift, desired_state};
 pub use grow::RoomCame;
 pub use health::check as check_instances;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
-pub use model::{Kind, Steps};
+pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
+pub use steps::{Step, Steps, Table};
 
 /// The handlers of this capability's jobs.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    let mut all = vec![engine::handler(service), grow::handler(service), converge::handler(service)];
+    let mut all = vec![engine::handler(service), grow::handler(service), desired_state::handler(service)];
     all.extend(retire::handlers(service));
     all
 }

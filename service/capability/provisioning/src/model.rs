@@ -7,86 +7,49 @@ use entity::provisioning::states::{RunStatus, StepStatus};
 use entity::provisioning::{run, step};
 use platform::DbError;
 use platform::http::Failure;
-use web::{Code, Problem};
+use web::Problem;
 
 /// Who throttles and doesn't say for how long is left alone for this.
 const THROTTLED: Duration = Duration::from_secs(5);
 
-/// What runs of a kind do.
-pub trait Steps {
-    /// Its steps, in order. A name, once released, stays: runs in the store refer to it.
-    fn steps(self) -> &'static [&'static str];
-}
-
-impl Steps for Kind {
-    fn steps(self) -> &'static [&'static str] {
-        match self {
-            Kind::Provision => &[
-                "reserve_slug",
-                "identity",
-                "organization",
-                "quotas",
-                "instance",
-                "flags",
-                "invite_owner",
-                "activate",
-            ],
-            Kind::Deprovision => &[
-                "cut_off",
-                "recycle",
-                "invitations",
-                "directory",
-                "instance",
-                "quotas",
-                "identity",
-                "finish",
-            ],
-            // Health before the switch: nobody is sent to an instance that isn't well.
-            Kind::Move => &["reserve", "realm", "drain", "copy", "verify", "switch", "release"],
-            Kind::Repair => &["identity", "quotas", "flags"],
-        }
-    }
-}
-
-/// Whether a run of this kind is given up when a step fails too often. What unmakes a tenant is tried until it is through.
-pub(crate) fn gives_up(kind: Kind) -> bool {
-    kind != Kind::Deprovision
-}
-
-/// Why a step is not through.
+/// Why a step isn't done.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum StepError {
     /// Something is waited for; attempts don't grow.
-    Wait { after: Duration, why: String },
+    Pending { after: Duration, why: String },
     /// Trying again may help.
-    Again { after: Option<Duration>, why: String },
+    Transient { after: Option<Duration>, why: String },
     /// Trying again can't help.
-    Never { why: String },
+    Permanent { why: String },
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
         if failure.permanent {
-            Stop::Never { why: failure.reason }
+            StepError::Permanent { why: failure.reason }
         } else if failure.throttled {
-            Stop::Wait { after: failure.after.unwrap_or(THROTTLED), why: failure.reason }
+            StepError::Pending { after: failure.after.unwrap_or(THROTTLED), why: failure.reason }
         } else {
-            Stop::Again { after: failure.after, why: failure.reason }
+            StepError::Transient { after: failure.after, why: failure.reason }
         }
     }
 }
 
-impl From<Problem> for Stop {
+impl From<Problem> for StepError {
     fn from(problem: Problem) -> Self {
         let why = match &problem.cause {
             Some(cause) => format!("{} ({cause})", problem.detail),
             None => problem.detail.clone(),
         };
-        if problem.may_pass() { Stop::Again { after: None, why } } else { Stop::Never { why } }
+        if problem.may_pass() {
+            StepError::Transient { after: None, why }
+        } else {
+            StepError::Permanent { why }
+        }
     }
 }
 
-impl From<DbError> for Stop {
+impl From<DbError> for StepError {
     fn from(error: DbError) -> Self {
         Problem::from(error).into()
     }

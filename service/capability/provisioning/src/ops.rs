@@ -13,7 +13,8 @@ use uuid::Uuid;
 use web::{Code, Problem};
 
 use crate::engine::Advance;
-use crate::model::{Kind, Steps as _, Stop, gives_up};
+use crate::model::{Kind, StepError};
+use crate::steps::{Steps as _, gives_up};
 
 /// Characters of an error that the timeline shows.
 const ERROR_MAX: usize = 1000;
@@ -62,11 +63,11 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
         DbError::Conflict(_) => Problem::new(Code::RunOpen),
         other => other.into(),
     })?;
-    let steps = (0..).zip(kind.steps()).map(|(ordinal, name)| step::Model {
+    let steps = (0..).zip(kind.steps()).map(|(ordinal, step)| step::Model {
         tenant_id: tx.tenant(),
         run_id: id,
         ordinal,
-        name: (*name).to_owned(),
+        name: step.name.to_owned(),
         status: StepStatus::Pending,
         attempts: 0,
         started_at: None,
@@ -89,7 +90,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
         return Err(Problem::new(Code::NotFound));
     }
     // What goes needs no mending.
-    if let Ok((run, _)) = latest(tx).await
+    if let Some((run, _)) = Problem::found(latest(tx).await)?
         && run.status == RunStatus::Running
         && run.kind == Kind::Repair
     {
@@ -143,8 +144,8 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
         return tenancy::resume(tx).await;
     }
     go(tx, &run, RunVerb::Cancel).await?;
-    let was = run.parameters.get("status").and_then(Value::as_str);
-    let was = was.and_then(Status::parse).unwrap_or(Status::Active);
+    let was = run.parameters.get("status").and_then(Value::as_str).and_then(Status::parse);
+    let was = was.ok_or_else(|| Problem::internal("the run doesn't say where the tenant stood"))?;
     let mut row = tenancy::transition(tx, Verb::Restore(was)).await?.row;
     row.recycle_until = None;
     tx.update(row.clone()).await?;
@@ -254,11 +255,11 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<run::Model, Problem> {
 }
 
 /// Refuses to go on with a run that somebody gave up, or ended, meanwhile.
-pub(crate) async fn require_running(tx: &Tx, run: &run::Model) -> Result<(), Stop> {
+pub(crate) async fn require_running(tx: &Tx, run: &run::Model) -> Result<(), StepError> {
     if locked(tx, run.id).await?.status == RunStatus::Running {
         return Ok(());
     }
-    Err(Stop::Wait { after: std::time::Duration::ZERO, why: "the run was given up".to_owned() })
+    Err(StepError::Pending { after: std::time::Duration::ZERO, why: "the run was given up".to_owned() })
 }
 
 /// Where a step stands.

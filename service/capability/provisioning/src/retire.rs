@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::converge::wanted;
-use crate::model::Stop;
+use crate::desired_state::desired_state;
+use crate::model::StepError;
 use crate::steps::Realm;
 use crate::{deployments, engine, grow, ops, steps};
 
@@ -82,9 +82,9 @@ async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobErr
         return Err(JobError::Retry { reason: "a run is under way".to_owned(), after: None });
     }
     let backend = backends::backend(service, job.realm.backend).map_err(later)?;
-    let wanted = wanted(&job.realm.with(tenant));
+    let desired = desired_state(&job.realm.with(tenant));
     backend
-        .remove(&service.outside(), &wanted)
+        .remove(&service.outside(), &desired)
         .await
         .map_err(|failure| JobError::Retry { reason: failure.reason, after: failure.after })?;
     let forget = async |tx: &mut Tx| {
@@ -112,7 +112,7 @@ async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {
     if let Some(row) = deployments::of_id(service, job.deployment).await? {
         match deployments::remove(service, &service.outside(), row).await {
             Ok(()) => {}
-            Err(Stop::Wait { after, .. }) => return grow::again(service, job, after).await,
+            Err(StepError::Pending { after, .. }) => return grow::again(service, job, after).await,
             Err(stop) => return Err(grow::retry(stop)),
         }
     }

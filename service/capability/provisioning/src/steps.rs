@@ -1,37 +1,186 @@
-//! The steps: do and undo, each idempotent. What goes outside comes first, what is noted in the store last, in one transaction
-//! with the step's own note.
+//! The steps of runs. Each is a row of its kind's table and has a file of its own, with what it does beside what undoes it; both are
+//! idempotent. What goes outside comes first; what is stored comes last, in one transaction with the record that the step is done.
 
+mod activate;
+mod directory;
+mod finish;
+mod flags;
 mod identity;
 mod instance;
+mod invitations;
 mod moving;
-mod realm;
-mod unmake;
+mod organization;
+mod owner;
+mod quotas;
+mod recycle;
+mod slug;
+mod suspend_access;
 
 use std::time::Duration;
 
 use entity::provisioning::{run, step};
-use entity::tenancy::{organization, tenant};
-use invitations::NewInvitation;
+use entity::tenancy::tenant;
+use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
-use platform::{Target, Tx, Work, ids};
-use policy_core::TenantRole;
-use serde_json::Value;
-use tenancy::{TenantEvent, Verb};
+use platform::{DbError, Tx};
+use sea_orm::{ColumnTrait as _, QueryFilter as _};
+use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::model::{Kind, Stop};
+use crate::model::{Kind, StepError};
 
 pub(crate) use identity::forget as forget_issuer;
 pub(crate) use instance::PLACED;
-pub(crate) use moving::End;
-pub(crate) use realm::Realm;
+pub(crate) use moving::{End, Realm};
+
+/// What a step does outside the tenant's transaction, or what undoes that there.
+pub(crate) type Away =
+    for<'a> fn(&'a Attempt<'a>, &'a tenant::Model) -> LocalBoxFuture<'a, Result<Learnt, StepError>>;
+/// What a step does in the transaction that records it as done.
+pub(crate) type Commit =
+    for<'a> fn(&'a Attempt<'a>, &'a mut Tx, &'a Learnt) -> LocalBoxFuture<'a, Result<(), StepError>>;
+/// What undoes a step in the transaction that records it as compensated.
+pub(crate) type Back = for<'a> fn(&'a Attempt<'a>, &'a mut Tx) -> LocalBoxFuture<'a, Result<(), StepError>>;
+/// What is recorded of a run that failed, with its end.
+pub(crate) type Failed = for<'a> fn(&'a mut Tx) -> LocalBoxFuture<'a, Result<(), Problem>>;
+
+/// A step: one row of a run's table. A part that is forgotten doesn't compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Once released, it stays: runs in the store refer to it.
+    pub name: &'static str,
+    /// What it does, for the documentation.
+    pub does: &'static str,
+    /// What it may have to wait for, for the documentation.
+    pub waits_for: Option<&'static str>,
+    /// What goes outside. `None`: what the step does commits with its record, or had no effect.
+    pub(crate) away: Option<Away>,
+    pub(crate) commit: Commit,
+    pub(crate) undo: Undo,
+}
+
+/// How a step is undone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Undo {
+    /// It isn't, because of this.
+    Nothing(#[allow(dead_code, reason = "a reason that nobody may leave out")] &'static str),
+    /// In the tenant's transaction only.
+    Here(Back),
+    /// Outside only.
+    Away(Away),
+    /// Outside first.
+    Both(Away, Back),
+}
+
+/// What becomes of a run whose step fails too often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OnFailure {
+    /// It is tried until it succeeds.
+    Persist,
+    /// What was begun is undone in reverse, and then this is recorded.
+    Compensate(Failed),
+}
+
+/// What runs of a kind do.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// In order.
+    pub steps: &'static [Step],
+    /// What becomes of a run whose step fails too often, for the documentation.
+    pub when_it_fails: &'static str,
+    pub(crate) on_failure: OnFailure,
+}
+
+const PROVISION: Table = Table {
+    steps: &[
+        slug::RESERVE,
+        identity::MAKE,
+        organization::MAKE,
+        quotas::SET,
+        instance::PLACE,
+        flags::PUSH,
+        owner::INVITE,
+        activate::STEP,
+    ],
+    when_it_fails: "tried `jobs.provisioning_attempts_max` times, then undone in reverse: the tenant is `failed`",
+    on_failure: OnFailure::Compensate(|tx| Box::pin(activate::failed(tx))),
+};
+
+const DEPROVISION: Table = Table {
+    steps: &[
+        suspend_access::STEP,
+        recycle::WAIT,
+        invitations::REVOKE,
+        directory::REMOVE,
+        instance::REMOVE,
+        quotas::REMOVE,
+        identity::REMOVE,
+        finish::PROVE,
+    ],
+    when_it_fails: "tried until it succeeds",
+    on_failure: OnFailure::Persist,
+};
+
+// Health before the switch: nobody is sent to an instance that isn't healthy.
+const MOVE: Table = Table {
+    steps: &[
+        moving::reserve::STEP,
+        moving::realm::STEP,
+        moving::drain::STEP,
+        moving::copy::STEP,
+        moving::verify::STEP,
+        moving::switch::STEP,
+        moving::release::STEP,
+    ],
+    when_it_fails: "undone in reverse: the tenant stays where it was",
+    on_failure: OnFailure::Compensate(|tx| Box::pin(moving::failed(tx))),
+};
+
+const REPAIR: Table = Table {
+    steps: &[identity::REPAIR, quotas::REPAIR, flags::REPAIR],
+    when_it_fails: "recorded; what was repaired stays",
+    on_failure: OnFailure::Compensate(|_| Box::pin(async { Ok(()) })),
+};
+
+/// What runs of a kind do, as it is stored.
+pub trait Steps {
+    /// Its table.
+    fn table(self) -> &'static Table;
+
+    /// Its steps, in order.
+    fn steps(self) -> &'static [Step]
+    where
+        Self: Sized,
+    {
+        self.table().steps
+    }
+}
+
+impl Steps for Kind {
+    fn table(self) -> &'static Table {
+        match self {
+            Kind::Provision => &PROVISION,
+            Kind::Deprovision => &DEPROVISION,
+            Kind::Move => &MOVE,
+            Kind::Repair => &REPAIR,
+        }
+    }
+}
+
+/// Whether a run of this kind is given up when a step fails too often, or when somebody asks for it.
+pub(crate) fn gives_up(kind: Kind) -> bool {
+    match kind.table().on_failure {
+        OnFailure::Persist => false,
+        OnFailure::Compensate(_) => true,
+    }
+}
 
 /// What a step works on.
-pub(crate) struct Step<'a> {
+pub(crate) struct Attempt<'a> {
     pub(crate) service: &'a Service,
     pub(crate) run: &'a run::Model,
-    pub(crate) kind: Kind,
     pub(crate) row: &'a step::Model,
     pub(crate) outside: Outside,
 }
@@ -43,131 +192,84 @@ pub(crate) struct Learnt {
     pub(crate) instance: Option<Uuid>,
 }
 
-impl Step<'_> {
-    fn name(&self) -> (Kind, &str) {
-        (self.kind, self.row.name.as_str())
-    }
-
+impl Attempt<'_> {
     /// How long to wait before looking again.
     fn pause(&self) -> Duration {
         self.service.config.provisioning.wait
     }
 
-    /// Whether the step does anything outside the tenant's transaction. What doesn't commits with its note or had no effect.
-    pub(crate) fn goes_outside(&self) -> bool {
-        matches!(
-            self.name(),
-            (_, "identity" | "instance")
-                | (Kind::Deprovision, "recycle" | "directory" | "finish")
-                | (Kind::Move, "reserve" | "realm" | "drain" | "copy" | "verify")
-        )
-    }
-
-    /// What the step does outside the tenant's transaction.
-    pub(crate) async fn outside(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        match self.name() {
-            (Kind::Provision | Kind::Repair, "identity") => self.ensure_identity(tenant).await,
-            (Kind::Provision, "instance") => self.find_instance(tenant).await,
-            (Kind::Deprovision, "recycle") => self.recycle(tenant).await,
-            (Kind::Deprovision, "directory") => self.remove_keys(tenant).await,
-            (Kind::Deprovision, "instance") => self.remove_instance(tenant).await,
-            (Kind::Deprovision, "identity") => self.remove_identity(tenant).await,
-            (Kind::Deprovision, "finish") => self.require_absent(tenant).await,
-            (Kind::Move, "reserve") => self.find_target(tenant).await,
-            (Kind::Move, "realm") => self.ensure_realm(tenant).await,
-            (Kind::Move, "drain") => self.drain().await,
-            (Kind::Move, "copy") => self.copy(tenant, "copy").await,
-            (Kind::Move, "verify") => self.verify(tenant).await,
-            _ => Ok(Learnt::default()),
-        }
-    }
-
-    /// What undoing the step does outside the tenant's transaction.
-    pub(crate) async fn undo_outside(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        match self.name() {
-            (Kind::Provision, "identity") => self.remove_identity(tenant).await,
-            (Kind::Provision, "instance") => self.remove_instance(tenant).await,
-            (Kind::Move, "reserve") => self.remove_target(tenant).await,
-            (Kind::Move, "realm") => self.remove_realm(tenant).await,
-            (Kind::Move, "copy") => self.copy(tenant, "discard").await,
-            _ => Ok(Learnt::default()),
-        }
-    }
-
-    /// Does the step, in the transaction that notes it as done.
-    pub(crate) async fn perform(&self, tx: &mut Tx, learnt: &Learnt) -> Result<(), Stop> {
-        match self.name() {
-            // The slug was reserved by the tenant's own row.
-            (Kind::Provision, "reserve_slug") => Ok(()),
-            (Kind::Provision | Kind::Repair, "identity") => self.note_identity(tx, learnt).await,
-            (Kind::Provision, "organization") => default_organization(tx).await,
-            (Kind::Provision | Kind::Repair, "quotas") => self.quotas(tx).await,
-            (Kind::Provision, "instance") => self.place(tx, learnt).await,
-            (Kind::Provision | Kind::Repair, "flags") => {
-                flags::push_all(tx);
-                Ok(())
-            }
-            (Kind::Provision, "invite_owner") => self.invite_owner(tx).await,
-            (Kind::Provision, "activate") => {
-                let row = tenancy::transition(tx, Verb::Activate).await?.row;
-                tenancy::record_event(tx, &row, TenantEvent::Activated, "tenant.activate");
-                Ok(())
-            }
-            (Kind::Deprovision, _) => self.unmake(tx, learnt).await,
-            (Kind::Move, _) => self.go(tx, learnt).await,
-            (_, other) => Err(Problem::internal(format!("there is no step {other}")).into()),
-        }
-    }
-
-    /// Undoes the step, in the transaction that notes it as compensated.
-    pub(crate) async fn undo(&self, tx: &mut Tx) -> Result<(), Stop> {
-        match self.name() {
-            (Kind::Provision, "identity") => self.forget_identity(tx).await,
-            (Kind::Provision, "organization") => unmake::purge(tx).await,
-            (Kind::Provision, "quotas") => unmake::remove_quotas(tx).await,
-            (Kind::Provision, "instance") => self.forget_instance(tx).await,
-            (Kind::Provision, "invite_owner") => Ok(invitations::forget_all(tx).await?),
-            (Kind::Move, _) => self.go_back(tx).await,
-            // Pushes to modules find a tenant that isn't active any more.
-            _ => Ok(()),
-        }
-    }
-
-    async fn quotas(&self, tx: &mut Tx) -> Result<(), Stop> {
-        let tenant = tenancy::get(tx).await?;
-        let plan = tenancy::plan(tx, &tenant.plan).await?;
-        let wanted = self.run.parameters.get("quotas").cloned().unwrap_or(Value::Null);
-        let wanted = serde_json::from_value(wanted).unwrap_or_default();
-        Ok(quota::apply_plan(tx, &plan, &wanted).await?)
-    }
-
-    async fn invite_owner(&self, tx: &mut Tx) -> Result<(), Stop> {
-        let tenant = tenancy::get(tx).await?;
-        let Some(email) = tenant.owner_email.clone() else { return Ok(()) };
-        let organization = tenancy::organization_named(tx, "default").await?;
-        if invitations::pending_for(tx, organization.id, &email).await?.is_some() {
-            return Ok(());
-        }
-        let (role, inviter) = (TenantRole::Admin, tenant.name.clone());
-        let new = NewInvitation::personal(organization.id, email, role, inviter);
-        Ok(invitations::create(tx, self.service, &tenant, new).await.map(drop)?)
+    async fn locked_run(&self, tx: &Tx) -> Result<Option<run::Model>, DbError> {
+        let select = tx.select::<run::Entity>().filter(run::Column::Id.eq(self.run.id));
+        tx.lock(select).await
     }
 }
 
-async fn default_organization(tx: &mut Tx) -> Result<(), Stop> {
-    if tenancy::organization_named(tx, "default").await.is_ok() {
-        return Ok(());
+/// The part of a step that has nothing to do.
+const NOTHING: Commit = |_, _, _| Box::pin(async { Ok(()) });
+
+/// Stores something in the run's parameters.
+fn store(run: &mut run::Model, name: &str, value: &impl Serialize) {
+    if let Some(parameters) = run.parameters.as_object_mut() {
+        parameters.insert(name.to_owned(), json!(value));
     }
-    let row = organization::Model {
-        tenant_id: tx.tenant(),
-        id: ids::new(),
-        slug: "default".to_owned(),
-        name: "Default".to_owned(),
-        version: 1,
-        created_at: tx.now(),
-        updated_at: tx.now(),
-    };
-    tx.insert(row.clone()).await?;
-    tx.record("organization.create", Target::new("organization", row.id));
-    Ok(())
+}
+
+impl Step {
+    /// What the step does outside the tenant's transaction.
+    pub(crate) async fn go_outside(
+        &self,
+        attempt: &Attempt<'_>,
+        tenant: &tenant::Model,
+    ) -> Result<Learnt, StepError> {
+        match self.away {
+            Some(away) => away(attempt, tenant).await,
+            None => Ok(Learnt::default()),
+        }
+    }
+
+    /// What undoes the step outside the tenant's transaction.
+    pub(crate) async fn undo_outside(
+        &self,
+        attempt: &Attempt<'_>,
+        tenant: &tenant::Model,
+    ) -> Result<(), StepError> {
+        match self.undo {
+            Undo::Away(away) | Undo::Both(away, _) => away(attempt, tenant).await.map(drop),
+            Undo::Nothing(_) | Undo::Here(_) => Ok(()),
+        }
+    }
+
+    /// What undoes the step in the transaction that records it as compensated.
+    pub(crate) async fn undo_here(&self, attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
+        match self.undo {
+            Undo::Here(back) | Undo::Both(_, back) => back(attempt, tx).await,
+            Undo::Nothing(_) | Undo::Away(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_steps_of_its_table() {
+        for kind in Kind::ALL.iter().copied() {
+            let names: BTreeSet<&str> = kind.steps().iter().map(|step| step.name).collect();
+            assert_eq!(names.len(), kind.steps().len(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_outside_is_undone_where_a_run_is_given_up() {
+        for kind in Kind::ALL.iter().copied().filter(|kind| gives_up(*kind)) {
+            for step in kind.steps() {
+                let comes_back = matches!(step.undo, Undo::Away(_) | Undo::Both(..));
+                let says_why = matches!(step.undo, Undo::Nothing(why) if !why.is_empty());
+                assert!(step.away.is_none() || comes_back || says_why, "{kind:?}: {}", step.name);
+            }
+        }
+    }
 }

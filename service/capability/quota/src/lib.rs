@@ -14,5 +14,5 @@ mod reservations;
 
 pub use history::sample;
 pub use http::{routes, write_headers};
-pub use ops::{OWN_RESOURCES, Usage, apply_plan, exceeded, give_back, hold, list, set, take};
+pub use ops::{OWN_RESOURCES, Usage, apply_plan, exceeded, give_back, hold, list, require_free, set, take};
 pub use reservations::{commit, release, release_all, reserve, sweep};

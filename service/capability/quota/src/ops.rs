@@ -73,16 +73,32 @@ fn changed(rows: &[QueryResult]) -> Result<Option<Usage>, DbError> {
     Ok(row.map(Usage::from))
 }
 
+/// Whether `$3` of a row of `quota` may be taken, or held: there are so many, and [`require_free`] allows it.
+pub(crate) const HAS_ROOM: &str = "(limit_value IS NULL OR used + reserved + $3 <= limit_value) \
+     AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
+          (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace'))";
+
+/// Refuses new seats while a payment is overdue.
+///
+/// # Errors
+/// `billing.seat_blocked`.
+pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Problem> {
+    if matches!(resource, "users" | "admins") && billing == BillingState::Grace {
+        return Err(Problem::new(Code::SeatBlocked).fact("resource", resource));
+    }
+    Ok(())
+}
+
 /// Takes `amount` of `resource` and answers the usage after it. One statement decides and counts, so that two takers of the last
 /// unit can't both have it.
 ///
 /// # Errors
 /// `quota.exceeded` with resource, limit and usage as facts; `billing.seat_blocked` for seats while a payment is overdue.
 pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Problem> {
-    let sql = "UPDATE quota SET used = used + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
-               AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) \
-               AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
-                    (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace')) RETURNING *";
+    let sql = format!(
+        "UPDATE quota SET used = used + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 AND {HAS_ROOM} RETURNING *"
+    );
+    let sql = sql.as_str();
     let values = || vec![resource.into(), amount.into(), tx.now().into()];
     let mut taken = changed(&tx.execute_returning(sql, values()).await?)?;
     if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
@@ -109,13 +125,14 @@ async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
             own: false,
         });
     };
+    Err(why(tx, &usage).await?)
+}
+
+/// Why there was no room in a row that is there.
+pub(crate) async fn why(tx: &Tx, usage: &Usage) -> Result<Problem, DbError> {
     let row = tx.one(tx.select::<tenant::Entity>()).await?;
-    if matches!(resource, "users" | "admins")
-        && row.is_some_and(|row| row.billing_state == BillingState::Grace)
-    {
-        return Err(Problem::new(Code::SeatBlocked).fact("resource", resource));
-    }
-    Err(exceeded(&usage))
+    let free = row.map_or(Ok(()), |row| require_free(&usage.resource, row.billing_state));
+    Ok(free.err().unwrap_or_else(|| exceeded(usage)))
 }
 
 /// The refusal of what this usage has no room for.
@@ -215,7 +232,6 @@ pub async fn apply_plan(
             planned.entry(declared.key).or_insert(*limit);
         }
     }
-    let soft = limits(&plan.soft_quotas);
     let rows = tx.all(tx.select::<Entity>().order_by_asc(Column::Resource)).await?;
     let mut there: BTreeMap<String, Model> =
         rows.into_iter().map(|row| (row.resource.clone(), row)).collect();
@@ -229,7 +245,7 @@ pub async fn apply_plan(
             None if row.limit_own => {}
             None => row.limit_value = planned.get(name).copied().flatten(),
         }
-        row.limit_soft = soft.get(name).copied().flatten();
+        row.limit_soft = soft_limit(plan, name);
         row.updated_at = tx.now();
         if is_new {
             made.push(row);
@@ -242,6 +258,11 @@ pub async fn apply_plan(
         set_limits(tx, &Model { limit_value: None, limit_soft: None, ..row }).await?;
     }
     tx.insert_all(made).await
+}
+
+/// The use of a resource from which on a plan has it told.
+pub(crate) fn soft_limit(plan: &plan::Model, resource: &str) -> Option<i64> {
+    limits(&plan.soft_quotas).get(resource).copied().flatten()
 }
 
 /// Writes the limits of a row and leaves alone what is counted: others count meanwhile.

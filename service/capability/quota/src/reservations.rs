@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::ops::{OWN_RESOURCES, Usage, exceeded, find, fresh, hold, tell};
+use crate::ops::{HAS_ROOM, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
 
 /// Settled reservations are kept this long.
 const SETTLED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -25,20 +25,21 @@ const SWEEP_MAX: i64 = 5_000;
 /// Holds `amount` of `resource` for `lifetime`.
 ///
 /// # Errors
-/// `quota.exceeded`, `quota.resource_unknown`.
+/// `quota.exceeded`, `quota.resource_unknown`; `billing.seat_blocked` for seats while a payment is overdue.
 pub async fn reserve(
     tx: &mut Tx,
     resource: &str,
     amount: i64,
     lifetime: TimeDelta,
 ) -> Result<(Model, Usage), Problem> {
-    let sql = "UPDATE quota SET reserved = reserved + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
-               AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) RETURNING *";
+    let sql = format!(
+        "UPDATE quota SET reserved = reserved + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 AND {HAS_ROOM} RETURNING *"
+    );
     let mut held = None;
     // Once as it is, once after what is too old was given back, or after the resource's row was made.
     for attempt in 0..2 {
         let values = vec![resource.into(), amount.into(), tx.now().into()];
-        let rows = tx.execute_returning(sql, values).await?;
+        let rows = tx.execute_returning(&sql, values).await?;
         if let Some(row) = rows.first() {
             held = Some(Usage::from(usage::Model::from_query_result(row, "").map_err(DbError::from)?));
             break;
@@ -50,7 +51,7 @@ pub async fn reserve(
     }
     let Some(usage) = held else {
         let usage = find(tx, resource).await?.ok_or_else(|| Problem::new(Code::QuotaResourceUnknown))?;
-        return Err(exceeded(&usage));
+        return Err(why(tx, &usage).await?);
     };
     let row = Model {
         tenant_id: tx.tenant(),
@@ -87,6 +88,7 @@ async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
     let plan = tx.one(tx.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
     let declared = tx.shared::<resource::Entity>().filter(resource::Column::Key.eq(name));
     let declared = tx.one(declared).await?;
+    let soft = plan.as_ref().and_then(|plan| soft_limit(plan, name));
     let planned = plan.and_then(|plan| plan.quotas.get(name).cloned());
     let known = OWN_RESOURCES.contains(&name) || planned.is_some() || declared.is_some();
     if !known {
@@ -94,7 +96,8 @@ async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
     }
     let limit = planned.or_else(|| declared?.limits.get(&tenant.plan).cloned());
     // Another request may make it at the same moment.
-    tx.insert_unless_there(fresh(tx, name, limit.and_then(|limit| limit.as_i64()), false)).await?;
+    let row = fresh(tx, name, limit.and_then(|limit| limit.as_i64()), false);
+    tx.insert_unless_there(usage::Model { limit_soft: soft, ..row }).await?;
     Ok(true)
 }
 

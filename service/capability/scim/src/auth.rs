@@ -155,8 +155,9 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
     let status: Option<RehearsalStatus> = row.try_get("", "rehearsal_status")?;
     let ranges: serde_json::Value = row.try_get("", "allowed_addresses")?;
-    // They were checked when they were set.
-    let ranges: Vec<IpNet> = serde_json::from_value(ranges).unwrap_or_default();
+    // They were checked when they were set. None would mean: from everywhere.
+    let unreadable = |error: serde_json::Error| sea_orm::DbErr::Json(error.to_string());
+    let ranges: Vec<IpNet> = serde_json::from_value(ranges).map_err(unreadable)?;
     Ok(Some(Found {
         tenant: tenant.0,
         organization: row.try_get("", "organization_id")?,

@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Accepted, Access, Body, Code, Created, Ids, Input, NoContent, Page, Problem, Routes, Service,
-    TenantCaller,
+    Accepted, Access, Body, Created, Ids, Input, NoContent, Page, Problem, Routes, Service, TenantCaller,
 };
 
 const RESTORES: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/directory-restores";

@@ -8,10 +8,11 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::directory::change;
 use entity::directory::states::{ChangeAction, ChangeKind};
-use entity::ids::OrganizationId;
-use entity::ids::TenantId;
+use entity::ids::{OrganizationId, TenantId};
 use entity::scim::request::{Column, Entity, Model};
-use platform::{Ctx, Tx, View};
+use entity::scim::states::TokenProfile;
+use entity::scim::token;
+use platform::{Actor, Ctx, Tx, View};
 use policy_core::Permission;
 use scim_core::resource::Projection;
 use scim_core::{Profile, bulk};
@@ -22,8 +23,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, Position, Problem, Query, Routes, Shared,
-    TenantCaller,
+    Access, Code, CredentialKind, FieldErrors, Ids, Input, ListQuery, Page, Position, Problem, Query, Routes,
+    Shared, TenantCaller,
 };
 
 use crate::http::Unseen;
@@ -313,16 +314,24 @@ async fn replay_request(
     states: Shared<Arc<States>>,
 ) -> Result<Json<Replay>, Problem> {
     let (name, id) = (ids.key("organization")?, ids.id("request_id")?);
-    let row = caller.read(async |view| find(view, name, id).await).await?;
+    let find = async |view: &View| {
+        let row = find(view, name, id).await?;
+        let token =
+            view.select::<token::Entity>().filter(token::Column::OrganizationId.eq(row.organization_id));
+        let token = view.one(token.filter(token::Column::Id.eq(row.token_id))).await?;
+        Ok::<_, Problem>((row, token.is_none_or(|token| token.profile == TokenProfile::Compat)))
+    };
+    let (row, compat) = caller.read(find).await?;
     if !row.whole {
         return Err(Problem::new(Code::ReplayIncomplete));
     }
+    let profile = if compat { Profile::Compat } else { Profile::Rfc };
     let Some((method, of, target)) = target(&row) else {
         return Err(Problem::invalid("", "only writes of one user or group can be replayed"));
     };
     let state =
         states.of(&caller.service, TenantId(caller.tenant()), OrganizationId(row.organization_id)).await?;
-    let scope = Scope::new(&caller.service, row.organization_id, Profile::Compat, &state);
+    let scope = Scope::new(&caller.service, row.organization_id, profile, &state);
     let body = row.request_body.clone().unwrap_or_default();
     let write = match resources::prepare(&scope, of, method, target.as_deref(), body.as_bytes()) {
         Ok(write) => write,
@@ -331,7 +340,9 @@ async fn replay_request(
     let mut again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
     let replay = platform::ids::new().to_string();
-    let ctx = Ctx { request_id: Some(replay), rehearsal: true, ..caller.ctx.clone() };
+    // As the directory: what an admin may do says nothing of what it would do.
+    let actor = Actor::new(CredentialKind::ScimToken.name(), row.token_id);
+    let ctx = Ctx { request_id: Some(replay), rehearsal: true, actor, ..caller.ctx.clone() };
     let work = async |tx: &mut Tx| -> Result<(), Ended> {
         let done = async {
             let done = resources::apply(tx, &scope, of, (write, &mut again), &Unseen).await?;
@@ -357,7 +368,9 @@ async fn replay_request(
     };
     match caller.service.db.write(&ctx, caller.tenant(), work).await {
         Err(Ended::Would(replay)) => Ok(Json(*replay)),
-        Err(Ended::Failed(problem)) if problem.is_refusal() => Ok(Json(refused(&problem))),
+        Err(Ended::Failed(problem)) if problem.is_refusal() || problem.code == Code::DirectoryHeld => {
+            Ok(Json(refused(&problem)))
+        }
         Err(Ended::Failed(problem)) => Err(problem),
         Ok(()) => Err(Problem::internal("a replay was applied")),
     }

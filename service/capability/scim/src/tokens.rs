@@ -386,7 +386,9 @@ async fn rotate_scim_token(
 /// [`platform::DbError`].
 pub async fn owns_directory(view: &View, organization: Uuid) -> Result<bool, platform::DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    let select = select.filter(Column::RevokedAt.is_null()).filter(Column::LastUsedAt.is_not_null());
-    let tokens = view.all(select.limit(100)).await?;
-    Ok(tokens.iter().any(|token| token.expires_at.is_none_or(|end| end > view.now())))
+    // One that rehearses pushes into a copy.
+    let select = select.filter(Column::Rehearsal.eq(false)).filter(Column::LastUsedAt.is_not_null());
+    let holds = Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(view.now()));
+    let select = select.filter(Column::RevokedAt.is_null()).filter(holds).limit(1);
+    Ok(view.one(select).await?.is_some())
 }

@@ -128,6 +128,7 @@ fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Select<sessio
         .filter(session::Column::OrganizationId.eq(new.organization_id))
         .filter(session::Column::UserId.eq(new.user_id))
         .filter(session::Column::EndedAt.is_null())
+        .filter(session::Column::ExpiresAt.gt(tx.now()))
         .order_by_desc(session::Column::Id)
         .offset(newest)
         .limit(most)

@@ -76,7 +76,7 @@ impl SubjectClaims {
 
     /// A claim that says yes or no.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
-        self.rest.get(name).and_then(Value::as_bool)
+        self.rest.get(name).and_then(yes_or_no)
     }
 
     /// A claim that isn't one of the standard ones.
@@ -105,6 +105,16 @@ pub(crate) fn return_to(wanted: &str, registered: &[String]) -> Option<String> {
             url.host_str() == Some("here.invalid") && url.scheme() == "https" && url.port().is_none()
         });
     local.then(|| wanted.to_owned())
+}
+
+/// A claim that says yes or no. Some providers say it as a text or a number; only a clear yes is one.
+pub(crate) fn yes_or_no(claim: &Value) -> Option<bool> {
+    match claim {
+        Value::Bool(said) => Some(*said),
+        Value::String(said) => Some(said == "true" || said == "1"),
+        Value::Number(said) => Some(said.as_i64() == Some(1)),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 #[cfg(test)]

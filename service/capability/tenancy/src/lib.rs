@@ -11,8 +11,8 @@ mod placement;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
-    TenantEvent, Transition, active, get, list, locked, organization, organization_named, plan, record_event,
-    resume, set_plan, suspend, transition,
+    TenantEvent, Transition, active, get, lift, list, locked, organization, organization_named, plan,
+    record_event, resume, set_plan, suspend, transition,
 };
 pub use placement::{
     Place, give_place, has_pool, has_room, instance, mode_of, place, place_on, release, settle, take_place,

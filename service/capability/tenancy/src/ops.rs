@@ -1,6 +1,6 @@
 //! What is done with tenants, organizations, plans and instances.
 
-use entity::tenancy::states::SuspendedBy;
+use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::{organization, plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, PlatformView, Target, Tx, View, Work};
@@ -170,6 +170,25 @@ pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Prob
     tx.update(row.clone()).await?;
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
     record_event(tx, &row, TenantEvent::Suspended, "tenant.suspend");
+    Ok(row)
+}
+
+/// Takes a suspension back that was somebody's. Where its payments want the tenant off as well, it stays so, and is billing's from then on.
+///
+/// # Errors
+/// `not_found`.
+pub async fn lift(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
+    let row = locked(tx).await?;
+    if row.status != Status::Suspended || row.suspended_by != Some(by) {
+        return Ok(row);
+    }
+    if row.billing_state != BillingState::Suspended {
+        return resume(tx).await;
+    }
+    let suspended_by = Some(SuspendedBy::Billing);
+    let row = tenant::Model { suspended_by, version: row.version + 1, updated_at: tx.now(), ..row };
+    tx.update(row.clone()).await?;
+    tx.record("tenant.suspend", Target::new("tenant", row.id));
     Ok(row)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn facts(record: &Record, said: &Said) -> Facts {
     let asks = !again || said.proven.is_some();
     let proven = record.proven.filter(|_| asks && said.address.is_some() && said.names_its_domain());
     let owns = owns(record, said);
-    let mut known = if asks { on_record(record, said) } else { Known::default() };
+    let mut known = if asks { on_record(record, said, owns) } else { Known::default() };
     known.people = people(record, said, &found, owns);
     if let Some(Proof::Account(id)) = said.proven
         && record.user(id).mailbox() != said.address
@@ -211,13 +211,13 @@ fn is_doubtful(user: &User) -> bool {
 }
 
 /// Who left, and who is invited.
-fn on_record(record: &Record, said: &Said) -> Known {
+fn on_record(record: &Record, said: &Said, owns: bool) -> Known {
     let mut known = Known::default();
     let issuer = said.source.issuer();
     for one in &record.departed {
         match &one.mark {
             Mark::Address(address) if said.names.contains(address) => known.departed.push(one.organization),
-            Mark::ExternalId(id) if Some(id) == said.subject.as_ref() => {
+            Mark::ExternalId(id) if owns && Some(id) == said.subject.as_ref() => {
                 known.departed_themselves.push(one.organization);
             }
             Mark::Identity(by, subject)

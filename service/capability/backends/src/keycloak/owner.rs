@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
 use super::{encoded, id_of};
-use crate::Wanted;
+use crate::DesiredState;
 
 /// The role of the realm that runs the tenant.
 const ADMIN: &str = "admin";
@@ -24,8 +24,8 @@ pub(super) struct Owner<'a> {
 }
 
 /// The owner, while the tenant is made.
-pub(super) fn of(wanted: &Wanted) -> Option<Owner<'_>> {
-    let (email, name) = wanted.owner.as_ref().filter(|_| wanted.is_begun)?;
+pub(super) fn of(desired: &DesiredState) -> Option<Owner<'_>> {
+    let (email, name) = desired.owner.as_ref().filter(|_| desired.is_begun)?;
     Some(Owner { email, name: name.as_deref() })
 }
 

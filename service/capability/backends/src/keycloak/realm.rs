@@ -1,4 +1,4 @@
-//! What of a realm differs from what its tenant and its template say, and what mends it.
+//! What of a realm differs from what its tenant and its template say, and what repairs it.
 
 use http::Method;
 use platform::http::Failure;
@@ -6,8 +6,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
 use super::admin::Admin;
-use super::{BROKER, Keycloak, Mend, REALM, ROLES, TEMPLATE, TEMPLATE_VERSION, encoded, id_of, realm_path};
-use crate::{Difference, Wanted};
+use super::{BROKER, Keycloak, REALM, ROLES, Repair, TEMPLATE, TEMPLATE_VERSION, encoded, id_of, realm_path};
+use crate::{DesiredState, Difference};
 
 /// Where a client sends people back to, in whatever order.
 fn redirects(client: &Value) -> String {
@@ -18,17 +18,17 @@ fn redirects(client: &Value) -> String {
 }
 
 /// The realm's own settings.
-fn settings(path: &str, wanted: &Wanted, found: &Value) -> Vec<Mend> {
+fn settings(path: &str, desired: &DesiredState, found: &Value) -> Vec<Repair> {
     let mut body = Map::new();
     let mut differences = Vec::new();
-    if found.get("enabled").and_then(Value::as_bool) != Some(wanted.enabled) {
-        differences.push(Difference::new("realm.enabled", wanted.enabled, !wanted.enabled));
-        body.insert("enabled".to_owned(), wanted.enabled.into());
+    if found.get("enabled").and_then(Value::as_bool) != Some(desired.enabled) {
+        differences.push(Difference::new("realm.enabled", desired.enabled, !desired.enabled));
+        body.insert("enabled".to_owned(), desired.enabled.into());
     }
     let name = found.get("displayName").and_then(Value::as_str).unwrap_or_default();
-    if name != wanted.name {
-        differences.push(Difference::new("realm.displayName", &wanted.name, name));
-        body.insert("displayName".to_owned(), wanted.name.clone().into());
+    if name != desired.name {
+        differences.push(Difference::new("realm.displayName", &desired.name, name));
+        body.insert("displayName".to_owned(), desired.name.clone().into());
     }
     let mut attributes = found.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default();
     let template = attributes.get(TEMPLATE).and_then(Value::as_str).unwrap_or("none").to_owned();
@@ -38,37 +38,37 @@ fn settings(path: &str, wanted: &Wanted, found: &Value) -> Vec<Mend> {
         attributes.insert(TEMPLATE.to_owned(), TEMPLATE_VERSION.into());
         body.insert("attributes".to_owned(), Value::Object(attributes));
     }
-    let mend = |difference| Mend {
+    let repair = |difference| Repair {
         difference,
         method: Method::PUT,
         path: path.to_owned(),
         body: Value::Object(body.clone()),
     };
-    differences.into_iter().map(mend).collect()
+    differences.into_iter().map(repair).collect()
 }
 
 impl Keycloak<'_> {
     /// What of a realm differs from what its tenant and its template say.
-    pub(super) async fn mends_of_realm(
+    pub(super) async fn repairs_of_realm(
         &self,
         admin: &Admin<'_>,
-        wanted: &Wanted,
+        desired: &DesiredState,
         found: &Value,
-    ) -> Result<Vec<Mend>, Failure> {
-        let path = realm_path(wanted)?;
-        let mut mends = settings(&path, wanted, found);
+    ) -> Result<Vec<Repair>, Failure> {
+        let path = realm_path(desired)?;
+        let mut repairs = settings(&path, desired, found);
         let roles = admin.list(&format!("{path}/roles?briefRepresentation=true&max=1000")).await?;
         let is_there =
             |role: &str| roles.iter().any(|found| found.get("name").is_some_and(|name| name == role));
-        mends.extend(ROLES.into_iter().filter(|role| !is_there(role)).map(|role| Mend {
+        repairs.extend(ROLES.into_iter().filter(|role| !is_there(role)).map(|role| Repair {
             difference: Difference::missing(format!("role.{role}")),
             method: Method::POST,
             path: format!("{path}/roles"),
             body: json!({"name": role}),
         }));
-        mends.extend(self.mend_of_client(admin, &path, wanted).await?);
-        mends.extend(self.mend_of_broker(admin, &path).await?);
-        Ok(mends)
+        repairs.extend(self.mend_of_client(admin, &path, desired).await?);
+        repairs.extend(self.mend_of_broker(admin, &path).await?);
+        Ok(repairs)
     }
 
     /// The client that modules use.
@@ -76,14 +76,14 @@ impl Keycloak<'_> {
         &self,
         admin: &Admin<'_>,
         path: &str,
-        wanted: &Wanted,
-    ) -> Result<Option<Mend>, Failure> {
-        let template = self.template(REALM, "", wanted)?;
+        desired: &DesiredState,
+    ) -> Result<Option<Repair>, Failure> {
+        let template = self.template(REALM, "", desired)?;
         let client = template.pointer("/clients/0").cloned().unwrap_or_default();
         let named = format!("{path}/clients?clientId={}", encoded(&self.settings.audience));
         let clients = admin.list(&named).await?;
         let Some(found) = clients.first() else {
-            return Ok(Some(Mend {
+            return Ok(Some(Repair {
                 difference: Difference::missing("client"),
                 method: Method::POST,
                 path: format!("{path}/clients"),
@@ -104,11 +104,11 @@ impl Keycloak<'_> {
             "clientId": self.settings.audience, "redirectUris": self.settings.redirect_uris, "enabled": true,
         });
         let path = format!("{path}/clients/{}", id_of(found)?);
-        Ok(Some(Mend { difference, method: Method::PUT, path, body }))
+        Ok(Some(Repair { difference, method: Method::PUT, path, body }))
     }
 
     /// The platform's own identity provider, brokered for support, where one is configured.
-    async fn mend_of_broker(&self, admin: &Admin<'_>, path: &str) -> Result<Option<Mend>, Failure> {
+    async fn mend_of_broker(&self, admin: &Admin<'_>, path: &str) -> Result<Option<Repair>, Failure> {
         let settings = self.settings;
         if settings.broker_issuer.is_empty() {
             return Ok(None);
@@ -136,6 +136,6 @@ impl Keycloak<'_> {
             },
         });
         let difference = Difference::missing("identityProvider.platform");
-        Ok(Some(Mend { difference, method: Method::POST, path: instances, body }))
+        Ok(Some(Repair { difference, method: Method::POST, path: instances, body }))
     }
 }

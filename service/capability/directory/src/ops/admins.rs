@@ -36,6 +36,12 @@ impl Held {
     }
 }
 
+/// The seats that an active user of this role has, in the order in which their rows are locked.
+pub fn seats_of(role: TenantRole) -> impl Iterator<Item = &'static str> {
+    let held = Held { admin: role == TenantRole::Admin, active: true };
+    SEATS.into_iter().zip(held.seats()).filter_map(|(seat, held)| held.then_some(seat))
+}
+
 /// Whether a user counts as an admin.
 pub(super) fn is_admin(row: &user::Model) -> bool {
     row.active && row.role.0 == TenantRole::Admin

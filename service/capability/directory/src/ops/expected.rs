@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::Problem;
 
-use super::admins::SEATS;
+use super::admins::{SEATS, seats_of};
 use crate::fold;
 
 /// Somebody who is expected.
@@ -36,7 +36,7 @@ pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
     forget_expected(tx, new.invitation).await?;
     let lifetime = (new.until - tx.now()).max(TimeDelta::seconds(1));
     let mut reservations = Vec::new();
-    for resource in SEATS.into_iter().filter(|seat| *seat == "users" || new.role == TenantRole::Admin) {
+    for resource in seats_of(new.role) {
         reservations.push(quota::reserve(tx, resource, 1, lifetime).await?.0.id);
     }
     let row = Model {

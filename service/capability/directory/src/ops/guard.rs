@@ -12,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use web::{Code, IfMatch, Problem};
 
+use super::users::Writer;
 use crate::store::changes;
 
 /// The percentage counts from so many active users: of three, one is a third.
@@ -141,7 +142,7 @@ pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Res
 /// # Errors
 /// `directory.held`, `directory.rejected`.
 pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
-    if tx.ctx().actor.kind != "scim_token" {
+    if Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
     let Some(row) = locked(tx, organization).await? else { return Ok(()) };

@@ -13,7 +13,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::TimeDelta;
 use entity::directory::restore::{Column, Entity, Model};
-use entity::directory::states::{ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source, UserState};
+use entity::directory::states::{
+    AddressProof, ChangeAction, ChangeKind, RestoreStatus, RoleSource, Source, UserState,
+};
 use entity::directory::user;
 use entity::ids::OrganizationId;
 use platform::rules::Rule;
@@ -371,7 +373,7 @@ async fn user(
                 organization: organization.0,
                 resource,
                 role: NewRole::new(role, RoleSource::Local),
-                address_proof: None,
+                address_proof: AddressProof::parse(&text("addressProof")),
             };
             let row = users::insert_user(tx, &registry.users, new, kept).await?;
             let keys = people::addresses(&row);
@@ -382,8 +384,10 @@ async fn user(
         }
     };
     let role_source = RoleSource::parse(&text("roleSource")).ok_or_else(|| unreadable("roleSource"))?;
-    if row.role.0 != role || row.role_source != role_source {
-        super::roles::give(tx, row, NewRole::new(role, role_source)).await?;
+    let under = TenantRole::parse(&text("roleUnder"));
+    let same = (row.role.0, row.role_source, row.role_under.map(|role| role.0)) == (role, role_source, under);
+    if !same {
+        super::roles::give(tx, row, NewRole { role, source: role_source, under }).await?;
     }
     Ok(())
 }

@@ -204,10 +204,10 @@ async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<
         Invitation::None => Ok(()),
         Invitation::SeatOnly(id) => forget_expected(tx, id).await,
         Invitation::Accepted(id) => {
-            let row = invitations::open_invitation(tx, id).await.map_err(|gone| match comer.grant {
-                Some(_) => gone,
+            let row = invitations::open_invitation(tx, id).await.map_err(|problem| match comer.grant {
                 // It was there a moment ago: whoever asked asks again, and is decided about without it.
-                None => Problem::new(Code::Conflict),
+                None if problem.code == Code::InvitationGone => Problem::new(Code::Conflict),
+                _ => problem,
             })?;
             match comer.grant {
                 Some(_) => invitations::accept_invitation(tx, row, Some(user)).await.map(drop)?,

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use web::Problem;
 
 use super::invitations;
-use crate::model::UserColumns;
+use crate::model::{UserColumns, mailbox};
+use crate::ops::users::Writer;
 
 /// Days for which it is remembered whom a directory removed.
 pub const DEPARTED_DAYS: i64 = 400;
@@ -38,11 +39,6 @@ pub fn address_of(resource: &Map<String, Json>) -> Option<String> {
     mailbox(columns.email, columns.user_name)
 }
 
-/// Where mail to a user goes: the e-mail that counts as theirs, else a user name that is one.
-pub(super) fn mailbox(email: Option<String>, user_name: String) -> Option<String> {
-    email.or(Some(user_name).filter(|name| web::is_email(name)))
-}
-
 /// How an identity is remembered; neither part can hold what stands between them.
 pub(super) fn identity_key(issuer: &str, subject: &str) -> String {
     format!("{issuer}\n{subject}")
@@ -58,7 +54,7 @@ pub(crate) async fn leave(
     row: &user::Model,
     identities: Option<&[identity::Model]>,
 ) -> Result<(), Problem> {
-    if tx.ctx().actor.kind != "scim_token" {
+    if Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
     let keys = addresses(row);
@@ -80,7 +76,7 @@ pub(crate) async fn leave(
 pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model) -> Result<(), Problem> {
     let has = addresses(row);
     let lost: Vec<String> = before.into_iter().filter(|key| !has.contains(key)).collect();
-    if lost.is_empty() || tx.ctx().actor.kind != "scim_token" {
+    if lost.is_empty() || Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
     mark(tx, row, addressed(&lost)).await?;

@@ -51,7 +51,7 @@ impl Loaded {
 }
 
 fn mailbox(row: &user::Model) -> Option<String> {
-    super::departed::mailbox(row.email.clone(), row.user_name.clone())
+    crate::model::mailbox(row.email.clone(), row.user_name.clone())
 }
 
 /// Everything that the decision rests on. Who comes again by an identity that is known costs a look at it and at the policy, no more.
@@ -95,12 +95,13 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> 
     if comer.proven.is_some() {
         worth = Vouched::Mail;
     }
-    let mut known = Known {
-        people: Vec::new(),
-        departed: record.departed,
-        departed_themselves: record.departed_themselves,
-        pending: record.pending,
-    };
+    let mut departed_themselves = record.departed_themselves;
+    if owns {
+        // To any other connection the directory's subject says nothing.
+        departed_themselves.extend(record.departed_subjects);
+    }
+    let mut known =
+        Known { people: Vec::new(), departed: record.departed, departed_themselves, pending: record.pending };
     known.people = persons(comer, &found, &record.accepted, owns);
     if proves_another_mailbox(comer, &found) {
         known.pending.clear();
@@ -220,6 +221,8 @@ struct Record {
     accepted: BTreeSet<Uuid>,
     departed: Vec<Uuid>,
     departed_themselves: Vec<Uuid>,
+    /// Where the directory's subject left by which they come.
+    departed_subjects: Vec<Uuid>,
     invited: BTreeMap<Uuid, String>,
     /// The organization that has proven the domain of the address.
     proven: Option<Uuid>,
@@ -323,9 +326,8 @@ impl Record {
         let what: String = row.try_get("", "what")?;
         match (DepartedKind::parse(&what), InvitationStatus::parse(&what)) {
             (Some(DepartedKind::Address), _) => self.departed.push(organization),
-            (Some(DepartedKind::ExternalId | DepartedKind::Identity), _) => {
-                self.departed_themselves.push(organization);
-            }
+            (Some(DepartedKind::ExternalId), _) => self.departed_subjects.push(organization),
+            (Some(DepartedKind::Identity), _) => self.departed_themselves.push(organization),
             (None, Some(InvitationStatus::Accepted)) => {
                 self.accepted.insert(row.try_get("", "user_id")?);
             }

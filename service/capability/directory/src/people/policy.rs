@@ -7,7 +7,7 @@ use entity::sso::policy::{Column, Entity, Model};
 use identity_core::{Enforced, Policy};
 use platform::{DbError, View};
 use policy_core::TenantRole;
-use sea_orm::{ColumnTrait, QueryFilter};
+use sea_orm::{ColumnTrait, DbErr, QueryFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -29,18 +29,21 @@ fn group_roles(stored: &Value) -> Vec<(String, TenantRole)> {
     stored.as_array().into_iter().flatten().filter_map(one).collect()
 }
 
-fn rules(row: &Model) -> Policy {
-    Policy {
+/// # Errors
+/// Rules that can't be read: who let them be none would let in whom they keep out.
+fn rules(row: &Model) -> Result<Policy, DbErr> {
+    let unreadable = |error: serde_json::Error| DbErr::Json(error.to_string());
+    Ok(Policy {
         enforced: match (row.enforced, row.connection_id) {
             (false, _) => Enforced::No,
             (true, None) => Enforced::ByAny,
             (true, Some(only)) => Enforced::By(only),
         },
-        allowed_domains: serde_json::from_value(row.allowed_domains.clone()).unwrap_or_default(),
+        allowed_domains: serde_json::from_value(row.allowed_domains.clone()).map_err(unreadable)?,
         jit: row.jit_provisioning,
         default_role: row.default_role.0,
         group_roles: group_roles(&row.group_roles),
-    }
+    })
 }
 
 fn unset(view: &View, organization: Uuid) -> Model {
@@ -74,7 +77,7 @@ pub async fn sign_in_policy(view: &View, organization: Uuid) -> Result<SignInPol
 /// What holds without a policy.
 pub fn unset_policy(view: &View, organization: Uuid) -> SignInPolicy {
     let row = unset(view, organization);
-    SignInPolicy { rules: rules(&row), row }
+    SignInPolicy { rules: Policy::default(), row }
 }
 
 /// The policies of these organizations, where there is one.
@@ -84,5 +87,6 @@ pub(super) async fn policies(
 ) -> Result<BTreeMap<Uuid, SignInPolicy>, DbError> {
     let of = Column::OrganizationId.is_in(organizations.iter().copied());
     let rows = view.all(view.select::<Entity>().filter(of)).await?;
-    Ok(rows.into_iter().map(|row| (row.organization_id, SignInPolicy { rules: rules(&row), row })).collect())
+    let read = |row: Model| Ok((row.organization_id, SignInPolicy { rules: rules(&row)?, row }));
+    rows.into_iter().map(read).collect()
 }

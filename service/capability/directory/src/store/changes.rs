@@ -8,6 +8,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::model::DIRECTORY;
+
 /// Ids in one recorded change.
 const IDS_MAX: usize = 5_000;
 
@@ -77,8 +79,8 @@ pub(crate) async fn removals_since(
     since: Timestamp,
 ) -> Result<i64, DbError> {
     let sql = "SELECT COUNT(DISTINCT subject_id) AS n FROM directory_change WHERE tenant_id = $1 AND organization_id = $2 \
-               AND occurred_at >= $3 AND kind = 'user' AND action IN ('deactivate', 'delete') AND actor_kind = 'scim_token'";
-    let rows = view.query(sql, vec![organization.into(), since.into()]).await?;
+               AND occurred_at >= $3 AND kind = 'user' AND action IN ('deactivate', 'delete') AND actor_kind = $4";
+    let rows = view.query(sql, vec![organization.into(), since.into(), DIRECTORY.into()]).await?;
     Ok(rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
 }
 

@@ -82,6 +82,6 @@ pub(crate) async fn users_locked(
 
 /// Active admins of the tenant.
 pub(crate) async fn admins(view: &View) -> Result<u64, DbError> {
-    let admins = view.select::<user::Entity>().filter(user::Column::Role.eq("admin"));
+    let admins = view.select::<user::Entity>().filter(user::Column::Role.eq(ByName(TenantRole::Admin)));
     view.count(admins.filter(user::Column::Active.eq(true))).await
 }

@@ -1,12 +1,16 @@
 //! Queries over users.
 
+use entity::by_name::ByName;
 use entity::directory::{identity, user, user_email};
 use entity::ids::OrganizationId;
 use entity::tenancy::tenant;
 use identity_core::fold;
 use platform::{DbError, PlatformView, Tx, View};
+use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Select};
 use uuid::Uuid;
+
+use crate::model::mailbox;
 
 /// Identities of one user that are kept when the user is removed.
 const IDENTITIES_MAX: u64 = 100;
@@ -127,11 +131,11 @@ pub(crate) async fn unlink(tx: &Tx, issuer: &str, subject: &str) -> Result<(), D
 pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<String>, DbError> {
     let admins = tx
         .select::<user::Entity>()
-        .filter(user::Column::Role.eq("admin"))
-        .filter(user::Column::Active.eq(true))
-        .filter(user::Column::Email.is_not_null());
+        .filter(user::Column::Role.eq(ByName(TenantRole::Admin)))
+        .filter(user::Column::Active.eq(true));
+    let admins = tx.all(admins.limit(TOLD_MAX)).await?;
     let mut all: Vec<String> =
-        tx.all(admins.limit(TOLD_MAX)).await?.into_iter().filter_map(|row| row.email).collect();
+        admins.into_iter().filter_map(|row| mailbox(row.email, row.user_name)).collect();
     all.extend(tenant.owner_email.clone());
     // One mail to one mailbox, however its address was written.
     all.sort_by_cached_key(|address| fold(address));

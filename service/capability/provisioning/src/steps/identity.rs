@@ -3,9 +3,32 @@
 use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, Work, ids};
 
-use super::{Learnt, Step};
-use crate::converge::wanted;
-use crate::model::Stop;
+use super::{Attempt, Learnt, Step, Undo};
+use crate::desired_state::desired_state;
+use crate::model::StepError;
+
+pub(super) const MAKE: Step = Step {
+    name: "identity",
+    does: "makes the realm or org at the identity backend, and learns its issuer",
+    waits_for: None,
+    away: Some(|attempt, tenant| Box::pin(ensure(attempt, tenant))),
+    commit: |_, tx, learnt| Box::pin(store_made(tx, learnt)),
+    undo: Undo::Both(
+        |attempt, tenant| Box::pin(remove(attempt, tenant)),
+        |_, tx| Box::pin(forget_learnt(tx)),
+    ),
+};
+
+pub(super) const REPAIR: Step = Step { undo: Undo::Nothing("what was repaired stays"), ..MAKE };
+
+pub(super) const REMOVE: Step = Step {
+    name: "identity",
+    does: "removes the realm or org, and the issuer that only it had",
+    waits_for: None,
+    away: Some(|attempt, tenant| Box::pin(remove(attempt, tenant))),
+    commit: |_, tx, _| Box::pin(forget_learnt(tx)),
+    undo: Undo::Nothing("a deletion is never given up"),
+};
 
 /// An issuer is believed by the whole platform: what the tenant's backend calls itself, unless it is registered.
 const REGISTER_ISSUER: PlatformStatement = PlatformStatement::new(
@@ -16,56 +39,51 @@ const REGISTER_ISSUER: PlatformStatement = PlatformStatement::new(
 const FORGET_ISSUER: PlatformStatement =
     PlatformStatement::new("DELETE FROM issuer WHERE issuer = $1 AND resolve_by = 'issuer'");
 
-impl Step<'_> {
-    pub(super) async fn ensure_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let backend = backends::backend(self.service, tenant.identity_backend)?;
-        let made = backend.ensure(&self.outside, &wanted(tenant)).await?;
-        Ok(Learnt { identity: Some(made), ..Learnt::default() })
-    }
+async fn ensure(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
+    let backend = backends::backend(attempt.service, tenant.identity_backend)?;
+    let made = backend.ensure(&attempt.outside, &desired_state(tenant)).await?;
+    Ok(Learnt { identity: Some(made), ..Learnt::default() })
+}
 
-    /// Writes down what the backend made: its id there, and how its tokens name the tenant.
-    pub(super) async fn note_identity(&self, tx: &mut Tx, learnt: &Learnt) -> Result<(), Stop> {
-        let Some(made) = &learnt.identity else { return Ok(()) };
-        let mut row = tenancy::get(tx).await?;
-        row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
-        if let Some(issuer) = &made.issuer {
-            row.identity_issuer = issuer.own().or(row.identity_issuer);
-            register(tx, issuer).await?;
-        }
-        tx.update(row.clone()).await?;
-        let backend = row.identity_backend;
-        tx.record(
-            "tenant.identity",
-            Target::new("tenant", row.id).with(serde_json::json!({"backend": backend})),
-        );
-        Ok(())
+/// Stores what the backend made: its id there, and how its tokens name the tenant.
+async fn store_made(tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
+    let Some(made) = &learnt.identity else { return Ok(()) };
+    let mut row = tenancy::get(tx).await?;
+    row.identity_external_id = made.external_id.clone().or(row.identity_external_id);
+    if let Some(issuer) = &made.issuer {
+        row.identity_issuer = issuer.own().or(row.identity_issuer);
+        register(tx, issuer).await?;
     }
+    tx.update(row.clone()).await?;
+    let backend = row.identity_backend;
+    tx.record("tenant.identity", Target::new("tenant", row.id).with(serde_json::json!({"backend": backend})));
+    Ok(())
+}
 
-    pub(super) async fn remove_identity(&self, tenant: &tenant::Model) -> Result<Learnt, Stop> {
-        let backend = backends::backend(self.service, tenant.identity_backend)?;
-        backend.remove(&self.outside, &wanted(tenant)).await?;
-        Ok(Learnt::default())
-    }
+async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
+    let backend = backends::backend(attempt.service, tenant.identity_backend)?;
+    backend.remove(&attempt.outside, &desired_state(tenant)).await?;
+    Ok(Learnt::default())
+}
 
-    /// Forgets what was learnt; an issuer that only this tenant had goes too.
-    pub(super) async fn forget_identity(&self, tx: &mut Tx) -> Result<(), Stop> {
-        let mut row = tenancy::get(tx).await?;
-        if let Some(issuer) = row.identity_issuer.take() {
-            forget(tx, &issuer).await?;
-        }
-        tx.record("tenant.identity_remove", Target::new("tenant", row.id));
-        Ok(tx.update(row).await?)
+/// Forgets what was learnt; an issuer that only this tenant had goes too.
+async fn forget_learnt(tx: &mut Tx) -> Result<(), StepError> {
+    let mut row = tenancy::get(tx).await?;
+    if let Some(issuer) = row.identity_issuer.take() {
+        forget(tx, &issuer).await?;
     }
+    tx.record("tenant.identity_remove", Target::new("tenant", row.id));
+    Ok(tx.update(row).await?)
 }
 
 /// Forgets an issuer that only this tenant had.
-pub(crate) async fn forget(tx: &Tx, issuer: &str) -> Result<(), Stop> {
+pub(crate) async fn forget(tx: &Tx, issuer: &str) -> Result<(), StepError> {
     tx.as_platform(FORGET_ISSUER, vec![issuer.into()]).await?;
     Ok(())
 }
 
 /// Registers an issuer, unless it is.
-pub(super) async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), Stop> {
+pub(super) async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), StepError> {
     let values = vec![
         ids::new().into(),
         issuer.issuer.clone().into(),

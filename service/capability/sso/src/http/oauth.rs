@@ -320,9 +320,9 @@ async fn token(
                 let identity = subject::verify(service, (&cache, &sign_ins.providers), &token, &told)
                     .await
                     .map_err(|problem| match problem.is_refusal() {
-                        true => problem.dialect("invalid_grant"),
-                        false => problem,
-                    })?;
+                    true => problem.dialect("invalid_grant"),
+                    false => problem,
+                })?;
                 exchange::exchange(how, &keys, &caller.ctx, (&identity, &told), asked).await
             };
             let target = Target::new("sso", "exchange");

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::model::yes_or_no;
 use crate::refusal::{Reason, Refused};
 use crate::settings::{OidcSettings, Profile};
 
@@ -38,13 +39,7 @@ pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> R
     if !identity_core::is_subject(&subject) {
         return Err(Refused::new(Reason::SubjectUnusable).got(subject));
     }
-    let email_verified = match claims.get("email_verified").or_else(|| claims.get("xms_edov")) {
-        Some(Value::Bool(said)) => Some(*said),
-        // Some providers say it as a text or a number; only a clear yes is one.
-        Some(Value::String(said)) => Some(said == "true" || said == "1"),
-        Some(Value::Number(said)) => Some(said.as_i64() == Some(1)),
-        _ => None,
-    };
+    let email_verified = claims.get("email_verified").or_else(|| claims.get("xms_edov")).and_then(yes_or_no);
     let groups = claims.get(mapping.groups.as_deref().unwrap_or("groups"));
     Ok(Profile {
         subject,

@@ -164,10 +164,13 @@ pub(crate) struct Resident {
 pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resident>, Problem> {
     let key = directory::fold(email);
     let find = async |view: &PlatformView| {
-        let sql = "SELECT e.tenant_id, u.resource FROM directory_user_email e \
+        // Who has no e-mail is written to by a user name that is one, as everywhere else.
+        let sql = "SELECT u.tenant_id, u.resource, u.user_name FROM \
+                   (SELECT tenant_id, organization_id, user_id FROM directory_user_email WHERE (value_key || '') = $1 \
+                    UNION ALL SELECT tenant_id, organization_id, id FROM directory_user WHERE user_name_key = $1 AND email IS NULL) e \
                    JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
                    JOIN tenant t ON t.id = e.tenant_id \
-                   WHERE (e.value_key || '') = $1 AND u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 20";
+                   WHERE u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 20";
         view.query(sql, vec![key.clone().into()]).await
     };
     let rows = service.db.read_platform(find).await?;
@@ -175,8 +178,10 @@ pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resi
     for row in rows {
         let tenant: Uuid = row.try_get("", "tenant_id").map_err(Problem::internal)?;
         let resource: Value = row.try_get("", "resource").map_err(Problem::internal)?;
+        let name: String = row.try_get("", "user_name").map_err(Problem::internal)?;
         let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten();
-        let mut values = emails.filter_map(|item| item.get("value")?.as_str());
+        let emails = emails.filter_map(|item| item.get("value")?.as_str());
+        let mut values = emails.chain(Some(name.as_str()).filter(|name| web::is_email(name)));
         if let Some(address) = values.find(|value| directory::fold(value) == key)
             && found.len() < RESIDENTS_MAX
             && !found.iter().any(|one| one.tenant == tenant)

@@ -60,7 +60,7 @@ impl BackendRoles {
 }
 
 /// The highest role of a person among these names. Roles of the platform, and of machines, are nobody's to give away there.
-fn highest(names: &[&str]) -> Option<TenantRole> {
+pub(crate) fn highest(names: &[&str]) -> Option<TenantRole> {
     let known = names.iter().filter_map(|name| TenantRole::parse(name));
     let of_people = known.filter(|role| *role != TenantRole::Service);
     of_people.reduce(|best, role| if role.outranks(best) { role } else { best })

@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
 use platform::db::Lookup;
-use policy_core::{Role, TenantRole};
+use policy_core::TenantRole;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
@@ -22,7 +22,7 @@ use super::claims;
 use super::connections::{Connection, Kind};
 use super::jwks::JwksCache;
 use super::oidc::Providers;
-use super::roles::BackendRoles;
+use super::roles::{BackendRoles, highest};
 use crate::model::SubjectClaims;
 use crate::settings::Profile;
 
@@ -346,7 +346,7 @@ pub(crate) fn asserted(
         return Err(Problem::invalid(&names.user_id, "must be a subject of up to 255 characters"));
     }
     let roles = read(&names.user_roles)?.unwrap_or_default();
-    let role = roles.split(',').map(str::trim).find_map(Role::parse).and_then(Role::in_tenant);
+    let role = highest(&roles.split(',').map(str::trim).collect::<Vec<_>>());
     Ok(Some(Identity {
         via: Via::Tenant(Named::ExternalId(external_id)),
         issuer: "gateway".to_owned(),

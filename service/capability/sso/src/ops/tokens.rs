@@ -197,6 +197,8 @@ async fn open_for(
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
     let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
     let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
+    // The code was given out before the policy, or the connection, was what it is now.
+    policy::still_holds(tx, row.organization_id, browser.connection_id).await.map_err(ended)?;
     let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), issuers_of);
     let new = NewSession {
         organization: row.organization_id,
@@ -258,17 +260,13 @@ pub(crate) async fn introspect(
             let Some(session) = session.filter(|_| active) else { return Ok(false) };
             let user =
                 directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
-            let holds = policy::still_holds(view, session.organization_id, connection_of(&session.issuer))
-                .await
-                .is_ok();
+            let connection = connection_of(&session.issuer);
+            let holds = Problem::holds(policy::still_holds(view, session.organization_id, connection).await)?;
             Ok::<_, Problem>(holds && user.is_some_and(|user| user.may_come()))
         })
         .await;
-    match live {
-        Ok(live) => Ok(Some(claims).filter(|_| live)),
-        Err(problem) if problem.code == Code::NotFound => Ok(None),
-        Err(problem) => Err(problem),
-    }
+    let live = Problem::found(live)?.unwrap_or(false);
+    Ok(Some(claims).filter(|_| live))
 }
 
 /// Ends the session of an access or refresh token. A token that is none is none already.

@@ -8,7 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Code, Problem};
 
-use crate::model::UserColumns;
+use crate::model::{DIRECTORY, UserColumns};
 use crate::store::users as store;
 
 /// The identity backend that tells of people, as an actor.
@@ -25,7 +25,7 @@ pub(crate) enum Writer {
 
 impl Writer {
     pub(crate) fn of(actor: &Actor) -> Self {
-        if actor.kind == "scim_token" { Self::Directory } else { Self::Restore }
+        if actor.kind == DIRECTORY { Self::Directory } else { Self::Restore }
     }
 
     /// What happens to somebody who is written as active, or not.

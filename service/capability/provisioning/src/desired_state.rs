@@ -26,8 +26,8 @@ fn was_cut_off_there(tenant: &tenant::Model) -> bool {
 }
 
 /// What a tenant's realm or org should be.
-pub fn wanted(tenant: &tenant::Model) -> backends::Wanted {
-    backends::Wanted {
+pub fn desired_state(tenant: &tenant::Model) -> backends::DesiredState {
+    backends::DesiredState {
         tenant: tenant.id,
         slug: tenant.slug.clone(),
         name: tenant.name.clone(),
@@ -51,7 +51,7 @@ pub(crate) async fn compare(
     tenant: &tenant::Model,
 ) -> Result<Vec<backends::Difference>, Problem> {
     let backend = backends::backend(service, tenant.identity_backend)?;
-    let compared = backend.compare(outside, &wanted(tenant)).await;
+    let compared = backend.compare(outside, &desired_state(tenant)).await;
     compared.map_err(|failure| Problem::detailed(web::Code::Unavailable, failure.reason))
 }
 
@@ -86,7 +86,8 @@ pub(crate) fn handler(service: &Service) -> Handler {
         let service = service.clone();
         async move {
             let find = async |view: &platform::View| tenancy::get(view).await;
-            let Ok(tenant) = service.db.read(job.tenant, find).await else { return Ok(()) };
+            let found = Problem::found(service.db.read(job.tenant, find).await)?;
+            let Some(tenant) = found else { return Ok(()) };
             // What is being removed must not be made again.
             let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());
             let follows = matches!(tenant.status, Status::Active | Status::Suspended) || recycles;
@@ -94,7 +95,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
                 return Ok(());
             }
             let backend = backends::backend(&service, tenant.identity_backend).map_err(JobError::retry)?;
-            match backend.ensure(&service.outside(), &wanted(&tenant)).await {
+            match backend.ensure(&service.outside(), &desired_state(&tenant)).await {
                 Ok(_) => Ok(()),
                 Err(failure) if failure.permanent => Err(JobError::Fail(failure.reason)),
                 Err(failure) => Err(JobError::Retry { reason: failure.reason, after: failure.after }),

@@ -1,0 +1,29 @@
+//! The tenant's beginning.
+
+use platform::Tx;
+use tenancy::{TenantEvent, Verb};
+use web::Problem;
+
+use super::{Step, Undo};
+use crate::model::StepError;
+
+pub(super) const STEP: Step = Step {
+    name: "activate",
+    does: "activates the tenant",
+    waits_for: None,
+    away: None,
+    commit: |_, tx, _| Box::pin(activate(tx)),
+    undo: Undo::Nothing("it is the last step: the run ends with it"),
+};
+
+async fn activate(tx: &mut Tx) -> Result<(), StepError> {
+    let row = tenancy::transition(tx, Verb::Activate).await?.row;
+    tenancy::record_event(tx, &row, TenantEvent::Activated, "tenant.activate");
+    Ok(())
+}
+
+pub(super) async fn failed(tx: &mut Tx) -> Result<(), Problem> {
+    let row = tenancy::transition(tx, Verb::Fail).await?.row;
+    tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
+    Ok(())
+}

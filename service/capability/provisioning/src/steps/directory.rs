@@ -1,0 +1,39 @@
+//! Everything that a tenant owns.
+
+use entity::scope::OWNED_BY_TENANT;
+use entity::tenancy::tenant;
+use platform::{Ctx, PlatformTx, Target, Tx, Work};
+use serde_json::{Map, Value};
+
+use super::{Attempt, Learnt, Step, Undo};
+use crate::model::StepError;
+
+pub(super) const REMOVE: Step = Step {
+    name: "directory",
+    does: "removes the management keys, and everything that the tenant owns",
+    waits_for: None,
+    // Management keys belong to the platform: they go in a transaction of their own.
+    away: Some(|attempt, tenant| Box::pin(remove_keys(attempt, tenant))),
+    commit: |_, tx, _| Box::pin(purge(tx)),
+    undo: Undo::Nothing("a deletion is never given up"),
+};
+
+async fn remove_keys(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
+    let work = async |tx: &mut PlatformTx| authz::remove_of_tenant(tx, tenant.id).await;
+    attempt.service.db.write_platform(&Ctx::system("provisioning"), work).await?;
+    Ok(Learnt::default())
+}
+
+/// Removes all but the quotas, which have a step of their own.
+pub(super) async fn purge(tx: &mut Tx) -> Result<(), StepError> {
+    scim::remove_all(tx).await?;
+    let mut removed = Map::new();
+    for table in OWNED_BY_TENANT.into_iter().filter(|table| !table.starts_with("quota")) {
+        let rows = tx.execute(&format!("DELETE FROM \"{table}\" WHERE tenant_id = $1"), Vec::new()).await?;
+        if rows > 0 {
+            removed.insert(table.to_owned(), rows.into());
+        }
+    }
+    tx.record("directory.delete", Target::new("tenant", tx.tenant()).with(Value::Object(removed)));
+    Ok(())
+}

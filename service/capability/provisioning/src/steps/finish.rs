@@ -1,0 +1,63 @@
+//! The proof that nothing of a tenant stays behind.
+
+use entity::scope::OWNED_BY_TENANT;
+use entity::tenancy::tenant;
+use platform::{Target, Tx, Work};
+use serde_json::{Map, json};
+use tenancy::{TenantEvent, Verb};
+
+use super::{Attempt, Learnt, Realm, Step, Undo};
+use crate::deployments;
+use crate::desired_state::desired_state;
+use crate::model::StepError;
+
+pub(super) const PROVE: Step = Step {
+    name: "finish",
+    does: "proves that nothing is left, here or outside, and forgets who the owner was",
+    waits_for: None,
+    away: Some(|attempt, tenant| Box::pin(require_absent(attempt, tenant))),
+    commit: |_, tx, _| Box::pin(finish(tx)),
+    undo: Undo::Nothing("a deletion is never given up"),
+};
+
+/// No realm, no org, no resource group.
+async fn require_absent(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
+    let left = |why: &str| StepError::Transient { after: None, why: why.to_owned() };
+    let backend = backends::backend(attempt.service, tenant.identity_backend)?;
+    let found = backend.compare(&attempt.outside, &desired_state(tenant)).await?;
+    let kind_of = |what: &str| matches!(what, "realm" | "org" | "organization" | "signing_key");
+    let absent = found.iter().any(|difference| kind_of(&difference.what) && difference.found == "absent");
+    if !absent && Realm::of(tenant).is_made() {
+        return Err(left("the realm or org is still there"));
+    }
+    if deployments::is_there(attempt.service, tenant.id).await? {
+        return Err(left("the deployment is still there"));
+    }
+    Ok(Learnt::default())
+}
+
+/// Counts what is left of the tenant in every table; the count is recorded as the proof.
+async fn finish(tx: &mut Tx) -> Result<(), StepError> {
+    let mut counted = Map::new();
+    for table in OWNED_BY_TENANT {
+        let sql = format!("SELECT count(*) AS rows FROM \"{table}\" WHERE tenant_id = $1");
+        let rows = tx.query(&sql, Vec::new()).await?;
+        let count: i64 = rows.first().and_then(|row| row.try_get("", "rows").ok()).unwrap_or(-1);
+        if count != 0 {
+            return Err(StepError::Transient {
+                after: None,
+                why: format!("{count} rows are left in {table}"),
+            });
+        }
+        counted.insert(table.to_owned(), count.into());
+    }
+    let proof = json!({"rows": counted, "identity": "absent", "deployment": "absent"});
+    tx.record("tenant.prove_absence", Target::new("tenant", tx.tenant()).with(proof));
+    let mut row = tenancy::transition(tx, Verb::Delete).await?.row;
+    // What says who somebody was goes too.
+    row.owner_email = None;
+    row.owner_name = None;
+    tx.update(row.clone()).await?;
+    tenancy::record_event(tx, &row, TenantEvent::Deleted, "tenant.delete");
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! The moment from which the tenant is somewhere else.
+
+use entity::tenancy::tenant;
+use platform::{Target, Tx, Work};
+use tenancy::TenantEvent;
+use web::Problem;
+
+use super::End;
+use crate::model::StepError;
+use crate::steps::{Attempt, Step, Undo};
+
+pub(in crate::steps) const STEP: Step = Step {
+    name: "switch",
+    does: "has the tenant be there from now on (`tenant.moved`), and its flags pushed",
+    waits_for: None,
+    away: None,
+    commit: |attempt, tx, _| Box::pin(switch(attempt, tx)),
+    undo: Undo::Here(|attempt, tx| Box::pin(switch_back(attempt, tx))),
+};
+
+async fn switch(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
+    let tenant = tenancy::get(tx).await?;
+    switch_realm(attempt, tx, End::To).await?;
+    if let Some((place, to)) = attempt.target(&tenant)? {
+        tenancy::settle(tx, place).await?;
+        tx.record("tenant.switch", Target::new("instance", to));
+    }
+    let row = tenancy::get(tx).await?;
+    tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
+    flags::push_all(tx);
+    Ok(())
+}
+
+async fn switch_back(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
+    let tenant = tenancy::get(tx).await?;
+    tx.record("tenant.switch_back", Target::new("tenant", tenant.id));
+    switch_realm(attempt, tx, End::From).await?;
+    if let Some((from, _)) = attempt.places(&tenant)? {
+        tenancy::settle(tx, from).await?;
+    }
+    flags::push_all(tx);
+    Ok(())
+}
+
+/// The tenant is at this end of the move from now on.
+async fn switch_realm(attempt: &Attempt<'_>, tx: &mut Tx, end: End) -> Result<(), Problem> {
+    let Some((from, to)) = attempt.realms() else { return Ok(()) };
+    let realm = match end {
+        End::From => from,
+        End::To => to,
+    };
+    let row = tenancy::locked(tx).await?;
+    let row = tenant::Model { version: row.version + 1, updated_at: tx.now(), ..realm.with(row) };
+    Ok(tx.update(row).await?)
+}

@@ -1,0 +1,22 @@
+//! The end of everybody's access, first of all.
+
+use platform::{Target, Tx, Work};
+use sessions::Ended;
+
+use super::{Step, Undo};
+use crate::model::StepError;
+
+pub(super) const STEP: Step = Step {
+    name: "cut_off",
+    does: "ends all sessions",
+    waits_for: None,
+    away: None,
+    commit: |_, tx, _| Box::pin(end_sessions(tx)),
+    undo: Undo::Nothing("a deletion is never given up"),
+};
+
+async fn end_sessions(tx: &mut Tx) -> Result<(), StepError> {
+    sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
+    tx.record("tenant.cut_off", Target::new("tenant", tx.tenant()));
+    Ok(())
+}

@@ -1,0 +1,250 @@
+//! Where one room ends and the next begins: a rule that is asked at one door is asked at the other.
+
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Browser, OidcProvider, Reply, Tenant, TestApp, eventually};
+
+use crate::inbox::{becomes, event, send, settled, signed, stripe, told};
+use crate::sso::{module, oidc_connection, path, text};
+
+const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
+const USERS: &str = "/scim/v2/Users";
+
+async fn in_grace() -> (TestApp, Tenant) {
+    let app = TestApp::with(crate::inbox::configure).await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    (app, acme)
+}
+
+async fn invite(tenant: &Tenant, email: &str, role: &str) -> Value {
+    tenant.admin.post(INVITATIONS, json!({"email": email, "role": role})).await.expect(201)
+}
+
+async fn resend(tenant: &Tenant, invitation: &Value) -> Reply {
+    tenant.admin.post(&format!("{INVITATIONS}/{}/resend", text(invitation, "id")), json!({})).await
+}
+
+#[actix_web::test]
+async fn while_a_payment_is_overdue_no_seat_is_had_by_any_door() {
+    let (app, acme) = in_grace().await;
+    let invited = invite(&acme, "ann@example.com", "viewer").await;
+    stripe(&app, &event("evt_1", 1, "created", "past_due", "pro_monthly")).await.expect(200);
+    becomes(&app, ("active", "pro", "grace")).await;
+    app.clock.advance(TimeDelta::days(8));
+    resend(&acme, &invited).await.refused(403, "billing.seat_blocked");
+    for seat in ["users", "admins"] {
+        let hold = json!({"tenantId": "acme", "resource": seat, "amount": 1});
+        let held = app.operator.post("/api/internal/quotas/reservations", hold).await;
+        held.refused(403, "billing.seat_blocked");
+    }
+    let hold = json!({"tenantId": "acme", "resource": "nodes", "amount": 1});
+    app.operator.post("/api/internal/quotas/reservations", hold).await.expect(201);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_is_a_member_by_now_is_sent_no_invitation_again_nor_who_is_deactivated() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let invited = invite(&acme, "ann@example.com", "viewer").await;
+    app.clock.advance(TimeDelta::days(8));
+    let again = invite(&acme, "ann@example.com", "contributor").await;
+    let token = app.invitation_token("ann@example.com").await;
+    let accepted = app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    resend(&acme, &invited).await.refused(409, "invitation.member");
+    resend(&acme, &again).await.refused(409, "invitation.not_pending");
+    let user = format!("/api/v1/tenants/acme/users/{}", text(&accepted, "userId"));
+    acme.admin.patch(&user, json!({"active": false})).await.expect(200);
+    let asked = json!({"email": "ann@example.com", "role": "admin"});
+    let refused = acme.admin.post(INVITATIONS, asked).await.refused(409, "invitation.member");
+    assert_eq!(refused["userId"], accepted["userId"]);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_rehearsing_token_keeps_nobodys_directory() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
+    let tokens = path(&acme, "scim-tokens");
+    let made = acme.admin.post(&tokens, json!({"name": "dry run", "rehearsal": true})).await.expect(201);
+    let rehearses = app.anyone().with(text(&made, "token"));
+    eventually("the copy to be ready", async || (rehearses.get(USERS).await.status == 200).then_some(()))
+        .await;
+    rehearses.post(USERS, json!({"userName": "bob@example.com"})).await.expect(201);
+    invite(&acme, "ann@example.com", "viewer").await;
+    // What is really pushed keeps it.
+    acme.scim.post(USERS, json!({"userName": "kim@example.com"})).await.expect(201);
+    let asked = json!({"email": "zoe@example.com", "role": "viewer"});
+    eventually("the directory to be SCIM's", async || {
+        let reply = acme.admin.post(INVITATIONS, asked.clone()).await;
+        (reply.status == 409).then_some(reply)
+    })
+    .await
+    .refused(409, "invitation.directory_managed");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_code_that_is_out_is_worth_nothing_once_its_connection_is_off() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant("acme").await;
+    let module = module(&app, "app", json!({})).await;
+    let connection = oidc_connection(&op, &acme, json!({})).await;
+    let mut browser = Browser::default();
+    let page = browser.open(module.authorize(&app, &[("tenant", "acme")])).await;
+    let page = browser.at_oidc_provider(page, "alice").await;
+    let code = page.parameter("code").expect("a code");
+    let one = path(&acme, &format!("connections/{}", text(&connection, "id")));
+    acme.admin.patch(&one, json!({"enabled": false})).await.expect(200);
+    assert_eq!(module.redeem(&app, &code).await.expect(400)["error"], "invalid_grant");
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn what_stood_for_somebodys_address_is_put_back_with_them() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let gateway = app.key("gateway", None).await;
+    let come = gateway
+        .request(Method::POST, "/api/internal/sso/exchange")
+        .json(&json!({}))
+        .header("X-User-ID", "u1")
+        .header("X-Org-ID", "org_acme")
+        .header("X-User-Email", "u1@example.com");
+    let came = Reply::read(come).await.expect(200);
+    let id = text(&came["user"], "id");
+    let proof = async || {
+        let find = async |view: &platform::View| {
+            let sql = "SELECT address_proof FROM directory_user WHERE tenant_id = $1";
+            view.query(sql, Vec::new()).await
+        };
+        let rows = app.running.service.db.read(acme.id.parse().unwrap(), find).await.unwrap();
+        rows.first().map(|row| row.try_get::<Option<String>>("", "address_proof").unwrap())
+    };
+    assert_eq!(proof().await, Some(Some("nothing".to_owned())));
+    app.clock.advance(TimeDelta::minutes(1));
+    let before = app.clock.now();
+    app.clock.advance(TimeDelta::minutes(1));
+    assert_eq!(acme.scim.delete(&format!("{USERS}/{id}")).await.status, 204);
+    assert_eq!(proof().await, None);
+    app.clock.advance(TimeDelta::minutes(1));
+    let restore = json!({"moment": before.to_rfc3339()});
+    acme.admin.post(&path(&acme, "directory-restores"), restore).await.expect(202);
+    eventually("the restore", async || {
+        let list = acme.admin.get(&path(&acme, "directory-restores")).await.expect(200);
+        (list["items"][0]["status"] == "done").then_some(())
+    })
+    .await;
+    assert_eq!(proof().await, Some(Some("nothing".to_owned())));
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_resource_that_is_used_later_has_its_plans_soft_limit_too() {
+    let app = TestApp::start().await;
+    let plan = json!({"key": "tight", "name": "Tight", "quotas": {"simulations": 10}, "softQuotas": {"runs": 2}, "rateMultiplier": 1});
+    app.operator.post("/api/v1/plans", plan).await.expect(201);
+    app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "tight"})).await;
+    let later = json!({"key": "runs", "name": "Runs", "limits": {"tight": 10}});
+    app.operator.post("/api/v1/quota-resources", later).await.expect(201);
+    let hold = json!({"tenantId": "acme", "resource": "runs", "amount": 2});
+    app.operator.post("/api/internal/quotas/reservations", hold).await.expect(201);
+    assert_eq!(app.audit("quota.soft_limit").await.len(), 1);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_gateway_names_the_highest_role_of_a_person() {
+    let app = TestApp::start().await;
+    app.tenant("acme").await;
+    let gateway = app.key("gateway", None).await;
+    for (number, (names, role)) in
+        [("viewer, admin", "admin"), ("auditor,contributor", "contributor"), ("service,guest", "guest")]
+            .into_iter()
+            .enumerate()
+    {
+        let come = gateway
+            .request(Method::POST, "/api/internal/sso/exchange")
+            .json(&json!({}))
+            .header("X-User-ID", format!("u{number}"))
+            .header("X-Org-ID", "org_acme")
+            .header("X-User-Roles", names);
+        assert_eq!(Reply::read(come).await.expect(200)["user"]["role"], role, "{names}");
+    }
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn who_is_off_for_two_reasons_is_off_until_both_are_gone() {
+    let zitadel = tests::Zitadel::start();
+    let app = TestApp::with(|config| {
+        crate::inbox::configure(config);
+        zitadel.configure(config, &zitadel.url);
+    })
+    .await;
+    app.tenant_with(json!({"slug": "acme", "name": "Acme", "identity": {"backend": "zitadel"}})).await;
+    let org = text(&app.operator.get("/api/v1/tenants/acme").await.expect(200)["identity"], "externalId");
+    stripe(&app, &event("evt_1", 1, "created", "active", "pro_monthly")).await.expect(200);
+    becomes(&app, ("active", "pro", "full")).await;
+    let tell = async |number: u64, kind: &str| {
+        let body = told(number, kind, &org, &org);
+        let signature = signed("a-signing-key", app.clock.now().timestamp(), &body);
+        let path = "/api/webhooks/zitadel";
+        send(&app.operator, path, "zitadel-signature", &signature, &body).await.expect(200);
+    };
+    tell(1, "org.deactivated").await;
+    becomes(&app, ("suspended", "pro", "full")).await;
+    stripe(&app, &event("evt_2", 2, "updated", "unpaid", "pro_monthly")).await.expect(200);
+    becomes(&app, ("suspended", "pro", "suspended")).await;
+    tell(2, "org.reactivated").await;
+    settled(&app).await;
+    becomes(&app, ("suspended", "pro", "suspended")).await;
+    stripe(&app, &event("evt_3", 3, "updated", "active", "pro_monthly")).await.expect(200);
+    becomes(&app, ("active", "pro", "full")).await;
+    app.stop().await;
+    zitadel.stop().await;
+}
+
+#[actix_web::test]
+async fn mail_reaches_whose_user_name_is_their_address() {
+    let (app, op) = (TestApp::start().await, OidcProvider::start().await);
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
+    oidc_connection(&op, &acme, json!({})).await;
+    let guard = path(&acme, "directory-guard");
+    acme.admin.put(&guard, json!({"usersMax": 1, "windowSeconds": 600})).await.expect(200);
+    let mut made = Vec::new();
+    for name in ["ann@acme.example", "bob", "kim"] {
+        made.push(text(&acme.scim.post(USERS, json!({"userName": name})).await.expect(201), "id"));
+    }
+    let user = format!("/api/v1/tenants/acme/users/{}", made[0]);
+    acme.admin.patch(&user, json!({"role": "admin"})).await.expect(200);
+    let mail = async |template: &str| {
+        eventually(&format!("{template} for her"), async || {
+            let mails = app.mails().await;
+            let hers =
+                |mail: &&Value| mail["template"] == template && mail["recipient"] == "ann@acme.example";
+            mails.iter().find(hers).map(drop)
+        })
+        .await;
+    };
+    // Where she belongs, at the sign-in page.
+    let mut browser = Browser::default();
+    let page = browser.open(format!("{}/login", app.operator.base)).await.expect(200);
+    browser.submit(&page, &[("email", "Ann@acme.example")]).await.expect(200);
+    mail("sign-in-link").await;
+    // What admins are told.
+    assert_eq!(acme.scim.delete(&format!("{USERS}/{}", made[1])).await.status, 204);
+    assert_eq!(acme.scim.delete(&format!("{USERS}/{}", made[2])).await.status, 503);
+    mail("directory-held").await;
+    // Replaying what was refused is refused as the directory would be, whatever the admin may do.
+    let log = path(&acme, "scim-requests");
+    let find = async || {
+        let found = acme.admin.get(&format!("{log}?method=DELETE&status=503")).await.expect(200);
+        found["items"].as_array().unwrap().first().map(|one| text(one, "id"))
+    };
+    let refused = eventually("the request's record", find).await;
+    let replay = acme.admin.post(&format!("{log}/{refused}/replay"), json!({})).await.expect(200);
+    assert_eq!((&replay["status"], &replay["changes"]), (&json!(503), &json!([])), "{replay}");
+    app.stop().await;
+}
