@@ -45,7 +45,7 @@ pub(super) fn invite(
         return Err("invitation.directory_managed");
     }
     let is_member = |user: &super::record::User| {
-        user.active && here(user.organization) && user.addresses().contains(&person.address)
+        here(user.organization) && user.addresses().contains(&person.address)
     };
     if record.users.iter().any(is_member) {
         return Err("invitation.member");

@@ -332,7 +332,7 @@ impl<'a> Site<'a> {
     /// Whether a mail would be sent to who asks to join, and where they would be.
     pub(super) fn joins(&self, person: &Person) -> Option<Uuid> {
         let organization = self.record.proven?;
-        let users = self.record.users.iter().filter(|user| user.active && user.organization == organization);
+        let users = self.record.users.iter().filter(|user| user.organization == organization);
         let is_member = users.clone().any(|user| user.addresses().contains(&person.address));
         let mut invitations = self.record.invitations.iter().filter(|one| one.email == person.address);
         let asked = invitations.clone().any(|one| one.kind != InvitationKind::Personal);
