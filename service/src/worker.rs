@@ -42,7 +42,7 @@ pub(crate) fn subscribers(service: &Service) -> Vec<Box<dyn Subscriber>> {
         Box::new(flags::FlagsChanged),
         Box::new(webhooks::Fanout),
         Box::new(sso::SessionsEnded),
-        Box::new(provisioning::RoomCame),
+        Box::new(provisioning::CapacityAvailable),
         Box::new(provisioning::BackendFollows),
     ]
 }

@@ -1,6 +1,7 @@
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Issuer, TestApp};
+use tests::{Issuer, Reply, TestApp};
 
 /// How many at once.
 const PARALLEL: usize = 200;
@@ -129,5 +130,50 @@ async fn one_idempotency_key_does_the_work_once() {
             .len(),
         2
     );
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn of_many_who_saw_one_version_one_changes_it() {
+    let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
+    app.tenant("acme").await;
+    let made = async |list: &str, body: Value, name: &str| {
+        let made = app.operator.post(list, body).await.expect(201);
+        format!("{list}/{}", made[name].as_str().unwrap())
+    };
+    let issuer = json!({"issuer": "http://127.0.0.1:9", "audience": "a"});
+    let resource = json!({"key": "runs", "name": "Runs", "limits": {"free": 1}});
+    let plan = json!({"key": "p", "name": "P", "quotas": {"users": 1}, "rateMultiplier": 1});
+    let flag = json!({"key": "f", "type": "boolean", "defaultVariant": "on"});
+    let module = json!({"name": "m", "baseUrl": "http://127.0.0.1:9"});
+    let endpoint = json!({"url": "http://127.0.0.1:9"});
+    let branding = "/api/v1/tenants/acme/branding".to_owned();
+    app.operator.put(&branding, json!({"senderName": "A"})).await.expect(200);
+    let organization = json!({"slug": "o", "name": "o"});
+    let cases = [
+        (
+            made("/api/v1/tenants/acme/organizations", organization, "id").await,
+            Method::PATCH,
+            json!({"name": "n"}),
+        ),
+        (made("/api/v1/issuers", issuer.clone(), "id").await, Method::PUT, issuer),
+        (made("/api/v1/quota-resources", resource.clone(), "key").await, Method::PUT, resource),
+        (made("/api/v1/plans", plan.clone(), "key").await, Method::PUT, plan),
+        (made("/api/v1/flags", flag.clone(), "key").await, Method::PUT, flag),
+        (made("/api/v1/modules", module, "id").await, Method::PATCH, json!({"name": "n"})),
+        (made("/api/v1/webhook-endpoints", endpoint, "id").await, Method::PATCH, json!({"description": "n"})),
+        (branding, Method::PUT, json!({"senderName": "B"})),
+        ("/api/v1/tenants/acme".to_owned(), Method::PATCH, json!({"name": "n"})),
+    ];
+    for (path, method, change) in cases {
+        let seen = app.operator.get(&path).await.header("etag").to_owned();
+        let all = join_all((0..64).map(|_| {
+            let request = app.operator.request(method.clone(), &path).json(&change);
+            Reply::read(request.header("If-Match", &seen))
+        }))
+        .await;
+        let with = |status: u16| all.iter().filter(|reply| reply.status == status).count();
+        assert_eq!((with(200), with(412)), (1, 63), "{method} {path}: {}", all[0].text);
+    }
     app.stop().await;
 }

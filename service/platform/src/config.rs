@@ -419,6 +419,9 @@ impl Config {
                 return invalid(key, &format!("must be at least {least}"));
             }
         }
+        if tracing_subscriber::EnvFilter::try_new(&self.log.filter).is_err() {
+            return invalid("log.filter", "must be a filter like info, or warn,sso=debug");
+        }
         if let Err((key, problem)) = outside::check(self) {
             return invalid(key, &problem);
         }

@@ -71,7 +71,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let method = known(request.method());
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
         "request",
         request_id = %id,
         trace_id = trace_id(request.headers()),

@@ -1,5 +1,5 @@
-//! The gate in front of every handler. In this order: the body in time and size, who calls, which tenant, whether they
-//! may, how often, whether this is a repeat; then the handler, under a deadline.
+//! The gate in front of every handler. In this order: who calls, how often they may, which tenant, whether they may, the body in time
+//! and size, whether this is a repeat; then the handler, under a deadline.
 
 mod authenticate;
 mod body;

@@ -1,7 +1,7 @@
 //! The socket: what stands between HTTP and the capabilities.
 //!
 //! A capability lists its routes with [`Routes`]; each names its permission, and the gate decides before the handler
-//! runs: body in time and size, who calls, which tenant, whether they may, how often, whether this is a repeat. The same
+//! runs: who calls, how often they may, which tenant, whether they may, the body in time and size, whether this is a repeat. The same
 //! list makes `openapi.json` and the guards' inventory, so a route that isn't documented or has no permission can't be
 //! served.
 

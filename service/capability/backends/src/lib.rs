@@ -7,7 +7,8 @@
 //! | `zitadel` | – | an org of that id |
 //!
 //! Owns no table but a builtin realm's signing keys. All calls are idempotent: what is there and ours is found again, what is
-//! there and isn't ours is never touched. Network; called from jobs, never inside a transaction.
+//! there and isn't ours is never touched. Network: what changes something
+//! is called from jobs, what compares also from requests; never inside a transaction.
 
 mod builtin;
 mod keycloak;

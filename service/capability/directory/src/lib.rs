@@ -1,9 +1,10 @@
 //! The directory: users and groups of an organization, as its identity provider pushes them or as they sign in.
 //!
 //! Owns `directory_user`, `directory_user_email`, `directory_group`, `directory_group_member`, `directory_group_child`,
-//! `directory_change`, `directory_guard`, `directory_restore`, `directory_role_mapping` and `user_identity`. Events:
+//! `directory_change`, `directory_guard`, `directory_restore`, `directory_role_mapping`, `directory_departed`, `directory_expected` and `user_identity`. Events:
 //! `user.created`, `user.updated`, `user.deactivated`, `user.reactivated`, `user.deleted`, `group.created`, `group.updated`,
-//! `group.deleted`, `directory.held`, `directory.restored`. Promises: an active user takes one of quota `users`;
+//! `group.deleted`, `directory.held`, `directory.restored`, `invitation.accepted`,
+//! `invitation.revoked`, `user.arrived`. Promises: an active user takes one of quota `users`;
 //! deactivating a user ends their sessions in the same transaction; adding or removing a member is one row, never a read of
 //! the group; every change is recorded with what was there before, and can be undone for 30 days; a person is found by
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.

@@ -100,7 +100,7 @@ impl Queue for Pusher {
             self.service.db.write_platform(&Ctx::system("flags"), mend).await?;
         }
         let done = send(&self.service, &round).await?;
-        if done.is_empty() { Ok(()) } else { Ok(settle(&self.service, round.module.id, done).await?) }
+        if done.is_empty() { Ok(()) } else { Ok(record_results(&self.service, round.module.id, done).await?) }
     }
 
     async fn wake(&self, at: Option<Timestamp>) -> Result<(), JobError> {
@@ -212,7 +212,7 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
     Ok(sent.into_iter().flatten().collect())
 }
 
-async fn settle(service: &Service, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
+async fn record_results(service: &Service, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
     let schedule = Schedule::of(&service.config.webhooks);
     let backoff =
         Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
@@ -247,7 +247,7 @@ async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), Db
             return tx.execute(sql, values).await.map(drop);
         }
         (Verdict::Gone, _) => "answered 410".to_owned(),
-        (Verdict::Failed { why, .. } | Verdict::Hopeless(why), _) => why.clone(),
+        (Verdict::Failed { why, .. } | Verdict::Permanent(why), _) => why.clone(),
     };
     let asked = if let Verdict::Failed { after, .. } = &one.verdict { *after } else { None };
     let attempt = u32::try_from(row.attempts + 1).unwrap_or(u32::MAX);

@@ -11,7 +11,7 @@ use serde_json::json;
 use tenancy::Status;
 use web::{Code, Problem, Service};
 
-use crate::stripe::{Told, is_later, mark};
+use crate::stripe::{Change, is_later, mark};
 
 /// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
 const EFFECTS: [&str; 4] = ["full", "grace", "suspend", "free"];
@@ -47,7 +47,7 @@ impl Event for PriceUnknown<'_> {
 pub(crate) async fn apply(
     tx: &mut Tx,
     service: &Service,
-    told: &Told,
+    change: &Change,
     at: Timestamp,
     event: &str,
 ) -> Result<String, Problem> {
@@ -56,33 +56,33 @@ pub(crate) async fn apply(
         tx.housekeeping();
         return Ok(format!("the tenant is {}", tenant.status));
     }
-    let tenant = bind(tx, tenant, told).await?;
-    let noted = tx.one(tx.select::<Entity>().filter(Column::Id.eq(&told.subscription))).await?;
-    let Some(status) = &told.status else {
-        tx.record("billing.bind", Target::new("subscription", &told.subscription));
+    let tenant = bind(tx, tenant, change).await?;
+    let noted = tx.one(tx.select::<Entity>().filter(Column::Id.eq(&change.subscription))).await?;
+    let Some(status) = &change.status else {
+        tx.record("billing.bind", Target::new("subscription", &change.subscription));
         return Ok("the customer is known now".to_owned());
     };
-    if noted.as_ref().is_some_and(|noted| noted.told_by == mark(told.rank, event)) {
+    if noted.as_ref().is_some_and(|noted| noted.told_by == mark(change.rank, event)) {
         // Noted together with what it meant; only the event itself was not.
         tx.housekeeping();
         return Ok("done before".to_owned());
     }
     if let Some(noted) = &noted
-        && !is_later(at, told.rank, noted.told_at, &noted.told_by)
+        && !is_later(at, change.rank, noted.told_at, &noted.told_by)
     {
         tx.housekeeping();
         return Ok(format!("older than {}", noted.told_by));
     }
-    let price = told.plan.as_ref().map(|plan| format!("plan:{plan}")).or_else(|| told.price.clone());
+    let price = change.plan.as_ref().map(|plan| format!("plan:{plan}")).or_else(|| change.price.clone());
     let row = Model {
         tenant_id: tx.tenant(),
-        id: told.subscription.clone(),
-        customer: told.customer.clone(),
+        id: change.subscription.clone(),
+        customer: change.customer.clone(),
         status: status.clone(),
         // An invoice doesn't say for what.
         price: price.or_else(|| noted.as_ref()?.price.clone()),
         told_at: at,
-        told_by: mark(told.rank, event),
+        told_by: mark(change.rank, event),
         updated_at: tx.now(),
     };
     match noted {
@@ -93,9 +93,9 @@ pub(crate) async fn apply(
 }
 
 /// Remembers the customer, unless the tenant has one.
-async fn bind(tx: &mut Tx, mut tenant: tenant::Model, told: &Told) -> Result<tenant::Model, Problem> {
+async fn bind(tx: &mut Tx, mut tenant: tenant::Model, change: &Change) -> Result<tenant::Model, Problem> {
     if tenant.billing_customer.is_none()
-        && let Some(customer) = &told.customer
+        && let Some(customer) = &change.customer
     {
         tenant.billing_customer = Some(customer.clone());
         tx.update(tenant.clone()).await?;

@@ -1,4 +1,4 @@
-//! Events are kept once and settled by a job.
+//! Events are stored once and processed by a job.
 
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ pub(crate) struct Incoming {
 
 /// What became of an event.
 #[derive(Debug)]
-pub(crate) enum Settled {
+pub(crate) enum Processed {
     /// In words.
     As(String),
     /// Something that it needs isn't there yet: another event may bring it.
     NotYet(String),
 }
 
-impl Settled {
+impl Processed {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self::As(text.into())
     }
@@ -46,17 +46,17 @@ impl Settled {
 
 /// Does what an event means.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Settle {
+struct Process {
     source: Source,
     id: String,
 }
 
-impl Job for Settle {
+impl Job for Process {
     const KIND: &'static str = "inbox.settle";
     const CLASS: Class = Class::Inbox;
     const ATTEMPTS_MAX: u32 = 12;
 
-    /// What is told of one organization or person of Zitadel's is settled one after the other.
+    /// What is told of one organization or person of Zitadel's is processed one after the other.
     fn lane(&self) -> Option<String> {
         match self.source {
             Source::Stripe => None,
@@ -94,7 +94,7 @@ pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, 
             return Ok::<_, DbError>(false);
         }
         tx.record("inbox.receive", Target::new("inbox_event", format!("{}:{}", event.source, event.id)));
-        tx.enqueue(&Settle { source: event.source, id: event.id.clone() });
+        tx.enqueue(&Process { source: event.source, id: event.id.clone() });
         Ok(true)
     };
     let fresh = service.db.write_platform(&ctx(), work).await?;
@@ -102,17 +102,17 @@ pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, 
     Ok(fresh)
 }
 
-/// Runs the jobs that settle events.
+/// Runs the jobs that process events.
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
     let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(3600) };
-    Handler::new(backoff, move |job: Settle, _| {
+    Handler::new(backoff, move |job: Process, _| {
         let service = service.clone();
-        async move { settle(&service, &job).await }
+        async move { process(&service, &job).await }
     })
 }
 
-async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
+async fn process(service: &Service, job: &Process) -> Result<(), JobError> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Source.eq(job.source));
         view.one(select.filter(Column::Id.eq(&job.id))).await
@@ -122,14 +122,14 @@ async fn settle(service: &Service, job: &Settle) -> Result<(), JobError> {
         return Ok(());
     }
     crash_point!("inbox.settling");
-    let settled = match job.source {
-        Source::Stripe => stripe::settle(service, &event).await?,
-        Source::Zitadel => zitadel::settle(service, &event).await?,
+    let processed = match job.source {
+        Source::Stripe => stripe::process(service, &event).await?,
+        Source::Zitadel => zitadel::process(service, &event).await?,
     };
     crash_point!("inbox.settled");
-    match settled {
-        Settled::As(outcome) => Ok(note(service, &event, &outcome).await?),
-        Settled::NotYet(why) => Err(JobError::retry(why)),
+    match processed {
+        Processed::As(outcome) => Ok(note(service, &event, &outcome).await?),
+        Processed::NotYet(why) => Err(JobError::retry(why)),
     }
 }
 
@@ -139,7 +139,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
         id = event.id,
         kind = event.r#type,
         outcome,
-        "an event was settled"
+        "an event was processed"
     );
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
@@ -167,8 +167,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_of_one_person_is_settled_in_one_lane() {
-        let lane = |source: Source, id: &str| Settle { source, id: id.to_owned() }.lane();
+    fn what_is_told_of_one_person_is_processed_in_one_lane() {
+        let lane = |source: Source, id: &str| Process { source, id: id.to_owned() }.lane();
         assert_eq!(lane(Source::Zitadel, "1:bob:12").as_deref(), Some("zitadel:1:bob"));
         assert_eq!(lane(Source::Zitadel, "1:bob:11"), lane(Source::Zitadel, "1:bob:12"));
         assert_ne!(lane(Source::Zitadel, "1:ann:12"), lane(Source::Zitadel, "1:bob:12"));

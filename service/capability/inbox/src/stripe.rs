@@ -11,11 +11,11 @@ use uuid::Uuid;
 use web::{Problem, Service};
 
 use crate::billing;
-use crate::ops::Settled;
+use crate::ops::Processed;
 
 /// What a subscription was when an event was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Change {
     pub(crate) subscription: String,
     pub(crate) customer: Option<String>,
     /// As Stripe names it; `None`: the event doesn't say.
@@ -38,9 +38,9 @@ fn id(value: &Value, pointer: &str) -> Option<String> {
 }
 
 /// Reads a subscription.
-fn subscription(object: &Value, rank: u8) -> Option<Told> {
+fn subscription(object: &Value, rank: u8) -> Option<Change> {
     let price = |name: &str| text(object, &format!("/items/data/0/price/{name}"));
-    Some(Told {
+    Some(Change {
         subscription: text(object, "/id")?,
         customer: id(object, "/customer"),
         status: text(object, "/status"),
@@ -52,16 +52,16 @@ fn subscription(object: &Value, rank: u8) -> Option<Told> {
 }
 
 /// What an event says; `None`: nothing about a subscription.
-pub(crate) fn told(kind: &str, payload: &Value) -> Option<Told> {
+pub(crate) fn change_of(kind: &str, payload: &Value) -> Option<Change> {
     let object = payload.pointer("/data/object")?;
     match kind {
         "customer.subscription.created" => subscription(object, 2),
         "customer.subscription.deleted" => {
-            let told = subscription(object, 4)?;
-            Some(Told { status: Some("canceled".to_owned()), ..told })
+            let change = subscription(object, 4)?;
+            Some(Change { status: Some("canceled".to_owned()), ..change })
         }
         kind if kind.starts_with("customer.subscription.") => subscription(object, 3),
-        "checkout.session.completed" => Some(Told {
+        "checkout.session.completed" => Some(Change {
             subscription: id(object, "/subscription")?,
             customer: id(object, "/customer"),
             status: None,
@@ -73,7 +73,7 @@ pub(crate) fn told(kind: &str, payload: &Value) -> Option<Told> {
         "invoice.paid" | "invoice.payment_failed" => {
             let named = ["/subscription", "/parent/subscription_details/subscription"];
             let metadata = "/parent/subscription_details/metadata/tenant_id";
-            Some(Told {
+            Some(Change {
                 subscription: named.iter().find_map(|pointer| id(object, pointer))?,
                 customer: id(object, "/customer"),
                 status: Some(if kind == "invoice.paid" { "active" } else { "past_due" }.to_owned()),
@@ -88,48 +88,49 @@ pub(crate) fn told(kind: &str, payload: &Value) -> Option<Told> {
 }
 
 /// Does what an event means.
-pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Settled, Problem> {
-    let Some(told) = told(&event.r#type, &event.payload) else {
-        return Ok(Settled::new("not about a subscription"));
+pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Problem> {
+    let Some(change) = change_of(&event.r#type, &event.payload) else {
+        return Ok(Processed::new("not about a subscription"));
     };
-    let (told, at) = match reread(service, &told).await {
+    let (change, at) = match reread(service, &change).await {
         Ok(Some(now)) => {
-            (Told { tenant: now.tenant.clone().or(told.tenant.clone()), ..now }, service.db.clock().now())
+            (Change { tenant: now.tenant.clone().or(change.tenant.clone()), ..now }, service.db.clock().now())
         }
-        Ok(None) => (told, event.occurred_at),
-        Err(failure) => return Ok(Settled::NotYet(failure.reason)),
+        Ok(None) => (change, event.occurred_at),
+        Err(failure) => return Ok(Processed::NotYet(failure.reason)),
     };
-    let Some(tenant) = tenant_of(service, &told).await? else {
-        return Ok(Settled::NotYet(format!("no tenant belongs to the customer {:?}", told.customer)));
+    let Some(tenant) = tenant_of(service, &change).await? else {
+        return Ok(Processed::NotYet(format!("no tenant belongs to the customer {:?}", change.customer)));
     };
-    let work = async |tx: &mut Tx| billing::apply(tx, service, &told, at, &event.id).await;
+    let work = async |tx: &mut Tx| billing::apply(tx, service, &change, at, &event.id).await;
     let outcome = service.db.write(&Ctx::system("billing"), tenant, work).await?;
-    Ok(Settled::As(outcome))
+    Ok(Processed::As(outcome))
 }
 
 /// The tenant that the subscription's metadata name, else the customer's.
-async fn tenant_of(service: &Service, told: &Told) -> Result<Option<Uuid>, Problem> {
-    if let Some(named) = &told.tenant
+async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, Problem> {
+    if let Some(named) = &change.tenant
         && let Some(id) = web::tenant_named(service, named).await?
         && Problem::found(service.db.read(id, async |view| tenancy::get(view).await).await)?.is_some()
     {
         return Ok(Some(id));
     }
-    match &told.customer {
+    match &change.customer {
         Some(customer) => Ok(service.db.tenant_of(Lookup::TenantCustomer(customer)).await?),
         None => Ok(None),
     }
 }
 
 /// The subscription as Stripe has it now, where we may ask: then no order of events matters.
-async fn reread(service: &Service, told: &Told) -> Result<Option<Told>, Failure> {
+async fn reread(service: &Service, change: &Change) -> Result<Option<Change>, Failure> {
     let billing = &service.config.billing;
     let key = billing.stripe_api_key.expose_secret();
-    if key.is_empty() || !told.subscription.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+    if key.is_empty() || !change.subscription.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
         return Ok(None);
     }
     let base = billing.stripe_url.trim_end_matches('/');
-    let request = http::Request::get(format!("{base}/v1/subscriptions/{}", told.subscription));
+    let request = http::Request::get(format!("{base}/v1/subscriptions/{}", change.subscription));
     let request = request.header("authorization", format!("Bearer {key}"));
     let answer = service.outside().json(request, None).await?;
     if answer.status() == http::StatusCode::NOT_FOUND {
@@ -166,15 +167,18 @@ mod tests {
             "items": {"data": [{"price": {"id": "price_1", "lookup_key": "pro_monthly", "metadata": {"plan": "pro"}}}]},
         });
         let payload = json!({"data": {"object": object}});
-        let updated = told("customer.subscription.updated", &payload).unwrap();
+        let updated = change_of("customer.subscription.updated", &payload).unwrap();
         assert_eq!(updated.price.as_deref(), Some("pro_monthly"));
         assert_eq!((updated.customer.as_deref(), updated.plan.as_deref()), (Some("cus_1"), Some("pro")));
-        let deleted = told("customer.subscription.deleted", &payload).unwrap();
+        let deleted = change_of("customer.subscription.deleted", &payload).unwrap();
         assert_eq!(deleted.status.as_deref(), Some("canceled"));
         let invoice = json!({"data": {"object": {"parent": {"subscription_details": {"subscription": "sub_1"}}, "customer": "cus_1"}}});
-        assert_eq!(told("invoice.payment_failed", &invoice).unwrap().status.as_deref(), Some("past_due"));
-        assert_eq!(told("customer.updated", &payload), None);
-        assert_eq!(told("invoice.paid", &json!({"data": {"object": {}}})), None);
+        assert_eq!(
+            change_of("invoice.payment_failed", &invoice).unwrap().status.as_deref(),
+            Some("past_due")
+        );
+        assert_eq!(change_of("customer.updated", &payload), None);
+        assert_eq!(change_of("invoice.paid", &json!({"data": {"object": {}}})), None);
     }
 
     #[test]

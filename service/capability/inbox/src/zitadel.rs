@@ -13,7 +13,7 @@ use tenancy::Status;
 use uuid::Uuid;
 use web::{Problem, Service};
 
-use crate::ops::Settled;
+use crate::ops::Processed;
 
 /// What is said of somebody's access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +94,15 @@ pub(crate) fn meaning(kind: &str) -> Option<Meaning> {
 }
 
 /// Does what an event means.
-pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Settled, Problem> {
-    let Some(meaning) = meaning(&event.r#type) else { return Ok(Settled::new("of no concern")) };
+pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Problem> {
+    let Some(meaning) = meaning(&event.r#type) else { return Ok(Processed::new("of no concern")) };
     let text = |name: &str| event.payload.get(name).and_then(Value::as_str).unwrap_or_default();
     let organization = match meaning {
         Meaning::Organization(_) => text("aggregateID"),
         Meaning::Person(_) => text("resourceOwner"),
     };
     let Some(id) = tenant_of(service, organization).await? else {
-        return Ok(Settled::new("no tenant is this organization"));
+        return Ok(Processed::new("no tenant is this organization"));
     };
     let issuers = backends::zitadel_issuers(service).await?;
     let person = text("aggregateID");
@@ -118,7 +118,7 @@ pub(crate) async fn settle(service: &Service, event: &event::Model) -> Result<Se
         }
         other => other?,
     };
-    Ok(Settled::As(outcome))
+    Ok(Processed::As(outcome))
 }
 
 /// The number of an event among those of its organization or person.

@@ -11,28 +11,29 @@
 mod deployments;
 mod desired_state;
 mod engine;
-mod grow;
 mod health;
 mod http;
 mod model;
 mod ops;
 mod retire;
+mod scale_out;
 mod steps;
 
 use platform::jobs::Handler;
 use web::Service;
 
 pub use desired_state::{BackendFollows, check_drift, desired_state};
-pub use grow::RoomCame;
 pub use health::check as check_instances;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
 pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
+pub use scale_out::CapacityAvailable;
 pub use steps::{Step, Steps, Table};
 
 /// The handlers of this capability's jobs.
 pub fn handlers(service: &Service) -> Vec<Handler> {
-    let mut all = vec![engine::handler(service), grow::handler(service), desired_state::handler(service)];
+    let mut all =
+        vec![engine::handler(service), scale_out::handler(service), desired_state::handler(service)];
     all.extend(retire::handlers(service));
     all
 }

@@ -13,7 +13,7 @@ use web::{Problem, Service};
 use crate::desired_state::desired_state;
 use crate::model::StepError;
 use crate::steps::Realm;
-use crate::{deployments, engine, grow, ops, steps};
+use crate::{deployments, engine, ops, scale_out, steps};
 
 /// Removes a deployment, and the instance that it became.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobErr
             None => Ok(()),
         }
     };
-    service.db.write(&Ctx::system("retire"), job.tenant, forget).await.map_err(grow::retry)
+    service.db.write(&Ctx::system("retire"), job.tenant, forget).await.map_err(scale_out::retry)
 }
 
 fn later(problem: Problem) -> JobError {
@@ -112,8 +112,8 @@ async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {
     if let Some(row) = deployments::of_id(service, job.deployment).await? {
         match deployments::remove(service, &service.outside(), row).await {
             Ok(()) => {}
-            Err(StepError::Pending { after, .. }) => return grow::again(service, job, after).await,
-            Err(stop) => return Err(grow::retry(stop)),
+            Err(StepError::Pending { after, .. }) => return scale_out::again(service, job, after).await,
+            Err(stop) => return Err(scale_out::retry(stop)),
         }
     }
     let forget = async |tx: &mut PlatformTx| {

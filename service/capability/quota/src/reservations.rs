@@ -17,8 +17,8 @@ use web::{Code, Problem};
 
 use crate::ops::{HAS_ROOM, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
 
-/// Settled reservations are kept this long.
-const SETTLED_KEPT: TimeDelta = TimeDelta::days(1);
+/// Finalized reservations are kept this long.
+const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
 /// Rows that one sweep takes.
 const SWEEP_MAX: i64 = 5_000;
 
@@ -106,7 +106,7 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-async fn settle(
+async fn finalize(
     tx: &mut Tx,
     row: Model,
     status: ReservationStatus,
@@ -133,7 +133,7 @@ pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
             let sql = "UPDATE quota SET reserved = reserved - $3, used = used + $3, updated_at = $4 \
                        WHERE tenant_id = $1 AND resource = $2";
             tx.execute(sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
-            settle(tx, row, ReservationStatus::Committed, "quota.commit").await
+            finalize(tx, row, ReservationStatus::Committed, "quota.commit").await
         }
         // One that is held for too long has expired, whether or not it was swept.
         other @ (ReservationStatus::Held | ReservationStatus::Released | ReservationStatus::Expired) => {
@@ -180,7 +180,7 @@ async fn free(tx: &mut Tx, row: Model) -> Result<(), Problem> {
          WHERE tenant_id = $1 AND resource = $2"
     );
     tx.execute(&sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
-    settle(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
+    finalize(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
 }
 
 /// Gives back what was held for too long; answers how much that was.
@@ -197,7 +197,7 @@ pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
     Ok(amount)
 }
 
-/// Gives back what was held for too long, of all tenants, and removes what is long settled.
+/// Gives back what was held for too long, of all tenants, and removes what was finalized long ago.
 ///
 /// # Errors
 /// [`DbError`].
@@ -220,6 +220,6 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     }
     let sql = "DELETE FROM quota_reservation WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM quota_reservation \
                WHERE status IN ('released', 'expired') AND settled_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![(now - SETTLED_KEPT).into(), SWEEP_MAX.into()]).await?;
+    tx.execute(sql, vec![(now - FINALIZED_KEPT).into(), SWEEP_MAX.into()]).await?;
     Ok(rows.len() as u64)
 }

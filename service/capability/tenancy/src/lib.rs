@@ -15,6 +15,6 @@ pub use ops::{
     record_event, resume, set_plan, suspend, transition,
 };
 pub use placement::{
-    Place, give_place, has_pool, has_room, instance, mode_of, place, place_on, release, settle, take_place,
-    take_room,
+    Place, give_place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place,
+    take_capacity, take_place,
 };

@@ -4,7 +4,7 @@ use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::{organization, plan, tenant};
 use platform::tx::Event;
 use platform::{DbError, PlatformView, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
@@ -237,12 +237,20 @@ pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tena
 /// # Errors
 /// `not_found`.
 pub async fn organization_named(view: &View, name: &str) -> Result<organization::Model, Problem> {
+    view.one(named(view, name)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The same, locked.
+pub(crate) async fn organization_locked(tx: &Tx, name: &str) -> Result<organization::Model, Problem> {
+    tx.lock(named(tx, name)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+fn named(view: &View, name: &str) -> Select<organization::Entity> {
     let select = view.select::<organization::Entity>();
-    let select = match Uuid::try_parse(name) {
+    match Uuid::try_parse(name) {
         Ok(id) => select.filter(organization::Column::Id.eq(id)),
         Err(_) => select.filter(organization::Column::Slug.eq(name)),
-    };
-    view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    }
 }
 
 /// The organization of this id.

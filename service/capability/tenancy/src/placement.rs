@@ -82,8 +82,8 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, Problem
     if place.instance.is_some() {
         return Ok(place.instance);
     }
-    let Some(id) = take_room(tx, &place, None).await? else { return Ok(None) };
-    settle(tx, Place { instance: Some(id), ..place }).await?;
+    let Some(id) = take_capacity(tx, &place, None).await? else { return Ok(None) };
+    store_place(tx, Place { instance: Some(id), ..place }).await?;
     Ok(Some(id))
 }
 
@@ -98,7 +98,7 @@ pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Pr
     if !take_place(tx, id).await? {
         return Ok(false);
     }
-    settle(tx, Place { instance: Some(id), ..Place::of(row) }).await?;
+    store_place(tx, Place { instance: Some(id), ..Place::of(row) }).await?;
     Ok(true)
 }
 
@@ -106,7 +106,7 @@ pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Pr
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn take_room(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
+pub async fn take_capacity(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
     // Looked for and counted in one statement each: if somebody else took the last place meanwhile, another is looked for.
     for _ in 0..PLACES_TRIED {
         let least = with_room(tx, place, but).order_by_asc(instance::Column::TenantCount);
@@ -123,7 +123,7 @@ pub async fn take_room(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<Opti
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn has_room(view: &View, place: &Place, but: Option<Uuid>) -> Result<bool, DbError> {
+pub async fn has_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Result<bool, DbError> {
     Ok(view.one(with_room(view, place, but)).await?.is_some())
 }
 
@@ -174,7 +174,7 @@ pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
 ///
 /// # Errors
 /// [`Problem`] of the store.
-pub async fn settle(tx: &Tx, place: Place) -> Result<tenant::Model, Problem> {
+pub async fn store_place(tx: &Tx, place: Place) -> Result<tenant::Model, Problem> {
     let row = locked(tx).await?;
     let row = tenant::Model {
         instance_driver: place.driver,
@@ -207,7 +207,7 @@ pub async fn release(tx: &Tx) -> Result<(), Problem> {
     let row = locked(tx).await?;
     let Some(id) = row.instance_id else { return Ok(()) };
     let place = Place::of(&row);
-    settle(tx, Place { instance: None, ..place }).await?;
+    store_place(tx, Place { instance: None, ..place }).await?;
     Ok(give_place(tx, id).await?)
 }
 

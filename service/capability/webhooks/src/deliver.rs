@@ -26,8 +26,8 @@ use web::{Problem, Service};
 
 use crate::envelope::{self, envelope};
 use crate::queue::{Look, Queue, RUN_MAX, work_off};
+use crate::results::record_results;
 use crate::schedule::{Schedule, Verdict, verdict};
-use crate::settle::settle;
 use crate::signature::sign;
 
 /// Deliveries of one round.
@@ -123,7 +123,7 @@ impl Queue for Sender {
 
     async fn work(&self, round: Round) -> Result<(), JobError> {
         let done = self.send(&round).await?;
-        Ok(settle(&self.service, round.endpoint.id, done).await?)
+        Ok(record_results(&self.service, round.endpoint.id, done).await?)
     }
 
     async fn wake(&self, at: Option<Timestamp>) -> Result<(), JobError> {

@@ -12,8 +12,8 @@ mod http;
 mod jobs;
 mod ops;
 mod queue;
+mod results;
 mod schedule;
-mod settle;
 mod signature;
 mod sink;
 

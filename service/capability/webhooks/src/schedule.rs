@@ -98,7 +98,7 @@ pub enum Verdict {
     /// 410: the receiver wants nothing more, ever.
     Gone,
     /// No further attempt can help.
-    Hopeless(String),
+    Permanent(String),
 }
 
 /// What a status means; redirects are not followed.
@@ -109,7 +109,7 @@ pub fn verdict(answer: &Result<platform::http::Answer, HttpError>) -> Verdict {
         Ok(answer) => {
             Verdict::Failed { why: format!("answered {}", answer.status), after: answer.retry_after }
         }
-        Err(error @ HttpError::Refused(_)) => Verdict::Hopeless(error.to_string()),
+        Err(error @ HttpError::Refused(_)) => Verdict::Permanent(error.to_string()),
         Err(error) => Verdict::Failed { why: error.to_string(), after: None },
     }
 }
@@ -170,6 +170,6 @@ mod tests {
         for status in [301, 400, 404, 429, 500] {
             assert!(matches!(verdict(&answer(status)), Verdict::Failed { .. }), "{status}");
         }
-        assert!(matches!(verdict(&Err(HttpError::Refused("it is private"))), Verdict::Hopeless(_)));
+        assert!(matches!(verdict(&Err(HttpError::Refused("it is private"))), Verdict::Permanent(_)));
     }
 }

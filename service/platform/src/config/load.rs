@@ -301,6 +301,7 @@ mod tests {
             ("TENANTRY_LISTEN", "nowhere", "server.listen"),
             ("TENANTRY_DATABASE_URL", "mysql://root:hush@x", "database.url"),
             ("TENANTRY_LOG_FORMAT", "xml", "log.format"),
+            ("TENANTRY_LOG", "loud=very", "log.filter"),
             ("TENANTRY_PUBLIC_URL", "ftp://x", "server.public_url"),
         ] {
             let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();

@@ -80,15 +80,15 @@ pub(super) async fn renew(
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
-/// How a run ended, for [`settle`].
+/// How a run ended, for [`finalize`].
 pub(super) enum Outcome {
     Done,
     Again { at: Timestamp, reason: String },
     Dead { reason: String },
 }
 
-/// Ends the lease of `job`. Nothing happens if the lease was lost meanwhile: whoever has it now will settle.
-pub(super) async fn settle(tx: &mut PlatformTx, job: &job::Model, outcome: Outcome) -> Result<(), DbError> {
+/// Ends the lease of `job`. Nothing happens if the lease was lost meanwhile: whoever has it now records it.
+pub(super) async fn finalize(tx: &mut PlatformTx, job: &job::Model, outcome: Outcome) -> Result<(), DbError> {
     tx.housekeeping();
     let owner = job.lease_owner.clone().unwrap_or_default();
     let (status, at, reason) = match outcome {
@@ -137,7 +137,7 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
         } else {
             Outcome::Again { at: now, reason }
         };
-        settle(tx, job, outcome).await?;
+        finalize(tx, job, outcome).await?;
     }
     Ok(expired.len() as u64)
 }

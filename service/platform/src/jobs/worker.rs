@@ -1,4 +1,4 @@
-//! The worker: claims, runs under a heartbeat, settles. Several in a process and several processes are safe.
+//! The worker: claims, runs under a heartbeat, records the outcome. Several in a process and several processes are safe.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -165,7 +165,7 @@ impl Worker {
     }
 
     async fn attempt(&self, job: job::Model, place: Place) {
-        let span = tracing::info_span!(
+        let span = tracing::error_span!(
             "job",
             kind = %job.kind,
             job_id = %job.id,
@@ -182,7 +182,7 @@ impl Worker {
             JobRun { id: job.id, tenant: job.tenant_id, attempt, last, request_id: job.request_id.clone() };
         let started = std::time::Instant::now();
         let Some(handler) = self.handlers.get(job.kind.as_str()) else {
-            self.settle(&job, Outcome::Dead { reason: "no handler for this kind".to_owned() }).await;
+            self.finalize(&job, Outcome::Dead { reason: "no handler for this kind".to_owned() }).await;
             return;
         };
         let work = within(ATTEMPT_MAX, (handler.run)(job.payload.clone(), context));
@@ -208,15 +208,15 @@ impl Worker {
         metrics::counter!("tenantry_jobs_total", "kind" => handler.kind, "outcome" => label).increment(1);
         metrics::histogram!("tenantry_job_seconds", "kind" => handler.kind)
             .record(started.elapsed().as_secs_f64());
-        self.settle(&job, outcome).await;
+        self.finalize(&job, outcome).await;
     }
 
-    async fn settle(&self, job: &job::Model, outcome: Outcome) {
-        let settled =
-            self.db.write_platform(&queue::ctx(), async |tx| queue::settle(tx, job, outcome).await).await;
-        if let Err(error) = settled {
+    async fn finalize(&self, job: &job::Model, outcome: Outcome) {
+        let recorded =
+            self.db.write_platform(&queue::ctx(), async |tx| queue::finalize(tx, job, outcome).await).await;
+        if let Err(error) = recorded {
             // The lease will expire and the job run again: it is idempotent.
-            tracing::warn!(error = %chain(&error), "job could not be settled");
+            tracing::warn!(error = %chain(&error), "a job's outcome could not be recorded");
         }
     }
 }

@@ -44,9 +44,8 @@ pub(super) fn invite(
     if record.managed.contains(&organization) {
         return Err("invitation.directory_managed");
     }
-    let is_member = |user: &super::record::User| {
-        here(user.organization) && user.addresses().contains(&person.address)
-    };
+    let is_member =
+        |user: &super::record::User| here(user.organization) && user.addresses().contains(&person.address);
     if record.users.iter().any(is_member) {
         return Err("invitation.member");
     }

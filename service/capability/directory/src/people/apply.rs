@@ -44,7 +44,7 @@ pub(super) async fn apply(
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
-            let row = settle_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
+            let row = reconcile_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
             // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
             let row = given(tx, row, (role, invitation), &comer).await?;
             link(tx, &row, &comer).await?;
@@ -160,7 +160,7 @@ fn new_role(given: Given) -> NewRole {
 
 /// What came in as this user before and does no more: everything, where somebody else proves the address; what the connection's provider
 /// before called them, where there was one.
-async fn settle_identities(
+async fn reconcile_identities(
     tx: &mut Tx,
     row: user::Model,
     facts: &Facts,

@@ -1,7 +1,7 @@
 //! `/api/v1/tenants/{tenant}/branding`: in whose name a tenant's mail is sent, and how it looks.
 
 use actix_web::http::Method;
-use entity::mail::branding::Model;
+use entity::mail::branding::{Entity, Model};
 use platform::{Target, Tx, Work as _};
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ async fn replace_branding(
     Body(input): Body<BrandingInput>,
 ) -> Result<Tagged<BrandingInput>, Problem> {
     let work = async |tx: &mut Tx| {
-        let before = branding::find(tx).await?;
+        let before = tx.lock(tx.select::<Entity>()).await?;
         let version = before.as_ref().map_or(0, |row| row.version);
         seen.require(version)?;
         let row = Model {
@@ -108,7 +108,7 @@ async fn replace_branding(
 
 async fn delete_branding(caller: TenantCaller) -> Result<NoContent, Problem> {
     let work = async |tx: &mut Tx| {
-        tx.purge(tx.remove::<entity::mail::branding::Entity>()).await?;
+        tx.purge(tx.remove::<Entity>()).await?;
         tx.record("branding.delete", Target::new("tenant", tx.tenant()));
         Ok::<_, Problem>(NoContent)
     };

@@ -8,7 +8,7 @@ use tenancy::Place;
 use super::{Attempt, Learnt, Step, Undo};
 use crate::deployments::Own;
 use crate::model::StepError;
-use crate::{deployments, grow};
+use crate::{deployments, scale_out};
 
 pub(super) const PLACE: Step = Step {
     name: "instance",
@@ -46,7 +46,7 @@ async fn find(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, S
     if place.instance.is_some() || !attempt.service.db.read(tenant.id, is_placed).await? {
         return Ok(Learnt::default());
     }
-    attempt.find_room(tenant, &place).await
+    attempt.find_capacity(tenant, &place).await
 }
 
 async fn place(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
@@ -60,9 +60,9 @@ async fn place(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<()
         None => tenancy::place(tx, &tenant).await?,
     };
     // Somebody else took the last place meanwhile.
-    let Some(id) = placed else { return Err(attempt.no_room(&place)) };
+    let Some(id) = placed else { return Err(attempt.no_capacity(&place)) };
     tx.record("tenant.place", Target::new("instance", id));
-    Ok(grow::ahead(tx, attempt.service, id).await?)
+    Ok(scale_out::ahead(tx, attempt.service, id).await?)
 }
 
 async fn remove(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
@@ -88,18 +88,22 @@ pub(super) async fn forget_own(tx: &mut Tx, purpose: String) -> Result<(), StepE
 
 impl Attempt<'_> {
     /// A deployment of its own is taken on here, look by look; for a shared instance the pool grows.
-    pub(super) async fn find_room(&self, tenant: &tenant::Model, place: &Place) -> Result<Learnt, StepError> {
+    pub(super) async fn find_capacity(
+        &self,
+        tenant: &tenant::Model,
+        place: &Place,
+    ) -> Result<Learnt, StepError> {
         if place.is_own() {
             let own = Own { tenant: tenant.id, moves: self.moves(), place };
             let instance = deployments::of_tenant(self.service, &self.outside, &own).await?;
             return Ok(Learnt { instance: Some(instance), ..Learnt::default() });
         }
-        let view = async |view: &View| tenancy::has_room(view, place, tenant.instance_id).await;
+        let view = async |view: &View| tenancy::has_capacity(view, place, tenant.instance_id).await;
         if self.service.db.read(tenant.id, view).await? {
             return Ok(Learnt::default());
         }
-        grow::ask(self.service, place).await?;
-        Err(self.no_room(place))
+        scale_out::ask(self.service, place).await?;
+        Err(self.no_capacity(place))
     }
 
     /// Whether tenants are placed at all: somebody set a driver, for all or for this one, or registered instances.
@@ -109,7 +113,7 @@ impl Attempt<'_> {
         Ok(asked || set || place.driver != Driver::Pool || tenancy::has_pool(view).await?)
     }
 
-    pub(super) fn no_room(&self, place: &Place) -> StepError {
+    pub(super) fn no_capacity(&self, place: &Place) -> StepError {
         let region = place.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
         let why = format!("room on an instance of driver {} and mode {}{region}", place.driver, place.mode);
         StepError::Pending { after: self.pause(), why }

@@ -147,7 +147,8 @@ async fn replace(
     let key = ids.key("key")?;
     let row = caller
         .write(async |tx| {
-            let row = find(tx, key).await?;
+            let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
             let (name, limits) = (input.name, json!(input.limits));
             let row = Model { name, limits, version: row.version + 1, updated_at: tx.now(), ..row };

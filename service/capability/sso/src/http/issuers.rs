@@ -176,7 +176,8 @@ async fn replace_issuer(
     check_urls(&caller.service, &input)?;
     let row = caller
         .write(async |tx| {
-            let row = find(tx, id).await?;
+            let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
+            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
             if row.issuer != input.issuer {
                 require_room(tx, &input.issuer).await?;

@@ -151,7 +151,7 @@ async fn update_organization(
     let name = ids.key("organization")?;
     let row = caller
         .write(async |tx| {
-            let row = ops::organization_named(tx, name).await?;
+            let row = ops::organization_locked(tx, name).await?;
             seen.require(row.version)?;
             let row = Model { name: change.name, version: row.version + 1, updated_at: tx.now(), ..row };
             tx.update(row.clone()).await?;
@@ -166,7 +166,7 @@ async fn delete_organization(caller: TenantCaller, ids: Ids, seen: IfMatch) -> R
     let name = ids.key("organization")?;
     caller
         .write(async |tx| {
-            let row = ops::organization_named(tx, name).await?;
+            let row = ops::organization_locked(tx, name).await?;
             seen.require(row.version)?;
             if row.slug == "default" {
                 return Err(Problem::new(Code::OrganizationDefault));

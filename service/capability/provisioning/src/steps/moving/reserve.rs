@@ -8,8 +8,8 @@ use tenancy::Place;
 
 use super::End;
 use crate::deployments::{self, Own};
-use crate::grow;
 use crate::model::StepError;
+use crate::scale_out;
 use crate::steps::instance::forget_own;
 use crate::steps::{Attempt, Learnt, Step, Undo, store};
 
@@ -31,7 +31,7 @@ pub(in crate::steps) const STEP: Step = Step {
 /// Finds where the tenant goes, unless an instance was named.
 async fn find(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
     match attempt.places(tenant)? {
-        Some((_, to)) if to.instance.is_none() => attempt.find_room(tenant, &to).await,
+        Some((_, to)) if to.instance.is_none() => attempt.find_capacity(tenant, &to).await,
         _ => Ok(Learnt::default()),
     }
 }
@@ -44,7 +44,7 @@ async fn reserve(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<
     let named = place.instance.or(learnt.instance);
     let taken = match named {
         Some(id) => tenancy::take_place(tx, id).await?.then_some(id),
-        None => tenancy::take_room(tx, &place, tenant.instance_id).await?,
+        None => tenancy::take_capacity(tx, &place, tenant.instance_id).await?,
     };
     let id = match (taken, named) {
         (Some(id), _) => id,
@@ -52,13 +52,13 @@ async fn reserve(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<
             return Err(StepError::Permanent { why: "the instance has no room, or isn't active".to_owned() });
         }
         // Somebody else took the last place meanwhile.
-        (None, None) => return Err(attempt.no_room(&place)),
+        (None, None) => return Err(attempt.no_capacity(&place)),
     };
     let place = Place { instance: Some(id), ..place };
     store(&mut run, End::To.place(), &place);
     tx.update(run).await?;
     tx.record("tenant.reserve_place", Target::new("instance", id));
-    Ok(grow::ahead(tx, attempt.service, id).await?)
+    Ok(scale_out::ahead(tx, attempt.service, id).await?)
 }
 
 /// Takes back what was made for the tenant to move to.

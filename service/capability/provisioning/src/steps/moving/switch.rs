@@ -22,7 +22,7 @@ async fn switch(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
     let tenant = tenancy::get(tx).await?;
     switch_realm(attempt, tx, End::To).await?;
     if let Some((place, to)) = attempt.target(&tenant)? {
-        tenancy::settle(tx, place).await?;
+        tenancy::store_place(tx, place).await?;
         tx.record("tenant.switch", Target::new("instance", to));
     }
     let row = tenancy::get(tx).await?;
@@ -36,7 +36,7 @@ async fn switch_back(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError
     tx.record("tenant.switch_back", Target::new("tenant", tenant.id));
     switch_realm(attempt, tx, End::From).await?;
     if let Some((from, _)) = attempt.places(&tenant)? {
-        tenancy::settle(tx, from).await?;
+        tenancy::store_place(tx, from).await?;
     }
     flags::push_all(tx);
     Ok(())

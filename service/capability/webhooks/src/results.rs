@@ -25,7 +25,11 @@ impl platform::tx::Event for EndpointDisabled<'_> {
     const TYPE: &'static str = "webhook_endpoint.disabled";
 }
 
-pub(crate) async fn settle(service: &Service, endpoint: Uuid, done: Vec<Attempted>) -> Result<(), DbError> {
+pub(crate) async fn record_results(
+    service: &Service,
+    endpoint: Uuid,
+    done: Vec<Attempted>,
+) -> Result<(), DbError> {
     let schedule = Schedule::of(&service.config.webhooks);
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
@@ -43,7 +47,7 @@ fn logged(one: &Attempted) -> Option<attempt::Model> {
     let error = match one.verdict.as_ref()? {
         Verdict::Delivered => None,
         Verdict::Gone => Some("answered 410: nothing more is wanted".to_owned()),
-        Verdict::Failed { why, .. } | Verdict::Hopeless(why) => Some(why.clone()),
+        Verdict::Failed { why, .. } | Verdict::Permanent(why) => Some(why.clone()),
     };
     Some(attempt::Model {
         delivery_id: one.row.id,
@@ -81,7 +85,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
         Some(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
         // It stays, for the case that the endpoint is enabled again.
         Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410"),
-        Some(Verdict::Hopeless(why)) => (None, why.as_str()),
+        Some(Verdict::Permanent(why)) => (None, why.as_str()),
     };
     let status = if next.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Dead };
     let sql = "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \

@@ -1,4 +1,4 @@
-//! The pool grows before it is full, and what waits for room is told when there is some.
+//! The pool scales out before it is full, and runs that wait for capacity are woken when there is some.
 
 use std::time::Duration;
 
@@ -22,19 +22,19 @@ use crate::deployments;
 use crate::engine::Advance;
 use crate::model::StepError;
 
-/// Runs that are woken by one instance with room.
+/// Runs that are woken by one instance with capacity.
 const WOKEN_MAX: i64 = 50;
 /// Deployments of one pool in one region.
 const NUMBER_MAX: u64 = 10_000;
 
 /// Makes the next shared instance of a driver in a region.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Grow {
+pub(crate) struct ScaleOut {
     driver: Driver,
     region: String,
 }
 
-impl Job for Grow {
+impl Job for ScaleOut {
     const KIND: &'static str = "instances.grow";
     const CLASS: Class = Class::Provisioning;
     const ATTEMPTS_MAX: u32 = 2_000;
@@ -67,12 +67,13 @@ fn grows_at_azure(service: &Service, driver: Driver, mode: Mode) -> bool {
     wants && mode == Mode::Shared && azure::is_configured(&service.config.azure)
 }
 
-/// There is no room for a tenant: the pool must grow now.
+/// There is no capacity for a tenant: the pool must scale out now.
 pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), StepError> {
     if !grows_at_azure(service, place.driver, place.mode) {
         return Ok(());
     }
-    let job = Grow { driver: place.driver, region: deployments::region(service, place.region.as_deref()) };
+    let job =
+        ScaleOut { driver: place.driver, region: deployments::region(service, place.region.as_deref()) };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&job);
@@ -109,7 +110,7 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
     tx.emit(&CapacityLow { driver: row.driver, mode: row.mode, region: row.region.clone() });
     if grows_at_azure(service, row.driver, row.mode) {
         let region = deployments::region(service, row.region.as_deref());
-        tx.enqueue(&Grow { driver: row.driver, region });
+        tx.enqueue(&ScaleOut { driver: row.driver, region });
     }
     Ok(())
 }
@@ -118,14 +119,14 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
     let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
-    Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: Grow, _| {
+    Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: ScaleOut, _| {
         let service = service.clone();
-        async move { grow(&service, &job).await }
+        async move { scale_out(&service, &job).await }
     })
 }
 
 /// Whether the pool has an instance that isn't filling up.
-async fn has_enough(service: &Service, job: &Grow) -> Result<bool, DbError> {
+async fn has_enough(service: &Service, job: &ScaleOut) -> Result<bool, DbError> {
     let percent = i64::from(service.config.instances.grow_at_percent);
     let find = async |view: &PlatformView| {
         let select = view
@@ -140,7 +141,7 @@ async fn has_enough(service: &Service, job: &Grow) -> Result<bool, DbError> {
     Ok(rows.iter().any(|row| row.tenant_count * 100 < row.capacity * percent))
 }
 
-async fn grow(service: &Service, job: &Grow) -> Result<(), JobError> {
+async fn scale_out(service: &Service, job: &ScaleOut) -> Result<(), JobError> {
     let row = match under_way(service, job).await? {
         Some(row) => row,
         None if has_enough(service, job).await? => return Ok(()),
@@ -192,12 +193,12 @@ pub(crate) async fn again(service: &Service, job: &impl Job, after: Duration) ->
     Ok(service.db.write_platform(&Ctx::system("grow"), work).await?)
 }
 
-fn prefix(job: &Grow) -> String {
+fn prefix(job: &ScaleOut) -> String {
     format!("pool:{}:{}:", job.driver, job.region)
 }
 
 /// A deployment of this pool that isn't through.
-async fn under_way(service: &Service, job: &Grow) -> Result<Option<deployment::Model>, DbError> {
+async fn under_way(service: &Service, job: &ScaleOut) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
         let through = [DeploymentStatus::Succeeded, DeploymentStatus::Deleted];
         let select = view
@@ -210,7 +211,7 @@ async fn under_way(service: &Service, job: &Grow) -> Result<Option<deployment::M
 }
 
 /// The lowest number that no deployment of this pool has.
-async fn next_number(service: &Service, job: &Grow) -> Result<u64, DbError> {
+async fn next_number(service: &Service, job: &ScaleOut) -> Result<u64, DbError> {
     let find = async |view: &PlatformView| {
         view.all(deployments::live(view).filter(deployment::Column::Purpose.starts_with(prefix(job)))).await
     };
@@ -222,9 +223,9 @@ async fn next_number(service: &Service, job: &Grow) -> Result<u64, DbError> {
 
 /// Wakes runs that wait for room when an instance has some.
 #[derive(Debug)]
-pub struct RoomCame;
+pub struct CapacityAvailable;
 
-impl Subscriber for RoomCame {
+impl Subscriber for CapacityAvailable {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
