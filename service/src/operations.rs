@@ -24,11 +24,11 @@ pub(crate) fn routes() -> Routes {
     let probe = Access::Public("load balancers and orchestrators ask without a key");
     let contract = Access::Public("the contract is no secret");
     Routes::new()
-        .add(Method::GET, "/health", probe, "health: How the service is.", health)
-        .add(Method::GET, "/ready", probe, "ready: Whether to send requests here.", ready)
-        .add(Method::GET, "/metrics", probe, "metrics: Figures for Prometheus.", metrics)
-        .add(Method::GET, "/openapi.json", contract, "openapi: This document.", openapi)
-        .add(Method::GET, "/docs", contract, "docs: The routes, for people.", docs)
+        .add(Method::GET, "/health", probe, "health: Get the health of the service.", health)
+        .add(Method::GET, "/ready", probe, "ready: Check whether the service is ready for requests.", ready)
+        .add(Method::GET, "/metrics", probe, "metrics: Get metrics in Prometheus format.", metrics)
+        .add(Method::GET, "/openapi.json", contract, "openapi: Get this OpenAPI document.", openapi)
+        .add(Method::GET, "/docs", contract, "docs: Show the list of operations as a web page.", docs)
         .and(jobs::routes(Access::Key(Permission::JobsRead), Access::Key(Permission::JobsWrite)))
 }
 

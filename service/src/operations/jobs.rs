@@ -16,12 +16,12 @@ use web::{
 
 pub(crate) fn routes(read: Access, write: Access) -> Routes {
     Routes::new()
-        .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List durable work, newest first.", list_jobs)
+        .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List background jobs, newest first.", list_jobs)
         .add(
             Method::POST,
             "/api/v1/jobs/{job_id}/retry",
             write,
-            "retry_job: Run a dead or waiting job now.",
+            "retry_job: Run a job now that is waiting or has failed for good.",
             retry_job,
         )
 }

@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
             Method::PATCH,
             "/api/v1/tenants/{tenant}/users/{user_id}",
             WRITE,
-            "update_user: Give a user a role; edit or deactivate one whom no identity provider manages.",
+            "update_user: Change a user's role; edit or deactivate one that no provider manages.",
             update_user,
         )
         .add(Method::GET, "/api/v1/tenants/{tenant}/groups", READ, "list_groups: List groups.", list_groups)

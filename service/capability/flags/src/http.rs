@@ -38,11 +38,11 @@ pub fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::FlagsRead), Access::Key(Permission::FlagsWrite));
     let (see, set) = (Access::Key(Permission::TenantFlagsRead), Access::Key(Permission::TenantFlagsWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_flag: Define a flag.", create_flag)
+        .add(Method::POST, LIST, write, "create_flag: Create a flag.", create_flag)
         .add(Method::GET, LIST, read, "list_flags: List flags.", list_flags)
         .add(Method::GET, ONE, read, "get_flag: Get a flag.", get_flag)
-        .add(Method::PUT, ONE, write, "replace_flag: Change a flag.", replace_flag)
-        .add(Method::DELETE, ONE, write, "delete_flag: Remove a flag.", delete_flag)
+        .add(Method::PUT, ONE, write, "replace_flag: Replace a flag's definition.", replace_flag)
+        .add(Method::DELETE, ONE, write, "delete_flag: Delete a flag.", delete_flag)
         .add(
             Method::GET,
             OF_TENANT,
@@ -68,14 +68,14 @@ pub fn routes() -> Routes {
             Method::DELETE,
             ONE_OF_TENANT,
             set,
-            "clear_tenant_flag: Clear a tenant's override.",
+            "clear_tenant_flag: Remove a tenant's override of a flag.",
             clear_tenant_flag,
         )
         .add(
             Method::GET,
             "/api/internal/feature-flags",
             Access::Key(Permission::FlagsEvaluate),
-            "get_feature_flags: Get the flags of a person's organization.",
+            "get_feature_flags: Get the feature flags of a person's organization.",
             get_feature_flags,
         )
         .and(explain::routes())

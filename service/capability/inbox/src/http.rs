@@ -24,7 +24,7 @@ pub fn routes() -> Routes {
             Method::POST,
             "/api/webhooks/stripe",
             SIGNED,
-            "receive_stripe: Take an event of Stripe's.",
+            "receive_stripe: Receive a webhook event from Stripe.",
             receive_stripe,
             |route| route.body_bytes_max(EVENT_BYTES_MAX),
         )
@@ -32,7 +32,7 @@ pub fn routes() -> Routes {
             Method::POST,
             "/api/webhooks/zitadel",
             SIGNED,
-            "receive_zitadel: Take an event of Zitadel's.",
+            "receive_zitadel: Receive a webhook event from Zitadel.",
             receive_zitadel,
             |route| route.body_bytes_max(EVENT_BYTES_MAX),
         )

@@ -41,7 +41,7 @@ pub fn routes() -> Routes {
             Method::POST,
             RESEND,
             write,
-            "resend_invitation: Send a new token; the old one is dead.",
+            "resend_invitation: Send an invitation again with a new token; the old one becomes invalid.",
             resend_invitation,
         )
         .and(accept::routes())

@@ -37,14 +37,14 @@ pub fn routes() -> Routes {
             Method::DELETE,
             "/api/v1/operators/{operator_id}",
             write,
-            "disable_operator: Disable an operator, at once.",
+            "disable_operator: Disable an operator immediately.",
             disable_operator,
         )
         .add(
             Method::POST,
             "/api/v1/operators/{operator_id}/enroll",
             write,
-            "enroll_operator: Make a new enrolment link.",
+            "enroll_operator: Create a new enrolment link for an operator.",
             enroll_operator,
         )
         .and(pages::routes())

@@ -36,7 +36,7 @@ pub fn routes() -> Routes {
             Method::PUT,
             PATTERN,
             Access::Key(Permission::QuotasWrite),
-            "set_quotas: Set a tenant's own limits.",
+            "set_quotas: Set a tenant's own limits, which replace those of its plan.",
             set_quotas,
         )
         .and(history::routes())

@@ -28,11 +28,41 @@ const WINDOW_SECONDS_MAX: i64 = 7 * 24 * 3600;
 pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::DirectoryRead), Access::Key(Permission::DirectoryWrite));
     Routes::new()
-        .add(Method::GET, GUARD, read, "get_directory_guard: Limits on removals by a sync.", get_guard)
-        .add(Method::PUT, GUARD, write, "put_directory_guard: Limit removals by a sync.", put_guard)
-        .add(Method::DELETE, GUARD, write, "delete_directory_guard: Take the limits away.", delete_guard)
-        .add(Method::POST, CONFIRM, write, "confirm_removals: Let held removals go on.", confirm_removals)
-        .add(Method::POST, REJECT, write, "reject_removals: Refuse held removals.", reject_removals)
+        .add(
+            Method::GET,
+            GUARD,
+            read,
+            "get_directory_guard: Get the directory guard: the limits on how many users SCIM may remove.",
+            get_guard,
+        )
+        .add(
+            Method::PUT,
+            GUARD,
+            write,
+            "put_directory_guard: Limit how many users SCIM may remove within a time window.",
+            put_guard,
+        )
+        .add(
+            Method::DELETE,
+            GUARD,
+            write,
+            "delete_directory_guard: Delete the directory guard: SCIM may remove any number of users.",
+            delete_guard,
+        )
+        .add(
+            Method::POST,
+            CONFIRM,
+            write,
+            "confirm_removals: Allow the removals that the directory guard held back, for one time window.",
+            confirm_removals,
+        )
+        .add(
+            Method::POST,
+            REJECT,
+            write,
+            "reject_removals: Reject the removals that the directory guard held back, for one time window.",
+            reject_removals,
+        )
 }
 
 /// How many users a sync may remove.

@@ -36,20 +36,38 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             RESTORES,
             write,
-            "create_directory_restore: Put the directory back to what it was at a moment.",
+            "create_directory_restore: Restore the directory to a point in time.",
             create_restore,
         )
         .add(
             Method::POST,
             PREVIEW,
             write,
-            "preview_directory_restore: What putting it back would do.",
+            "preview_directory_restore: Preview what a directory restore would change.",
             preview_restore,
         )
-        .add(Method::GET, RESTORES, read, "list_directory_restores: List restores.", list_restores)
-        .add(Method::POST, MAPPINGS, write, "create_role_mapping: Give a group a role.", create_mapping)
-        .add(Method::GET, MAPPINGS, read, "list_role_mappings: List roles by group.", list_mappings)
-        .add(Method::DELETE, MAPPING, write, "delete_role_mapping: Take a group's role away.", delete_mapping)
+        .add(Method::GET, RESTORES, read, "list_directory_restores: List directory restores.", list_restores)
+        .add(
+            Method::POST,
+            MAPPINGS,
+            write,
+            "create_role_mapping: Give a role to the members of a group.",
+            create_mapping,
+        )
+        .add(
+            Method::GET,
+            MAPPINGS,
+            read,
+            "list_role_mappings: List the roles that groups give to their members.",
+            list_mappings,
+        )
+        .add(
+            Method::DELETE,
+            MAPPING,
+            write,
+            "delete_role_mapping: Stop giving a role to the members of a group.",
+            delete_mapping,
+        )
 }
 
 /// To which moment.

@@ -57,7 +57,7 @@ pub(crate) fn routes() -> Routes {
         Method::GET,
         DIFF,
         Access::Key(Permission::DirectoryRead),
-        "get_rehearsal: What a rehearsing token would have changed.",
+        "get_rehearsal: Get what the requests made with a rehearsal token would have changed.",
         get_rehearsal,
     )
 }

@@ -46,15 +46,21 @@ pub(crate) fn routes() -> Routes {
             Method::GET,
             LIST,
             read,
-            "list_scim_requests: What the identity provider sent and got.",
+            "list_scim_requests: List logged SCIM requests and their responses.",
             list_requests,
         )
-        .add(Method::GET, ONE, read, "get_scim_request: A request, and what it changed.", get_request)
+        .add(
+            Method::GET,
+            ONE,
+            read,
+            "get_scim_request: Get a logged SCIM request and what it changed.",
+            get_request,
+        )
         .add(
             Method::POST,
             REPLAY,
             Access::Key(Permission::DirectoryWrite),
-            "replay_scim_request: What the request would do now; nothing is applied.",
+            "replay_scim_request: Simulate a logged SCIM request on the directory; nothing is changed.",
             replay_request,
         )
 }

@@ -33,22 +33,28 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             LIST,
             write,
-            "create_scim_schema: Declare an extension of users or groups.",
+            "create_scim_schema: Declare a SCIM schema extension for users or groups.",
             create_schema,
         )
-        .add(Method::GET, LIST, read, "list_scim_schemas: List declared extensions.", list_schemas)
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_scim_schemas: List the declared SCIM schema extensions.",
+            list_schemas,
+        )
         .add(
             Method::PUT,
             ONE,
             write,
-            "replace_scim_schema: Add attributes to an extension, or describe them better.",
+            "replace_scim_schema: Add attributes to a SCIM schema extension, or improve their descriptions.",
             replace_schema,
         )
         .add(
             Method::DELETE,
             ONE,
             write,
-            "delete_scim_schema: Remove an extension that nothing uses.",
+            "delete_scim_schema: Delete a SCIM schema extension that no resource uses.",
             delete_schema,
         )
 }

@@ -50,7 +50,7 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             ROTATE,
             write,
-            "rotate_scim_token: Replace a SCIM token; the old one goes on for a while.",
+            "rotate_scim_token: Replace a SCIM token; the old one stays valid for 24 hours by default.",
             rotate_scim_token,
         )
 }

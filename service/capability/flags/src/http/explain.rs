@@ -16,7 +16,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/v1/tenants/{tenant}/flags/{key}/explanation",
         Access::Key(Permission::TenantFlagsRead),
-        "explain_tenant_flag: Why a tenant has a flag as it has it, step by step.",
+        "explain_tenant_flag: Explain step by step why a tenant gets a flag's variant.",
         explain_tenant_flag,
     )
 }

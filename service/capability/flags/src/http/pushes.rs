@@ -31,21 +31,21 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             LIST,
             Access::Key(Permission::FlagsRead),
-            "list_flag_pushes: List what a module has been told and has confirmed; ?drift=true: only where they differ.",
+            "list_flag_pushes: List pushed and confirmed flag versions of a module; `?drift=true`: only differences.",
             list_flag_pushes,
         )
         .add(
             Method::POST,
             REPAIR,
             Access::Key(Permission::FlagsWrite),
-            "repair_flag_pushes: Tell a module everything anew, as after the loss of its own store.",
+            "repair_flag_pushes: Push all flags to a module again, for example after it lost its data.",
             repair_flag_pushes,
         )
         .add(
             Method::POST,
             APPLIED,
             Access::Key(Permission::FlagsEvaluate),
-            "report_applied_flags: Say which versions a module has; what differs is pushed again.",
+            "report_applied_flags: Report the flag versions a module has; what differs is pushed again.",
             report_applied_flags,
         )
 }

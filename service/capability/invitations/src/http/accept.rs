@@ -25,7 +25,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             PAGE,
             token,
-            "invitation_page: Show an invitation; changes nothing.",
+            "invitation_page: Show the page of an invitation; nothing is changed.",
             invitation_page,
             guarded,
         )
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             PAGE,
             token,
-            "accept_invitation_page: Accept an invitation by the page's form.",
+            "accept_invitation_page: Accept an invitation by the form on its page.",
             accept_by_page,
             guarded,
         )

@@ -44,14 +44,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             ONE,
             read,
-            "get_invitation_batch: See how far a batch of invitations is.",
+            "get_invitation_batch: Get the progress of a batch of invitations.",
             get_invitation_batch,
         )
         .add(
             Method::GET,
             LINES,
             read,
-            "list_invitation_batch_lines: What came of each line; as CSV where that is asked for, all of them.",
+            "list_invitation_batch_lines: List the results of a batch; with `Accept: text/csv` all lines at once.",
             list_invitation_batch_lines,
         )
 }

@@ -42,31 +42,50 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             RULES,
             read,
-            "list_join_rules: List domains whose people may join.",
+            "list_join_rules: List join rules: domains whose people may join.",
             list_join_rules,
         )
         .add(
             Method::PUT,
             RULE,
             write,
-            "replace_join_rule: Let people of a proven domain join, or ask to.",
+            "replace_join_rule: Let people with addresses of a verified domain join, or ask to join.",
             replace_join_rule,
         )
-        .add(Method::DELETE, RULE, write, "delete_join_rule: Let them no longer.", delete_join_rule)
-        .add(Method::GET, REQUESTS, read, "list_join_requests: List who asks to join.", list_join_requests)
-        .add(Method::GET, REQUEST, read, "get_join_request: Get who asks to join.", get_join_request)
-        .add(Method::POST, APPROVE, write, "approve_join_request: Let somebody in who asked.", approve)
-        .add(Method::POST, DECLINE, write, "decline_join_request: Don't let somebody in who asked.", decline)
-        .add(Method::GET, PAGE, anybody, "join_page: Ask for the address of who wants to join.", join_page)
+        .add(
+            Method::DELETE,
+            RULE,
+            write,
+            "delete_join_rule: Delete the join rule of a domain.",
+            delete_join_rule,
+        )
+        .add(Method::GET, REQUESTS, read, "list_join_requests: List requests to join.", list_join_requests)
+        .add(Method::GET, REQUEST, read, "get_join_request: Get a request to join.", get_join_request)
+        .add(Method::POST, APPROVE, write, "approve_join_request: Approve a request to join.", approve)
+        .add(Method::POST, DECLINE, write, "decline_join_request: Decline a request to join.", decline)
+        .add(
+            Method::GET,
+            PAGE,
+            anybody,
+            "join_page: Show the page where a person enters an e-mail address to join.",
+            join_page,
+        )
         .add_with(
             Method::POST,
             PAGE,
             anybody,
-            "join_by_page: Mail a link to who wants to join.",
+            "join_by_page: Send a link to the e-mail address that was entered on the page.",
             join_by_page,
             small,
         )
-        .add_with(Method::POST, API, anybody, "join: Mail a link to who wants to join.", join_by_api, small)
+        .add_with(
+            Method::POST,
+            API,
+            anybody,
+            "join: Send a link to the e-mail address of a person who wants to join.",
+            join_by_api,
+            small,
+        )
 }
 
 /// What people of a domain may do.

@@ -23,33 +23,39 @@ const ONE: &str = "/api/v1/mail/suppressions/{address}";
 pub(super) fn routes() -> Routes {
     let addresses = Access::Key(Permission::MailAddresses);
     Routes::new()
-        .add(Method::GET, LIST, addresses, "list_suppressions: List who gets no mail.", list_suppressions)
+        .add(
+            Method::GET,
+            LIST,
+            addresses,
+            "list_suppressions: List the addresses to which no mail is sent.",
+            list_suppressions,
+        )
         .add(
             Method::POST,
             LIST,
             addresses,
-            "create_suppression: Send no mail to an address.",
+            "create_suppression: Stop sending mail to an address.",
             create_suppression,
         )
         .add(
             Method::DELETE,
             ONE,
             addresses,
-            "delete_suppression: Send mail to an address again.",
+            "delete_suppression: Allow mail to an address again.",
             delete_suppression,
         )
         .add(
             Method::POST,
             "/api/v1/mail/bounces",
             addresses,
-            "report_bounce: Say that a mail bounced, or that its reader complained.",
+            "report_bounce: Report that a mail bounced or that its recipient complained.",
             report_bounce,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/mails",
             Access::Key(Permission::MailRead),
-            "list_mails: List a tenant's mail and how it ended, without its content.",
+            "list_mails: List a tenant's mails and their delivery status, without their content.",
             list_mails,
         )
 }

@@ -15,13 +15,19 @@ const PATH: &str = "/api/v1/tenants/{tenant}/branding";
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::MailRead), Access::Key(Permission::BrandingWrite));
     Routes::new()
-        .add(Method::GET, PATH, read, "get_branding: Get how a tenant's mail looks.", get_branding)
-        .add(Method::PUT, PATH, write, "replace_branding: Say how a tenant's mail looks.", replace_branding)
+        .add(Method::GET, PATH, read, "get_branding: Get the branding of a tenant's mail.", get_branding)
+        .add(
+            Method::PUT,
+            PATH,
+            write,
+            "replace_branding: Set the branding of a tenant's mail.",
+            replace_branding,
+        )
         .add(
             Method::DELETE,
             PATH,
             write,
-            "delete_branding: Let a tenant's mail look as the platform's.",
+            "delete_branding: Reset a tenant's mail to the platform's branding.",
             delete_branding,
         )
 }

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/operator/enroll",
             link,
-            "enroll_page: Show the enrolment of a passkey.",
+            "enroll_page: Show the page where an operator enrols a passkey.",
             enroll_page,
             guarded,
         )
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/enroll/begin",
             link,
-            "begin_enrollment: Begin to make a passkey.",
+            "begin_enrollment: Begin the enrolment of a passkey.",
             begin_enrollment,
             guarded,
         )
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/enroll/finish",
             link,
-            "finish_enrollment: Finish making a passkey.",
+            "finish_enrollment: Finish the enrolment of a passkey.",
             finish_enrollment,
             guarded,
         )
@@ -56,7 +56,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/operator/login",
             passkey,
-            "operator_page: Sign an operator in, or show who is.",
+            "operator_page: Show the operators' sign-in page, or who is signed in.",
             operator_page,
             guarded,
         )
@@ -64,7 +64,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login/begin",
             passkey,
-            "begin_operator_login: Begin a sign-in by passkey.",
+            "begin_operator_login: Begin an operator's sign-in with a passkey.",
             begin_login,
             guarded,
         )
@@ -72,7 +72,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login/finish",
             passkey,
-            "finish_operator_login: Finish a sign-in by passkey.",
+            "finish_operator_login: Finish an operator's sign-in with a passkey.",
             finish_login,
             guarded,
         )
@@ -80,7 +80,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/recover",
             passkey,
-            "recover_operator: Sign in by a recovery code.",
+            "recover_operator: Sign an operator in with a recovery code.",
             recover,
             guarded,
         )

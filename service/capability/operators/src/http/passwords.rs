@@ -27,7 +27,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login",
             Access::Public("the password is the credential"),
-            "operator_password_login: Sign in by a password, where those are switched on.",
+            "operator_password_login: Sign an operator in with a password, where passwords are enabled.",
             password_login,
             guarded,
         )
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/password",
             Access::Public("the session's cookie is the credential"),
-            "set_operator_password: Set one's password, or remove it.",
+            "set_operator_password: Set or remove the password of the signed-in operator.",
             set_password,
             guarded,
         )

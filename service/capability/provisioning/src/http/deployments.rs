@@ -23,14 +23,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/deployments",
             read,
-            "list_deployments: List what was made at Azure.",
+            "list_deployments: List Azure deployments.",
             list_deployments,
         )
         .add(
             Method::GET,
             "/api/v1/deployments/orphans",
             read,
-            "list_orphans: List resource groups at Azure that carry our tag and that no deployment knows.",
+            "list_orphans: List Azure resource groups with this service's tag but no known deployment.",
             list_orphans,
         )
 }

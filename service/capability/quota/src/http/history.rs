@@ -15,7 +15,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/v1/tenants/{tenant}/quotas/history",
         Access::Key(Permission::QuotasRead),
-        "get_quota_history: List what was used at most on each day, latest first.",
+        "get_quota_history: List the highest usage of each day, newest first.",
         get_quota_history,
     )
 }

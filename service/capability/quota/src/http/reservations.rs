@@ -28,21 +28,21 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             LIST,
             reserve,
-            "create_reservation: Hold some of a tenant's quota.",
+            "create_reservation: Reserve part of a tenant's quota.",
             create_reservation,
         )
         .add(
             Method::POST,
             "/api/internal/quotas/reservations/{reservation_id}/commit",
             reserve,
-            "commit_reservation: Use what was held.",
+            "commit_reservation: Commit a reservation: the reserved amount counts as used.",
             commit_reservation,
         )
         .add(
             Method::DELETE,
             "/api/internal/quotas/reservations/{reservation_id}",
             reserve,
-            "release_reservation: Give back what was held, or used after a commit.",
+            "release_reservation: Release a reservation; after a commit, return the amount that was used.",
             release_reservation,
         )
 }

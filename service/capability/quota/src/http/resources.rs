@@ -25,17 +25,29 @@ const LIMIT_MAX: i64 = 1_000_000_000;
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::CatalogueRead), Access::Key(Permission::CatalogueWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_quota_resource: Declare what a module counts.", create)
-        .add(Method::GET, LIST, read, "list_quota_resources: List what modules count.", list)
-        .add(Method::GET, ONE, read, "get_quota_resource: Get what a module counts.", get)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_quota_resource: Declare a quota resource that a module counts.",
+            create,
+        )
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_quota_resources: List the quota resources that modules count.",
+            list,
+        )
+        .add(Method::GET, ONE, read, "get_quota_resource: Get a quota resource.", get)
         .add(
             Method::PUT,
             ONE,
             write,
-            "replace_quota_resource: Change what a module counts; tenants that used it keep their limits.",
+            "replace_quota_resource: Replace a quota resource; tenants that used it keep their limits.",
             replace,
         )
-        .add(Method::DELETE, ONE, write, "delete_quota_resource: Forget what a module counted.", delete)
+        .add(Method::DELETE, ONE, write, "delete_quota_resource: Delete a quota resource.", delete)
 }
 
 /// A resource to be declared.

@@ -27,7 +27,7 @@ pub(super) fn routes() -> Routes {
         Method::POST,
         "/scim/v2/Bulk",
         Access::Scim,
-        "scim_bulk: Do many things with one request.",
+        "scim_bulk: Perform several operations in one request (RFC 7644, section 3.7).",
         run,
         |route| route.body_bytes_max(bulk::BYTES_MAX),
     )

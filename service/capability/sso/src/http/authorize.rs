@@ -35,14 +35,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/oauth2/authorize",
             browser,
-            "authorize: Sign a person in for a module (RFC 6749).",
+            "authorize: Authorization endpoint: sign a person in to a module (RFC 6749).",
             authorize,
         )
         .add_with(
             Method::POST,
             "/oauth2/authorize",
             browser,
-            "authorize_by_form: The same, by a form.",
+            "authorize_by_form: Authorization endpoint, with parameters as a form.",
             authorize_by_form,
             small,
         )
@@ -50,14 +50,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/realms/{realm}/oauth2/authorize",
             browser,
-            "realm_authorize: Sign a person of a realm in for a module.",
+            "realm_authorize: A realm's authorization endpoint: sign a person in to a module (RFC 6749).",
             realm_authorize,
         )
         .add_with(
             Method::POST,
             "/realms/{realm}/oauth2/authorize",
             browser,
-            "realm_authorize_by_form: The same, by a form.",
+            "realm_authorize_by_form: A realm's authorization endpoint, with parameters as a form.",
             realm_authorize_by_form,
             small,
         )
@@ -69,10 +69,21 @@ pub(super) fn routes() -> Routes {
             push,
             oauth,
         )
-        .add(Method::GET, "/login", browser, "login_page: Sign in, or choose where.", login_page)
-        .add_with(Method::POST, "/login", browser, "login: Find where an address signs in.", login, |route| {
-            small(route).counts_failures()
-        })
+        .add(
+            Method::GET,
+            "/login",
+            browser,
+            "login_page: Show the sign-in page, or continue to the identity provider.",
+            login_page,
+        )
+        .add_with(
+            Method::POST,
+            "/login",
+            browser,
+            "login: Find where the person with an e-mail address signs in.",
+            login,
+            |route| small(route).counts_failures(),
+        )
 }
 
 /// Where a request came in.

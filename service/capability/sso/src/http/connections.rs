@@ -34,23 +34,37 @@ const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/connect
 pub(super) fn routes() -> Routes {
     let large = |route: web::Route| route.body_bytes_max(2 << 20);
     Routes::new()
-        .add_with(Method::POST, LIST, WRITE, "create_connection: Connect an identity provider.", create_connection, large)
+        .add_with(
+            Method::POST,
+            LIST,
+            WRITE,
+            "create_connection: Connect an identity provider.",
+            create_connection,
+            large,
+        )
         .add(Method::GET, LIST, READ, "list_connections: List connections.", list_connections)
         .add(Method::GET, ONE, READ, "get_connection: Get a connection.", get_connection)
-        .add_with(Method::PATCH, ONE, WRITE, "update_connection: Change a connection.", update_connection, large)
-        .add(Method::DELETE, ONE, WRITE, "delete_connection: Remove a connection.", delete_connection)
+        .add_with(
+            Method::PATCH,
+            ONE,
+            WRITE,
+            "update_connection: Update a connection.",
+            update_connection,
+            large,
+        )
+        .add(Method::DELETE, ONE, WRITE, "delete_connection: Delete a connection.", delete_connection)
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/test",
             WRITE,
-            "test_connection: Ask the provider for its metadata, and get a link that walks a real sign-in without a session.",
+            "test_connection: Check the provider's metadata, and get a link for a test sign-in.",
             test_connection,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/rotate-key",
             WRITE,
-            "rotate_connection_key: Give a SAML connection a new key pair; the last one still opens responses.",
+            "rotate_connection_key: Replace a SAML key pair; the previous key still decrypts responses.",
             rotate_connection_key,
         )
 }

@@ -29,7 +29,7 @@ pub(super) fn routes() -> Routes {
         Method::POST,
         "/api/internal/sso/exchange",
         Access::Key(Permission::SsoExchange),
-        "exchange: Exchange an identity for a token of the platform.",
+        "exchange: Exchange an identity provider's token for a platform token.",
         exchange,
     )
 }

@@ -29,11 +29,29 @@ const ONE: &str = "/api/v1/issuers/{issuer_id}";
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::CatalogueRead), Access::Key(Permission::CatalogueWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_issuer: Register an upstream issuer.", create_issuer)
-        .add(Method::GET, LIST, read, "list_issuers: List upstream issuers.", list_issuers)
-        .add(Method::GET, ONE, read, "get_issuer: Get an upstream issuer.", get_issuer)
-        .add(Method::PUT, ONE, write, "replace_issuer: Change an upstream issuer.", replace_issuer)
-        .add(Method::DELETE, ONE, write, "delete_issuer: Remove an upstream issuer.", delete_issuer)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_issuer: Register an issuer whose tokens the exchange accepts.",
+            create_issuer,
+        )
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_issuers: List the issuers whose tokens the exchange accepts.",
+            list_issuers,
+        )
+        .add(Method::GET, ONE, read, "get_issuer: Get a registered issuer.", get_issuer)
+        .add(Method::PUT, ONE, write, "replace_issuer: Replace a registered issuer.", replace_issuer)
+        .add(
+            Method::DELETE,
+            ONE,
+            write,
+            "delete_issuer: Remove a registered issuer: its tokens are no longer accepted.",
+            delete_issuer,
+        )
 }
 
 /// An issuer to be registered. Creating one does not contact it.

@@ -43,7 +43,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/token",
             client,
-            "token: Refresh, exchange a token (RFC 8693), or get one for a client.",
+            "token: Token endpoint: code, refresh, client credentials, token exchange (RFC 6749, RFC 8693).",
             token,
             oauth,
         )
@@ -51,7 +51,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/introspect",
             client,
-            "introspect: Is this token good? (RFC 7662)",
+            "introspect: Introspect a token (RFC 7662).",
             introspect,
             oauth,
         )
@@ -59,24 +59,36 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/revoke",
             client,
-            "revoke: End a token's session (RFC 7009).",
+            "revoke: Revoke a token and end its session (RFC 7009).",
             revoke,
             oauth,
         )
-        .add(Method::GET, "/oauth2/jwks", metadata, "jwks: The platform's keys.", jwks)
+        .add(
+            Method::GET,
+            "/oauth2/jwks",
+            metadata,
+            "jwks: Get the platform's public signing keys as a JWK Set (RFC 7517).",
+            jwks,
+        )
         .add(
             Method::GET,
             "/.well-known/openid-configuration",
             metadata,
-            "openid_configuration: The platform's metadata.",
+            "openid_configuration: Get the platform's OpenID Provider metadata (OpenID Connect Discovery).",
             openid_configuration,
         )
-        .add(Method::GET, "/realms/{realm}/oauth2/jwks", metadata, "realm_jwks: A realm's keys.", realm_jwks)
+        .add(
+            Method::GET,
+            "/realms/{realm}/oauth2/jwks",
+            metadata,
+            "realm_jwks: Get a realm's public signing keys as a JWK Set (RFC 7517).",
+            realm_jwks,
+        )
         .add(
             Method::GET,
             "/realms/{realm}/.well-known/openid-configuration",
             metadata,
-            "realm_openid_configuration: A realm's metadata.",
+            "realm_openid_configuration: Get a realm's OpenID Provider metadata (OpenID Connect Discovery).",
             realm_openid_configuration,
         )
 }

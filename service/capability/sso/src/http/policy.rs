@@ -35,17 +35,17 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             DOMAINS,
             WRITE,
-            "create_domain: Claim an e-mail domain, to be proven.",
+            "create_domain: Claim an e-mail domain; a DNS record then proves ownership.",
             create_domain,
         )
-        .add(Method::GET, DOMAINS, READ, "list_domains: List domains.", list_domains)
-        .add(Method::GET, DOMAIN, READ, "get_domain: Get a domain.", get_domain)
-        .add(Method::DELETE, DOMAIN, WRITE, "delete_domain: Give up a domain.", delete_domain)
+        .add(Method::GET, DOMAINS, READ, "list_domains: List e-mail domains.", list_domains)
+        .add(Method::GET, DOMAIN, READ, "get_domain: Get an e-mail domain.", get_domain)
+        .add(Method::DELETE, DOMAIN, WRITE, "delete_domain: Remove an e-mail domain.", delete_domain)
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/domains/{domain_id}/verify",
             WRITE,
-            "verify_domain: Look for the domain's TXT record now.",
+            "verify_domain: Check the domain's DNS TXT record now.",
             verify_domain,
         )
 }

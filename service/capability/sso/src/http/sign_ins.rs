@@ -30,35 +30,35 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/tenants/{tenant}/sign-ins",
             READ,
-            "list_sign_ins: List attempts to sign in, newest first; by the code of an error page.",
+            "list_sign_ins: List sign-in attempts, newest first; `?code=` finds the one of an error page.",
             list_sign_ins,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/sign-ins/{sign_in_id}",
             READ,
-            "get_sign_in: Get an attempt with its steps.",
+            "get_sign_in: Get a sign-in attempt with its steps.",
             get_sign_in,
         )
         .add(
             Method::GET,
             "/api/v1/sign-ins",
             Access::Key(Permission::AuditRead),
-            "find_sign_ins: Find attempts of any tenant by the code of an error page.",
+            "find_sign_ins: Find a sign-in attempt of any tenant by the code shown on its error page.",
             find_sign_ins,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/sessions",
             READ,
-            "list_sessions: List sessions of browsers, newest first; of one user.",
+            "list_sessions: List browser sessions, newest first; `?userId=` those of one user.",
             list_sessions,
         )
         .add(
             Method::DELETE,
             "/api/v1/tenants/{tenant}/sessions/{session_id}",
             WRITE,
-            "delete_session: End a session with all its modules.",
+            "delete_session: End a browser session and the module sessions that belong to it.",
             delete_session,
         )
         .add(
@@ -72,7 +72,7 @@ pub(super) fn routes() -> Routes {
             Method::DELETE,
             "/api/v1/tenants/{tenant}/organizations/{organization}/sessions",
             WRITE,
-            "delete_organization_sessions: End all sessions of an organization.",
+            "delete_organization_sessions: End all sessions of an organization's users.",
             delete_organization_sessions,
         )
 }

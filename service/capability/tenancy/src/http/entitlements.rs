@@ -17,7 +17,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/internal/entitlements",
         Access::Key(Permission::QuotasReserve),
-        "get_entitlements: What a tenant's plan entitles it to; with ?feature= of one feature.",
+        "get_entitlements: Get a tenant's entitlements, or a single one with `?feature=`.",
         get_entitlements,
     )
 }

@@ -40,12 +40,12 @@ pub(super) fn routes() -> Routes {
         .add(Method::POST, LIST, WRITE, "create_instance: Register an instance.", create_instance)
         .add(Method::GET, LIST, READ, "list_instances: List instances.", list_instances)
         .add(Method::GET, ONE, READ, "get_instance: Get an instance.", get_instance)
-        .add(Method::PATCH, ONE, WRITE, "update_instance: Change an instance.", update_instance)
+        .add(Method::PATCH, ONE, WRITE, "update_instance: Update an instance.", update_instance)
         .add(
             Method::DELETE,
             ONE,
             WRITE,
-            "delete_instance: Remove an instance that hosts nobody.",
+            "delete_instance: Delete an instance that hosts no tenants.",
             delete_instance,
         )
 }

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
             Method::PUT,
             ONE,
             WRITE,
-            "replace_plan: Change a plan; tenants that have it keep their limits.",
+            "replace_plan: Replace a plan; tenants that already have it keep their limits.",
             replace_plan,
         )
         .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)

@@ -37,14 +37,14 @@ pub(super) fn routes() -> Routes {
             Method::PATCH,
             ONE,
             Access::Key(Permission::TenantUpdate),
-            "update_tenant: Change a tenant.",
+            "update_tenant: Change a tenant's name or plan.",
             update_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/suspend",
             MANAGE,
-            "suspend_tenant: Cut a tenant off.",
+            "suspend_tenant: Suspend a tenant.",
             suspend_tenant,
         )
 }

@@ -31,21 +31,21 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/deliveries",
             READ,
-            "list_deliveries: List deliveries, newest first.",
+            "list_deliveries: List webhook deliveries, newest first.",
             list_deliveries,
         )
         .add(
             Method::GET,
             "/api/v1/deliveries/{delivery_id}",
             READ,
-            "get_delivery: Get a delivery with its body and every attempt.",
+            "get_delivery: Get a webhook delivery with its body and every attempt.",
             get_delivery,
         )
         .add(
             Method::POST,
             "/api/v1/deliveries/{delivery_id}/retry",
             WRITE,
-            "retry_delivery: Deliver again, now.",
+            "retry_delivery: Retry a webhook delivery now.",
             retry_delivery,
         )
 }

@@ -34,43 +34,43 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             LIST,
             WRITE,
-            "create_webhook_endpoint: Register a receiver of events.",
+            "create_webhook_endpoint: Register a webhook endpoint.",
             create_webhook_endpoint,
         )
         .add(
             Method::GET,
             LIST,
             READ,
-            "list_webhook_endpoints: List receivers of events.",
+            "list_webhook_endpoints: List webhook endpoints.",
             list_webhook_endpoints,
         )
-        .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a receiver of events.", get_webhook_endpoint)
+        .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a webhook endpoint.", get_webhook_endpoint)
         .add(
             Method::PATCH,
             ONE,
             WRITE,
-            "update_webhook_endpoint: Change, disable or enable a receiver of events.",
+            "update_webhook_endpoint: Update, disable or enable a webhook endpoint.",
             update_webhook_endpoint,
         )
         .add(
             Method::DELETE,
             ONE,
             WRITE,
-            "delete_webhook_endpoint: Remove a receiver of events.",
+            "delete_webhook_endpoint: Delete a webhook endpoint.",
             delete_webhook_endpoint,
         )
         .add(
             Method::POST,
             ROTATE,
             WRITE,
-            "rotate_webhook_endpoint: Make a new secret; for a day the old one signs too.",
+            "rotate_webhook_endpoint: Create a new signing secret; for 24 hours the old one also signs.",
             rotate_webhook_endpoint,
         )
         .add(
             Method::POST,
             REPLAY,
             WRITE,
-            "replay_webhook_endpoint: Deliver events of the past, those that are missing or dead or all.",
+            "replay_webhook_endpoint: Deliver past events again: those never delivered, or all.",
             replay_webhook_endpoint,
         )
 }

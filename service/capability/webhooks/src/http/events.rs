@@ -31,14 +31,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/events/stream",
             READ,
-            "stream_events: Follow events live (server-sent events; Last-Event-ID goes on).",
+            "stream_events: Stream events as they happen (server-sent events; resume with Last-Event-ID).",
             stream_events,
         )
         .add(
             Method::GET,
             "/api/v1/event-types",
             READ,
-            "list_event_types: List the types of events, with the schemas of their data.",
+            "list_event_types: List event types with the JSON Schemas of their data.",
             list_event_types,
         )
         .add(

@@ -29,14 +29,14 @@ pub(super) fn routes() -> Routes {
             Method::PATCH,
             "/api/v1/modules/{module_id}",
             WRITE,
-            "update_module: Change a module.",
+            "update_module: Update a module.",
             update_module,
         )
         .add(
             Method::DELETE,
             "/api/v1/modules/{module_id}",
             WRITE,
-            "delete_module: Remove a module.",
+            "delete_module: Delete a module.",
             delete_module,
         )
 }
