@@ -32,26 +32,26 @@ pub(crate) fn routes() -> Routes {
         .and(jobs::routes(Access::Key(Permission::JobsRead), Access::Key(Permission::JobsWrite)))
 }
 
-/// How each part is.
+/// The result of each health check.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// `ok`, or `error` while the store doesn't answer or takes no writes
+    /// `ok`, or `error` if the store does not answer or can't be written.
     database: &'static str,
-    /// `ok`, or `error` once damaged pages were found
+    /// `ok`, or `error` if damaged pages were found.
     integrity: &'static str,
-    /// `ok`, or `error` while work waits that nobody does
+    /// `ok`, or `error` if background jobs are overdue.
     jobs: &'static str,
 }
 
-/// How the service is.
+/// The health of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `healthy`, `degraded` or `unhealthy`
+    /// `healthy`, `degraded` or `unhealthy`.
     status: &'static str,
     version: &'static str,
     timestamp: DateTime<Utc>,
     checks: Checks,
-    /// Why the store takes no writes, where it takes none, and what mends it.
+    /// Why the store can't be written, and how to fix it; null: it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

@@ -44,7 +44,7 @@ impl Input for JobFilter {
     }
 }
 
-/// A unit of durable work.
+/// A background job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Job {
@@ -54,7 +54,7 @@ pub(crate) struct Job {
     lane: Option<String>,
     #[schema(value_type = Object)]
     payload: Value,
-    /// `pending`, `running`, `done` or `dead`
+    /// `pending`, `running`, `done` or `dead` (failed for good).
     #[schema(value_type = String)]
     status: JobStatus,
     attempts: i64,

@@ -77,27 +77,29 @@ impl Input for Filters {
     }
 }
 
-/// Who did what to what, and how it ended.
+/// An entry of the audit log: who did what to which object, and with what outcome.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuditEvent {
     id: Uuid,
+    /// The tenant concerned; null for events of the platform itself.
     tenant_id: Option<Uuid>,
     occurred_at: DateTime<Utc>,
     actor: Party,
-    /// `noun.verb`
+    /// What was done, as `noun.verb`.
     action: String,
     target: Party,
-    /// `success`, `denied` or `failure`
+    /// `success`, `denied` or `failure`.
     #[schema(value_type = String)]
     outcome: Outcome,
+    /// More about the action; its members depend on `action`.
     #[schema(value_type = Object)]
     details: Value,
     request_id: Option<String>,
     ip_address: Option<String>,
 }
 
-/// An actor or a target.
+/// The actor or the target of an action.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Party {
     kind: String,

@@ -44,7 +44,7 @@ pub fn routes() -> Routes {
         )
 }
 
-/// A person in an organization.
+/// A user of an organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
@@ -57,10 +57,10 @@ pub(crate) struct User {
     active: bool,
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
-    /// `local`, or `group`: a mapped group gave it
+    /// Where the role comes from: `local`, or `group` if a group's role mapping gave it.
     #[schema(value_type = String)]
     role_source: RoleSource,
-    /// `scim`, `jit` or `invitation`
+    /// How the user was created: `scim`, `jit` (at the first sign-in) or `invitation`.
     #[schema(value_type = String)]
     source: Source,
     created_at: DateTime<Utc>,
@@ -111,15 +111,15 @@ impl From<group::Model> for Group {
     }
 }
 
-/// What of a user is changed here. A role of any user, unless a group gives it; the rest only of users whom no identity
-/// provider manages.
+/// Changes to a user. The role can be changed unless a group gives it; everything else only for users that no identity provider
+/// manages.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserChange {
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
-    /// Whether the person may sign in; switching it off ends their sessions.
+    /// Whether the user may sign in. Setting it to false ends the user's sessions.
     active: Option<bool>,
     #[schema(max_length = 200)]
     display_name: Option<String>,

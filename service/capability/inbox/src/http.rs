@@ -38,11 +38,11 @@ pub fn routes() -> Routes {
         )
 }
 
-/// What became of an event.
+/// The receipt for a webhook event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Receipt {
     received: bool,
-    /// Whether it had come before.
+    /// Whether the event had been received before; it is then ignored.
     duplicate: bool,
 }
 

@@ -50,14 +50,14 @@ pub fn routes() -> Routes {
         .and(pages::routes())
 }
 
-/// An operator to be invited.
+/// An operator to invite.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OperatorInput {
     email: String,
     #[schema(max_length = 200)]
     name: String,
-    /// `operator` (the default) or `auditor`
+    /// `operator` (default) or `auditor`.
     #[schema(value_type = Option<String>)]
     role: Option<OperatorRole>,
 }
@@ -78,7 +78,7 @@ pub(crate) struct OperatorView {
     name: String,
     #[schema(value_type = String)]
     role: OperatorRole,
-    /// Where a passkey is made; only in the answer that makes it.
+    /// The link by which the operator enrols a passkey; only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     enrollment_url: Option<String>,
     recovery_codes_left: usize,

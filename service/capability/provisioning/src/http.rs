@@ -211,7 +211,7 @@ async fn unwind_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem
     Ok(accepted(caller.write(async |tx| ops::unwind(tx).await).await?))
 }
 
-/// How a tenant's realm or org differs from what it should be.
+/// How a tenant's realm or org at its identity backend differs from the desired state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Drift {

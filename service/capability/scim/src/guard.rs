@@ -65,17 +65,17 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// How many users a sync may remove.
+/// How many users SCIM may remove before the removals are held. At least one of the limits is required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GuardInput {
-    /// Users deactivated or deleted within a window.
+    /// The number of users that may be deactivated or deleted within a time window.
     #[schema(minimum = 1)]
     users_max: Option<i64>,
-    /// The same, in percent of the active users; counts from ten users.
+    /// The same as a percentage of the active users; applies from ten users on.
     #[schema(minimum = 1, maximum = 100)]
     percent_max: Option<i64>,
-    /// The window; 3600 unless given.
+    /// The length of the time window in seconds; absent: 3600.
     window_seconds: Option<i64>,
 }
 
@@ -91,7 +91,7 @@ impl Input for GuardInput {
     }
 }
 
-/// A guard and what it does.
+/// The directory guard and its state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DirectoryGuard {
@@ -99,13 +99,13 @@ pub(crate) struct DirectoryGuard {
     users_max: Option<i64>,
     percent_max: Option<i64>,
     window_seconds: i64,
-    /// `armed`, `held` (removals are refused until somebody answers), `confirmed` or `rejected`
+    /// `armed`, `held` (removals are refused until an admin decides), `confirmed` or `rejected`.
     #[schema(value_type = String)]
     state: GuardState,
-    /// When `confirmed` or `rejected` ends.
+    /// When `confirmed` or `rejected` ends; otherwise null.
     state_until: Option<DateTime<Utc>>,
     held_at: Option<DateTime<Utc>>,
-    /// Removals refused since it held.
+    /// Number of removals refused since `heldAt`.
     held_count: i64,
     updated_at: DateTime<Utc>,
 }

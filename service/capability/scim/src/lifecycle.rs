@@ -70,29 +70,29 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// To which moment.
+/// The point in time to restore to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RestoreInput {
-    /// Within the last 30 days.
+    /// A time within the last 30 days.
     moment: DateTime<Utc>,
 }
 
 impl Input for RestoreInput {}
 
-/// What a restore does.
+/// What a restore would change.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RestorePlan {
-    /// Users made since, who go.
+    /// Number of users that are removed, since they were created later.
     users_removed: usize,
-    /// Users put back.
+    /// Number of users that are restored.
     users_restored: usize,
-    /// Groups made since, which go.
+    /// Number of groups that are removed, since they were created later.
     groups_removed: usize,
-    /// Groups put back.
+    /// Number of groups that are restored.
     groups_restored: usize,
-    /// Groups whose members are put back.
+    /// Number of groups whose members are restored.
     memberships: usize,
 }
 
@@ -108,18 +108,19 @@ impl From<Plan> for RestorePlan {
     }
 }
 
-/// A directory on its way back.
+/// A directory restore and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DirectoryRestore {
     id: Uuid,
+    /// The point in time that is restored.
     moment: DateTime<Utc>,
-    /// `running`, `done` or `failed`
+    /// `running`, `done` or `failed`.
     #[schema(value_type = String)]
     status: RestoreStatus,
-    /// Things to put back.
+    /// Number of changes to make.
     changes: i64,
-    /// Things put back.
+    /// Number of changes made.
     done: i64,
     error: Option<String>,
     created_at: DateTime<Utc>,
@@ -246,19 +247,19 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
     }
 }
 
-/// A role for a group.
+/// A role for a group's members.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RoleMappingInput {
     group_id: Uuid,
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
 }
 
 impl Input for RoleMappingInput {}
 
-/// A role that a group gives to its members, direct and by nesting.
+/// A role that a group gives to its members, including those of nested groups.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoleMapping {

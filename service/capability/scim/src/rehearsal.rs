@@ -215,28 +215,28 @@ async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobErr
     Ok(service.db.write_platform(&ctx, work).await?)
 }
 
-/// One difference between the copy and the directory.
+/// One difference between the rehearsal's copy and the directory.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Difference {
-    /// `user` or `group`
+    /// `user` or `group`.
     kind: String,
-    /// `created`, `changed`, `deactivated`, `reactivated`, `deleted`, or `members` for a group
+    /// `created`, `changed`, `deactivated`, `reactivated`, `deleted`, or `members` for the members of a group.
     action: String,
     id: Uuid,
-    /// `userName` or `displayName`
+    /// The user's `userName` or the group's `displayName`.
     name: String,
-    /// For `members`: how many would have come.
+    /// For `members`: how many would have been added.
     added: Option<i64>,
-    /// For `members`: how many would have gone.
+    /// For `members`: how many would have been removed.
     removed: Option<i64>,
 }
 
-/// What a rehearsing token would have changed.
+/// What the requests made with a rehearsal token would have changed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rehearsal {
-    /// `preparing` or `ready`
+    /// `preparing` (the copy of the directory is being made) or `ready`.
     #[schema(value_type = String)]
     status: RehearsalStatus,
     created_at: DateTime<Utc>,
@@ -250,7 +250,7 @@ pub(crate) struct Rehearsal {
     groups_deleted: i64,
     members_added: i64,
     members_removed: i64,
-    /// The first 200 of each kind.
+    /// The first 200 differences of each kind.
     differences: Vec<Difference>,
 }
 

@@ -59,20 +59,20 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// An extension, in the words of RFC 7643, section 7.
+/// A schema extension (RFC 7643, section 7).
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ScimSchemaInput {
-    /// Its URN.
+    /// The schema's URN.
     id: String,
     #[schema(max_length = 200)]
     name: String,
     #[serde(default)]
     description: String,
-    /// `User` or `Group`
+    /// The resource type that it extends: `User` or `Group`.
     #[schema(value_type = String)]
     resource_type: ResourceType,
-    /// Attributes as `/Schemas` shows them.
+    /// The attributes, in the form that `/Schemas` returns.
     #[schema(value_type = Vec<Object>)]
     attributes: Vec<Value>,
 }
@@ -111,15 +111,15 @@ impl Input for ScimSchemaInput {
     }
 }
 
-/// A declared extension.
+/// A declared schema extension.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimSchema {
-    /// The declaration's id.
+    /// The id of the declaration, for this API.
     schema_id: Uuid,
     #[schema(value_type = String)]
     resource_type: ResourceType,
-    /// The schema itself, as `/Schemas` shows it.
+    /// The schema as `/Schemas` returns it.
     #[schema(value_type = Object)]
     schema: Value,
     created_at: DateTime<Utc>,

@@ -55,27 +55,27 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// A token to be made.
+/// A SCIM token to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TokenInput {
     #[schema(max_length = 200)]
     name: String,
     expires_at: Option<DateTime<Utc>>,
-    /// `compat` (tolerates what real clients send) or `rfc`
+    /// `compat` (default; accepts what common SCIM clients send) or `rfc` (strict).
     #[schema(value_type = Option<String>)]
     profile: Option<TokenProfile>,
-    /// `bearer` (the token itself is sent), or `client`: OAuth 2 client credentials at `/oauth2/token`, scope `scim`
+    /// `bearer` (default): the token is sent as is. `client`: OAuth 2 client credentials at `/oauth2/token` with scope `scim`.
     #[schema(value_type = Option<String>)]
     kind: Option<TokenKind>,
-    /// CIDR ranges from which it may be used; everywhere if absent or empty.
+    /// CIDR ranges from which the token may be used; absent or empty: from anywhere.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Vec<String>,
-    /// Public keys (RFC 7517) by which a `client` proves itself (RFC 7523); it gets no secret then.
+    /// For `client`: public keys (RFC 7517) with which it authenticates (RFC 7523). It then has no secret.
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
-    /// Whether its requests work on a copy of the directory: answered and recorded, never applied.
+    /// Whether requests work on a copy of the directory: they are answered and recorded, but never applied.
     #[serde(default)]
     rehearsal: bool,
 }
@@ -123,32 +123,32 @@ pub(crate) struct ScimToken {
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
-    /// The token that follows this one.
+    /// The token that replaces this one; null: none.
     replaced_by: Option<Uuid>,
-    /// `bearer` or `client`
+    /// `bearer` or `client`.
     #[schema(value_type = String)]
     kind: TokenKind,
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Value,
-    /// Whether its requests are answered and recorded, but not applied.
+    /// Whether requests are answered and recorded, but not applied.
     rehearsal: bool,
 }
 
-/// A SCIM token with its secret, which is never shown again.
+/// A SCIM token with its secret. The secret is shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimTokenWithSecret {
     #[serde(flatten)]
     scim_token: ScimToken,
-    /// The bearer token: `tnt_scim_…`; of a `client` with a secret: the client secret. Absent for a client with keys.
+    /// The bearer token `tnt_scim_…`; for `client` the client secret. Absent if the client authenticates with keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
-    /// What to paste beside it at the identity provider.
+    /// The SCIM base URL to enter at the identity provider.
     base_url: String,
-    /// For a `client`: its id at the token endpoint.
+    /// For `client`: the OAuth client id.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<Uuid>,
-    /// For a `client`: where it gets tokens.
+    /// For `client`: the URL of the token endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint: Option<String>,
 }

@@ -21,14 +21,15 @@ pub(super) fn routes() -> Routes {
     )
 }
 
-/// What was asked on the way, and whether it decided.
+/// A step of the evaluation, and whether it decided.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainedStep {
-    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`
+    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`.
     step: String,
-    /// Of a prerequisite the flag, of a rule its place.
+    /// The key of the other flag for `prerequisite`; the index of the rule, from 0, for `rule`; otherwise null.
     of: Option<String>,
+    /// The step's result as a sentence.
     text: String,
     decides: bool,
 }
@@ -39,7 +40,7 @@ impl From<Step> for ExplainedStep {
     }
 }
 
-/// Why a tenant has a flag as it has it.
+/// The steps by which a flag was evaluated for a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Explanation {
@@ -49,7 +50,7 @@ pub(crate) struct Explanation {
     value: Value,
     reason: String,
     steps: Vec<ExplainedStep>,
-    /// What rules compared.
+    /// The attributes that the rules were compared with.
     #[schema(value_type = Object)]
     context: Context,
 }

@@ -56,7 +56,7 @@ pub(crate) struct WithToken {
 
 impl Input for WithToken {}
 
-/// An invitation is accepted.
+/// The acceptance of an invitation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Acceptance {

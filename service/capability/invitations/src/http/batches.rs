@@ -153,19 +153,22 @@ fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
     Ok(given.into_iter().enumerate().map(line).collect())
 }
 
-/// How far a batch is.
+/// A batch of invitations and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InvitationBatch {
     id: Uuid,
     organization_id: Uuid,
-    /// `running` or `done`
+    /// `running` or `done`.
     #[schema(value_type = String)]
     status: BatchStatus,
+    /// Number of lines.
     total: i64,
-    /// Lines still to be answered.
+    /// Number of lines not processed yet.
     waiting: u64,
+    /// Number of lines that led to an invitation.
     invited: u64,
+    /// Number of lines that were refused.
     refused: u64,
     created_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -238,19 +241,20 @@ async fn get_invitation_batch(
     Ok(actix_web::web::Json(caller.read(read).await?))
 }
 
-/// What came of a line.
+/// A line of a batch and its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchLine {
-    /// From 1, as in the file.
+    /// The line's number, from 1, as in the request.
     number: i64,
     email: String,
     role: String,
-    /// `waiting`, `invited` or `refused`
+    /// `waiting`, `invited` or `refused`.
     #[schema(value_type = String)]
     status: LineStatus,
-    /// Why it was refused: a problem's code.
+    /// The problem code for which the line was refused.
     code: Option<String>,
+    /// Why the line was refused.
     detail: Option<String>,
     invitation_id: Option<Uuid>,
 }

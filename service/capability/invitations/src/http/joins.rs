@@ -88,14 +88,14 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// What people of a domain may do.
+/// What people with an address of the domain may do.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RuleInput {
-    /// `auto`: they join; `request`: they ask, and somebody decides
+    /// `auto`: they join at once. `request`: they ask to join, and an admin decides.
     #[schema(value_type = String)]
     mode: JoinMode,
-    /// `contributor`, `viewer` or `guest`
+    /// The role they get: `contributor`, `viewer` or `guest`.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
 }
@@ -112,7 +112,7 @@ fn check_role(errors: &mut FieldErrors, role: Option<ByName<TenantRole>>) {
     errors.require(fits, "/role", "must be contributor, viewer or guest");
 }
 
-/// A domain whose people may join.
+/// A domain whose people may join an organization, or ask to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JoinRule {
@@ -139,7 +139,7 @@ impl From<join_rule::Model> for JoinRule {
     }
 }
 
-/// An organization's rules.
+/// The join rules of an organization.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JoinRules {
     items: Vec<JoinRule>,
@@ -182,20 +182,21 @@ async fn delete_join_rule(caller: TenantCaller, ids: Ids) -> Result<NoContent, P
     Ok(NoContent)
 }
 
-/// Somebody who asks to join.
+/// A request to join an organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JoinRequest {
     id: Uuid,
     organization_id: Uuid,
-    /// Proven: they read its mail.
+    /// The person's e-mail address; they have proven that it is theirs.
     email: String,
     display_name: Option<String>,
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
-    /// `pending`, `approved` or `declined`
+    /// `pending`, `approved` or `declined`.
     #[schema(value_type = String)]
     status: JoinRequestStatus,
+    /// The user who was created; null until the request is approved.
     user_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     decided_at: Option<DateTime<Utc>>,
@@ -230,11 +231,11 @@ async fn get_join_request(caller: TenantCaller, ids: Ids) -> Result<Json<JoinReq
     Ok(Json(caller.read(async |view| join::request(view, id).await).await?.into()))
 }
 
-/// How somebody is let in.
+/// The approval of a request to join.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DecisionInput {
-    /// Absent: the rule's.
+    /// The role the person gets; absent: that of the join rule.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
 }
@@ -262,7 +263,7 @@ async fn decline(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRequest>, Pr
     Ok(Json(row.into()))
 }
 
-/// Who wants to join, and where.
+/// A person's wish to join a tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JoinInput {
@@ -306,7 +307,7 @@ async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
     stranger::ask(&caller.service, &caller.ctx, &request).await
 }
 
-/// What a person typed: as it came, for they are told on the page what is wrong with it.
+/// The form in which a person asks to join, unchecked: the page shows what is wrong with it.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct JoinForm {
     #[serde(default)]
@@ -329,7 +330,7 @@ async fn join_by_page(caller: Caller, Form(form): Form<JoinForm>) -> Result<Http
     page(StatusCode::OK, &tenant, true)
 }
 
-/// The same for everybody.
+/// The answer to a wish to join. It is the same for every address, so that it reveals nothing.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JoinBegun {
     detail: String,

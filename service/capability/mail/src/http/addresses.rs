@@ -60,12 +60,12 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// An address that gets no mail.
+/// An address to which no mail is sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Suppression {
     address: String,
-    /// `hard_bounce`, `complaint` or `manual`
+    /// `hard_bounce`, `complaint` or `manual`.
     #[schema(value_type = String)]
     reason: SuppressionReason,
     detail: Option<String>,
@@ -78,7 +78,7 @@ impl From<suppression::Model> for Suppression {
     }
 }
 
-/// An address that is to get no mail.
+/// An address to which no more mail is to be sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SuppressionInput {
@@ -130,15 +130,15 @@ async fn delete_suppression(
     Ok(NoContent)
 }
 
-/// What a mail provider says.
+/// A bounce or complaint that a mail provider reports.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BounceInput {
-    /// The Message-ID, with or without its brackets and domain.
+    /// The mail's Message-ID, with or without angle brackets and domain.
     message_id: Option<String>,
     #[schema(max_length = 254)]
     recipient: Option<String>,
-    /// `hard`, `soft` or `complaint`
+    /// `hard`, `soft` or `complaint`.
     kind: String,
     #[schema(max_length = 500)]
     detail: Option<String>,
@@ -168,10 +168,10 @@ impl Input for BounceInput {
     }
 }
 
-/// What it came to.
+/// The effect of the report.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BounceTaken {
-    /// Whether the address gets no mail any more.
+    /// Whether no more mail is sent to the address.
     suppressed: bool,
 }
 
@@ -199,10 +199,10 @@ pub(crate) struct Mail {
     locale: String,
     recipient: String,
     subject: String,
-    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`
+    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`.
     #[schema(value_type = String)]
     status: MailStatus,
-    /// Why it failed, bounced or was suppressed.
+    /// Why the mail failed, bounced or was suppressed; otherwise null.
     reason: Option<String>,
     created_at: DateTime<Utc>,
     sent_at: Option<DateTime<Utc>>,

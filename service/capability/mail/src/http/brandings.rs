@@ -32,24 +32,24 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// How a tenant's mail looks.
+/// The branding of a tenant's mail.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BrandingInput {
-    /// In whose name it is sent; the address stays the platform's.
+    /// The sender's name; the sender's address stays that of the platform.
     #[schema(max_length = 80)]
     pub(crate) sender_name: Option<String>,
-    /// Where answers go.
+    /// The e-mail address for replies.
     pub(crate) reply_to: Option<String>,
-    /// https; 32 pixels high.
+    /// The https URL of the logo, which is shown 32 pixels high.
     pub(crate) logo_url: Option<String>,
-    /// `#rrggbb`; the text upon it is black or white, whichever can be read.
+    /// The accent color as `#rrggbb`; text on it is black or white, whichever is easier to read.
     pub(crate) color: Option<String>,
     #[schema(max_length = 500)]
     pub(crate) footer: Option<String>,
-    /// https
+    /// The https URL of a support page.
     pub(crate) support_url: Option<String>,
-    /// `en` or `de`
+    /// The default language of mail: `en` or `de`.
     pub(crate) locale: Option<String>,
 }
 

@@ -145,7 +145,7 @@ async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<H
     }
 }
 
-/// Begins an enrolment.
+/// The enrolment of a passkey.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Enrollment {
@@ -240,7 +240,7 @@ pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse,
     page(status, "operator_login", json!({"wrong": wrong, "passwords": passwords}))
 }
 
-/// A sign-in by passkey.
+/// A sign-in with a passkey.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Login {
@@ -302,7 +302,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
     Ok(response)
 }
 
-/// A sign-in by a recovery code.
+/// A sign-in with a recovery code.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Recovery {
     email: String,

@@ -45,7 +45,7 @@ fn switched_on(service: &Service) -> Result<(), Problem> {
     if service.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
 }
 
-/// A password to be set; nothing removes it.
+/// The new password; an empty one removes the password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewPassword {
     #[serde(default)]
@@ -80,7 +80,7 @@ async fn set_password(
     Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish())
 }
 
-/// A sign-in by password.
+/// A sign-in with a password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PasswordLogin {
     email: String,

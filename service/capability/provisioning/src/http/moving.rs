@@ -16,20 +16,20 @@ use crate::model::Kind;
 use crate::ops;
 use crate::steps::{End, Realm};
 
-/// Where a tenant goes: an instance, or what is to change of where it is.
+/// Where a tenant moves: to a certain instance, or to one with the properties that are given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MoveInput {
-    /// An active instance with room. Its driver, mode and region become the tenant's.
+    /// An active instance with free capacity. The tenant takes over its driver, mode and region.
     instance_id: Option<Uuid>,
-    /// `shared`, `namespace` or `private`. A lower one than the tenant's must be named.
+    /// `shared`, `namespace` or `private`. Must be given if the tenant's isolation becomes lower.
     #[schema(value_type = Option<String>)]
     isolation: Option<Isolation>,
     region: Option<String>,
-    /// `pool`, or `azure` where it is configured.
+    /// `pool`, or `azure` if it is configured.
     #[schema(value_type = Option<String>)]
     driver: Option<Driver>,
-    /// Another realm or org. Its people come in from there as from a new issuer.
+    /// Another realm or org. The tenant's people then sign in from there, as from a new issuer.
     identity: Option<IdentityInput>,
 }
 

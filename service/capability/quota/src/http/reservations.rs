@@ -47,7 +47,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// What is to be held.
+/// A reservation to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReservationInput {
@@ -55,7 +55,7 @@ pub(crate) struct ReservationInput {
     tenant_id: String,
     resource: String,
     amount: i64,
-    /// How long; absent: `quota.reservation_lifetime`.
+    /// Seconds until the reservation expires; absent: `quota.reservation_lifetime` of the configuration.
     lifetime_seconds: Option<i64>,
 }
 
@@ -70,7 +70,7 @@ impl Input for ReservationInput {
     }
 }
 
-/// Some of a quota that is held.
+/// A reserved amount of a tenant's quota.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reservation {
@@ -78,7 +78,7 @@ pub(crate) struct Reservation {
     tenant_id: Uuid,
     resource: String,
     amount: i64,
-    /// `held`, `committed`, `released` or `expired`
+    /// `held`, `committed`, `released` or `expired`.
     #[schema(value_type = String)]
     status: ReservationStatus,
     expires_at: DateTime<Utc>,

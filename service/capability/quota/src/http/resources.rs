@@ -50,14 +50,14 @@ pub(super) fn routes() -> Routes {
         .add(Method::DELETE, ONE, write, "delete_quota_resource: Delete a quota resource.", delete)
 }
 
-/// A resource to be declared.
+/// A quota resource to declare.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResourceInput {
     key: Option<String>,
     #[schema(max_length = 200)]
     name: String,
-    /// Limit by plan; null, or a plan that isn't there: unlimited.
+    /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
     #[serde(default)]
     limits: BTreeMap<String, Option<i64>>,
 }
@@ -85,12 +85,13 @@ impl Input for ResourceInput {
     }
 }
 
-/// What a module counts.
+/// A quota resource: something that a module counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
     key: String,
     name: String,
+    /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
     #[schema(value_type = Object)]
     limits: Value,
     created_at: DateTime<Utc>,

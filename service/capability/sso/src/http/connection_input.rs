@@ -11,34 +11,34 @@ use web::{Code, FieldErrors, Input, Problem, Service};
 use crate::ops::connections::{self as ops, Kind};
 use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
 
-/// A connection to be made. `type` decides which of the rest counts.
+/// A connection to create or update. `type` decides which of the other members apply.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ConnectionInput {
-    /// `oidc` or `saml`
+    /// `oidc` or `saml`.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
     pub(super) kind: Option<String>,
     #[schema(max_length = 200)]
     pub(super) name: Option<String>,
     pub(super) enabled: Option<bool>,
-    /// OIDC: the issuer, exactly as the provider's metadata says it.
+    /// OIDC: the issuer, exactly as in the provider's metadata.
     pub(super) issuer: Option<String>,
     pub(super) client_id: Option<String>,
     pub(super) client_secret: Option<String>,
-    /// When the provider lets the secret expire: told 30, 14, 7 and 1 days before.
+    /// When the client secret expires at the provider; admins are warned 30, 14, 7 and 1 days before.
     pub(super) client_secret_expires_at: Option<DateTime<Utc>>,
     pub(super) scopes: Option<Vec<String>>,
-    /// Google: only people of this Workspace domain.
+    /// OIDC with Google: the Google Workspace domain to which people must belong.
     pub(super) hosted_domain: Option<String>,
-    /// SAML: where the provider's metadata is; asked again every day, and when an unknown key signs.
+    /// SAML: the URL of the provider's metadata; fetched daily, and when a response is signed with an unknown key.
     pub(super) metadata_url: Option<String>,
     pub(super) metadata_xml: Option<String>,
-    /// SAML: the provider's entity id.
+    /// SAML: the provider's entity ID.
     pub(super) entity_id: Option<String>,
     pub(super) sso_url: Option<String>,
     pub(super) slo_url: Option<String>,
-    /// SAML: what the provider signs with, PEM; several during a change.
+    /// SAML: the provider's signing certificates in PEM; several while the provider changes its certificate.
     pub(super) certificates: Option<Vec<String>>,
     #[schema(value_type = Option<String>)]
     pub(super) request_binding: Option<Binding>,
@@ -47,7 +47,7 @@ pub(crate) struct ConnectionInput {
     pub(super) authn_context: Option<String>,
     pub(super) name_id_format: Option<String>,
     pub(super) attribute_mapping: Option<AttributeMapping>,
-    /// Whether signing out here signs out at the provider.
+    /// Whether signing out here also signs the person out at the provider.
     pub(super) sign_out_upstream: Option<bool>,
 }
 

@@ -69,7 +69,7 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// A certificate, for people.
+/// A certificate in readable form.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CertificateView {
@@ -77,7 +77,7 @@ pub(crate) struct CertificateView {
     key: String,
     not_before: DateTime<Utc>,
     not_after: DateTime<Utc>,
-    /// SHA-256 of the DER, hexadecimal.
+    /// SHA-256 of the DER encoding, in hexadecimal.
     fingerprint: String,
 }
 
@@ -93,7 +93,7 @@ impl From<Certificate> for CertificateView {
     }
 }
 
-/// The identity provider of a SAML connection, as far as it is known.
+/// What is known of the identity provider of a SAML connection.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProviderView {
@@ -104,7 +104,7 @@ pub(crate) struct ProviderView {
     fetched_at: Option<DateTime<Utc>>,
 }
 
-/// A connection, with what is to be pasted at the provider.
+/// A connection, with the values to enter at the identity provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionView {
@@ -115,7 +115,7 @@ pub(crate) struct ConnectionView {
     kind: ConnectionType,
     name: String,
     enabled: bool,
-    /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nobody can come in
+    /// `active`, `disabled`, or `incomplete`: nobody can sign in, as there is no usable signing certificate.
     status: String,
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -127,7 +127,7 @@ pub(crate) struct ConnectionView {
     redirect_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<String>,
-    /// For `signOutUpstream`: where the provider sends people back to
+    /// For `signOutUpstream`: the URL to which the provider returns people after logout.
     #[serde(skip_serializing_if = "Option::is_none")]
     post_logout_redirect_uri: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -362,18 +362,18 @@ async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
     Ok(NoContent)
 }
 
-/// What a test found, and where it goes on.
+/// The result of a connection test.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TestResult {
-    /// Whether the provider answered as it should.
+    /// Whether the provider answered as expected.
     ok: bool,
-    /// `active`, `disabled` or `incomplete`
+    /// `active`, `disabled` or `incomplete`.
     status: String,
-    /// Why not, if it didn't.
+    /// The code of the reason for which the test failed; otherwise null.
     reason: Option<String>,
     detail: Option<String>,
-    /// Opened in a browser, it walks a real sign-in and shows what came, without a session.
+    /// A link to open in a browser: a test sign-in that shows the claims received and creates no session.
     test_url: String,
 }
 

@@ -34,20 +34,20 @@ pub(super) fn routes() -> Routes {
     )
 }
 
-/// What is exchanged. A gateway may leave the token out and assert the identity in its headers.
+/// What is exchanged. A gateway may omit the token and assert the identity in its headers instead.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExchangeInput {
     /// The signed token of a registered issuer.
     subject_token: Option<String>,
     subject_token_type: Option<String>,
-    /// For whom the token is.
+    /// The audience that the new token is for.
     audience: Option<String>,
-    /// Where the browser goes on: a path, or a registered URI.
+    /// Where the browser continues: a path, or a registered URI.
     return_to: Option<String>,
-    /// The tenant that is meant, by id or slug: the token must be of it.
+    /// The id or slug of the tenant to which the token must belong.
     tenant: Option<String>,
-    /// The organization of the tenant that is meant, by id or slug.
+    /// The id or slug of the tenant's organization.
     organization: Option<String>,
     /// The connection whose provider signed the token.
     connection: Option<Uuid>,
@@ -89,7 +89,7 @@ impl Input for ExchangeInput {
     }
 }
 
-/// Who signed in.
+/// The person who signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExchangedUser {
@@ -106,7 +106,7 @@ pub(crate) struct ExchangedUser {
 pub(crate) struct ExchangeResult {
     token: String,
     token_type: String,
-    /// Seconds.
+    /// Seconds until the token expires.
     expires_in: i64,
     refresh_token: String,
     tenant_id: Uuid,

@@ -54,20 +54,20 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// An issuer to be registered. Creating one does not contact it.
+/// An issuer to register. The issuer is not contacted.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct IssuerInput {
-    /// Exactly as in its tokens.
+    /// The issuer, exactly as in the `iss` claim of its tokens.
     issuer: String,
-    /// `aud` of its tokens for us.
+    /// The `aud` claim that its tokens must have.
     audience: String,
-    /// The claim that names the organization.
+    /// The claim that identifies the tenant; absent: `sso.tenant_claim` of the configuration.
     tenant_claim: Option<String>,
-    /// Where its keys are; absent: discovered.
+    /// The URL of the issuer's public keys; absent: taken from its metadata.
     jwks_uri: Option<String>,
-    /// How a token names its tenant: `claim` (by the organization's id in `tenantClaim`), `issuer` (the realm is the tenant's own),
-    /// `idp_alias` (by the identity provider's alias) or `organization` (Keycloak's claim). Absent: `claim`.
+    /// How the tenant of a token is found: `claim` (by its external id in `tenantClaim`), `issuer` (the realm is the tenant's own),
+    /// `idp_alias` (by the identity provider's alias) or `organization` (by Keycloak's claim). Absent: `claim`.
     #[schema(value_type = Option<String>)]
     resolve_by: Option<ResolveBy>,
 }
@@ -82,7 +82,7 @@ impl Input for IssuerInput {
     }
 }
 
-/// An upstream issuer whose tokens the exchange takes.
+/// An issuer whose tokens the exchange accepts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Issuer {
@@ -90,6 +90,7 @@ pub(crate) struct Issuer {
     issuer: String,
     audience: String,
     tenant_claim: String,
+    /// The URL of the issuer's public keys; null: taken from its metadata.
     jwks_uri: Option<String>,
     #[schema(value_type = String)]
     resolve_by: ResolveBy,

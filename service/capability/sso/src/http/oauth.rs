@@ -117,7 +117,7 @@ pub(crate) struct TokenInput {
 /// Who grants clients their tokens.
 type Grants = Shared<Arc<dyn ClientGrant>>;
 
-/// A token to be looked at or ended.
+/// A token to introspect or to revoke.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct OneToken {
     token: String,

@@ -100,7 +100,7 @@ impl SignInQuery {
     }
 }
 
-/// An attempt to sign in.
+/// A sign-in attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignInView {
@@ -108,18 +108,18 @@ pub(crate) struct SignInView {
     tenant_id: Uuid,
     organization_id: Uuid,
     connection_id: Uuid,
-    /// What the error page showed.
+    /// The code that the error page showed.
     code: String,
-    /// `sign_in` or `test`
+    /// `sign_in` or `test`.
     #[schema(value_type = String)]
     purpose: Purpose,
-    /// `started`, `answered`, `proving`, `succeeded`, `failed`, or `abandoned`: nothing came back
+    /// `started`, `answered`, `proving`, `succeeded`, `failed`, or `abandoned` (no response came back from the provider).
     status: String,
-    /// Why it failed.
+    /// The code of the reason for which it failed; otherwise null.
     reason: Option<String>,
-    /// Who can mend it: `provider_admin`, `tenant_admin`, `person` or `operator`
+    /// Who can fix the problem: `provider_admin`, `tenant_admin`, `person` or `operator`.
     mender: Option<String>,
-    /// How.
+    /// How to fix the problem.
     advice: Option<String>,
     user_id: Option<Uuid>,
     ip_address: Option<String>,
@@ -237,7 +237,7 @@ impl Input for SessionQuery {
     }
 }
 
-/// A person signed in, in one browser.
+/// A person's session in one browser.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SessionView {
@@ -247,7 +247,7 @@ pub(crate) struct SessionView {
     connection_id: Option<Uuid>,
     ip_address: Option<String>,
     user_agent: Option<String>,
-    /// Whether it goes on.
+    /// Whether the session is still valid.
     live: bool,
     authenticated_at: DateTime<Utc>,
     last_seen_at: DateTime<Utc>,

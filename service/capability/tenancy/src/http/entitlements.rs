@@ -39,20 +39,20 @@ impl Input for EntitlementQuery {
     }
 }
 
-/// What a tenant is entitled to.
+/// The entitlements of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entitlements {
     tenant_id: Uuid,
     plan: String,
-    /// The tenant's status; only an active one is entitled to anything.
+    /// The tenant's status; only an active tenant is entitled to anything.
     #[schema(value_type = String)]
     status: Status,
-    /// All of the plan's, or the one that was asked for.
+    /// All entitlements of the plan, or only the one that was asked for.
     #[schema(value_type = Object)]
     entitlements: Value,
-    /// Whether the feature that was asked for may be used: the plan names it, and not as `false`, and the tenant is active. `null` is
-    /// an amount without limit.
+    /// Whether the tenant may use the feature that was asked for: the tenant is active, and the plan names the feature with a value other
+    /// than `false`. A value of `null` is an unlimited amount.
     entitled: Option<bool>,
 }
 

@@ -38,21 +38,21 @@ pub(super) fn routes() -> Routes {
         .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)
 }
 
-/// What a plan is made of.
+/// The definition of a plan.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlanInput {
     key: Option<String>,
     #[schema(max_length = 200)]
     name: String,
-    /// Limit of each resource; null: unlimited.
+    /// The limit of each resource; null: unlimited.
     quotas: BTreeMap<String, Option<i64>>,
-    /// By how much the plan multiplies rate limits.
+    /// The factor by which the plan multiplies the rate limits.
     rate_multiplier: i64,
-    /// Crossing one is told, not refused.
+    /// The soft limit of each resource: exceeding it sends an event but is allowed.
     #[serde(default)]
     soft_quotas: BTreeMap<String, Option<i64>>,
-    /// What modules may ask for by name: `{"kombiStack": "read-only"}`. Any JSON.
+    /// Features that modules can ask for by name, with any JSON value: `{"kombiStack": "read-only"}`.
     #[serde(default)]
     #[schema(value_type = Object)]
     entitlements: BTreeMap<String, Value>,
@@ -82,25 +82,25 @@ impl Input for PlanInput {
     }
 }
 
-/// What a tenant can buy.
+/// A plan that tenants can have.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Its key.
+    /// The plan's key.
     pub key: String,
-    /// Its name for people.
+    /// The plan's display name.
     pub name: String,
-    /// Limit of each resource; null: unlimited.
+    /// The limit of each resource; null: unlimited.
     #[schema(value_type = Object)]
     pub quotas: Value,
-    /// By how much it multiplies rate limits.
+    /// The factor by which the plan multiplies the rate limits.
     pub rate_multiplier: i64,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Crossing one is told, not refused.
+    /// The soft limit of each resource: exceeding it sends an event but is allowed.
     #[schema(value_type = Object)]
     pub soft_quotas: Value,
-    /// What modules may ask for by name.
+    /// Features that modules can ask for by name.
     #[schema(value_type = Object)]
     pub entitlements: Value,
 }

@@ -69,7 +69,7 @@ impl Input for DeliveryFilter {
     }
 }
 
-/// One event for one endpoint.
+/// The delivery of one event to one webhook endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
@@ -78,13 +78,14 @@ pub(crate) struct Delivery {
     endpoint_id: Uuid,
     event_id: Uuid,
     event_type: String,
-    /// `pending`, `delivered` or `dead`
+    /// `pending`, `delivered` or `dead` (given up).
     #[schema(value_type = String)]
     status: DeliveryStatus,
     attempts: i64,
-    /// When it is tried next, while it is pending; what comes after it of the same tenant waits for it.
+    /// When the next attempt is made, while it is pending. Later events of the same tenant wait for it.
     next_attempt_at: Option<DateTime<Utc>>,
     response_status: Option<i64>,
+    /// The error of the last attempt.
     last_error: Option<String>,
     created_at: DateTime<Utc>,
     delivered_at: Option<DateTime<Utc>>,
@@ -110,25 +111,26 @@ impl From<delivery::Model> for Delivery {
     }
 }
 
-/// One attempt, as it went.
+/// One attempt of a delivery.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryAttempt {
     at: DateTime<Utc>,
+    /// How long the attempt took, in milliseconds.
     milliseconds: i64,
     response_status: Option<i64>,
-    /// The beginning of the answer.
+    /// The beginning of the response body.
     response_body: Option<String>,
     error: Option<String>,
 }
 
-/// A delivery, what it carried, and every attempt.
+/// A delivery with the body that was sent and every attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryLog {
     #[serde(flatten)]
     delivery: Delivery,
-    /// What was sent; null once the event is no longer kept.
+    /// The body that was sent; null once the event is deleted.
     #[schema(value_type = Object)]
     request_body: Value,
     log: Vec<DeliveryAttempt>,

@@ -101,7 +101,7 @@ pub(crate) async fn sequence_of(view: &PlatformView, id: Uuid) -> Result<i64, Db
     Ok(last.and_then(|event| event.sequence).unwrap_or(0))
 }
 
-/// Something that happened: a CloudEvent, and its tenant in our own spelling.
+/// An event as a CloudEvent, with its tenant's id also as `tenantId`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventItem {
@@ -139,17 +139,17 @@ async fn list_events(
     Ok(position.page(rows, key, |row| EventItem::of(&caller.service, row)))
 }
 
-/// A type of event.
+/// An event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypeItem {
     name: String,
     description: String,
-    /// JSON Schema 2020-12 of `data`.
+    /// The JSON Schema (2020-12) of the events' `data`.
     #[schema(value_type = Object)]
     schema: Value,
 }
 
-/// All types of events.
+/// All event types.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypes {
     items: Vec<EventTypeItem>,
