@@ -350,8 +350,13 @@ impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
 
 impl<T> Describe for Query<T> {
     fn describe(operation: &mut Operation) {
-        operation.parameter("limit", ParameterIn::Query, "How many items; at most 200.", text());
-        operation.parameter("cursor", ParameterIn::Query, "Where to go on.", text());
+        operation.parameter(
+            "limit",
+            ParameterIn::Query,
+            "The number of items on a page: from 1 to 200.",
+            text(),
+        );
+        operation.parameter("cursor", ParameterIn::Query, "The `nextCursor` of the previous page.", text());
     }
 }
 
