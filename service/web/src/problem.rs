@@ -283,8 +283,10 @@ impl From<platform::work::Refused> for Problem {
     fn from(refused: platform::work::Refused) -> Self {
         use platform::work::Refused;
         let problem = match refused {
-            Refused::Share => Self::detailed(Code::RateLimited, "Too much of your work waits already."),
-            Refused::Full => Self::detailed(Code::Unavailable, "Too much work waits already."),
+            Refused::Share => {
+                Self::detailed(Code::RateLimited, "Too many of your requests are waiting already.")
+            }
+            Refused::Full => Self::detailed(Code::Unavailable, "Too many requests are waiting already."),
             Refused::Failed => return Self::internal(refused),
         };
         Self { retry_after: Some(1), ..problem }

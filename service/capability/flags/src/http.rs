@@ -122,7 +122,7 @@ impl Input for FlagInput {
         errors.require(
             self.key.as_ref().is_none_or(fits),
             "/key",
-            "letters, digits, `.`, `_`, `-`; at most 100",
+            "must be 1 to 100 letters, digits, `.`, `_` or `-`",
         );
     }
 }

@@ -64,7 +64,7 @@ async fn keep(service: &Service, event: Incoming) -> Result<Json<Receipt>, Probl
 
 fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Problem> {
     let found = body.get(name).and_then(Value::as_str).filter(|text| (1..=255).contains(&text.len()));
-    found.ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a text"))
+    found.ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a string"))
 }
 
 async fn denied(caller: &Caller, source: Source, problem: Problem) -> Problem {
@@ -94,7 +94,7 @@ async fn receive_stripe(
         source: Source::Stripe,
         id: text(&body, "id")?.to_owned(),
         kind: text(&body, "type")?.to_owned(),
-        occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a time in seconds"))?,
+        occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a Unix time in seconds"))?,
         payload: body,
     };
     keep(service, event).await

@@ -85,7 +85,7 @@ pub(crate) fn problem_of(
         return Some(("/message", "at most 1000 characters"));
     }
     if locale.is_some_and(|tag| !mail::speaks(tag)) {
-        return Some(("/locale", "must be a language that mail has"));
+        return Some(("/locale", "must be a supported language"));
     }
     None
 }

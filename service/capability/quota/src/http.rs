@@ -110,7 +110,7 @@ impl Input for LimitsInput {
             errors.require(
                 web::is_slug(&item.resource),
                 &format!("/items/{at}/resource"),
-                "must be a name in lower case",
+                "must be at most 63 lower-case letters, digits and hyphens",
             );
             let fits = item.limit.is_none_or(|limit| (0..=LIMIT_MAX).contains(&limit));
             errors.require(fits, &format!("/items/{at}/limit"), "must be from 0 to 1,000,000,000, or null");

@@ -82,7 +82,7 @@ pub(crate) struct GuardInput {
 impl Input for GuardInput {
     fn check(&self, errors: &mut FieldErrors) {
         let any = self.users_max.is_some() || self.percent_max.is_some();
-        errors.require(any, "/usersMax", "or percentMax must be given");
+        errors.require(any, "/usersMax", "is required unless percentMax is given");
         errors.require(self.users_max.is_none_or(|n| n >= 1), "/usersMax", "must be at least 1");
         let percent = self.percent_max.is_none_or(|n| (1..=100).contains(&n));
         errors.require(percent, "/percentMax", "must be from 1 to 100");
@@ -133,7 +133,8 @@ async fn get_guard(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGua
             Ok::<_, Problem>(directory::guard(view, organization.id).await?)
         })
         .await?;
-    row.map(shown).ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no guard."))
+    row.map(shown)
+        .ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no directory guard."))
 }
 
 async fn put_guard(

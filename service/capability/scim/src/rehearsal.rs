@@ -263,7 +263,7 @@ async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>
             Ok::<_, Problem>(view.one(select.filter(Column::TokenId.eq(id))).await?)
         })
         .await?;
-    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token doesn't rehearse."))?;
+    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a rehearsal token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
     Ok(Json(caller.service.db.read_platform(found).await?))
 }

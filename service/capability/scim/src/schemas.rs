@@ -86,7 +86,7 @@ impl ScimSchemaInput {
                 Err(error) => errors.require(
                     false,
                     &format!("/attributes/{at}"),
-                    &format!("isn't an attribute: {error}"),
+                    &format!("is not a valid attribute: {error}"),
                 ),
             }
         }
@@ -166,7 +166,7 @@ async fn create_schema(
             };
             let taken = |error: platform::DbError| {
                 if error.conflicts_on("urn") {
-                    Problem::detailed(Code::Conflict, "A schema of this URN is declared.")
+                    Problem::detailed(Code::Conflict, "A schema with this URN is already declared.")
                 } else {
                     error.into()
                 }
@@ -212,10 +212,11 @@ async fn replace_schema(
             seen.require(before.version)?;
             let old: Schema = serde_json::from_value(before.definition.clone()).map_err(Problem::internal)?;
             if !old.urn.eq_ignore_ascii_case(&schema.urn) || before.resource_type != input.resource_type {
-                return Err(Problem::invalid("/id", "URN and resource type stay what they are"));
+                return Err(Problem::invalid("/id", "can't be changed, nor can the resource type"));
             }
             if let Some(name) = lost(&old.attributes, &schema.attributes) {
-                let detail = format!("`{name}` must stay, with its type: resources may have values of it");
+                let detail =
+                    format!("`{name}` can't be removed or change its type: resources may have values of it");
                 return Err(Problem::invalid("/attributes", &detail));
             }
             let row = Model { definition, version: before.version + 1, updated_at: tx.now(), ..before };
@@ -252,7 +253,7 @@ async fn delete_schema(
         .write(async |tx| {
             let row = locked(tx, id).await?;
             if in_use(tx, &row).await? {
-                return Err(Problem::detailed(Code::Conflict, "Resources have values of this schema."));
+                return Err(Problem::detailed(Code::Conflict, "Resources still have values of this schema."));
             }
             tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(id))).await?;
             tx.record("scim_schema.delete", Target::new("scim_schema", id));

@@ -93,7 +93,7 @@ impl Input for TokenInput {
             errors.require(fits, &format!("/allowedAddresses/{at}"), "must be a range like 203.0.113.0/24");
         }
         if let Some(jwks) = &self.jwks {
-            errors.require(self.kind == Some(TokenKind::Client), "/jwks", "is for kind client");
+            errors.require(self.kind == Some(TokenKind::Client), "/jwks", "is allowed only for kind client");
             errors.require(
                 oauth::is_key_set(jwks),
                 "/jwks",

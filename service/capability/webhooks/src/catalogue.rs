@@ -87,7 +87,7 @@ types! {
     "user.deleted" "A user was deleted." USER;
     "user.reactivated" "A user was reactivated and can sign in again." USER;
     "user.updated" "A user was changed." USER;
-    "webhook_endpoint.disabled" "The service disabled a webhook endpoint that kept failing." &[("endpointId", "id"), ("url", "text"), ("reason", "text")];
+    "webhook_endpoint.disabled" "The service disabled a webhook endpoint: it failed for five days, or answered 410 (Gone)." &[("endpointId", "id"), ("url", "text"), ("reason", "text")];
 }
 
 /// The type of this name.

@@ -96,7 +96,7 @@ impl fmt::Display for Excess {
                 f,
                 "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two"
             ),
-            Self::Nul => f.write_str("Texts must not contain NUL"),
+            Self::Nul => f.write_str("Strings must not contain NUL"),
         }
     }
 }

@@ -30,7 +30,7 @@ impl<'a> Document<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScimError> {
         check(&Census::of(bytes))?;
         if let Some(place) = repeated_name(bytes, Names::AnyCase) {
-            return Err(ScimError::syntax(format!("`{place}` stands in its object twice.")));
+            return Err(ScimError::syntax(format!("`{place}` occurs more than once in its object.")));
         }
         Self::part(bytes)
     }

@@ -167,7 +167,7 @@ pub(crate) struct AppliedVersion {
 
 impl Input for AppliedInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "1 to 1000");
+        errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "must have 1 to 1000 items");
         for (at, item) in self.items.iter().enumerate() {
             let fits = (0..i64::MAX).contains(&item.version);
             errors.require(fits, &format!("/items/{at}/version"), "must not be negative");

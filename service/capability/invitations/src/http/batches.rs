@@ -107,7 +107,7 @@ fn parse_csv(bytes: &[u8], query: BatchQuery) -> Result<BatchInput, Problem> {
         return Err(Problem::invalid(format!("/columns/{at}"), "must be email, role, message or locale"));
     }
     let place = |wanted: &str| names.iter().position(|name| name == wanted);
-    let email = place("email").ok_or_else(|| Problem::invalid("/columns", "one must be email"))?;
+    let email = place("email").ok_or_else(|| Problem::invalid("/columns", "must include email"))?;
     let (role, message, locale) = (place("role"), place("message"), place("locale"));
     let mut invitations = Vec::new();
     for record in reader.records() {
@@ -128,7 +128,7 @@ fn parse_csv(bytes: &[u8], query: BatchQuery) -> Result<BatchInput, Problem> {
 fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
     let given = std::mem::take(&mut input.invitations);
     if given.is_empty() || given.len() > LINES_MAX {
-        return Err(Problem::invalid("/invitations", "must be 1 to 10000"));
+        return Err(Problem::invalid("/invitations", "must have 1 to 10000 items"));
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let line = |(at, given): (usize, LineInput)| {

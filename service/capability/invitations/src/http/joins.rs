@@ -279,7 +279,7 @@ impl Input for JoinInput {
         errors.require(web::is_slug(&self.tenant), "/tenant", "must be a slug");
         errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
         let known = self.locale.as_deref().is_none_or(mail::speaks);
-        errors.require(known, "/locale", "must be a language that mail has");
+        errors.require(known, "/locale", "must be a supported language");
     }
 }
 

@@ -159,7 +159,7 @@ impl Input for BounceInput {
             errors.require(is_email(address), "/recipient", "must be an e-mail address");
         }
         let ours = self.message_id.is_none() || self.message().is_some();
-        errors.require(ours, "/messageId", "must be a Message-ID of ours");
+        errors.require(ours, "/messageId", "must be the Message-ID of a mail that this service sent");
         let named = self.message_id.is_some() || self.recipient.is_some();
         errors.require(named, "/recipient", "is required without a messageId");
         if let Some(detail) = &self.detail {

@@ -122,7 +122,7 @@ pub(crate) struct WithToken {
 impl Input for WithToken {}
 
 fn gone() -> Problem {
-    Problem::detailed(Code::InvitationGone, "The link was used, or is over: ask for a new one.")
+    Problem::detailed(Code::InvitationGone, "The link was already used or has expired: ask for a new one.")
 }
 
 async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {

@@ -66,7 +66,7 @@ async fn set_password(
         caller.record_denied(None, "operator.password_set", target).await;
         return Err(Problem::detailed(
             Code::AuthInsufficient,
-            "Only one who came in by a passkey, on our own page.",
+            "An operator must sign in with a passkey and use the page of this service.",
         ));
     }
     let fits = input.password.chars().count() >= CHARACTERS_MIN && input.password.len() <= BYTES_MAX;

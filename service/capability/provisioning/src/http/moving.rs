@@ -40,7 +40,7 @@ impl Input for MoveInput {
             || self.region.is_some()
             || self.driver.is_some()
             || self.identity.is_some();
-        errors.require(says, "", "must name an instanceId, an isolation, a region, a driver or an identity");
+        errors.require(says, "", "must have an instanceId, isolation, region, driver or identity");
         if let Some(identity) = &self.identity {
             identity.check(errors);
         }
@@ -94,7 +94,7 @@ fn realms(
     let from = Realm::of(now);
     let to = identity.realm(service, Some(&from), (now.id, &now.slug))?;
     if to.is(&from) {
-        return Err(refused("The tenant is in this realm or org."));
+        return Err(refused("The tenant is already in this realm or org."));
     }
     Ok((from, to))
 }
@@ -119,11 +119,13 @@ async fn places(
         None => return Ok(None),
     };
     if from.instance.is_some() && to.instance.is_none() && is_there(&from, &to) {
-        return Err(refused("The tenant is there."));
+        return Err(refused("The tenant is already there."));
     }
     let is_set = !service.config.instances.driver.is_empty();
     if to.instance.is_none() && to.driver == Driver::Pool && !is_set && !tenancy::has_pool(tx).await? {
-        return Err(refused("No instances are registered, and no driver is set: tenants aren't placed."));
+        return Err(refused(
+            "No instances are registered and no driver is configured, so tenants are not placed on instances.",
+        ));
     }
     Ok(Some((from, to)))
 }
@@ -184,10 +186,10 @@ impl MoveInput {
     /// The place on this instance. What it can't give is refused, and less than the tenant has must be named.
     fn named(&self, from: &Place, to: &instance::Model) -> Result<Place, Problem> {
         if from.instance == Some(to.id) {
-            return Err(refused("The tenant is on this instance."));
+            return Err(refused("The tenant is already on this instance."));
         }
         if to.status != InstanceStatus::Active || to.tenant_count >= to.capacity {
-            return Err(refused("The instance has no room, or isn't active."));
+            return Err(refused("The instance has no free capacity or is not active."));
         }
         if self.driver.is_some_and(|driver| driver != to.driver) {
             return Err(Problem::invalid("/driver", format!("the instance's driver is {}", to.driver)));
@@ -199,17 +201,17 @@ impl MoveInput {
         }
         if (to.driver, to.mode) == (Driver::Azure, Mode::Dedicated) {
             return Err(refused(
-                "Azure made the instance for one tenant: name an isolation, and one is made for this tenant.",
+                "This Azure instance is for one tenant only. Give an isolation instead, and one is created.",
             ));
         }
         match (to.mode, self.least(from), self.isolation) {
             (Mode::Shared, Mode::Dedicated, None) => {
                 return Err(refused(
-                    "The instance is shared, and the tenant has one to itself: a lower isolation must be named.",
+                    "The instance is shared, but the tenant is isolated: the lower isolation must be given.",
                 ));
             }
             (Mode::Shared, Mode::Dedicated, Some(_)) => {
-                return Err(Problem::invalid("/isolation", "must be shared: the instance is"));
+                return Err(Problem::invalid("/isolation", "must be shared, as the instance is"));
             }
             _ => {}
         }

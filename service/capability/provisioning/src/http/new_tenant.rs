@@ -150,7 +150,7 @@ impl Input for NewTenant {
             errors.require(
                 fits,
                 &format!("/quotas/{resource}"),
-                "a name in lower case, a limit from 0 to 1,000,000,000, or null",
+                "must be a resource name, with a limit from 0 to 1,000,000,000 or null",
             );
         }
     }
@@ -258,7 +258,7 @@ pub(super) fn check_azure(
     if isolation == Isolation::Namespace && settings.environment_of(&region).is_none() {
         return Err(Problem::detailed(
             Code::BackendUnavailable,
-            "This region has no environment for namespaces.",
+            "No environment for the isolation namespace is configured in this region.",
         )
         .fact("driver", "azure")
         .fact("region", region));

@@ -62,7 +62,11 @@ pub(crate) struct ReservationInput {
 impl Input for ReservationInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/tenantId", &self.tenant_id, 63);
-        errors.require(web::is_slug(&self.resource), "/resource", "must be a name in lower case");
+        errors.require(
+            web::is_slug(&self.resource),
+            "/resource",
+            "must be at most 63 lower-case letters, digits and hyphens",
+        );
         let fits = (1..=AMOUNT_MAX).contains(&self.amount);
         errors.require(fits, "/amount", "must be from 1 to 1,000,000");
         let fits = self.lifetime_seconds.is_none_or(|seconds| (1..=LIFETIME_SECONDS_MAX).contains(&seconds));

@@ -65,11 +65,15 @@ pub(crate) struct ResourceInput {
 impl Input for ResourceInput {
     fn check(&self, errors: &mut FieldErrors) {
         if let Some(key) = &self.key {
-            errors.require(web::is_slug(key), "/key", "must be a name in lower case");
+            errors.require(
+                web::is_slug(key),
+                "/key",
+                "must be at most 63 lower-case letters, digits and hyphens",
+            );
             errors.require(
                 !OWN_RESOURCES.contains(&key.as_str()),
                 "/key",
-                "is counted by the service itself",
+                "is reserved: the service counts it itself",
             );
         }
         errors.text("/name", &self.name, 200);
@@ -79,7 +83,7 @@ impl Input for ResourceInput {
             errors.require(
                 fits,
                 &format!("/limits/{plan}"),
-                "a plan's key, a limit from 0 to 1,000,000,000, or null",
+                "must be a plan's key, with a limit from 0 to 1,000,000,000 or null",
             );
         }
     }

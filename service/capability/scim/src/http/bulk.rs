@@ -60,7 +60,8 @@ async fn run(
         let done = match operation {
             Err(error) => Err(refusal(error.clone())),
             Ok(_) if stuck.contains(&at) => {
-                let detail = "A `bulkId` that it refers to isn't there, failed, or refers back to it.";
+                let detail =
+                    "A `bulkId` that the operation refers to does not exist, failed, or refers back to it.";
                 Err(Problem::detailed(Code::Conflict, detail))
             }
             Ok(operation) => {

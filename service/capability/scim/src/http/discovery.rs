@@ -69,7 +69,9 @@ pub(super) fn routes() -> Routes {
 /// Discovery knows no filter (RFC 7644, section 4).
 fn refuse_filter(search: &Search) -> Result<(), Problem> {
     match search.filter() {
-        Some(_) => Err(Problem::detailed(Code::AuthInsufficient, "Discovery takes no filter.")),
+        Some(_) => {
+            Err(Problem::detailed(Code::AuthInsufficient, "Discovery endpoints do not support filters."))
+        }
         None => Ok(()),
     }
 }

@@ -146,7 +146,8 @@ async fn realm_authorize_by_form(
 async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option<Uuid>), Problem> {
     let own = parameters::read(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok((own, None)) };
-    let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
+    let unknown =
+        || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, already used or expired.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
     let id = id.ok_or_else(unknown)?;
     let (client, pushed) = kept::kept(service, id, true).await?.ok_or_else(unknown)?;
@@ -178,7 +179,8 @@ async fn come_in(
         if let Some(realm) = door.realm {
             match parameters.get("tenant") {
                 Some(tenant) if *tenant != realm => {
-                    let (error, description) = ("invalid_request", "The tenant is not this realm's.");
+                    let (error, description) =
+                        ("invalid_request", "The tenant does not belong to this realm.");
                     return Err(NotAuthorized::Client { to: Box::new(asked), error, description });
                 }
                 _ => parameters.insert("tenant".to_owned(), realm),
@@ -379,7 +381,7 @@ async fn push(
     parameters.insert("client_id".to_owned(), client.client_id.clone());
     let refused = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalid_request");
     if parameters.contains_key("request_uri") {
-        return Err(refused("A pushed request holds no request_uri."));
+        return Err(refused("A pushed request must not contain request_uri."));
     }
     match authorize::authorization(&client, &parameters, &service.config.public_url()) {
         Ok(_) => {}

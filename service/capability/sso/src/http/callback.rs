@@ -278,7 +278,7 @@ pub(super) fn long_parameter(form: &str, name: &str) -> Result<Option<String>, P
     let mut found = url::form_urlencoded::parse(form.as_bytes()).filter(|(one, _)| one == name);
     match (found.next(), found.next()) {
         (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
-        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice.")),
+        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter was sent more than once.")),
     }
 }
 

@@ -117,7 +117,7 @@ pub(super) fn oidc(
     }
     let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.contains(path));
     if issuer.contains("login.microsoftonline.") && shared {
-        return Err(Problem::invalid("/issuer", "must name your own Entra tenant, not all of them"));
+        return Err(Problem::invalid("/issuer", "must be that of your own Entra tenant, not a shared one"));
     }
     let client_id =
         input.client_id.clone().or_else(|| before.as_ref().map(|before| before.client_id.clone()));
@@ -257,7 +257,7 @@ pub(super) fn make(
             if provider.is_none() && settings.metadata_url.is_none() {
                 return Err(Problem::invalid(
                     "",
-                    "needs metadataUrl, metadataXml, or entityId, ssoUrl and certificates",
+                    "must have metadataUrl, metadataXml, or entityId, ssoUrl and certificates",
                 ));
             }
             let issuer = provider.as_ref().map(|provider| provider.entity_id.clone());

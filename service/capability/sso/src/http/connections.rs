@@ -341,10 +341,7 @@ async fn update_connection(
 /// A secret is a provider's: it is never sent to another one.
 fn require_secret(row: &connection::Model, input: &ConnectionInput) -> Result<(), Problem> {
     if row.client_secret.is_some() && input.client_secret.is_none() {
-        return Err(Problem::invalid(
-            "/clientSecret",
-            "is required with another issuer: secrets are a provider's own",
-        ));
+        return Err(Problem::invalid("/clientSecret", "is required when the issuer changes"));
     }
     Ok(())
 }
@@ -418,7 +415,7 @@ async fn rotate_connection_key(
 ) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
     if one.row.kind != ConnectionType::Saml {
-        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
+        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have a key pair."));
     }
     ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;

@@ -79,7 +79,7 @@ impl Input for ExchangeInput {
         errors.require(
             known,
             "/subjectTokenType",
-            "must be the type of a JWT, an ID token or an access token",
+            "must be the token type URI of a JWT, an ID token or an access token",
         );
         if let Some(audience) = &self.audience {
             errors.text("/audience", audience, 500);
@@ -171,7 +171,7 @@ async fn attempt(
     };
     let by = By::Key(principal.role);
     let audience = audience(input.audience.as_deref(), by, &service.config.public_url(), &modules);
-    let what = "must be the platform, or for operators and gateways a module's clientId or baseUrl";
+    let what = "must be the platform's URL or, for operators and gateways, a module's clientId or baseUrl";
     let audience = audience.ok_or_else(|| Problem::invalid("/audience", what));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
     let how = (service, &*sign_ins.makes);

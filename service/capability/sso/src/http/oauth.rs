@@ -164,11 +164,14 @@ async fn client_credentials(
     grants: &dyn ClientGrant,
 ) -> Result<HttpResponse, Problem> {
     if input.client_assertion.is_some() && input.client_assertion_type.as_deref() != Some(JWT_BEARER) {
-        return Err(refuse("invalid_request", "`client_assertion_type` must be RFC 7523's."));
+        return Err(refuse("invalid_request", "`client_assertion_type` must be that of RFC 7523."));
     }
     let (client_id, client_secret) = match basic(request)? {
         Some(_) if input.client_secret.is_some() || input.client_assertion.is_some() => {
-            return Err(refuse("invalid_request", "One way of authentication, not two."));
+            return Err(refuse(
+                "invalid_request",
+                "The client must not use more than one authentication method.",
+            ));
         }
         Some((id, secret)) => (Some(id), Some(secret)),
         None => (input.client_id, input.client_secret),
@@ -200,7 +203,10 @@ async fn client(
         (Some(pair), Some(id), None) if pair.0 == id => pair,
         (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
         (Some(_), _, Some(_)) => {
-            return Err(refuse("invalid_request", "One way of authentication, not two."));
+            return Err(refuse(
+                "invalid_request",
+                "The client must not use more than one authentication method.",
+            ));
         }
         _ => {
             caller.acts_as(request, Acting::Nobody).await?;
@@ -322,7 +328,7 @@ async fn token(
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
             let audience = audience(input.audience.as_deref(), By::Module(&client), "", &[]);
-            let detail = "The audience is another's: ask for your own client_id or base URL.";
+            let detail = "The audience must be your own client_id or base URL.";
             let audience = audience.ok_or_else(|| refuse("invalid_target", detail));
             let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let how = (service, &*sign_ins.makes);

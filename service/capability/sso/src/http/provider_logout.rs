@@ -120,7 +120,8 @@ async fn saml_slo(
     let is_request = query.split('&').any(|pair| pair.starts_with("SAMLRequest="));
     let direction = if is_request { Direction::Request } else { Direction::Response };
     let encoded = long_parameter(&query, direction.parameter())?;
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let encoded =
+        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
     let relay_state = long_parameter(&query, "RelayState")?;
     let message = saml_core::from_redirect(&encoded);
     let connection = connection(&caller, &ids).await?;
@@ -143,7 +144,8 @@ async fn saml_slo_by_form(
         Some(encoded) => Some(encoded),
         None => long_parameter(&form, "SAMLResponse")?,
     };
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let encoded =
+        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
     let relay_state = long_parameter(&form, "RelayState")?;
     let read = saml_core::from_post(&encoded)
         .map_err(Refused::from)

@@ -114,7 +114,10 @@ async fn afterwards(
 ) -> Result<(Option<module::Model>, Option<String>), Problem> {
     let id = match (hint, parameters.get("client_id")) {
         (Some(hint), Some(id)) if hint.aud != *id => {
-            return Err(Problem::detailed(Code::ValidationFailed, "The ID token is another client's."));
+            return Err(Problem::detailed(
+                Code::ValidationFailed,
+                "The ID token was issued to another client.",
+            ));
         }
         (Some(hint), _) => Some(&hint.aud),
         (None, id) => id,
@@ -150,7 +153,7 @@ async fn sign_out(
             None => {
                 return pages::refusal(Problem::detailed(
                     Code::ValidationFailed,
-                    "The ID token is not ours.",
+                    "The ID token was not issued by this service.",
                 ));
             }
         },

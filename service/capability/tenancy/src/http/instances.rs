@@ -66,7 +66,7 @@ pub(crate) struct InstanceInput {
 }
 
 /// What is said of another capacity.
-const CAPACITY_RULE: &str = "must be from 1 to 100,000, and 1 on a dedicated instance";
+const CAPACITY_RULE: &str = "must be from 1 to 100,000; for a dedicated instance 1";
 
 fn capacity_max(mode: Mode) -> i64 {
     match mode {

@@ -61,7 +61,11 @@ pub(crate) struct PlanInput {
 impl Input for PlanInput {
     fn check(&self, errors: &mut FieldErrors) {
         if let Some(key) = &self.key {
-            errors.require(web::is_slug(key), "/key", "must be a name in lower case");
+            errors.require(
+                web::is_slug(key),
+                "/key",
+                "must be at most 63 lower-case letters, digits and hyphens",
+            );
         }
         errors.text("/name", &self.name, 200);
         for (pointer, limits) in [("/quotas", &self.quotas), ("/softQuotas", &self.soft_quotas)] {
@@ -69,7 +73,11 @@ impl Input for PlanInput {
             for (resource, limit) in limits {
                 let fits =
                     web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
-                errors.require(fits, pointer, "names in lower case, limits from 0 to 1,000,000,000, or null");
+                errors.require(
+                    fits,
+                    pointer,
+                    "must have resource names with limits from 0 to 1,000,000,000 or null",
+                );
             }
         }
         let size = self.entitlements.iter().map(|(key, value)| key.len() + value.to_string().len());

@@ -100,7 +100,7 @@ fn check_types(errors: &mut FieldErrors, types: &[String]) {
         errors.require(
             known,
             &format!("/eventTypes/{at}"),
-            "must be a type of the catalogue (/api/v1/event-types), or noun.*",
+            "must be an event type (see /api/v1/event-types), or noun.*",
         );
     }
 }

@@ -68,9 +68,9 @@ impl Input for EventFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
         let known = self.r#type.as_deref().is_none_or(catalogue::knows);
-        errors.require(known, "?type", "must be a type of the catalogue (/api/v1/event-types), or noun.*");
+        errors.require(known, "?type", "must be an event type (see /api/v1/event-types), or noun.*");
         let one = self.cursor.is_none() || self.after.is_none();
-        errors.require(one, "?after", "goes without a cursor");
+        errors.require(one, "?after", "can't be combined with a cursor");
     }
 }
 
