@@ -203,7 +203,7 @@ pub(crate) struct TenantFlag {
     reason: String,
     /// The index of the rule that decided, from 0; null: no rule did.
     rule: Option<usize>,
-    /// Whether an override of the tenant decided.
+    /// Whether the tenant has an override of the flag.
     overridden: bool,
 }
 

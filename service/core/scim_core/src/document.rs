@@ -82,7 +82,7 @@ fn check(census: &Census) -> Result<(), ScimError> {
     census.check(census.tree()).map_err(too_much)?;
     if census.entries > MEMBERS_MAX {
         return Err(ScimError::large(format!(
-            "The body names more than {MEMBERS_MAX} members: send them in parts."
+            "The body names more than {MEMBERS_MAX} members: send them in several requests."
         )));
     }
     Ok(())

@@ -123,7 +123,7 @@ async fn one(
     let unresolved = operation.references();
     if !unresolved.is_empty() {
         let some = unresolved.iter().take(10).map(String::as_str).collect::<Vec<_>>();
-        let detail = format!("`bulkId:{}` was not made.", some.join("`, `bulkId:"));
+        let detail = format!("`bulkId:{}` was not created.", some.join("`, `bulkId:"));
         return Err(Problem::detailed(Code::Conflict, detail));
     }
     let of = Type::at(&operation.endpoint).ok_or_else(|| {

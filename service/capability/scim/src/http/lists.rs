@@ -145,7 +145,7 @@ fn understand(
             let (start, first) =
                 cursor::open(&caller.service, &query, cursor, caller.service.db.clock().now())?;
             if search.count.is_some() && count != first {
-                let detail = "`count` must stay what it was on the first page.";
+                let detail = "`count` must be the same as on the first page.";
                 return Err(refusal(ScimError::new(ErrorType::InvalidCount, detail)));
             }
             count = first;
