@@ -48,7 +48,9 @@ pub(crate) struct Checks {
 pub(crate) struct Health {
     /// `healthy`, `degraded` or `unhealthy`.
     status: &'static str,
+    /// The version of the service.
     version: &'static str,
+    /// When this was answered.
     timestamp: DateTime<Utc>,
     checks: Checks,
     /// Why the store can't be written, and how to fix it; null: it can.

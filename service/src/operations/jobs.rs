@@ -49,6 +49,7 @@ impl Input for JobFilter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Job {
     id: Uuid,
+    /// The tenant for which the job works; null: none.
     tenant_id: Option<Uuid>,
     kind: String,
     lane: Option<String>,
@@ -58,11 +59,15 @@ pub(crate) struct Job {
     #[schema(value_type = String)]
     status: JobStatus,
     attempts: i64,
+    /// Number of attempts after which the job is `dead`.
     attempts_max: i64,
+    /// When the job is due.
     next_run_at: DateTime<Utc>,
     last_error: Option<String>,
+    /// The `X-Request-Id` of the request that created the job; null: none.
     request_id: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the job ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 

@@ -84,6 +84,7 @@ pub(crate) struct AuditEvent {
     id: Uuid,
     /// The tenant concerned; null for events of the platform itself.
     tenant_id: Option<Uuid>,
+    /// When it happened.
     occurred_at: DateTime<Utc>,
     actor: Party,
     /// What was done, as `noun.verb`.
@@ -95,13 +96,16 @@ pub(crate) struct AuditEvent {
     /// More about the action; its members depend on `action`.
     #[schema(value_type = Object)]
     details: Value,
+    /// The `X-Request-Id` of the request; null: no request caused it.
     request_id: Option<String>,
+    /// The IP address of the client; null: not known.
     ip_address: Option<String>,
 }
 
 /// The actor or the target of an action.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Party {
+    /// The kind of the actor or target, such as `user`, `organization` or `connection`.
     kind: String,
     id: String,
 }

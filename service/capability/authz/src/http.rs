@@ -73,6 +73,7 @@ impl Input for KeyInput {
 pub(crate) struct ManagementKey {
     id: Uuid,
     name: String,
+    /// `operator`, `auditor`, `gateway` or `module`; of a tenant's key `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<Role>,
     /// The tenant that the key is limited to; null: a key of the platform.
@@ -80,7 +81,9 @@ pub(crate) struct ManagementKey {
     created_at: DateTime<Utc>,
     /// When the key expires; null: never.
     expires_at: Option<DateTime<Utc>>,
+    /// When the key was revoked; null: it was not.
     revoked_at: Option<DateTime<Utc>>,
+    /// When the key was last used; null: never.
     last_used_at: Option<DateTime<Utc>>,
 }
 

@@ -50,11 +50,16 @@ pub fn routes() -> Routes {
 pub(crate) struct User {
     id: Uuid,
     organization_id: Uuid,
+    /// The user name, unique in the organization.
     user_name: String,
+    /// The id that the identity provider gave by SCIM; null: none.
     external_id: Option<String>,
     display_name: Option<String>,
+    /// The e-mail address; null: none.
     email: Option<String>,
+    /// Whether the user may sign in.
     active: bool,
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
     /// Where the role comes from: `local`, or `group` if a group's role mapping gave it.
@@ -93,6 +98,7 @@ pub(crate) struct Group {
     id: Uuid,
     organization_id: Uuid,
     display_name: String,
+    /// The id that the identity provider gave by SCIM; null: none.
     external_id: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

@@ -88,6 +88,7 @@ pub fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FlagInput {
+    /// The flag's key; required to create a flag, and ignored when one is replaced.
     key: Option<String>,
     /// `boolean`, `string`, `number` or `object`.
     #[schema(value_type = String)]
@@ -329,10 +330,13 @@ impl Input for Whose {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FeatureFlags {
+    /// The person, as in the request.
     sub: String,
+    /// The organization, as in the request.
     org_id: String,
     #[schema(value_type = Object)]
     flags: Map<String, Value>,
+    /// When the flags were evaluated.
     updated_at: DateTime<Utc>,
 }
 

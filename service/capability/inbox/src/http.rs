@@ -41,6 +41,7 @@ pub fn routes() -> Routes {
 /// The receipt for a webhook event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Receipt {
+    /// Always true.
     received: bool,
     /// Whether the event had been received before; it is then ignored.
     duplicate: bool,

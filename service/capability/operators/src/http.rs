@@ -81,8 +81,11 @@ pub(crate) struct OperatorView {
     /// The link by which the operator enrols a passkey; only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     enrollment_url: Option<String>,
+    /// Number of unused recovery codes.
     recovery_codes_left: usize,
+    /// Number of sessions that are still valid.
     live_sessions: u64,
+    /// When the operator was disabled; null: not disabled.
     disabled_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }

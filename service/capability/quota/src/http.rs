@@ -70,6 +70,7 @@ pub(crate) struct Quota {
     resource: String,
     /// The limit; null: unlimited.
     limit: Option<i64>,
+    /// The amount in use.
     used: i64,
     /// What is left of the limit; null: unlimited.
     remaining: Option<i64>,

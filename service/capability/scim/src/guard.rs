@@ -96,14 +96,18 @@ impl Input for GuardInput {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DirectoryGuard {
     organization_id: Uuid,
+    /// The number of users that may be removed within a time window; null: no such limit.
     users_max: Option<i64>,
+    /// The percentage of active users that may be removed within a time window; null: no such limit.
     percent_max: Option<i64>,
+    /// The length of the time window in seconds.
     window_seconds: i64,
     /// `armed`, `held` (removals are refused until an admin decides), `confirmed` or `rejected`.
     #[schema(value_type = String)]
     state: GuardState,
     /// When `confirmed` or `rejected` ends; otherwise null.
     state_until: Option<DateTime<Utc>>,
+    /// When removals began to be held; null: they are not.
     held_at: Option<DateTime<Utc>>,
     /// Number of removals refused since `heldAt`.
     held_count: i64,

@@ -122,8 +122,10 @@ pub(crate) struct DirectoryRestore {
     changes: i64,
     /// Number of changes made.
     done: i64,
+    /// Why the restore failed; null: it did not.
     error: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the restore ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 

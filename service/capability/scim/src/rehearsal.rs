@@ -240,6 +240,7 @@ pub(crate) struct Rehearsal {
     #[schema(value_type = String)]
     status: RehearsalStatus,
     created_at: DateTime<Utc>,
+    /// When the copy of the directory was ready; null until then.
     ready_at: Option<DateTime<Utc>>,
     users_created: i64,
     users_changed: i64,

@@ -119,7 +119,9 @@ pub(crate) struct ScimRequest {
     method: String,
     /// The path with the query.
     path: String,
+    /// The HTTP status of the response.
     status: i64,
+    /// The `scimType` of the SCIM error; null: none.
     scim_type: Option<String>,
     /// The `detail` of the SCIM error; null: the request succeeded.
     detail: Option<String>,
@@ -295,6 +297,7 @@ async fn get_request(caller: TenantCaller, ids: Ids) -> Result<Json<ScimRequestD
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Replay {
+    /// The HTTP status that the request would get.
     status: u16,
     /// The response body.
     #[schema(value_type = Option<Object>)]

@@ -61,6 +61,7 @@ pub(crate) fn routes() -> Routes {
 pub(crate) struct TokenInput {
     #[schema(max_length = 200)]
     name: String,
+    /// When the token expires; absent: never.
     expires_at: Option<DateTime<Utc>>,
     /// `compat` (default; accepts what common SCIM clients send) or `rfc` (strict).
     #[schema(value_type = Option<String>)]
@@ -117,17 +118,22 @@ pub(crate) struct ScimToken {
     id: Uuid,
     organization_id: Uuid,
     name: String,
+    /// `compat` or `rfc`.
     #[schema(value_type = String)]
     profile: TokenProfile,
     created_at: DateTime<Utc>,
+    /// When the token expires; null: never.
     expires_at: Option<DateTime<Utc>>,
+    /// When the token was revoked; null: it was not.
     revoked_at: Option<DateTime<Utc>>,
+    /// When the token was last used; null: never.
     last_used_at: Option<DateTime<Utc>>,
     /// The token that replaces this one; null: none.
     replaced_by: Option<Uuid>,
     /// `bearer` or `client`.
     #[schema(value_type = String)]
     kind: TokenKind,
+    /// CIDR ranges from which the token may be used; empty: from anywhere.
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Value,
     /// Whether requests are answered and recorded, but not applied.

@@ -12,10 +12,13 @@ pub(crate) struct AttributeMapping {
     /// The claim or attribute that identifies a person permanently; absent: `sub`, or the `NameID`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<String>,
+    /// The claim or attribute with the e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+    /// The claim or attribute with the display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
+    /// The claim or attribute with the names of the person's groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) groups: Option<String>,
 }

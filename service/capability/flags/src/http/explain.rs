@@ -31,6 +31,7 @@ pub(crate) struct ExplainedStep {
     of: Option<String>,
     /// The step's result as a sentence.
     text: String,
+    /// Whether this step decided; it is then the last one.
     decides: bool,
 }
 
@@ -48,6 +49,7 @@ pub(crate) struct Explanation {
     variant: String,
     #[schema(value_type = Object)]
     value: Value,
+    /// The OpenFeature reason: `STATIC`, `TARGETING_MATCH`, `SPLIT` or `DISABLED`.
     reason: String,
     steps: Vec<ExplainedStep>,
     /// The attributes that the rules were compared with.

@@ -74,9 +74,11 @@ pub(crate) struct FlagPush {
     version: i64,
     /// The version that the module has confirmed; 0: none yet.
     confirmed_version: i64,
+    /// When the module last confirmed a version; null: never.
     confirmed_at: Option<DateTime<Utc>>,
     /// Whether the module has not confirmed the current version.
     drift: bool,
+    /// Failed attempts to push the current version.
     attempts: i64,
     /// When the next attempt is made; null: no retry is waiting.
     next_attempt_at: Option<DateTime<Utc>>,

@@ -60,7 +60,9 @@ impl Input for WithToken {}
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Acceptance {
+    /// The token from the invitation's link.
     token: String,
+    /// The name that the person wants to be shown.
     #[schema(max_length = 200)]
     display_name: Option<String>,
 }

@@ -171,6 +171,7 @@ pub(crate) struct InvitationBatch {
     /// Number of lines that were refused.
     refused: u64,
     created_at: DateTime<Utc>,
+    /// When the last line was processed; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -256,6 +257,7 @@ pub(crate) struct BatchLine {
     code: Option<String>,
     /// Why the line was refused.
     detail: Option<String>,
+    /// The invitation that the line led to; null: none.
     invitation_id: Option<Uuid>,
 }
 

@@ -118,8 +118,10 @@ fn check_role(errors: &mut FieldErrors, role: Option<ByName<TenantRole>>) {
 pub(crate) struct JoinRule {
     domain: String,
     organization_id: Uuid,
+    /// `auto`: people join at once. `request`: they ask to join, and an admin decides.
     #[schema(value_type = String)]
     mode: JoinMode,
+    /// The role that people get.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
     created_at: DateTime<Utc>,
@@ -191,6 +193,7 @@ pub(crate) struct JoinRequest {
     /// The person's e-mail address; they have proven that it is theirs.
     email: String,
     display_name: Option<String>,
+    /// The role the person gets if the request is approved.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
     /// `pending`, `approved` or `declined`.
@@ -199,6 +202,7 @@ pub(crate) struct JoinRequest {
     /// The user who was created; null until the request is approved.
     user_id: Option<Uuid>,
     created_at: DateTime<Utc>,
+    /// When the request was approved or declined; null until then.
     decided_at: Option<DateTime<Utc>>,
 }
 
@@ -271,6 +275,7 @@ pub(crate) struct JoinInput {
     tenant: String,
     #[schema(max_length = 254)]
     email: String,
+    /// The language of the mail: `en` or `de`; absent: the tenant's language.
     locale: Option<String>,
 }
 

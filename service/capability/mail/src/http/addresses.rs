@@ -68,6 +68,7 @@ pub(crate) struct Suppression {
     /// `hard_bounce`, `complaint` or `manual`.
     #[schema(value_type = String)]
     reason: SuppressionReason,
+    /// The reason in words, such as the mail server's answer.
     detail: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -84,6 +85,7 @@ impl From<suppression::Model> for Suppression {
 pub(crate) struct SuppressionInput {
     #[schema(max_length = 254)]
     address: String,
+    /// The reason in words.
     #[schema(max_length = 500)]
     detail: Option<String>,
 }
@@ -136,10 +138,12 @@ async fn delete_suppression(
 pub(crate) struct BounceInput {
     /// The mail's Message-ID, with or without angle brackets and domain.
     message_id: Option<String>,
+    /// The address that bounced; required without `messageId`.
     #[schema(max_length = 254)]
     recipient: Option<String>,
     /// `hard`, `soft` or `complaint`.
     kind: String,
+    /// The reason in words, such as the mail server's answer.
     #[schema(max_length = 500)]
     detail: Option<String>,
 }
@@ -195,7 +199,9 @@ async fn report_bounce(
 pub(crate) struct Mail {
     id: Uuid,
     organization_id: Option<Uuid>,
+    /// The name of the mail template.
     template: String,
+    /// The language of the mail: `en` or `de`.
     locale: String,
     recipient: String,
     subject: String,
@@ -205,6 +211,7 @@ pub(crate) struct Mail {
     /// Why the mail failed, bounced or was suppressed; otherwise null.
     reason: Option<String>,
     created_at: DateTime<Utc>,
+    /// When a mail server accepted the mail; null: it has not been sent.
     sent_at: Option<DateTime<Utc>>,
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct BrandingInput {
     pub(crate) logo_url: Option<String>,
     /// The accent color as `#rrggbb`; text on it is black or white, whichever is easier to read.
     pub(crate) color: Option<String>,
+    /// A text below each mail, at most 500 characters.
     #[schema(max_length = 500)]
     pub(crate) footer: Option<String>,
     /// The https URL of a support page.

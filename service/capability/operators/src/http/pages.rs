@@ -149,8 +149,11 @@ async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<H
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Enrollment {
+    /// The token from the enrolment link.
     token: String,
+    /// The id of the WebAuthn ceremony, as returned when it began.
     ceremony: Option<Uuid>,
+    /// The WebAuthn credential that the browser created.
     #[schema(value_type = Option<Object>)]
     credential: Option<Value>,
     name: Option<String>,
@@ -245,7 +248,9 @@ pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse,
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Login {
     email: Option<String>,
+    /// The id of the WebAuthn ceremony, as returned when it began.
     ceremony: Option<Uuid>,
+    /// The WebAuthn assertion from the browser.
     #[schema(value_type = Option<Object>)]
     credential: Option<Value>,
 }

@@ -42,18 +42,22 @@ pub(crate) struct Deployment {
     id: Uuid,
     /// What it was made for: `tenant:{id}` or `pool:{driver}:{region}:{number}`.
     purpose: String,
+    /// The isolation that it was made for: `shared`, `namespace` or `private`.
     #[schema(value_type = String)]
     sku: Isolation,
+    /// The Azure region.
     region: String,
     resource_group: String,
     name: String,
     /// `pending`, `deploying`, `checking`, `succeeded`, `failed`, `deleting` or `deleted`.
     #[schema(value_type = String)]
     status: DeploymentStatus,
+    /// Why it failed; null: it did not.
     error: Option<String>,
     /// The outputs of the ARM template.
     #[schema(value_type = Object)]
     outputs: Value,
+    /// The instance that runs on it; null until there is one.
     instance_id: Option<Uuid>,
     template_version: String,
     /// The most recent requests to Azure Resource Manager.

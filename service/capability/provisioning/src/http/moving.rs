@@ -25,6 +25,7 @@ pub(crate) struct MoveInput {
     /// `shared`, `namespace` or `private`. Must be given if the tenant's isolation becomes lower.
     #[schema(value_type = Option<String>)]
     isolation: Option<Isolation>,
+    /// The region to move to.
     region: Option<String>,
     /// `pool`, or `azure` if it is configured.
     #[schema(value_type = Option<String>)]

@@ -26,12 +26,14 @@ pub struct NewTenant {
     /// The tenant's name in URLs: a DNS label, and not a UUID.
     #[schema(max_length = 63)]
     slug: String,
+    /// The tenant's display name.
     #[schema(max_length = 200)]
     name: String,
     /// The plan's key; absent: `free`.
     plan: Option<String>,
     /// `shared`, `namespace` or `private`; absent: `shared`.
     isolation: Option<String>,
+    /// The region where the tenant is to run; absent: any.
     region: Option<String>,
     identity: Option<IdentityInput>,
     instance: Option<InstanceInput>,

@@ -53,7 +53,9 @@ pub(super) fn routes() -> Routes {
 pub(crate) struct ReservationInput {
     /// The tenant's id or slug.
     tenant_id: String,
+    /// The resource's key, such as `nodes`.
     resource: String,
+    /// How much to reserve: 1 to 1,000,000.
     amount: i64,
     /// Seconds until the reservation expires; absent: `quota.reservation_lifetime` of the configuration.
     lifetime_seconds: Option<i64>,
@@ -85,6 +87,7 @@ pub(crate) struct Reservation {
     /// `held`, `committed`, `released` or `expired`.
     #[schema(value_type = String)]
     status: ReservationStatus,
+    /// When the reservation expires unless it is committed.
     expires_at: DateTime<Utc>,
 }
 

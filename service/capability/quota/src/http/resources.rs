@@ -54,7 +54,9 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResourceInput {
+    /// The resource's key; required to create a resource, and ignored when one is replaced.
     key: Option<String>,
+    /// The resource's display name.
     #[schema(max_length = 200)]
     name: String,
     /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
@@ -94,6 +96,7 @@ impl Input for ResourceInput {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
     key: String,
+    /// The resource's display name.
     name: String,
     /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
     #[schema(value_type = Object)]

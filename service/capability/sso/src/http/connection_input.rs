@@ -24,27 +24,37 @@ pub(crate) struct ConnectionInput {
     pub(super) enabled: Option<bool>,
     /// OIDC: the issuer, exactly as in the provider's metadata.
     pub(super) issuer: Option<String>,
+    /// OIDC: the client id at the provider.
     pub(super) client_id: Option<String>,
+    /// OIDC: the client secret; it is stored encrypted and never returned.
     pub(super) client_secret: Option<String>,
     /// When the client secret expires at the provider; admins are warned 30, 14, 7 and 1 days before.
     pub(super) client_secret_expires_at: Option<DateTime<Utc>>,
+    /// OIDC: the scopes to request; absent: `openid`, `email` and `profile`.
     pub(super) scopes: Option<Vec<String>>,
     /// OIDC with Google: the Google Workspace domain to which people must belong.
     pub(super) hosted_domain: Option<String>,
     /// SAML: the URL of the provider's metadata; fetched daily, and when a response is signed with an unknown key.
     pub(super) metadata_url: Option<String>,
+    /// SAML: the provider's metadata as XML, instead of `metadataUrl`.
     pub(super) metadata_xml: Option<String>,
     /// SAML: the provider's entity ID.
     pub(super) entity_id: Option<String>,
+    /// SAML: the URL of the provider's single sign-on service.
     pub(super) sso_url: Option<String>,
+    /// SAML: the URL of the provider's single logout service.
     pub(super) slo_url: Option<String>,
     /// SAML: the provider's signing certificates in PEM; several while the provider changes its certificate.
     pub(super) certificates: Option<Vec<String>>,
     #[schema(value_type = Option<String>)]
     pub(super) request_binding: Option<Binding>,
+    /// SAML: whether the provider may start a sign-in (unsolicited responses).
     pub(super) allow_idp_initiated: Option<bool>,
+    /// SAML: whether the provider must authenticate the person anew (`ForceAuthn`).
     pub(super) force_authn: Option<bool>,
+    /// SAML: the authentication context class to request, as a URI.
     pub(super) authn_context: Option<String>,
+    /// SAML: the NameID format to request, as a URI.
     pub(super) name_id_format: Option<String>,
     pub(super) attribute_mapping: Option<AttributeMapping>,
     /// Whether signing out here also signs the person out at the provider.

@@ -101,6 +101,7 @@ pub(crate) struct ProviderView {
     sso_url: Option<String>,
     slo_url: Option<String>,
     certificates: Vec<CertificateView>,
+    /// When the metadata was last fetched; null: never.
     fetched_at: Option<DateTime<Utc>>,
 }
 
@@ -123,21 +124,26 @@ pub(crate) struct ConnectionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<ProviderView>,
     client_secret_expires_at: Option<DateTime<Utc>>,
+    /// OIDC: the redirect URI to register at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_uri: Option<String>,
+    /// OIDC: the back-channel logout URI to register at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<String>,
     /// For `signOutUpstream`: the URL to which the provider returns people after logout.
     #[serde(skip_serializing_if = "Option::is_none")]
     post_logout_redirect_uri: Option<String>,
+    /// SAML: the entity ID of this service for the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_id: Option<String>,
+    /// SAML: the URL of the assertion consumer service.
     #[serde(skip_serializing_if = "Option::is_none")]
     acs_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slo_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata_url: Option<String>,
+    /// When a test sign-in last succeeded; null: never.
     tested_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

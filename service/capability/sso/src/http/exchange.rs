@@ -40,6 +40,7 @@ pub(super) fn routes() -> Routes {
 pub(crate) struct ExchangeInput {
     /// The signed token of a registered issuer.
     subject_token: Option<String>,
+    /// The type of the subject token (RFC 8693, section 3).
     subject_token_type: Option<String>,
     /// The audience that the new token is for.
     audience: Option<String>,
@@ -104,6 +105,7 @@ pub(crate) struct ExchangedUser {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExchangeResult {
+    /// The platform token, a signed JWT.
     token: String,
     token_type: String,
     /// Seconds until the token expires.
@@ -113,6 +115,7 @@ pub(crate) struct ExchangeResult {
     tenant_slug: String,
     organization_id: Uuid,
     user: ExchangedUser,
+    /// Where the browser continues.
     redirect_url: String,
 }
 

@@ -124,7 +124,9 @@ pub(crate) struct PolicyView {
     default_role: ByName<TenantRole>,
     jit_provisioning: bool,
     group_roles: Vec<GroupRole>,
+    /// Seconds until a person must sign in again; null: the service's default.
     session_seconds: Option<i64>,
+    /// Seconds of inactivity until a person must sign in again; null: no such limit.
     idle_seconds: Option<i64>,
     /// When the policy was last set; null: the defaults apply.
     updated_at: Option<DateTime<Utc>>,
@@ -257,8 +259,11 @@ pub(crate) struct DomainView {
     record_name: String,
     /// The value that the DNS TXT record must have.
     record_value: String,
+    /// When the domain was verified; null: it is not.
     verified_at: Option<DateTime<Utc>>,
+    /// When the DNS record was last checked; null: never.
     checked_at: Option<DateTime<Utc>>,
+    /// Why the last check failed; null: it did not.
     check_error: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

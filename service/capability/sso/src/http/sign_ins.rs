@@ -121,11 +121,13 @@ pub(crate) struct SignInView {
     mender: Option<String>,
     /// How to fix the problem.
     advice: Option<String>,
+    /// The user who signed in; null: not known.
     user_id: Option<Uuid>,
     ip_address: Option<String>,
     #[schema(value_type = Vec<Object>)]
     steps: Value,
     started_at: DateTime<Utc>,
+    /// When the attempt ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -244,14 +246,19 @@ pub(crate) struct SessionView {
     id: Uuid,
     organization_id: Uuid,
     user_id: Uuid,
+    /// The connection of the sign-in; null: none.
     connection_id: Option<Uuid>,
     ip_address: Option<String>,
     user_agent: Option<String>,
     /// Whether the session is still valid.
     live: bool,
+    /// When the person signed in.
     authenticated_at: DateTime<Utc>,
+    /// When the session was last used.
     last_seen_at: DateTime<Utc>,
+    /// When the session ends at the latest.
     expires_at: DateTime<Utc>,
+    /// When the session was ended; null: it was not.
     ended_at: Option<DateTime<Utc>>,
     #[schema(value_type = Option<String>)]
     ended_reason: Option<Ended>,

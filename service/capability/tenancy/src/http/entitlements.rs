@@ -44,6 +44,7 @@ impl Input for EntitlementQuery {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entitlements {
     tenant_id: Uuid,
+    /// The key of the tenant's plan.
     plan: String,
     /// The tenant's status; only an active tenant is entitled to anything.
     #[schema(value_type = String)]

@@ -59,7 +59,9 @@ pub(crate) struct InstanceInput {
     /// `shared` or `dedicated`.
     #[schema(value_type = String)]
     mode: Mode,
+    /// The region where it runs.
     region: Option<String>,
+    /// The URL at which it is reached, and where its health is checked; absent: it is not checked.
     endpoint: Option<String>,
     /// How many tenants it can host: 1 if dedicated; up to 100,000 if shared (absent: `instances.capacity` of the configuration).
     capacity: Option<i64>,

@@ -41,8 +41,10 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OrganizationInput {
+    /// The organization's name in URLs: a DNS label, and not a UUID.
     #[schema(max_length = 63)]
     slug: String,
+    /// The organization's display name.
     #[schema(max_length = 200)]
     name: String,
 }

@@ -42,7 +42,9 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlanInput {
+    /// The plan's key; required to create a plan, and ignored when one is replaced.
     key: Option<String>,
+    /// The plan's display name.
     #[schema(max_length = 200)]
     name: String,
     /// The limit of each resource; null: unlimited.

@@ -74,6 +74,7 @@ impl Input for DeliveryFilter {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     id: Uuid,
+    /// The tenant of the event; null: an event of the platform.
     tenant_id: Option<Uuid>,
     endpoint_id: Uuid,
     event_id: Uuid,
@@ -81,13 +82,16 @@ pub(crate) struct Delivery {
     /// `pending`, `delivered` or `dead` (given up).
     #[schema(value_type = String)]
     status: DeliveryStatus,
+    /// Number of attempts so far.
     attempts: i64,
     /// When the next attempt is made, while it is pending. Later events of the same tenant wait for it.
     next_attempt_at: Option<DateTime<Utc>>,
+    /// The HTTP status of the last response; null: there was none.
     response_status: Option<i64>,
     /// The error of the last attempt.
     last_error: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the event was delivered; null until then.
     delivered_at: Option<DateTime<Utc>>,
 }
 
@@ -118,9 +122,11 @@ pub(crate) struct DeliveryAttempt {
     at: DateTime<Utc>,
     /// How long the attempt took, in milliseconds.
     milliseconds: i64,
+    /// The HTTP status of the response; null: there was none.
     response_status: Option<i64>,
     /// The beginning of the response body.
     response_body: Option<String>,
+    /// Why the attempt failed; null: it did not.
     error: Option<String>,
 }
 

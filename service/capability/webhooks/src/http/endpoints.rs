@@ -79,6 +79,7 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct EndpointInput {
+    /// The URL to which events are sent with POST.
     url: String,
     #[schema(max_length = 200)]
     description: Option<String>,

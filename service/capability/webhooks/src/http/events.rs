@@ -108,6 +108,7 @@ pub(crate) struct EventItem {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     event: Map<String, Value>,
+    /// The tenant of the event; null: an event of the platform.
     tenant_id: Option<Uuid>,
 }
 
@@ -142,7 +143,9 @@ async fn list_events(
 /// An event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypeItem {
+    /// The event type, as `noun.verb`.
     name: String,
+    /// When the event happens.
     description: String,
     /// The JSON Schema (2020-12) of the events' `data`.
     #[schema(value_type = Object)]

@@ -80,6 +80,7 @@ pub(crate) struct ModuleInput {
     name: String,
     /// The module's base URL; flags are pushed to a path below it.
     base_url: String,
+    /// The redirect URIs to which authorization codes may be sent.
     #[serde(default)]
     redirect_uris: Vec<String>,
     /// The format in which flags are pushed: `tenantry`, `list` or `map`.
@@ -174,6 +175,7 @@ pub(crate) struct Module {
 pub(crate) struct ModuleWithSecrets {
     #[serde(flatten)]
     module: Module,
+    /// The module's OAuth client secret.
     client_secret: String,
     /// The secret that signs flag pushes, as in Standard Webhooks.
     webhook_secret: String,
