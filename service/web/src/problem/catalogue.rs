@@ -148,11 +148,11 @@ impl Code {
     /// The catalogue as a page of the documentation.
     pub fn page() -> String {
         let mut page = String::from(
-            "# Problem codes\n\nEvery refusal outside SCIM and OAuth is `application/problem+json` (RFC 9457) with a stable \
-             `code`. Made from `service/web/src/problem/catalogue.rs`; a test compares.\n\n\
-             What can't be read as a request of HTTP is refused before any route is known, without a body, and its connection \
-             is closed: 400 for a line that isn't HTTP or a target above 64 KiB, 431 for more than 96 headers or 128 KiB of \
-             them, 408 for a head that isn't there within 15 s (a connection that was used before is closed in silence).\n\n\
+            "# Problem codes\n\nEvery error response outside SCIM and OAuth is `application/problem+json` (RFC 9457) with a \
+             stable `code`. Generated from `service/web/src/problem/catalogue.rs`; a test compares.\n\n\
+             A request that is not valid HTTP is refused before it is routed. The response has no body, and the connection is \
+             closed: 400 for a line that is not HTTP or a target above 64 KiB, 431 for more than 96 headers or 128 KiB of \
+             them, 408 if the head does not arrive within 15 s (after an earlier request: closed without a response).\n\n\
              | code | status | meaning |\n|---|---|---|\n",
         );
         for code in Code::ALL {
