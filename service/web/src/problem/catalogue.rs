@@ -63,7 +63,7 @@ codes! {
     Unavailable = "unavailable" 503 "The service is temporarily unavailable.";
     OutcomeUnknown = "store.outcome_unknown" 503 "The request failed during or after a commit: the change may or may not have been made. Read before you repeat it, or repeat it with the same Idempotency-Key.";
     StoreFull = "store.full" 507 "The store is full: nothing was written.";
-    StoreMoved = "store.moved" 503 "The store's file was moved or replaced: nothing is read or written until it is back.";
+    StoreMoved = "store.moved" 503 "The store's file was moved, replaced or removed: nothing is read or written until it is back.";
     NotImplemented = "not_implemented" 501 "This is not implemented.";
     IdempotencyMismatch = "idempotency.mismatch" 422 "The Idempotency-Key was already used with a different request.";
     IdempotencyInProgress = "idempotency.in_progress" 409 "The first request with this Idempotency-Key is still running.";
@@ -76,7 +76,7 @@ codes! {
     BackendUnavailable = "tenant.backend_unavailable" 400 "This identity backend or instance driver is not available.";
     RegionUnknown = "tenant.region_unknown" 400 "There is no such region.";
     RunOpen = "tenant.run_open" 409 "Another run of this tenant has not finished yet.";
-    RunNotOpen = "tenant.run_not_open" 409 "The tenant has no open run.";
+    RunNotOpen = "tenant.run_not_open" 409 "The tenant has no run that can be aborted.";
     MoveRefused = "tenant.move_refused" 409 "The tenant can't move there.";
     OrganizationSlugTaken = "organization.slug_taken" 409 "Another organization already has this slug.";
     OrganizationNotEmpty = "organization.not_empty" 409 "The organization still has users, groups or tokens.";

@@ -33,7 +33,7 @@ pub struct NewTenant {
     plan: Option<String>,
     /// `shared`, `namespace` or `private`; absent: `shared`.
     isolation: Option<String>,
-    /// The region where the tenant is to run; absent: any.
+    /// The region where the tenant is to run; absent: no preference.
     region: Option<String>,
     identity: Option<IdentityInput>,
     instance: Option<InstanceInput>,
