@@ -24,34 +24,36 @@ pub(crate) fn routes() -> Routes {
     let probe = Access::Public("load balancers and orchestrators ask without a key");
     let contract = Access::Public("the contract is no secret");
     Routes::new()
-        .add(Method::GET, "/health", probe, "health: How the service is.", health)
-        .add(Method::GET, "/ready", probe, "ready: Whether to send requests here.", ready)
-        .add(Method::GET, "/metrics", probe, "metrics: Figures for Prometheus.", metrics)
-        .add(Method::GET, "/openapi.json", contract, "openapi: This document.", openapi)
-        .add(Method::GET, "/docs", contract, "docs: The routes, for people.", docs)
+        .add(Method::GET, "/health", probe, "health: Get the health of the service.", health)
+        .add(Method::GET, "/ready", probe, "ready: Check whether the service is ready for requests.", ready)
+        .add(Method::GET, "/metrics", probe, "metrics: Get metrics in Prometheus format.", metrics)
+        .add(Method::GET, "/openapi.json", contract, "openapi: Get this OpenAPI document.", openapi)
+        .add(Method::GET, "/docs", contract, "docs: Show the list of operations as a web page.", docs)
         .and(jobs::routes(Access::Key(Permission::JobsRead), Access::Key(Permission::JobsWrite)))
 }
 
-/// How each part is.
+/// The result of each health check.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// `ok`, or `error` while the store doesn't answer or takes no writes
+    /// `ok`, or `error` if the store does not answer or can't be written.
     database: &'static str,
-    /// `ok`, or `error` once damaged pages were found
+    /// `ok`, or `error` if damaged pages were found.
     integrity: &'static str,
-    /// `ok`, or `error` while work waits that nobody does
+    /// `ok`, or `error` if background jobs are overdue.
     jobs: &'static str,
 }
 
-/// How the service is.
+/// The health of the service.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `healthy`, `degraded` or `unhealthy`
+    /// `healthy`, `degraded` or `unhealthy`.
     status: &'static str,
+    /// The version of the service.
     version: &'static str,
+    /// When this was answered.
     timestamp: DateTime<Utc>,
     checks: Checks,
-    /// Why the store takes no writes, where it takes none, and what mends it.
+    /// Why the store can't be written, and how to fix it; null: it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }

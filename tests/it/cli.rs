@@ -54,7 +54,12 @@ async fn tenants_are_made_shown_cut_off_and_unmade_without_a_server() {
         (Some("active"), Some("done"))
     );
     let again = run(&["create", "acme"]).await;
-    assert_eq!((again.code, again.error.contains("The slug is taken")), (Some(1), true), "{}", again.error);
+    assert_eq!(
+        (again.code, again.error.contains("Another tenant already has this slug")),
+        (Some(1), true),
+        "{}",
+        again.error
+    );
     let wrong = run(&["create", "Not A Label"]).await;
     assert_eq!((wrong.code, wrong.error.contains("/slug")), (Some(1), true), "{}", wrong.error);
     assert_eq!(run(&["create", "b", "--quota", "users"]).await.code, Some(1));

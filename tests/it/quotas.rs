@@ -152,7 +152,7 @@ async fn a_soft_limit_is_told_once_and_admins_and_connections_are_counted() {
     }
     assert_eq!(app.audit("quota.soft_limit").await.len(), 1);
     let full = acme.scim.post("/scim/v2/Users", json!({"userName": "u5"})).await;
-    assert_eq!(full.json()["detail"], "The quota leaves no room for this: the limit of `users` is 5.");
+    assert_eq!(full.json()["detail"], "This would exceed the quota: the limit of `users` is 5.");
     full.scim_refused(403, None);
     assert_eq!(quota(&app.operator, "admins").await["used"], 0);
     let user = format!("/api/v1/tenants/acme/users/{}", last["id"].as_str().unwrap());

@@ -16,12 +16,12 @@ use web::{
 
 pub(crate) fn routes(read: Access, write: Access) -> Routes {
     Routes::new()
-        .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List durable work, newest first.", list_jobs)
+        .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List background jobs, newest first.", list_jobs)
         .add(
             Method::POST,
             "/api/v1/jobs/{job_id}/retry",
             write,
-            "retry_job: Run a dead or waiting job now.",
+            "retry_job: Run a job now that is waiting or has failed for good.",
             retry_job,
         )
 }
@@ -44,25 +44,30 @@ impl Input for JobFilter {
     }
 }
 
-/// A unit of durable work.
+/// A background job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Job {
     id: Uuid,
+    /// The tenant for which the job works; null: none.
     tenant_id: Option<Uuid>,
     kind: String,
     lane: Option<String>,
     #[schema(value_type = Object)]
     payload: Value,
-    /// `pending`, `running`, `done` or `dead`
+    /// `pending`, `running`, `done` or `dead` (failed for good).
     #[schema(value_type = String)]
     status: JobStatus,
     attempts: i64,
+    /// Number of attempts after which the job is `dead`.
     attempts_max: i64,
+    /// When the job is due.
     next_run_at: DateTime<Utc>,
     last_error: Option<String>,
+    /// The `X-Request-Id` of the request that created the job; null: none.
     request_id: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the job ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 

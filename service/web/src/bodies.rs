@@ -84,10 +84,10 @@ impl Full {
         let problem = match self {
             Self::Share => Problem::detailed(
                 Code::RateLimited,
-                "Your other requests fill your share of the memory for bodies.",
+                "Your other requests use up your share of the memory for request bodies.",
             ),
             Self::Process => {
-                Problem::detailed(Code::Unavailable, "All requests together fill the memory for bodies.")
+                Problem::detailed(Code::Unavailable, "The memory for request bodies is used up.")
             }
         };
         Problem { retry_after: Some(RETRY_AFTER), ..problem }

@@ -30,13 +30,14 @@ impl Costs {
         let per_second = COST_PER_SECOND.saturating_mul(multiplier);
         let burst = per_second.saturating_mul(COST_BURST_SECONDS);
         let Some(cost) = NonZeroU32::new(u32::try_from(cost).unwrap_or(u32::MAX)) else { return Ok(()) };
-        let too_large = || Problem::detailed(Code::BodyTooLarge, "The request costs more than any may.");
+        let too_large =
+            || Problem::detailed(Code::BodyTooLarge, "The request costs more than a single request may.");
         let size = Size { burst, back: per_second, period: Duration::from_secs(1) };
         match self.buckets.of(multiplier, size).check_key_n(&tenant, cost) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(not_until)) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
-                let detail = "The tenant's requests cost more work than it gets done in this time.";
+                let detail = "The tenant's requests cost more per second than its plan allows.";
                 let problem = Problem::detailed(Code::RateLimited, detail).fact("costPerSecond", per_second);
                 Err(Problem { retry_after: Some(wait.as_secs() + 1), ..problem })
             }

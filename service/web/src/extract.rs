@@ -121,7 +121,9 @@ impl FromRequest for IfMatch {
 
 impl Describe for IfMatch {
     fn describe(operation: &mut Operation) {
-        operation.parameter("If-Match", ParameterIn::Header, "The version that was read.", text());
+        let meaning =
+            "The `ETag` of the version that was read. If the resource has changed since, the answer is 412.";
+        operation.parameter("If-Match", ParameterIn::Header, meaning, text());
     }
 }
 

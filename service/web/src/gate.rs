@@ -133,7 +133,9 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Ok(Ok(response))) => response.map_into_boxed_body().into_parts().1,
         Ok(Ok(Err(error))) => HttpResponse::from_error(error),
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
-        Err(_) => HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The answer took too long.")),
+        Err(_) => {
+            HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The response took too long."))
+        }
     };
     let may_have_changed =
         http_request.extensions().get::<Caller>().is_some_and(|caller| caller.ctx.changes.may_be_made());

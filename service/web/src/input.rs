@@ -127,9 +127,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             )
         }
     })?;
-    reader
-        .end()
-        .map_err(|_| Problem::detailed(Code::BodyMalformed, "There is something after the JSON value."))?;
+    reader.end().map_err(|_| {
+        Problem::detailed(Code::BodyMalformed, "The body contains data after the JSON value.")
+    })?;
     Ok(value)
 }
 
@@ -148,7 +148,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 /// Two readers of an object in which a name stands twice read two texts: what one of them checked, the other one never saw.
 fn refuse_repeated(bytes: &[u8]) -> Result<(), Problem> {
     match json_core::repeated_name(bytes, json_core::Names::Exact) {
-        Some(pointer) => Err(Problem::invalid(pointer, "stands in its object twice")),
+        Some(pointer) => Err(Problem::invalid(pointer, "occurs more than once in its object")),
         None => Ok(()),
     }
 }
@@ -262,7 +262,7 @@ fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
         let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
         Problem::detailed(
             Code::ValidationFailed,
-            format!("The parameters don't fit: {}.", message.chars().take(200).collect::<String>()),
+            format!("The parameters are not valid: {}.", message.chars().take(200).collect::<String>()),
         )
     })
 }
@@ -350,8 +350,13 @@ impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
 
 impl<T> Describe for Query<T> {
     fn describe(operation: &mut Operation) {
-        operation.parameter("limit", ParameterIn::Query, "How many items; at most 200.", text());
-        operation.parameter("cursor", ParameterIn::Query, "Where to go on.", text());
+        operation.parameter(
+            "limit",
+            ParameterIn::Query,
+            "The number of items on a page: from 1 to 200.",
+            text(),
+        );
+        operation.parameter("cursor", ParameterIn::Query, "The `nextCursor` of the previous page.", text());
     }
 }
 

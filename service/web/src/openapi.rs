@@ -93,18 +93,27 @@ fn path_item(route: &Route, method: HttpMethod) -> (PathItem, Schemas) {
     if route.dialect == Dialect::Problem {
         refusal = refusal.schema(Some(Ref::from_schema_name("Problem")));
     }
-    let refusal = ResponseBuilder::new().description("A refusal.").content(media_type, refusal.build());
+    let refusal = ResponseBuilder::new().description("An error.").content(media_type, refusal.build());
     builder = builder.response("default", refusal.build());
     (PathItem::new(method, builder.request_body(operation.body.map(|body| body.build()))), operation.schemas)
 }
 
-fn meaning(parameter: &str) -> &'static str {
-    match parameter {
+fn meaning(parameter: &str) -> String {
+    let fixed = match parameter {
         "tenant" => "The tenant's id or slug.",
         "organization" => "The organization's id, its slug, or `default`.",
-        "key" => "The key.",
-        _ => "The id.",
-    }
+        "key" => "The resource's key.",
+        "name" => "The resource's name; of a schema its URN.",
+        "address" => "The e-mail address.",
+        "connection" => "The connection's id.",
+        "realm" => "The realm's name.",
+        "event_type" => "The event type's name.",
+        _ => match parameter.strip_suffix("_id") {
+            Some(noun) => return format!("The {}'s id.", noun.replace('_', "-")),
+            None => "The resource's id.",
+        },
+    };
+    fixed.to_owned()
 }
 
 fn problem() -> utoipa::openapi::Object {

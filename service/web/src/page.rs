@@ -126,7 +126,11 @@ impl<T: ToSchema> Describe for Page<T> {
             .required("items")
             .property("nextCursor", text())
             .build();
-        operation.answer(200, "A page of the list.", Some(("application/json", page.into())));
+        operation.answer(
+            200,
+            "A page of the list. On the last one `nextCursor` is null.",
+            Some(("application/json", page.into())),
+        );
     }
 }
 

@@ -283,8 +283,10 @@ impl From<platform::work::Refused> for Problem {
     fn from(refused: platform::work::Refused) -> Self {
         use platform::work::Refused;
         let problem = match refused {
-            Refused::Share => Self::detailed(Code::RateLimited, "Too much of your work waits already."),
-            Refused::Full => Self::detailed(Code::Unavailable, "Too much work waits already."),
+            Refused::Share => {
+                Self::detailed(Code::RateLimited, "Too many of your requests are waiting already.")
+            }
+            Refused::Full => Self::detailed(Code::Unavailable, "Too many requests are waiting already."),
             Refused::Failed => return Self::internal(refused),
         };
         Self { retry_after: Some(1), ..problem }
@@ -314,9 +316,9 @@ mod tests {
         let mut twice = Problem::invalid("/userName", "must be there");
         twice.errors.push(FieldError { pointer: "/emails".to_owned(), detail: "at most 1000".to_owned() });
         for (problem, wanted) in [
-            (full, "The quota leaves no room for this: the limit of `users` is 5."),
-            (unlimited, "The quota leaves no room for this."),
-            (twice, "The input doesn't fit: /userName: must be there; /emails: at most 1000."),
+            (full, "This would exceed the quota: the limit of `users` is 5."),
+            (unlimited, "This would exceed the quota."),
+            (twice, "The input is not valid: /userName: must be there; /emails: at most 1000."),
             (Problem::new(Code::NotFound), "There is no such resource."),
         ] {
             assert_eq!(problem.scim_body()["detail"], wanted);

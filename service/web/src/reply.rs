@@ -102,27 +102,27 @@ macro_rules! describes {
 }
 
 describes! {
-    Created 201 "Created.";
-    Accepted 202 "Accepted; the work goes on.";
-    Tagged 200 "The resource.";
+    Created 201 "Created; `Location` is the URL of the new resource.";
+    Accepted 202 "Accepted; the work continues in the background. `Location` is the URL at which to follow it.";
+    Tagged 200 "The resource; its version is the `ETag`.";
 }
 
 impl Describe for NoContent {
     fn describe(operation: &mut Operation) {
-        operation.answer(204, "Done.", None);
+        operation.answer(204, "Done; the response has no body.", None);
     }
 }
 
 impl<T: ToSchema> Describe for actix_web::web::Json<T> {
     fn describe(operation: &mut Operation) {
         let schema = operation.refer::<T>();
-        operation.answer(200, "The answer.", Some(("application/json", schema)));
+        operation.answer(200, "Success.", Some(("application/json", schema)));
     }
 }
 
 /// An answer that the handler shapes itself: pages, SCIM, OAuth.
 impl Describe for HttpResponse {
     fn describe(operation: &mut Operation) {
-        operation.answer(200, "The answer.", None);
+        operation.answer(200, "Success.", None);
     }
 }

@@ -85,7 +85,7 @@ async fn unindexed_searches_wait_for_each_other_and_for_what_they_cost_and_look_
     let refused: Vec<&Reply> = many.iter().filter(|reply| reply.status == 429).collect();
     assert!(many.iter().all(|reply| matches!(reply.status.as_u16(), 200 | 429)));
     assert!(!refused.is_empty() && refused.len() < many.len(), "{} of {}", refused.len(), many.len());
-    assert!(refused[0].text.contains("work waits"), "{}", refused[0].text);
+    assert!(refused[0].text.contains("are waiting already"), "{}", refused[0].text);
 
     // And those that come one after the other, when the tenant has spent what it may.
     let mut answered = 0;

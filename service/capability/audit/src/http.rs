@@ -77,29 +77,35 @@ impl Input for Filters {
     }
 }
 
-/// Who did what to what, and how it ended.
+/// An entry of the audit log: who did what to which object, and with what outcome.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AuditEvent {
     id: Uuid,
+    /// The tenant concerned; null for events of the platform itself.
     tenant_id: Option<Uuid>,
+    /// When it happened.
     occurred_at: DateTime<Utc>,
     actor: Party,
-    /// `noun.verb`
+    /// What was done, as `noun.verb`.
     action: String,
     target: Party,
-    /// `success`, `denied` or `failure`
+    /// `success`, `denied` or `failure`.
     #[schema(value_type = String)]
     outcome: Outcome,
+    /// More about the action; its members depend on `action`.
     #[schema(value_type = Object)]
     details: Value,
+    /// The `X-Request-Id` of the request; null: no request caused it.
     request_id: Option<String>,
+    /// The IP address of the client; null: not known.
     ip_address: Option<String>,
 }
 
-/// An actor or a target.
+/// The actor or the target of an action.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Party {
+    /// The kind of the actor or target, such as `user`, `organization` or `connection`.
     kind: String,
     id: String,
 }

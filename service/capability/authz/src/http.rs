@@ -45,19 +45,19 @@ pub fn routes() -> Routes {
         )
 }
 
-/// A key to be made.
+/// A management key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct KeyInput {
-    /// For people.
+    /// The key's name, as a reminder of its use.
     #[schema(max_length = 200)]
     name: String,
-    /// `operator`, `auditor`, `gateway`, `module`; with a tenant `admin`, `contributor`, `viewer`, `guest`, `service`.
+    /// `operator`, `auditor`, `gateway` or `module`; with `tenantId`: `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<Role>,
-    /// Whose it is; absent: the platform's.
+    /// The tenant that the key is limited to; absent: a key of the platform.
     tenant_id: Option<Uuid>,
-    /// When it ends.
+    /// When the key expires; absent: never.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -73,16 +73,21 @@ impl Input for KeyInput {
 pub(crate) struct ManagementKey {
     id: Uuid,
     name: String,
+    /// `operator`, `auditor`, `gateway` or `module`; of a tenant's key `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<Role>,
+    /// The tenant that the key is limited to; null: a key of the platform.
     tenant_id: Option<Uuid>,
     created_at: DateTime<Utc>,
+    /// When the key expires; null: never.
     expires_at: Option<DateTime<Utc>>,
+    /// When the key was revoked; null: it was not.
     revoked_at: Option<DateTime<Utc>>,
+    /// When the key was last used; null: never.
     last_used_at: Option<DateTime<Utc>>,
 }
 
-/// A management key with its secret, which is never shown again.
+/// A management key with its secret. The secret is shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyWithSecret {

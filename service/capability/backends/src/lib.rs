@@ -77,14 +77,14 @@ impl Issuer {
     }
 }
 
-/// Something that is not as it should be.
+/// One difference between the desired and the actual state at the identity backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Difference {
-    /// What: `realm`, `realm.enabled`, `role.admin`, …
+    /// What differs: `realm`, `realm.enabled`, `role.admin`, …
     pub what: String,
-    /// As it should be.
+    /// The desired value.
     pub desired: String,
-    /// As it is.
+    /// The actual value.
     pub found: String,
 }
 

@@ -31,7 +31,7 @@ pub fn routes() -> Routes {
             Method::PATCH,
             "/api/v1/tenants/{tenant}/users/{user_id}",
             WRITE,
-            "update_user: Give a user a role; edit or deactivate one whom no identity provider manages.",
+            "update_user: Change a user's role; edit or deactivate one that no provider manages.",
             update_user,
         )
         .add(Method::GET, "/api/v1/tenants/{tenant}/groups", READ, "list_groups: List groups.", list_groups)
@@ -44,23 +44,28 @@ pub fn routes() -> Routes {
         )
 }
 
-/// A person in an organization.
+/// A user of an organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
     id: Uuid,
     organization_id: Uuid,
+    /// The user name, unique in the organization.
     user_name: String,
+    /// The id that the identity provider gave by SCIM; null: none.
     external_id: Option<String>,
     display_name: Option<String>,
+    /// The e-mail address; null: none.
     email: Option<String>,
+    /// Whether the user may sign in.
     active: bool,
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
-    /// `local`, or `group`: a mapped group gave it
+    /// Where the role comes from: `local`, or `group` if a group's role mapping gave it.
     #[schema(value_type = String)]
     role_source: RoleSource,
-    /// `scim`, `jit` or `invitation`
+    /// How the user was created: `scim`, `jit` (at the first sign-in) or `invitation`.
     #[schema(value_type = String)]
     source: Source,
     created_at: DateTime<Utc>,
@@ -93,6 +98,7 @@ pub(crate) struct Group {
     id: Uuid,
     organization_id: Uuid,
     display_name: String,
+    /// The id that the identity provider gave by SCIM; null: none.
     external_id: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -111,15 +117,15 @@ impl From<group::Model> for Group {
     }
 }
 
-/// What of a user is changed here. A role of any user, unless a group gives it; the rest only of users whom no identity
-/// provider manages.
+/// Changes to a user. The role can be changed unless a group gives it; everything else only for users that no identity provider
+/// manages.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct UserChange {
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
-    /// Whether the person may sign in; switching it off ends their sessions.
+    /// Whether the user may sign in. Setting it to false ends the user's sessions.
     active: Option<bool>,
     #[schema(max_length = 200)]
     display_name: Option<String>,

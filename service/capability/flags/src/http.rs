@@ -38,11 +38,11 @@ pub fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::FlagsRead), Access::Key(Permission::FlagsWrite));
     let (see, set) = (Access::Key(Permission::TenantFlagsRead), Access::Key(Permission::TenantFlagsWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_flag: Define a flag.", create_flag)
+        .add(Method::POST, LIST, write, "create_flag: Create a flag.", create_flag)
         .add(Method::GET, LIST, read, "list_flags: List flags.", list_flags)
         .add(Method::GET, ONE, read, "get_flag: Get a flag.", get_flag)
-        .add(Method::PUT, ONE, write, "replace_flag: Change a flag.", replace_flag)
-        .add(Method::DELETE, ONE, write, "delete_flag: Remove a flag.", delete_flag)
+        .add(Method::PUT, ONE, write, "replace_flag: Replace a flag's definition.", replace_flag)
+        .add(Method::DELETE, ONE, write, "delete_flag: Delete a flag.", delete_flag)
         .add(
             Method::GET,
             OF_TENANT,
@@ -68,14 +68,14 @@ pub fn routes() -> Routes {
             Method::DELETE,
             ONE_OF_TENANT,
             set,
-            "clear_tenant_flag: Clear a tenant's override.",
+            "clear_tenant_flag: Remove a tenant's override of a flag.",
             clear_tenant_flag,
         )
         .add(
             Method::GET,
             "/api/internal/feature-flags",
             Access::Key(Permission::FlagsEvaluate),
-            "get_feature_flags: Get the flags of a person's organization.",
+            "get_feature_flags: Get the feature flags of a person's organization.",
             get_feature_flags,
         )
         .and(explain::routes())
@@ -84,30 +84,31 @@ pub fn routes() -> Routes {
         .and(stream::routes())
 }
 
-/// A flag to be defined.
+/// A flag's definition.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FlagInput {
+    /// The flag's key; required to create a flag, and ignored when one is replaced.
     key: Option<String>,
-    /// `boolean`, `string`, `number` or `object`
+    /// `boolean`, `string`, `number` or `object`.
     #[schema(value_type = String)]
     r#type: Kind,
-    /// Name → value; absent on a boolean: `on` and `off`.
+    /// The variants: name → value. May be absent for a boolean: then `on` (true) and `off` (false).
     #[schema(value_type = Object)]
     variants: Option<BTreeMap<String, Value>>,
-    /// Absent on a boolean: `off`.
+    /// The variant where nothing else decides. May be absent for a boolean: then `off`.
     default_variant: Option<String>,
-    /// The first that fits wins: `{"when": {"plan": ["pro"], "region": {"startsWith": ["eu-"]}}, "variant": "on"}`. Instead of a
-    /// variant a `rollout` by share, sticky as flagd's: `[{"variant": "on", "weight": 10}, {"variant": "off", "weight": 90}]`, by
-    /// `bucketBy` (`targetingKey`). `from` and `until` bound a rule in time.
+    /// Targeting rules; the first that matches decides: `{"when": {"plan": ["pro"], "region": {"startsWith": ["eu-"]}}, "variant": "on"}`.
+    /// Instead of `variant` a rule can have a percentage `rollout`: `[{"variant": "on", "weight": 10}, {"variant": "off", "weight": 90}]`,
+    /// sticky by `bucketBy` (default `targetingKey`) and bucketed as in flagd. `from` and `until` limit a rule in time.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     rules: Vec<Rule>,
-    /// Plans that have the flag; absent: all.
+    /// Keys of the plans that include the flag; absent: all plans.
     plans: Option<Vec<String>>,
-    /// The kill switch; absent: true.
+    /// The kill switch: false turns the flag off for everybody. Absent: true.
     enabled: Option<bool>,
-    /// What other flags must give for this one to be more than off: `{"flag": "base", "variant": "on"}`.
+    /// Variants that other flags must have; otherwise this flag is off: `{"flag": "base", "variant": "on"}`.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     prerequisites: Vec<Prerequisite>,
@@ -122,7 +123,7 @@ impl Input for FlagInput {
         errors.require(
             self.key.as_ref().is_none_or(fits),
             "/key",
-            "letters, digits, `.`, `_`, `-`; at most 100",
+            "must be 1 to 100 letters, digits, `.`, `_` or `-`",
         );
     }
 }
@@ -163,9 +164,10 @@ pub(crate) struct Flag {
     default_variant: String,
     #[schema(value_type = Vec<Object>)]
     rules: Value,
+    /// Keys of the plans that include the flag; null: all plans.
     #[schema(value_type = Option<Vec<String>>)]
     plans: Option<Value>,
-    /// The kill switch.
+    /// The kill switch: false turns the flag off for everybody.
     enabled: bool,
     #[schema(value_type = Vec<Object>)]
     prerequisites: Value,
@@ -190,7 +192,7 @@ impl From<Model> for Flag {
     }
 }
 
-/// A flag as a tenant has it.
+/// A flag as evaluated for a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TenantFlag {
@@ -198,11 +200,11 @@ pub(crate) struct TenantFlag {
     #[schema(value_type = Object)]
     value: Value,
     variant: String,
-    /// `STATIC`, `TARGETING_MATCH`, `SPLIT` or `DISABLED`
+    /// The OpenFeature reason: `STATIC`, `TARGETING_MATCH`, `SPLIT` or `DISABLED`.
     reason: String,
-    /// The rule that decided, by its place in the definition.
+    /// The index of the rule that decided, from 0; null: no rule did.
     rule: Option<usize>,
-    /// Whether the tenant has its own variant.
+    /// Whether the tenant has an override of the flag.
     overridden: bool,
 }
 
@@ -219,13 +221,13 @@ impl From<Evaluated> for TenantFlag {
     }
 }
 
-/// A tenant's flags.
+/// All flags as evaluated for a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TenantFlags {
     items: Vec<TenantFlag>,
 }
 
-/// A tenant's own variant.
+/// The variant that a tenant gets, whatever the rules say.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OverrideInput {
@@ -324,14 +326,17 @@ impl Input for Whose {
     }
 }
 
-/// The flags of a person's organization.
+/// The flags of a person's organization, as name and value.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FeatureFlags {
+    /// The person, as in the request.
     sub: String,
+    /// The organization, as in the request.
     org_id: String,
     #[schema(value_type = Object)]
     flags: Map<String, Value>,
+    /// When the flags were evaluated.
     updated_at: DateTime<Utc>,
 }
 

@@ -24,7 +24,7 @@ pub fn routes() -> Routes {
             Method::POST,
             "/api/webhooks/stripe",
             SIGNED,
-            "receive_stripe: Take an event of Stripe's.",
+            "receive_stripe: Receive a webhook event from Stripe.",
             receive_stripe,
             |route| route.body_bytes_max(EVENT_BYTES_MAX),
         )
@@ -32,17 +32,18 @@ pub fn routes() -> Routes {
             Method::POST,
             "/api/webhooks/zitadel",
             SIGNED,
-            "receive_zitadel: Take an event of Zitadel's.",
+            "receive_zitadel: Receive a webhook event from Zitadel.",
             receive_zitadel,
             |route| route.body_bytes_max(EVENT_BYTES_MAX),
         )
 }
 
-/// What became of an event.
+/// The receipt for a webhook event.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Receipt {
+    /// Always true.
     received: bool,
-    /// Whether it had come before.
+    /// Whether the event had been received before; it is then ignored.
     duplicate: bool,
 }
 
@@ -64,7 +65,7 @@ async fn keep(service: &Service, event: Incoming) -> Result<Json<Receipt>, Probl
 
 fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Problem> {
     let found = body.get(name).and_then(Value::as_str).filter(|text| (1..=255).contains(&text.len()));
-    found.ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a text"))
+    found.ok_or_else(|| Problem::invalid(format!("/{name}"), "must be a string"))
 }
 
 async fn denied(caller: &Caller, source: Source, problem: Problem) -> Problem {
@@ -94,7 +95,7 @@ async fn receive_stripe(
         source: Source::Stripe,
         id: text(&body, "id")?.to_owned(),
         kind: text(&body, "type")?.to_owned(),
-        occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a time in seconds"))?,
+        occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a Unix time in seconds"))?,
         payload: body,
     };
     keep(service, event).await

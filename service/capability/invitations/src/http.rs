@@ -41,7 +41,7 @@ pub fn routes() -> Routes {
             Method::POST,
             RESEND,
             write,
-            "resend_invitation: Send a new token; the old one is dead.",
+            "resend_invitation: Send an invitation again with a new token; the old one becomes invalid.",
             resend_invitation,
         )
         .and(accept::routes())
@@ -49,25 +49,26 @@ pub fn routes() -> Routes {
         .and(joins::routes())
 }
 
-/// Whom to invite.
+/// An invitation to send.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InvitationInput {
     #[schema(max_length = 254)]
     email: String,
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
-    /// Id or slug; absent: `default`.
+    /// The organization's id or slug; absent: `default`.
     organization: Option<String>,
+    /// A personal message that the mail shows.
     #[schema(max_length = 1000)]
     message: Option<String>,
-    /// Who invites: id or user name of a user, whose name the mail shows; absent: the tenant.
+    /// The id or user name of the user who invites; the mail shows their name. Absent: the tenant's name.
     #[schema(max_length = 200)]
     inviter: Option<String>,
-    /// The language of the mail: `en`, `de`; absent: the tenant's.
+    /// The language of the mail: `en` or `de`; absent: the tenant's language.
     locale: Option<String>,
-    /// Until when it can be accepted: from an hour to 90 days from now.
+    /// When the invitation expires: 1 hour to 90 days from now. Absent: the configured lifetime.
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn problem_of(
         return Some(("/message", "at most 1000 characters"));
     }
     if locale.is_some_and(|tag| !mail::speaks(tag)) {
-        return Some(("/locale", "must be a language that mail has"));
+        return Some(("/locale", "must be a supported language"));
     }
     None
 }
@@ -105,32 +106,32 @@ impl Input for InvitationInput {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
-    /// Its id.
+    /// The invitation's id.
     pub id: Uuid,
-    /// The organization.
+    /// The organization to which the person is invited.
     pub organization_id: Uuid,
-    /// `personal`: somebody invited them; `join`, `request`: they asked, by their domain's rule.
+    /// `personal`: somebody invited the person. `join` or `request`: the person asked to join, under the join rule of their domain.
     #[schema(value_type = String)]
     pub kind: InvitationKind,
-    /// To whom.
+    /// The e-mail address that is invited.
     pub email: String,
-    /// As what.
+    /// The role that the person gets.
     #[schema(value_type = String)]
     pub role: ByName<TenantRole>,
-    /// `pending`, `accepted`, `revoked` or `expired`
+    /// `pending`, `accepted`, `revoked` or `expired`.
     #[schema(value_type = String)]
     pub status: InvitationStatus,
-    /// A word to them.
+    /// A personal message that the mail shows.
     pub message: Option<String>,
-    /// Whom it made.
+    /// The user who accepted; null until then.
     pub user_id: Option<Uuid>,
-    /// Since when.
+    /// When the invitation was created.
     pub created_at: DateTime<Utc>,
-    /// Until when.
+    /// When the invitation expires.
     pub expires_at: DateTime<Utc>,
-    /// Accepted at.
+    /// When the invitation was accepted; null if it was not.
     pub accepted_at: Option<DateTime<Utc>>,
-    /// Revoked at.
+    /// When the invitation was revoked; null if it was not.
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -217,7 +218,7 @@ impl Input for InvitationFilter {
     }
 }
 
-/// How many invitations there are, whatever the filter's status.
+/// Number of invitations by status; the `status` filter does not affect it.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct InvitationCounts {
     pending: u64,
@@ -226,7 +227,7 @@ pub(crate) struct InvitationCounts {
     expired: u64,
 }
 
-/// A page of invitations, and how many there are.
+/// A page of invitations, and the number of invitations by status.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InvitationList {

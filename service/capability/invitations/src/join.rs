@@ -63,10 +63,7 @@ pub(crate) async fn put_rule(
     role: TenantRole,
 ) -> Result<join_rule::Model, Problem> {
     let invalid = || {
-        Problem::invalid(
-            "/domain",
-            "must be a domain of the organization, none where anybody may have an address",
-        )
+        Problem::invalid("/domain", "must be a domain of the organization, not one of a public mail provider")
     };
     let domain = sso::domain(domain).ok_or_else(invalid)?;
     if sso::organization_of_domain(tx, &domain).await? != Some(organization) {

@@ -86,7 +86,7 @@ pub(crate) fn check(errors: &mut FieldErrors, given: &crate::http::BrandingInput
         errors.text("/senderName", name, 80);
         // A name with an address in it pretends to be from there.
         let plain = !name.contains(['@', '<', '>', '"', '\\']);
-        errors.require(plain, "/senderName", "must hold neither an address nor quotes");
+        errors.require(plain, "/senderName", "must not contain an e-mail address, quotes or backslashes");
     }
     if let Some(address) = &given.reply_to {
         errors.require(is_email(address), "/replyTo", "must be an e-mail address");
@@ -106,7 +106,7 @@ pub(crate) fn check(errors: &mut FieldErrors, given: &crate::http::BrandingInput
         errors.require(fits, "/footer", "at most 500 characters, without control characters");
     }
     if let Some(locale) = &given.locale {
-        errors.require(Language::parse(locale).is_some(), "/locale", "must be a language that mail has");
+        errors.require(Language::parse(locale).is_some(), "/locale", "must be a supported language");
     }
 }
 

@@ -29,12 +29,18 @@ const MAIL_POLICY: &str =
 pub fn routes() -> Routes {
     let local = Access::Public("only to this machine, and only while no SMTP server is configured");
     Routes::new()
-        .add(Method::GET, "/dev/mail", local, "dev_mail: Show mail that was not sent.", dev_mail)
+        .add(
+            Method::GET,
+            "/dev/mail",
+            local,
+            "dev_mail: List mails that were kept because no SMTP server is configured.",
+            dev_mail,
+        )
         .add(
             Method::GET,
             "/dev/mail/{mail_id}",
             local,
-            "dev_mail_html: Show a mail that was not sent as its reader would see it.",
+            "dev_mail_html: Show a kept mail as its recipient would see it.",
             dev_mail_html,
         )
         .and(addresses::routes())

@@ -37,27 +37,27 @@ pub fn routes() -> Routes {
             Method::DELETE,
             "/api/v1/operators/{operator_id}",
             write,
-            "disable_operator: Disable an operator, at once.",
+            "disable_operator: Disable an operator immediately.",
             disable_operator,
         )
         .add(
             Method::POST,
             "/api/v1/operators/{operator_id}/enroll",
             write,
-            "enroll_operator: Make a new enrolment link.",
+            "enroll_operator: Create a new enrolment link for an operator.",
             enroll_operator,
         )
         .and(pages::routes())
 }
 
-/// An operator to be invited.
+/// An operator to invite.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OperatorInput {
     email: String,
     #[schema(max_length = 200)]
     name: String,
-    /// `operator` (the default) or `auditor`
+    /// `operator` (default) or `auditor`.
     #[schema(value_type = Option<String>)]
     role: Option<OperatorRole>,
 }
@@ -78,11 +78,14 @@ pub(crate) struct OperatorView {
     name: String,
     #[schema(value_type = String)]
     role: OperatorRole,
-    /// Where a passkey is made; only in the answer that makes it.
+    /// The link by which the operator enrols a passkey; only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     enrollment_url: Option<String>,
+    /// Number of unused recovery codes.
     recovery_codes_left: usize,
+    /// Number of sessions that are still valid.
     live_sessions: u64,
+    /// When the operator was disabled; null: not disabled.
     disabled_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }

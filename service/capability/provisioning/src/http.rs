@@ -53,63 +53,63 @@ pub fn routes() -> Routes {
             Method::DELETE,
             ONE,
             manage,
-            "delete_tenant: Deprovision a tenant; with ?purge=true without the recycle period.",
+            "delete_tenant: Delete a tenant after its recycle period; with `?purge=true` immediately.",
             delete_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/resume",
             manage,
-            "resume_tenant: Let a tenant in again, or take its deletion back.",
+            "resume_tenant: Resume a suspended tenant, or cancel its deletion.",
             resume_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/retry",
             manage,
-            "retry_tenant: Provision a failed tenant again, or try a run's step now.",
+            "retry_tenant: Provision a failed tenant again, or retry the current step of a run now.",
             retry_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/unwind",
             manage,
-            "unwind_tenant: Give the open run up; what was done is undone.",
+            "unwind_tenant: Abort the tenant's open run and undo the steps already done.",
             unwind_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/move",
             manage,
-            "move_tenant: Take a tenant to another instance.",
+            "move_tenant: Move a tenant to another instance, region, isolation level or identity backend.",
             moving::move_tenant,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/drift",
             manage,
-            "get_drift: Compare a tenant's realm or org with what it should be.",
+            "get_drift: Compare a tenant's realm or org at its identity backend with the desired state.",
             get_drift,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/repair",
             manage,
-            "repair_tenant: Mend a tenant's realm or org, quotas and flags.",
+            "repair_tenant: Repair a tenant's realm or org at its identity backend, its quotas and flags.",
             repair_tenant,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/provisioning",
             read,
-            "get_provisioning: Get a tenant's latest run, step by step.",
+            "get_provisioning: Get a tenant's latest provisioning run, step by step.",
             get_provisioning,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/runs",
             read,
-            "list_runs: List a tenant's runs, newest first.",
+            "list_runs: List a tenant's provisioning runs, newest first.",
             list_runs,
         )
         .and(deployments::routes())
@@ -211,7 +211,7 @@ async fn unwind_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem
     Ok(accepted(caller.write(async |tx| ops::unwind(tx).await).await?))
 }
 
-/// How a tenant's realm or org differs from what it should be.
+/// How a tenant's realm or org at its identity backend differs from the desired state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Drift {

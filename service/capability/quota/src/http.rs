@@ -36,7 +36,7 @@ pub fn routes() -> Routes {
             Method::PUT,
             PATTERN,
             Access::Key(Permission::QuotasWrite),
-            "set_quotas: Set a tenant's own limits.",
+            "set_quotas: Set a tenant's own limits, which replace those of its plan.",
             set_quotas,
         )
         .and(history::routes())
@@ -63,19 +63,22 @@ pub fn write_headers(usage: &Usage, headers: &mut HeaderMap) {
     }
 }
 
-/// Limit and usage of one resource; null: unlimited.
+/// The limit and usage of one resource.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Quota {
     resource: String,
+    /// The limit; null: unlimited.
     limit: Option<i64>,
+    /// The amount in use.
     used: i64,
+    /// What is left of the limit; null: unlimited.
     remaining: Option<i64>,
-    /// Held by reservations.
+    /// The amount held by reservations.
     reserved: i64,
-    /// Crossing it is told, not refused.
+    /// The soft limit: exceeding it sends an event but is allowed. Null: none.
     soft_limit: Option<i64>,
-    /// Whether the limit is the tenant's own, not the plan's.
+    /// Whether the limit is set for this tenant; otherwise it is the plan's.
     own: bool,
 }
 
@@ -85,15 +88,16 @@ pub(crate) struct Quotas {
     items: Vec<Quota>,
 }
 
-/// A limit to be set; null: unlimited.
+/// The limit of one resource.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitInput {
     resource: String,
+    /// The limit; null: unlimited.
     limit: Option<i64>,
 }
 
-/// Limits to be set.
+/// A tenant's own limits.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsInput {
@@ -107,7 +111,7 @@ impl Input for LimitsInput {
             errors.require(
                 web::is_slug(&item.resource),
                 &format!("/items/{at}/resource"),
-                "must be a name in lower case",
+                "must be at most 63 lower-case letters, digits and hyphens",
             );
             let fits = item.limit.is_none_or(|limit| (0..=LIMIT_MAX).contains(&limit));
             errors.require(fits, &format!("/items/{at}/limit"), "must be from 0 to 1,000,000,000, or null");

@@ -90,7 +90,7 @@ pub(crate) fn open(
     cursor: &str,
     now: Timestamp,
 ) -> Result<(Start, u64), Problem> {
-    let unknown = || invalid(ErrorType::InvalidCursor, "The cursor is not one of this query.");
+    let unknown = || invalid(ErrorType::InvalidCursor, "The cursor does not belong to this query.");
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unknown())?;
     let plain = service.envelope.open(PURPOSE, query.principal.as_bytes(), &sealed).map_err(|_| unknown())?;
     let inside: Inside = serde_json::from_slice(&plain).map_err(|_| unknown())?;
@@ -98,7 +98,10 @@ pub(crate) fn open(
         return Err(unknown());
     }
     if inside.until <= now.timestamp() {
-        return Err(invalid(ErrorType::ExpiredCursor, "The cursor is too old: begin anew."));
+        return Err(invalid(
+            ErrorType::ExpiredCursor,
+            "The cursor has expired: start again from the first page.",
+        ));
     }
     Ok((Start::Behind(inside.before, inside.mark), inside.count))
 }

@@ -28,31 +28,61 @@ const WINDOW_SECONDS_MAX: i64 = 7 * 24 * 3600;
 pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::DirectoryRead), Access::Key(Permission::DirectoryWrite));
     Routes::new()
-        .add(Method::GET, GUARD, read, "get_directory_guard: Limits on removals by a sync.", get_guard)
-        .add(Method::PUT, GUARD, write, "put_directory_guard: Limit removals by a sync.", put_guard)
-        .add(Method::DELETE, GUARD, write, "delete_directory_guard: Take the limits away.", delete_guard)
-        .add(Method::POST, CONFIRM, write, "confirm_removals: Let held removals go on.", confirm_removals)
-        .add(Method::POST, REJECT, write, "reject_removals: Refuse held removals.", reject_removals)
+        .add(
+            Method::GET,
+            GUARD,
+            read,
+            "get_directory_guard: Get the directory guard: the limits on how many users SCIM may remove.",
+            get_guard,
+        )
+        .add(
+            Method::PUT,
+            GUARD,
+            write,
+            "put_directory_guard: Limit how many users SCIM may remove within a time window.",
+            put_guard,
+        )
+        .add(
+            Method::DELETE,
+            GUARD,
+            write,
+            "delete_directory_guard: Delete the directory guard: SCIM may remove any number of users.",
+            delete_guard,
+        )
+        .add(
+            Method::POST,
+            CONFIRM,
+            write,
+            "confirm_removals: Allow the removals that the directory guard held back, for one time window.",
+            confirm_removals,
+        )
+        .add(
+            Method::POST,
+            REJECT,
+            write,
+            "reject_removals: Reject the removals that the directory guard held back, for one time window.",
+            reject_removals,
+        )
 }
 
-/// How many users a sync may remove.
+/// How many users SCIM may remove before the removals are held. At least one of the limits is required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct GuardInput {
-    /// Users deactivated or deleted within a window.
+    /// The number of users that may be deactivated or deleted within a time window.
     #[schema(minimum = 1)]
     users_max: Option<i64>,
-    /// The same, in percent of the active users; counts from ten users.
+    /// The same as a percentage of the active users; applies from ten users on.
     #[schema(minimum = 1, maximum = 100)]
     percent_max: Option<i64>,
-    /// The window; 3600 unless given.
+    /// The length of the time window in seconds; absent: 3600.
     window_seconds: Option<i64>,
 }
 
 impl Input for GuardInput {
     fn check(&self, errors: &mut FieldErrors) {
         let any = self.users_max.is_some() || self.percent_max.is_some();
-        errors.require(any, "/usersMax", "or percentMax must be given");
+        errors.require(any, "/usersMax", "is required unless percentMax is given");
         errors.require(self.users_max.is_none_or(|n| n >= 1), "/usersMax", "must be at least 1");
         let percent = self.percent_max.is_none_or(|n| (1..=100).contains(&n));
         errors.require(percent, "/percentMax", "must be from 1 to 100");
@@ -61,21 +91,25 @@ impl Input for GuardInput {
     }
 }
 
-/// A guard and what it does.
+/// The directory guard and its state.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DirectoryGuard {
     organization_id: Uuid,
+    /// The number of users that may be removed within a time window; null: no such limit.
     users_max: Option<i64>,
+    /// The percentage of active users that may be removed within a time window; null: no such limit.
     percent_max: Option<i64>,
+    /// The length of the time window in seconds.
     window_seconds: i64,
-    /// `armed`, `held` (removals are refused until somebody answers), `confirmed` or `rejected`
+    /// `armed`, `held` (removals are refused until an admin decides), `confirmed` or `rejected`.
     #[schema(value_type = String)]
     state: GuardState,
-    /// When `confirmed` or `rejected` ends.
+    /// When `confirmed` or `rejected` ends; otherwise null.
     state_until: Option<DateTime<Utc>>,
+    /// When removals began to be held; null: they are not.
     held_at: Option<DateTime<Utc>>,
-    /// Removals refused since it held.
+    /// Number of removals refused since `heldAt`.
     held_count: i64,
     updated_at: DateTime<Utc>,
 }
@@ -103,7 +137,8 @@ async fn get_guard(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGua
             Ok::<_, Problem>(directory::guard(view, organization.id).await?)
         })
         .await?;
-    row.map(shown).ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no guard."))
+    row.map(shown)
+        .ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no directory guard."))
 }
 
 async fn put_guard(

@@ -36,45 +36,63 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             RESTORES,
             write,
-            "create_directory_restore: Put the directory back to what it was at a moment.",
+            "create_directory_restore: Restore the directory to a point in time.",
             create_restore,
         )
         .add(
             Method::POST,
             PREVIEW,
             write,
-            "preview_directory_restore: What putting it back would do.",
+            "preview_directory_restore: Preview what a directory restore would change.",
             preview_restore,
         )
-        .add(Method::GET, RESTORES, read, "list_directory_restores: List restores.", list_restores)
-        .add(Method::POST, MAPPINGS, write, "create_role_mapping: Give a group a role.", create_mapping)
-        .add(Method::GET, MAPPINGS, read, "list_role_mappings: List roles by group.", list_mappings)
-        .add(Method::DELETE, MAPPING, write, "delete_role_mapping: Take a group's role away.", delete_mapping)
+        .add(Method::GET, RESTORES, read, "list_directory_restores: List directory restores.", list_restores)
+        .add(
+            Method::POST,
+            MAPPINGS,
+            write,
+            "create_role_mapping: Give a role to the members of a group.",
+            create_mapping,
+        )
+        .add(
+            Method::GET,
+            MAPPINGS,
+            read,
+            "list_role_mappings: List the roles that groups give to their members.",
+            list_mappings,
+        )
+        .add(
+            Method::DELETE,
+            MAPPING,
+            write,
+            "delete_role_mapping: Stop giving a role to the members of a group.",
+            delete_mapping,
+        )
 }
 
-/// To which moment.
+/// The point in time to restore to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RestoreInput {
-    /// Within the last 30 days.
+    /// A time within the last 30 days.
     moment: DateTime<Utc>,
 }
 
 impl Input for RestoreInput {}
 
-/// What a restore does.
+/// What a restore would change.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RestorePlan {
-    /// Users made since, who go.
+    /// Number of users that are removed, since they were created later.
     users_removed: usize,
-    /// Users put back.
+    /// Number of users that are restored.
     users_restored: usize,
-    /// Groups made since, which go.
+    /// Number of groups that are removed, since they were created later.
     groups_removed: usize,
-    /// Groups put back.
+    /// Number of groups that are restored.
     groups_restored: usize,
-    /// Groups whose members are put back.
+    /// Number of groups whose members are restored.
     memberships: usize,
 }
 
@@ -90,21 +108,24 @@ impl From<Plan> for RestorePlan {
     }
 }
 
-/// A directory on its way back.
+/// A directory restore and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DirectoryRestore {
     id: Uuid,
+    /// The point in time that is restored.
     moment: DateTime<Utc>,
-    /// `running`, `done` or `failed`
+    /// `running`, `done` or `failed`.
     #[schema(value_type = String)]
     status: RestoreStatus,
-    /// Things to put back.
+    /// Number of changes to make.
     changes: i64,
-    /// Things put back.
+    /// Number of changes made.
     done: i64,
+    /// Why the restore failed; null: it did not.
     error: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the restore ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -228,19 +249,19 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
     }
 }
 
-/// A role for a group.
+/// A role for a group's members.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RoleMappingInput {
     group_id: Uuid,
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
 }
 
 impl Input for RoleMappingInput {}
 
-/// A role that a group gives to its members, direct and by nesting.
+/// A role that a group gives to its members, including those of nested groups.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoleMapping {

@@ -57,7 +57,7 @@ pub(crate) fn routes() -> Routes {
         Method::GET,
         DIFF,
         Access::Key(Permission::DirectoryRead),
-        "get_rehearsal: What a rehearsing token would have changed.",
+        "get_rehearsal: Get what the requests made with a rehearsal token would have changed.",
         get_rehearsal,
     )
 }
@@ -215,31 +215,32 @@ async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobErr
     Ok(service.db.write_platform(&ctx, work).await?)
 }
 
-/// One difference between the copy and the directory.
+/// One difference between the rehearsal's copy and the directory.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Difference {
-    /// `user` or `group`
+    /// `user` or `group`.
     kind: String,
-    /// `created`, `changed`, `deactivated`, `reactivated`, `deleted`, or `members` for a group
+    /// `created`, `changed`, `deactivated`, `reactivated`, `deleted`, or `members` for the members of a group.
     action: String,
     id: Uuid,
-    /// `userName` or `displayName`
+    /// The user's `userName` or the group's `displayName`.
     name: String,
-    /// For `members`: how many would have come.
+    /// For `members`: how many would have been added.
     added: Option<i64>,
-    /// For `members`: how many would have gone.
+    /// For `members`: how many would have been removed.
     removed: Option<i64>,
 }
 
-/// What a rehearsing token would have changed.
+/// What the requests made with a rehearsal token would have changed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rehearsal {
-    /// `preparing` or `ready`
+    /// `preparing` (the copy of the directory is being made) or `ready`.
     #[schema(value_type = String)]
     status: RehearsalStatus,
     created_at: DateTime<Utc>,
+    /// When the copy of the directory was ready; null until then.
     ready_at: Option<DateTime<Utc>>,
     users_created: i64,
     users_changed: i64,
@@ -250,7 +251,7 @@ pub(crate) struct Rehearsal {
     groups_deleted: i64,
     members_added: i64,
     members_removed: i64,
-    /// The first 200 of each kind.
+    /// The first 200 differences of each kind.
     differences: Vec<Difference>,
 }
 
@@ -263,7 +264,7 @@ async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>
             Ok::<_, Problem>(view.one(select.filter(Column::TokenId.eq(id))).await?)
         })
         .await?;
-    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token doesn't rehearse."))?;
+    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a rehearsal token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
     Ok(Json(caller.service.db.read_platform(found).await?))
 }

@@ -46,15 +46,21 @@ pub(crate) fn routes() -> Routes {
             Method::GET,
             LIST,
             read,
-            "list_scim_requests: What the identity provider sent and got.",
+            "list_scim_requests: List logged SCIM requests and their responses.",
             list_requests,
         )
-        .add(Method::GET, ONE, read, "get_scim_request: A request, and what it changed.", get_request)
+        .add(
+            Method::GET,
+            ONE,
+            read,
+            "get_scim_request: Get a logged SCIM request and what it changed.",
+            get_request,
+        )
         .add(
             Method::POST,
             REPLAY,
             Access::Key(Permission::DirectoryWrite),
-            "replay_scim_request: What the request would do now; nothing is applied.",
+            "replay_scim_request: Simulate a logged SCIM request on the directory; nothing is changed.",
             replay_request,
         )
 }
@@ -101,24 +107,27 @@ impl Input for RequestQuery {
     }
 }
 
-/// A request and its answer.
+/// A logged SCIM request and the result.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimRequest {
     id: Uuid,
     occurred_at: DateTime<Utc>,
     token_id: Uuid,
-    /// `X-Request-Id`
+    /// The `X-Request-Id` of the request.
     request_id: Option<String>,
     method: String,
-    /// With the query.
+    /// The path with the query.
     path: String,
+    /// The HTTP status of the response.
     status: i64,
+    /// The `scimType` of the SCIM error; null: none.
     scim_type: Option<String>,
-    /// Why it was refused.
+    /// The `detail` of the SCIM error; null: the request succeeded.
     detail: Option<String>,
+    /// How long the request took, in microseconds.
     duration_micros: i64,
-    /// Whether it was a rehearsal: answered, not applied.
+    /// Whether it was made with a rehearsal token: answered, but not applied.
     rehearsal: bool,
 }
 
@@ -140,19 +149,19 @@ impl From<Model> for ScimRequest {
     }
 }
 
-/// What a request changed.
+/// A change that a request made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RecordedChange {
     occurred_at: DateTime<Utc>,
-    /// `user`, `group`, `member` or `child`
+    /// `user`, `group`, `member` or `child` (a group as a member).
     #[schema(value_type = String)]
     kind: ChangeKind,
     #[schema(value_type = String)]
     action: ChangeAction,
-    /// The user or group; of a member or child: the group.
+    /// The id of the user or group; for `member` and `child` that of the group they belong to.
     subject_id: Uuid,
-    /// What was there before: attributes, or ids of members that came or went.
+    /// The state before: attributes, or the ids of members that were added or removed.
     #[schema(value_type = Option<Object>)]
     before: Option<Value>,
 }
@@ -169,16 +178,16 @@ impl From<change::Model> for RecordedChange {
     }
 }
 
-/// A request with its bodies and its changes.
+/// A logged SCIM request with its bodies and changes.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimRequestDetail {
     #[serde(flatten)]
     request: ScimRequest,
-    /// Without secrets; cut if it was long.
+    /// The request body without secrets; truncated if it was long.
     request_body: Option<String>,
     response_body: Option<String>,
-    /// The first hundred.
+    /// The first 100 changes.
     changes: Vec<RecordedChange>,
 }
 
@@ -284,15 +293,16 @@ async fn get_request(caller: TenantCaller, ids: Ids) -> Result<Json<ScimRequestD
     }))
 }
 
-/// What a request would do now.
+/// The result that a logged request would have now.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Replay {
+    /// The HTTP status that the request would get.
     status: u16,
-    /// The answer.
+    /// The response body.
     #[schema(value_type = Option<Object>)]
     body: Option<Value>,
-    /// What it would change.
+    /// The changes that the request would make.
     changes: Vec<RecordedChange>,
 }
 

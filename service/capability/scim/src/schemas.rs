@@ -33,40 +33,46 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             LIST,
             write,
-            "create_scim_schema: Declare an extension of users or groups.",
+            "create_scim_schema: Declare a SCIM schema extension for users or groups.",
             create_schema,
         )
-        .add(Method::GET, LIST, read, "list_scim_schemas: List declared extensions.", list_schemas)
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_scim_schemas: List the declared SCIM schema extensions.",
+            list_schemas,
+        )
         .add(
             Method::PUT,
             ONE,
             write,
-            "replace_scim_schema: Add attributes to an extension, or describe them better.",
+            "replace_scim_schema: Add attributes to a SCIM schema extension, or improve their descriptions.",
             replace_schema,
         )
         .add(
             Method::DELETE,
             ONE,
             write,
-            "delete_scim_schema: Remove an extension that nothing uses.",
+            "delete_scim_schema: Delete a SCIM schema extension that no resource uses.",
             delete_schema,
         )
 }
 
-/// An extension, in the words of RFC 7643, section 7.
+/// A schema extension (RFC 7643, section 7).
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ScimSchemaInput {
-    /// Its URN.
+    /// The schema's URN.
     id: String,
     #[schema(max_length = 200)]
     name: String,
     #[serde(default)]
     description: String,
-    /// `User` or `Group`
+    /// The resource type that it extends: `User` or `Group`.
     #[schema(value_type = String)]
     resource_type: ResourceType,
-    /// Attributes as `/Schemas` shows them.
+    /// The attributes, in the form that `/Schemas` returns.
     #[schema(value_type = Vec<Object>)]
     attributes: Vec<Value>,
 }
@@ -80,7 +86,7 @@ impl ScimSchemaInput {
                 Err(error) => errors.require(
                     false,
                     &format!("/attributes/{at}"),
-                    &format!("isn't an attribute: {error}"),
+                    &format!("is not a valid attribute: {error}"),
                 ),
             }
         }
@@ -105,15 +111,15 @@ impl Input for ScimSchemaInput {
     }
 }
 
-/// A declared extension.
+/// A declared schema extension.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimSchema {
-    /// The declaration's id.
+    /// The id of the declaration, for this API.
     schema_id: Uuid,
     #[schema(value_type = String)]
     resource_type: ResourceType,
-    /// The schema itself, as `/Schemas` shows it.
+    /// The schema as `/Schemas` returns it.
     #[schema(value_type = Object)]
     schema: Value,
     created_at: DateTime<Utc>,
@@ -160,7 +166,7 @@ async fn create_schema(
             };
             let taken = |error: platform::DbError| {
                 if error.conflicts_on("urn") {
-                    Problem::detailed(Code::Conflict, "A schema of this URN is declared.")
+                    Problem::detailed(Code::Conflict, "A schema with this URN is already declared.")
                 } else {
                     error.into()
                 }
@@ -206,10 +212,11 @@ async fn replace_schema(
             seen.require(before.version)?;
             let old: Schema = serde_json::from_value(before.definition.clone()).map_err(Problem::internal)?;
             if !old.urn.eq_ignore_ascii_case(&schema.urn) || before.resource_type != input.resource_type {
-                return Err(Problem::invalid("/id", "URN and resource type stay what they are"));
+                return Err(Problem::invalid("/id", "can't be changed, nor can the resource type"));
             }
             if let Some(name) = lost(&old.attributes, &schema.attributes) {
-                let detail = format!("`{name}` must stay, with its type: resources may have values of it");
+                let detail =
+                    format!("`{name}` can't be removed or change its type: resources may have values of it");
                 return Err(Problem::invalid("/attributes", &detail));
             }
             let row = Model { definition, version: before.version + 1, updated_at: tx.now(), ..before };
@@ -246,7 +253,7 @@ async fn delete_schema(
         .write(async |tx| {
             let row = locked(tx, id).await?;
             if in_use(tx, &row).await? {
-                return Err(Problem::detailed(Code::Conflict, "Resources have values of this schema."));
+                return Err(Problem::detailed(Code::Conflict, "Resources still have values of this schema."));
             }
             tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(id))).await?;
             tx.record("scim_schema.delete", Target::new("scim_schema", id));

@@ -50,32 +50,33 @@ pub(crate) fn routes() -> Routes {
             Method::POST,
             ROTATE,
             write,
-            "rotate_scim_token: Replace a SCIM token; the old one goes on for a while.",
+            "rotate_scim_token: Replace a SCIM token; the old one stays valid for 24 hours by default.",
             rotate_scim_token,
         )
 }
 
-/// A token to be made.
+/// A SCIM token to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TokenInput {
     #[schema(max_length = 200)]
     name: String,
+    /// When the token expires; absent: never.
     expires_at: Option<DateTime<Utc>>,
-    /// `compat` (tolerates what real clients send) or `rfc`
+    /// `compat` (default; accepts what common SCIM clients send) or `rfc` (strict).
     #[schema(value_type = Option<String>)]
     profile: Option<TokenProfile>,
-    /// `bearer` (the token itself is sent), or `client`: OAuth 2 client credentials at `/oauth2/token`, scope `scim`
+    /// `bearer` (default): the token is sent as is. `client`: OAuth 2 client credentials at `/oauth2/token` with scope `scim`.
     #[schema(value_type = Option<String>)]
     kind: Option<TokenKind>,
-    /// CIDR ranges from which it may be used; everywhere if absent or empty.
+    /// CIDR ranges from which the token may be used; absent or empty: from anywhere.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Vec<String>,
-    /// Public keys (RFC 7517) by which a `client` proves itself (RFC 7523); it gets no secret then.
+    /// For `client`: public keys (RFC 7517) with which it authenticates (RFC 7523). It then has no secret.
     #[schema(value_type = Option<Object>)]
     jwks: Option<Value>,
-    /// Whether its requests work on a copy of the directory: answered and recorded, never applied.
+    /// Whether requests work on a copy of the directory: they are answered and recorded, but never applied.
     #[serde(default)]
     rehearsal: bool,
 }
@@ -93,7 +94,7 @@ impl Input for TokenInput {
             errors.require(fits, &format!("/allowedAddresses/{at}"), "must be a range like 203.0.113.0/24");
         }
         if let Some(jwks) = &self.jwks {
-            errors.require(self.kind == Some(TokenKind::Client), "/jwks", "is for kind client");
+            errors.require(self.kind == Some(TokenKind::Client), "/jwks", "is allowed only for kind client");
             errors.require(
                 oauth::is_key_set(jwks),
                 "/jwks",
@@ -117,38 +118,43 @@ pub(crate) struct ScimToken {
     id: Uuid,
     organization_id: Uuid,
     name: String,
+    /// `compat` or `rfc`.
     #[schema(value_type = String)]
     profile: TokenProfile,
     created_at: DateTime<Utc>,
+    /// When the token expires; null: never.
     expires_at: Option<DateTime<Utc>>,
+    /// When the token was revoked; null: it was not.
     revoked_at: Option<DateTime<Utc>>,
+    /// When the token was last used; null: never.
     last_used_at: Option<DateTime<Utc>>,
-    /// The token that follows this one.
+    /// The token that replaces this one; null: none.
     replaced_by: Option<Uuid>,
-    /// `bearer` or `client`
+    /// `bearer` or `client`.
     #[schema(value_type = String)]
     kind: TokenKind,
+    /// CIDR ranges from which the token may be used; empty: from anywhere.
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Value,
-    /// Whether its requests are answered and recorded, but not applied.
+    /// Whether requests are answered and recorded, but not applied.
     rehearsal: bool,
 }
 
-/// A SCIM token with its secret, which is never shown again.
+/// A SCIM token with its secret. The secret is shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScimTokenWithSecret {
     #[serde(flatten)]
     scim_token: ScimToken,
-    /// The bearer token: `tnt_scim_…`; of a `client` with a secret: the client secret. Absent for a client with keys.
+    /// The bearer token `tnt_scim_…`; for `client` the client secret. Absent if the client authenticates with keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
-    /// What to paste beside it at the identity provider.
+    /// The SCIM base URL to enter at the identity provider.
     base_url: String,
-    /// For a `client`: its id at the token endpoint.
+    /// For `client`: the OAuth client id.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<Uuid>,
-    /// For a `client`: where it gets tokens.
+    /// For `client`: the URL of the token endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint: Option<String>,
 }

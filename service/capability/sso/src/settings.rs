@@ -5,17 +5,20 @@ use saml_core::{Certificate, IdentityProvider};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Which claims or attributes say what. Without one, the names that providers use.
+/// The names of the claims or attributes to read. Where one is absent, the usual names apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct AttributeMapping {
-    /// What names the person for good; without it `sub`, or the `NameID`.
+    /// The claim or attribute that identifies a person permanently; absent: `sub`, or the `NameID`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subject: Option<String>,
+    /// The claim or attribute with the e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) email: Option<String>,
+    /// The claim or attribute with the display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) display_name: Option<String>,
+    /// The claim or attribute with the names of the person's groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) groups: Option<String>,
 }
@@ -48,7 +51,7 @@ pub(crate) struct OidcSettings {
     pub(crate) sign_out_upstream: bool,
 }
 
-/// How a sign-in request travels.
+/// The SAML binding by which a sign-in request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Binding {

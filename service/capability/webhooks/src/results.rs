@@ -46,7 +46,7 @@ pub(crate) async fn record_results(
 fn logged(one: &Attempted) -> Option<attempt::Model> {
     let error = match one.verdict.as_ref()? {
         Verdict::Delivered => None,
-        Verdict::Gone => Some("answered 410: nothing more is wanted".to_owned()),
+        Verdict::Gone => Some("answered 410 (Gone)".to_owned()),
         Verdict::Failed { why, .. } | Verdict::Permanent(why) => Some(why.clone()),
     };
     Some(attempt::Model {
@@ -84,7 +84,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
         None => return tx.delete(one.row.clone()).await,
         Some(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
         // It stays, for the case that the endpoint is enabled again.
-        Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410"),
+        Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410 (Gone)"),
         Some(Verdict::Permanent(why)) => (None, why.as_str()),
     };
     let status = if next.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Dead };
@@ -131,7 +131,7 @@ async fn health(
     let gone = verdicts().any(|verdict| *verdict == Verdict::Gone);
     let too_long = row.failing_since.is_some_and(|since| tx.now() - since > schedule.given_up());
     let reason = match (gone, too_long) {
-        (true, _) => Some("it answered 410: it wants nothing more"),
+        (true, _) => Some("it answered 410 (Gone)"),
         (_, true) => Some("it has failed for five days"),
         _ => None,
     };

@@ -139,7 +139,7 @@ impl Definition {
         let mut found = Vec::new();
         let mut add = |pointer: &str, text: &str| found.push((pointer.to_owned(), text.to_owned()));
         if self.variants.is_empty() || self.variants.len() > VARIANTS_MAX {
-            add("/variants", "must be 1 to 50");
+            add("/variants", "must have 1 to 50 variants");
         }
         for (name, value) in &self.variants {
             if !self.kind.fits(value) {

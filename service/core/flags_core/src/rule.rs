@@ -103,7 +103,7 @@ impl Rule {
                 found.push(("/variant".to_owned(), "must be one of the variants"));
             }
             (Some(_), true) | (None, false) => {}
-            _ => found.push((String::new(), "needs either a variant or a rollout")),
+            _ => found.push((String::new(), "must have either a variant or a rollout")),
         }
         for (at, share) in self.rollout.iter().enumerate() {
             if !is_variant(&share.variant) {
@@ -112,7 +112,7 @@ impl Rule {
         }
         let total: u64 = self.rollout.iter().map(|share| u64::from(share.weight)).sum();
         if !self.rollout.is_empty() && !(1..=u64::from(i32::MAX.unsigned_abs())).contains(&total) {
-            found.push(("/rollout".to_owned(), "the weights together must be from 1 to 2147483647"));
+            found.push(("/rollout".to_owned(), "the sum of the weights must be from 1 to 2147483647"));
         }
         for (name, condition) in &self.when {
             if condition.values().is_some_and(|values| values.len() > VALUES_MAX) {

@@ -154,7 +154,7 @@ impl<'a> Set<'a> {
         }
         if let Some(own) = self.overrides.get(&flag.key) {
             let found = flag.of(own, Reason::Static, None);
-            say("override", None, &|| format!("the tenant has {own}"), found.is_some());
+            say("override", None, &|| format!("the tenant has the override {own}"), found.is_some());
             if found.is_some() {
                 return found;
             }
@@ -162,7 +162,7 @@ impl<'a> Set<'a> {
         if let Some(plans) = &flag.plans {
             let plan = self.context.get("plan").map(String::as_str).unwrap_or_default();
             let has = plans.iter().any(|one| one == plan);
-            let verb = if has { "has" } else { "doesn't have" };
+            let verb = if has { "includes" } else { "doesn't include" };
             say("plan", None, &|| format!("the plan {plan} {verb} the flag"), !has);
             if !has {
                 return flag.off();
@@ -185,10 +185,10 @@ impl<'a> Set<'a> {
             // Who can't be put into a share goes on to the next rule.
             let chosen = if fits { rule.choose(&flag.key, self.context) } else { None };
             let text = || match (fits, chosen) {
-                (false, _) => "doesn't fit".to_owned(),
-                (true, None) => "fits, but nothing says into which share".to_owned(),
-                (true, Some((variant, true))) => format!("fits, and the share is that of {variant}"),
-                (true, Some((variant, false))) => format!("fits and gives {variant}"),
+                (false, _) => "doesn't match".to_owned(),
+                (true, None) => "matches, but the context lacks the attribute for the rollout".to_owned(),
+                (true, Some((variant, true))) => format!("matches, and the rollout gives {variant}"),
+                (true, Some((variant, false))) => format!("matches and gives {variant}"),
             };
             say("rule", Some(&at), &text, chosen.is_some());
             if let Some((variant, by_share)) = chosen {
@@ -196,7 +196,12 @@ impl<'a> Set<'a> {
                 return flag.of(variant, reason, Some(at));
             }
         }
-        say("default", None, &|| format!("everybody else gets {}", flag.default_variant), true);
+        say(
+            "default",
+            None,
+            &|| format!("nothing else decided: the default is {}", flag.default_variant),
+            true,
+        );
         flag.of(&flag.default_variant, Reason::Static, None)
     }
 }

@@ -91,12 +91,12 @@ impl fmt::Display for Excess {
     /// As a sentence without its end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Depth => write!(f, "The body is nested deeper than {DEPTH_MAX}"),
+            Self::Depth => write!(f, "The body is nested deeper than {DEPTH_MAX} levels"),
             Self::Values => write!(
                 f,
                 "The body has more than {VALUES_MAX} values, where an object counts for eight and an array for two"
             ),
-            Self::Nul => f.write_str("Texts must not contain NUL"),
+            Self::Nul => f.write_str("Strings must not contain NUL"),
         }
     }
 }

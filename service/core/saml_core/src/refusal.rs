@@ -28,38 +28,38 @@ macro_rules! reasons {
 }
 
 reasons! {
-    XmlRefused = "xml_refused" "The document is not XML that SAML has a use for.";
+    XmlRefused = "xml_refused" "The document is not XML, or uses XML features that are not allowed.";
     DuplicateId = "duplicate_id" "Two elements have the same ID.";
     NotAResponse = "not_a_response" "The message is not a SAML 2.0 Response.";
     NotALogout = "not_a_logout" "The message is not a SAML 2.0 logout message.";
-    VersionWrong = "version_wrong" "The message is not of SAML version 2.0.";
+    VersionWrong = "version_wrong" "The SAML version is not 2.0.";
     StatusFailed = "status_failed" "The identity provider answered that the sign-in failed.";
-    AssertionCount = "assertion_count" "The response doesn't hold exactly one assertion.";
-    Missing = "missing" "Something that the profile demands is missing.";
+    AssertionCount = "assertion_count" "The response does not contain exactly one assertion.";
+    Missing = "missing" "Something that the SAML profile requires is missing.";
     SignatureMissing = "signature_missing" "Neither the response nor the assertion is signed.";
-    SignatureMisplaced = "signature_misplaced" "A signature stands where none belongs.";
-    SignatureShape = "signature_shape" "A signature doesn't have the one shape that is taken.";
-    AlgorithmRefused = "algorithm_refused" "An algorithm is not on the list of those that are taken.";
+    SignatureMisplaced = "signature_misplaced" "A signature is in a place where it is not allowed.";
+    SignatureShape = "signature_shape" "A signature does not have the supported structure.";
+    AlgorithmRefused = "algorithm_refused" "An algorithm is not supported.";
     SignatureInvalid = "signature_invalid" "A signature doesn't verify with any certificate of the connection.";
     CertificateMissing = "certificate_missing" "The connection has no usable signing certificate.";
-    EncryptionShape = "encryption_shape" "The encrypted assertion doesn't have the one shape that is taken.";
+    EncryptionShape = "encryption_shape" "The encrypted assertion does not have the supported structure.";
     DecryptionFailed = "decryption_failed" "The assertion can't be decrypted.";
-    EncryptionUnsigned = "encryption_unsigned" "CBC encryption is only taken under a signature of the response.";
+    EncryptionUnsigned = "encryption_unsigned" "CBC encryption is accepted only if the response is signed.";
     IssuerWrong = "issuer_wrong" "The issuer is not the connection's identity provider.";
-    DestinationWrong = "destination_wrong" "The message is addressed to another place.";
+    DestinationWrong = "destination_wrong" "The message is addressed to another URL.";
     RecipientWrong = "recipient_wrong" "The assertion is meant for another recipient.";
     AudienceWrong = "audience_wrong" "The assertion is meant for another audience.";
     InResponseToWrong = "in_response_to_wrong" "The response answers another request.";
-    Unsolicited = "unsolicited" "The response answers no request, and the connection doesn't allow that.";
+    Unsolicited = "unsolicited" "The response answers no request, and the connection does not allow IdP-initiated sign-in.";
     NotYetValid = "not_yet_valid" "The assertion is not valid yet.";
-    Expired = "expired" "The assertion is not valid any more.";
+    Expired = "expired" "The assertion has expired.";
     TimeUnreadable = "time_unreadable" "A time can't be read.";
-    ConditionUnknown = "condition_unknown" "The assertion has a condition that is not understood.";
-    ConfirmationMissing = "confirmation_missing" "The subject is not confirmed by bearer.";
-    SubjectUnusable = "subject_unusable" "The subject can't name a person for good.";
+    ConditionUnknown = "condition_unknown" "The assertion has a condition that is not supported.";
+    ConfirmationMissing = "confirmation_missing" "The subject has no valid bearer confirmation.";
+    SubjectUnusable = "subject_unusable" "The subject can't identify a person permanently.";
     MetadataUnusable = "metadata_unusable" "The metadata doesn't describe one usable identity provider.";
     CertificateUnusable = "certificate_unusable" "A certificate can't be used.";
-    EncodingWrong = "encoding_wrong" "The message is not encoded as its binding says.";
+    EncodingWrong = "encoding_wrong" "The message is not encoded as its binding requires.";
 }
 
 /// A refusal, as facts.

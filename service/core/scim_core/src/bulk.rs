@@ -86,7 +86,7 @@ impl Bulk {
         let mut seen = HashSet::new();
         for id in operations.iter().flatten().filter_map(|one| one.bulk_id.as_deref()) {
             if !seen.insert(id) {
-                return Err(ScimError::syntax("A `bulkId` is there twice."));
+                return Err(ScimError::syntax("A `bulkId` is used twice."));
             }
         }
         Ok(Self { fail_on_errors, operations })
@@ -162,7 +162,7 @@ fn operation(one: &Document<'_>) -> Result<Operation, ScimError> {
     let bulk_id = one.text("bulkId")?.filter(|id| !id.is_empty());
     match (method, &id, &bulk_id) {
         (Method::Post, Some(_), _) => {
-            return Err(ScimError::syntax("A POST goes to the endpoint, without an id."));
+            return Err(ScimError::syntax("The `path` of a POST must not contain an id."));
         }
         (Method::Post, None, None) => return Err(ScimError::syntax("A POST needs a `bulkId`.")),
         (Method::Put | Method::Patch | Method::Delete, None, _) => {

@@ -30,7 +30,7 @@ impl<'a> Document<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ScimError> {
         check(&Census::of(bytes))?;
         if let Some(place) = repeated_name(bytes, Names::AnyCase) {
-            return Err(ScimError::syntax(format!("`{place}` stands in its object twice.")));
+            return Err(ScimError::syntax(format!("`{place}` occurs more than once in its object.")));
         }
         Self::part(bytes)
     }
@@ -82,7 +82,7 @@ fn check(census: &Census) -> Result<(), ScimError> {
     census.check(census.tree()).map_err(too_much)?;
     if census.entries > MEMBERS_MAX {
         return Err(ScimError::large(format!(
-            "The body names more than {MEMBERS_MAX} members: send them in parts."
+            "The body names more than {MEMBERS_MAX} members: send them in several requests."
         )));
     }
     Ok(())

@@ -81,7 +81,7 @@ pub fn parse(kind: &ResourceType, body: &Document<'_>, profile: Profile) -> Resu
         let raw = one.get("value");
         match (verb, &path, raw) {
             (Verb::Remove, None, _) => {
-                return Err(ScimError::new(ErrorType::NoTarget, "A removal needs a path."));
+                return Err(ScimError::new(ErrorType::NoTarget, "`remove` requires a `path`."));
             }
             (Verb::Add | Verb::Replace, _, None) => return Err(ScimError::value("`value` is missing.")),
             (Verb::Add | Verb::Replace, None, Some(raw)) if !raw.get().starts_with('{') => {

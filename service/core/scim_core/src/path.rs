@@ -79,7 +79,7 @@ impl Path {
     /// # Errors
     /// `invalidPath`; `invalidFilter` for what stands in the brackets.
     pub fn parse(text: &str, profile: Profile) -> Result<Self, ScimError> {
-        let invalid = || ScimError::new(ErrorType::InvalidPath, "The path can't be read.");
+        let invalid = || ScimError::new(ErrorType::InvalidPath, "The path is not valid.");
         let text = text.trim();
         if text.len() > filter::LENGTH_MAX {
             return Err(invalid());

@@ -126,8 +126,12 @@ impl Search {
             "descending" => true,
             _ => return Err(ScimError::value("`sortOrder` must be ascending or descending.")),
         };
-        let none =
-            || ScimError::new(ErrorType::InvalidPath, "`sortBy` names no attribute that can be sorted by.");
+        let none = || {
+            ScimError::new(
+                ErrorType::InvalidPath,
+                "`sortBy` is not an attribute by which results can be sorted.",
+            )
+        };
         let path = AttributePath::parse(name).ok_or_else(none)?;
         let Named::Attribute(located, sub) = kind.named(&path) else { return Err(none()) };
         let attribute = located.attribute;

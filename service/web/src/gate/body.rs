@@ -68,12 +68,12 @@ pub(super) async fn read(
     if upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::detailed(
             Code::BodyMalformed,
-            "No connection is upgraded: leave `Upgrade` out.",
+            "Connections can't be upgraded: omit the `Upgrade` header.",
         ));
     }
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Problem::detailed(Code::MediaType, "Compressed bodies are not taken."));
+        return Err(Problem::detailed(Code::MediaType, "Compressed request bodies are not supported."));
     }
     let length: Option<usize> =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -145,7 +145,7 @@ impl Reading<'_> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next(&mut payload, bytes.len()).await {
             let chunk = chunk.map_err(|_| {
-                Broken::Refused(Problem::detailed(Code::BodyMalformed, "The body broke off."))
+                Broken::Refused(Problem::detailed(Code::BodyMalformed, "The request body ended early."))
             })?;
             let come = bytes.len().saturating_add(chunk.len());
             if come > self.most {

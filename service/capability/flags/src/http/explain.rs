@@ -16,20 +16,22 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/v1/tenants/{tenant}/flags/{key}/explanation",
         Access::Key(Permission::TenantFlagsRead),
-        "explain_tenant_flag: Why a tenant has a flag as it has it, step by step.",
+        "explain_tenant_flag: Explain step by step why a tenant gets a flag's variant.",
         explain_tenant_flag,
     )
 }
 
-/// What was asked on the way, and whether it decided.
+/// A step of the evaluation, and whether it decided.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplainedStep {
-    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`
+    /// `killSwitch`, `override`, `plan`, `prerequisite`, `rule` or `default`.
     step: String,
-    /// Of a prerequisite the flag, of a rule its place.
+    /// The key of the other flag for `prerequisite`; the index of the rule, from 0, for `rule`; otherwise null.
     of: Option<String>,
+    /// The step's result as a sentence.
     text: String,
+    /// Whether this step decided; it is then the last one.
     decides: bool,
 }
 
@@ -39,7 +41,7 @@ impl From<Step> for ExplainedStep {
     }
 }
 
-/// Why a tenant has a flag as it has it.
+/// The steps by which a flag was evaluated for a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Explanation {
@@ -47,9 +49,10 @@ pub(crate) struct Explanation {
     variant: String,
     #[schema(value_type = Object)]
     value: Value,
+    /// The OpenFeature reason: `STATIC`, `TARGETING_MATCH`, `SPLIT` or `DISABLED`.
     reason: String,
     steps: Vec<ExplainedStep>,
-    /// What rules compared.
+    /// The attributes that the rules were compared with.
     #[schema(value_type = Object)]
     context: Context,
 }

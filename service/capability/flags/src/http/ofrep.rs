@@ -37,7 +37,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/ofrep/v1/evaluate/flags",
             evaluate,
-            "ofrep_evaluate_all: Evaluate all flags (OFREP); ETag and If-None-Match.",
+            "ofrep_evaluate_all: Evaluate all flags (OFREP); supports ETag and If-None-Match.",
             evaluate_all,
         )
 }

@@ -31,21 +31,21 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             LIST,
             Access::Key(Permission::FlagsRead),
-            "list_flag_pushes: List what a module has been told and has confirmed; ?drift=true: only where they differ.",
+            "list_flag_pushes: List pushed and confirmed flag versions of a module; `?drift=true`: only differences.",
             list_flag_pushes,
         )
         .add(
             Method::POST,
             REPAIR,
             Access::Key(Permission::FlagsWrite),
-            "repair_flag_pushes: Tell a module everything anew, as after the loss of its own store.",
+            "repair_flag_pushes: Push all flags to a module again, for example after it lost its data.",
             repair_flag_pushes,
         )
         .add(
             Method::POST,
             APPLIED,
             Access::Key(Permission::FlagsEvaluate),
-            "report_applied_flags: Say which versions a module has; what differs is pushed again.",
+            "report_applied_flags: Report the flag versions a module has; what differs is pushed again.",
             report_applied_flags,
         )
 }
@@ -65,19 +65,22 @@ impl Input for PushFilter {
     }
 }
 
-/// What a module was told of a tenant's flags.
+/// The state of pushing one tenant's flags to a module.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FlagPush {
     tenant_id: Uuid,
-    /// Of what it should have.
+    /// The version that the module should have.
     version: i64,
-    /// Of what it has confirmed; 0: nothing yet.
+    /// The version that the module has confirmed; 0: none yet.
     confirmed_version: i64,
+    /// When the module last confirmed a version; null: never.
     confirmed_at: Option<DateTime<Utc>>,
-    /// Whether it doesn't have what it should have.
+    /// Whether the module has not confirmed the current version.
     drift: bool,
+    /// Failed attempts to push the current version.
     attempts: i64,
+    /// When the next attempt is made; null: no retry is waiting.
     next_attempt_at: Option<DateTime<Utc>>,
     last_error: Option<String>,
 }
@@ -120,12 +123,12 @@ async fn list_flag_pushes(
     Ok(position.page(rows, |row| row.tenant_id.to_string(), FlagPush::from))
 }
 
-/// A repair that goes on.
+/// A repair that was started and continues in the background.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RepairBegun {
     module_id: Uuid,
-    /// Tenants of whom it is told anew.
+    /// Number of tenants whose flags are pushed again.
     tenants: u64,
 }
 
@@ -147,16 +150,16 @@ async fn repair_flag_pushes(caller: PlatformCaller, ids: Ids) -> Result<Accepted
     Ok(Accepted(at, RepairBegun { module_id: module, tenants }))
 }
 
-/// What a module has.
+/// The flag versions that a module has.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AppliedInput {
-    /// Its client id.
+    /// The module's client id.
     client_id: String,
     items: Vec<AppliedVersion>,
 }
 
-/// The version that it has of a tenant; 0: none.
+/// The version of a tenant's flags that the module has; 0: none.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct AppliedVersion {
@@ -166,7 +169,7 @@ pub(crate) struct AppliedVersion {
 
 impl Input for AppliedInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "1 to 1000");
+        errors.require((1..=REPORTED_MAX).contains(&self.items.len()), "/items", "must have 1 to 1000 items");
         for (at, item) in self.items.iter().enumerate() {
             let fits = (0..i64::MAX).contains(&item.version);
             errors.require(fits, &format!("/items/{at}/version"), "must not be negative");
@@ -174,15 +177,15 @@ impl Input for AppliedInput {
     }
 }
 
-/// What the report came to.
+/// How the reported versions compare with the current ones.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AppliedReport {
-    /// Tenants of whom the module has what it should have.
+    /// Number of tenants whose version is current.
     current: usize,
-    /// Tenants of whom it is told again.
+    /// Tenants whose version differs: their flags are pushed again.
     pushed: Vec<Uuid>,
-    /// Tenants of whom it has been told nothing.
+    /// Tenants whose flags were never pushed to this module.
     unknown: Vec<Uuid>,
 }
 

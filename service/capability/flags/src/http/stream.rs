@@ -38,7 +38,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         PATH,
         Access::Public("the ticket of a bulk answer is the credential; it tells only that something changed"),
-        "ofrep_events: Hear when to evaluate again (OFREP, server-sent events).",
+        "ofrep_events: Stream notices that flags must be evaluated again (OFREP, server-sent events).",
         ofrep_events,
     )
 }

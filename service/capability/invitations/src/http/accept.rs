@@ -25,7 +25,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             PAGE,
             token,
-            "invitation_page: Show an invitation; changes nothing.",
+            "invitation_page: Show the page of an invitation; nothing is changed.",
             invitation_page,
             guarded,
         )
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             PAGE,
             token,
-            "accept_invitation_page: Accept an invitation by the page's form.",
+            "accept_invitation_page: Accept an invitation by the form on its page.",
             accept_by_page,
             guarded,
         )
@@ -56,11 +56,13 @@ pub(crate) struct WithToken {
 
 impl Input for WithToken {}
 
-/// An invitation is accepted.
+/// The acceptance of an invitation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Acceptance {
+    /// The token from the invitation's link.
     token: String,
+    /// The name that the person wants to be shown.
     #[schema(max_length = 200)]
     display_name: Option<String>,
 }

@@ -44,14 +44,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             ONE,
             read,
-            "get_invitation_batch: See how far a batch of invitations is.",
+            "get_invitation_batch: Get the progress of a batch of invitations.",
             get_invitation_batch,
         )
         .add(
             Method::GET,
             LINES,
             read,
-            "list_invitation_batch_lines: What came of each line; as CSV where that is asked for, all of them.",
+            "list_invitation_batch_lines: List the results of a batch; with `Accept: text/csv` all lines at once.",
             list_invitation_batch_lines,
         )
 }
@@ -107,7 +107,7 @@ fn parse_csv(bytes: &[u8], query: BatchQuery) -> Result<BatchInput, Problem> {
         return Err(Problem::invalid(format!("/columns/{at}"), "must be email, role, message or locale"));
     }
     let place = |wanted: &str| names.iter().position(|name| name == wanted);
-    let email = place("email").ok_or_else(|| Problem::invalid("/columns", "one must be email"))?;
+    let email = place("email").ok_or_else(|| Problem::invalid("/columns", "must include email"))?;
     let (role, message, locale) = (place("role"), place("message"), place("locale"));
     let mut invitations = Vec::new();
     for record in reader.records() {
@@ -128,7 +128,7 @@ fn parse_csv(bytes: &[u8], query: BatchQuery) -> Result<BatchInput, Problem> {
 fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
     let given = std::mem::take(&mut input.invitations);
     if given.is_empty() || given.len() > LINES_MAX {
-        return Err(Problem::invalid("/invitations", "must be 1 to 10000"));
+        return Err(Problem::invalid("/invitations", "must have 1 to 10000 items"));
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let line = |(at, given): (usize, LineInput)| {
@@ -153,21 +153,25 @@ fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
     Ok(given.into_iter().enumerate().map(line).collect())
 }
 
-/// How far a batch is.
+/// A batch of invitations and its progress.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InvitationBatch {
     id: Uuid,
     organization_id: Uuid,
-    /// `running` or `done`
+    /// `running` or `done`.
     #[schema(value_type = String)]
     status: BatchStatus,
+    /// Number of lines.
     total: i64,
-    /// Lines still to be answered.
+    /// Number of lines not processed yet.
     waiting: u64,
+    /// Number of lines that led to an invitation.
     invited: u64,
+    /// Number of lines that were refused.
     refused: u64,
     created_at: DateTime<Utc>,
+    /// When the last line was processed; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -238,20 +242,22 @@ async fn get_invitation_batch(
     Ok(actix_web::web::Json(caller.read(read).await?))
 }
 
-/// What came of a line.
+/// A line of a batch and its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchLine {
-    /// From 1, as in the file.
+    /// The line's number, from 1, as in the request.
     number: i64,
     email: String,
     role: String,
-    /// `waiting`, `invited` or `refused`
+    /// `waiting`, `invited` or `refused`.
     #[schema(value_type = String)]
     status: LineStatus,
-    /// Why it was refused: a problem's code.
+    /// The problem code for which the line was refused.
     code: Option<String>,
+    /// Why the line was refused.
     detail: Option<String>,
+    /// The invitation that the line led to; null: none.
     invitation_id: Option<Uuid>,
 }
 

@@ -42,41 +42,60 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             RULES,
             read,
-            "list_join_rules: List domains whose people may join.",
+            "list_join_rules: List join rules: domains whose people may join.",
             list_join_rules,
         )
         .add(
             Method::PUT,
             RULE,
             write,
-            "replace_join_rule: Let people of a proven domain join, or ask to.",
+            "replace_join_rule: Let people with addresses of a verified domain join, or ask to join.",
             replace_join_rule,
         )
-        .add(Method::DELETE, RULE, write, "delete_join_rule: Let them no longer.", delete_join_rule)
-        .add(Method::GET, REQUESTS, read, "list_join_requests: List who asks to join.", list_join_requests)
-        .add(Method::GET, REQUEST, read, "get_join_request: Get who asks to join.", get_join_request)
-        .add(Method::POST, APPROVE, write, "approve_join_request: Let somebody in who asked.", approve)
-        .add(Method::POST, DECLINE, write, "decline_join_request: Don't let somebody in who asked.", decline)
-        .add(Method::GET, PAGE, anybody, "join_page: Ask for the address of who wants to join.", join_page)
+        .add(
+            Method::DELETE,
+            RULE,
+            write,
+            "delete_join_rule: Delete the join rule of a domain.",
+            delete_join_rule,
+        )
+        .add(Method::GET, REQUESTS, read, "list_join_requests: List requests to join.", list_join_requests)
+        .add(Method::GET, REQUEST, read, "get_join_request: Get a request to join.", get_join_request)
+        .add(Method::POST, APPROVE, write, "approve_join_request: Approve a request to join.", approve)
+        .add(Method::POST, DECLINE, write, "decline_join_request: Decline a request to join.", decline)
+        .add(
+            Method::GET,
+            PAGE,
+            anybody,
+            "join_page: Show the page where a person enters an e-mail address to join.",
+            join_page,
+        )
         .add_with(
             Method::POST,
             PAGE,
             anybody,
-            "join_by_page: Mail a link to who wants to join.",
+            "join_by_page: Send a link to the e-mail address that was entered on the page.",
             join_by_page,
             small,
         )
-        .add_with(Method::POST, API, anybody, "join: Mail a link to who wants to join.", join_by_api, small)
+        .add_with(
+            Method::POST,
+            API,
+            anybody,
+            "join: Send a link to the e-mail address of a person who wants to join.",
+            join_by_api,
+            small,
+        )
 }
 
-/// What people of a domain may do.
+/// What people with an address of the domain may do.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RuleInput {
-    /// `auto`: they join; `request`: they ask, and somebody decides
+    /// `auto`: they join at once. `request`: they ask to join, and an admin decides.
     #[schema(value_type = String)]
     mode: JoinMode,
-    /// `contributor`, `viewer` or `guest`
+    /// The role they get: `contributor`, `viewer` or `guest`.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
 }
@@ -93,14 +112,16 @@ fn check_role(errors: &mut FieldErrors, role: Option<ByName<TenantRole>>) {
     errors.require(fits, "/role", "must be contributor, viewer or guest");
 }
 
-/// A domain whose people may join.
+/// A domain whose people may join an organization, or ask to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JoinRule {
     domain: String,
     organization_id: Uuid,
+    /// `auto`: people join at once. `request`: they ask to join, and an admin decides.
     #[schema(value_type = String)]
     mode: JoinMode,
+    /// The role that people get.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
     created_at: DateTime<Utc>,
@@ -120,7 +141,7 @@ impl From<join_rule::Model> for JoinRule {
     }
 }
 
-/// An organization's rules.
+/// The join rules of an organization.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JoinRules {
     items: Vec<JoinRule>,
@@ -163,22 +184,25 @@ async fn delete_join_rule(caller: TenantCaller, ids: Ids) -> Result<NoContent, P
     Ok(NoContent)
 }
 
-/// Somebody who asks to join.
+/// A request to join an organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JoinRequest {
     id: Uuid,
     organization_id: Uuid,
-    /// Proven: they read its mail.
+    /// The person's e-mail address; they have proven that it is theirs.
     email: String,
     display_name: Option<String>,
+    /// The role the person gets if the request is approved.
     #[schema(value_type = String)]
     role: ByName<TenantRole>,
-    /// `pending`, `approved` or `declined`
+    /// `pending`, `approved` or `declined`.
     #[schema(value_type = String)]
     status: JoinRequestStatus,
+    /// The user who was created; null until the request is approved.
     user_id: Option<Uuid>,
     created_at: DateTime<Utc>,
+    /// When the request was approved or declined; null until then.
     decided_at: Option<DateTime<Utc>>,
 }
 
@@ -211,11 +235,11 @@ async fn get_join_request(caller: TenantCaller, ids: Ids) -> Result<Json<JoinReq
     Ok(Json(caller.read(async |view| join::request(view, id).await).await?.into()))
 }
 
-/// How somebody is let in.
+/// The approval of a request to join.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DecisionInput {
-    /// Absent: the rule's.
+    /// The role the person gets; absent: that of the join rule.
     #[schema(value_type = Option<String>)]
     role: Option<ByName<TenantRole>>,
 }
@@ -243,7 +267,7 @@ async fn decline(caller: TenantCaller, ids: Ids) -> Result<Json<JoinRequest>, Pr
     Ok(Json(row.into()))
 }
 
-/// Who wants to join, and where.
+/// A person's wish to join a tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JoinInput {
@@ -251,6 +275,7 @@ pub(crate) struct JoinInput {
     tenant: String,
     #[schema(max_length = 254)]
     email: String,
+    /// The language of the mail: `en` or `de`; absent: the tenant's language.
     locale: Option<String>,
 }
 
@@ -259,7 +284,7 @@ impl Input for JoinInput {
         errors.require(web::is_slug(&self.tenant), "/tenant", "must be a slug");
         errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
         let known = self.locale.as_deref().is_none_or(mail::speaks);
-        errors.require(known, "/locale", "must be a language that mail has");
+        errors.require(known, "/locale", "must be a supported language");
     }
 }
 
@@ -287,7 +312,7 @@ async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
     stranger::ask(&caller.service, &caller.ctx, &request).await
 }
 
-/// What a person typed: as it came, for they are told on the page what is wrong with it.
+/// The form in which a person asks to join, unchecked: the page shows what is wrong with it.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct JoinForm {
     #[serde(default)]
@@ -310,7 +335,7 @@ async fn join_by_page(caller: Caller, Form(form): Form<JoinForm>) -> Result<Http
     page(StatusCode::OK, &tenant, true)
 }
 
-/// The same for everybody.
+/// The answer to a wish to join. It is the same for every address, so that it reveals nothing.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JoinBegun {
     detail: String,

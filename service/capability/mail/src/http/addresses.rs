@@ -23,45 +23,52 @@ const ONE: &str = "/api/v1/mail/suppressions/{address}";
 pub(super) fn routes() -> Routes {
     let addresses = Access::Key(Permission::MailAddresses);
     Routes::new()
-        .add(Method::GET, LIST, addresses, "list_suppressions: List who gets no mail.", list_suppressions)
+        .add(
+            Method::GET,
+            LIST,
+            addresses,
+            "list_suppressions: List the addresses to which no mail is sent.",
+            list_suppressions,
+        )
         .add(
             Method::POST,
             LIST,
             addresses,
-            "create_suppression: Send no mail to an address.",
+            "create_suppression: Stop sending mail to an address.",
             create_suppression,
         )
         .add(
             Method::DELETE,
             ONE,
             addresses,
-            "delete_suppression: Send mail to an address again.",
+            "delete_suppression: Allow mail to an address again.",
             delete_suppression,
         )
         .add(
             Method::POST,
             "/api/v1/mail/bounces",
             addresses,
-            "report_bounce: Say that a mail bounced, or that its reader complained.",
+            "report_bounce: Report that a mail bounced or that its recipient complained.",
             report_bounce,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/mails",
             Access::Key(Permission::MailRead),
-            "list_mails: List a tenant's mail and how it ended, without its content.",
+            "list_mails: List a tenant's mails and their delivery status, without their content.",
             list_mails,
         )
 }
 
-/// An address that gets no mail.
+/// An address to which no mail is sent.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Suppression {
     address: String,
-    /// `hard_bounce`, `complaint` or `manual`
+    /// `hard_bounce`, `complaint` or `manual`.
     #[schema(value_type = String)]
     reason: SuppressionReason,
+    /// The reason in words, such as the mail server's answer.
     detail: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -72,12 +79,13 @@ impl From<suppression::Model> for Suppression {
     }
 }
 
-/// An address that is to get no mail.
+/// An address to which no more mail is to be sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SuppressionInput {
     #[schema(max_length = 254)]
     address: String,
+    /// The reason in words.
     #[schema(max_length = 500)]
     detail: Option<String>,
 }
@@ -124,16 +132,18 @@ async fn delete_suppression(
     Ok(NoContent)
 }
 
-/// What a mail provider says.
+/// A bounce or complaint that a mail provider reports.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BounceInput {
-    /// The Message-ID, with or without its brackets and domain.
+    /// The mail's Message-ID, with or without angle brackets and domain.
     message_id: Option<String>,
+    /// The address that bounced; required without `messageId`.
     #[schema(max_length = 254)]
     recipient: Option<String>,
-    /// `hard`, `soft` or `complaint`
+    /// `hard`, `soft` or `complaint`.
     kind: String,
+    /// The reason in words, such as the mail server's answer.
     #[schema(max_length = 500)]
     detail: Option<String>,
 }
@@ -153,7 +163,7 @@ impl Input for BounceInput {
             errors.require(is_email(address), "/recipient", "must be an e-mail address");
         }
         let ours = self.message_id.is_none() || self.message().is_some();
-        errors.require(ours, "/messageId", "must be a Message-ID of ours");
+        errors.require(ours, "/messageId", "must be the Message-ID of a mail that this service sent");
         let named = self.message_id.is_some() || self.recipient.is_some();
         errors.require(named, "/recipient", "is required without a messageId");
         if let Some(detail) = &self.detail {
@@ -162,10 +172,10 @@ impl Input for BounceInput {
     }
 }
 
-/// What it came to.
+/// The effect of the report.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BounceTaken {
-    /// Whether the address gets no mail any more.
+    /// Whether no more mail is sent to the address.
     suppressed: bool,
 }
 
@@ -189,16 +199,19 @@ async fn report_bounce(
 pub(crate) struct Mail {
     id: Uuid,
     organization_id: Option<Uuid>,
+    /// The name of the mail template.
     template: String,
+    /// The language of the mail: `en` or `de`.
     locale: String,
     recipient: String,
     subject: String,
-    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`
+    /// `queued`, `sent`, `kept`, `suppressed`, `failed` or `bounced`.
     #[schema(value_type = String)]
     status: MailStatus,
-    /// Why it failed, bounced or was suppressed.
+    /// Why the mail failed, bounced or was suppressed; otherwise null.
     reason: Option<String>,
     created_at: DateTime<Utc>,
+    /// When a mail server accepted the mail; null: it has not been sent.
     sent_at: Option<DateTime<Utc>>,
 }
 

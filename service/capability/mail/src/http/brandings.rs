@@ -15,35 +15,42 @@ const PATH: &str = "/api/v1/tenants/{tenant}/branding";
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::MailRead), Access::Key(Permission::BrandingWrite));
     Routes::new()
-        .add(Method::GET, PATH, read, "get_branding: Get how a tenant's mail looks.", get_branding)
-        .add(Method::PUT, PATH, write, "replace_branding: Say how a tenant's mail looks.", replace_branding)
+        .add(Method::GET, PATH, read, "get_branding: Get the branding of a tenant's mail.", get_branding)
+        .add(
+            Method::PUT,
+            PATH,
+            write,
+            "replace_branding: Set the branding of a tenant's mail.",
+            replace_branding,
+        )
         .add(
             Method::DELETE,
             PATH,
             write,
-            "delete_branding: Let a tenant's mail look as the platform's.",
+            "delete_branding: Reset a tenant's mail to the platform's branding.",
             delete_branding,
         )
 }
 
-/// How a tenant's mail looks.
+/// The branding of a tenant's mail.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BrandingInput {
-    /// In whose name it is sent; the address stays the platform's.
+    /// The sender's name; the sender's address stays that of the platform.
     #[schema(max_length = 80)]
     pub(crate) sender_name: Option<String>,
-    /// Where answers go.
+    /// The e-mail address for replies.
     pub(crate) reply_to: Option<String>,
-    /// https; 32 pixels high.
+    /// The https URL of the logo, which is shown 32 pixels high.
     pub(crate) logo_url: Option<String>,
-    /// `#rrggbb`; the text upon it is black or white, whichever can be read.
+    /// The accent color as `#rrggbb`; text on it is black or white, whichever is easier to read.
     pub(crate) color: Option<String>,
+    /// A text below each mail, at most 500 characters.
     #[schema(max_length = 500)]
     pub(crate) footer: Option<String>,
-    /// https
+    /// The https URL of a support page.
     pub(crate) support_url: Option<String>,
-    /// `en` or `de`
+    /// The default language of mail: `en` or `de`.
     pub(crate) locale: Option<String>,
 }
 

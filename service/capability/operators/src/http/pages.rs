@@ -32,7 +32,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/operator/enroll",
             link,
-            "enroll_page: Show the enrolment of a passkey.",
+            "enroll_page: Show the page where an operator enrols a passkey.",
             enroll_page,
             guarded,
         )
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/enroll/begin",
             link,
-            "begin_enrollment: Begin to make a passkey.",
+            "begin_enrollment: Begin the enrolment of a passkey.",
             begin_enrollment,
             guarded,
         )
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/enroll/finish",
             link,
-            "finish_enrollment: Finish making a passkey.",
+            "finish_enrollment: Finish the enrolment of a passkey.",
             finish_enrollment,
             guarded,
         )
@@ -56,7 +56,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/operator/login",
             passkey,
-            "operator_page: Sign an operator in, or show who is.",
+            "operator_page: Show the operators' sign-in page, or who is signed in.",
             operator_page,
             guarded,
         )
@@ -64,7 +64,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login/begin",
             passkey,
-            "begin_operator_login: Begin a sign-in by passkey.",
+            "begin_operator_login: Begin an operator's sign-in with a passkey.",
             begin_login,
             guarded,
         )
@@ -72,7 +72,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login/finish",
             passkey,
-            "finish_operator_login: Finish a sign-in by passkey.",
+            "finish_operator_login: Finish an operator's sign-in with a passkey.",
             finish_login,
             guarded,
         )
@@ -80,7 +80,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/recover",
             passkey,
-            "recover_operator: Sign in by a recovery code.",
+            "recover_operator: Sign an operator in with a recovery code.",
             recover,
             guarded,
         )
@@ -122,7 +122,7 @@ pub(crate) struct WithToken {
 impl Input for WithToken {}
 
 fn gone() -> Problem {
-    Problem::detailed(Code::InvitationGone, "The link was used, or is over: ask for a new one.")
+    Problem::detailed(Code::InvitationGone, "The link was already used or has expired: ask for a new one.")
 }
 
 async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
@@ -145,12 +145,15 @@ async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<H
     }
 }
 
-/// Begins an enrolment.
+/// The enrolment of a passkey.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Enrollment {
+    /// The token from the enrolment link.
     token: String,
+    /// The id of the WebAuthn ceremony, as returned when it began.
     ceremony: Option<Uuid>,
+    /// The WebAuthn credential that the browser created.
     #[schema(value_type = Option<Object>)]
     credential: Option<Value>,
     name: Option<String>,
@@ -240,12 +243,14 @@ pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse,
     page(status, "operator_login", json!({"wrong": wrong, "passwords": passwords}))
 }
 
-/// A sign-in by passkey.
+/// A sign-in with a passkey.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Login {
     email: Option<String>,
+    /// The id of the WebAuthn ceremony, as returned when it began.
     ceremony: Option<Uuid>,
+    /// The WebAuthn assertion from the browser.
     #[schema(value_type = Option<Object>)]
     credential: Option<Value>,
 }
@@ -302,7 +307,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
     Ok(response)
 }
 
-/// A sign-in by a recovery code.
+/// A sign-in with a recovery code.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Recovery {
     email: String,

@@ -27,7 +27,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/login",
             Access::Public("the password is the credential"),
-            "operator_password_login: Sign in by a password, where those are switched on.",
+            "operator_password_login: Sign an operator in with a password, where passwords are enabled.",
             password_login,
             guarded,
         )
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/operator/password",
             Access::Public("the session's cookie is the credential"),
-            "set_operator_password: Set one's password, or remove it.",
+            "set_operator_password: Set or remove the password of the signed-in operator.",
             set_password,
             guarded,
         )
@@ -45,7 +45,7 @@ fn switched_on(service: &Service) -> Result<(), Problem> {
     if service.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
 }
 
-/// A password to be set; nothing removes it.
+/// The new password; an empty one removes the password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewPassword {
     #[serde(default)]
@@ -66,7 +66,7 @@ async fn set_password(
         caller.record_denied(None, "operator.password_set", target).await;
         return Err(Problem::detailed(
             Code::AuthInsufficient,
-            "Only one who came in by a passkey, on our own page.",
+            "An operator must sign in with a passkey and use the page of this service.",
         ));
     }
     let fits = input.password.chars().count() >= CHARACTERS_MIN && input.password.len() <= BYTES_MAX;
@@ -80,7 +80,7 @@ async fn set_password(
     Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish())
 }
 
-/// A sign-in by password.
+/// A sign-in with a password.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PasswordLogin {
     email: String,

@@ -23,38 +23,44 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/deployments",
             read,
-            "list_deployments: List what was made at Azure.",
+            "list_deployments: List Azure deployments.",
             list_deployments,
         )
         .add(
             Method::GET,
             "/api/v1/deployments/orphans",
             read,
-            "list_orphans: List resource groups at Azure that carry our tag and that no deployment knows.",
+            "list_orphans: List Azure resource groups with this service's tag but no known deployment.",
             list_orphans,
         )
 }
 
-/// What stands behind an instance at Azure.
+/// An Azure deployment that an instance runs on.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Deployment {
     id: Uuid,
-    /// `tenant:{id}` or `pool:{driver}:{region}:{number}`
+    /// What it was made for: `tenant:{id}` or `pool:{driver}:{region}:{number}`.
     purpose: String,
+    /// The isolation that it was made for: `shared`, `namespace` or `private`.
     #[schema(value_type = String)]
     sku: Isolation,
+    /// The Azure region.
     region: String,
     resource_group: String,
     name: String,
-    /// `pending`, `deploying`, `checking`, `succeeded`, `failed`, `deleting` or `deleted`
+    /// `pending`, `deploying`, `checking`, `succeeded`, `failed`, `deleting` or `deleted`.
     #[schema(value_type = String)]
     status: DeploymentStatus,
+    /// Why it failed; null: it did not.
     error: Option<String>,
+    /// The outputs of the ARM template.
     #[schema(value_type = Object)]
     outputs: Value,
+    /// The instance that runs on it; null until there is one.
     instance_id: Option<Uuid>,
     template_version: String,
+    /// The most recent requests to Azure Resource Manager.
     #[schema(value_type = Vec<Object>)]
     calls: Value,
     created_at: DateTime<Utc>,
@@ -82,16 +88,16 @@ impl From<Model> for Deployment {
     }
 }
 
-/// A resource group that nobody knows.
+/// An Azure resource group that belongs to no known deployment.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Orphan {
     resource_group: String,
-    /// The deployment that its tag names.
+    /// The deployment id in the group's tag.
     deployment: String,
 }
 
-/// Resource groups that nobody knows.
+/// Azure resource groups that belong to no known deployment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Orphans {
     items: Vec<Orphan>,

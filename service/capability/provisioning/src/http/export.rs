@@ -31,7 +31,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/v1/tenants/{tenant}/export",
         Access::Key(Permission::TenantExport),
-        "export_tenant: Everything that a tenant owns and its history as NDJSON, without secrets; the last line says that it is complete.",
+        "export_tenant: Export all data and history of a tenant as NDJSON, without secrets.",
         export_tenant,
     )
 }

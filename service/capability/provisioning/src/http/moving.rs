@@ -16,20 +16,21 @@ use crate::model::Kind;
 use crate::ops;
 use crate::steps::{End, Realm};
 
-/// Where a tenant goes: an instance, or what is to change of where it is.
+/// Where a tenant moves: to a certain instance, or to one with the properties that are given.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct MoveInput {
-    /// An active instance with room. Its driver, mode and region become the tenant's.
+    /// An active instance with free capacity. The tenant takes over its driver, mode and region.
     instance_id: Option<Uuid>,
-    /// `shared`, `namespace` or `private`. A lower one than the tenant's must be named.
+    /// `shared`, `namespace` or `private`. Must be given if the tenant's isolation becomes lower.
     #[schema(value_type = Option<String>)]
     isolation: Option<Isolation>,
+    /// The region to move to.
     region: Option<String>,
-    /// `pool`, or `azure` where it is configured.
+    /// `pool`, or `azure` if it is configured.
     #[schema(value_type = Option<String>)]
     driver: Option<Driver>,
-    /// Another realm or org. Its people come in from there as from a new issuer.
+    /// Another realm or org. The tenant's people then sign in from there, as from a new issuer.
     identity: Option<IdentityInput>,
 }
 
@@ -40,7 +41,7 @@ impl Input for MoveInput {
             || self.region.is_some()
             || self.driver.is_some()
             || self.identity.is_some();
-        errors.require(says, "", "must name an instanceId, an isolation, a region, a driver or an identity");
+        errors.require(says, "", "must have an instanceId, isolation, region, driver or identity");
         if let Some(identity) = &self.identity {
             identity.check(errors);
         }
@@ -94,7 +95,7 @@ fn realms(
     let from = Realm::of(now);
     let to = identity.realm(service, Some(&from), (now.id, &now.slug))?;
     if to.is(&from) {
-        return Err(refused("The tenant is in this realm or org."));
+        return Err(refused("The tenant is already in this realm or org."));
     }
     Ok((from, to))
 }
@@ -119,11 +120,13 @@ async fn places(
         None => return Ok(None),
     };
     if from.instance.is_some() && to.instance.is_none() && is_there(&from, &to) {
-        return Err(refused("The tenant is there."));
+        return Err(refused("The tenant is already there."));
     }
     let is_set = !service.config.instances.driver.is_empty();
     if to.instance.is_none() && to.driver == Driver::Pool && !is_set && !tenancy::has_pool(tx).await? {
-        return Err(refused("No instances are registered, and no driver is set: tenants aren't placed."));
+        return Err(refused(
+            "No instances are registered and no driver is configured, so tenants are not placed on instances.",
+        ));
     }
     Ok(Some((from, to)))
 }
@@ -184,10 +187,10 @@ impl MoveInput {
     /// The place on this instance. What it can't give is refused, and less than the tenant has must be named.
     fn named(&self, from: &Place, to: &instance::Model) -> Result<Place, Problem> {
         if from.instance == Some(to.id) {
-            return Err(refused("The tenant is on this instance."));
+            return Err(refused("The tenant is already on this instance."));
         }
         if to.status != InstanceStatus::Active || to.tenant_count >= to.capacity {
-            return Err(refused("The instance has no room, or isn't active."));
+            return Err(refused("The instance has no free capacity or is not active."));
         }
         if self.driver.is_some_and(|driver| driver != to.driver) {
             return Err(Problem::invalid("/driver", format!("the instance's driver is {}", to.driver)));
@@ -199,17 +202,17 @@ impl MoveInput {
         }
         if (to.driver, to.mode) == (Driver::Azure, Mode::Dedicated) {
             return Err(refused(
-                "Azure made the instance for one tenant: name an isolation, and one is made for this tenant.",
+                "This Azure instance is for one tenant only. Give an isolation instead, and one is created.",
             ));
         }
         match (to.mode, self.least(from), self.isolation) {
             (Mode::Shared, Mode::Dedicated, None) => {
                 return Err(refused(
-                    "The instance is shared, and the tenant has one to itself: a lower isolation must be named.",
+                    "The instance is shared, but the tenant is isolated: the lower isolation must be given.",
                 ));
             }
             (Mode::Shared, Mode::Dedicated, Some(_)) => {
-                return Err(Problem::invalid("/isolation", "must be shared: the instance is"));
+                return Err(Problem::invalid("/isolation", "must be shared, as the instance is"));
             }
             _ => {}
         }

@@ -19,53 +19,55 @@ use crate::steps::{PLACED, Realm};
 const RESERVED: [&str; 9] =
     ["admin", "api", "default", "master", "platform", "realms", "scim", "system", "www"];
 
-/// A tenant to be provisioned.
+/// A tenant to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewTenant {
-    /// A DNS label.
+    /// The tenant's name in URLs: a DNS label, and not a UUID.
     #[schema(max_length = 63)]
     slug: String,
+    /// The tenant's display name.
     #[schema(max_length = 200)]
     name: String,
-    /// A plan's key; absent: `free`.
+    /// The plan's key; absent: `free`.
     plan: Option<String>,
     /// `shared`, `namespace` or `private`; absent: `shared`.
     isolation: Option<String>,
+    /// The region where the tenant is to run; absent: no preference.
     region: Option<String>,
     identity: Option<IdentityInput>,
     instance: Option<InstanceInput>,
     owner: Option<OwnerInput>,
-    /// Over the plan's; null: unlimited.
+    /// Limits that replace those of the plan, by resource; null: unlimited.
     #[serde(default)]
     quotas: BTreeMap<String, Option<i64>>,
 }
 
-/// A tenant's realm or org.
+/// The tenant's realm or org at an identity backend.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct IdentityInput {
-    /// `builtin`, `keycloak` or `zitadel`, as far as they are configured; absent: `builtin`.
+    /// `builtin`, or `keycloak` or `zitadel` if configured; absent: `builtin`.
     backend: Option<String>,
-    /// `realm` (own issuer and keys) or `org` (the platform's); absent: `org`.
+    /// `realm` (an issuer and keys of its own) or `org` (those of the platform or of a shared realm); absent: `org`.
     kind: Option<String>,
-    /// Its id at the backend; subject tokens name it. Absent: the tenant's id; a realm of Keycloak's: the slug.
+    /// The tenant's id at the backend, which subject tokens carry. Absent: the slug for a Keycloak realm, otherwise the tenant's id.
     external_id: Option<String>,
-    /// The alias of its identity provider at a shared realm, for issuers that resolve by it.
+    /// The alias of the tenant's identity provider in a shared realm, for issuers with `resolveBy` `idp_alias`.
     idp_alias: Option<String>,
 }
 
-/// Where a tenant runs.
+/// On which kind of instance the tenant is placed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InstanceInput {
-    /// `pool`, or `azure` where it is configured; absent: `instances.driver`, or the pool if instances are registered.
+    /// `pool`, or `azure` if configured; absent: `instances.driver` of the configuration, or `pool` if instances are registered.
     driver: Option<String>,
-    /// `shared` or `dedicated`; absent: by the isolation. What isn't `shared` is never placed on a shared instance.
+    /// `shared` or `dedicated`; absent: as the isolation requires. Only isolation `shared` is placed on shared instances.
     mode: Option<String>,
 }
 
-/// Who is invited as its first admin.
+/// The person who is invited as the tenant's first admin.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OwnerInput {
@@ -150,7 +152,7 @@ impl Input for NewTenant {
             errors.require(
                 fits,
                 &format!("/quotas/{resource}"),
-                "a name in lower case, a limit from 0 to 1,000,000,000, or null",
+                "must be a resource name, with a limit from 0 to 1,000,000,000 or null",
             );
         }
     }
@@ -258,7 +260,7 @@ pub(super) fn check_azure(
     if isolation == Isolation::Namespace && settings.environment_of(&region).is_none() {
         return Err(Problem::detailed(
             Code::BackendUnavailable,
-            "This region has no environment for namespaces.",
+            "No environment for the isolation namespace is configured in this region.",
         )
         .fact("driver", "azure")
         .fact("region", region));

@@ -8,48 +8,48 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A tenant's timeline.
+/// A provisioning run of a tenant, step by step.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Provisioning {
-    /// Its id.
+    /// The run's id.
     pub id: Uuid,
-    /// `provision`, `deprovision`, `move` or `repair`
+    /// `provision`, `deprovision`, `move` or `repair`.
     #[schema(value_type = String)]
     pub kind: RunKind,
-    /// `running`, `compensating`, `done`, `failed` or `cancelled`
+    /// `running`, `compensating` (completed steps are being undone), `done`, `failed` or `cancelled`.
     #[schema(value_type = String)]
     pub status: RunStatus,
-    /// In order.
+    /// The steps, in their order.
     pub steps: Vec<TimelineStep>,
-    /// When it began.
+    /// When the run began.
     pub created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When the run ended; null until then.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// One step of it.
+/// A step of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineStep {
-    /// Its name.
+    /// The step's name.
     pub name: String,
-    /// `pending`, `running`, `done`, `failed` or `compensated`
+    /// `pending`, `running`, `done`, `failed` or `compensated` (undone).
     #[schema(value_type = String)]
     pub status: StepStatus,
-    /// How often it was begun.
+    /// How often the step was attempted.
     pub attempts: i64,
-    /// When it was begun first.
+    /// When the first attempt began.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// When the step ended; null until then.
     pub finished_at: Option<DateTime<Utc>>,
-    /// From the first beginning to the end.
+    /// Milliseconds from the first attempt to the end.
     pub duration_ms: Option<i64>,
-    /// What went wrong last.
+    /// The last error.
     pub error: Option<String>,
-    /// What it waits for, in words.
+    /// What the step is waiting for, as text; null: nothing.
     pub waits_for: Option<String>,
-    /// The last requests to the outside: when, what, status, and their ids at the other side.
+    /// The last requests to other systems: time, request, status, and the other system's request id.
     #[schema(value_type = Vec<Object>)]
     pub calls: Value,
 }

@@ -15,7 +15,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/v1/tenants/{tenant}/quotas/history",
         Access::Key(Permission::QuotasRead),
-        "get_quota_history: List what was used at most on each day, latest first.",
+        "get_quota_history: List the highest usage of each day, newest first.",
         get_quota_history,
     )
 }
@@ -35,14 +35,15 @@ impl Input for HistoryFilter {
     }
 }
 
-/// What was used of a resource on one day.
+/// The usage of a resource on one day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sample {
-    /// RFC 3339 `full-date`, UTC.
+    /// The day in UTC, as an RFC 3339 `full-date`.
     day: String,
     resource: String,
-    /// The most of the day, looked at every ten minutes.
+    /// The highest usage of the day, sampled every ten minutes.
     used: i64,
+    /// The limit; null: unlimited.
     limit: Option<i64>,
 }
 

@@ -28,41 +28,47 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             LIST,
             reserve,
-            "create_reservation: Hold some of a tenant's quota.",
+            "create_reservation: Reserve part of a tenant's quota.",
             create_reservation,
         )
         .add(
             Method::POST,
             "/api/internal/quotas/reservations/{reservation_id}/commit",
             reserve,
-            "commit_reservation: Use what was held.",
+            "commit_reservation: Commit a reservation: the reserved amount counts as used.",
             commit_reservation,
         )
         .add(
             Method::DELETE,
             "/api/internal/quotas/reservations/{reservation_id}",
             reserve,
-            "release_reservation: Give back what was held, or used after a commit.",
+            "release_reservation: Release a reservation; after a commit, return the amount that was used.",
             release_reservation,
         )
 }
 
-/// What is to be held.
+/// A reservation to make.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReservationInput {
     /// The tenant's id or slug.
     tenant_id: String,
+    /// The resource's key, such as `nodes`.
     resource: String,
+    /// How much to reserve: 1 to 1,000,000.
     amount: i64,
-    /// How long; absent: `quota.reservation_lifetime`.
+    /// Seconds until the reservation expires; absent: `quota.reservation_lifetime` of the configuration.
     lifetime_seconds: Option<i64>,
 }
 
 impl Input for ReservationInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.text("/tenantId", &self.tenant_id, 63);
-        errors.require(web::is_slug(&self.resource), "/resource", "must be a name in lower case");
+        errors.require(
+            web::is_slug(&self.resource),
+            "/resource",
+            "must be at most 63 lower-case letters, digits and hyphens",
+        );
         let fits = (1..=AMOUNT_MAX).contains(&self.amount);
         errors.require(fits, "/amount", "must be from 1 to 1,000,000");
         let fits = self.lifetime_seconds.is_none_or(|seconds| (1..=LIFETIME_SECONDS_MAX).contains(&seconds));
@@ -70,7 +76,7 @@ impl Input for ReservationInput {
     }
 }
 
-/// Some of a quota that is held.
+/// A reserved amount of a tenant's quota.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reservation {
@@ -78,9 +84,10 @@ pub(crate) struct Reservation {
     tenant_id: Uuid,
     resource: String,
     amount: i64,
-    /// `held`, `committed`, `released` or `expired`
+    /// `held`, `committed`, `released` or `expired`.
     #[schema(value_type = String)]
     status: ReservationStatus,
+    /// When the reservation expires unless it is committed.
     expires_at: DateTime<Utc>,
 }
 

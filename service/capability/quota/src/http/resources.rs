@@ -25,27 +25,41 @@ const LIMIT_MAX: i64 = 1_000_000_000;
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::CatalogueRead), Access::Key(Permission::CatalogueWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_quota_resource: Declare what a module counts.", create)
-        .add(Method::GET, LIST, read, "list_quota_resources: List what modules count.", list)
-        .add(Method::GET, ONE, read, "get_quota_resource: Get what a module counts.", get)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_quota_resource: Declare a quota resource that a module counts.",
+            create,
+        )
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_quota_resources: List the quota resources that modules count.",
+            list,
+        )
+        .add(Method::GET, ONE, read, "get_quota_resource: Get a quota resource.", get)
         .add(
             Method::PUT,
             ONE,
             write,
-            "replace_quota_resource: Change what a module counts; tenants that used it keep their limits.",
+            "replace_quota_resource: Replace a quota resource; tenants that used it keep their limits.",
             replace,
         )
-        .add(Method::DELETE, ONE, write, "delete_quota_resource: Forget what a module counted.", delete)
+        .add(Method::DELETE, ONE, write, "delete_quota_resource: Delete a quota resource.", delete)
 }
 
-/// A resource to be declared.
+/// A quota resource to declare.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ResourceInput {
+    /// The resource's key; required to create a resource, and ignored when one is replaced.
     key: Option<String>,
+    /// The resource's display name.
     #[schema(max_length = 200)]
     name: String,
-    /// Limit by plan; null, or a plan that isn't there: unlimited.
+    /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
     #[serde(default)]
     limits: BTreeMap<String, Option<i64>>,
 }
@@ -53,11 +67,15 @@ pub(crate) struct ResourceInput {
 impl Input for ResourceInput {
     fn check(&self, errors: &mut FieldErrors) {
         if let Some(key) = &self.key {
-            errors.require(web::is_slug(key), "/key", "must be a name in lower case");
+            errors.require(
+                web::is_slug(key),
+                "/key",
+                "must be at most 63 lower-case letters, digits and hyphens",
+            );
             errors.require(
                 !OWN_RESOURCES.contains(&key.as_str()),
                 "/key",
-                "is counted by the service itself",
+                "is reserved: the service counts it itself",
             );
         }
         errors.text("/name", &self.name, 200);
@@ -67,18 +85,20 @@ impl Input for ResourceInput {
             errors.require(
                 fits,
                 &format!("/limits/{plan}"),
-                "a plan's key, a limit from 0 to 1,000,000,000, or null",
+                "must be a plan's key, with a limit from 0 to 1,000,000,000 or null",
             );
         }
     }
 }
 
-/// What a module counts.
+/// A quota resource: something that a module counts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
     key: String,
+    /// The resource's display name.
     name: String,
+    /// The limit by the plan's key. Null, or a plan that is not listed: unlimited.
     #[schema(value_type = Object)]
     limits: Value,
     created_at: DateTime<Utc>,

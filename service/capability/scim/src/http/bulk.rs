@@ -27,7 +27,7 @@ pub(super) fn routes() -> Routes {
         Method::POST,
         "/scim/v2/Bulk",
         Access::Scim,
-        "scim_bulk: Do many things with one request.",
+        "scim_bulk: Perform several operations in one request (RFC 7644, section 3.7).",
         run,
         |route| route.body_bytes_max(bulk::BYTES_MAX),
     )
@@ -60,7 +60,8 @@ async fn run(
         let done = match operation {
             Err(error) => Err(refusal(error.clone())),
             Ok(_) if stuck.contains(&at) => {
-                let detail = "A `bulkId` that it refers to isn't there, failed, or refers back to it.";
+                let detail =
+                    "A `bulkId` that the operation refers to does not exist, failed, or refers back to it.";
                 Err(Problem::detailed(Code::Conflict, detail))
             }
             Ok(operation) => {
@@ -122,7 +123,7 @@ async fn one(
     let unresolved = operation.references();
     if !unresolved.is_empty() {
         let some = unresolved.iter().take(10).map(String::as_str).collect::<Vec<_>>();
-        let detail = format!("`bulkId:{}` was not made.", some.join("`, `bulkId:"));
+        let detail = format!("`bulkId:{}` was not created.", some.join("`, `bulkId:"));
         return Err(Problem::detailed(Code::Conflict, detail));
     }
     let of = Type::at(&operation.endpoint).ok_or_else(|| {

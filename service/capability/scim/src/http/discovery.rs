@@ -22,36 +22,56 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/scim/v2/ServiceProviderConfig",
             scim,
-            "scim_service_provider_config: What the server can do.",
+            "scim_service_provider_config: Get the supported features (RFC 7643, section 5).",
             service_provider_config,
         )
         .add(
             Method::GET,
             "/scim/v2/ResourceTypes",
             scim,
-            "scim_resource_types: Resource types.",
+            "scim_resource_types: List resource types (RFC 7643, section 6).",
             resource_types,
         )
         .add(
             Method::GET,
             "/scim/v2/ResourceTypes/{name}",
             scim,
-            "scim_resource_type: A resource type.",
+            "scim_resource_type: Get a resource type (RFC 7643, section 6).",
             resource_type,
         )
-        .add(Method::GET, "/scim/v2/Schemas", scim, "scim_schemas: Schemas.", schemas)
-        .add(Method::GET, "/scim/v2/Schemas/{name}", scim, "scim_schema: A schema.", schema)
-        .add(Method::GET, me, scim, "scim_me: A token is nobody; 501.", nobody)
-        .add(Method::POST, me, scim, "scim_create_me: 501.", nobody)
-        .add(Method::PUT, me, scim, "scim_replace_me: 501.", nobody)
-        .add(Method::PATCH, me, scim, "scim_patch_me: 501.", nobody)
-        .add(Method::DELETE, me, scim, "scim_delete_me: 501.", nobody)
+        .add(
+            Method::GET,
+            "/scim/v2/Schemas",
+            scim,
+            "scim_schemas: List schemas (RFC 7643, section 7).",
+            schemas,
+        )
+        .add(
+            Method::GET,
+            "/scim/v2/Schemas/{name}",
+            scim,
+            "scim_schema: Get a schema (RFC 7643, section 7).",
+            schema,
+        )
+        .add(
+            Method::GET,
+            me,
+            scim,
+            "scim_me: Not supported, since a SCIM token is not a user; answers 501.",
+            nobody,
+        )
+        .add(Method::POST, me, scim, "scim_create_me: Not supported; answers 501.", nobody)
+        .add(Method::PUT, me, scim, "scim_replace_me: Not supported; answers 501.", nobody)
+        .add(Method::PATCH, me, scim, "scim_patch_me: Not supported; answers 501.", nobody)
+        .add(Method::DELETE, me, scim, "scim_delete_me: Not supported; answers 501.", nobody)
 }
 
 /// Discovery knows no filter (RFC 7644, section 4).
 fn refuse_filter(search: &Search) -> Result<(), Problem> {
     match search.filter() {
-        Some(_) => Err(Problem::detailed(Code::AuthInsufficient, "Discovery takes no filter.")),
+        Some(_) => {
+            Err(Problem::detailed(Code::AuthInsufficient, "Discovery endpoints do not support filters."))
+        }
         None => Ok(()),
     }
 }

@@ -145,7 +145,7 @@ fn understand(
             let (start, first) =
                 cursor::open(&caller.service, &query, cursor, caller.service.db.clock().now())?;
             if search.count.is_some() && count != first {
-                let detail = "`count` must stay what it was on the first page.";
+                let detail = "`count` must be the same as on the first page.";
                 return Err(refusal(ScimError::new(ErrorType::InvalidCount, detail)));
             }
             count = first;
@@ -326,7 +326,7 @@ async fn both(
 ) -> Result<HttpResponse, Problem> {
     let scope = Scope::of(caller, states).await?;
     if search.sort_by.is_some() || search.cursor.is_some() {
-        let detail = "A search over all resource types is neither sorted nor walked by cursor.";
+        let detail = "A search over all resource types supports neither sorting nor cursors.";
         return Err(refusal(ScimError::new(ErrorType::InvalidValue, detail)));
     }
     let bind = |of: Type| condition(&scope, of, search.filter());
@@ -369,7 +369,8 @@ async fn both(
                 match groups(view, &scope, &shown_groups, listed.rows).await? {
                     Ok(shown) => resources.extend(shown),
                     Err(_) => {
-                        let detail = "So many members aren't shown in a search over all resource types.";
+                        let detail =
+                            "The groups found have too many members for a search over all resource types.";
                         return Err(refusal(ScimError::new(ErrorType::TooMany, detail)));
                     }
                 }

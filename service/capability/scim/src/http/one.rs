@@ -46,7 +46,7 @@ impl Endpoint for Users {
     const CREATE: &'static str = "scim_create_user: Create a user.";
     const GET: &'static str = "scim_get_user: Get a user.";
     const REPLACE: &'static str = "scim_replace_user: Replace a user.";
-    const PATCH: &'static str = "scim_patch_user: Change a user.";
+    const PATCH: &'static str = "scim_patch_user: Modify a user (RFC 7644, section 3.5.2).";
     const DELETE: &'static str = "scim_delete_user: Delete a user.";
 }
 
@@ -57,7 +57,7 @@ impl Endpoint for Groups {
     const CREATE: &'static str = "scim_create_group: Create a group.";
     const GET: &'static str = "scim_get_group: Get a group.";
     const REPLACE: &'static str = "scim_replace_group: Replace a group.";
-    const PATCH: &'static str = "scim_patch_group: Change a group.";
+    const PATCH: &'static str = "scim_patch_group: Modify a group (RFC 7644, section 3.5.2).";
     const DELETE: &'static str = "scim_delete_group: Delete a group.";
 }
 

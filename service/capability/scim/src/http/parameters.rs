@@ -35,14 +35,14 @@ impl FromRequest for Parameters {
 impl Describe for Parameters {
     fn describe(operation: &mut Operation) {
         for (name, text) in [
-            ("filter", "RFC 7644, section 3.4.2.2."),
-            ("sortBy", "An attribute."),
-            ("sortOrder", "`ascending` or `descending`."),
-            ("startIndex", "From 1."),
-            ("count", "How many; at most 1000."),
-            ("cursor", "RFC 9865; empty for the first page."),
-            ("attributes", "What to show."),
-            ("excludedAttributes", "What not to show."),
+            ("filter", "A filter (RFC 7644, section 3.4.2.2)."),
+            ("sortBy", "The attribute to sort by (RFC 7644, section 3.4.2.3)."),
+            ("sortOrder", "`ascending` (default) or `descending`."),
+            ("startIndex", "The position of the first result, from 1 (RFC 7644, section 3.4.2.4)."),
+            ("count", "The number of results on a page; at most 1000."),
+            ("cursor", "The cursor of the page (RFC 9865); empty for the first page."),
+            ("attributes", "Attributes to return, separated by commas (RFC 7644, section 3.9)."),
+            ("excludedAttributes", "Attributes not to return, separated by commas (RFC 7644, section 3.9)."),
         ] {
             operation.query_text(name, text);
         }

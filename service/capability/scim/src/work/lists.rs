@@ -121,8 +121,8 @@ impl ListPrice {
         };
         caller.spend(self.shown.saturating_add(self.looked_at)).map_err(|problem| match problem.code {
             Code::BodyTooLarge => {
-                let detail = "The search looks at more than one request may: ask by what has an index (`id`, `userName`, \
-                              `externalId`, `emails.value`), or with fewer conditions.";
+                let detail = "The search looks at more resources than one request may: filter by an indexed attribute \
+                              (`id`, `userName`, `externalId`, `emails.value`), or use fewer conditions.";
                 refusal(ScimError::new(ErrorType::TooMany, detail))
             }
             _ => problem,

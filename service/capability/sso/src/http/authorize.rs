@@ -35,14 +35,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/oauth2/authorize",
             browser,
-            "authorize: Sign a person in for a module (RFC 6749).",
+            "authorize: Authorization endpoint: sign a person in to a module (RFC 6749).",
             authorize,
         )
         .add_with(
             Method::POST,
             "/oauth2/authorize",
             browser,
-            "authorize_by_form: The same, by a form.",
+            "authorize_by_form: Authorization endpoint, with parameters as a form.",
             authorize_by_form,
             small,
         )
@@ -50,14 +50,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/realms/{realm}/oauth2/authorize",
             browser,
-            "realm_authorize: Sign a person of a realm in for a module.",
+            "realm_authorize: A realm's authorization endpoint: sign a person in to a module (RFC 6749).",
             realm_authorize,
         )
         .add_with(
             Method::POST,
             "/realms/{realm}/oauth2/authorize",
             browser,
-            "realm_authorize_by_form: The same, by a form.",
+            "realm_authorize_by_form: A realm's authorization endpoint, with parameters as a form.",
             realm_authorize_by_form,
             small,
         )
@@ -69,10 +69,21 @@ pub(super) fn routes() -> Routes {
             push,
             oauth,
         )
-        .add(Method::GET, "/login", browser, "login_page: Sign in, or choose where.", login_page)
-        .add_with(Method::POST, "/login", browser, "login: Find where an address signs in.", login, |route| {
-            small(route).counts_failures()
-        })
+        .add(
+            Method::GET,
+            "/login",
+            browser,
+            "login_page: Show the sign-in page, or continue to the identity provider.",
+            login_page,
+        )
+        .add_with(
+            Method::POST,
+            "/login",
+            browser,
+            "login: Find where the person with an e-mail address signs in.",
+            login,
+            |route| small(route).counts_failures(),
+        )
 }
 
 /// Where a request came in.
@@ -135,7 +146,8 @@ async fn realm_authorize_by_form(
 async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option<Uuid>), Problem> {
     let own = parameters::read(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok((own, None)) };
-    let unknown = || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, used or over.");
+    let unknown =
+        || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, already used or expired.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
     let id = id.ok_or_else(unknown)?;
     let (client, pushed) = kept::kept(service, id, true).await?.ok_or_else(unknown)?;
@@ -167,7 +179,8 @@ async fn come_in(
         if let Some(realm) = door.realm {
             match parameters.get("tenant") {
                 Some(tenant) if *tenant != realm => {
-                    let (error, description) = ("invalid_request", "The tenant is not this realm's.");
+                    let (error, description) =
+                        ("invalid_request", "The tenant does not belong to this realm.");
                     return Err(NotAuthorized::Client { to: Box::new(asked), error, description });
                 }
                 _ => parameters.insert("tenant".to_owned(), realm),
@@ -368,7 +381,7 @@ async fn push(
     parameters.insert("client_id".to_owned(), client.client_id.clone());
     let refused = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalid_request");
     if parameters.contains_key("request_uri") {
-        return Err(refused("A pushed request holds no request_uri."));
+        return Err(refused("A pushed request must not contain request_uri."));
     }
     match authorize::authorization(&client, &parameters, &service.config.public_url()) {
         Ok(_) => {}

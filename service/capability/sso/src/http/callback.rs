@@ -36,7 +36,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/sso/oidc/{connection}/callback",
             provider,
-            "oidc_callback: Take an OpenID Provider's answer.",
+            "oidc_callback: Receive an OpenID Provider's authorization response.",
             oidc_callback,
             answer,
         )
@@ -44,14 +44,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/sso/saml/{connection}/metadata",
             sp,
-            "saml_metadata: The service provider's metadata of this connection.",
+            "saml_metadata: Get the SAML service provider metadata of a connection.",
             saml_metadata,
         )
         .add_with(
             Method::POST,
             "/sso/saml/{connection}/acs",
             provider,
-            "saml_acs: Take a SAML response (assertion consumer service).",
+            "saml_acs: Receive a SAML response (assertion consumer service).",
             saml_acs,
             answer,
         )
@@ -59,7 +59,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/sso/saml/{connection}/continue",
             provider,
-            "saml_continue: Go on after a SAML response, in the browser that began.",
+            "saml_continue: Continue after a SAML response, in the browser that began the sign-in.",
             saml_continue,
             answer,
         )
@@ -67,7 +67,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/sso/proof",
             proof,
-            "prove_account: Prove with a mailed code that an account is one's own.",
+            "prove_account: Prove ownership of an account with a code that was sent by mail.",
             prove_account,
             |route| route.counts_failures().body_bytes_max(16 << 10),
         )
@@ -278,7 +278,7 @@ pub(super) fn long_parameter(form: &str, name: &str) -> Result<Option<String>, P
     let mut found = url::form_urlencoded::parse(form.as_bytes()).filter(|(one, _)| one == name);
     match (found.next(), found.next()) {
         (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
-        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice.")),
+        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter was sent more than once.")),
     }
 }
 

@@ -11,43 +11,53 @@ use web::{Code, FieldErrors, Input, Problem, Service};
 use crate::ops::connections::{self as ops, Kind};
 use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
 
-/// A connection to be made. `type` decides which of the rest counts.
+/// A connection to create or update. `type` decides which of the other members apply.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct ConnectionInput {
-    /// `oidc` or `saml`
+    /// `oidc` or `saml`.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
     pub(super) kind: Option<String>,
     #[schema(max_length = 200)]
     pub(super) name: Option<String>,
     pub(super) enabled: Option<bool>,
-    /// OIDC: the issuer, exactly as the provider's metadata says it.
+    /// OIDC: the issuer, exactly as in the provider's metadata.
     pub(super) issuer: Option<String>,
+    /// OIDC: the client id at the provider.
     pub(super) client_id: Option<String>,
+    /// OIDC: the client secret; it is stored encrypted and never returned.
     pub(super) client_secret: Option<String>,
-    /// When the provider lets the secret expire: told 30, 14, 7 and 1 days before.
+    /// When the client secret expires at the provider; admins are warned 30, 14, 7 and 1 days before.
     pub(super) client_secret_expires_at: Option<DateTime<Utc>>,
+    /// OIDC: the scopes to request; absent: `openid`, `email` and `profile`.
     pub(super) scopes: Option<Vec<String>>,
-    /// Google: only people of this Workspace domain.
+    /// OIDC with Google: the Google Workspace domain to which people must belong.
     pub(super) hosted_domain: Option<String>,
-    /// SAML: where the provider's metadata is; asked again every day, and when an unknown key signs.
+    /// SAML: the URL of the provider's metadata; fetched daily, and when a response is signed with an unknown key.
     pub(super) metadata_url: Option<String>,
+    /// SAML: the provider's metadata as XML, instead of `metadataUrl`.
     pub(super) metadata_xml: Option<String>,
-    /// SAML: the provider's entity id.
+    /// SAML: the provider's entity ID.
     pub(super) entity_id: Option<String>,
+    /// SAML: the URL of the provider's single sign-on service.
     pub(super) sso_url: Option<String>,
+    /// SAML: the URL of the provider's single logout service.
     pub(super) slo_url: Option<String>,
-    /// SAML: what the provider signs with, PEM; several during a change.
+    /// SAML: the provider's signing certificates in PEM; several while the provider changes its certificate.
     pub(super) certificates: Option<Vec<String>>,
     #[schema(value_type = Option<String>)]
     pub(super) request_binding: Option<Binding>,
+    /// SAML: whether the provider may start a sign-in (unsolicited responses).
     pub(super) allow_idp_initiated: Option<bool>,
+    /// SAML: whether the provider must authenticate the person anew (`ForceAuthn`).
     pub(super) force_authn: Option<bool>,
+    /// SAML: the authentication context class to request, as a URI.
     pub(super) authn_context: Option<String>,
+    /// SAML: the NameID format to request, as a URI.
     pub(super) name_id_format: Option<String>,
     pub(super) attribute_mapping: Option<AttributeMapping>,
-    /// Whether signing out here signs out at the provider.
+    /// Whether signing out here also signs the person out at the provider.
     pub(super) sign_out_upstream: Option<bool>,
 }
 
@@ -117,7 +127,7 @@ pub(super) fn oidc(
     }
     let shared = ["/common/", "/organizations/", "/consumers/"].iter().any(|path| issuer.contains(path));
     if issuer.contains("login.microsoftonline.") && shared {
-        return Err(Problem::invalid("/issuer", "must name your own Entra tenant, not all of them"));
+        return Err(Problem::invalid("/issuer", "must be that of your own Entra tenant, not a shared one"));
     }
     let client_id =
         input.client_id.clone().or_else(|| before.as_ref().map(|before| before.client_id.clone()));
@@ -257,7 +267,7 @@ pub(super) fn make(
             if provider.is_none() && settings.metadata_url.is_none() {
                 return Err(Problem::invalid(
                     "",
-                    "needs metadataUrl, metadataXml, or entityId, ssoUrl and certificates",
+                    "must have metadataUrl, metadataXml, or entityId, ssoUrl and certificates",
                 ));
             }
             let issuer = provider.as_ref().map(|provider| provider.entity_id.clone());

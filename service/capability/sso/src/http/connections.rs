@@ -34,28 +34,42 @@ const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/connect
 pub(super) fn routes() -> Routes {
     let large = |route: web::Route| route.body_bytes_max(2 << 20);
     Routes::new()
-        .add_with(Method::POST, LIST, WRITE, "create_connection: Connect an identity provider.", create_connection, large)
+        .add_with(
+            Method::POST,
+            LIST,
+            WRITE,
+            "create_connection: Connect an identity provider.",
+            create_connection,
+            large,
+        )
         .add(Method::GET, LIST, READ, "list_connections: List connections.", list_connections)
         .add(Method::GET, ONE, READ, "get_connection: Get a connection.", get_connection)
-        .add_with(Method::PATCH, ONE, WRITE, "update_connection: Change a connection.", update_connection, large)
-        .add(Method::DELETE, ONE, WRITE, "delete_connection: Remove a connection.", delete_connection)
+        .add_with(
+            Method::PATCH,
+            ONE,
+            WRITE,
+            "update_connection: Update a connection.",
+            update_connection,
+            large,
+        )
+        .add(Method::DELETE, ONE, WRITE, "delete_connection: Delete a connection.", delete_connection)
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/test",
             WRITE,
-            "test_connection: Ask the provider for its metadata, and get a link that walks a real sign-in without a session.",
+            "test_connection: Check the provider's metadata, and get a link for a test sign-in.",
             test_connection,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/connections/{connection_id}/rotate-key",
             WRITE,
-            "rotate_connection_key: Give a SAML connection a new key pair; the last one still opens responses.",
+            "rotate_connection_key: Replace a SAML key pair; the previous key still decrypts responses.",
             rotate_connection_key,
         )
 }
 
-/// A certificate, for people.
+/// A certificate in readable form.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CertificateView {
@@ -63,7 +77,7 @@ pub(crate) struct CertificateView {
     key: String,
     not_before: DateTime<Utc>,
     not_after: DateTime<Utc>,
-    /// SHA-256 of the DER, hexadecimal.
+    /// SHA-256 of the DER encoding, in hexadecimal.
     fingerprint: String,
 }
 
@@ -79,7 +93,7 @@ impl From<Certificate> for CertificateView {
     }
 }
 
-/// The identity provider of a SAML connection, as far as it is known.
+/// What is known of the identity provider of a SAML connection.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ProviderView {
@@ -87,10 +101,11 @@ pub(crate) struct ProviderView {
     sso_url: Option<String>,
     slo_url: Option<String>,
     certificates: Vec<CertificateView>,
+    /// When the metadata was last fetched; null: never.
     fetched_at: Option<DateTime<Utc>>,
 }
 
-/// A connection, with what is to be pasted at the provider.
+/// A connection, with the values to enter at the identity provider.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionView {
@@ -101,7 +116,7 @@ pub(crate) struct ConnectionView {
     kind: ConnectionType,
     name: String,
     enabled: bool,
-    /// `active`, `disabled`, or `incomplete`: without a usable signing certificate nobody can come in
+    /// `active`, `disabled`, or `incomplete`: nobody can sign in, as there is no usable signing certificate.
     status: String,
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -109,21 +124,26 @@ pub(crate) struct ConnectionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<ProviderView>,
     client_secret_expires_at: Option<DateTime<Utc>>,
+    /// OIDC: the redirect URI to register at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_uri: Option<String>,
+    /// OIDC: the back-channel logout URI to register at the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_logout_uri: Option<String>,
-    /// For `signOutUpstream`: where the provider sends people back to
+    /// For `signOutUpstream`: the URL to which the provider returns people after logout.
     #[serde(skip_serializing_if = "Option::is_none")]
     post_logout_redirect_uri: Option<String>,
+    /// SAML: the entity ID of this service for the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     entity_id: Option<String>,
+    /// SAML: the URL of the assertion consumer service.
     #[serde(skip_serializing_if = "Option::is_none")]
     acs_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slo_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata_url: Option<String>,
+    /// When a test sign-in last succeeded; null: never.
     tested_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -327,10 +347,7 @@ async fn update_connection(
 /// A secret is a provider's: it is never sent to another one.
 fn require_secret(row: &connection::Model, input: &ConnectionInput) -> Result<(), Problem> {
     if row.client_secret.is_some() && input.client_secret.is_none() {
-        return Err(Problem::invalid(
-            "/clientSecret",
-            "is required with another issuer: secrets are a provider's own",
-        ));
+        return Err(Problem::invalid("/clientSecret", "is required when the issuer changes"));
     }
     Ok(())
 }
@@ -348,18 +365,18 @@ async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
     Ok(NoContent)
 }
 
-/// What a test found, and where it goes on.
+/// The result of a connection test.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TestResult {
-    /// Whether the provider answered as it should.
+    /// Whether the provider answered as expected.
     ok: bool,
-    /// `active`, `disabled` or `incomplete`
+    /// `active`, `disabled` or `incomplete`.
     status: String,
-    /// Why not, if it didn't.
+    /// The code of the reason for which the test failed; otherwise null.
     reason: Option<String>,
     detail: Option<String>,
-    /// Opened in a browser, it walks a real sign-in and shows what came, without a session.
+    /// A link to open in a browser: a test sign-in that shows the claims received and creates no session.
     test_url: String,
 }
 
@@ -404,7 +421,7 @@ async fn rotate_connection_key(
 ) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
     if one.row.kind != ConnectionType::Saml {
-        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have keys of ours."));
+        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have a key pair."));
     }
     ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;

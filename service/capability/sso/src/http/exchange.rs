@@ -29,25 +29,26 @@ pub(super) fn routes() -> Routes {
         Method::POST,
         "/api/internal/sso/exchange",
         Access::Key(Permission::SsoExchange),
-        "exchange: Exchange an identity for a token of the platform.",
+        "exchange: Exchange an identity provider's token for a platform token.",
         exchange,
     )
 }
 
-/// What is exchanged. A gateway may leave the token out and assert the identity in its headers.
+/// What is exchanged. A gateway may omit the token and assert the identity in its headers instead.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ExchangeInput {
     /// The signed token of a registered issuer.
     subject_token: Option<String>,
+    /// The type of the subject token (RFC 8693, section 3).
     subject_token_type: Option<String>,
-    /// For whom the token is.
+    /// The audience that the new token is for.
     audience: Option<String>,
-    /// Where the browser goes on: a path, or a registered URI.
+    /// Where the browser continues: a path, or a registered URI.
     return_to: Option<String>,
-    /// The tenant that is meant, by id or slug: the token must be of it.
+    /// The id or slug of the tenant to which the token must belong.
     tenant: Option<String>,
-    /// The organization of the tenant that is meant, by id or slug.
+    /// The id or slug of the tenant's organization.
     organization: Option<String>,
     /// The connection whose provider signed the token.
     connection: Option<Uuid>,
@@ -79,7 +80,7 @@ impl Input for ExchangeInput {
         errors.require(
             known,
             "/subjectTokenType",
-            "must be the type of a JWT, an ID token or an access token",
+            "must be the token type URI of a JWT, an ID token or an access token",
         );
         if let Some(audience) = &self.audience {
             errors.text("/audience", audience, 500);
@@ -89,7 +90,7 @@ impl Input for ExchangeInput {
     }
 }
 
-/// Who signed in.
+/// The person who signed in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExchangedUser {
@@ -104,15 +105,17 @@ pub(crate) struct ExchangedUser {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExchangeResult {
+    /// The platform token, a signed JWT.
     token: String,
     token_type: String,
-    /// Seconds.
+    /// Seconds until the token expires.
     expires_in: i64,
     refresh_token: String,
     tenant_id: Uuid,
     tenant_slug: String,
     organization_id: Uuid,
     user: ExchangedUser,
+    /// Where the browser continues.
     redirect_url: String,
 }
 
@@ -171,7 +174,7 @@ async fn attempt(
     };
     let by = By::Key(principal.role);
     let audience = audience(input.audience.as_deref(), by, &service.config.public_url(), &modules);
-    let what = "must be the platform, or for operators and gateways a module's clientId or baseUrl";
+    let what = "must be the platform's URL or, for operators and gateways, a module's clientId or baseUrl";
     let audience = audience.ok_or_else(|| Problem::invalid("/audience", what));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
     let how = (service, &*sign_ins.makes);

@@ -29,27 +29,45 @@ const ONE: &str = "/api/v1/issuers/{issuer_id}";
 pub(super) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::CatalogueRead), Access::Key(Permission::CatalogueWrite));
     Routes::new()
-        .add(Method::POST, LIST, write, "create_issuer: Register an upstream issuer.", create_issuer)
-        .add(Method::GET, LIST, read, "list_issuers: List upstream issuers.", list_issuers)
-        .add(Method::GET, ONE, read, "get_issuer: Get an upstream issuer.", get_issuer)
-        .add(Method::PUT, ONE, write, "replace_issuer: Change an upstream issuer.", replace_issuer)
-        .add(Method::DELETE, ONE, write, "delete_issuer: Remove an upstream issuer.", delete_issuer)
+        .add(
+            Method::POST,
+            LIST,
+            write,
+            "create_issuer: Register an issuer whose tokens the exchange accepts.",
+            create_issuer,
+        )
+        .add(
+            Method::GET,
+            LIST,
+            read,
+            "list_issuers: List the issuers whose tokens the exchange accepts.",
+            list_issuers,
+        )
+        .add(Method::GET, ONE, read, "get_issuer: Get a registered issuer.", get_issuer)
+        .add(Method::PUT, ONE, write, "replace_issuer: Replace a registered issuer.", replace_issuer)
+        .add(
+            Method::DELETE,
+            ONE,
+            write,
+            "delete_issuer: Remove a registered issuer: its tokens are no longer accepted.",
+            delete_issuer,
+        )
 }
 
-/// An issuer to be registered. Creating one does not contact it.
+/// An issuer to register. The issuer is not contacted.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct IssuerInput {
-    /// Exactly as in its tokens.
+    /// The issuer, exactly as in the `iss` claim of its tokens.
     issuer: String,
-    /// `aud` of its tokens for us.
+    /// The `aud` claim that its tokens must have.
     audience: String,
-    /// The claim that names the organization.
+    /// The claim that identifies the tenant; absent: `sso.tenant_claim` of the configuration.
     tenant_claim: Option<String>,
-    /// Where its keys are; absent: discovered.
+    /// The URL of the issuer's public keys; absent: taken from its metadata.
     jwks_uri: Option<String>,
-    /// How a token names its tenant: `claim` (by the organization's id in `tenantClaim`), `issuer` (the realm is the tenant's own),
-    /// `idp_alias` (by the identity provider's alias) or `organization` (Keycloak's claim). Absent: `claim`.
+    /// How the tenant of a token is found: `claim` (by its external id in `tenantClaim`), `issuer` (the realm is the tenant's own),
+    /// `idp_alias` (by the identity provider's alias) or `organization` (by Keycloak's claim). Absent: `claim`.
     #[schema(value_type = Option<String>)]
     resolve_by: Option<ResolveBy>,
 }
@@ -64,7 +82,7 @@ impl Input for IssuerInput {
     }
 }
 
-/// An upstream issuer whose tokens the exchange takes.
+/// An issuer whose tokens the exchange accepts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Issuer {
@@ -72,6 +90,7 @@ pub(crate) struct Issuer {
     issuer: String,
     audience: String,
     tenant_claim: String,
+    /// The URL of the issuer's public keys; null: taken from its metadata.
     jwks_uri: Option<String>,
     #[schema(value_type = String)]
     resolve_by: ResolveBy,

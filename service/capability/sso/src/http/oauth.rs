@@ -43,7 +43,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/token",
             client,
-            "token: Refresh, exchange a token (RFC 8693), or get one for a client.",
+            "token: Token endpoint: code, refresh, client credentials, token exchange (RFC 6749, RFC 8693).",
             token,
             oauth,
         )
@@ -51,7 +51,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/introspect",
             client,
-            "introspect: Is this token good? (RFC 7662)",
+            "introspect: Introspect a token (RFC 7662).",
             introspect,
             oauth,
         )
@@ -59,24 +59,36 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/revoke",
             client,
-            "revoke: End a token's session (RFC 7009).",
+            "revoke: Revoke a token and end its session (RFC 7009).",
             revoke,
             oauth,
         )
-        .add(Method::GET, "/oauth2/jwks", metadata, "jwks: The platform's keys.", jwks)
+        .add(
+            Method::GET,
+            "/oauth2/jwks",
+            metadata,
+            "jwks: Get the platform's public signing keys as a JWK Set (RFC 7517).",
+            jwks,
+        )
         .add(
             Method::GET,
             "/.well-known/openid-configuration",
             metadata,
-            "openid_configuration: The platform's metadata.",
+            "openid_configuration: Get the platform's OpenID Provider metadata (OpenID Connect Discovery).",
             openid_configuration,
         )
-        .add(Method::GET, "/realms/{realm}/oauth2/jwks", metadata, "realm_jwks: A realm's keys.", realm_jwks)
+        .add(
+            Method::GET,
+            "/realms/{realm}/oauth2/jwks",
+            metadata,
+            "realm_jwks: Get a realm's public signing keys as a JWK Set (RFC 7517).",
+            realm_jwks,
+        )
         .add(
             Method::GET,
             "/realms/{realm}/.well-known/openid-configuration",
             metadata,
-            "realm_openid_configuration: A realm's metadata.",
+            "realm_openid_configuration: Get a realm's OpenID Provider metadata (OpenID Connect Discovery).",
             realm_openid_configuration,
         )
 }
@@ -105,7 +117,7 @@ pub(crate) struct TokenInput {
 /// Who grants clients their tokens.
 type Grants = Shared<Arc<dyn ClientGrant>>;
 
-/// A token to be looked at or ended.
+/// A token to introspect or to revoke.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct OneToken {
     token: String,
@@ -152,11 +164,14 @@ async fn client_credentials(
     grants: &dyn ClientGrant,
 ) -> Result<HttpResponse, Problem> {
     if input.client_assertion.is_some() && input.client_assertion_type.as_deref() != Some(JWT_BEARER) {
-        return Err(refuse("invalid_request", "`client_assertion_type` must be RFC 7523's."));
+        return Err(refuse("invalid_request", "`client_assertion_type` must be that of RFC 7523."));
     }
     let (client_id, client_secret) = match basic(request)? {
         Some(_) if input.client_secret.is_some() || input.client_assertion.is_some() => {
-            return Err(refuse("invalid_request", "One way of authentication, not two."));
+            return Err(refuse(
+                "invalid_request",
+                "The client must not use more than one authentication method.",
+            ));
         }
         Some((id, secret)) => (Some(id), Some(secret)),
         None => (input.client_id, input.client_secret),
@@ -188,7 +203,10 @@ async fn client(
         (Some(pair), Some(id), None) if pair.0 == id => pair,
         (None, Some(id), Some(secret)) => (id.to_owned(), secret.to_owned()),
         (Some(_), _, Some(_)) => {
-            return Err(refuse("invalid_request", "One way of authentication, not two."));
+            return Err(refuse(
+                "invalid_request",
+                "The client must not use more than one authentication method.",
+            ));
         }
         _ => {
             caller.acts_as(request, Acting::Nobody).await?;
@@ -310,7 +328,7 @@ async fn token(
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
             let audience = audience(input.audience.as_deref(), By::Module(&client), "", &[]);
-            let detail = "The audience is another's: ask for your own client_id or base URL.";
+            let detail = "The audience must be your own client_id or base URL.";
             let audience = audience.ok_or_else(|| refuse("invalid_target", detail));
             let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let how = (service, &*sign_ins.makes);

@@ -69,7 +69,7 @@ pub(super) fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
     let advice = match &failed.refused {
         Some(refused) if by_person => refused.how.clone(),
         Some(_) => {
-            "Tell your administrator this code: it leads to what went wrong, and how to mend it.".to_owned()
+            "Give your administrator this code: it shows what went wrong and how to fix it.".to_owned()
         }
         None => problem.detail.clone(),
     };

@@ -35,45 +35,45 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             DOMAINS,
             WRITE,
-            "create_domain: Claim an e-mail domain, to be proven.",
+            "create_domain: Claim an e-mail domain; a DNS record then proves ownership.",
             create_domain,
         )
-        .add(Method::GET, DOMAINS, READ, "list_domains: List domains.", list_domains)
-        .add(Method::GET, DOMAIN, READ, "get_domain: Get a domain.", get_domain)
-        .add(Method::DELETE, DOMAIN, WRITE, "delete_domain: Give up a domain.", delete_domain)
+        .add(Method::GET, DOMAINS, READ, "list_domains: List e-mail domains.", list_domains)
+        .add(Method::GET, DOMAIN, READ, "get_domain: Get an e-mail domain.", get_domain)
+        .add(Method::DELETE, DOMAIN, WRITE, "delete_domain: Remove an e-mail domain.", delete_domain)
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/organizations/{organization}/domains/{domain_id}/verify",
             WRITE,
-            "verify_domain: Look for the domain's TXT record now.",
+            "verify_domain: Check the domain's DNS TXT record now.",
             verify_domain,
         )
 }
 
-/// What of a policy is set. What is left out: with PUT, what holds without a policy; with PATCH, what it says already.
+/// Settings of a sign-in policy. A member that is absent gets its default with PUT, and stays as it is with PATCH.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct PolicyInput {
-    /// Whether people of this organization come in by its own connections only.
+    /// Whether people of this organization may sign in only through its own connections.
     enforced: Option<bool>,
-    /// The connection that people are sent to, and under enforcement the only one.
+    /// The connection that people are sent to; with `enforced` the only one they may use. Null: any.
     #[serde(with = "twice")]
     #[schema(value_type = Option<Uuid>)]
     connection_id: Option<Option<Uuid>>,
-    /// Domains of addresses that may come in; none: all.
+    /// E-mail domains from which people may sign in; empty: all.
     allowed_domains: Option<Vec<String>>,
-    /// `admin`, `contributor`, `viewer`, `guest` or `service`
+    /// `admin`, `contributor`, `viewer`, `guest` or `service`.
     #[schema(value_type = Option<String>)]
     default_role: Option<ByName<TenantRole>>,
-    /// Whether a first sign-in makes an account.
+    /// Whether a person's first sign-in creates a user (just-in-time provisioning).
     jit_provisioning: Option<bool>,
-    /// Roles that the provider's groups give; the first that fits.
+    /// Roles by the provider's groups; the first entry that matches applies.
     group_roles: Option<Vec<GroupRole>>,
-    /// Seconds after which a person signs in again; null: the service's.
+    /// Seconds until a person must sign in again; null: the service's default.
     #[serde(with = "twice")]
     #[schema(value_type = Option<i64>)]
     session_seconds: Option<Option<i64>>,
-    /// Seconds without use after which a person signs in again.
+    /// Seconds of inactivity until a person must sign in again; null: no such limit.
     #[serde(with = "twice")]
     #[schema(value_type = Option<i64>)]
     idle_seconds: Option<Option<i64>>,
@@ -112,7 +112,7 @@ impl Input for PolicyInput {
     }
 }
 
-/// The sign-in policy.
+/// The sign-in policy of an organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PolicyView {
@@ -124,9 +124,11 @@ pub(crate) struct PolicyView {
     default_role: ByName<TenantRole>,
     jit_provisioning: bool,
     group_roles: Vec<GroupRole>,
+    /// Seconds until a person must sign in again; null: the service's default.
     session_seconds: Option<i64>,
+    /// Seconds of inactivity until a person must sign in again; null: no such limit.
     idle_seconds: Option<i64>,
-    /// Null as long as nobody set a policy.
+    /// When the policy was last set; null: the defaults apply.
     updated_at: Option<DateTime<Utc>>,
 }
 
@@ -231,7 +233,7 @@ async fn update_sso_policy(
     write(caller, ids, seen, (input, Onto::Present)).await
 }
 
-/// A domain to be proven.
+/// An e-mail domain to claim.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DomainInput {
@@ -244,21 +246,24 @@ impl Input for DomainInput {
     }
 }
 
-/// A domain, and the record that proves it.
+/// An e-mail domain, and the DNS record that proves its ownership.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DomainView {
     id: Uuid,
     organization_id: Uuid,
     domain: String,
-    /// `pending` or `verified`
+    /// `pending` or `verified`.
     status: String,
-    /// The TXT record's name.
+    /// The name of the DNS TXT record.
     record_name: String,
-    /// What it must say.
+    /// The value that the DNS TXT record must have.
     record_value: String,
+    /// When the domain was verified; null: it is not.
     verified_at: Option<DateTime<Utc>>,
+    /// When the DNS record was last checked; null: never.
     checked_at: Option<DateTime<Utc>>,
+    /// Why the last check failed; null: it did not.
     check_error: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

@@ -25,7 +25,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/sso/oidc/{connection}/backchannel-logout",
             provider,
-            "oidc_backchannel_logout: Take an OpenID Provider's logout token.",
+            "oidc_backchannel_logout: Receive a logout token (OpenID Connect Back-Channel Logout).",
             oidc_backchannel_logout,
             |route| answer(route).speaks(Dialect::OAuth),
         )
@@ -33,21 +33,21 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/sso/oidc/{connection}/frontchannel-logout",
             provider,
-            "oidc_frontchannel_logout: Take an OpenID Provider's front-channel logout.",
+            "oidc_frontchannel_logout: Receive a logout request (OpenID Connect Front-Channel Logout).",
             oidc_frontchannel_logout,
         )
         .add(
             Method::GET,
             "/sso/oidc/{connection}/signed-out",
             Access::Public("a browser comes back from a provider's logout"),
-            "oidc_signed_out: Come back from an OpenID Provider's logout.",
+            "oidc_signed_out: Return from signing out at an OpenID Provider.",
             oidc_signed_out,
         )
         .add_with(
             Method::GET,
             "/sso/saml/{connection}/slo",
             provider,
-            "saml_slo: Take a SAML logout message by redirect.",
+            "saml_slo: Receive a SAML logout message (HTTP-Redirect binding).",
             saml_slo,
             answer,
         )
@@ -55,7 +55,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/sso/saml/{connection}/slo",
             provider,
-            "saml_slo_by_form: Take a SAML logout message by a form.",
+            "saml_slo_by_form: Receive a SAML logout message (HTTP-POST binding).",
             saml_slo_by_form,
             answer,
         )
@@ -120,7 +120,8 @@ async fn saml_slo(
     let is_request = query.split('&').any(|pair| pair.starts_with("SAMLRequest="));
     let direction = if is_request { Direction::Request } else { Direction::Response };
     let encoded = long_parameter(&query, direction.parameter())?;
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let encoded =
+        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
     let relay_state = long_parameter(&query, "RelayState")?;
     let message = saml_core::from_redirect(&encoded);
     let connection = connection(&caller, &ids).await?;
@@ -143,7 +144,8 @@ async fn saml_slo_by_form(
         Some(encoded) => Some(encoded),
         None => long_parameter(&form, "SAMLResponse")?,
     };
-    let encoded = encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "No SAML message."))?;
+    let encoded =
+        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
     let relay_state = long_parameter(&form, "RelayState")?;
     let read = saml_core::from_post(&encoded)
         .map_err(Refused::from)

@@ -30,35 +30,35 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/tenants/{tenant}/sign-ins",
             READ,
-            "list_sign_ins: List attempts to sign in, newest first; by the code of an error page.",
+            "list_sign_ins: List sign-in attempts, newest first; `?code=` finds the one of an error page.",
             list_sign_ins,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/sign-ins/{sign_in_id}",
             READ,
-            "get_sign_in: Get an attempt with its steps.",
+            "get_sign_in: Get a sign-in attempt with its steps.",
             get_sign_in,
         )
         .add(
             Method::GET,
             "/api/v1/sign-ins",
             Access::Key(Permission::AuditRead),
-            "find_sign_ins: Find attempts of any tenant by the code of an error page.",
+            "find_sign_ins: Find a sign-in attempt of any tenant by the code shown on its error page.",
             find_sign_ins,
         )
         .add(
             Method::GET,
             "/api/v1/tenants/{tenant}/sessions",
             READ,
-            "list_sessions: List sessions of browsers, newest first; of one user.",
+            "list_sessions: List browser sessions, newest first; `?userId=` those of one user.",
             list_sessions,
         )
         .add(
             Method::DELETE,
             "/api/v1/tenants/{tenant}/sessions/{session_id}",
             WRITE,
-            "delete_session: End a session with all its modules.",
+            "delete_session: End a browser session and the module sessions that belong to it.",
             delete_session,
         )
         .add(
@@ -72,7 +72,7 @@ pub(super) fn routes() -> Routes {
             Method::DELETE,
             "/api/v1/tenants/{tenant}/organizations/{organization}/sessions",
             WRITE,
-            "delete_organization_sessions: End all sessions of an organization.",
+            "delete_organization_sessions: End all sessions of an organization's users.",
             delete_organization_sessions,
         )
 }
@@ -100,7 +100,7 @@ impl SignInQuery {
     }
 }
 
-/// An attempt to sign in.
+/// A sign-in attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SignInView {
@@ -108,24 +108,26 @@ pub(crate) struct SignInView {
     tenant_id: Uuid,
     organization_id: Uuid,
     connection_id: Uuid,
-    /// What the error page showed.
+    /// The code that the error page showed.
     code: String,
-    /// `sign_in` or `test`
+    /// `sign_in` or `test`.
     #[schema(value_type = String)]
     purpose: Purpose,
-    /// `started`, `answered`, `proving`, `succeeded`, `failed`, or `abandoned`: nothing came back
+    /// `started`, `answered`, `proving`, `succeeded`, `failed`, or `abandoned` (no response came back from the provider).
     status: String,
-    /// Why it failed.
+    /// The code of the reason for which it failed; otherwise null.
     reason: Option<String>,
-    /// Who can mend it: `provider_admin`, `tenant_admin`, `person` or `operator`
+    /// Who can fix the problem: `provider_admin`, `tenant_admin`, `person` or `operator`.
     mender: Option<String>,
-    /// How.
+    /// How to fix the problem.
     advice: Option<String>,
+    /// The user who signed in; null: not known.
     user_id: Option<Uuid>,
     ip_address: Option<String>,
     #[schema(value_type = Vec<Object>)]
     steps: Value,
     started_at: DateTime<Utc>,
+    /// When the attempt ended; null until then.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -237,21 +239,26 @@ impl Input for SessionQuery {
     }
 }
 
-/// A person signed in, in one browser.
+/// A person's session in one browser.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SessionView {
     id: Uuid,
     organization_id: Uuid,
     user_id: Uuid,
+    /// The connection of the sign-in; null: none.
     connection_id: Option<Uuid>,
     ip_address: Option<String>,
     user_agent: Option<String>,
-    /// Whether it goes on.
+    /// Whether the session is still valid.
     live: bool,
+    /// When the person signed in.
     authenticated_at: DateTime<Utc>,
+    /// When the session was last used.
     last_seen_at: DateTime<Utc>,
+    /// When the session ends at the latest.
     expires_at: DateTime<Utc>,
+    /// When the session was ended; null: it was not.
     ended_at: Option<DateTime<Utc>>,
     #[schema(value_type = Option<String>)]
     ended_reason: Option<Ended>,

@@ -30,12 +30,18 @@ pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign out");
     let bearer = Access::Public("the access token is the credential (RFC 6750)");
     Routes::new()
-        .add(Method::GET, "/oauth2/logout", browser, "logout: Sign out of all modules.", logout)
+        .add(
+            Method::GET,
+            "/oauth2/logout",
+            browser,
+            "logout: Sign out of all modules (OpenID Connect RP-Initiated Logout).",
+            logout,
+        )
         .add_with(
             Method::POST,
             "/oauth2/logout",
             browser,
-            "logout_by_form: The same, by a form.",
+            "logout_by_form: Sign out of all modules, with parameters as a form.",
             logout_by_form,
             |route| route.body_bytes_max(64 << 10),
         )
@@ -44,7 +50,7 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/oauth2/userinfo",
             bearer,
-            "userinfo: Who an access token is about (OpenID Connect Core, section 5.3).",
+            "userinfo: Get claims about the person of an access token (OpenID Connect Core, section 5.3).",
             userinfo,
             |route| route.speaks(Dialect::OAuth),
         )
@@ -52,7 +58,7 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             "/oauth2/userinfo",
             bearer,
-            "userinfo_by_post: The same, by POST.",
+            "userinfo_by_post: Get claims about the person of an access token, by POST.",
             userinfo_by_post,
             |route| route.speaks(Dialect::OAuth).body_bytes_max(16 << 10),
         )
@@ -108,7 +114,10 @@ async fn afterwards(
 ) -> Result<(Option<module::Model>, Option<String>), Problem> {
     let id = match (hint, parameters.get("client_id")) {
         (Some(hint), Some(id)) if hint.aud != *id => {
-            return Err(Problem::detailed(Code::ValidationFailed, "The ID token is another client's."));
+            return Err(Problem::detailed(
+                Code::ValidationFailed,
+                "The ID token was issued to another client.",
+            ));
         }
         (Some(hint), _) => Some(&hint.aud),
         (None, id) => id,
@@ -144,7 +153,7 @@ async fn sign_out(
             None => {
                 return pages::refusal(Problem::detailed(
                     Code::ValidationFailed,
-                    "The ID token is not ours.",
+                    "The ID token was not issued by this service.",
                 ));
             }
         },

@@ -25,7 +25,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/sso/test/{connection}",
         Access::Public("the link's sealed key is the credential"),
-        "begin_test: Walk a real sign-in without a session.",
+        "begin_test: Begin a test sign-in that creates no session.",
         begin_test,
         |route| route.counts_failures(),
     )

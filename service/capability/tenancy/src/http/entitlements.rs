@@ -17,7 +17,7 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         "/api/internal/entitlements",
         Access::Key(Permission::QuotasReserve),
-        "get_entitlements: What a tenant's plan entitles it to; with ?feature= of one feature.",
+        "get_entitlements: Get a tenant's entitlements, or a single one with `?feature=`.",
         get_entitlements,
     )
 }
@@ -39,20 +39,21 @@ impl Input for EntitlementQuery {
     }
 }
 
-/// What a tenant is entitled to.
+/// The entitlements of a tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entitlements {
     tenant_id: Uuid,
+    /// The key of the tenant's plan.
     plan: String,
-    /// The tenant's status; only an active one is entitled to anything.
+    /// The tenant's status; only an active tenant is entitled to anything.
     #[schema(value_type = String)]
     status: Status,
-    /// All of the plan's, or the one that was asked for.
+    /// All entitlements of the plan, or only the one that was asked for.
     #[schema(value_type = Object)]
     entitlements: Value,
-    /// Whether the feature that was asked for may be used: the plan names it, and not as `false`, and the tenant is active. `null` is
-    /// an amount without limit.
+    /// Whether the tenant may use the feature that was asked for: the tenant is active, and the plan names the feature with a value other
+    /// than `false`. A value of `null` is an unlimited amount.
     entitled: Option<bool>,
 }
 

@@ -40,33 +40,35 @@ pub(super) fn routes() -> Routes {
         .add(Method::POST, LIST, WRITE, "create_instance: Register an instance.", create_instance)
         .add(Method::GET, LIST, READ, "list_instances: List instances.", list_instances)
         .add(Method::GET, ONE, READ, "get_instance: Get an instance.", get_instance)
-        .add(Method::PATCH, ONE, WRITE, "update_instance: Change an instance.", update_instance)
+        .add(Method::PATCH, ONE, WRITE, "update_instance: Update an instance.", update_instance)
         .add(
             Method::DELETE,
             ONE,
             WRITE,
-            "delete_instance: Remove an instance that hosts nobody.",
+            "delete_instance: Delete an instance that hosts no tenants.",
             delete_instance,
         )
 }
 
-/// An instance to be registered.
+/// An instance to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InstanceInput {
     #[schema(max_length = 100)]
     name: String,
-    /// `shared` or `dedicated`
+    /// `shared` or `dedicated`.
     #[schema(value_type = String)]
     mode: Mode,
+    /// The region where it runs.
     region: Option<String>,
+    /// The URL at which it is reached, and where its health is checked; absent: it is not checked.
     endpoint: Option<String>,
-    /// How many tenants: up to 100,000 on a shared one (absent: `instances.capacity`), 1 on a dedicated one.
+    /// How many tenants it can host: 1 if dedicated; up to 100,000 if shared (absent: `instances.capacity` of the configuration).
     capacity: Option<i64>,
 }
 
 /// What is said of another capacity.
-const CAPACITY_RULE: &str = "must be from 1 to 100,000, and 1 on a dedicated instance";
+const CAPACITY_RULE: &str = "must be from 1 to 100,000; for a dedicated instance 1";
 
 fn capacity_max(mode: Mode) -> i64 {
     match mode {
@@ -89,15 +91,15 @@ impl Input for InstanceInput {
     }
 }
 
-/// What of an instance is changed.
+/// Changes to an instance.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct InstanceChange {
-    /// `active`, `draining` or `offline`
+    /// `active`, `draining` or `offline`.
     #[schema(value_type = Option<String>)]
     status: Option<InstanceStatus>,
     endpoint: Option<String>,
-    /// How many tenants it takes; not less than it has.
+    /// How many tenants it can host; at least as many as it hosts now.
     capacity: Option<i64>,
 }
 
@@ -115,37 +117,37 @@ impl Input for InstanceChange {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Instance {
-    /// Its id.
+    /// The instance's id.
     pub id: Uuid,
-    /// Its name.
+    /// The instance's name.
     pub name: String,
-    /// `pool` or `azure`
+    /// `pool` or `azure`.
     #[schema(value_type = String)]
     pub driver: Driver,
-    /// `shared` or `dedicated`
+    /// `shared` or `dedicated`.
     #[schema(value_type = String)]
     pub mode: Mode,
-    /// Where it is.
+    /// The region where it runs.
     pub region: Option<String>,
-    /// How it is reached.
+    /// The URL at which it is reached.
     pub endpoint: Option<String>,
-    /// `active`, `draining` or `offline`
+    /// `active`, `draining` or `offline`.
     #[schema(value_type = String)]
     pub status: InstanceStatus,
-    /// How many tenants it takes.
+    /// How many tenants it can host.
     pub capacity: i64,
-    /// How many it has.
+    /// How many tenants it hosts.
     pub tenant_count: i64,
-    /// Since when.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// `unknown`, `healthy` or `unhealthy`
+    /// `unknown`, `healthy` or `unhealthy`.
     #[schema(value_type = String)]
     pub health: InstanceHealth,
-    /// When its health was asked last.
+    /// When its health was last checked.
     pub health_checked_at: Option<DateTime<Utc>>,
-    /// Why it isn't well.
+    /// Why it is unhealthy.
     pub health_error: Option<String>,
 }
 

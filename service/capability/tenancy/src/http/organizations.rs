@@ -37,17 +37,19 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-/// An organization to be created.
+/// An organization to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OrganizationInput {
+    /// The organization's name in URLs: a DNS label, and not a UUID.
     #[schema(max_length = 63)]
     slug: String,
+    /// The organization's display name.
     #[schema(max_length = 200)]
     name: String,
 }
 
-/// What of an organization is changed.
+/// Changes to an organization.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OrganizationChange {
@@ -68,19 +70,19 @@ impl Input for OrganizationChange {
     }
 }
 
-/// A division of a tenant.
+/// An organization: a part of a tenant with its own users, groups and connections.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Organization {
-    /// Its id.
+    /// The organization's id.
     pub id: Uuid,
-    /// Its name in URLs.
+    /// The organization's name in URLs.
     pub slug: String,
-    /// Its name for people.
+    /// The organization's display name.
     pub name: String,
-    /// Since when.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -32,27 +32,29 @@ pub(super) fn routes() -> Routes {
             Method::PUT,
             ONE,
             WRITE,
-            "replace_plan: Change a plan; tenants that have it keep their limits.",
+            "replace_plan: Replace a plan; tenants that already have it keep their limits.",
             replace_plan,
         )
         .add(Method::DELETE, ONE, WRITE, "delete_plan: Delete a plan that no tenant has.", delete_plan)
 }
 
-/// What a plan is made of.
+/// The definition of a plan.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PlanInput {
+    /// The plan's key; required to create a plan, and ignored when one is replaced.
     key: Option<String>,
+    /// The plan's display name.
     #[schema(max_length = 200)]
     name: String,
-    /// Limit of each resource; null: unlimited.
+    /// The limit of each resource; null: unlimited.
     quotas: BTreeMap<String, Option<i64>>,
-    /// By how much the plan multiplies rate limits.
+    /// The factor by which the plan multiplies the rate limits.
     rate_multiplier: i64,
-    /// Crossing one is told, not refused.
+    /// The soft limit of each resource: exceeding it sends an event but is allowed.
     #[serde(default)]
     soft_quotas: BTreeMap<String, Option<i64>>,
-    /// What modules may ask for by name: `{"kombiStack": "read-only"}`. Any JSON.
+    /// Features that modules can ask for by name, with any JSON value: `{"kombiStack": "read-only"}`.
     #[serde(default)]
     #[schema(value_type = Object)]
     entitlements: BTreeMap<String, Value>,
@@ -61,7 +63,11 @@ pub(crate) struct PlanInput {
 impl Input for PlanInput {
     fn check(&self, errors: &mut FieldErrors) {
         if let Some(key) = &self.key {
-            errors.require(web::is_slug(key), "/key", "must be a name in lower case");
+            errors.require(
+                web::is_slug(key),
+                "/key",
+                "must be at most 63 lower-case letters, digits and hyphens",
+            );
         }
         errors.text("/name", &self.name, 200);
         for (pointer, limits) in [("/quotas", &self.quotas), ("/softQuotas", &self.soft_quotas)] {
@@ -69,7 +75,11 @@ impl Input for PlanInput {
             for (resource, limit) in limits {
                 let fits =
                     web::is_slug(resource) && limit.is_none_or(|limit| (0..=1_000_000_000).contains(&limit));
-                errors.require(fits, pointer, "names in lower case, limits from 0 to 1,000,000,000, or null");
+                errors.require(
+                    fits,
+                    pointer,
+                    "must have resource names with limits from 0 to 1,000,000,000 or null",
+                );
             }
         }
         let size = self.entitlements.iter().map(|(key, value)| key.len() + value.to_string().len());
@@ -82,25 +92,25 @@ impl Input for PlanInput {
     }
 }
 
-/// What a tenant can buy.
+/// A plan that tenants can have.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Its key.
+    /// The plan's key.
     pub key: String,
-    /// Its name for people.
+    /// The plan's display name.
     pub name: String,
-    /// Limit of each resource; null: unlimited.
+    /// The limit of each resource; null: unlimited.
     #[schema(value_type = Object)]
     pub quotas: Value,
-    /// By how much it multiplies rate limits.
+    /// The factor by which the plan multiplies the rate limits.
     pub rate_multiplier: i64,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Crossing one is told, not refused.
+    /// The soft limit of each resource: exceeding it sends an event but is allowed.
     #[schema(value_type = Object)]
     pub soft_quotas: Value,
-    /// What modules may ask for by name.
+    /// Features that modules can ask for by name.
     #[schema(value_type = Object)]
     pub entitlements: Value,
 }

@@ -37,87 +37,87 @@ pub(super) fn routes() -> Routes {
             Method::PATCH,
             ONE,
             Access::Key(Permission::TenantUpdate),
-            "update_tenant: Change a tenant.",
+            "update_tenant: Change a tenant's name or plan.",
             update_tenant,
         )
         .add(
             Method::POST,
             "/api/v1/tenants/{tenant}/suspend",
             MANAGE,
-            "suspend_tenant: Cut a tenant off.",
+            "suspend_tenant: Suspend a tenant.",
             suspend_tenant,
         )
 }
 
-/// A tenant.
+/// A tenant: a customer of the platform.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenant {
-    /// Its id.
+    /// The tenant's id.
     pub id: Uuid,
-    /// Its name in URLs.
+    /// The tenant's name in URLs.
     pub slug: String,
-    /// Its name for people.
+    /// The tenant's display name.
     pub name: String,
-    /// What it bought.
+    /// The key of the tenant's plan.
     pub plan: String,
-    /// `shared`, `namespace` or `private`
+    /// `shared`, `namespace` or `private`.
     #[schema(value_type = String)]
     pub isolation: Isolation,
-    /// Where it is.
+    /// The region where the tenant runs.
     pub region: Option<String>,
-    /// `provisioning`, `active`, `suspended`, `deprovisioning`, `deleted` or `failed`
+    /// `provisioning`, `active`, `suspended`, `deprovisioning`, `deleted` or `failed`.
     #[schema(value_type = String)]
     pub status: Status,
-    /// Its realm or org.
+    /// The tenant's realm or org at its identity backend.
     pub identity: Identity,
-    /// Where it runs.
+    /// The instance where the tenant runs.
     pub instance: Placement,
-    /// Since when.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// Last change.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Cut off since.
+    /// When the tenant was suspended; null: it is not.
     pub suspended_at: Option<DateTime<Utc>>,
-    /// By whom: `operator`, `billing` or `backend`.
+    /// Who suspended the tenant: `operator`, `billing` or `backend`.
     #[schema(value_type = Option<String>)]
     pub suspended_by: Option<SuspendedBy>,
-    /// While it is being deleted: until then `/resume` takes the deletion back.
+    /// Until when `/resume` can cancel the tenant's deletion; null: no deletion is pending.
     pub recycle_until: Option<DateTime<Utc>>,
-    /// `full`, `grace` (no new seats) or `suspended`, by what the payment provider says.
+    /// `full`, `grace` (no new seats) or `suspended`, depending on the payment provider.
     #[schema(value_type = String)]
     pub billing: BillingState,
 }
 
-/// A tenant's realm or org.
+/// A tenant's realm or org at an identity backend.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// `builtin`, `keycloak` or `zitadel`
+    /// `builtin`, `keycloak` or `zitadel`.
     #[schema(value_type = String)]
     pub backend: IdentityBackend,
-    /// `realm` or `org`
+    /// `realm` or `org`.
     #[schema(value_type = String)]
     pub kind: IdentityKind,
-    /// Its id there.
+    /// The tenant's id at the backend.
     pub external_id: Option<String>,
-    /// The issuer of its realm, learnt from discovery.
+    /// The issuer of the tenant's realm, taken from its metadata.
     pub issuer: Option<String>,
-    /// The alias of its identity provider at a shared realm.
+    /// The alias of the tenant's identity provider in a shared realm.
     pub idp_alias: Option<String>,
 }
 
-/// Where a tenant runs.
+/// The instance where a tenant runs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
-    /// `pool` or `azure`
+    /// `pool` or `azure`.
     #[schema(value_type = String)]
     pub driver: Driver,
-    /// `shared` or `dedicated`
+    /// `shared` or `dedicated`.
     #[schema(value_type = String)]
     pub mode: Mode,
-    /// The instance, once there is one.
+    /// The instance's id; null until the tenant is placed.
     pub id: Option<Uuid>,
 }
 
@@ -166,13 +166,13 @@ impl Input for TenantFilter {
     }
 }
 
-/// What of a tenant is changed.
+/// Changes to a tenant.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct TenantChange {
     #[schema(max_length = 200)]
     name: Option<String>,
-    /// Operators only.
+    /// The key of the new plan. Only operators may change it.
     plan: Option<String>,
 }
 

@@ -31,21 +31,21 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/deliveries",
             READ,
-            "list_deliveries: List deliveries, newest first.",
+            "list_deliveries: List webhook deliveries, newest first.",
             list_deliveries,
         )
         .add(
             Method::GET,
             "/api/v1/deliveries/{delivery_id}",
             READ,
-            "get_delivery: Get a delivery with its body and every attempt.",
+            "get_delivery: Get a webhook delivery with its body and every attempt.",
             get_delivery,
         )
         .add(
             Method::POST,
             "/api/v1/deliveries/{delivery_id}/retry",
             WRITE,
-            "retry_delivery: Deliver again, now.",
+            "retry_delivery: Retry a webhook delivery now.",
             retry_delivery,
         )
 }
@@ -69,24 +69,29 @@ impl Input for DeliveryFilter {
     }
 }
 
-/// One event for one endpoint.
+/// The delivery of one event to one webhook endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
     id: Uuid,
+    /// The tenant of the event; null: an event of the platform.
     tenant_id: Option<Uuid>,
     endpoint_id: Uuid,
     event_id: Uuid,
     event_type: String,
-    /// `pending`, `delivered` or `dead`
+    /// `pending`, `delivered` or `dead` (given up).
     #[schema(value_type = String)]
     status: DeliveryStatus,
+    /// Number of attempts so far.
     attempts: i64,
-    /// When it is tried next, while it is pending; what comes after it of the same tenant waits for it.
+    /// When the next attempt is made, while it is pending. Later events of the same tenant wait for it.
     next_attempt_at: Option<DateTime<Utc>>,
+    /// The HTTP status of the last response; null: there was none.
     response_status: Option<i64>,
+    /// The error of the last attempt.
     last_error: Option<String>,
     created_at: DateTime<Utc>,
+    /// When the event was delivered; null until then.
     delivered_at: Option<DateTime<Utc>>,
 }
 
@@ -110,25 +115,28 @@ impl From<delivery::Model> for Delivery {
     }
 }
 
-/// One attempt, as it went.
+/// One attempt of a delivery.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryAttempt {
     at: DateTime<Utc>,
+    /// How long the attempt took, in milliseconds.
     milliseconds: i64,
+    /// The HTTP status of the response; null: there was none.
     response_status: Option<i64>,
-    /// The beginning of the answer.
+    /// The beginning of the response body.
     response_body: Option<String>,
+    /// Why the attempt failed; null: it did not.
     error: Option<String>,
 }
 
-/// A delivery, what it carried, and every attempt.
+/// A delivery with the body that was sent and every attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryLog {
     #[serde(flatten)]
     delivery: Delivery,
-    /// What was sent; null once the event is no longer kept.
+    /// The body that was sent; null once the event is deleted.
     #[schema(value_type = Object)]
     request_body: Value,
     log: Vec<DeliveryAttempt>,

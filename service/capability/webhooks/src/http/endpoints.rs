@@ -34,61 +34,62 @@ pub(super) fn routes() -> Routes {
             Method::POST,
             LIST,
             WRITE,
-            "create_webhook_endpoint: Register a receiver of events.",
+            "create_webhook_endpoint: Register a webhook endpoint.",
             create_webhook_endpoint,
         )
         .add(
             Method::GET,
             LIST,
             READ,
-            "list_webhook_endpoints: List receivers of events.",
+            "list_webhook_endpoints: List webhook endpoints.",
             list_webhook_endpoints,
         )
-        .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a receiver of events.", get_webhook_endpoint)
+        .add(Method::GET, ONE, READ, "get_webhook_endpoint: Get a webhook endpoint.", get_webhook_endpoint)
         .add(
             Method::PATCH,
             ONE,
             WRITE,
-            "update_webhook_endpoint: Change, disable or enable a receiver of events.",
+            "update_webhook_endpoint: Update, disable or enable a webhook endpoint.",
             update_webhook_endpoint,
         )
         .add(
             Method::DELETE,
             ONE,
             WRITE,
-            "delete_webhook_endpoint: Remove a receiver of events.",
+            "delete_webhook_endpoint: Delete a webhook endpoint.",
             delete_webhook_endpoint,
         )
         .add(
             Method::POST,
             ROTATE,
             WRITE,
-            "rotate_webhook_endpoint: Make a new secret; for a day the old one signs too.",
+            "rotate_webhook_endpoint: Create a new signing secret; for 24 hours the old one also signs.",
             rotate_webhook_endpoint,
         )
         .add(
             Method::POST,
             REPLAY,
             WRITE,
-            "replay_webhook_endpoint: Deliver events of the past, those that are missing or dead or all.",
+            "replay_webhook_endpoint: Deliver past events again: those never delivered, or all.",
             replay_webhook_endpoint,
         )
 }
 
-/// A receiver to be registered.
+/// A webhook endpoint to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct EndpointInput {
+    /// The URL to which events are sent with POST.
     url: String,
     #[schema(max_length = 200)]
     description: Option<String>,
-    /// Which events: types of the catalogue, or `noun.*`; none: all.
+    /// Event types to deliver, each a name or `noun.*`; empty: all.
     #[serde(default)]
     event_types: Vec<String>,
-    /// `webhook` (Standard Webhooks), or `set`: security event tokens (RFC 9967) for changes of users and groups
+    /// `webhook` (Standard Webhooks) or `set`: security event tokens (RFC 9967) about users and groups.
     #[schema(value_type = Option<String>)]
     format: Option<Format>,
-    /// `hmac-sha256`, or `ed25519`: then the receiver needs no secret
+    /// The signature: `hmac-sha256`, or `ed25519`, with which the receiver needs no secret.
     #[schema(value_type = Option<String>)]
     algorithm: Option<Algorithm>,
 }
@@ -100,7 +101,7 @@ fn check_types(errors: &mut FieldErrors, types: &[String]) {
         errors.require(
             known,
             &format!("/eventTypes/{at}"),
-            "must be a type of the catalogue (/api/v1/event-types), or noun.*",
+            "must be an event type (see /api/v1/event-types), or noun.*",
         );
     }
 }
@@ -114,7 +115,7 @@ impl Input for EndpointInput {
     }
 }
 
-/// What of a receiver is changed.
+/// Changes to a webhook endpoint.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct EndpointChange {
@@ -122,7 +123,7 @@ pub(crate) struct EndpointChange {
     #[schema(max_length = 200)]
     description: Option<String>,
     event_types: Option<Vec<String>>,
-    /// false: nothing is delivered; true: what is pending goes on.
+    /// False stops deliveries; true resumes them with those that are pending.
     enabled: Option<bool>,
 }
 
@@ -135,7 +136,7 @@ impl Input for EndpointChange {
     }
 }
 
-/// A receiver of events, without its secret.
+/// A webhook endpoint, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WebhookEndpoint {
@@ -144,37 +145,38 @@ pub(crate) struct WebhookEndpoint {
     description: String,
     #[schema(value_type = Vec<String>)]
     event_types: Value,
-    /// `webhook` or `set`
+    /// `webhook` or `set`.
     #[schema(value_type = String)]
     format: Format,
-    /// `hmac-sha256` or `ed25519`
+    /// `hmac-sha256` or `ed25519`.
     #[schema(value_type = String)]
     algorithm: Algorithm,
-    /// Since when nothing is delivered.
+    /// When it was disabled; null: it is enabled.
     disabled_at: Option<DateTime<Utc>>,
-    /// Why the service itself disabled it.
+    /// Why the service disabled it; null: the service did not.
     disabled_reason: Option<String>,
-    /// Failed attempts in a row, of different deliveries.
+    /// Number of consecutive failed attempts, counted over different deliveries.
     failures: i64,
+    /// When the consecutive failures began; null: the last attempt succeeded.
     failing_since: Option<DateTime<Utc>>,
-    /// Left alone until then.
+    /// Until when no attempts are made, after repeated failures.
     paused_until: Option<DateTime<Utc>>,
-    /// Until when the secret before signs too.
+    /// Until when the previous secret also signs.
     previous_secret_until: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
-/// A receiver of events with what it checks signatures with, which is never shown again.
+/// A webhook endpoint with the secret or key that verifies its signatures. It is shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EndpointWithSecret {
     #[serde(flatten)]
     endpoint: WebhookEndpoint,
-    /// The secret (`whsec_…`), after Standard Webhooks.
+    /// The secret `whsec_…`, as in Standard Webhooks.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
-    /// With `ed25519` the public key (`whpk_…`).
+    /// With `ed25519`: the public key `whpk_…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_key: Option<String>,
 }
@@ -289,15 +291,15 @@ async fn rotate_webhook_endpoint(
     Ok(Json(made.into()))
 }
 
-/// Which events of the past.
+/// Which past events to deliver again.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReplayInput {
-    /// From this moment on; events are kept for 30 days.
+    /// The time of the first event, inclusive; events are kept for 30 days.
     since: DateTime<Utc>,
-    /// Until before this one; absent: now.
+    /// The time before which the events lie, exclusive; absent: now.
     until: Option<DateTime<Utc>>,
-    /// `missing` (what was never delivered, or is dead), or `all`
+    /// `missing` (events never delivered, or given up) or `all`.
     deliver: Option<String>,
 }
 
@@ -310,7 +312,7 @@ impl Input for ReplayInput {
     }
 }
 
-/// A replay that goes on; its deliveries are listed with the others.
+/// A replay that was started. Its deliveries are listed like all others.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReplayBegun {

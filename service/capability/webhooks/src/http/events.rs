@@ -31,14 +31,14 @@ pub(super) fn routes() -> Routes {
             Method::GET,
             "/api/v1/events/stream",
             READ,
-            "stream_events: Follow events live (server-sent events; Last-Event-ID goes on).",
+            "stream_events: Stream events as they happen (server-sent events; resume with Last-Event-ID).",
             stream_events,
         )
         .add(
             Method::GET,
             "/api/v1/event-types",
             READ,
-            "list_event_types: List the types of events, with the schemas of their data.",
+            "list_event_types: List event types with the JSON Schemas of their data.",
             list_event_types,
         )
         .add(
@@ -68,9 +68,9 @@ impl Input for EventFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
         let known = self.r#type.as_deref().is_none_or(catalogue::knows);
-        errors.require(known, "?type", "must be a type of the catalogue (/api/v1/event-types), or noun.*");
+        errors.require(known, "?type", "must be an event type (see /api/v1/event-types), or noun.*");
         let one = self.cursor.is_none() || self.after.is_none();
-        errors.require(one, "?after", "goes without a cursor");
+        errors.require(one, "?after", "can't be combined with a cursor");
     }
 }
 
@@ -101,13 +101,14 @@ pub(crate) async fn sequence_of(view: &PlatformView, id: Uuid) -> Result<i64, Db
     Ok(last.and_then(|event| event.sequence).unwrap_or(0))
 }
 
-/// Something that happened: a CloudEvent, and its tenant in our own spelling.
+/// An event as a CloudEvent, with its tenant's id also as `tenantId`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EventItem {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     event: Map<String, Value>,
+    /// The tenant of the event; null: an event of the platform.
     tenant_id: Option<Uuid>,
 }
 
@@ -139,17 +140,19 @@ async fn list_events(
     Ok(position.page(rows, key, |row| EventItem::of(&caller.service, row)))
 }
 
-/// A type of event.
+/// An event type.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypeItem {
+    /// The event type, as `noun.verb`.
     name: String,
+    /// When the event happens.
     description: String,
-    /// JSON Schema 2020-12 of `data`.
+    /// The JSON Schema (2020-12) of the events' `data`.
     #[schema(value_type = Object)]
     schema: Value,
 }
 
-/// All types of events.
+/// All event types.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventTypes {
     items: Vec<EventTypeItem>,

@@ -29,14 +29,14 @@ pub(super) fn routes() -> Routes {
             Method::PATCH,
             "/api/v1/modules/{module_id}",
             WRITE,
-            "update_module: Change a module.",
+            "update_module: Update a module.",
             update_module,
         )
         .add(
             Method::DELETE,
             "/api/v1/modules/{module_id}",
             WRITE,
-            "delete_module: Remove a module.",
+            "delete_module: Delete a module.",
             delete_module,
         )
 }
@@ -72,32 +72,33 @@ impl From<PushProfile> for Profile {
     }
 }
 
-/// A module to be registered.
+/// A module to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ModuleInput {
     #[schema(max_length = 200)]
     name: String,
-    /// Where it is; pushes go below it.
+    /// The module's base URL; flags are pushed to a path below it.
     base_url: String,
+    /// The redirect URIs to which authorization codes may be sent.
     #[serde(default)]
     redirect_uris: Vec<String>,
-    /// The shape of pushes: `tenantry`, `list` or `map`.
+    /// The format in which flags are pushed: `tenantry`, `list` or `map`.
     #[schema(value_type = Option<String>)]
     profile: Option<Profile>,
-    /// Whether it can't keep a secret: an app in a browser or on a phone.
+    /// Whether it is a public client, which can't keep a secret: an app in a browser or on a phone.
     #[serde(default)]
     public: bool,
-    /// Where browsers may go after signing out.
+    /// URLs to which browsers may be sent after signing out.
     #[serde(default)]
     post_logout_redirect_uris: Vec<String>,
-    /// Where it hears that a session ended (OpenID Connect Back-Channel Logout).
+    /// The URL that is notified when a session ends (OpenID Connect Back-Channel Logout).
     backchannel_logout_uri: Option<String>,
-    /// What is shown in a frame when a session ends (OpenID Connect Front-Channel Logout).
+    /// The URL that is loaded in a frame when a session ends (OpenID Connect Front-Channel Logout).
     frontchannel_logout_uri: Option<String>,
 }
 
-/// What of a module is changed.
+/// Changes to a module.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ModuleChange {
@@ -168,14 +169,15 @@ pub(crate) struct Module {
     updated_at: DateTime<Utc>,
 }
 
-/// A module with its secrets, which are never shown again.
+/// A module with its secrets. They are shown only once.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ModuleWithSecrets {
     #[serde(flatten)]
     module: Module,
+    /// The module's OAuth client secret.
     client_secret: String,
-    /// Signs pushes, after Standard Webhooks.
+    /// The secret that signs flag pushes, as in Standard Webhooks.
     webhook_secret: String,
 }
 

@@ -106,7 +106,7 @@ fn values_of(filter: &Filter) -> Result<Vec<String>, ScimError> {
         Filter::Compare(path, Operator::Eq, Value::String(id)) if path.name.eq_ignore_ascii_case("value") => {
             Ok(vec![id.clone()])
         }
-        _ => Err(ScimError::new(ErrorType::InvalidFilter, "Members are found by `value eq`.")),
+        _ => Err(ScimError::new(ErrorType::InvalidFilter, "Members can be selected only by `value eq`.")),
     }
 }
 

@@ -35,7 +35,7 @@ impl Target<'_> {
         if self.filter.is_some() && !self.attribute.multi {
             return Err(ScimError::new(
                 ErrorType::InvalidPath,
-                format!("`{}` has one value and takes no filter.", self.attribute.name),
+                format!("`{}` has a single value, so a filter is not allowed.", self.attribute.name),
             ));
         }
         if self.attribute.multi && (self.filter.is_some() || self.sub.is_some()) {
@@ -94,7 +94,7 @@ impl Target<'_> {
             list.iter().enumerate().filter(|(_, item)| self.chosen(item)).map(|(at, _)| at).collect();
         if chosen.is_empty() {
             if self.filter.is_some() && !self.profile.is_compat() {
-                return Err(ScimError::new(ErrorType::NoTarget, "No value fits the filter."));
+                return Err(ScimError::new(ErrorType::NoTarget, "No value matches the filter."));
             }
             // Entra replaces `emails[type eq "work"].value` before there is one: it is made, with what the filter says.
             let mut made = self.filter.map(equalities).unwrap_or_default();

@@ -85,7 +85,7 @@ impl Projection {
         if only.is_some() && without.is_some() {
             return Err(ScimError::new(
                 ErrorType::InvalidSyntax,
-                "`attributes` and `excludedAttributes` exclude each other.",
+                "`attributes` and `excludedAttributes` can't be combined.",
             ));
         }
         Ok(Self { only, without: without.unwrap_or_default() })

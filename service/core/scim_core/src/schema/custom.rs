@@ -38,16 +38,16 @@ fn each(list: &[Attribute], pointer: &str, top: bool, wrong: &mut impl FnMut(Str
             wrong(here("name"), "must be a letter and then letters, digits, hyphens or underscores");
         }
         if !seen.insert(attribute.name.to_ascii_lowercase()) {
-            wrong(here("name"), "is there twice");
+            wrong(here("name"), "occurs twice");
         }
         if (attribute.kind == Kind::Complex) == attribute.sub.is_empty() {
-            wrong(here("subAttributes"), "must be there for type complex, and only for it");
+            wrong(here("subAttributes"), "are required for type complex, and not allowed otherwise");
         }
         if !top && (attribute.kind == Kind::Complex || attribute.multi) {
-            wrong(here("type"), "a sub-attribute is simple and has one value");
+            wrong(here("type"), "must be simple and single-valued in a sub-attribute");
         }
         if attribute.required {
-            wrong(here("required"), "can't be asked for in an extension: resources without it exist");
+            wrong(here("required"), "must be false: resources without the attribute exist");
         }
         if attribute.uniqueness == Uniqueness::Server {
             wrong(here("uniqueness"), "must be none");
