@@ -1,6 +1,7 @@
 //! Sentences about the whole house. A new route, table or problem code is in them by itself.
 
 mod access;
+mod actions;
 mod architecture;
 mod audit;
 mod contract;

@@ -184,8 +184,22 @@ impl TestApp {
         }
     }
 
+    /// Everything that a story recorded as done is an action of the list.
+    async fn actions_are_listed(&self) {
+        let read = async |view: &platform::PlatformView| {
+            view.query("SELECT DISTINCT action FROM audit_event WHERE outcome = 'success'", Vec::new()).await
+        };
+        // A story may have taken the store away.
+        let Ok(rows) = self.running.service.db.read_platform(read).await else { return };
+        for row in rows {
+            let action: String = row.try_get("", "action").expect("a text");
+            assert!(crate::ACTIONS.lines().any(|one| one == action), "{action} is not in actions.out");
+        }
+    }
+
     pub async fn stop(self) {
         self.events_fit_the_catalogue().await;
+        self.actions_are_listed().await;
         self.running.stop().await;
     }
 }

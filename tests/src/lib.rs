@@ -20,6 +20,9 @@ pub mod saml;
 mod store;
 mod zitadel;
 
+/// Every action that is audited, one a line.
+pub const ACTIONS: &str = include_str!("../it/guards/actions.out");
+
 pub use app::{MASTER_KEY, Tenant, TestApp};
 pub use arm::{Arm, Gate, SUBSCRIPTION};
 pub use browser::{Browser, Page};
