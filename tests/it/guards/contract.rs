@@ -44,10 +44,11 @@ fn steps() -> String {
     for kind in Kind::ALL {
         let table = kind.table();
         page += &format!("\n## `{kind}`\n\nA step that fails is {}.\n\n", table.when_it_fails);
-        page += "| step | what it does | waits for |\n|---|---|---|\n";
+        page += "| step | what it does | waits for | undone |\n|---|---|---|---|\n";
         for step in table.steps {
-            page +=
-                &format!("| `{}` | {} | {} |\n", step.name, step.does, step.waits_for.unwrap_or_default());
+            let undone = step.stays_because().map_or("yes".to_owned(), |why| format!("no: {why}"));
+            let waits_for = step.waits_for.unwrap_or_default();
+            page += &format!("| `{}` | {} | {waits_for} | {undone} |\n", step.name, step.does);
         }
     }
     page

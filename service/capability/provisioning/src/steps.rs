@@ -65,7 +65,7 @@ pub struct Step {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Undo {
     /// It isn't, because of this.
-    Nothing(#[allow(dead_code, reason = "a reason that nobody may leave out")] &'static str),
+    Nothing(&'static str),
     /// In the tenant's transaction only.
     Here(Back),
     /// Outside only.
@@ -215,6 +215,14 @@ fn store(run: &mut run::Model, name: &str, value: &impl Serialize) {
 }
 
 impl Step {
+    /// Why nothing undoes it; `None`: something does. For the documentation.
+    pub fn stays_because(&self) -> Option<&'static str> {
+        match self.undo {
+            Undo::Nothing(why) => Some(why),
+            Undo::Here(_) | Undo::Away(_) | Undo::Both(..) => None,
+        }
+    }
+
     /// What the step does outside the tenant's transaction.
     pub(crate) async fn go_outside(
         &self,
