@@ -112,7 +112,7 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     let drift = async || app.operator.get(&format!("/api/v1/tenants/{slug}/drift")).await.expect(200);
     assert_eq!(
         drift().await["differences"],
-        json!([{"what": "role.viewer", "wanted": "present", "found": "absent"}])
+        json!([{"what": "role.viewer", "desired": "present", "found": "absent"}])
     );
     app.operator.post(&format!("/api/v1/tenants/{slug}/repair"), json!({})).await.expect(202);
     eventually("the realm to be mended", async || {
