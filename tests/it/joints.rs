@@ -248,3 +248,37 @@ async fn mail_reaches_whose_user_name_is_their_address() {
     assert_eq!((&replay["status"], &replay["changes"]), (&json!(503), &json!([])), "{replay}");
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn an_admins_invitation_goes_before_what_was_asked_for_in_somebodys_name() {
+    let app = TestApp::start().await;
+    let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
+    crate::invitations::many::prove(&app, &acme, "acme.example").await;
+    let rule = path(&acme, "join-rules/acme.example");
+    acme.admin.put(&rule, json!({"mode": "request", "role": "viewer"})).await.expect(200);
+    let asks = async |email: &str| {
+        let ask = json!({"tenant": "acme", "email": email});
+        app.anyone().post("/api/v1/join", ask).await.expect(200);
+        app.invitation_token(email).await
+    };
+    let accept =
+        async |token: &str| app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await;
+    // A link that anybody can have made is not in an admin's way.
+    let stranger = asks("boss@acme.example").await;
+    invite(&acme, "boss@acme.example", "admin").await;
+    accept(&stranger).await.refused(410, "invitation.gone");
+    // Who asked and is invited before the admins look: one person, one seat, the higher role.
+    accept(&asks("kim@acme.example").await).await.expect(200);
+    let invited = invite(&acme, "kim@acme.example", "contributor").await;
+    let asked = acme.admin.get("/api/v1/tenants/acme/join-requests").await.expect(200);
+    let request = format!("/api/v1/tenants/acme/join-requests/{}", text(&asked["items"][0], "id"));
+    let approved = acme.admin.post(&format!("{request}/approve"), json!({})).await.expect(200);
+    let user = format!("/api/v1/tenants/acme/users/{}", text(&approved, "userId"));
+    assert_eq!(acme.admin.get(&user).await.expect(200)["role"], "contributor");
+    let one = acme.admin.get(&format!("{INVITATIONS}/{}", text(&invited, "id"))).await.expect(200);
+    assert_eq!(one["status"], "accepted");
+    let quotas = acme.admin.get("/api/v1/tenants/acme/quotas").await.expect(200);
+    let users = quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == "users").unwrap();
+    assert_eq!((&users["used"], &users["reserved"]), (&json!(1), &json!(1)), "kim, and the boss to come");
+    app.stop().await;
+}

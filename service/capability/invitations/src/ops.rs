@@ -86,6 +86,12 @@ pub async fn pending_for(view: &View, organization: Uuid, email: &str) -> Result
     view.one(select.filter(Column::Status.eq(InvitationStatus::Pending))).await
 }
 
+/// Whether a pending invitation is in the way of a new one of this kind. What people asked for themselves, or strangers in their name,
+/// is not in the way of an admin who invites them.
+fn stands_in_the_way(there: &Model, new: InvitationKind) -> bool {
+    there.kind == InvitationKind::Personal || new != InvitationKind::Personal
+}
+
 /// Invites somebody, holds their seat, and leaves the mail.
 ///
 /// # Errors
@@ -97,11 +103,14 @@ pub async fn create(
     new: NewInvitation,
 ) -> Result<Model, Problem> {
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
-        if old.expires_at > tx.now() {
+        if old.expires_at <= tx.now() {
+            // One that is over makes room.
+            expire(tx, old).await?;
+        } else if stands_in_the_way(&old, new.kind) {
             return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));
+        } else {
+            directory::revoke_invitation(tx, old, None).await?;
         }
-        // One that is over makes room.
-        expire(tx, old).await?;
     }
     let id = ids::new();
     let (token, digest) = match new.kind {
@@ -182,6 +191,7 @@ pub(crate) async fn require_room(
 ) -> Result<(), Problem> {
     if let Some(there) = pending_for(view, organization, email).await?
         && there.expires_at > view.now()
+        && stands_in_the_way(&there, InvitationKind::Personal)
     {
         return Err(Problem::new(Code::InvitationPending).fact("invitationId", there.id.to_string()));
     }

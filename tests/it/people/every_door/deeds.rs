@@ -49,14 +49,15 @@ pub(super) fn invite(
     if record.users.iter().any(is_member) {
         return Err("invitation.member");
     }
-    if record
-        .invitations
-        .iter()
-        .any(|one| one.is_pending() && here(one.organization) && one.email == person.address)
-    {
+    let in_the_way =
+        |one: &Invitation| one.is_pending() && here(one.organization) && one.email == person.address;
+    if record.invitations.iter().any(|one| in_the_way(one) && one.is_personal()) {
         return Err("invitation.pending");
     }
     let mut after = record.clone();
+    for asked in after.invitations.iter_mut().filter(|one| in_the_way(one)) {
+        asked.status = InvitationStatus::Revoked;
+    }
     after.forgive(organization, std::slice::from_ref(&person.address));
     after.invitations.push(invitation(person, (organization, role), InvitationKind::Personal));
     if !after.has_room() {

@@ -3,7 +3,7 @@
 use policy_core::TenantRole;
 use uuid::Uuid;
 
-use super::claim::{Groups, Source, Vouched};
+use super::claim::{Grant, Groups, Source, Vouched};
 use super::known::{Facts, First, Found, KnownAs, Pending, Person, Policy, RoleFrom};
 
 /// A role, and where it comes from.
@@ -248,8 +248,8 @@ fn link(facts: &Facts, person: &Person) -> Decision {
     let others = if person.doubtful { Others::End } else { Others::Stay };
     if let Some(grant) = &claim.grant {
         let others = if grant.signed_in == Some(person.id) { Others::Stay } else { others };
-        let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
-        return Decision::Linked { user: person.id, role: raised(person, grant.role), invitation, others };
+        let (role, invitation) = granted(facts, grant, person.organization);
+        return Decision::Linked { user: person.id, role: raised(person, role), invitation, others };
     }
     match person.known_as {
         KnownAs::Other => return Decision::Refused(Reason::OtherSubject),
@@ -292,6 +292,21 @@ fn role_and_invitation(facts: &Facts, person: &Person) -> (Option<Given>, Invita
 fn raised(person: &Person, role: TenantRole) -> Option<Given> {
     let higher = person.role_from != RoleFrom::Directory && role.outranks(person.role);
     higher.then_some(Given::here(role))
+}
+
+/// The role that an admin let somebody in with. Whom they let in by approving a request may have been invited meanwhile: the higher role
+/// counts, and the invitation's seat is theirs.
+fn granted(facts: &Facts, grant: &Grant, organization: Uuid) -> (TenantRole, Invitation) {
+    if let Some(invitation) = grant.invitation {
+        return (grant.role, Invitation::Accepted(invitation));
+    }
+    match facts.known.pending.iter().find(|one| one.organization == organization) {
+        Some(pending) if pending.role.outranks(grant.role) => {
+            (pending.role, Invitation::Accepted(pending.id))
+        }
+        Some(pending) => (grant.role, Invitation::Accepted(pending.id)),
+        None => (grant.role, Invitation::None),
+    }
 }
 
 /// What the provider's groups make of somebody whom their sign-in made, and the tenant's own backend of anybody.
@@ -348,9 +363,8 @@ fn left_anywhere(facts: &Facts) -> Option<Decision> {
 fn invited(facts: &Facts) -> Option<Decision> {
     let claim = &facts.claim;
     if let (Some(grant), Some(organization)) = (&claim.grant, claim.organization) {
-        let invitation = grant.invitation.map_or(Invitation::None, Invitation::Accepted);
-        let role = Given::here(grant.role);
-        let made = Decision::Created { organization, role, invitation };
+        let (role, invitation) = granted(facts, grant, organization);
+        let made = Decision::Created { organization, role: Given::here(role), invitation };
         return Some(closed(facts, organization).unwrap_or(made));
     }
     let pending: Vec<&Pending> =

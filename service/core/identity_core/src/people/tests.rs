@@ -271,6 +271,21 @@ fn who_left_is_refused_by_every_door_until_an_admin_says_otherwise() {
 }
 
 #[test]
+fn whose_request_is_approved_gets_what_they_were_invited_as_meanwhile() {
+    for (invited, approved, role) in [
+        (TenantRole::Admin, TenantRole::Viewer, TenantRole::Admin),
+        (TenantRole::Viewer, TenantRole::Contributor, TenantRole::Contributor),
+    ] {
+        let facts = with(facts(Source::Approval, Vouched::Nothing), |facts| {
+            facts.claim.organization = Some(HERE);
+            facts.claim.grant = Some(Grant { invitation: None, role: approved, signed_in: None });
+            facts.known.pending = vec![pending(invited)];
+        });
+        assert_eq!(decide(&facts), created(role, RoleFrom::Local, Invitation::Accepted(INVITATION)));
+    }
+}
+
+#[test]
 fn a_colleague_who_has_the_address_too_is_not_who_was_switched_off() {
     let bob = Person { active: false, ..person(Found::Name) };
     let alice = Person { id: OTHER, ..person(Found::Address) };
