@@ -34,7 +34,7 @@ const ENDS: [(Situation, &str); 13] = [
     (Situation::Invited, "200 contributor, new"),
     (Situation::Accepted, "200 contributor, known"),
     (Situation::SwitchedOffByAdmin, "403 The user is deactivated."),
-    (Situation::KnownByAnotherSubject, "409 The identity provider knows the account"),
+    (Situation::KnownByAnotherSubject, "409 The account with this address is linked to another subject"),
     (Situation::Pushed, "409 A user or an invitation has this e-mail"),
     (Situation::PushedUnderAnotherName, "409 A user or an invitation has this e-mail"),
     (Situation::NamedByDirectory, "200 viewer, known"),

@@ -33,7 +33,7 @@ impl Outcome {
 
 /// Whether a reply says that a commit was under way: by its code, or in SCIM, which has no code for it, by its words.
 fn is_unknown(reply: &Reply) -> bool {
-    let said = ["store.outcome_unknown", "may have been made or not"];
+    let said = ["store.outcome_unknown", "may or may not have been made"];
     reply.status.is_server_error() && said.iter().any(|text| reply.text.contains(text))
 }
 
