@@ -311,7 +311,7 @@ async fn resend_invitation(caller: TenantCaller, ids: Ids) -> Result<Json<Invita
         directory::next(&row, InvitationVerb::Resend)?;
         rules::require_invitable(tx, &tenant, row.organization_id, &row.email).await?;
         rules::require_patience(tx, &caller.service, &row.email).await?;
-        ops::resend(tx, &caller.service, id).await
+        ops::resend(tx, &caller.service, &tenant, id).await
     };
     let row = caller.write(work).await?;
     Ok(Json(Invitation::at(row, caller.service.db.clock().now())))

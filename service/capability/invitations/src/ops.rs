@@ -265,8 +265,12 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
 }
 
 /// Sends a new token; the old one is dead. One that is over begins anew.
-pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<Model, Problem> {
-    let tenant = tenancy::active(tx).await?;
+pub(crate) async fn resend(
+    tx: &mut Tx,
+    service: &Service,
+    tenant: &tenant::Model,
+    id: Uuid,
+) -> Result<Model, Problem> {
     let row = locked(tx, id).await?;
     let status = directory::next(&row, InvitationVerb::Resend)?;
     let (token, digest) = one_time_secret(PREFIX);
@@ -284,7 +288,7 @@ pub(crate) async fn resend(tx: &mut Tx, service: &Service, id: Uuid) -> Result<M
     })?;
     forgive(tx, &row).await?;
     hold(tx, &row).await?;
-    send(tx, service, &tenant, &row, &token, row.version.to_string()).await?;
+    send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.resend", Target::new("invitation", id));
     Ok(row)
 }

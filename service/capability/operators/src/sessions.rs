@@ -91,13 +91,8 @@ impl Authenticator for Operators {
             let invalid = || Problem::new(Code::AuthInvalid);
             let look = async |view: &PlatformView| {
                 let session = find(view, bearer).await?.ok_or_else(invalid)?;
-                let operator = ops::find(view, session.operator_id).await;
-                match operator {
-                    Ok(operator) if operator.disabled_at.is_none() => Ok(operator),
-                    // A failing store is no wrong credential.
-                    Err(problem) if !problem.is_refusal() => Err(problem),
-                    _ => Err(invalid()),
-                }
+                let operator = Problem::found(ops::find(view, session.operator_id).await)?;
+                operator.filter(|operator| operator.disabled_at.is_none()).ok_or_else(invalid)
             };
             let operator = service.db.read_platform(look).await?;
             Ok(Principal {
@@ -123,11 +118,8 @@ impl Authenticator for Operators {
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         async move {
             let look = async |view: &PlatformView| ops::find(view, id).await;
-            match service.db.read_platform(look).await {
-                Ok(operator) => Ok(operator.disabled_at.is_none()),
-                Err(problem) if problem.code == Code::NotFound => Ok(false),
-                Err(problem) => Err(problem),
-            }
+            let operator = Problem::found(service.db.read_platform(look).await)?;
+            Ok(operator.is_some_and(|operator| operator.disabled_at.is_none()))
         }
         .boxed_local()
     }

@@ -207,6 +207,9 @@ impl Attempt<'_> {
 /// The part of a step that has nothing to do.
 const NOTHING: Commit = |_, _, _| Box::pin(async { Ok(()) });
 
+/// How the steps of a deletion are undone.
+const NEVER_GIVEN_UP: Undo = Undo::Nothing("a deletion is never given up");
+
 /// Stores something in the run's parameters.
 fn store(run: &mut run::Model, name: &str, value: &impl Serialize) {
     if let Some(parameters) = run.parameters.as_object_mut() {

@@ -73,10 +73,24 @@ fn changed(rows: &[QueryResult]) -> Result<Option<Usage>, DbError> {
     Ok(row.map(Usage::from))
 }
 
-/// Whether `$3` of a row of `quota` may be taken, or held: there are so many, and [`require_free`] allows it.
-pub(crate) const HAS_ROOM: &str = "(limit_value IS NULL OR used + reserved + $3 <= limit_value) \
-     AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
-          (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace'))";
+/// Adds `$3` to a column of a resource's row, if there are so many and [`require_free`] allows it.
+macro_rules! adding {
+    ($column:literal) => {
+        concat!(
+            "UPDATE quota SET ",
+            $column,
+            " = ",
+            $column,
+            " + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
+             AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) \
+             AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
+                  (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace')) RETURNING *"
+        )
+    };
+}
+
+const TAKE: &str = adding!("used");
+pub(crate) const HOLD: &str = adding!("reserved");
 
 /// Refuses new seats while a payment is overdue.
 ///
@@ -95,14 +109,10 @@ pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Problem
 /// # Errors
 /// `quota.exceeded` with resource, limit and usage as facts; `billing.seat_blocked` for seats while a payment is overdue.
 pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Problem> {
-    let sql = format!(
-        "UPDATE quota SET used = used + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 AND {HAS_ROOM} RETURNING *"
-    );
-    let sql = sql.as_str();
     let values = || vec![resource.into(), amount.into(), tx.now().into()];
-    let mut taken = changed(&tx.execute_returning(sql, values()).await?)?;
+    let mut taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
     if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
-        taken = changed(&tx.execute_returning(sql, values()).await?)?;
+        taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
     }
     match taken {
         Some(usage) => {
@@ -262,7 +272,7 @@ pub async fn apply_plan(
 
 /// The use of a resource from which on a plan has it told.
 pub(crate) fn soft_limit(plan: &plan::Model, resource: &str) -> Option<i64> {
-    limits(&plan.soft_quotas).get(resource).copied().flatten()
+    plan.soft_quotas.get(resource)?.as_i64()
 }
 
 /// Writes the limits of a row and leaves alone what is counted: others count meanwhile.

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 use web::{Code, Problem};
 
-use crate::ops::{HAS_ROOM, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
+use crate::ops::{HOLD, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
 
 /// Finalized reservations are kept this long.
 const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -32,14 +32,11 @@ pub async fn reserve(
     amount: i64,
     lifetime: TimeDelta,
 ) -> Result<(Model, Usage), Problem> {
-    let sql = format!(
-        "UPDATE quota SET reserved = reserved + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 AND {HAS_ROOM} RETURNING *"
-    );
     let mut held = None;
     // Once as it is, once after what is too old was given back, or after the resource's row was made.
     for attempt in 0..2 {
         let values = vec![resource.into(), amount.into(), tx.now().into()];
-        let rows = tx.execute_returning(&sql, values).await?;
+        let rows = tx.execute_returning(HOLD, values).await?;
         if let Some(row) = rows.first() {
             held = Some(Usage::from(usage::Model::from_query_result(row, "").map_err(DbError::from)?));
             break;

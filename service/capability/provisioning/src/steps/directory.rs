@@ -5,7 +5,7 @@ use entity::tenancy::tenant;
 use platform::{Ctx, PlatformTx, Target, Tx, Work};
 use serde_json::{Map, Value};
 
-use super::{Attempt, Learnt, Step, Undo};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step};
 use crate::model::StepError;
 
 pub(super) const REMOVE: Step = Step {
@@ -15,7 +15,7 @@ pub(super) const REMOVE: Step = Step {
     // Management keys belong to the platform: they go in a transaction of their own.
     away: Some(|attempt, tenant| Box::pin(remove_keys(attempt, tenant))),
     commit: |_, tx, _| Box::pin(purge(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 async fn remove_keys(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {

@@ -6,7 +6,7 @@ use platform::{Target, Tx, Work};
 use serde_json::{Map, json};
 use tenancy::{TenantEvent, Verb};
 
-use super::{Attempt, Learnt, Realm, Step, Undo};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, Realm, Step};
 use crate::deployments;
 use crate::desired_state::desired_state;
 use crate::model::StepError;
@@ -17,7 +17,7 @@ pub(super) const PROVE: Step = Step {
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(require_absent(attempt, tenant))),
     commit: |_, tx, _| Box::pin(finish(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 /// No realm, no org, no resource group.

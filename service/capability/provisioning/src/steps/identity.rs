@@ -3,7 +3,7 @@
 use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, Work, ids};
 
-use super::{Attempt, Learnt, Step, Undo};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step, Undo};
 use crate::desired_state::desired_state;
 use crate::model::StepError;
 
@@ -27,7 +27,7 @@ pub(super) const REMOVE: Step = Step {
     waits_for: None,
     away: Some(|attempt, tenant| Box::pin(remove(attempt, tenant))),
     commit: |_, tx, _| Box::pin(forget_learnt(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 /// An issuer is believed by the whole platform: what the tenant's backend calls itself, unless it is registered.

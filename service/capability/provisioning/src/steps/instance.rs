@@ -5,7 +5,7 @@ use entity::tenancy::tenant;
 use platform::{PlatformStatement, Target, Tx, View, Work};
 use tenancy::Place;
 
-use super::{Attempt, Learnt, Step, Undo};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step, Undo};
 use crate::deployments::Own;
 use crate::model::StepError;
 use crate::{deployments, scale_out};
@@ -25,7 +25,7 @@ pub(super) const REMOVE: Step = Step {
     waits_for: Some("Azure"),
     away: Some(|attempt, tenant| Box::pin(remove(attempt, tenant))),
     commit: |_, tx, _| Box::pin(forget(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 /// Deployments of the tenant's own instances have none any more.

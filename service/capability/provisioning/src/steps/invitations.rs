@@ -1,6 +1,6 @@
 //! Invitations of a tenant that goes.
 
-use super::{Step, Undo};
+use super::{NEVER_GIVEN_UP, Step};
 
 pub(super) const REVOKE: Step = Step {
     name: "invitations",
@@ -8,5 +8,5 @@ pub(super) const REVOKE: Step = Step {
     waits_for: None,
     away: None,
     commit: |_, tx, _| Box::pin(async move { Ok(invitations::revoke_all(tx).await?) }),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };

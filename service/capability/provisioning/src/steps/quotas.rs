@@ -4,7 +4,7 @@ use entity::scope::OWNED_BY_TENANT;
 use platform::{Target, Tx, Work};
 use serde_json::Value;
 
-use super::{Attempt, Step, Undo};
+use super::{Attempt, NEVER_GIVEN_UP, Step, Undo};
 use crate::model::StepError;
 
 pub(super) const SET: Step = Step {
@@ -24,7 +24,7 @@ pub(super) const REMOVE: Step = Step {
     waits_for: None,
     away: None,
     commit: |_, tx, _| Box::pin(remove(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 async fn set(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {

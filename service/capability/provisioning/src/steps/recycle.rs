@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::tenancy::tenant;
 
-use super::{Attempt, Learnt, NOTHING, Step, Undo};
+use super::{Attempt, Learnt, NEVER_GIVEN_UP, NOTHING, Step};
 use crate::model::StepError;
 
 /// It is looked at this often.
@@ -16,7 +16,7 @@ pub(super) const WAIT: Step = Step {
     waits_for: Some("the end of the recycle period"),
     away: Some(|attempt, tenant| Box::pin(async move { is_over(attempt, tenant) })),
     commit: NOTHING,
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 fn is_over(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {

@@ -3,7 +3,7 @@
 use platform::{Target, Tx, Work};
 use sessions::Ended;
 
-use super::{Step, Undo};
+use super::{NEVER_GIVEN_UP, Step};
 use crate::model::StepError;
 
 pub(super) const STEP: Step = Step {
@@ -12,7 +12,7 @@ pub(super) const STEP: Step = Step {
     waits_for: None,
     away: None,
     commit: |_, tx, _| Box::pin(end_sessions(tx)),
-    undo: Undo::Nothing("a deletion is never given up"),
+    undo: NEVER_GIVEN_UP,
 };
 
 async fn end_sessions(tx: &mut Tx) -> Result<(), StepError> {

@@ -285,11 +285,8 @@ async fn upstream(
         return Ok(None);
     };
     let find = async |view: &View| connections::find(view, id).await;
-    let connection = match service.db.read(ending.tenant_id, find).await {
-        Ok(connection) => connection,
-        Err(problem) if problem.code == Code::NotFound => return Ok(None),
-        Err(problem) => return Err(problem),
-    };
+    let found = Problem::found(service.db.read(ending.tenant_id, find).await)?;
+    let Some(connection) = found else { return Ok(None) };
     match &connection.kind {
         Kind::Oidc(settings) if settings.sign_out_upstream => {
             let Some(mut url) = shared.providers.end_session(service, &connection, settings).await else {

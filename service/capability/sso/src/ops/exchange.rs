@@ -176,11 +176,8 @@ async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>
 
 /// An organization of the tenant's by its id or slug.
 async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Problem> {
-    match tenancy::organization_named(tx, name).await {
-        Ok(organization) => Ok(organization.id),
-        Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::OrganizationUnknown)),
-        Err(problem) => Err(problem),
-    }
+    let organization = Problem::found(tenancy::organization_named(tx, name).await)?;
+    Ok(organization.ok_or_else(|| Problem::new(Code::OrganizationUnknown))?.id)
 }
 
 /// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.

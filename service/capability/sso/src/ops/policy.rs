@@ -148,11 +148,10 @@ pub(crate) async fn still_holds(
 /// # Errors
 /// `connection.disabled` if nobody comes in by it any more.
 pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Problem> {
-    match connections::find(view, connection).await {
-        Ok(connection) => connections::after(&connection.row, ConnectionVerb::SignIn).map(|_| connection),
-        Err(problem) if problem.code == Code::NotFound => Err(Problem::new(Code::ConnectionDisabled)),
-        Err(problem) => Err(problem),
-    }
+    let connection = Problem::found(connections::find(view, connection).await)?;
+    let connection = connection.ok_or_else(|| Problem::new(Code::ConnectionDisabled))?;
+    connections::after(&connection.row, ConnectionVerb::SignIn)?;
+    Ok(connection)
 }
 
 /// Whether an organization's people come in by its connections only.
