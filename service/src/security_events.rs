@@ -6,8 +6,9 @@ use std::sync::Arc;
 use entity::platform::outbox_event;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::jobs::JobError;
 use sessions::Keyring;
-use web::{Problem, Service};
+use web::Service;
 use webhooks::SecurityEvents;
 
 /// Signs them.
@@ -22,7 +23,7 @@ impl SecurityEvents for SignedEvents {
         service: &'a Service,
         event: &'a outbox_event::Model,
         audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>> {
         async move {
             let (kind, data, issuer) = (&event.r#type, &event.data, service.config.public_url());
             let said = scim::security_event(kind, data)
@@ -33,7 +34,7 @@ impl SecurityEvents for SignedEvents {
             claims.insert("jti".to_owned(), event.id.to_string().into());
             claims.insert("iat".to_owned(), event.occurred_at.timestamp().into());
             claims.insert("txn".to_owned(), event.request_id.clone().unwrap_or_default().into());
-            sessions::sign(service, &self.keys, "secevent+jwt", &claims).await.map(Some)
+            Ok(Some(sessions::sign(service, &self.keys, "secevent+jwt", &claims).await?))
         }
         .boxed_local()
     }

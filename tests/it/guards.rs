@@ -5,6 +5,7 @@ mod actions;
 mod architecture;
 mod audit;
 mod contract;
+mod errors;
 mod isolation;
 mod limits;
 mod public;

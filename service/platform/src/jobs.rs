@@ -22,8 +22,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::Timestamp;
 use crate::crypto::random;
-use crate::{DbError, Timestamp};
+use crate::refusal::{Classified, Retry};
 
 pub use class::Class;
 pub use queue::{SWEPT_AT_ONCE, counts, oldest_due, retry, sweep, sweep_events, sweep_replies};
@@ -76,10 +77,13 @@ impl JobError {
     }
 }
 
-impl From<DbError> for JobError {
-    fn from(error: DbError) -> Self {
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        Self::retry(format!("{error}: {source}"))
+impl<E: Classified> From<E> for JobError {
+    fn from(error: E) -> Self {
+        let reason = crate::chain(&error);
+        match error.retry() {
+            Retry::Later => Self::retry(reason),
+            Retry::Never => Self::Fail(reason),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod outbox;
+pub mod refusal;
 pub mod remembered;
 pub mod retention;
 pub mod rules;

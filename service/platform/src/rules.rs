@@ -12,6 +12,8 @@
 //! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then rows of invitations, then held reservations, then rows of `quota`
 //! (by name, all of them), then what is spent, and last [`Rule::Sessions`].
 
+mod room;
+
 use entity::tenancy::plan;
 use sea_orm::Value;
 
@@ -19,6 +21,8 @@ use crate::crypto::{hex, sha256};
 use crate::retention::{self, Retained};
 use crate::tx::Reads;
 use crate::{DbError, PlatformTx, Timestamp, Tx, View};
+
+pub use room::{Counts, NoRoom, room};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)*) => {

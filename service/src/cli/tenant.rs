@@ -202,8 +202,10 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Suspend(one) => {
-            change(service, &ctx, one, async |tx| tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop))
-                .await
+            change(service, &ctx, one, async |tx| {
+                Ok(tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop)?)
+            })
+            .await
         }
         Command::Resume(one) => {
             change(service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await
@@ -235,8 +237,8 @@ async fn named(service: &Service, name: &str) -> anyhow::Result<Uuid> {
         Err(_) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
     };
     let Some(id) = id else { bail!("there is no tenant `{name}`") };
-    let found = service.db.read(id, async |view| tenancy::get(view).await).await;
-    found.map(|_| id).map_err(|_| anyhow!("there is no tenant `{name}`"))
+    let found = service.db.read(id, async |view| tenancy::find(view).await).await?;
+    found.map(|_| id).ok_or_else(|| anyhow!("there is no tenant `{name}`"))
 }
 
 async fn change(

@@ -4,6 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::{Ready, ready};
+use platform::refusal::VersionMismatch;
 use utoipa::openapi::path::ParameterIn;
 use uuid::Uuid;
 
@@ -103,10 +104,10 @@ impl IfMatch {
     /// Refuses a write to a version that the caller hasn't seen. Without the header everything matches.
     ///
     /// # Errors
-    /// `conflict.version`.
-    pub fn require(&self, version: i64) -> Result<(), Problem> {
+    /// [`VersionMismatch`]
+    pub fn require(&self, version: i64) -> Result<(), VersionMismatch> {
         let matches = self.0.as_ref().is_none_or(|header| names_version(header, version));
-        if matches { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
+        if matches { Ok(()) } else { Err(VersionMismatch) }
     }
 }
 

@@ -7,13 +7,13 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 use json_core::{Census, Excess, VALUES_MAX};
+use platform::refusal::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::path::ParameterIn;
 
 use crate::bodies::Room;
-use crate::problem::FieldError;
 use crate::routes::{Describe, Operation, text};
 use crate::{Code, Problem};
 

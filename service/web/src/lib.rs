@@ -27,11 +27,11 @@ mod page;
 mod peer;
 mod problem;
 mod reply;
-mod room;
 mod routes;
 mod strangers;
 mod streams;
 mod tally;
+mod used_up;
 
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, TenantCaller};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
@@ -48,12 +48,12 @@ pub use limits::Limits;
 pub use memory::give_memory_back;
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};
-pub use problem::{Code, Dialect, FieldError, Problem};
+pub use problem::{Code, Dialect, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
-pub use room::{room, used_up};
 pub use routes::{Access, Describe, Operation, Route, Routes};
 pub use strangers::Strangers;
 pub use streams::{Place, Source, StreamOf, Streams, live};
+pub use used_up::used_up;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,6 +7,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::SecondsFormat;
 use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
+use platform::refusal::{FieldError, Invalid, VersionMismatch};
+use platform::rules::NoRoom;
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -22,15 +24,6 @@ pub enum Dialect {
     Scim,
     /// RFC 6749, section 5.2.
     OAuth,
-}
-
-/// One field of the input that doesn't fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
-    pub pointer: String,
-    /// What is wrong with it.
-    pub detail: String,
 }
 
 /// A refusal, as facts. The sentence is made here, once.
@@ -73,8 +66,7 @@ impl Problem {
 
     /// Input that doesn't fit at one place.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let error = FieldError { pointer: pointer.into(), detail: detail.into() };
-        Self { errors: vec![error], ..Self::new(Code::ValidationFailed) }
+        Invalid::at(pointer, detail).into()
     }
 
     /// There are as many of something as there may be.
@@ -265,6 +257,27 @@ impl From<Unusable> for Problem {
             Unusable::Suspended => Self::new(Code::TenantSuspended),
             Unusable::NotActive(status) => Self::new(Code::TenantNotActive).fact("status", status.as_str()),
             Unusable::Gone => Self::new(Code::AuthInvalid),
+        }
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(Invalid(errors): Invalid) -> Self {
+        Self { errors, ..Self::new(Code::ValidationFailed) }
+    }
+}
+
+impl From<VersionMismatch> for Problem {
+    fn from(_: VersionMismatch) -> Self {
+        Self::new(Code::VersionMismatch)
+    }
+}
+
+impl From<NoRoom> for Problem {
+    fn from(refused: NoRoom) -> Self {
+        match refused {
+            NoRoom::Full { resource, limit } => Self::full(resource, limit),
+            NoRoom::Store(error) => error.into(),
         }
     }
 }

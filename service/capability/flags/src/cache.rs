@@ -12,8 +12,8 @@ use platform::db::{Db, Listener, Lookup};
 use platform::{DbError, View};
 use tokio::sync::broadcast;
 use uuid::Uuid;
-use web::Problem;
 
+use crate::error::Error;
 use crate::evaluation::{self, Own};
 
 /// Names of tenants remembered.
@@ -115,7 +115,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// As `tenancy::active`.
-    pub(crate) async fn of(&self, db: &Db, tenant: Uuid) -> Result<(Arc<Flags>, Arc<Known>), Problem> {
+    pub(crate) async fn of(&self, db: &Db, tenant: Uuid) -> Result<(Arc<Flags>, Arc<Known>), Error> {
         let at_hand = self.flags.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let (Some(flags), Some(known)) = (&at_hand, self.tenants.get(&tenant)) {
             return Ok((flags.clone(), known));
@@ -127,7 +127,7 @@ impl Evaluator {
                 None => Arc::new(evaluation::definitions(view).await?),
             };
             let known = Known { tenant: tenancy::active(view).await?, own: evaluation::own(view).await? };
-            Ok::<_, Problem>((flags, Arc::new(known)))
+            Ok::<_, Error>((flags, Arc::new(known)))
         };
         let (flags, known) = db.read(tenant, read).await?;
         let mut kept = self.flags.write().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,8 @@ use platform::{PlatformView, Timestamp, View, tx::Reads};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::ops::{FLAGS_MAX, definition};
 
 /// A tenant's own variants: flag → variant.
@@ -67,10 +67,10 @@ pub(crate) fn evaluate(
     own: &Own,
     context: &Context,
     now: Timestamp,
-) -> Result<Vec<Evaluated>, Problem> {
+) -> Result<Vec<Evaluated>, Error> {
     let set = Set::new(flags, own, context, now);
     let of = |(flag, found): (&Definition, Option<Evaluation<'_>>)| {
-        let found = found.ok_or_else(|| Problem::internal(format!("flag {} has no variant", flag.key)))?;
+        let found = found.ok_or_else(|| Error::Corrupt { key: flag.key.clone(), what: "no variant" })?;
         Ok(Evaluated::of(&flag.key, &found, own))
     };
     set.evaluate_all().map(of).collect()
@@ -89,19 +89,19 @@ pub(crate) fn evaluate_one(
 }
 
 /// All definitions.
-pub(crate) async fn definitions(view: &Reads) -> Result<Flags, Problem> {
+pub(crate) async fn definitions(view: &Reads) -> Result<Flags, Error> {
     let rows = view.all(view.shared::<flag::Entity>().limit(FLAGS_MAX)).await?;
     Ok(Flags::new(rows.iter().map(definition).collect::<Result<_, _>>()?))
 }
 
 /// The tenant's own variants.
-pub(crate) async fn own(view: &View) -> Result<Own, Problem> {
+pub(crate) async fn own(view: &View) -> Result<Own, Error> {
     let own = view.all(view.select::<override_::Entity>().limit(FLAGS_MAX)).await?;
     Ok(own.into_iter().map(|row| (row.flag_key, row.variant)).collect())
 }
 
 /// The own variants of many tenants, in one query.
-pub(crate) async fn own_of(view: &PlatformView, tenants: &[Uuid]) -> Result<HashMap<Uuid, Own>, Problem> {
+pub(crate) async fn own_of(view: &PlatformView, tenants: &[Uuid]) -> Result<HashMap<Uuid, Own>, Error> {
     let rows = view.across::<override_::Entity>();
     let rows = rows.filter(override_::Column::TenantId.is_in(tenants.iter().copied()));
     let mut all: HashMap<Uuid, Own> = HashMap::new();
@@ -112,7 +112,7 @@ pub(crate) async fn own_of(view: &PlatformView, tenants: &[Uuid]) -> Result<Hash
 }
 
 /// All flags as the tenant has them, by key, read from the store.
-pub(crate) async fn of_tenant(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Problem> {
+pub(crate) async fn of_tenant(view: &View, tenant: &tenant::Model) -> Result<Vec<Evaluated>, Error> {
     let (flags, own) = (definitions(view).await?, own(view).await?);
     evaluate(&flags, &own, &context(tenant, &Context::new()), view.now())
 }
@@ -122,10 +122,10 @@ pub(crate) async fn explain(
     view: &View,
     tenant: &tenant::Model,
     key: &str,
-) -> Result<(Evaluated, Vec<Step>, Context), Problem> {
+) -> Result<(Evaluated, Vec<Step>, Context), Error> {
     let (flags, own) = (definitions(view).await?, own(view).await?);
     let context = context(tenant, &Context::new());
     let set = Set::new(&flags, &own, &context, view.now());
-    let (found, steps) = set.explain(key).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let (found, steps) = set.explain(key).ok_or(Error::NotFound)?;
     Ok((Evaluated::of(key, &found, &own), steps, context.clone()))
 }

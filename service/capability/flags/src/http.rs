@@ -25,6 +25,7 @@ use web::{
 };
 
 use crate::cache::Evaluator;
+use crate::error::Error;
 use crate::evaluation::{self, Evaluated};
 use crate::ops;
 
@@ -272,7 +273,7 @@ async fn delete_flag(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Prob
     Ok(NoContent)
 }
 
-async fn evaluate(view: &View) -> Result<Vec<Evaluated>, Problem> {
+async fn evaluate(view: &View) -> Result<Vec<Evaluated>, Error> {
     let tenant = tenancy::get(view).await?;
     evaluation::of_tenant(view, &tenant).await
 }
@@ -282,9 +283,9 @@ async fn list_tenant_flags(caller: TenantCaller) -> Result<Json<TenantFlags>, Pr
     Ok(Json(TenantFlags { items }))
 }
 
-async fn one(view: &View, key: &str) -> Result<TenantFlag, Problem> {
+async fn one(view: &View, key: &str) -> Result<TenantFlag, Error> {
     let found = evaluate(view).await?.into_iter().find(|flag| flag.key == key);
-    found.map(TenantFlag::from).ok_or_else(|| Problem::new(Code::NotFound))
+    found.map(TenantFlag::from).ok_or(Error::NotFound)
 }
 
 async fn get_tenant_flag(caller: TenantCaller, ids: Ids) -> Result<Json<TenantFlag>, Problem> {

@@ -15,8 +15,9 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::ops::{self, FlagChanged};
 use crate::push::{self, PushFlags};
 use crate::refresh::refresh;
@@ -153,7 +154,7 @@ async fn hear(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(),
 ///
 /// # Errors
 /// `internal`.
-pub async fn reconcile(service: &Service) -> Result<(), Problem> {
+pub async fn reconcile(service: &Service) -> Result<(), Error> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&FanOut::from_the_start(None));
@@ -203,7 +204,7 @@ async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
         {
             tx.enqueue(&FanOut { module: job.module, after: last.id });
         }
-        Ok::<_, Problem>(())
+        Ok::<_, Error>(())
     };
     Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
 }

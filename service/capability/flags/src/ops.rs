@@ -3,14 +3,16 @@
 use entity::by_name::ByName;
 use entity::flags::{flag, override_};
 use flags_core::{Definition, Rule as FlagRule};
-use platform::rules::Rule;
+use platform::refusal::{FieldError, Invalid};
+use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
-use web::{Code, FieldError, IfMatch, Problem, room};
+use web::IfMatch;
 
+use crate::error::Error;
 use crate::jobs::Refresh;
 
 /// Flags of the platform.
@@ -40,23 +42,26 @@ impl Event for OverrideChanged<'_> {
 }
 
 /// The definition of a row.
-pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Problem> {
-    let corrupt = |what: &str| Problem::internal(format!("flag {} has unreadable {what}", row.key));
+pub(crate) fn definition(row: &flag::Model) -> Result<Definition, Error> {
+    let corrupt = |what| Error::Corrupt { key: row.key.clone(), what };
     let kind = row.r#type.0;
-    let variants = serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("variants"))?;
-    let rules = serde_json::from_value::<Vec<FlagRule>>(row.rules.clone()).map_err(|_| corrupt("rules"))?;
-    let plans = row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("plans"))?;
+    let variants =
+        serde_json::from_value(row.variants.clone()).map_err(|_| corrupt("unreadable variants"))?;
+    let rules = serde_json::from_value::<Vec<FlagRule>>(row.rules.clone())
+        .map_err(|_| corrupt("unreadable rules"))?;
+    let plans =
+        row.plans.clone().map(serde_json::from_value).transpose().map_err(|_| corrupt("unreadable plans"))?;
     let default_variant = row.default_variant.clone();
     let prerequisites =
-        serde_json::from_value(row.prerequisites.clone()).map_err(|_| corrupt("prerequisites"))?;
+        serde_json::from_value(row.prerequisites.clone()).map_err(|_| corrupt("unreadable prerequisites"))?;
     let (key, enabled) = (row.key.clone(), row.enabled);
     Ok(Definition { key, kind, variants, default_variant, rules, plans, enabled, prerequisites })
 }
 
 /// Refuses a definition that contradicts itself, needs a flag or variant that isn't there, or needs itself.
-async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Problem> {
-    let problem = |(pointer, detail)| FieldError { pointer, detail };
-    let mut errors: Vec<FieldError> = definition.problems().into_iter().map(problem).collect();
+async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Error> {
+    let field = |(pointer, detail)| FieldError { pointer, detail };
+    let mut errors: Vec<FieldError> = definition.problems().into_iter().map(field).collect();
     if !definition.prerequisites.is_empty() {
         let rows = view.all(view.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
         let others = rows.iter().map(self::definition).collect::<Result<Vec<_>, _>>()?;
@@ -65,7 +70,7 @@ async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Probl
         for (at, wanted) in definition.prerequisites.iter().enumerate() {
             let there = others.iter().find(|other| other.key == wanted.flag);
             if !there.is_some_and(|other| other.variants.contains_key(&wanted.variant)) {
-                errors.push(problem((
+                errors.push(field((
                     format!("/prerequisites/{at}"),
                     "must be another flag and one of its variants".to_owned(),
                 )));
@@ -73,10 +78,10 @@ async fn check(view: &PlatformView, definition: &Definition) -> Result<(), Probl
         }
         if flags_core::needs_itself(&others, definition) {
             let text = "the flag would need itself, or the way is too long".to_owned();
-            errors.push(problem(("/prerequisites".to_owned(), text)));
+            errors.push(field(("/prerequisites".to_owned(), text)));
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(Problem { errors, ..Problem::new(Code::ValidationFailed) }) }
+    if errors.is_empty() { Ok(()) } else { Err(Invalid(errors).into()) }
 }
 
 fn row(definition: Definition, now: platform::Timestamp) -> flag::Model {
@@ -106,12 +111,12 @@ fn history(before: Option<&flag::Model>, after: &flag::Model) -> Value {
     json!({"from": before.map(shown), "to": shown(after)})
 }
 
-pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Problem> {
+pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Error> {
     room(tx, Rule::Flags, "", tx.platform::<flag::Entity>(), FLAGS_MAX).await?;
     check(tx, &definition).await?;
     let made = row(definition, tx.now());
     tx.insert(made.clone()).await.map_err(|error| match error {
-        DbError::Conflict(_) => Problem::new(Code::FlagExists),
+        DbError::Conflict(_) => Error::Exists,
         other => other.into(),
     })?;
     tx.record("flag.create", Target::new("flag", &made.key).with(history(None, &made)));
@@ -123,7 +128,7 @@ pub(crate) async fn replace(
     tx: &mut PlatformTx,
     seen: &IfMatch,
     definition: Definition,
-) -> Result<flag::Model, Problem> {
+) -> Result<flag::Model, Error> {
     tx.exclusive(Rule::Flags, "").await?;
     check(tx, &definition).await?;
     let there = find_locked(tx, &definition.key).await?;
@@ -136,13 +141,13 @@ pub(crate) async fn replace(
     Ok(made)
 }
 
-pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Problem> {
+pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Error> {
     tx.exclusive(Rule::Flags, "").await?;
     let there = find_locked(tx, key).await?;
     let rows = tx.all(tx.platform::<flag::Entity>().limit(FLAGS_MAX)).await?;
     for row in &rows {
         if definition(row)?.prerequisites.iter().any(|one| one.flag == key) {
-            return Err(Problem::new(Code::FlagInUse).fact("by", row.key.as_str()));
+            return Err(Error::InUse { by: row.key.clone() });
         }
     }
     tx.delete(there).await?;
@@ -151,17 +156,17 @@ pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Problem
     Ok(())
 }
 
-async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Problem> {
+async fn find_locked(tx: &PlatformTx, key: &str) -> Result<flag::Model, Error> {
     let found = tx.lock(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
-pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Problem> {
+pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Result<(), Error> {
     tenancy::get(tx).await?;
     let found = tx.one(tx.shared::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
-    let definition = definition(&found.ok_or_else(|| Problem::new(Code::NotFound))?)?;
+    let definition = definition(&found.ok_or(Error::NotFound)?)?;
     if !definition.variants.contains_key(variant) {
-        return Err(Problem::invalid("/variant", "must be one of the flag's variants"));
+        return Err(Invalid::at("/variant", "must be one of the flag's variants").into());
     }
     let mine = tx.select::<override_::Entity>().filter(override_::Column::FlagKey.eq(key));
     match tx.lock(mine).await? {
@@ -191,10 +196,10 @@ pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Resul
     Ok(())
 }
 
-pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Problem> {
+pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Error> {
     let mine = tx.remove::<override_::Entity>().filter(override_::Column::FlagKey.eq(key));
     if tx.purge(mine).await? == 0 {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Error::NotFound);
     }
     tx.record("flag.override_clear", Target::new("flag", key));
     tx.emit(&OverrideChanged { key, variant: None });

@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 use webhooks::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 
+use crate::error::Error;
 use crate::evaluation::{self, Own};
 use crate::refresh::{content, digest, refresh};
 
@@ -118,7 +119,7 @@ pub(crate) fn unconfirmed() -> Expr {
     Expr::col(push::Column::ConfirmedVersion).lt(Expr::col(push::Column::Version))
 }
 
-async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Problem> {
+async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Error> {
     use push::Column;
     let read = async |view: &PlatformView| {
         let Some(module) = webhooks::module(view, id).await? else { return Ok(Look::Nothing) };
@@ -139,12 +140,12 @@ async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Problem> {
         let next = next.filter(Column::NextAttemptAt.gt(view.now()));
         let next = next.order_by_asc(Column::NextAttemptAt).limit(1);
         let next = view.tuples::<_, Timestamp>(next).await?.into_iter().next();
-        Ok::<_, Problem>(next.map_or(Look::Nothing, Look::Rest))
+        Ok::<_, Error>(next.map_or(Look::Nothing, Look::Rest))
     };
     service.db.read_platform(read).await
 }
 
-async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) -> Result<(), Problem> {
+async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -14,8 +14,8 @@ use platform::{PlatformTx, Timestamp, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
-use web::Problem;
 
+use crate::error::Error;
 use crate::evaluation::{self, Evaluated, Own};
 use crate::push::PushFlags;
 
@@ -24,7 +24,7 @@ pub(crate) async fn refresh(
     tx: &mut PlatformTx,
     modules: &[module::Model],
     tenants: &[tenant::Model],
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     if modules.is_empty() || tenants.is_empty() {
         return Ok(());
     }
@@ -69,7 +69,7 @@ fn digests(
     flags: &Flags,
     own: &Own,
     now: Timestamp,
-) -> Result<Vec<(PushProfile, Vec<u8>)>, Problem> {
+) -> Result<Vec<(PushProfile, Vec<u8>)>, Error> {
     let context = evaluation::context(tenant, &Context::new());
     let evaluated = evaluation::evaluate(flags, own, &context, now)?;
     let profiles = PushProfile::ALL.iter().copied();

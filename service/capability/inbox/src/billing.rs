@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use tenancy::Status;
-use web::{Code, Problem, Service};
+use web::{Problem, Service};
 
 use crate::stripe::{Change, is_later, mark};
 
@@ -127,8 +127,8 @@ async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> R
         let there = match found {
             Some(found) => match tenancy::plan(tx, found).await {
                 Ok(_) => Some(found),
-                Err(problem) if problem.code == Code::PlanUnknown => None,
-                Err(problem) => return Err(problem),
+                Err(tenancy::Error::PlanUnknown { .. }) => None,
+                Err(error) => return Err(error.into()),
             },
             None => None,
         };

@@ -111,7 +111,7 @@ pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<P
 async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, Problem> {
     if let Some(named) = &change.tenant
         && let Some(id) = web::tenant_named(service, named).await?
-        && Problem::found(service.db.read(id, async |view| tenancy::get(view).await).await)?.is_some()
+        && service.db.read(id, async |view| tenancy::find(view).await).await?.is_some()
     {
         return Ok(Some(id));
     }

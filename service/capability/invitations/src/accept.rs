@@ -92,7 +92,7 @@ pub(crate) async fn accept(
     let digest = sha256(acceptor.token.as_bytes());
     let tenant = tenant_of(service, &digest).await?;
     let work = async |tx: &mut Tx| {
-        let tenant = tenancy::active(tx).await?;
+        let tenant = tenancy::active(tx).await.map_err(Problem::from)?;
         let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
         let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
         let organization = row.organization_id;

@@ -8,7 +8,7 @@ use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use mail::NewMail;
-use platform::rules::Rule;
+use platform::rules::{NoRoom, Rule, room};
 use platform::tx::Event;
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service, room};
+use web::{Code, Problem, Service};
 
 /// Rules of one organization.
 pub(crate) const RULES_MAX: u64 = 100;
@@ -91,7 +91,7 @@ pub(crate) async fn put_rule(
     Ok(row)
 }
 
-async fn require_room(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
+async fn require_room(tx: &Tx, organization: Uuid) -> Result<(), NoRoom> {
     let there = tx.select::<join_rule::Entity>();
     let there = there.filter(join_rule::Column::OrganizationId.eq(organization));
     room(tx, Rule::JoinRules, organization, there, RULES_MAX).await

@@ -197,10 +197,11 @@ pub(crate) async fn require_room(
     }
     let seats: Vec<&str> = directory::seats_of(role).collect();
     let usage = quota::list(view).await?;
-    let full =
-        usage.iter().find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));
+    let full = usage
+        .into_iter()
+        .find(|usage| seats.contains(&usage.resource.as_str()) && usage.remaining() == Some(0));
     match full {
-        Some(usage) => Err(quota::exceeded(usage)),
+        Some(usage) => Err(quota::Error::Exceeded(usage).into()),
         None => Ok(()),
     }
 }

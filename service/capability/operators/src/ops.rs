@@ -7,14 +7,14 @@ use entity::authz::operator::{Column, Entity, Model};
 use entity::authz::states::OperatorRole;
 use entity::authz::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, room};
+use web::{Code, Problem};
 
 use crate::sessions;
 

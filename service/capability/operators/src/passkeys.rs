@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use entity::authz::states::CeremonyKind;
 use entity::authz::{ceremony, operator, passkey};
 use platform::crypto::{hex, random};
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service, room};
+use web::{Code, Problem, Service};
 use webauthn_rs::prelude::{
     Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
 };

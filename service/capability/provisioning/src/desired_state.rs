@@ -85,8 +85,8 @@ pub(crate) fn handler(service: &Service) -> Handler {
     Handler::new(backoff, move |job: Converge, _| {
         let service = service.clone();
         async move {
-            let find = async |view: &platform::View| tenancy::get(view).await;
-            let found = Problem::found(service.db.read(job.tenant, find).await)?;
+            let find = async |view: &platform::View| tenancy::find(view).await;
+            let found = service.db.read(job.tenant, find).await?;
             let Some(tenant) = found else { return Ok(()) };
             // What is being removed must not be made again.
             let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());

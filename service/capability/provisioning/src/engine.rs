@@ -168,7 +168,7 @@ impl Engine<'_> {
         self.service.db.write(&ctx(), self.job.tenant, work).await
     }
 
-    async fn tenant(&self) -> Result<entity::tenancy::tenant::Model, Problem> {
+    async fn tenant(&self) -> Result<entity::tenancy::tenant::Model, tenancy::Error> {
         self.service.db.read(self.job.tenant, async |view| tenancy::get(view).await).await
     }
 

@@ -49,11 +49,18 @@ impl From<Problem> for StepError {
     }
 }
 
-impl From<DbError> for StepError {
-    fn from(error: DbError) -> Self {
-        Problem::from(error).into()
-    }
+/// What a run shows of an error is what a caller of the API would be shown of it.
+macro_rules! shown_as_problems {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StepError {
+            fn from(error: $error) -> Self {
+                Problem::from(error).into()
+            }
+        }
+    )*};
 }
+
+shown_as_problems!(DbError, quota::Error, tenancy::Error);
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -130,7 +130,7 @@ async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<t
 /// `tenant.not_active`.
 pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let status = tenancy::get(tx).await?.status;
-    if status == Status::Deprovisioning { restore(tx).await } else { tenancy::resume(tx).await }
+    if status == Status::Deprovisioning { restore(tx).await } else { Ok(tenancy::resume(tx).await?) }
 }
 
 /// Takes a deletion back while it can be.
@@ -141,7 +141,7 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     let waits = next.is_some_and(|step| step.name == "cut_off" || step.name == "recycle");
     if run.kind != Kind::Deprovision || !waits || run.status.after(RunVerb::Cancel).is_none() {
         // It can't be any more, or somebody took it back a moment ago: then it is let in already.
-        return tenancy::resume(tx).await;
+        return Ok(tenancy::resume(tx).await?);
     }
     go(tx, &run, RunVerb::Cancel).await?;
     let was = run.parameters.get("status").and_then(Value::as_str).and_then(Status::parse);

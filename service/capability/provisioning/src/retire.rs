@@ -71,7 +71,8 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
 }
 
 async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobError> {
-    let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await.map_err(later)?;
+    let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await;
+    let tenant = tenant.map_err(JobError::retry)?;
     // The tenant came back.
     if job.realm.is(&Realm::of(&tenant)) {
         return Ok(());

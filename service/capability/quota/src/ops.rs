@@ -11,7 +11,8 @@ use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
 use serde::Serialize;
 use serde_json::Value;
-use web::{Code, Problem};
+
+use crate::error::Error;
 
 /// What is counted here, without any module.
 pub const OWN_RESOURCES: [&str; 5] = ["users", "admins", "nodes", "groups", "connections"];
@@ -95,10 +96,10 @@ pub(crate) const HOLD: &str = adding!("reserved");
 /// Refuses new seats while a payment is overdue.
 ///
 /// # Errors
-/// `billing.seat_blocked`.
-pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Problem> {
+/// [`Error::SeatBlocked`]
+pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Error> {
     if matches!(resource, "users" | "admins") && billing == BillingState::Grace {
-        return Err(Problem::new(Code::SeatBlocked).fact("resource", resource));
+        return Err(Error::SeatBlocked { resource: resource.to_owned() });
     }
     Ok(())
 }
@@ -107,8 +108,8 @@ pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Problem
 /// unit can't both have it.
 ///
 /// # Errors
-/// `quota.exceeded` with resource, limit and usage as facts; `billing.seat_blocked` for seats while a payment is overdue.
-pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Problem> {
+/// [`Error::Exceeded`]; [`Error::SeatBlocked`] for seats while a payment is overdue.
+pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Error> {
     let values = || vec![resource.into(), amount.into(), tx.now().into()];
     let mut taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
     if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
@@ -124,7 +125,7 @@ pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Pro
 }
 
 /// Why nothing could be taken. What has no quota isn't limited: a resource that the plan doesn't name.
-async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
+async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Error> {
     let Some(usage) = find(tx, resource).await? else {
         return Ok(Usage {
             resource: resource.to_owned(),
@@ -135,29 +136,14 @@ async fn refused(tx: &Tx, resource: &str) -> Result<Usage, Problem> {
             own: false,
         });
     };
-    Err(why(tx, &usage).await?)
+    Err(why(tx, usage).await?)
 }
 
 /// Why there was no room in a row that is there.
-pub(crate) async fn why(tx: &Tx, usage: &Usage) -> Result<Problem, DbError> {
+pub(crate) async fn why(tx: &Tx, usage: Usage) -> Result<Error, DbError> {
     let row = tx.one(tx.select::<tenant::Entity>()).await?;
     let free = row.map_or(Ok(()), |row| require_free(&usage.resource, row.billing_state));
-    Ok(free.err().unwrap_or_else(|| exceeded(usage)))
-}
-
-/// The refusal of what this usage has no room for.
-pub fn exceeded(usage: &Usage) -> Problem {
-    let problem = match usage.remaining() {
-        Some(left) if left > 0 => {
-            Problem::detailed(Code::QuotaExceeded, format!("Only {left} left of `{}`.", usage.resource))
-        }
-        _ => Problem::new(Code::QuotaExceeded),
-    };
-    problem
-        .fact("resource", usage.resource.as_str())
-        .fact("limit", usage.limit)
-        .fact("used", usage.used)
-        .fact("reserved", usage.reserved)
+    Ok(free.err().unwrap_or(Error::Exceeded(usage)))
 }
 
 /// Tells that a soft limit was crossed by this amount.
@@ -293,9 +279,9 @@ async fn set_limits(tx: &Tx, row: &Model) -> Result<(), DbError> {
 /// Sets the tenant's own limits.
 ///
 /// # Errors
-/// `quota.below_usage`: a limit that somebody sets by hand below what is used is a mistake. (A plan's may be: a downgrade keeps what
+/// [`Error::BelowUsage`]: a limit that somebody sets by hand below what is used is a mistake. (A plan's may be: a downgrade keeps what
 /// is there and refuses what is new.)
-pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<Vec<Usage>, Problem> {
+pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<Vec<Usage>, Error> {
     for (resource, limit) in limits {
         let row = tx.lock(tx.select::<Entity>().filter(Column::Resource.eq(resource))).await?;
         let Some(row) = row else {
@@ -303,12 +289,8 @@ pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<
             continue;
         };
         let held = row.used + row.reserved;
-        if limit.is_some_and(|limit| limit < held) {
-            return Err(Problem::new(Code::QuotaBelowUsage)
-                .fact("resource", resource.as_str())
-                .fact("limit", *limit)
-                .fact("used", row.used)
-                .fact("reserved", row.reserved));
+        if let Some(limit) = limit.filter(|limit| *limit < held) {
+            return Err(Error::BelowUsage { limit, usage: row.into() });
         }
         set_limits(tx, &Model { limit_value: *limit, limit_own: true, ..row }).await?;
     }

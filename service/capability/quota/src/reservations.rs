@@ -13,8 +13,8 @@ use entity::tenancy::{plan, tenant};
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::ops::{HOLD, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
 
 /// Finalized reservations are kept this long.
@@ -25,13 +25,13 @@ const SWEEP_MAX: i64 = 5_000;
 /// Holds `amount` of `resource` for `lifetime`.
 ///
 /// # Errors
-/// `quota.exceeded`, `quota.resource_unknown`; `billing.seat_blocked` for seats while a payment is overdue.
+/// [`Error::Exceeded`], [`Error::ResourceUnknown`]; [`Error::SeatBlocked`] for seats while a payment is overdue.
 pub async fn reserve(
     tx: &mut Tx,
     resource: &str,
     amount: i64,
     lifetime: TimeDelta,
-) -> Result<(Model, Usage), Problem> {
+) -> Result<(Model, Usage), Error> {
     let mut held = None;
     // Once as it is, once after what is too old was given back, or after the resource's row was made.
     for attempt in 0..2 {
@@ -47,8 +47,8 @@ pub async fn reserve(
         }
     }
     let Some(usage) = held else {
-        let usage = find(tx, resource).await?.ok_or_else(|| Problem::new(Code::QuotaResourceUnknown))?;
-        return Err(why(tx, &usage).await?);
+        let usage = find(tx, resource).await?.ok_or_else(|| unknown(resource))?;
+        return Err(why(tx, usage).await?);
     };
     let row = Model {
         tenant_id: tx.tenant(),
@@ -69,19 +69,19 @@ pub async fn reserve(
 /// Refuses a tenant that isn't active.
 ///
 /// # Errors
-/// `not_found`, `tenant.suspended`, `tenant.not_active`.
-pub(crate) async fn require_active(tx: &Tx) -> Result<(), Problem> {
+/// [`Error::NotFound`], [`Error::Unusable`]
+pub(crate) async fn require_active(tx: &Tx) -> Result<(), Error> {
     let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
-    let row = tx.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = tx.one(select).await?.ok_or(Error::NotFound)?;
     Ok(row.status.admits(Asks::People)?)
 }
 
 /// Makes the row of a resource that is known and that this tenant has not used yet; false: it is there.
-async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
+async fn declare(tx: &Tx, name: &str) -> Result<bool, Error> {
     if find(tx, name).await?.is_some() {
         return Ok(false);
     }
-    let tenant = tx.one(tx.select::<tenant::Entity>()).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let tenant = tx.one(tx.select::<tenant::Entity>()).await?.ok_or(Error::NotFound)?;
     let plan = tx.one(tx.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
     let declared = tx.shared::<resource::Entity>().filter(resource::Column::Key.eq(name));
     let declared = tx.one(declared).await?;
@@ -89,7 +89,7 @@ async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
     let planned = plan.and_then(|plan| plan.quotas.get(name).cloned());
     let known = OWN_RESOURCES.contains(&name) || planned.is_some() || declared.is_some();
     if !known {
-        return Err(Problem::new(Code::QuotaResourceUnknown).fact("resource", name));
+        return Err(unknown(name));
     }
     let limit = planned.or_else(|| declared?.limits.get(&tenant.plan).cloned());
     // Another request may make it at the same moment.
@@ -98,9 +98,13 @@ async fn declare(tx: &Tx, name: &str) -> Result<bool, Problem> {
     Ok(true)
 }
 
-async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+fn unknown(resource: &str) -> Error {
+    Error::ResourceUnknown { resource: resource.to_owned() }
+}
+
+async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Error> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 async fn finalize(
@@ -108,7 +112,7 @@ async fn finalize(
     row: Model,
     status: ReservationStatus,
     action: &'static str,
-) -> Result<Model, Problem> {
+) -> Result<Model, DbError> {
     let row = Model { status, settled_at: Some(tx.now()), ..row };
     tx.update(row.clone()).await?;
     tx.record(action, Target::new("reservation", row.id));
@@ -118,8 +122,8 @@ async fn finalize(
 /// Makes a hold a usage. Twice is once.
 ///
 /// # Errors
-/// `not_found`; `quota.reservation_settled` if it was released or has expired.
-pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
+/// [`Error::NotFound`]; [`Error::ReservationFinalized`] if it was released or has expired.
+pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Error> {
     let row = locked(tx, id).await?;
     match row.status {
         ReservationStatus::Committed => {
@@ -130,11 +134,11 @@ pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
             let sql = "UPDATE quota SET reserved = reserved - $3, used = used + $3, updated_at = $4 \
                        WHERE tenant_id = $1 AND resource = $2";
             tx.execute(sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
-            finalize(tx, row, ReservationStatus::Committed, "quota.commit").await
+            Ok(finalize(tx, row, ReservationStatus::Committed, "quota.commit").await?)
         }
         // One that is held for too long has expired, whether or not it was swept.
         other @ (ReservationStatus::Held | ReservationStatus::Released | ReservationStatus::Expired) => {
-            Err(Problem::new(Code::ReservationSettled).fact("status", other.as_str()))
+            Err(Error::ReservationFinalized(other))
         }
     }
 }
@@ -142,10 +146,10 @@ pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Problem> {
 /// Gives a hold back, or the usage that it became. Twice is once.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Problem> {
+/// [`Error::NotFound`]
+pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
     let row = locked(tx, id).await?;
-    free(tx, row).await
+    Ok(free(tx, row).await?)
 }
 
 /// Gives several holds back. All their rows are locked first, then those of `resources`, of which the caller may take some
@@ -153,7 +157,7 @@ pub async fn release(tx: &mut Tx, id: Uuid) -> Result<(), Problem> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Result<(), Problem> {
+pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::Id.is_in(ids.iter().copied()));
     let rows = tx.lock_rows(select, Column::Id).await?;
     hold(tx, resources).await?;
@@ -163,7 +167,7 @@ pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Resul
     Ok(())
 }
 
-async fn free(tx: &mut Tx, row: Model) -> Result<(), Problem> {
+async fn free(tx: &mut Tx, row: Model) -> Result<(), DbError> {
     let column = match row.status {
         ReservationStatus::Held => "reserved",
         ReservationStatus::Committed => "used",

@@ -4,6 +4,7 @@ use directory::{Admitted, Comer, Made, Member, MemberEdit, Membership, Outcome};
 use entity::directory::{group, user};
 use entity::ids::OrganizationId;
 use identity_core::Source;
+use platform::refusal::VersionMismatch;
 use platform::{Tx, View};
 use policy_core::TenantRole;
 use quota::Usage;
@@ -51,14 +52,14 @@ pub(crate) enum Write {
 /// Which versions the client saw.
 pub(crate) trait Seen {
     fn is_given(&self) -> bool;
-    fn require(&self, version: i64) -> Result<(), Problem>;
+    fn require(&self, version: i64) -> Result<(), VersionMismatch>;
 }
 
 impl Seen for web::IfMatch {
     fn is_given(&self) -> bool {
         web::IfMatch::is_given(self)
     }
-    fn require(&self, version: i64) -> Result<(), Problem> {
+    fn require(&self, version: i64) -> Result<(), VersionMismatch> {
         web::IfMatch::require(self, version)
     }
 }

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::scim::schema::{Column, Entity, Model};
 use entity::scim::states::ResourceType;
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::sql::Step;
 use platform::{Target, Tx, View, Work as _, ids};
 use policy_core::Permission;
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, NoContent, Page, Problem, Routes, Shared,
-    Tagged, TenantCaller, room,
+    Tagged, TenantCaller,
 };
 
 use crate::state::{SCHEMAS_MAX, States};

@@ -9,7 +9,7 @@ use entity::scim::states::{TokenKind, TokenProfile, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, SecretProof};
-use platform::rules::Rule;
+use platform::rules::{NoRoom, Rule, room};
 use platform::{Target, Tx, View, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, Position, Problem,
-    Query, RawBody, Routes, Shared, TenantCaller, room,
+    Query, RawBody, Routes, Shared, TenantCaller,
 };
 
 use crate::auth::Tokens;
@@ -208,7 +208,7 @@ fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<Sc
 }
 
 /// Refuses one token more than an organization may have that count.
-async fn require_room(tx: &Tx, caller: &TenantCaller, organization: Uuid) -> Result<(), Problem> {
+async fn require_room(tx: &Tx, caller: &TenantCaller, organization: Uuid) -> Result<(), NoRoom> {
     let live = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let live = live.filter(Column::RevokedAt.is_null());
     let live =

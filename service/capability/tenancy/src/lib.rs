@@ -3,16 +3,18 @@
 //! Owns `tenant`, `organization`, `plan` and `instance`. Events: `tenant.updated`, `tenant.suspended`, `tenant.resumed` (the
 //! runs of `provisioning` tell the rest). A suspended tenant's sessions end in the same transaction.
 
+mod error;
 mod http;
 mod model;
 mod ops;
 mod placement;
 
+pub use error::Error;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
-    TenantEvent, Transition, active, get, lift, list, locked, organization, organization_named, plan,
-    record_event, resume, set_plan, suspend, transition,
+    TenantEvent, Transition, active, find, find_organization, get, lift, list, locked, organization,
+    organization_named, plan, record_event, resume, set_plan, suspend, transition,
 };
 pub use placement::{
     Place, give_place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place,

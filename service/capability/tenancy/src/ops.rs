@@ -8,8 +8,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Selec
 use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::model::{Asks, Status, Verb};
 
 /// Something happened to a tenant; the type says what.
@@ -70,11 +70,18 @@ tenant_events! {
 /// The tenant.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn get(view: &View) -> Result<tenant::Model, Problem> {
+/// [`Error::NotFound`]
+pub async fn get(view: &View) -> Result<tenant::Model, Error> {
+    find(view).await?.ok_or(Error::NotFound)
+}
+
+/// The tenant, if there is one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(view: &View) -> Result<Option<tenant::Model>, DbError> {
     // The copy on which a SCIM token rehearses is nobody's tenant.
-    let select = view.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
-    view.one(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    view.one(view.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null())).await
 }
 
 /// Tenants of all statuses or of one, oldest first.
@@ -96,8 +103,8 @@ pub async fn list(
 /// The tenant, if it is active.
 ///
 /// # Errors
-/// `not_found`, `tenant.suspended`, `tenant.not_active`.
-pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
+/// [`Error::NotFound`], [`Error::Unusable`]
+pub async fn active(view: &View) -> Result<tenant::Model, Error> {
     let row = get(view).await?;
     row.status.admits(Asks::People)?;
     Ok(row)
@@ -106,21 +113,21 @@ pub async fn active(view: &View) -> Result<tenant::Model, Problem> {
 /// The tenant, locked.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn locked(tx: &Tx) -> Result<tenant::Model, Problem> {
+/// [`Error::NotFound`]
+pub async fn locked(tx: &Tx) -> Result<tenant::Model, Error> {
     let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
-    tx.lock(select).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    tx.lock(select).await?.ok_or(Error::NotFound)
 }
 
 /// Moves the tenant on, if it may go there.
 ///
 /// # Errors
-/// `tenant.not_active`.
-pub async fn transition(tx: &Tx, verb: Verb) -> Result<Transition, Problem> {
+/// [`Error::Unusable`]
+pub async fn transition(tx: &Tx, verb: Verb) -> Result<Transition, Error> {
     let mut row = locked(tx).await?;
     let was = row.status;
     let Some(next) = was.after(verb) else {
-        return Err(Problem::new(Code::TenantNotActive).fact("status", was.as_str()));
+        return Err(Error::not_in(was));
     };
     if next != was {
         row.status = next;
@@ -153,8 +160,8 @@ impl Transition {
 /// back.
 ///
 /// # Errors
-/// `tenant.not_active`.
-pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
+/// [`Error::Unusable`]
+pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Error> {
     let done = transition(tx, Verb::Suspend).await?;
     if !done.is_new() {
         if by != SuspendedBy::Operator || done.row.suspended_by == Some(by) {
@@ -176,8 +183,8 @@ pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Prob
 /// Takes a suspension back that was somebody's. Where its payments want the tenant off as well, it stays so, and is billing's from then on.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn lift(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem> {
+/// [`Error::NotFound`]
+pub async fn lift(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Error> {
     let row = locked(tx).await?;
     if row.status != Status::Suspended || row.suspended_by != Some(by) {
         return Ok(row);
@@ -195,8 +202,8 @@ pub async fn lift(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Problem
 /// Lets the tenant in again.
 ///
 /// # Errors
-/// `tenant.not_active` if it isn't suspended.
-pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// [`Error::Unusable`] if it isn't suspended.
+pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let done = transition(tx, Verb::Resume).await?;
     if !done.is_new() {
         return Ok(done.row);
@@ -210,17 +217,17 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 /// The plan of this key.
 ///
 /// # Errors
-/// `tenant.plan_unknown`.
-pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Problem> {
+/// [`Error::PlanUnknown`]
+pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Error> {
     let found = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
-    found.ok_or_else(|| Problem::detailed(Code::PlanUnknown, "There is no such plan.").fact("plan", key))
+    found.ok_or_else(|| Error::PlanUnknown { key: key.to_owned() })
 }
 
 /// Gives the tenant another plan: its limits follow at once. The same plan changes nothing.
 ///
 /// # Errors
-/// `tenant.plan_unknown`.
-pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tenant::Model, Problem> {
+/// [`Error::PlanUnknown`]
+pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tenant::Model, Error> {
     if row.plan == key {
         return Ok(row);
     }
@@ -235,14 +242,22 @@ pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tena
 /// The organization of this id or slug; every tenant has one called `default`.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn organization_named(view: &View, name: &str) -> Result<organization::Model, Problem> {
-    view.one(named(view, name)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+/// [`Error::NotFound`]
+pub async fn organization_named(view: &View, name: &str) -> Result<organization::Model, Error> {
+    find_organization(view, name).await?.ok_or(Error::NotFound)
+}
+
+/// The organization of this id or slug, if there is one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find_organization(view: &View, name: &str) -> Result<Option<organization::Model>, DbError> {
+    view.one(named(view, name)).await
 }
 
 /// The same, locked.
-pub(crate) async fn organization_locked(tx: &Tx, name: &str) -> Result<organization::Model, Problem> {
-    tx.lock(named(tx, name)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+pub(crate) async fn organization_locked(tx: &Tx, name: &str) -> Result<organization::Model, Error> {
+    tx.lock(named(tx, name)).await?.ok_or(Error::NotFound)
 }
 
 fn named(view: &View, name: &str) -> Select<organization::Entity> {
@@ -256,9 +271,9 @@ fn named(view: &View, name: &str) -> Select<organization::Entity> {
 /// The organization of this id.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn organization(view: &View, id: Uuid) -> Result<organization::Model, Problem> {
+/// [`Error::NotFound`]
+pub async fn organization(view: &View, id: Uuid) -> Result<organization::Model, Error> {
     let found =
         view.one(view.select::<organization::Entity>().filter(organization::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }

@@ -7,8 +7,8 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::ops::locked;
 
 /// An instance's count of tenants is the platform's: it says how many others are there.
@@ -76,8 +76,8 @@ pub async fn has_pool(view: &View) -> Result<bool, DbError> {
 /// Places the tenant, unless it has a place; `None`: nowhere is room.
 ///
 /// # Errors
-/// [`Problem`] of the store.
-pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, Problem> {
+/// [`Error::Store`]
+pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, Error> {
     let place = Place::of(row);
     if place.instance.is_some() {
         return Ok(place.instance);
@@ -90,8 +90,8 @@ pub async fn place(tx: &Tx, row: &tenant::Model) -> Result<Option<Uuid>, Problem
 /// Places the tenant on this instance, unless it has a place; false: there is no room.
 ///
 /// # Errors
-/// [`Problem`] of the store.
-pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Problem> {
+/// [`Error::Store`]
+pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Error> {
     if let Some(has) = row.instance_id {
         return Ok(has == id);
     }
@@ -173,8 +173,8 @@ pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
 /// Says where the tenant is; its place there was taken before.
 ///
 /// # Errors
-/// [`Problem`] of the store.
-pub async fn store_place(tx: &Tx, place: Place) -> Result<tenant::Model, Problem> {
+/// [`Error::Store`]
+pub async fn store_place(tx: &Tx, place: Place) -> Result<tenant::Model, Error> {
     let row = locked(tx).await?;
     let row = tenant::Model {
         instance_driver: place.driver,
@@ -193,17 +193,17 @@ pub async fn store_place(tx: &Tx, place: Place) -> Result<tenant::Model, Problem
 /// The instance of this id.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Problem> {
+/// [`Error::NotFound`]
+pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Error> {
     let found = view.one(view.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// Takes the tenant off its instance, if it has one.
 ///
 /// # Errors
-/// [`Problem`] of the store.
-pub async fn release(tx: &Tx) -> Result<(), Problem> {
+/// [`Error::Store`]
+pub async fn release(tx: &Tx) -> Result<(), Error> {
     let row = locked(tx).await?;
     let Some(id) = row.instance_id else { return Ok(()) };
     let place = Place::of(&row);

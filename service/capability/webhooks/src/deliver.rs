@@ -22,7 +22,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect
 use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
 use crate::envelope::{self, envelope};
 use crate::queue::{Look, Queue, RUN_MAX, work_off};
@@ -68,7 +68,7 @@ pub trait SecurityEvents {
         service: &'a Service,
         event: &'a outbox_event::Model,
         audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, Problem>>;
+    ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>>;
 }
 
 /// Runs deliveries, replays and the sink.

@@ -8,6 +8,7 @@
 mod catalogue;
 mod deliver;
 mod envelope;
+mod error;
 mod http;
 mod jobs;
 mod ops;
@@ -19,6 +20,7 @@ mod sink;
 
 pub use catalogue::{CATALOGUE, page as catalogue_page};
 pub use deliver::{SecurityEvents, handlers, post};
+pub use error::Error;
 pub use http::routes;
 pub use jobs::Fanout;
 pub use ops::{client, is_secret_of, module, modules, sweep, takes_security_events, webhook_secret};

@@ -6,15 +6,17 @@ use entity::webhooks::states::{Algorithm, Format, PushProfile};
 use entity::webhooks::{endpoint, module as module_row};
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::http::HttpError;
-use platform::rules::Rule;
+use platform::refusal::{FieldError, Invalid};
+use platform::rules::{Rule, room};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, IfMatch, Problem, Service, room};
+use web::{IfMatch, Service};
 
 use crate::deliver::Deliver;
+use crate::error::Error;
 use crate::signature::{generate, new_secret};
 
 /// What a module's client secret begins with.
@@ -34,15 +36,14 @@ pub(crate) struct MadeModule {
 }
 
 /// Refuses a URL that the service would not go to.
-pub(crate) fn check_url(service: &Service, pointer: &str, text: &str) -> Result<Url, Problem> {
-    let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
+pub(crate) fn check_url(service: &Service, pointer: &str, text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|_| Invalid::at(pointer, "must be an absolute URL"))?;
     match service.http.check(&url) {
         Ok(()) => Ok(url),
         Err(HttpError::Refused(why)) => {
-            let error = web::FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
-            Err(Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) })
+            Err(Error::UrlRefused(FieldError { pointer: pointer.to_owned(), detail: why.to_owned() }))
         }
-        Err(error) => Err(Problem::internal(error)),
+        Err(error) => Err(Error::Internal(error.to_string())),
     }
 }
 
@@ -64,7 +65,7 @@ pub(crate) struct LogoutUris {
     pub(crate) frontchannel: Option<String>,
 }
 
-pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> Result<MadeModule, Problem> {
+pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> Result<MadeModule, Error> {
     check_url(service, "/baseUrl", &fields.base_url)?;
     if let Some(uri) = &fields.logout.backchannel {
         check_url(service, "/backchannelLogoutUri", uri)?;
@@ -111,17 +112,13 @@ impl platform::tx::Event for ModuleChanged {
     const TYPE: &'static str = "module.changed";
 }
 
-pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Problem> {
+pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Error> {
     let id = row.id;
     room(tx, Rule::Modules, "", tx.platform::<module_row::Entity>(), RECEIVERS_MAX).await?;
-    tx.insert(row).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
+    tx.insert(row).await.map_err(Error::of_module)?;
     tx.record("module.create", Target::new("module", id));
     tx.emit(&ModuleChanged { module_id: id });
     Ok(())
-}
-
-pub(crate) fn exists(error: DbError, column: &str, code: Code) -> Problem {
-    if error.conflicts_on(column) { Problem::new(code) } else { error.into() }
 }
 
 pub(crate) async fn update_module(
@@ -129,21 +126,21 @@ pub(crate) async fn update_module(
     id: Uuid,
     seen: &IfMatch,
     change: impl FnOnce(&mut module_row::Model),
-) -> Result<module_row::Model, Problem> {
+) -> Result<module_row::Model, Error> {
     let found = tx.lock(tx.platform::<module_row::Entity>().filter(module_row::Column::Id.eq(id))).await?;
-    let mut row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let mut row = found.ok_or(Error::NotFound)?;
     seen.require(row.version)?;
     change(&mut row);
     row.version += 1;
     row.updated_at = tx.now();
-    tx.update(row.clone()).await.map_err(|error| exists(error, "name", Code::ModuleExists))?;
+    tx.update(row.clone()).await.map_err(Error::of_module)?;
     tx.record("module.update", Target::new("module", id));
     tx.emit(&ModuleChanged { module_id: id });
     Ok(row)
 }
 
-pub(crate) async fn delete_module(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
-    let row = module(tx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+pub(crate) async fn delete_module(tx: &mut PlatformTx, id: Uuid) -> Result<(), Error> {
+    let row = module(tx, id).await?.ok_or(Error::NotFound)?;
     tx.delete(row).await?;
     tx.record("module.delete", Target::new("module", id));
     Ok(())
@@ -169,32 +166,32 @@ pub async fn modules(view: &PlatformView) -> Result<Vec<module_row::Model>, DbEr
 /// The secret that signs what a module gets.
 ///
 /// # Errors
-/// `internal` if it can't be opened.
-pub fn webhook_secret(service: &Service, module: &module_row::Model) -> Result<String, Problem> {
+/// [`Error::Internal`] and [`Error::Store`] if it can't be opened.
+pub fn webhook_secret(service: &Service, module: &module_row::Model) -> Result<String, Error> {
     let plain = service.envelope.open("module", module.id.as_bytes(), &module.webhook_secret)?;
-    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+    String::from_utf8(plain.to_vec()).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// The module of this client id.
 ///
 /// # Errors
-/// `internal`.
-pub async fn client(service: &Service, client_id: &str) -> Result<Option<module_row::Model>, Problem> {
+/// [`DbError`].
+pub async fn client(service: &Service, client_id: &str) -> Result<Option<module_row::Model>, DbError> {
     let by_id = module_row::Column::ClientId.eq(client_id);
     let find =
         async |view: &PlatformView| view.one(view.platform::<module_row::Entity>().filter(by_id)).await;
-    Ok(service.db.read_platform(find).await?)
+    service.db.read_platform(find).await
 }
 
 /// Whether it is the client's secret.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error::Hash`]
 pub async fn is_secret_of(
     service: &Service,
     module: &module_row::Model,
     secret: &str,
-) -> Result<bool, Problem> {
+) -> Result<bool, Error> {
     if secret.len() > 512 {
         return Ok(false);
     }
@@ -235,7 +232,7 @@ pub(crate) struct MadeEndpoint {
     pub(crate) secret: String,
 }
 
-pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Problem> {
+pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
     check_url(service, "/url", &fields.url)?;
     let id = ids::new();
     let secret = generate(fields.algorithm);
@@ -262,19 +259,19 @@ pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Res
     Ok(MadeEndpoint { row, secret })
 }
 
-pub(crate) async fn insert_endpoint(tx: &mut PlatformTx, row: endpoint::Model) -> Result<(), Problem> {
+pub(crate) async fn insert_endpoint(tx: &mut PlatformTx, row: endpoint::Model) -> Result<(), Error> {
     room(tx, Rule::WebhookEndpoints, "", tx.platform::<endpoint::Entity>(), RECEIVERS_MAX).await?;
     tx.record("webhook_endpoint.create", Target::new("webhook_endpoint", row.id));
     Ok(tx.insert(row).await?)
 }
 
-fn open_secret(service: &Service, id: Uuid, sealed: &[u8]) -> Result<String, Problem> {
+fn open_secret(service: &Service, id: Uuid, sealed: &[u8]) -> Result<String, Error> {
     let plain = service.envelope.open(SEALED_FOR, id.as_bytes(), sealed)?;
-    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+    String::from_utf8(plain.to_vec()).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// What signs now: the secret, and for a day after its rotation the one before.
-pub(crate) fn secrets(service: &Service, row: &endpoint::Model) -> Result<Vec<String>, Problem> {
+pub(crate) fn secrets(service: &Service, row: &endpoint::Model) -> Result<Vec<String>, Error> {
     let mut all = vec![open_secret(service, row.id, &row.secret)?];
     let now = service.db.clock().now();
     if let (Some(sealed), Some(until)) = (&row.previous_secret, row.previous_until)
@@ -290,7 +287,7 @@ pub(crate) async fn rotate_endpoint(
     tx: &mut PlatformTx,
     service: &Service,
     id: Uuid,
-) -> Result<MadeEndpoint, Problem> {
+) -> Result<MadeEndpoint, Error> {
     let row = find_endpoint_locked(tx, id).await?;
     let secret = generate(row.algorithm);
     let row = endpoint::Model {
@@ -311,7 +308,7 @@ pub(crate) async fn update_endpoint(
     id: Uuid,
     seen: &IfMatch,
     change: impl FnOnce(&mut endpoint::Model),
-) -> Result<endpoint::Model, Problem> {
+) -> Result<endpoint::Model, Error> {
     let mut row = find_endpoint_locked(tx, id).await?;
     seen.require(row.version)?;
     let was_disabled = row.disabled_at.is_some();
@@ -333,9 +330,9 @@ pub(crate) async fn update_endpoint(
     Ok(row)
 }
 
-pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<endpoint::Model, Problem> {
+pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<endpoint::Model, Error> {
     let found = tx.lock(tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// Removes deliveries that are long over, with the log of their attempts, a bounded number at a time.
@@ -362,7 +359,7 @@ pub async fn takes_security_events(view: &PlatformView) -> Result<bool, DbError>
     Ok(view.one(select.filter(endpoint::Column::DisabledAt.is_null())).await?.is_some())
 }
 
-pub(crate) async fn find_endpoint(view: &PlatformView, id: Uuid) -> Result<endpoint::Model, Problem> {
+pub(crate) async fn find_endpoint(view: &PlatformView, id: Uuid) -> Result<endpoint::Model, Error> {
     let found = view.one(view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }

@@ -69,5 +69,5 @@ pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Proble
 
 async fn release(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
     let held: Vec<Uuid> = serde_json::from_value(row.reservations.clone()).unwrap_or_default();
-    quota::release_all(tx, &held, &SEATS).await
+    Ok(quota::release_all(tx, &held, &SEATS).await?)
 }

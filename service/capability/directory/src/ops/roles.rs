@@ -5,13 +5,13 @@ use entity::by_name::ByName;
 use entity::directory::states::{ChangeAction, ChangeKind, RoleSource};
 use entity::directory::{group, role_mapping, user};
 use entity::ids::OrganizationId;
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, room};
+use web::{Code, Problem};
 
 use super::admins::{self, Held};
 use super::users::emit_updated;

@@ -12,10 +12,11 @@ use platform::Timestamp;
 use platform::crypto::{hex, sha256};
 use policy_core::Permission;
 use serde_json::{Map, Value, json};
-use web::{Access, Code, Ids, PlatformCaller, Problem, RawBody, Routes, Shared, names_version};
+use web::{Access, Ids, PlatformCaller, Problem, RawBody, Routes, Shared, names_version};
 
 use super::stream;
 use crate::cache::{Evaluator, Known};
+use crate::error::Error;
 use crate::evaluation::{self, Evaluated};
 
 /// Attributes of one context.
@@ -106,12 +107,10 @@ async fn asked(
             let context = evaluation::context(&known.tenant, &person);
             Ok(Ok(Asked { flags, known, context, now: db.clock().now() }))
         }
-        Err(problem)
-            if matches!(problem.code, Code::NotFound | Code::TenantSuspended | Code::TenantNotActive) =>
-        {
+        Err(Error::Tenant(tenancy::Error::NotFound | tenancy::Error::Unusable(_))) => {
             Ok(Err(invalid(key, "INVALID_CONTEXT", "The tenant is not active.")))
         }
-        Err(problem) => Err(problem),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -110,9 +110,9 @@ async fn places(
     let from = Place::of(tenant);
     let to = match input.instance_id {
         Some(id) => {
-            let found = tenancy::instance(tx, id).await.map_err(|problem| match problem.code {
-                Code::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
-                _ => problem,
+            let found = tenancy::instance(tx, id).await.map_err(|error| match error {
+                tenancy::Error::NotFound => Problem::invalid("/instanceId", "there is no such instance"),
+                other => other.into(),
             })?;
             input.named(&from, &found)?
         }

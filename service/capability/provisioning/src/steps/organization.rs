@@ -3,8 +3,6 @@
 use entity::tenancy::organization;
 use platform::{Target, Tx, Work, ids};
 
-use web::Problem;
-
 use super::{Step, Undo, directory};
 use crate::model::StepError;
 
@@ -18,7 +16,7 @@ pub(super) const MAKE: Step = Step {
 };
 
 async fn make(tx: &mut Tx) -> Result<(), StepError> {
-    if Problem::found(tenancy::organization_named(tx, "default").await)?.is_some() {
+    if tenancy::find_organization(tx, "default").await?.is_some() {
         return Ok(());
     }
     let row = organization::Model {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use platform::refusal::VersionMismatch;
 use scim_core::bulk::{self, Bulk, Operation};
 use scim_core::document::Document;
 use scim_core::{ErrorType, ScimError};
@@ -106,10 +107,10 @@ impl Seen for Version {
     fn is_given(&self) -> bool {
         self.0.is_some()
     }
-    fn require(&self, version: i64) -> Result<(), Problem> {
+    fn require(&self, version: i64) -> Result<(), VersionMismatch> {
         let current = represent::etag(version);
         let same = |seen: &String| seen.trim_start_matches("W/") == current.trim_start_matches("W/");
-        if self.0.as_ref().is_none_or(same) { Ok(()) } else { Err(Problem::new(Code::VersionMismatch)) }
+        if self.0.as_ref().is_none_or(same) { Ok(()) } else { Err(VersionMismatch) }
     }
 }
 

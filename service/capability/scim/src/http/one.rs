@@ -9,6 +9,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::directory::group;
 use entity::ids::OrganizationId;
+use platform::refusal::VersionMismatch;
 use quota::Usage;
 use scim_core::bulk;
 use scim_core::resource::Projection;
@@ -224,7 +225,7 @@ impl resources::Seen for Unseen {
     fn is_given(&self) -> bool {
         false
     }
-    fn require(&self, _: i64) -> Result<(), Problem> {
+    fn require(&self, _: i64) -> Result<(), VersionMismatch> {
         Ok(())
     }
 }

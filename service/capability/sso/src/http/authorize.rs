@@ -251,7 +251,7 @@ async fn answer(
         let find = async |view: &platform::View| tenancy::organization_named(view, name).await;
         match service.db.read(tenant, find).await {
             Ok(found) => organization = Some(found.id),
-            Err(problem) => return pages::refusal(problem),
+            Err(error) => return pages::refusal(error.into()),
         }
     }
     let now = service.db.clock().now();

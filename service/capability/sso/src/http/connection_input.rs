@@ -108,7 +108,7 @@ impl Input for ConnectionInput {
 fn check_url(service: &Service, pointer: &str, text: &str) -> Result<(), Problem> {
     let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
     service.http.check(&url).map_err(|error| {
-        let error = web::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
+        let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
         Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) }
     })
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::sso::issuer::{Column, Entity, Model};
 use entity::sso::states::ResolveBy;
 use platform::http::HttpError;
-use platform::rules::Rule;
+use platform::rules::{NoRoom, Rule, room};
 use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -16,8 +16,8 @@ use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldError, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged, room,
+    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
+    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -118,7 +118,7 @@ fn check_urls(service: &Service, input: &IssuerInput) -> Result<(), Problem> {
         let Some(text) = text else { continue };
         let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
         if let Err(HttpError::Refused(why)) = service.http.check(&url) {
-            let error = FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
+            let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
             return Err(Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) });
         }
     }
@@ -133,7 +133,7 @@ fn exists(error: platform::DbError) -> Problem {
 }
 
 /// Refuses one more registration of an issuer than the exchange looks at.
-async fn require_room(tx: &PlatformTx, issuer: &str) -> Result<(), Problem> {
+async fn require_room(tx: &PlatformTx, issuer: &str) -> Result<(), NoRoom> {
     let there = tx.platform::<Entity>().filter(Column::Issuer.eq(issuer));
     room(tx, Rule::IssuerRegistrations, issuer, there, REGISTRATIONS_MAX).await
 }

@@ -19,7 +19,7 @@ pub(crate) async fn admit(
     profile: &Profile,
     proven: Option<Proof>,
 ) -> Result<Outcome, Denied> {
-    tenancy::active(tx).await?;
+    tenancy::active(tx).await.map_err(Problem::from)?;
     let now = policy::enabled(tx, connection.row.id).await?;
     if connections::is_another(connection.row.issuer.as_ref(), now.row.issuer.as_ref()) {
         // It was pointed at another provider than the one that answered.

@@ -9,7 +9,7 @@ use entity::sso::states::{ConnectionState, ConnectionType, ConnectionVerb};
 use entity::sso::{connection, connection_key};
 use identity_core::Source;
 use platform::db::Lookup;
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service, room};
+use web::{Code, Problem, Service};
 
 use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
 

@@ -11,13 +11,13 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use uuid::Uuid;
-use web::{Code, Problem, Service, room};
+use web::{Code, Problem, Service};
 
 use crate::settings;
 

@@ -103,7 +103,7 @@ async fn sign_in(
     (identity, told): (&Identity, &Told),
     (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
 ) -> Result<Exchanged, Unsigned> {
-    let tenant = tenancy::active(tx).await?;
+    let tenant = tenancy::active(tx).await.map_err(Problem::from)?;
     let organization = meant(tx, identity, told).await?;
     let outcome = match &identity.via {
         Via::Connection(connection, profile) => admission::admit(tx, connection, profile, None).await,
@@ -176,7 +176,7 @@ async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>
 
 /// An organization of the tenant's by its id or slug.
 async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Problem> {
-    let organization = Problem::found(tenancy::organization_named(tx, name).await)?;
+    let organization = tenancy::find_organization(tx, name).await?;
     Ok(organization.ok_or_else(|| Problem::new(Code::OrganizationUnknown))?.id)
 }
 

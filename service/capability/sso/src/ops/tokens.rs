@@ -53,7 +53,7 @@ pub(crate) async fn refresh(
         if !may(&session) {
             return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client").into());
         }
-        let tenant = tenancy::active(tx).await.map_err(ended)?;
+        let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
         let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
         let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
         // What the policy says now counts, not what it said when the session began.
@@ -192,7 +192,7 @@ async fn open_for(
     service: &Service,
     row: authorization_code::Model,
 ) -> Result<Minting, Problem> {
-    let tenant = tenancy::active(tx).await.map_err(ended)?;
+    let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
     let browser = sessions::browser(tx, row.browser_session_id).await?;
     let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
     let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
@@ -254,7 +254,7 @@ pub(crate) async fn introspect(
         .db
         .read(claims.tenant_id, async |view| {
             let session = sessions::find(view, claims.sid).await?;
-            let tenant = tenancy::get(view).await?;
+            let Some(tenant) = tenancy::find(view).await? else { return Ok(false) };
             let session = session.filter(|session| sessions::is_live(session, view.now()));
             let active = tenant.status == tenancy::Status::Active;
             let Some(session) = session.filter(|_| active) else { return Ok(false) };
@@ -264,8 +264,7 @@ pub(crate) async fn introspect(
             let holds = Problem::holds(policy::still_holds(view, session.organization_id, connection).await)?;
             Ok::<_, Problem>(holds && user.is_some_and(|user| user.may_come()))
         })
-        .await;
-    let live = Problem::found(live)?.unwrap_or(false);
+        .await?;
     Ok(Some(claims).filter(|_| live))
 }
 

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::organization::{Column, Entity, Model};
-use platform::rules::Rule;
+use platform::rules::{Rule, room};
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem,
-    Query, Routes, Tagged, TenantCaller, room,
+    Query, Routes, Tagged, TenantCaller,
 };
 
 use crate::ops;

@@ -1,10 +1,25 @@
-//! Room for one thing more: a number of rows of which there may be so many, counted under a rule; and the refusal of what is used up.
+//! Room for one thing more: a number of rows of which there may be so many, counted under a rule.
 
-use platform::rules::{Allowance, Rule};
-use platform::{DbError, PlatformTx, Tx, View};
 use sea_orm::{EntityTrait, Select};
 
-use crate::{Code, Problem};
+use super::Rule;
+use crate::{DbError, PlatformTx, Tx};
+
+/// Why there is not one thing more.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRoom {
+    /// There are as many as there may be.
+    #[error("there are {limit} of `{resource}` already")]
+    Full {
+        /// The rule's name.
+        resource: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] DbError),
+}
 
 /// A transaction that counts under a rule: a tenant's or the platform's.
 pub trait Counts {
@@ -40,32 +55,22 @@ counts!(Tx, PlatformTx);
 /// meanwhile under the same rule and key.
 ///
 /// # Errors
-/// `quota.exceeded`, with the rule's name as the resource.
+/// [`NoRoom::Full`], with the rule's name as the resource.
 pub async fn room<E>(
     tx: &impl Counts,
     rule: Rule,
     key: impl AsRef<[u8]>,
     there: Select<E>,
     limit: u64,
-) -> Result<(), Problem>
+) -> Result<(), NoRoom>
 where
     E: EntityTrait,
     E::Model: Sync,
 {
     tx.hold(rule, key.as_ref()).await?;
-    if tx.how_many(there).await? < limit { Ok(()) } else { Err(Problem::full(rule.name(), limit)) }
-}
-
-/// The refusal, with this code, of what an allowance has no more of, and when to come back.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
-pub async fn used_up(
-    view: &View,
-    (rule, key): (Rule, impl AsRef<[u8]>),
-    allowance: Allowance,
-    code: Code,
-) -> Result<Problem, DbError> {
-    let retry_after = Some(view.renewed_in(rule, key, allowance).await?);
-    Ok(Problem { retry_after, ..Problem::new(code).fact("limit", allowance.limit) })
+    if tx.how_many(there).await? < limit {
+        Ok(())
+    } else {
+        Err(NoRoom::Full { resource: rule.name(), limit })
+    }
 }

@@ -1,0 +1,51 @@
+//! Refusals that every capability has in common, as facts. What each is to a caller of the API is decided where answers are
+//! written (`web::Problem`).
+
+use crate::DbError;
+
+/// Whether the same may end otherwise at another try. Each error says it once; a job that fails by it is tried again or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// A rule refused it.
+    Never,
+    /// Something failed, or another change came first.
+    Later,
+}
+
+/// An error that knows whether another try can help.
+pub trait Classified: std::error::Error + Sized {
+    /// Whether another try can help.
+    fn retry(&self) -> Retry;
+}
+
+impl Classified for DbError {
+    fn retry(&self) -> Retry {
+        Retry::Later
+    }
+}
+
+/// One field of the input that doesn't fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// Input that doesn't fit, at one place or several.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the input is not valid at {} places", .0.len())]
+pub struct Invalid(pub Vec<FieldError>);
+
+impl Invalid {
+    /// Input that doesn't fit at one place.
+    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+    }
+}
+
+/// Somebody else changed the resource since the caller read it (`If-Match`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the resource has changed since it was read")]
+pub struct VersionMismatch;
