@@ -2,6 +2,8 @@
 //! written (`web::Problem`).
 
 use crate::DbError;
+use crate::crypto::HashError;
+use crate::rules::NoRoom;
 
 /// Whether the same may end otherwise at another try. Each error says it once; a job that fails by it is tried again or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,33 @@ impl Classified for DbError {
     }
 }
 
+impl Classified for HashError {
+    fn retry(&self) -> Retry {
+        Retry::Later
+    }
+}
+
+impl Classified for NoRoom {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Full { .. } => Retry::Never,
+            Self::Store(error) => error.retry(),
+        }
+    }
+}
+
+impl Classified for Invalid {
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+impl Classified for VersionMismatch {
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
 /// One field of the input that doesn't fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
@@ -35,8 +64,13 @@ pub struct FieldError {
 
 /// Input that doesn't fit, at one place or several.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the input is not valid at {} places", .0.len())]
+#[error("{}", at_each(.0))]
 pub struct Invalid(pub Vec<FieldError>);
+
+fn at_each(errors: &[FieldError]) -> String {
+    let each: Vec<String> = errors.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect();
+    format!("the input is not valid: {}", each.join("; "))
+}
 
 impl Invalid {
     /// Input that doesn't fit at one place.

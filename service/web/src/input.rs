@@ -7,7 +7,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 use json_core::{Census, Excess, VALUES_MAX};
-use platform::refusal::FieldError;
+use platform::refusal::{FieldError, Invalid};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -54,11 +54,7 @@ impl FieldErrors {
     /// # Errors
     /// `validation.failed`.
     pub fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem { errors: self.0, ..Problem::new(Code::ValidationFailed) })
-        }
+        if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0).into()) }
     }
 }
 

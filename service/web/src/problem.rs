@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::SecondsFormat;
 use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
-use platform::refusal::{FieldError, Invalid, VersionMismatch};
+use platform::refusal::{FieldError, Invalid, Retry, VersionMismatch};
 use platform::rules::NoRoom;
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
@@ -109,8 +109,9 @@ impl Problem {
     }
 
     /// Whether the same may end otherwise at another try: it was no refusal, or another change came first.
-    pub fn may_pass(&self) -> bool {
-        !self.is_refusal() || self.code == Code::Conflict
+    pub fn retry(&self) -> Retry {
+        let may_pass = !self.is_refusal() || self.code == Code::Conflict;
+        if may_pass { Retry::Later } else { Retry::Never }
     }
 
     /// Adds a fact.
@@ -313,7 +314,10 @@ impl From<Problem> for platform::jobs::JobError {
             Some(cause) => format!("{problem}: {cause}"),
             None => problem.to_string(),
         };
-        if problem.may_pass() { Self::retry(reason) } else { Self::Fail(reason) }
+        match problem.retry() {
+            Retry::Later => Self::retry(reason),
+            Retry::Never => Self::Fail(reason),
+        }
     }
 }
 

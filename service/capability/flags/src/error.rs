@@ -48,10 +48,13 @@ pub enum Error {
 impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
-            Self::NotFound | Self::Exists | Self::InUse { .. } | Self::Invalid(_) => Retry::Never,
-            Self::Version(_) | Self::NoRoom(NoRoom::Full { .. }) => Retry::Never,
+            Self::NotFound | Self::Exists | Self::InUse { .. } => Retry::Never,
+            Self::Invalid(refused) => refused.retry(),
+            Self::Version(refused) => refused.retry(),
+            Self::NoRoom(refused) => refused.retry(),
+            Self::Corrupt { .. } => Retry::Later,
             Self::Tenant(error) => error.retry(),
-            Self::NoRoom(NoRoom::Store(_)) | Self::Corrupt { .. } | Self::Store(_) => Retry::Later,
+            Self::Store(error) => error.retry(),
         }
     }
 }
@@ -90,7 +93,7 @@ mod tests {
         ] {
             let retry = error.retry();
             let problem = Problem::from(error);
-            assert_eq!((problem.code.name(), problem.may_pass()), (code, retry == Retry::Later));
+            assert_eq!((problem.code.name(), problem.retry()), (code, retry));
         }
     }
 }

@@ -7,6 +7,7 @@ use entity::inbox::event;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
 use platform::db::Lookup;
+use platform::refusal::Retry;
 use platform::{Ctx, Tx, View, Work as _};
 use serde_json::Value;
 use tenancy::Status;
@@ -113,7 +114,7 @@ pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<P
     };
     let outcome = match service.db.write(&Ctx::system(directory::BACKEND), id, work).await {
         // The last admin stays, a guard holds, the plan is full: somebody here has to decide.
-        Err(problem) if !problem.may_pass() => {
+        Err(problem) if problem.retry() == Retry::Never => {
             format!("refused: {}", problem.code.name())
         }
         other => other?,

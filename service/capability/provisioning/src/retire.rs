@@ -72,7 +72,8 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
 
 async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobError> {
     let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await;
-    let tenant = tenant.map_err(JobError::retry)?;
+    // A realm whose tenant can't be found is not given up: it would stand at the backend for ever.
+    let tenant = tenant.map_err(|error| JobError::retry(platform::chain(&error)))?;
     // The tenant came back.
     if job.realm.is(&Realm::of(&tenant)) {
         return Ok(());

@@ -3,6 +3,7 @@
 use entity::quota::states::ReservationStatus;
 use entity::tenancy::status::Unusable;
 use platform::DbError;
+use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
 use crate::ops::Usage;
@@ -50,6 +51,17 @@ pub enum Error {
 impl From<Unusable> for Error {
     fn from(unusable: Unusable) -> Self {
         Self::Unusable(unusable)
+    }
+}
+
+impl Classified for Error {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Exceeded(_) | Self::SeatBlocked { .. } | Self::BelowUsage { .. } => Retry::Never,
+            Self::ResourceUnknown { .. } | Self::ReservationFinalized(_) => Retry::Never,
+            Self::NotFound | Self::Unusable(_) => Retry::Never,
+            Self::Store(error) => error.retry(),
+        }
     }
 }
 
@@ -136,7 +148,9 @@ mod tests {
             (Error::NotFound, "not_found", Code::NotFound.title(), 0),
             (Error::Unusable(Unusable::Suspended), "tenant.suspended", Code::TenantSuspended.title(), 0),
         ] {
+            let retry = error.retry();
             let problem = Problem::from(error);
+            assert_eq!(retry, problem.retry(), "{code}");
             let said = (problem.code.name(), problem.detail.as_str(), problem.facts.len());
             assert_eq!(said, (code, detail, facts));
         }

@@ -11,6 +11,7 @@ use entity::directory::states::RestoreStatus;
 use entity::directory::{restore, role_mapping};
 use entity::ids::OrganizationId;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
+use platform::refusal::Retry;
 use platform::{Ctx, Work as _};
 use policy_core::{Permission, TenantRole};
 use serde::{Deserialize, Serialize};
@@ -236,7 +237,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
             Ok(true) => return Ok(()),
             Ok(false) => platform::crash_point!("restore.after_batch"),
             Err(problem) => {
-                if !problem.may_pass() || run.last {
+                if problem.retry() == Retry::Never || run.last {
                     let why = problem.to_string();
                     let end = async |tx: &mut platform::Tx| {
                         directory::fail_restore(tx, OrganizationId(job.organization), job.restore, &why).await

@@ -44,7 +44,7 @@ impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::NotFound | Self::Unusable(_) | Self::PlanUnknown { .. } => Retry::Never,
-            Self::Store(_) => Retry::Later,
+            Self::Store(error) => error.retry(),
         }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
         ] {
             let retry = error.retry();
             let problem = Problem::from(error);
-            assert_eq!(retry == Retry::Later, problem.may_pass(), "{code}");
+            assert_eq!(retry, problem.retry(), "{code}");
             let said = problem.facts.iter().next().map(|(name, value)| (name.as_str(), value.as_str()));
             let wanted = fact.map(|(name, value)| (name, Some(value)));
             assert_eq!((problem.code.name(), said), (code, wanted));

@@ -48,11 +48,13 @@ impl Error {
 impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
-            Self::NotFound | Self::ModuleExists | Self::UrlRefused(_) | Self::Invalid(_) => Retry::Never,
-            Self::Version(_) | Self::NoRoom(NoRoom::Full { .. }) => Retry::Never,
-            Self::NoRoom(NoRoom::Store(_)) | Self::Hash(_) | Self::Internal(_) | Self::Store(_) => {
-                Retry::Later
-            }
+            Self::NotFound | Self::ModuleExists | Self::UrlRefused(_) => Retry::Never,
+            Self::Invalid(refused) => refused.retry(),
+            Self::Version(refused) => refused.retry(),
+            Self::NoRoom(refused) => refused.retry(),
+            Self::Hash(error) => error.retry(),
+            Self::Internal(_) => Retry::Later,
+            Self::Store(error) => error.retry(),
         }
     }
 }
@@ -92,7 +94,7 @@ mod tests {
         ] {
             let retry = error.retry();
             let problem = Problem::from(error);
-            assert_eq!(retry == Retry::Later, problem.may_pass(), "{code}");
+            assert_eq!(retry, problem.retry(), "{code}");
             assert_eq!((problem.code.name(), problem.errors.len()), (code, errors));
         }
     }
