@@ -64,7 +64,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     // Last of what may fail: it is shown once.
     let first_key = authz::ensure_bootstrap(&service)
         .await
-        .map_err(|problem| anyhow!("{problem}: {:?}", problem.cause))?;
+        .map_err(|error| anyhow!("the first key can't be made: {}", platform::chain(&error)))?;
     let handle = server.handle();
     let serving = rt::spawn(server);
     let working = rt::spawn(worker::run(service.clone(), transport, limits, writer, stopped));

@@ -43,13 +43,11 @@ impl sso::TenantMaker for Provisions {
             match service.db.write(&ctx, id, work).await {
                 Ok(_) => {}
                 // Somebody else of the same organization came at the same moment.
-                Err(problem)
-                    if matches!(problem.code, Code::TenantExternalIdTaken | Code::TenantSlugTaken) =>
-                {
+                Err(taken @ (provisioning::Error::ExternalIdTaken | provisioning::Error::SlugTaken)) => {
                     let found = platform::db::Lookup::TenantExternalId(external_id);
-                    id = service.db.tenant_of(found).await?.ok_or(problem)?;
+                    id = service.db.tenant_of(found).await?.ok_or(taken)?;
                 }
-                Err(problem) => return Err(problem),
+                Err(error) => return Err(error.into()),
             }
             let until = Instant::now() + PATIENCE;
             loop {

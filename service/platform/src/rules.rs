@@ -104,6 +104,16 @@ pub struct Allowance {
     pub period: chrono::TimeDelta,
 }
 
+/// An allowance has no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all {limit} are used up for another {renewed_in} s")]
+pub struct UsedUp {
+    /// How many there are in a period.
+    pub limit: u64,
+    /// Seconds until the next period.
+    pub renewed_in: u64,
+}
+
 impl Allowance {
     /// So many within 24 hours.
     pub fn a_day(limit: u64) -> Self {
@@ -183,22 +193,22 @@ impl View {
         Ok(allowance.limit == 0 || !self.query(sql, values).await?.is_empty())
     }
 
-    /// Seconds until an allowance that is used up begins anew.
+    /// What there is to say of an allowance that is used up.
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    pub async fn renewed_in(
+    pub async fn used_up(
         &self,
         rule: Rule,
         key: impl AsRef<[u8]>,
         allowance: Allowance,
-    ) -> Result<u64, DbError> {
+    ) -> Result<UsedUp, DbError> {
         let sql = "SELECT began_at FROM allowance WHERE tenant_id = $1 AND rule = $2 AND key = $3";
         let values: Vec<Value> = vec![rule.name().into(), hex(&sha256(key.as_ref())).into()];
         let rows = self.query(sql, values).await?;
         // Where nothing is allowed at all nothing was ever spent.
         let began = rows.first().map_or(Ok(self.now()), |row| row.try_get::<Timestamp>("", "began_at"))?;
-        Ok(self.seconds_until(began + allowance.period))
+        Ok(UsedUp { limit: allowance.limit, renewed_in: self.seconds_until(began + allowance.period) })
     }
 
     /// Whole seconds until then, one at least: whoever comes back after them doesn't come too early.

@@ -218,7 +218,7 @@ async fn outside(config: Config) -> Vec<Finding> {
         let (name, asked) = (which.as_str(), backends::backend(&service, which));
         let asked = match asked {
             Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
-            Err(problem) => Err(problem.detail),
+            Err(error) => Err(error.to_string()),
         };
         let mend = |error| format!("{error}: check identity.{name}");
         found.push(finding(name, asked.map(|()| "it answers our credentials".to_owned()).map_err(mend)));

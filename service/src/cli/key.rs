@@ -51,7 +51,8 @@ pub(crate) enum Key {
     },
 }
 
-pub(super) fn failed(problem: Problem) -> anyhow::Error {
+pub(super) fn failed(error: impl Into<Problem>) -> anyhow::Error {
+    let problem = error.into();
     match problem.cause {
         Some(cause) => anyhow!("{}: {cause}", problem.detail),
         None => anyhow!(

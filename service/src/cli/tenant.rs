@@ -13,7 +13,7 @@ use entity::tenancy::states::SuspendedBy;
 use indicatif::{ProgressBar, ProgressStyle};
 use platform::config::Config;
 use platform::db::Lookup;
-use platform::{Ctx, PlatformView, Tx};
+use platform::{Ctx, DbError, PlatformView, Tx};
 use provisioning::{NewTenant, Provisioning};
 use serde_json::{Map, Value, json};
 use tenancy::{Status, Tenant};
@@ -202,10 +202,8 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Suspend(one) => {
-            change(service, &ctx, one, async |tx| {
-                Ok(tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop)?)
-            })
-            .await
+            change(service, &ctx, one, async |tx| tenancy::suspend(tx, SuspendedBy::Operator).await.map(drop))
+                .await
         }
         Command::Resume(one) => {
             change(service, &ctx, one, async |tx| provisioning::resume(tx).await.map(drop)).await
@@ -241,11 +239,11 @@ async fn named(service: &Service, name: &str) -> anyhow::Result<Uuid> {
     found.map(|_| id).ok_or_else(|| anyhow!("there is no tenant `{name}`"))
 }
 
-async fn change(
+async fn change<E: Into<web::Problem> + From<DbError>>(
     service: &Service,
     ctx: &Ctx,
     one: One,
-    work: impl AsyncFnOnce(&mut Tx) -> Result<(), web::Problem>,
+    work: impl AsyncFnOnce(&mut Tx) -> Result<(), E>,
 ) -> anyhow::Result<ExitCode> {
     let id = named(service, &one.tenant).await?;
     service.db.write(ctx, id, work).await.map_err(failed)?;

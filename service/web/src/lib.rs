@@ -31,7 +31,6 @@ mod routes;
 mod strangers;
 mod streams;
 mod tally;
-mod used_up;
 
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, TenantCaller};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
@@ -51,9 +50,8 @@ pub use page::{ListQuery, Page, Position};
 pub use problem::{Code, Dialect, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
 pub use routes::{Access, Describe, Operation, Route, Routes};
-pub use strangers::Strangers;
+pub use strangers::{Crowd, Strangers};
 pub use streams::{Place, Source, StreamOf, Streams, live};
-pub use used_up::used_up;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

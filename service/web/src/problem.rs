@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
 use platform::refusal::{FieldError, Invalid, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::{NoRoom, UsedUp};
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -72,6 +72,11 @@ impl Problem {
     /// There are as many of something as there may be.
     pub(crate) fn full(resource: &str, limit: u64) -> Self {
         Self::new(Code::QuotaExceeded).fact("resource", resource).fact("limit", limit)
+    }
+
+    /// An allowance has no more; with the seconds until it has.
+    pub fn used_up(code: Code, of: UsedUp) -> Self {
+        Self { retry_after: Some(of.renewed_in), ..Self::new(code).fact("limit", of.limit) }
     }
 
     /// A failure of ours. The cause is logged, not sent.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use platform::config::RateLimit;
+use platform::refusal::{Classified, Retry};
 use platform::{Ctx, Target};
 use serde_json::Value;
 use uuid::Uuid;
@@ -43,6 +44,41 @@ enum Who {
     Network(Network),
     Credential(Uuid),
     All,
+}
+
+/// Strangers ask for too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Crowd {
+    /// This network does.
+    #[error("this network asks for too much")]
+    Network {
+        /// How long it goes on.
+        left: Duration,
+    },
+    /// All networks together do.
+    #[error("strangers ask for too much")]
+    All {
+        /// How long it goes on.
+        left: Duration,
+    },
+}
+
+impl Classified for Crowd {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Network { .. } => Retry::Never,
+            Self::All { .. } => Retry::Later,
+        }
+    }
+}
+
+impl From<Crowd> for Problem {
+    fn from(crowd: Crowd) -> Self {
+        match crowd {
+            Crowd::Network { left } => wait(Code::RateLimited, left),
+            Crowd::All { left } => wait(Code::Unavailable, left),
+        }
+    }
 }
 
 /// The counters of this process.
@@ -107,8 +143,8 @@ impl Strangers {
     /// Counts a sign-in that somebody begins, and the bytes that wait for its end in the store.
     ///
     /// # Errors
-    /// `rate.limited` for who begins too many, `unavailable` where all together do.
-    pub fn begin(&self, ctx: &Ctx, bytes: usize) -> Result<(), Problem> {
+    /// [`Crowd`]
+    pub fn begin(&self, ctx: &Ctx, bytes: usize) -> Result<(), Crowd> {
         if !self.limited {
             return Ok(());
         }
@@ -118,29 +154,29 @@ impl Strangers {
             .begun
             .add(network, 1, BEGUN_PER_NETWORK)
             .and_then(|()| self.begun_bytes.add(network, bytes, BEGUN_BYTES_PER_NETWORK));
-        own.map_err(|left| wait(Code::RateLimited, left))?;
+        own.map_err(|left| Crowd::Network { left })?;
         let all = self
             .begun
             .add(Who::All, 1, BEGUN_PER_MINUTE)
             .and_then(|()| self.begun_bytes.add(Who::All, bytes, BEGUN_BYTES_PER_MINUTE));
-        all.map_err(|left| wait(Code::Unavailable, left))
+        all.map_err(|left| Crowd::All { left })
     }
 
     /// Counts a request that may end in a mail: to join, or for a link to where somebody signs in.
     ///
     /// # Errors
-    /// `rate.limited` for who asks too much, `unavailable` where all together do.
-    pub fn ask(&self, ctx: &Ctx) -> Result<(), Problem> {
+    /// [`Crowd`]
+    pub fn ask(&self, ctx: &Ctx) -> Result<(), Crowd> {
         if !self.limited {
             return Ok(());
         }
         let network = Who::Network(Network::of(ctx.ip_address));
-        self.asked.add(network, 1, ASKED_PER_NETWORK).map_err(|left| wait(Code::RateLimited, left))?;
+        self.asked.add(network, 1, ASKED_PER_NETWORK).map_err(|left| Crowd::Network { left })?;
         let all = self
             .asked
             .add(Who::All, 1, ASKED_PER_MINUTE)
             .and_then(|()| self.asked_of_day.add(Who::All, 1, ASKED_PER_DAY));
-        all.map_err(|left| wait(Code::Unavailable, left))
+        all.map_err(|left| Crowd::All { left })
     }
 
     /// Whether a request of a stranger may be logged, whatever it was answered; then how many before it were not.
@@ -252,9 +288,11 @@ mod tests {
         let many: usize = (0..60).map(|host| begun(&format!("198.51.100.{host}"), 100, 100)).sum();
         assert_eq!(many, 1_200 - 124);
         let refused = strangers.begin(&ctx("192.0.2.1"), 100).unwrap_err();
-        assert_eq!((refused.code, refused.retry_after.is_some()), (Code::Unavailable, true));
+        assert!(matches!(refused, Crowd::All { .. }));
+        let problem = Problem::from(refused);
+        assert_eq!((problem.code, problem.retry_after.is_some()), (Code::Unavailable, true));
         let refused = strangers.begin(&ctx("203.0.113.7"), 100).unwrap_err();
-        assert_eq!(refused.code, Code::RateLimited);
+        assert_eq!(Problem::from(refused).code, Code::RateLimited);
     }
 
     #[test]

@@ -71,6 +71,21 @@ impl Deployments {
             .await;
     }
 
+    /// How its tenant ends once nothing holds Azure back. What thirty callers at once left may be a run that waits for its turn by
+    /// the schedule, so somebody goes on looking.
+    async fn end(&self, one: &Deployment) -> String {
+        let mut looks = 0;
+        eventually("it to end well or clean", async || {
+            if looks % 50 == 0 {
+                self.hurry(one).await;
+            }
+            looks += 1;
+            let is = text(&self.tenant(one).await, "status").to_owned();
+            matches!(is.as_str(), "active" | "failed" | "deleted").then_some(is)
+        })
+        .await
+    }
+
     /// It takes too long, is refused, or fails: and what is there is not removed yet.
     async fn fail(&self, one: &Deployment, before: DeploymentStatus) {
         self.arm.shut(&one.group, Gate::Group);
@@ -94,14 +109,7 @@ impl Deployments {
             let id = text(tenant, "id").to_owned();
             let group = format!("tenantry-{}", id.replace('-', ""));
             let one = Deployment { tenant: id, group };
-            self.hurry(&one).await;
-            let ended = eventually("it to end well or clean", async || {
-                let tenant = self.tenant(&one).await;
-                let is = text(&tenant, "status").to_owned();
-                matches!(is.as_str(), "active" | "failed" | "deleted").then_some(is)
-            })
-            .await;
-            if ended == "active" {
+            if self.end(&one).await == "active" {
                 wanted.push(one.group);
             }
         }

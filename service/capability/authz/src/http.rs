@@ -1,5 +1,7 @@
 //! `/api/v1/keys`
 
+mod authenticator;
+
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -17,7 +19,9 @@ use web::{
     Problem, Query, Routes, Shared,
 };
 
-use crate::ops::{self, Keys, NewKey};
+use crate::ops::{self, NewKey};
+
+pub use authenticator::Keys;
 
 /// The routes.
 pub fn routes() -> Routes {

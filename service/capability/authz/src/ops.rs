@@ -3,23 +3,20 @@
 use entity::authz::management_key::{Column, Entity, Model};
 use entity::by_name::ByName;
 use entity::ids::TenantId;
-use entity::tenancy::status::{Asks, Status};
+use entity::tenancy::status::{Asks, Status, Unusable};
 use entity::tenancy::{plan, tenant};
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
-use platform::crypto::{BearerSecret, SecretKind, SecretProof, StoredSecret, id_of, same, sha256};
-use platform::remembered::Remembered;
-use platform::{PlatformTx, PlatformView, Target, Timestamp, Work, ids};
+use platform::crypto::{BearerSecret, HashError, SecretKind, SecretProof, id_of, sha256};
+use platform::refusal::Invalid;
+use platform::{DbError, PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
+use web::Service;
 
 use crate::PREFIX;
+use crate::error::Error;
 
-/// A key's `last_used_at` is written at most this often.
-const LAST_USED_GRAIN: i64 = 60;
 /// The name of the key that the configuration sets.
 pub const BOOTSTRAP: &str = "bootstrap";
 
@@ -39,19 +36,15 @@ pub struct NewKey {
 /// Makes a key whose secret was hashed before the transaction began.
 ///
 /// # Errors
-/// `validation.failed` if role and tenant don't go together.
-pub async fn create(
-    tx: &mut PlatformTx,
-    new: NewKey,
-    id: Uuid,
-    proof: SecretProof,
-) -> Result<Model, Problem> {
+/// [`Error::Invalid`] if role and tenant don't go together.
+pub async fn create(tx: &mut PlatformTx, new: NewKey, id: Uuid, proof: SecretProof) -> Result<Model, Error> {
     if new.role.is_platform() != new.tenant.is_none() {
-        return Err(Problem::invalid("/role", "a platform role has no tenant, any other role has one"));
+        let detail = "a platform role has no tenant, any other role has one";
+        return Err(Invalid::at("/role", detail).into());
     }
     if let Some(tenant) = new.tenant {
         let known = tx.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
-        tx.one(known).await?.ok_or_else(|| Problem::invalid("/tenantId", "there is no such tenant"))?;
+        tx.one(known).await?.ok_or_else(|| Invalid::at("/tenantId", "there is no such tenant"))?;
     }
     let key = Model {
         id,
@@ -73,22 +66,22 @@ pub async fn create(
 /// All keys, newest last, after `after`.
 ///
 /// # Errors
-/// `internal`.
-pub async fn list(view: &PlatformView, after: Option<Uuid>, limit: u64) -> Result<Vec<Model>, Problem> {
+/// [`DbError`]
+pub async fn list(view: &PlatformView, after: Option<Uuid>, limit: u64) -> Result<Vec<Model>, DbError> {
     let mut select = view.platform::<Entity>().order_by_asc(Column::Id).limit(limit);
     if let Some(after) = after {
         select = select.filter(Column::Id.gt(after));
     }
-    Ok(view.all(select).await?)
+    view.all(select).await
 }
 
 /// Revokes a key. Revoking twice is the same as once.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
+/// [`Error::NotFound`]
+pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Error> {
     let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-    let mut key = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let mut key = found.ok_or(Error::NotFound)?;
     if key.revoked_at.is_none() {
         key.revoked_at = Some(tx.now());
         tx.update(key).await?;
@@ -100,8 +93,8 @@ pub async fn revoke(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
 /// Removes the keys of a tenant that is no more.
 ///
 /// # Errors
-/// `internal`.
-pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), Problem> {
+/// [`DbError`]
+pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), DbError> {
     tx.housekeeping();
     for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(tenant))).await? {
         tx.record_for(tenant, "key.delete", Target::new("key", key.id));
@@ -113,20 +106,20 @@ pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), P
 /// What is stored of a key's secret. Argon2id takes its time, so this comes before the transaction.
 ///
 /// # Errors
-/// `unavailable` if too many secrets are being made.
+/// [`HashError`] if too many secrets are being made.
 pub async fn protect(
     service: &Service,
     tenant: Option<Uuid>,
     id: Uuid,
     secret: &str,
-) -> Result<SecretProof, Problem> {
+) -> Result<SecretProof, HashError> {
     let owner = tenant.unwrap_or_default();
-    Ok(service.secrets.protect(SecretKind::ManagementKey, id, TenantId(owner), secret).await?)
+    service.secrets.protect(SecretKind::ManagementKey, id, TenantId(owner), secret).await
 }
 
 /// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key. A person
 /// may have chosen that secret and ids are public, so nobody without the master key can try guesses against it.
-fn bootstrap_id(service: &Service, secret: &str) -> Uuid {
+pub(crate) fn bootstrap_id(service: &Service, secret: &str) -> Uuid {
     id_of(&service.envelope.mark("bootstrap_key", secret.as_bytes()))
 }
 
@@ -138,8 +131,8 @@ fn bootstrap_id_before(secret: &str) -> Uuid {
 /// Makes the configured key, or the first key of an empty store. The latter's secret is answered, to be printed once.
 ///
 /// # Errors
-/// `internal`.
-pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Problem> {
+/// [`Error::Hash`] and [`Error::Store`].
+pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Error> {
     let ctx = platform::Ctx::system("bootstrap");
     let configured = service.config.secrets.bootstrap_key.expose_secret();
     let new =
@@ -156,8 +149,8 @@ pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Probl
             };
             match service.db.write_platform(&ctx, make).await {
                 // Another replica was faster.
-                Err(problem) if problem.code != Code::Conflict => return Err(problem),
-                _ => {}
+                Ok(()) | Err(Error::Store(DbError::Conflict(_))) => {}
+                Err(error) => return Err(error),
             }
         }
         return Ok(None);
@@ -173,7 +166,7 @@ pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Probl
 }
 
 /// The configured key takes the place of its row under the id of before; one that was revoked stays revoked.
-async fn succeed(tx: &mut PlatformTx, before: Uuid, key: Model) -> Result<(), Problem> {
+async fn succeed(tx: &mut PlatformTx, before: Uuid, key: Model) -> Result<(), Error> {
     let Some(before) = by_id(tx, before).await? else { return Ok(()) };
     match before.revoked_at {
         Some(_) => tx.update(Model { revoked_at: before.revoked_at, ..key }).await?,
@@ -182,32 +175,32 @@ async fn succeed(tx: &mut PlatformTx, before: Uuid, key: Model) -> Result<(), Pr
     Ok(())
 }
 
-async fn by_id(view: &PlatformView, id: Uuid) -> Result<Option<Model>, Problem> {
-    Ok(view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await?)
+async fn by_id(view: &PlatformView, id: Uuid) -> Result<Option<Model>, DbError> {
+    view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await
 }
 
 /// A key, and what of its tenant bears on it.
 #[derive(Debug)]
-struct Found {
-    key: Model,
+pub(crate) struct Found {
+    pub(crate) key: Model,
     owner: Owner,
 }
 
 /// Whose a key is.
 #[derive(Debug)]
-enum Owner {
+pub(crate) enum Owner {
     Platform,
     Tenant { status: Status, rate_multiplier: u32 },
 }
 
 impl Found {
-    fn is_over(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         self.key.revoked_at.is_some() || self.key.expires_at.is_some_and(|end| end <= now)
     }
 
     /// By how much its tenant's plan multiplies rate limits; `None`: the platform's key. A tenant that is cut off has no keys that
     /// count.
-    fn usable(&self) -> Result<Option<u32>, Problem> {
+    pub(crate) fn usable(&self) -> Result<Option<u32>, Unusable> {
         let (status, multiplier) = match &self.owner {
             Owner::Platform => return Ok(None),
             Owner::Tenant { status, rate_multiplier } => (*status, *rate_multiplier),
@@ -217,65 +210,7 @@ impl Found {
     }
 }
 
-/// Recognises management keys. A row is believed for a second: the time in which a revocation reaches other processes.
-#[derive(Debug, Default)]
-pub struct Keys {
-    rows: Remembered<Found>,
-}
-
-impl Keys {
-    /// Forgets all: a key was revoked here.
-    pub fn forget(&self) {
-        self.rows.forget_all();
-    }
-
-    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
-        let invalid = || Denied::from(Problem::new(Code::AuthInvalid));
-        let configured = service.config.secrets.bootstrap_key.expose_secret();
-        let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
-            bootstrap_id(service, bearer)
-        } else {
-            BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
-        };
-        let load = service.db.read_platform(async |view| find(view, id).await);
-        let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
-        let (key, now) = (&found.key, service.db.clock().now());
-        let theirs = |refused: Denied| Denied { tenant: key.tenant_id, ..refused };
-        if found.is_over(now) {
-            return Err(theirs(invalid()));
-        }
-        let (hash, mac) = (&key.secret_hash, key.secret_mac.as_deref());
-        let stored = StoredSecret { kind: SecretKind::ManagementKey, id, hash, mac };
-        let missing_mac = service.secrets.recognise(bearer, stored).await?;
-        let missing_mac = missing_mac.right().ok_or_else(|| theirs(invalid()))?;
-        let rate_multiplier = match found.usable() {
-            Ok(multiplier) => multiplier,
-            Err(problem) => {
-                // Who waits for the end of this state isn't kept waiting any longer.
-                self.rows.forget(id).await;
-                return Err(Denied { credential: Some(id), ..theirs(problem.into()) });
-            }
-        };
-        let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
-        if is_due || missing_mac.is_some() {
-            let service = service.clone();
-            self.rows.note_use(id, async move { touch(&service, id, missing_mac).await }).await;
-        }
-        Ok(Principal {
-            addresses: std::sync::Arc::default(),
-            rehearsal: None,
-            kind: CredentialKind::Key,
-            id,
-            role: key.role.0,
-            tenant: key.tenant_id,
-            organization: None,
-            rate_multiplier,
-            compat: true,
-        })
-    }
-}
-
-async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>, Problem> {
+pub(crate) async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>, DbError> {
     let Some(key) = by_id(view, id).await? else { return Ok(None) };
     let Some(tenant) = key.tenant_id else { return Ok(Some(Found { key, owner: Owner::Platform })) };
     let tenant = view.across::<tenant::Entity>().filter(tenant::Column::Id.eq(tenant));
@@ -286,7 +221,7 @@ async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>, Problem> {
 }
 
 /// Notes the use, and the HMAC that a key from before lacks.
-async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
+pub(crate) async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
     let ctx = platform::Ctx::system("keys");
     let written = service
         .db
@@ -298,31 +233,4 @@ async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
         .await;
     // Nobody's request fails for a statistic.
     let _ = written;
-}
-
-impl Authenticator for Keys {
-    fn authenticate<'a>(
-        &'a self,
-        service: &'a Service,
-        bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
-        self.recognise(service, bearer).boxed_local()
-    }
-
-    fn is_live<'a>(
-        &'a self,
-        service: &'a Service,
-        _: CredentialKind,
-        id: Uuid,
-    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
-        async move {
-            let now = service.db.clock().now();
-            let found = service.db.read_platform(async |view| find(view, id).await).await?;
-            match found.filter(|found| !found.is_over(now)) {
-                Some(found) => found.usable().map(|_| true),
-                None => Ok(false),
-            }
-        }
-        .boxed_local()
-    }
 }

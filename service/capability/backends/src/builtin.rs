@@ -5,18 +5,14 @@ use entity::tenancy::states::IdentityKind;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
-use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::{Problem, Service};
+use web::Service;
 
 use crate::{DesiredState, Difference, IdentityBackend, Made};
 
 pub(crate) struct Builtin<'a> {
     pub(crate) service: &'a Service,
-}
-
-fn failed(problem: Problem) -> Failure {
-    Failure::later(problem)
 }
 
 impl IdentityBackend for Builtin<'_> {
@@ -32,7 +28,7 @@ impl IdentityBackend for Builtin<'_> {
                     sessions::ensure_key(tx, envelope, Some(desired.tenant)).await
                 };
                 let ctx = Ctx::system("provisioning");
-                self.service.db.write_platform(&ctx, work).await.map_err(failed)?;
+                self.service.db.write_platform(&ctx, work).await.map_err(Failure::later)?;
             }
             Ok(Made { external_id: desired.external_id.clone(), issuer: None })
         }
@@ -52,7 +48,7 @@ impl IdentityBackend for Builtin<'_> {
                 let keys = view.platform::<signing_key::Entity>();
                 view.count(keys.filter(signing_key::Column::TenantId.eq(desired.tenant))).await
             };
-            let keys = self.service.db.read_platform(work).await.map_err(|error| failed(error.into()))?;
+            let keys = self.service.db.read_platform(work).await.map_err(Failure::later)?;
             Ok(if keys == 0 { vec![Difference::missing("signing_key")] } else { Vec::new() })
         }
         .boxed_local()
@@ -70,10 +66,10 @@ impl IdentityBackend for Builtin<'_> {
                 tx.record_for(desired.tenant, "signing_key.delete", Target::new("signing_key", &key.kid));
                 tx.delete(key).await?;
             }
-            Ok(())
+            Ok::<_, DbError>(())
         };
         async move {
-            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(failed)
+            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(Failure::later)
         }
         .boxed_local()
     }

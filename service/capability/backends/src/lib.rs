@@ -11,6 +11,7 @@
 //! is called from jobs, what compares also from requests; never inside a transaction.
 
 mod builtin;
+mod error;
 mod keycloak;
 mod zitadel;
 
@@ -23,8 +24,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
+pub use error::Error;
 pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
 /// What a tenant's realm or org should be.
@@ -128,8 +130,8 @@ pub trait IdentityBackend {
 /// A tenant's backend.
 ///
 /// # Errors
-/// `tenant.backend_unavailable` if it isn't configured.
-pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Problem> {
+/// [`Error::NotConfigured`]
+pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Error> {
     let identity = &service.config.identity;
     match which {
         Which::Builtin => Ok(Box::new(builtin::Builtin { service })),
@@ -139,22 +141,18 @@ pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBacken
         Which::Zitadel if !identity.zitadel.url.is_empty() => {
             Ok(Box::new(zitadel::Zitadel { settings: &identity.zitadel }))
         }
-        Which::Keycloak | Which::Zitadel => {
-            Err(Problem::new(Code::BackendUnavailable).fact("backend", which.as_str()))
-        }
+        Which::Keycloak | Which::Zitadel => Err(Error::NotConfigured(which)),
     }
 }
 
 /// Refuses a backend that isn't configured, and a kind that it doesn't have.
 ///
 /// # Errors
-/// `tenant.backend_unavailable`.
-pub fn check(service: &Service, which: Which, kind: IdentityKind) -> Result<(), Problem> {
+/// [`Error`]
+pub fn check(service: &Service, which: Which, kind: IdentityKind) -> Result<(), Error> {
     backend(service, which)?;
     if which == Which::Zitadel && kind == IdentityKind::Realm {
-        return Err(Problem::detailed(Code::BackendUnavailable, "Zitadel has orgs, not realms.")
-            .fact("backend", which.as_str())
-            .fact("kind", kind.as_str()));
+        return Err(Error::KindUnknown { backend: which, kind });
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use tenancy::Status;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::stripe::{Change, is_later, mark};
 
 /// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
@@ -50,7 +51,7 @@ pub(crate) async fn apply(
     change: &Change,
     at: Timestamp,
     event: &str,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     let tenant = tenancy::locked(tx).await?;
     if matches!(tenant.status, Status::Deleted | Status::Deprovisioning) {
         tx.housekeeping();
@@ -93,7 +94,7 @@ pub(crate) async fn apply(
 }
 
 /// Remembers the customer, unless the tenant has one.
-async fn bind(tx: &mut Tx, mut tenant: tenant::Model, change: &Change) -> Result<tenant::Model, Problem> {
+async fn bind(tx: &mut Tx, mut tenant: tenant::Model, change: &Change) -> Result<tenant::Model, Error> {
     if tenant.billing_customer.is_none()
         && let Some(customer) = &change.customer
     {
@@ -110,7 +111,7 @@ fn plan_of<'a>(service: &'a Service, price: &'a str) -> Option<&'a str> {
 }
 
 /// Makes the tenant what its subscriptions, taken together, say.
-async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> Result<String, Problem> {
+async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> Result<String, Error> {
     let billing = &service.config.billing;
     let rows = tx.all(tx.select::<Entity>()).await?;
     let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));

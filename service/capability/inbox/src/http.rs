@@ -85,8 +85,8 @@ async fn receive_stripe(
     let billing = &service.config.billing;
     let now = service.db.clock().now();
     let secrets = [&billing.stripe_secret, &billing.stripe_secret_next];
-    if let Err(problem) = verify(header(&request, "stripe-signature"), &secrets, bytes, now.timestamp()) {
-        return Err(denied(&caller, Source::Stripe, problem).await);
+    if let Err(refused) = verify(header(&request, "stripe-signature"), &secrets, bytes, now.timestamp()) {
+        return Err(denied(&caller, Source::Stripe, refused.into()).await);
     }
     let body = raw.json()?;
     let created = body.get("created").and_then(Value::as_i64);
@@ -111,8 +111,8 @@ async fn receive_zitadel(
     let zitadel = &service.config.identity.zitadel;
     let now = service.db.clock().now();
     let secrets = [&zitadel.webhook_secret, &zitadel.webhook_secret_next];
-    if let Err(problem) = verify(header(&request, "zitadel-signature"), &secrets, bytes, now.timestamp()) {
-        return Err(denied(&caller, Source::Zitadel, problem).await);
+    if let Err(refused) = verify(header(&request, "zitadel-signature"), &secrets, bytes, now.timestamp()) {
+        return Err(denied(&caller, Source::Zitadel, refused.into()).await);
     }
     let body = raw.json()?;
     let sequence = body.get("sequence").and_then(|one| one.as_u64().or_else(|| one.as_str()?.parse().ok()));

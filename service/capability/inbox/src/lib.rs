@@ -7,6 +7,7 @@
 //! Events: `billing.updated`, `billing.price_unknown`; through `tenancy` `tenant.suspended`, `tenant.resumed`, `tenant.updated`.
 
 mod billing;
+mod error;
 mod http;
 mod ops;
 mod reconcile;
@@ -17,6 +18,7 @@ mod zitadel;
 use platform::jobs::Handler;
 use web::Service;
 
+pub use error::Error;
 pub use http::routes;
 pub use ops::sweep;
 pub use reconcile::reconcile;

@@ -10,7 +10,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work a
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use web::{Problem, Service};
+use web::Service;
 
 use crate::{stripe, zitadel};
 
@@ -77,7 +77,7 @@ fn ctx() -> Ctx {
 }
 
 /// Keeps an event, unless it is there; answers whether it was new.
-pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, Problem> {
+pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
         let sql = "INSERT INTO inbox_event (source, id, type, payload, occurred_at, received_at) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";

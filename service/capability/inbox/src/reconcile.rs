@@ -10,8 +10,9 @@ use platform::{Ctx, PlatformView, Timestamp, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::BTreeMap;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::zitadel::{self, Access, Word};
 
 /// Tenants of one round.
@@ -22,8 +23,8 @@ const LAG: TimeDelta = TimeDelta::minutes(1);
 /// Compares all tenants that are orgs of Zitadel's with what it has.
 ///
 /// # Errors
-/// `internal`.
-pub async fn reconcile(service: &Service) -> Result<(), Problem> {
+/// [`Error::Store`]
+pub async fn reconcile(service: &Service) -> Result<(), Error> {
     if service.config.identity.zitadel.url.is_empty() {
         return Ok(());
     }
@@ -40,8 +41,8 @@ pub async fn reconcile(service: &Service) -> Result<(), Problem> {
         };
         let rows = service.db.read_platform(find).await?;
         for tenant in &rows {
-            if let Err(problem) = one(service, &issuers, tenant.id).await {
-                tracing::warn!(tenant = %tenant.id, %problem, "an org of Zitadel's could not be compared");
+            if let Err(error) = one(service, &issuers, tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
             }
         }
         match rows.last() {
@@ -66,14 +67,14 @@ struct Here {
     now: Timestamp,
 }
 
-async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Here, Problem> {
+async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Here, Error> {
     let read = async |view: &View| {
         let links = view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers));
         let off = view.select::<user::Entity>().filter(user::Column::Active.eq(false)).select_only();
         let off = off.column(user::Column::Id).column(user::Column::DeactivatedBy);
         let off = off.column(user::Column::UpdatedAt);
         let off = view.tuples::<_, (Uuid, Option<DeactivatedBy>, Timestamp)>(off).await?;
-        Ok::<_, Problem>(Here {
+        Ok::<_, Error>(Here {
             tenant: tenancy::get(view).await?,
             links: view.all(links).await?,
             off: off
@@ -95,14 +96,13 @@ fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<
     (changes && !waits).then_some(there)
 }
 
-async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Problem> {
-    let unavailable =
-        |failure: platform::http::Failure| Problem::detailed(web::Code::Unavailable, failure.reason);
+async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Error> {
     let outside = service.outside();
     let settings = &service.config.identity.zitadel;
     let Here { tenant, links, off, now } = here(service, issuers, tenant).await?;
     let organization = tenant.identity_external_id.as_deref().unwrap_or_default();
-    let active = backends::zitadel_is_active(settings, &outside, organization).await.map_err(unavailable)?;
+    let active =
+        backends::zitadel_is_active(settings, &outside, organization).await.map_err(Error::Unreachable)?;
     let ctx = Ctx::system(directory::BACKEND);
     // A tenant that was suspended here is inactive there because of it.
     let follows = tenant.status == Status::Active || tenant.suspended_by == Some(SuspendedBy::Backend);
@@ -111,7 +111,7 @@ async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), 
         let work = async |tx: &mut Tx| zitadel::follow(tx, Access::from(active), word).await;
         service.db.write(&ctx, tenant.id, work).await?;
     }
-    let people = backends::people(settings, &outside, organization).await.map_err(unavailable)?;
+    let people = backends::people(settings, &outside, organization).await.map_err(Error::Unreachable)?;
     let there: BTreeMap<String, bool> = people.into_iter().map(|person| (person.id, person.active)).collect();
     for link in links {
         // Who isn't there any more was removed.
@@ -119,8 +119,8 @@ async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), 
         let word = Word::Reading(link.sequence);
         let Some(access) = mends(said, off.get(&link.user_id).copied(), word, now) else { continue };
         let work = async |tx: &mut Tx| zitadel::switch(tx, issuers, &link.subject, (access, word)).await;
-        if let Err(problem) = service.db.write(&ctx, tenant.id, work).await {
-            tracing::warn!(tenant = %tenant.id, %problem, "a person could not be made what Zitadel says");
+        if let Err(error) = service.db.write(&ctx, tenant.id, work).await {
+            tracing::warn!(tenant = %tenant.id, %error, "a person could not be made what Zitadel says");
         }
     }
     Ok(())

@@ -2,37 +2,34 @@
 
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
-use web::{Code, Problem};
+
+use crate::error::Error;
 
 /// Seconds that a timestamp may be away from now, to either side.
 const TOLERANCE_SECONDS: u64 = 300;
 /// Signatures of one header that are looked at: two secrets, and some that we don't know.
 const SIGNATURES_MAX: usize = 10;
 
-fn wrong() -> Problem {
-    Problem::new(Code::InboxSignatureWrong)
-}
-
 /// Verifies a body. Any signature by any of the secrets will do: both sides rotate.
 ///
 /// # Errors
-/// `inbox.unconfigured` without a secret, `inbox.signature_wrong`, `inbox.timestamp_refused`.
+/// [`Error::Unconfigured`], [`Error::SignatureWrong`], [`Error::TimestampRefused`].
 pub(crate) fn verify(
     header: Option<&str>,
     secrets: &[&SecretString],
     body: &[u8],
     now: i64,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let secrets: Vec<&str> =
         secrets.iter().map(|secret| secret.expose_secret()).filter(|secret| !secret.is_empty()).collect();
     if secrets.is_empty() {
-        return Err(Problem::new(Code::InboxUnconfigured));
+        return Err(Error::Unconfigured);
     }
-    let header = header.ok_or_else(wrong)?;
+    let header = header.ok_or(Error::SignatureWrong)?;
     let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
     let mut times = parts().filter(|(name, _)| *name == "t").map(|(_, value)| value);
     // Two times would leave open which one was signed.
-    let (Some(time), None) = (times.next(), times.next()) else { return Err(wrong()) };
+    let (Some(time), None) = (times.next(), times.next()) else { return Err(Error::SignatureWrong) };
     let signed = [time.as_bytes(), b".", body].concat();
     let good = parts().filter(|(name, _)| *name == "v1").take(SIGNATURES_MAX).any(|(_, signature)| {
         let Some(tag) = unhex(signature) else { return false };
@@ -41,11 +38,11 @@ pub(crate) fn verify(
         })
     });
     if !good {
-        return Err(wrong());
+        return Err(Error::SignatureWrong);
     }
-    let time: i64 = time.parse().map_err(|_| wrong())?;
+    let time: i64 = time.parse().map_err(|_| Error::SignatureWrong)?;
     if now.abs_diff(time) > TOLERANCE_SECONDS {
-        return Err(Problem::new(Code::InboxTimestampRefused));
+        return Err(Error::TimestampRefused);
     }
     Ok(())
 }
@@ -69,9 +66,9 @@ mod tests {
         platform::crypto::hex(tag.as_ref())
     }
 
-    fn code(header: Option<&str>, now: i64) -> Option<Code> {
+    fn code(header: Option<&str>, now: i64) -> Option<&'static str> {
         let (one, next) = (SecretString::from("whsec_one"), SecretString::from("whsec_next"));
-        verify(header, &[&one, &next], BODY, now).err().map(|problem| problem.code)
+        verify(header, &[&one, &next], BODY, now).err().map(Error::code)
     }
 
     #[test]
@@ -83,7 +80,7 @@ mod tests {
         let rotated =
             format!("t={now},v1={},v1={},v0=x", sign("other", now, BODY), sign("whsec_next", now, BODY));
         assert_eq!(code(Some(&rotated), now), None);
-        let wrong = Some(Code::InboxSignatureWrong);
+        let wrong = Some("inbox.signature_wrong");
         for header in [
             format!("t={now},v1={}", sign("other", now, BODY)),
             format!("t={now},v1={}", sign("whsec_one", now, b"{}")),
@@ -97,9 +94,9 @@ mod tests {
             assert_eq!(code(Some(&header), now), wrong, "{header}");
         }
         assert_eq!(code(None, now), wrong);
-        let stale = Some(Code::InboxTimestampRefused);
+        let stale = Some("inbox.timestamp_refused");
         assert_eq!(code(Some(&good), now + 301), stale);
         assert_eq!(code(Some(&good), now - 301), stale);
-        assert_eq!(verify(Some(&good), &[], BODY, now).err().map(|p| p.code), Some(Code::InboxUnconfigured));
+        assert_eq!(verify(Some(&good), &[], BODY, now).err().map(Error::code), Some("inbox.unconfigured"));
     }
 }

@@ -8,9 +8,10 @@ use platform::{Ctx, Timestamp, Tx};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
 use crate::billing;
+use crate::error::Error;
 use crate::ops::Processed;
 
 /// What a subscription was when an event was made.
@@ -88,7 +89,7 @@ pub(crate) fn change_of(kind: &str, payload: &Value) -> Option<Change> {
 }
 
 /// Does what an event means.
-pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Problem> {
+pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Error> {
     let Some(change) = change_of(&event.r#type, &event.payload) else {
         return Ok(Processed::new("not about a subscription"));
     };
@@ -108,7 +109,7 @@ pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<P
 }
 
 /// The tenant that the subscription's metadata name, else the customer's.
-async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, Problem> {
+async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, Error> {
     if let Some(named) = &change.tenant
         && let Some(id) = web::tenant_named(service, named).await?
         && service.db.read(id, async |view| tenancy::find(view).await).await?.is_some()

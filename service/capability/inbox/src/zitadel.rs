@@ -7,13 +7,14 @@ use entity::inbox::event;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
 use platform::db::Lookup;
-use platform::refusal::Retry;
+use platform::refusal::{Classified as _, Retry};
 use platform::{Ctx, Tx, View, Work as _};
 use serde_json::Value;
 use tenancy::Status;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::ops::Processed;
 
 /// What is said of somebody's access.
@@ -95,7 +96,7 @@ pub(crate) fn meaning(kind: &str) -> Option<Meaning> {
 }
 
 /// Does what an event means.
-pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Problem> {
+pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<Processed, Error> {
     let Some(meaning) = meaning(&event.r#type) else { return Ok(Processed::new("of no concern")) };
     let text = |name: &str| event.payload.get(name).and_then(Value::as_str).unwrap_or_default();
     let organization = match meaning {
@@ -114,9 +115,7 @@ pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<P
     };
     let outcome = match service.db.write(&Ctx::system(directory::BACKEND), id, work).await {
         // The last admin stays, a guard holds, the plan is full: somebody here has to decide.
-        Err(problem) if problem.retry() == Retry::Never => {
-            format!("refused: {}", problem.code.name())
-        }
+        Err(error) if error.retry() == Retry::Never => format!("refused: {}", error.code()),
         other => other?,
     };
     Ok(Processed::As(outcome))
@@ -129,7 +128,7 @@ fn sequence(payload: &Value) -> Option<i64> {
 }
 
 /// The tenant whose org this is.
-async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>, Problem> {
+async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>, Error> {
     let Some(id) = service.db.tenant_of(Lookup::TenantExternalId(organization)).await? else {
         return Ok(None);
     };
@@ -139,7 +138,7 @@ async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>
 
 /// A tenant follows its org: what the backend cut off is cut off here, and let in again if that was why. The last word counts, whichever
 /// comes last.
-pub(crate) async fn follow(tx: &mut Tx, access: Access, word: Word) -> Result<String, Problem> {
+pub(crate) async fn follow(tx: &mut Tx, access: Access, word: Word) -> Result<String, Error> {
     let mut tenant = tenancy::locked(tx).await?;
     if !word.counts(tenant.identity_sequence) {
         tx.housekeeping();
@@ -172,7 +171,7 @@ pub(crate) async fn switch(
     issuers: &[String],
     subject: &str,
     (access, word): (Access, Word),
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     for issuer in issuers {
         let Some(found) = directory::user_by_identity(tx, issuer, subject).await? else { continue };
         // Read again under its lock: what is written is the whole row.
@@ -195,7 +194,7 @@ pub(crate) async fn switch(
 }
 
 /// A person, whose row is locked, follows a word that counts.
-async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> Result<String, Problem> {
+async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> Result<String, Error> {
     let (was, verb) = (user.state(), word.verb(access));
     let told = match was.after(verb) {
         None => "somebody else switched this person off",

@@ -252,7 +252,7 @@ async fn send(
     let occasion = format!("{}:{occasion}", row.id);
     let mail = NewMail::new("invitation", &row.email, occasion, values);
     let (organization, locale) = (Some(row.organization_id), row.locale.as_deref());
-    mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await
+    Ok(mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await?)
 }
 
 pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {

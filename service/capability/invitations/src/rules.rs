@@ -152,7 +152,8 @@ pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) ->
     if tx.spend(Rule::InvitationMails, &key, allowance).await? {
         return Ok(());
     }
-    let refused = web::used_up(tx, (Rule::InvitationMails, key), allowance, Code::InvitationLimited).await?;
+    let used_up = tx.used_up(Rule::InvitationMails, key, allowance).await?;
+    let refused = Problem::used_up(Code::InvitationLimited, used_up);
     Err(TooMany::Mails.limited(refused))
 }
 
@@ -165,6 +166,7 @@ pub(crate) async fn require_batch(tx: &Tx, most: u64) -> Result<(), Problem> {
     if tx.spend(Rule::InvitationBatches, "", allowance).await? {
         return Ok(());
     }
-    let refused = web::used_up(tx, (Rule::InvitationBatches, ""), allowance, Code::InvitationLimited).await?;
+    let used_up = tx.used_up(Rule::InvitationBatches, "", allowance).await?;
+    let refused = Problem::used_up(Code::InvitationLimited, used_up);
     Err(TooMany::Batches.limited(refused))
 }

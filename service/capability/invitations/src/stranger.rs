@@ -40,7 +40,7 @@ impl Job for AnswerJoin {
 /// Takes the request. Whoever asks learns nothing.
 pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Result<(), Problem> {
     let job = AnswerJoin { request: mail::Sealed::new(service, PURPOSE, request)? };
-    mail::ask(service, ctx, &job).await
+    Ok(mail::ask(service, ctx, &job).await?)
 }
 
 /// If the person's domain has a rule they get a mail with a link.

@@ -3,11 +3,14 @@
 use entity::mail::states::{MailStatus, SuppressionReason};
 use entity::mail::{message, suppression};
 use identity_core::fold;
+use platform::refusal::Invalid;
 use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// No mail goes to this address any more.
 pub(crate) async fn suppress(
@@ -39,10 +42,10 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-pub(crate) async fn lift(tx: &mut PlatformTx, address: &str) -> Result<(), Problem> {
+pub(crate) async fn lift(tx: &mut PlatformTx, address: &str) -> Result<(), Error> {
     let found = tx.platform::<suppression::Entity>();
     let found = tx.one(found.filter(suppression::Column::AddressKey.eq(fold(address)))).await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or(Error::NotFound)?;
     let domain = row.address_key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
     tx.delete(row).await?;
     tx.record("mail_suppression.delete", Target::new("mail_suppression", domain));
@@ -58,11 +61,11 @@ pub(crate) struct Bounce<'a> {
 }
 
 /// Notes a bounce at its mail; a hard one, or a complaint, ends mail to the address. Answers whether it did.
-pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool, Problem> {
+pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool, Error> {
     let mut address = bounce.recipient.map(ToOwned::to_owned);
     if let Some(id) = bounce.message {
         let found = tx.one(tx.across::<message::Entity>().filter(message::Column::Id.eq(id))).await?;
-        let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let row = found.ok_or(Error::NotFound)?;
         address = Some(row.recipient.clone());
         let reason = bounce.detail.unwrap_or(bounce.kind).chars().take(500).collect();
         let tenant = row.tenant_id;
@@ -70,7 +73,7 @@ pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool
         let target = Target::new("mail", id).with(json!({"kind": bounce.kind}));
         tx.record_for(tenant, "mail.bounce", target);
     }
-    let address = address.ok_or_else(|| Problem::invalid("/recipient", "is required without a messageId"))?;
+    let address = address.ok_or_else(|| Invalid::at("/recipient", "is required without a messageId"))?;
     let reason = match bounce.kind {
         "hard" => SuppressionReason::HardBounce,
         "complaint" => SuppressionReason::Complaint,

@@ -7,6 +7,7 @@
 
 mod bounces;
 mod branding;
+mod error;
 mod http;
 mod jobs;
 mod language;
@@ -16,6 +17,7 @@ mod strangers;
 mod templates;
 mod transport;
 
+pub use error::Error;
 pub use http::routes;
 pub use jobs::{SendMail, handler};
 pub use ops::{NewMail, enqueue, notify, require_room, sweep};

@@ -10,9 +10,10 @@ use platform::{DbError, PlatformTx, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use crate::branding::{self, Brand};
+use crate::error::Error;
 use crate::jobs::SendMail;
 use crate::language::Language;
 use crate::templates;
@@ -64,8 +65,8 @@ enum Made {
 /// Renders and stores a mail that somebody asked for, and leaves the job that sends it.
 ///
 /// # Errors
-/// `mail.limited` if the tenant has sent as many as it may.
-pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
+/// [`Error::Limited`]
+pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Error> {
     match make(tx, service, new).await? {
         Made::Queued => Ok(()),
         Made::Limited => Err(limited(tx, a_day(tx, service).await?).await?),
@@ -77,16 +78,15 @@ async fn a_day(view: &View, service: &Service) -> Result<Allowance, DbError> {
     Ok(Allowance::a_day(view.by_plan(service.config.limits.mails_per_day).await?))
 }
 
-async fn limited(view: &View, allowance: Allowance) -> Result<Problem, DbError> {
-    let refused = web::used_up(view, (Rule::TenantMails, ""), allowance, Code::MailLimited).await?;
-    Ok(refused.fact("per", "tenant"))
+async fn limited(view: &View, allowance: Allowance) -> Result<Error, DbError> {
+    Ok(Error::Limited(view.used_up(Rule::TenantMails, "", allowance).await?))
 }
 
 /// Refuses what [`enqueue`] would refuse, for who must know before anything is written.
 ///
 /// # Errors
-/// `mail.limited`.
-pub async fn require_room(view: &View, service: &Service) -> Result<(), Problem> {
+/// [`Error::Limited`]
+pub async fn require_room(view: &View, service: &Service) -> Result<(), Error> {
     let allowance = a_day(view, service).await?;
     let spent = view.is_spent(Rule::TenantMails, "", allowance).await?;
     if spent { Err(limited(view, allowance).await?) } else { Ok(()) }
@@ -95,8 +95,8 @@ pub async fn require_room(view: &View, service: &Service) -> Result<(), Problem>
 /// The same as [`enqueue`], for a mail that nobody waits for: beyond the limit it is left out, and what it tells of goes on.
 ///
 /// # Errors
-/// `internal`.
-pub async fn notify(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Problem> {
+/// [`Error::Internal`] and [`Error::Store`].
+pub async fn notify(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Error> {
     let template = new.template;
     if make(tx, service, new).await? == Made::Limited {
         metrics::counter!("tenantry_mails_left_out_total", "template" => template).increment(1);
@@ -111,14 +111,14 @@ async fn is_there(tx: &Tx, key: &str) -> Result<bool, DbError> {
     Ok(tx.one(select).await?.is_some())
 }
 
-async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, Problem> {
+async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, Error> {
     let named = tx.one(tx.select::<tenant::Entity>()).await?.map(|tenant| tenant.name);
     let named = named.unwrap_or_default();
     let brand = Brand::of(&named, branding::find(tx).await?);
     let language = [new.locale, brand.locale.as_deref(), Some(service.config.smtp.locale.as_str())];
     let language =
         language.into_iter().flatten().find_map(Language::parse).or_else(|| Language::all().next());
-    let language = language.ok_or_else(|| Problem::internal("mail has no language"))?;
+    let language = language.ok_or_else(|| Error::internal("mail has no language"))?;
     let dedupe_key = new.key();
     if is_there(tx, &dedupe_key).await? {
         return Ok(Made::Queued);
@@ -130,7 +130,7 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
     let values = if let Value::Object(values) = new.values { values } else { Map::new() };
     let rendered = templates::mail(new.template, language, &brand, &named, values)?;
     let id = ids::new();
-    let content = serde_json::to_vec(&rendered).map_err(Problem::internal)?;
+    let content = serde_json::to_vec(&rendered).map_err(Error::internal)?;
     let row = message::Model {
         tenant_id: tx.tenant(),
         id,

@@ -12,7 +12,9 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, DbError, Tx, Work as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use web::{Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// The jobs of strangers run one after the other: a flood of them takes one place from everybody else's.
 pub const LANE: &str = "strangers";
@@ -28,9 +30,9 @@ impl Sealed {
     /// Seals a request under its purpose.
     ///
     /// # Errors
-    /// `internal`.
-    pub fn new(service: &Service, purpose: &'static str, request: &impl Serialize) -> Result<Self, Problem> {
-        let plain = serde_json::to_vec(request).map_err(Problem::internal)?;
+    /// [`Error::Internal`] and [`Error::Store`].
+    pub fn new(service: &Service, purpose: &'static str, request: &impl Serialize) -> Result<Self, Error> {
+        let plain = serde_json::to_vec(request).map_err(Error::internal)?;
         Ok(Self(STANDARD_NO_PAD.encode(service.envelope.seal(purpose, LANE.as_bytes(), &plain)?)))
     }
 
@@ -45,8 +47,8 @@ impl Sealed {
 /// Leaves a stranger's request to a job.
 ///
 /// # Errors
-/// `rate.limited` for a network that asks too much, `unavailable` where all together do.
-pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Problem> {
+/// [`Error::Crowd`]
+pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Error> {
     service.strangers.ask(ctx)?;
     let leave = async |tx: &mut platform::PlatformTx| {
         tx.housekeeping();
@@ -60,8 +62,8 @@ pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Pro
 /// until the commit.
 ///
 /// # Errors
-/// `internal`.
-pub async fn may_write_to(tx: &Tx, service: &Service, address: &str) -> Result<bool, Problem> {
+/// [`DbError`]
+pub async fn may_write_to(tx: &Tx, service: &Service, address: &str) -> Result<bool, DbError> {
     let limits = &service.config.limits;
     let address = identity_core::fold(address);
     let a_day = Allowance::a_day(limits.stranger_mails_to_address_per_day);

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use minijinja::Environment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use web::Problem;
 
 use crate::branding::Brand;
+use crate::error::Error;
 use crate::language::Language;
 use crate::plain::{one_line, plain};
 
@@ -44,16 +44,16 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
-fn render(name: &str, values: &impl Serialize) -> Result<String, Problem> {
-    let template = environment().get_template(name).map_err(Problem::internal)?;
-    template.render(minijinja::value::Serde(values)).map_err(Problem::internal)
+fn render(name: &str, values: &impl Serialize) -> Result<String, Error> {
+    let template = environment().get_template(name).map_err(Error::internal)?;
+    template.render(minijinja::value::Serde(values)).map_err(Error::internal)
 }
 
 /// A page.
 ///
 /// # Errors
-/// `internal` if the template lacks a value.
-pub fn page(name: &str, values: &impl Serialize) -> Result<String, Problem> {
+/// [`Error::Internal`] if the template lacks a value.
+pub fn page(name: &str, values: &impl Serialize) -> Result<String, Error> {
     render(&format!("{name}.html"), values)
 }
 
@@ -138,21 +138,21 @@ fn prepared(
 /// Subject, text and HTML of a mail of a tenant.
 ///
 /// # Errors
-/// `internal` for a mail that isn't there, or that lacks a value.
+/// [`Error::Internal`] for a mail that isn't there, or that lacks a value.
 pub(crate) fn mail(
     template: &str,
     language: Language,
     brand: &Brand,
     tenant: &str,
     values: Map<String, Value>,
-) -> Result<Rendered, Problem> {
+) -> Result<Rendered, Error> {
     let layout = layouts().get(template);
-    let layout = layout.ok_or_else(|| Problem::internal(format!("there is no mail {template}")))?;
+    let layout = layout.ok_or_else(|| Error::internal(format!("there is no mail {template}")))?;
     let values = prepared(language, brand, tenant, values);
     let say = |key: &str| {
         let key = if key.contains('.') { key.to_owned() } else { format!("{template}.{key}") };
         let said = language.say(&key, &values);
-        said.ok_or_else(|| Problem::internal(format!("mail can't say {key} in {}", language.name())))
+        said.ok_or_else(|| Error::internal(format!("mail can't say {key} in {}", language.name())))
     };
     let mut parts = Vec::with_capacity(layout.parts.len());
     for part in &layout.parts {
@@ -197,7 +197,7 @@ pub fn preview(template: &str, locale: &str) -> Result<Rendered, String> {
     let layout = layouts().get(template).ok_or_else(|| format!("there is no mail {template}: {names}"))?;
     let language = Language::parse(locale).ok_or_else(|| format!("mail is not written in {locale}"))?;
     mail(template, language, &Brand::of("Acme", None), "Acme", layout.sample.clone())
-        .map_err(|problem| problem.cause.unwrap_or(problem.detail))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `/api/v1/operators`, and the pages on which operators enrol and sign in.
 
+mod authenticator;
 mod pages;
 mod passwords;
 
@@ -18,6 +19,8 @@ use web::{
 };
 
 use crate::ops;
+
+pub use authenticator::Operators;
 
 const LIST: &str = "/api/v1/operators";
 

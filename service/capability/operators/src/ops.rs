@@ -14,8 +14,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::sessions;
 
 /// What an enrolment link's token begins with.
@@ -47,7 +47,7 @@ pub(crate) async fn create(
     email: &str,
     name: &str,
     role: OperatorRole,
-) -> Result<(Model, String), Problem> {
+) -> Result<(Model, String), Error> {
     room(tx, Rule::Operators, "", tx.platform::<Entity>(), OPERATORS_MAX).await?;
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
     let row = Model {
@@ -66,7 +66,7 @@ pub(crate) async fn create(
         updated_at: tx.now(),
     };
     let taken = |error: DbError| match error {
-        DbError::Conflict(_) => Problem::detailed(Code::Conflict, "An operator has this address."),
+        DbError::Conflict(_) => Error::AddressTaken,
         other => other.into(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
@@ -75,7 +75,7 @@ pub(crate) async fn create(
 }
 
 /// A new link for one who has lost their passkeys, or wants another.
-pub(crate) async fn enroll_again(tx: &mut PlatformTx, id: Uuid) -> Result<(Model, String), Problem> {
+pub(crate) async fn enroll_again(tx: &mut PlatformTx, id: Uuid) -> Result<(Model, String), Error> {
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
     let row = locked(tx, id).await?;
     let row = Model {
@@ -90,15 +90,14 @@ pub(crate) async fn enroll_again(tx: &mut PlatformTx, id: Uuid) -> Result<(Model
     Ok((row, token.to_string()))
 }
 
-pub(crate) async fn find(view: &PlatformView, id: Uuid) -> Result<Model, Problem> {
-    let found = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+pub(crate) async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Model>, DbError> {
+    view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await
 }
 
 /// One whose row is written as a whole: nobody else writes it meanwhile.
-async fn locked(tx: &PlatformTx, id: Uuid) -> Result<Model, Problem> {
+async fn locked(tx: &PlatformTx, id: Uuid) -> Result<Model, Error> {
     let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// An operator who may come in.
@@ -116,7 +115,7 @@ pub(crate) async fn by_enrollment(view: &PlatformView, token: &str) -> Result<Op
 }
 
 /// The operator whom an enrolment link names, locked: of two who use it at once, the second finds it used.
-pub(crate) async fn enrolling(tx: &PlatformTx, token: &str) -> Result<Option<Model>, Problem> {
+pub(crate) async fn enrolling(tx: &PlatformTx, token: &str) -> Result<Option<Model>, Error> {
     let Some(found) = by_enrollment(tx, token).await? else { return Ok(None) };
     let row = locked(tx, found.id).await?;
     let same = row.enrollment_digest == found.enrollment_digest && row.disabled_at.is_none();
@@ -128,7 +127,7 @@ pub(crate) async fn list(view: &PlatformView) -> Result<Vec<Model>, DbError> {
 }
 
 /// Ends an operator's access, at once.
-pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Problem> {
+pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Error> {
     let row = locked(tx, id).await?;
     let disabled_at = Some(row.disabled_at.unwrap_or(tx.now()));
     tx.update(Model {
@@ -159,7 +158,7 @@ pub(crate) fn recovery_codes(operator: Uuid) -> (Vec<String>, serde_json::Value)
 }
 
 /// Uses a recovery code up.
-pub(crate) async fn recover(tx: &mut PlatformTx, email: &str, code: &str) -> Result<Option<Model>, Problem> {
+pub(crate) async fn recover(tx: &mut PlatformTx, email: &str, code: &str) -> Result<Option<Model>, Error> {
     tx.housekeeping();
     let Some(found) = by_email(tx, email).await? else { return Ok(None) };
     let select = tx.platform::<Entity>().filter(Column::Id.eq(found.id));
@@ -184,7 +183,7 @@ pub(crate) async fn set_password(
     tx: &mut PlatformTx,
     id: Uuid,
     password_hash: Option<String>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let row = locked(tx, id).await?;
     let action = if password_hash.is_some() { "operator.password_set" } else { "operator.password_removed" };
     let (updated_at, version) = (tx.now(), row.version + 1);
@@ -197,7 +196,7 @@ pub(crate) async fn set_password(
 pub(crate) async fn enter_by_password(
     tx: &mut PlatformTx,
     who: &Model,
-) -> Result<Option<(String, i64)>, Problem> {
+) -> Result<Option<(String, i64)>, Error> {
     let sql = "UPDATE operator SET password_failures = 0, version = version + 1 \
                WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
     if tx.execute(sql, vec![who.id.into(), who.password_hash.clone().into()]).await? != 1 {
@@ -226,13 +225,13 @@ pub(crate) async fn take_back_attempt(tx: &mut PlatformTx, id: Uuid) -> Result<(
 }
 
 /// How many sessions live, by operator.
-pub(crate) async fn live_sessions(view: &PlatformView) -> Result<HashMap<Uuid, u64>, Problem> {
+pub(crate) async fn live_sessions(view: &PlatformView) -> Result<HashMap<Uuid, u64>, Error> {
     let sql = "SELECT operator_id, COUNT(*) AS live FROM operator_session \
                WHERE ended_at IS NULL AND expires_at > $1 GROUP BY operator_id";
     let mut live = HashMap::new();
     for row in view.query(sql, vec![view.now().into()]).await? {
-        let count: i64 = row.try_get("", "live").map_err(Problem::internal)?;
-        live.insert(row.try_get("", "operator_id").map_err(Problem::internal)?, count.unsigned_abs());
+        let count: i64 = row.try_get("", "live").map_err(Error::internal)?;
+        live.insert(row.try_get("", "operator_id").map_err(Error::internal)?, count.unsigned_abs());
     }
     Ok(live)
 }

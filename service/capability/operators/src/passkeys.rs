@@ -13,11 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 use webauthn_rs::prelude::{
     Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
+
+use crate::error::Error;
 
 /// A ceremony that takes longer is over.
 const LIFETIME: TimeDelta = TimeDelta::minutes(5);
@@ -25,15 +27,11 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 const PASSKEYS_MAX: u64 = 20;
 
 /// The relying party that we are: our public host, and no other origin.
-fn relying_party(service: &Service) -> Result<Webauthn, Problem> {
-    let origin = Url::parse(&service.config.public_url()).map_err(Problem::internal)?;
+fn relying_party(service: &Service) -> Result<Webauthn, Error> {
+    let origin = Url::parse(&service.config.public_url()).map_err(Error::internal)?;
     let host = origin.host_str().unwrap_or_default().to_owned();
-    let builder = WebauthnBuilder::new(&host, &origin).map_err(Problem::internal)?;
-    builder.rp_name("tenantry").build().map_err(Problem::internal)
-}
-
-fn refused() -> Problem {
-    Problem::detailed(Code::AuthInvalid, "The passkey is not accepted.")
+    let builder = WebauthnBuilder::new(&host, &origin).map_err(Error::internal)?;
+    builder.rp_name("tenantry").build().map_err(Error::internal)
 }
 
 async fn keep(
@@ -42,9 +40,9 @@ async fn keep(
     kind: CeremonyKind,
     operator: Option<Uuid>,
     state: &impl Serialize,
-) -> Result<Uuid, Problem> {
+) -> Result<Uuid, Error> {
     let id = ids::new();
-    let plain = serde_json::to_vec(state).map_err(Problem::internal)?;
+    let plain = serde_json::to_vec(state).map_err(Error::internal)?;
     let row = ceremony::Model {
         id,
         operator_id: operator,
@@ -62,29 +60,29 @@ async fn take<T: DeserializeOwned>(
     service: &Service,
     id: Uuid,
     kind: CeremonyKind,
-) -> Result<(Option<Uuid>, T), Problem> {
+) -> Result<(Option<Uuid>, T), Error> {
     let select = tx.platform::<ceremony::Entity>().filter(ceremony::Column::Id.eq(id));
-    let row = tx.lock(select).await?.ok_or_else(refused)?;
+    let row = tx.lock(select).await?.ok_or(Error::PasskeyRefused)?;
     tx.delete(row.clone()).await?;
     // One without an operator was made for an address that is nobody's.
     if row.kind != kind || row.expires_at <= tx.now() || row.operator_id.is_none() {
-        return Err(refused());
+        return Err(Error::PasskeyRefused);
     }
     let plain = service.envelope.open("ceremony", id.as_bytes(), &row.state)?;
-    Ok((row.operator_id, serde_json::from_slice(&plain).map_err(Problem::internal)?))
+    Ok((row.operator_id, serde_json::from_slice(&plain).map_err(Error::internal)?))
 }
 
-async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
+async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
     let select = view.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
     Ok(view.all(select.limit(PASSKEYS_MAX)).await?)
 }
 
-fn read(row: &passkey::Model) -> Result<Passkey, Problem> {
-    serde_json::from_value(row.credential.clone()).map_err(Problem::internal)
+fn read(row: &passkey::Model) -> Result<Passkey, Error> {
+    serde_json::from_value(row.credential.clone()).map_err(Error::internal)
 }
 
 /// The passkeys that an operator has, one more of which there may be.
-async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Problem> {
+async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
     let there = tx.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
     room(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
     rows_of(tx, operator).await
@@ -95,16 +93,16 @@ pub(crate) async fn begin_registration(
     tx: &mut PlatformTx,
     service: &Service,
     who: &operator::Model,
-) -> Result<(Uuid, Value), Problem> {
+) -> Result<(Uuid, Value), Error> {
     tx.housekeeping();
     let there = require_room(tx, who.id).await?;
     let known =
         there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
     let (options, state) = relying_party(service)?
         .start_passkey_registration(who.id, &who.email, &who.name, Some(known))
-        .map_err(Problem::internal)?;
+        .map_err(Error::internal)?;
     let id = keep(tx, service, CeremonyKind::Register, Some(who.id), &state).await?;
-    Ok((id, serde_json::to_value(options).map_err(Problem::internal)?))
+    Ok((id, serde_json::to_value(options).map_err(Error::internal)?))
 }
 
 /// Finishes making a passkey.
@@ -115,20 +113,21 @@ pub(crate) async fn finish_registration(
     ceremony: Uuid,
     credential: &RegisterPublicKeyCredential,
     name: &str,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let (operator, state): (_, PasskeyRegistration) =
         take(tx, service, ceremony, CeremonyKind::Register).await?;
     if operator != Some(who.id) {
-        return Err(refused());
+        return Err(Error::PasskeyRefused);
     }
     require_room(tx, who.id).await?;
-    let made =
-        relying_party(service)?.finish_passkey_registration(credential, &state).map_err(|_| refused())?;
+    let made = relying_party(service)?
+        .finish_passkey_registration(credential, &state)
+        .map_err(|_| Error::PasskeyRefused)?;
     let row = passkey::Model {
         id: ids::new(),
         operator_id: who.id,
         credential_id: made.cred_id().to_vec(),
-        credential: serde_json::to_value(&made).map_err(Problem::internal)?,
+        credential: serde_json::to_value(&made).map_err(Error::internal)?,
         name: name.to_owned(),
         created_at: tx.now(),
         last_used_at: None,
@@ -139,7 +138,7 @@ pub(crate) async fn finish_registration(
 
 /// Begins what nobody can finish: for an address that is no operator's the store is asked and written as for one that is, or the time
 /// would tell.
-pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Problem> {
+pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Error> {
     tx.housekeeping();
     rows_of(tx, Uuid::nil()).await?;
     keep(tx, service, CeremonyKind::Authenticate, None, &hex(&random::<256>())).await
@@ -150,16 +149,16 @@ pub(crate) async fn begin_authentication(
     tx: &mut PlatformTx,
     service: &Service,
     who: &operator::Model,
-) -> Result<Option<(Uuid, Value)>, Problem> {
+) -> Result<Option<(Uuid, Value)>, Error> {
     tx.housekeeping();
     let keys = rows_of(tx, who.id).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
         return Ok(None);
     }
     let (options, state) =
-        relying_party(service)?.start_passkey_authentication(&keys).map_err(Problem::internal)?;
+        relying_party(service)?.start_passkey_authentication(&keys).map_err(Error::internal)?;
     let id = keep(tx, service, CeremonyKind::Authenticate, Some(who.id), &state).await?;
-    Ok(Some((id, serde_json::to_value(options).map_err(Problem::internal)?)))
+    Ok(Some((id, serde_json::to_value(options).map_err(Error::internal)?)))
 }
 
 /// Finishes a sign-in: who it is.
@@ -168,21 +167,22 @@ pub(crate) async fn finish_authentication(
     service: &Service,
     ceremony: Uuid,
     credential: &PublicKeyCredential,
-) -> Result<Uuid, Problem> {
+) -> Result<Uuid, Error> {
     tx.housekeeping();
     let (operator, state): (_, PasskeyAuthentication) =
         take(tx, service, ceremony, CeremonyKind::Authenticate).await?;
-    let operator = operator.ok_or_else(refused)?;
-    let result =
-        relying_party(service)?.finish_passkey_authentication(credential, &state).map_err(|_| refused())?;
+    let operator = operator.ok_or(Error::PasskeyRefused)?;
+    let result = relying_party(service)?
+        .finish_passkey_authentication(credential, &state)
+        .map_err(|_| Error::PasskeyRefused)?;
     if !result.user_verified() {
-        return Err(refused());
+        return Err(Error::PasskeyRefused);
     }
     for row in rows_of(tx, operator).await? {
         let mut key = read(&row)?;
         // A counter that went back was copied: the library refuses it above; here what it counts now is kept.
         if key.update_credential(&result).is_some() {
-            let credential = serde_json::to_value(&key).map_err(Problem::internal)?;
+            let credential = serde_json::to_value(&key).map_err(Error::internal)?;
             tx.update(passkey::Model { credential, last_used_at: Some(tx.now()), ..row }).await?;
         }
     }

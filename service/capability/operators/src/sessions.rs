@@ -1,19 +1,14 @@
-//! Operators' sessions: a cookie of our own pages, recognised by the gate as management keys are.
+//! Operators' sessions: a cookie of our own pages.
 
 use chrono::TimeDelta;
 use entity::authz::operator_session::{Column, Entity, Model};
 use entity::authz::states::SignInMethod;
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
 use platform::crypto::{one_time_secret, sha256};
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
-
-use crate::ops;
 
 /// What an operator's cookie begins with.
 pub const PREFIX: &str = "tnt_os_";
@@ -75,52 +70,4 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
         removed += retention::remove(tx, Retained { table, key: "id", until: "expires_at" }, now).await?;
     }
     Ok(removed)
-}
-
-/// Recognises operators by their sessions. Asked of the store each time: an ended session is over at once.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Operators;
-
-impl Authenticator for Operators {
-    fn authenticate<'a>(
-        &'a self,
-        service: &'a Service,
-        bearer: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
-        async move {
-            let invalid = || Problem::new(Code::AuthInvalid);
-            let look = async |view: &PlatformView| {
-                let session = find(view, bearer).await?.ok_or_else(invalid)?;
-                let operator = Problem::found(ops::find(view, session.operator_id).await)?;
-                operator.filter(|operator| operator.disabled_at.is_none()).ok_or_else(invalid)
-            };
-            let operator = service.db.read_platform(look).await?;
-            Ok(Principal {
-                kind: CredentialKind::Operator,
-                id: operator.id,
-                role: operator.role.into(),
-                tenant: None,
-                organization: None,
-                rate_multiplier: None,
-                compat: false,
-                addresses: std::sync::Arc::default(),
-                rehearsal: None,
-            })
-        }
-        .boxed_local()
-    }
-
-    fn is_live<'a>(
-        &'a self,
-        service: &'a Service,
-        _: CredentialKind,
-        id: Uuid,
-    ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
-        async move {
-            let look = async |view: &PlatformView| ops::find(view, id).await;
-            let operator = Problem::found(service.db.read_platform(look).await)?;
-            Ok(operator.is_some_and(|operator| operator.disabled_at.is_none()))
-        }
-        .boxed_local()
-    }
 }

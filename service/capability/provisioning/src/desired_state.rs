@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, TenantEvent};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// Tenants compared in one round.
 const ROUND: u64 = 200;
@@ -49,10 +51,10 @@ pub(crate) async fn compare(
     service: &Service,
     outside: &Outside,
     tenant: &tenant::Model,
-) -> Result<Vec<backends::Difference>, Problem> {
+) -> Result<Vec<backends::Difference>, Error> {
     let backend = backends::backend(service, tenant.identity_backend)?;
     let compared = backend.compare(outside, &desired_state(tenant)).await;
-    compared.map_err(|failure| Problem::detailed(web::Code::Unavailable, failure.reason))
+    compared.map_err(Error::Unreachable)
 }
 
 /// Makes a backend follow a tenant's name and status.
@@ -140,8 +142,8 @@ impl Subscriber for BackendFollows {
 /// Compares all tenants of backends outside, and tells what differs.
 ///
 /// # Errors
-/// `internal`.
-pub async fn check_drift(service: &Service) -> Result<(), Problem> {
+/// [`Error::Store`]
+pub async fn check_drift(service: &Service) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {
         let find = async |view: &PlatformView| {
@@ -158,7 +160,7 @@ pub async fn check_drift(service: &Service) -> Result<(), Problem> {
             match compare(service, &outside, tenant).await {
                 Ok(found) if found.is_empty() => {}
                 Ok(found) => tell(service, tenant, &found).await?,
-                Err(problem) => tracing::warn!(tenant = %tenant.id, %problem, "a backend can't be compared"),
+                Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
             }
         }
         match rows.last() {
@@ -172,7 +174,7 @@ async fn tell(
     service: &Service,
     tenant: &tenant::Model,
     found: &[backends::Difference],
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     tracing::warn!(tenant = %tenant.id, ?found, "a backend has drifted");
     metrics::counter!("tenantry_identity_drift_total", "backend" => tenant.identity_backend.as_str())
         .increment(1);

@@ -9,8 +9,9 @@ use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::model::{Next, StepError, next};
 use crate::ops::{self, Note};
 use crate::steps::{Attempt, OnFailure, Step, Steps as _, gives_up};
@@ -271,7 +272,7 @@ impl Engine<'_> {
         Err(JobError::Retry { reason: format!("undoing {name}: {why}"), after })
     }
 
-    async fn finish(&self, run: &run::Model, verb: RunVerb) -> Result<(), Problem> {
+    async fn finish(&self, run: &run::Model, verb: RunVerb) -> Result<(), Error> {
         let work = async |tx: &mut Tx| {
             if !ops::go(tx, run, verb).await? {
                 return Ok(());
@@ -280,7 +281,7 @@ impl Engine<'_> {
                 OnFailure::Compensate(failed) if verb == RunVerb::Unwind => failed(tx).await?,
                 OnFailure::Compensate(_) | OnFailure::Persist => {}
             }
-            Ok::<_, Problem>(())
+            Ok::<_, Error>(())
         };
         self.service.db.write(&ctx(), self.job.tenant, work).await
     }

@@ -12,7 +12,9 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use tokio::time::timeout;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// An instance that doesn't answer in this time isn't well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,7 +48,7 @@ pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) ->
 ///
 /// # Errors
 /// `internal`.
-pub async fn check(service: &Service) -> Result<(), Problem> {
+pub async fn check(service: &Service) -> Result<(), Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
         let select = select.filter(Column::Status.ne(InstanceStatus::Offline));
@@ -74,7 +76,7 @@ pub async fn check(service: &Service) -> Result<(), Problem> {
                     tx.emit(&HealthChanged { instance_id: row.id, health });
                 }
             }
-            Ok::<_, Problem>(())
+            Ok::<_, Error>(())
         };
         service.db.write_platform(&Ctx::system("health"), work).await?;
     }

@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::TimeDelta;
 use entity::provisioning::run;
 use entity::tenancy::states::IdentityBackend;
+use entity::tenancy::status::Unusable;
 use platform::{Target, View, Work as _};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -24,10 +25,11 @@ use tokio::time::{Instant, sleep, timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Accepted, Access, Body, Code, Created, FieldErrors, Input, ListQuery, Page, PlatformCaller, Position,
-    Problem, Query, Routes, TenantCaller,
+    Accepted, Access, Body, Created, FieldErrors, Input, ListQuery, Page, PlatformCaller, Position, Problem,
+    Query, Routes, TenantCaller,
 };
 
+use crate::error::Error;
 use crate::model::Kind;
 use crate::{desired_state, ops};
 
@@ -196,7 +198,7 @@ async fn delete_tenant(
 async fn resume_tenant(caller: TenantCaller) -> Result<Json<Tenant>, Problem> {
     for _ in 1..RESUMED_MAX {
         match caller.write(async |tx| ops::resume(tx).await).await {
-            Err(problem) if problem.code == Code::TenantNotActive => {}
+            Err(Error::Tenant(tenancy::Error::Unusable(Unusable::NotActive(_)))) => {}
             other => return Ok(Json(other?.into())),
         }
     }
@@ -232,11 +234,11 @@ async fn repair_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem
         .write(async |tx| {
             let tenant = tenancy::get(tx).await?;
             if !matches!(tenant.status, Status::Active | Status::Suspended) {
-                return Err(Problem::new(Code::TenantNotActive).fact("status", tenant.status.as_str()));
+                return Err(tenancy::Error::not_in(tenant.status).into());
             }
             ops::begin(tx, Kind::Repair, json!({})).await?;
             tx.record("tenant.repair", Target::new("tenant", tenant.id));
-            Ok::<_, Problem>(tenant)
+            Ok::<_, Error>(tenant)
         })
         .await?;
     Ok(accepted(row))

@@ -11,6 +11,7 @@
 mod deployments;
 mod desired_state;
 mod engine;
+mod error;
 mod health;
 mod http;
 mod model;
@@ -23,6 +24,7 @@ use platform::jobs::Handler;
 use web::Service;
 
 pub use desired_state::{BackendFollows, check_drift, desired_state};
+pub use error::Error;
 pub use health::check as check_instances;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
 pub use model::Kind;

@@ -5,10 +5,7 @@ use std::time::Duration;
 pub use entity::provisioning::states::RunKind as Kind;
 use entity::provisioning::states::{RunStatus, StepStatus};
 use entity::provisioning::{run, step};
-use platform::DbError;
 use platform::http::Failure;
-use platform::refusal::{Classified as _, Retry};
-use web::Problem;
 
 /// Who throttles and doesn't say for how long is left alone for this.
 const THROTTLED: Duration = Duration::from_secs(5);
@@ -35,40 +32,6 @@ impl From<Failure> for StepError {
         }
     }
 }
-
-impl From<Problem> for StepError {
-    fn from(problem: Problem) -> Self {
-        let retry = problem.retry();
-        StepError::shown(&problem, retry)
-    }
-}
-
-impl StepError {
-    /// What a run shows of an error is what a caller of the API would be shown of it.
-    fn shown(problem: &Problem, retry: Retry) -> Self {
-        let why = match &problem.cause {
-            Some(cause) => format!("{} ({cause})", problem.detail),
-            None => problem.detail.clone(),
-        };
-        match retry {
-            Retry::Later => StepError::Transient { after: None, why },
-            Retry::Never => StepError::Permanent { why },
-        }
-    }
-}
-
-macro_rules! shown_as_problems {
-    ($($error:ty),*) => {$(
-        impl From<$error> for StepError {
-            fn from(error: $error) -> Self {
-                let retry = error.retry();
-                StepError::shown(&Problem::from(error), retry)
-            }
-        }
-    )*};
-}
-
-shown_as_problems!(DbError, quota::Error, tenancy::Error);
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]

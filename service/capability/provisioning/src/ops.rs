@@ -10,9 +10,9 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use tenancy::{Status, TenantEvent, Verb};
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use crate::engine::Advance;
+use crate::error::Error;
 use crate::model::{Kind, StepError};
 use crate::steps::{Steps as _, gives_up};
 
@@ -30,14 +30,14 @@ pub fn owned_tables() -> &'static [&'static str] {
 /// Makes the tenant's row and begins the run that provisions it.
 ///
 /// # Errors
-/// `tenant.plan_unknown`, `tenant.slug_taken`, `tenant.external_id_taken`.
-pub async fn create(tx: &mut Tx, row: tenant::Model, parameters: Value) -> Result<tenant::Model, Problem> {
+/// [`Error::SlugTaken`], [`Error::ExternalIdTaken`], [`tenancy::Error::PlanUnknown`].
+pub async fn create(tx: &mut Tx, row: tenant::Model, parameters: Value) -> Result<tenant::Model, Error> {
     tenancy::plan(tx, &row.plan).await?;
     tx.insert(row.clone()).await.map_err(|error| {
         if error.conflicts_on("slug") {
-            Problem::new(Code::TenantSlugTaken)
+            Error::SlugTaken
         } else if error.conflicts_on("external_id") || error.conflicts_on("idp_alias") {
-            Problem::new(Code::TenantExternalIdTaken)
+            Error::ExternalIdTaken
         } else {
             error.into()
         }
@@ -48,7 +48,7 @@ pub async fn create(tx: &mut Tx, row: tenant::Model, parameters: Value) -> Resul
 }
 
 /// Begins a run and leaves the job that takes it on.
-pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<Uuid, Problem> {
+pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<Uuid, Error> {
     let id = ids::new();
     let run = run::Model {
         tenant_id: tx.tenant(),
@@ -60,7 +60,7 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
         finished_at: None,
     };
     tx.insert(run).await.map_err(|error| match error {
-        DbError::Conflict(_) => Problem::new(Code::RunOpen),
+        DbError::Conflict(_) => Error::RunOpen,
         other => other.into(),
     })?;
     let steps = (0..).zip(kind.steps()).map(|(ordinal, step)| step::Model {
@@ -84,13 +84,13 @@ pub(crate) async fn begin(tx: &mut Tx, kind: Kind, parameters: Value) -> Result<
 /// Begins the run that unmakes the tenant, `recycle` from now; until then it can be taken back.
 ///
 /// # Errors
-/// `not_found` if it is gone, `tenant.not_active`, `tenant.run_open`.
-pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
+/// [`Error::NotFound`] if it is gone, [`tenancy::Error::Unusable`], [`Error::RunOpen`].
+pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Error> {
     if tenancy::get(tx).await?.status == Status::Deleted {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Error::NotFound);
     }
     // What goes needs no mending.
-    if let Some((run, _)) = Problem::found(latest(tx).await)?
+    if let Some((run, _)) = last(tx).await?
         && run.status == RunStatus::Running
         && run.kind == Kind::Repair
     {
@@ -108,7 +108,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Pr
 }
 
 /// A deletion that has begun: it may end sooner than was said, never later.
-async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<tenant::Model, Problem> {
+async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<tenant::Model, Error> {
     let until = tx.now() + recycle;
     if row.recycle_until.is_none_or(|before| before <= until) {
         tx.housekeeping();
@@ -127,14 +127,14 @@ async fn sooner(tx: &mut Tx, row: tenant::Model, recycle: TimeDelta) -> Result<t
 /// Lets a tenant in again, or takes its deletion back.
 ///
 /// # Errors
-/// `tenant.not_active`.
-pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// [`tenancy::Error::Unusable`]
+pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let status = tenancy::get(tx).await?.status;
     if status == Status::Deprovisioning { restore(tx).await } else { Ok(tenancy::resume(tx).await?) }
 }
 
 /// Takes a deletion back while it can be.
-async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+async fn restore(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let (run, steps) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
     let next = steps.iter().find(|step| step.status != StepStatus::Done);
@@ -145,7 +145,7 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
     }
     go(tx, &run, RunVerb::Cancel).await?;
     let was = run.parameters.get("status").and_then(Value::as_str).and_then(Status::parse);
-    let was = was.ok_or_else(|| Problem::internal("the run doesn't say where the tenant stood"))?;
+    let was = was.ok_or_else(|| Error::Internal("the run doesn't say where the tenant stood".to_owned()))?;
     let mut row = tenancy::transition(tx, Verb::Restore(was)).await?.row;
     row.recycle_until = None;
     tx.update(row.clone()).await?;
@@ -156,8 +156,8 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 /// Takes a failed tenant on again, or a waiting run now.
 ///
 /// # Errors
-/// `tenant.not_active`.
-pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// [`tenancy::Error::Unusable`]
+pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let open = matches!(run.status, RunStatus::Running | RunStatus::Compensating);
@@ -179,8 +179,8 @@ pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Problem> {
 /// Gives an open run up: what was done is undone.
 ///
 /// # Errors
-/// `tenant.run_not_open`.
-pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
+/// [`Error::RunNotOpen`]
+pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
@@ -190,8 +190,7 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Problem> {
         return Ok(before);
     }
     if after.is_none() {
-        let refused = Problem::new(Code::RunNotOpen).fact("run", run.kind.as_str());
-        return Err(refused.fact("status", run.status.as_str()));
+        return Err(Error::RunNotOpen { kind: run.kind, status: run.status });
     }
     go(tx, &run, RunVerb::GiveUp).await?;
     wake(tx, run.id);
@@ -212,12 +211,17 @@ fn wake(tx: &mut Tx, run: Uuid) {
 /// The latest run and its steps.
 ///
 /// # Errors
-/// `not_found`.
-pub async fn latest(view: &View) -> Result<(run::Model, Vec<step::Model>), Problem> {
+/// [`Error::NotFound`]
+pub async fn latest(view: &View) -> Result<(run::Model, Vec<step::Model>), Error> {
+    last(view).await?.ok_or(Error::NotFound)
+}
+
+/// The latest run and its steps, if the tenant has any.
+async fn last(view: &View) -> Result<Option<(run::Model, Vec<step::Model>)>, DbError> {
     let found = view.one(view.select::<run::Entity>().order_by_desc(run::Column::Id)).await?;
-    let run = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let Some(run) = found else { return Ok(None) };
     let steps = steps(view, run.id).await?;
-    Ok((run, steps))
+    Ok(Some((run, steps)))
 }
 
 /// One run and its steps.
@@ -249,9 +253,9 @@ async fn steps(view: &View, run: Uuid) -> Result<Vec<step::Model>, DbError> {
     view.all(select.order_by_asc(step::Column::Ordinal)).await
 }
 
-async fn locked(tx: &Tx, id: Uuid) -> Result<run::Model, Problem> {
+async fn locked(tx: &Tx, id: Uuid) -> Result<run::Model, Error> {
     let found = tx.lock(tx.select::<run::Entity>().filter(run::Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// Refuses to go on with a run that somebody gave up, or ended, meanwhile.

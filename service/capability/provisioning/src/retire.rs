@@ -8,7 +8,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
 use crate::desired_state::desired_state;
 use crate::model::StepError;
@@ -72,8 +72,7 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
 
 async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobError> {
     let tenant = service.db.read(job.tenant, async |view| tenancy::get(view).await).await;
-    // A realm whose tenant can't be found is not given up: it would stand at the backend for ever.
-    let tenant = tenant.map_err(|error| JobError::retry(platform::chain(&error)))?;
+    let tenant = tenant.map_err(later)?;
     // The tenant came back.
     if job.realm.is(&Realm::of(&tenant)) {
         return Ok(());
@@ -99,8 +98,9 @@ async fn retire_realm(service: &Service, job: &RetireRealm) -> Result<(), JobErr
     service.db.write(&Ctx::system("retire"), job.tenant, forget).await.map_err(scale_out::retry)
 }
 
-fn later(problem: Problem) -> JobError {
-    JobError::Retry { reason: problem.detail, after: None }
+/// Whatever is in the way now, it is tried again: otherwise something would stay outside for ever.
+fn later(error: impl std::error::Error) -> JobError {
+    JobError::retry(platform::chain(&error))
 }
 
 async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {

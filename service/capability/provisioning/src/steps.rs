@@ -27,8 +27,9 @@ use sea_orm::{ColumnTrait as _, QueryFilter as _};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::model::{Kind, StepError};
 
 pub(crate) use identity::forget as forget_issuer;
@@ -44,7 +45,7 @@ pub(crate) type Commit =
 /// What undoes a step in the transaction that records it as compensated.
 pub(crate) type Back = for<'a> fn(&'a Attempt<'a>, &'a mut Tx) -> LocalBoxFuture<'a, Result<(), StepError>>;
 /// What is recorded of a run that failed, with its end.
-pub(crate) type Failed = for<'a> fn(&'a mut Tx) -> LocalBoxFuture<'a, Result<(), Problem>>;
+pub(crate) type Failed = for<'a> fn(&'a mut Tx) -> LocalBoxFuture<'a, Result<(), Error>>;
 
 /// A step: one row of a run's table. A part that is forgotten doesn't compile.
 #[derive(Clone, Copy, Debug)]

@@ -29,7 +29,7 @@ pub enum Error {
 
 impl Error {
     /// A change that this status doesn't allow.
-    pub(crate) fn not_in(status: Status) -> Self {
+    pub fn not_in(status: Status) -> Self {
         Self::Unusable(Unusable::NotActive(status))
     }
 }

@@ -207,7 +207,7 @@ pub(super) async fn signed_in(
     let look = async |view: &PlatformView| match sessions::find(view, cookie.value()).await? {
         Some(session) => {
             let who = ops::find(view, session.operator_id).await?;
-            Ok(who.disabled_at.is_none().then_some((session, who)))
+            Ok(who.filter(|who| who.disabled_at.is_none()).map(|who| (session, who)))
         }
         None => Ok(None),
     };
@@ -296,7 +296,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
     let work = async |tx: &mut PlatformTx| {
         let operator = passkeys::finish_authentication(tx, service, ceremony, &credential).await?;
         let who = ops::find(tx, operator).await?;
-        if who.disabled_at.is_some() {
+        if who.is_none_or(|who| who.disabled_at.is_some()) {
             return Err(Problem::new(Code::AuthInvalid));
         }
         Ok::<_, Problem>(sessions::open(tx, operator, SignInMethod::Passkey).await?)

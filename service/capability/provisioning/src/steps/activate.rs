@@ -2,9 +2,9 @@
 
 use platform::Tx;
 use tenancy::{TenantEvent, Verb};
-use web::Problem;
 
 use super::{Step, Undo};
+use crate::error::Error;
 use crate::model::StepError;
 
 pub(super) const STEP: Step = Step {
@@ -22,7 +22,7 @@ async fn activate(tx: &mut Tx) -> Result<(), StepError> {
     Ok(())
 }
 
-pub(super) async fn failed(tx: &mut Tx) -> Result<(), Problem> {
+pub(super) async fn failed(tx: &mut Tx) -> Result<(), Error> {
     let row = tenancy::transition(tx, Verb::Fail).await?.row;
     tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
     Ok(())

@@ -11,11 +11,12 @@ pub(super) mod verify;
 
 use platform::Tx;
 use tenancy::TenantEvent;
-use web::Problem;
+
+use crate::error::Error;
 
 pub(crate) use ends::{End, Realm};
 
-pub(super) async fn failed(tx: &mut Tx) -> Result<(), Problem> {
+pub(super) async fn failed(tx: &mut Tx) -> Result<(), Error> {
     let row = tenancy::get(tx).await?;
     tenancy::record_event(tx, &row, TenantEvent::MoveFailed, "tenant.move_fail");
     Ok(())

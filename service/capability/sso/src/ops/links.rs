@@ -49,7 +49,7 @@ pub(crate) async fn ask(
     waiting: Option<Uuid>,
 ) -> Result<(), Problem> {
     let job = SendLinks { request: mail::Sealed::new(service, PURPOSE, &Request { email, waiting })? };
-    mail::ask(service, ctx, &job).await
+    Ok(mail::ask(service, ctx, &job).await?)
 }
 
 /// One mail for each tenant in which somebody has the address.
@@ -91,5 +91,5 @@ async fn link(
     // The job's id: a second run of it makes no second mail.
     let mail = NewMail::new("sign-in-link", address, job.to_string(), json!({"link": link}));
     tx.record("sign_in.mail_link", Target::new("tenant", row.id));
-    mail::enqueue(tx, service, mail).await
+    Ok(mail::enqueue(tx, service, mail).await?)
 }

@@ -63,7 +63,8 @@ pub(crate) async fn ask(
     let allowance = Allowance::a_day(CODES_PER_DAY);
     let key = directory::fold(address);
     if !tx.spend(Rule::CodeMails, &key, allowance).await? {
-        let refused = web::used_up(tx, (Rule::CodeMails, key), allowance, Code::MailLimited).await?;
+        let used_up = tx.used_up(Rule::CodeMails, key, allowance).await?;
+        let refused = Problem::used_up(Code::MailLimited, used_up);
         return Err(refused.fact("per", "recipient"));
     }
     let code = code();

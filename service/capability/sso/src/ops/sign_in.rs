@@ -124,7 +124,7 @@ pub(crate) async fn begin(
     connection: &Connection,
     begin: Begin<'_>,
 ) -> Result<(Go, Uuid), Failed> {
-    service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
+    service.strangers.begin(ctx, begun_bytes(&begin.continues)?).map_err(Problem::from)?;
     // 160 bits, and an XML name: SAML's request ID and OIDC's state alike.
     let state = format!("_{}", hex(&random::<20>()));
     let mut row = new_row(service, ctx, connection, &begin, &state)?;

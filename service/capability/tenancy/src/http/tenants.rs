@@ -17,6 +17,7 @@ use web::{
     Query, Routes, Tagged, TenantCaller,
 };
 
+use crate::error::Error;
 use crate::model::Status;
 use crate::ops::{self, TenantEvent};
 
@@ -222,7 +223,7 @@ async fn update_tenant(
             let mut row = ops::locked(tx).await?;
             seen.require(row.version)?;
             if matches!(row.status, Status::Deleted | Status::Deprovisioning) {
-                return Err(Problem::new(Code::TenantNotActive).fact("status", row.status.as_str()));
+                return Err(Error::not_in(row.status).into());
             }
             if let Some(key) = change.plan {
                 row = ops::set_plan(tx, row, &key).await?;

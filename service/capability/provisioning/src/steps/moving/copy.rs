@@ -8,6 +8,7 @@ use serde_json::json;
 use tenancy::Place;
 
 use super::End;
+use crate::error::Error;
 use crate::model::StepError;
 use crate::steps::{Attempt, Learnt, NOTHING, Step, Undo};
 
@@ -54,7 +55,7 @@ async fn ask(attempt: &Attempt<'_>, tenant: &tenant::Model, action: Action) -> R
         };
         json!({"id": place.instance, "endpoint": endpoint, "region": place.region, "isolation": place.isolation})
     };
-    let both = async |view: &View| Ok::<_, web::Problem>((shown(view, &from).await, shown(view, &to).await));
+    let both = async |view: &View| Ok::<_, Error>((shown(view, &from).await, shown(view, &to).await));
     let (mut from, mut to) = attempt.service.db.read(tenant.id, both).await?;
     for (end, realm) in [&mut from, &mut to].into_iter().zip(realms) {
         if let Some(end) = end.as_object_mut().filter(|_| !realm.is_null()) {

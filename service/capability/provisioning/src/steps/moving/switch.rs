@@ -3,9 +3,9 @@
 use entity::tenancy::tenant;
 use platform::{Target, Tx, Work};
 use tenancy::TenantEvent;
-use web::Problem;
 
 use super::End;
+use crate::error::Error;
 use crate::model::StepError;
 use crate::steps::{Attempt, Step, Undo};
 
@@ -43,7 +43,7 @@ async fn switch_back(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError
 }
 
 /// The tenant is at this end of the move from now on.
-async fn switch_realm(attempt: &Attempt<'_>, tx: &mut Tx, end: End) -> Result<(), Problem> {
+async fn switch_realm(attempt: &Attempt<'_>, tx: &mut Tx, end: End) -> Result<(), Error> {
     let Some((from, to)) = attempt.realms() else { return Ok(()) };
     let realm = match end {
         End::From => from,

@@ -1,0 +1,81 @@
+//! Why an operator is not made, found or let in: as facts; and what each is to a caller of the API.
+
+use platform::DbError;
+use platform::refusal::{Classified, Retry};
+use platform::rules::NoRoom;
+use web::{Code, Problem};
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// There is no such operator.
+    #[error("there is no such resource")]
+    NotFound,
+    /// Another operator has this address.
+    #[error("an operator has this address")]
+    AddressTaken,
+    /// The ceremony is over, somebody else's or not theirs; or the passkey's signature is wrong.
+    #[error("the passkey is not accepted")]
+    PasskeyRefused,
+    /// There are as many as there may be.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// The public URL, or what is stored of a passkey, can't be read.
+    #[error("{0}")]
+    Internal(String),
+    /// The store failed, or a ceremony couldn't be sealed or opened.
+    #[error(transparent)]
+    Store(#[from] DbError),
+}
+
+impl Error {
+    /// A failure of ours.
+    pub(crate) fn internal(cause: impl ToString) -> Self {
+        Self::Internal(cause.to_string())
+    }
+}
+
+impl Classified for Error {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::NotFound | Self::PasskeyRefused => Retry::Never,
+            Self::AddressTaken | Self::Internal(_) => Retry::Later,
+            Self::NoRoom(refused) => refused.retry(),
+            Self::Store(error) => error.retry(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::new(Code::NotFound),
+            Error::AddressTaken => Self::detailed(Code::Conflict, "An operator has this address."),
+            Error::PasskeyRefused => Self::detailed(Code::AuthInvalid, "The passkey is not accepted."),
+            Error::NoRoom(refused) => refused.into(),
+            Error::Internal(cause) => Self::internal(cause),
+            Error::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fact_has_its_code() {
+        for (error, code) in [
+            (Error::NotFound, "not_found"),
+            (Error::AddressTaken, "conflict"),
+            (Error::PasskeyRefused, "auth.invalid"),
+            (NoRoom::Full { resource: "operators", limit: 500 }.into(), "quota.exceeded"),
+            (Error::internal("no host"), "internal"),
+            (DbError::Conflict("id".to_owned()).into(), "conflict"),
+        ] {
+            let retry = error.retry();
+            let problem = Problem::from(error);
+            assert_eq!((problem.code.name(), problem.retry()), (code, retry));
+        }
+    }
+}
