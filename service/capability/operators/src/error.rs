@@ -35,6 +35,15 @@ impl Error {
     }
 }
 
+impl From<passkey_core::Error> for Error {
+    fn from(error: passkey_core::Error) -> Self {
+        match error {
+            passkey_core::Error::Refused => Self::PasskeyRefused,
+            passkey_core::Error::Internal(cause) => Self::Internal(cause),
+        }
+    }
+}
+
 impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {

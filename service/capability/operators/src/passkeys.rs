@@ -4,20 +4,14 @@
 use chrono::TimeDelta;
 use entity::authz::states::CeremonyKind;
 use entity::authz::{ceremony, operator, passkey};
+use passkey_core::{PublicKeyCredential, RegisterPublicKeyCredential, RelyingParty};
 use platform::crypto::{hex, random};
 use platform::rules::{Rule, room};
 use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use url::Url;
+use serde_json::{Value, json};
 use uuid::Uuid;
 use web::Service;
-use webauthn_rs::prelude::{
-    Passkey, PasskeyAuthentication, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential,
-};
-use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use crate::error::Error;
 
@@ -26,12 +20,8 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// Passkeys of one operator.
 const PASSKEYS_MAX: u64 = 20;
 
-/// The relying party that we are: our public host, and no other origin.
-fn relying_party(service: &Service) -> Result<Webauthn, Error> {
-    let origin = Url::parse(&service.config.public_url()).map_err(Error::internal)?;
-    let host = origin.host_str().unwrap_or_default().to_owned();
-    let builder = WebauthnBuilder::new(&host, &origin).map_err(Error::internal)?;
-    builder.rp_name("tenantry").build().map_err(Error::internal)
+fn relying_party(service: &Service) -> Result<RelyingParty, Error> {
+    Ok(RelyingParty::new(&service.config.public_url())?)
 }
 
 async fn keep(
@@ -39,7 +29,7 @@ async fn keep(
     service: &Service,
     kind: CeremonyKind,
     operator: Option<Uuid>,
-    state: &impl Serialize,
+    state: &Value,
 ) -> Result<Uuid, Error> {
     let id = ids::new();
     let plain = serde_json::to_vec(state).map_err(Error::internal)?;
@@ -55,12 +45,12 @@ async fn keep(
 }
 
 /// Takes a ceremony's state, once.
-async fn take<T: DeserializeOwned>(
+async fn take(
     tx: &PlatformTx,
     service: &Service,
     id: Uuid,
     kind: CeremonyKind,
-) -> Result<(Option<Uuid>, T), Error> {
+) -> Result<(Option<Uuid>, Value), Error> {
     let select = tx.platform::<ceremony::Entity>().filter(ceremony::Column::Id.eq(id));
     let row = tx.lock(select).await?.ok_or(Error::PasskeyRefused)?;
     tx.delete(row.clone()).await?;
@@ -75,10 +65,6 @@ async fn take<T: DeserializeOwned>(
 async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
     let select = view.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
     Ok(view.all(select.limit(PASSKEYS_MAX)).await?)
-}
-
-fn read(row: &passkey::Model) -> Result<Passkey, Error> {
-    serde_json::from_value(row.credential.clone()).map_err(Error::internal)
 }
 
 /// The passkeys that an operator has, one more of which there may be.
@@ -96,13 +82,10 @@ pub(crate) async fn begin_registration(
 ) -> Result<(Uuid, Value), Error> {
     tx.housekeeping();
     let there = require_room(tx, who.id).await?;
-    let known =
-        there.iter().map(|row| read(row).map(|key| key.cred_id().clone())).collect::<Result<Vec<_>, _>>()?;
-    let (options, state) = relying_party(service)?
-        .start_passkey_registration(who.id, &who.email, &who.name, Some(known))
-        .map_err(Error::internal)?;
-    let id = keep(tx, service, CeremonyKind::Register, Some(who.id), &state).await?;
-    Ok((id, serde_json::to_value(options).map_err(Error::internal)?))
+    let there: Vec<&Value> = there.iter().map(|row| &row.credential).collect();
+    let begun = relying_party(service)?.begin_registration((who.id, &who.email, &who.name), &there)?;
+    let id = keep(tx, service, CeremonyKind::Register, Some(who.id), &begun.state).await?;
+    Ok((id, begun.options))
 }
 
 /// Finishes making a passkey.
@@ -114,20 +97,17 @@ pub(crate) async fn finish_registration(
     credential: &RegisterPublicKeyCredential,
     name: &str,
 ) -> Result<(), Error> {
-    let (operator, state): (_, PasskeyRegistration) =
-        take(tx, service, ceremony, CeremonyKind::Register).await?;
+    let (operator, state) = take(tx, service, ceremony, CeremonyKind::Register).await?;
     if operator != Some(who.id) {
         return Err(Error::PasskeyRefused);
     }
     require_room(tx, who.id).await?;
-    let made = relying_party(service)?
-        .finish_passkey_registration(credential, &state)
-        .map_err(|_| Error::PasskeyRefused)?;
+    let made = relying_party(service)?.finish_registration(credential, &state)?;
     let row = passkey::Model {
         id: ids::new(),
         operator_id: who.id,
-        credential_id: made.cred_id().to_vec(),
-        credential: serde_json::to_value(&made).map_err(Error::internal)?,
+        credential_id: made.id,
+        credential: made.passkey,
         name: name.to_owned(),
         created_at: tx.now(),
         last_used_at: None,
@@ -141,7 +121,7 @@ pub(crate) async fn finish_registration(
 pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Error> {
     tx.housekeeping();
     rows_of(tx, Uuid::nil()).await?;
-    keep(tx, service, CeremonyKind::Authenticate, None, &hex(&random::<256>())).await
+    keep(tx, service, CeremonyKind::Authenticate, None, &json!(hex(&random::<256>()))).await
 }
 
 /// Begins a sign-in; `None` for one who has no passkey.
@@ -151,14 +131,14 @@ pub(crate) async fn begin_authentication(
     who: &operator::Model,
 ) -> Result<Option<(Uuid, Value)>, Error> {
     tx.housekeeping();
-    let keys = rows_of(tx, who.id).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() {
+    let rows = rows_of(tx, who.id).await?;
+    if rows.is_empty() {
         return Ok(None);
     }
-    let (options, state) =
-        relying_party(service)?.start_passkey_authentication(&keys).map_err(Error::internal)?;
-    let id = keep(tx, service, CeremonyKind::Authenticate, Some(who.id), &state).await?;
-    Ok(Some((id, serde_json::to_value(options).map_err(Error::internal)?)))
+    let keys: Vec<&Value> = rows.iter().map(|row| &row.credential).collect();
+    let begun = relying_party(service)?.begin_authentication(&keys)?;
+    let id = keep(tx, service, CeremonyKind::Authenticate, Some(who.id), &begun.state).await?;
+    Ok(Some((id, begun.options)))
 }
 
 /// Finishes a sign-in: who it is.
@@ -169,20 +149,11 @@ pub(crate) async fn finish_authentication(
     credential: &PublicKeyCredential,
 ) -> Result<Uuid, Error> {
     tx.housekeeping();
-    let (operator, state): (_, PasskeyAuthentication) =
-        take(tx, service, ceremony, CeremonyKind::Authenticate).await?;
+    let (operator, state) = take(tx, service, ceremony, CeremonyKind::Authenticate).await?;
     let operator = operator.ok_or(Error::PasskeyRefused)?;
-    let result = relying_party(service)?
-        .finish_passkey_authentication(credential, &state)
-        .map_err(|_| Error::PasskeyRefused)?;
-    if !result.user_verified() {
-        return Err(Error::PasskeyRefused);
-    }
+    let shown = relying_party(service)?.finish_authentication(credential, &state)?;
     for row in rows_of(tx, operator).await? {
-        let mut key = read(&row)?;
-        // A counter that went back was copied: the library refuses it above; here what it counts now is kept.
-        if key.update_credential(&result).is_some() {
-            let credential = serde_json::to_value(&key).map_err(Error::internal)?;
+        if let Some(credential) = shown.note_in(&row.credential)? {
             tx.update(passkey::Model { credential, last_used_at: Some(tx.now()), ..row }).await?;
         }
     }
