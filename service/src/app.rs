@@ -53,12 +53,12 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     let address = listener.local_addr()?;
     config.server.listen = address;
     metrics();
-    let transport = mail::Transport::new(&config.smtp).map_err(|problem| anyhow!(problem))?;
     let service = open(config, clock).await?;
     // What changes from here on is heard, also what a replica tells before our own dispatcher looks.
     platform::outbox::hear(&service.db).await?;
     let limits = Arc::new(Limits::new(service.strangers.clone()));
     let (stop, stopped) = watch::channel(false);
+    let machines = worker::machines(&service)?;
     let (log, writer) = scim::request_log(&service);
     let server = serve(&service, &limits, Arc::new(log), listener)?;
     // Last of what may fail: it is shown once.
@@ -67,7 +67,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
         .map_err(|error| anyhow!("the first key can't be made: {}", platform::chain(&error)))?;
     let handle = server.handle();
     let serving = rt::spawn(server);
-    let working = rt::spawn(worker::run(service.clone(), transport, limits, writer, stopped));
+    let working = rt::spawn(worker::run(service.clone(), machines, limits, writer, stopped));
     tracing::info!(%address, store = service.db.kind(), version = env!("CARGO_PKG_VERSION"), "serving");
     Ok(Running { address, service, first_key, server: handle, serving, working, stop })
 }

@@ -1,14 +1,14 @@
 //! tenantry, put together: the routes of all capabilities, what runs beside them, and the command line.
 
 pub mod app;
+mod capabilities;
 pub mod cli;
 mod demo;
 mod operations;
-mod router;
 mod security_events;
 mod server;
 mod startup;
 mod tenant_maker;
 mod worker;
 
-pub use router::routes;
+pub use capabilities::routes;

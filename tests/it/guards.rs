@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod architecture;
 mod audit;
+mod capabilities;
 mod contract;
 mod errors;
 mod isolation;

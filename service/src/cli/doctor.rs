@@ -4,12 +4,10 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use entity::tenancy::states::IdentityBackend;
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::Db;
-use platform::http::HttpError;
 use platform::store::integrity::{Integrity, has_data_checksums};
 use platform::store::look::{Look, Schema};
 use serde_json::json;
@@ -213,46 +211,9 @@ async fn outside(config: Config) -> Vec<Finding> {
         Err(error) => return vec![finding("writes", Err(error))],
     };
     let mut found = vec![writes(&service.db).await, pages(&service.db).await, names(&service).await];
-    for which in backends::configured(&service).into_iter().filter(|which| *which != IdentityBackend::Builtin)
-    {
-        let (name, asked) = (which.as_str(), backends::backend(&service, which));
-        let asked = match asked {
-            Ok(backend) => backend.ping(&service.outside()).await.map_err(|failure| failure.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let mend = |error| format!("{error}: check identity.{name}");
-        found.push(finding(name, asked.map(|()| "it answers our credentials".to_owned()).map_err(mend)));
-    }
-    if let Some(asked) = webhooks::ping_sink(&service).await {
-        let asked = asked.map(|()| "JetStream answers".to_owned());
-        found.push(finding("nats", asked.map_err(|error| format!("{error}: check nats.url"))));
-    }
-    let azure = &service.config.azure;
-    found.push(finding(
-        "azure",
-        if azure::is_configured(azure) {
-            let asked = azure::ping(azure, &service.outside()).await;
-            asked
-                .map(|()| "the Resource Manager answers our credentials".to_owned())
-                .map_err(|error| format!("{error}: check azure"))
-        } else {
-            Ok("not configured: instances come from the pool".to_owned())
-        },
-    ));
-    let modules = service.db.read_platform(async |view| webhooks::modules(view).await).await;
-    for module in modules.unwrap_or_default() {
-        let asked = match module.base_url.parse() {
-            Ok(url) => service.http.get_text(&url).await.map(drop),
-            Err(_) => Err(HttpError::Refused("it is no URL")),
-        };
-        // Any answer is a sign of life: what stands at the base URL is the module's own affair.
-        let alive = match asked {
-            Ok(()) | Err(HttpError::Status { .. } | HttpError::Body { .. }) => {
-                Ok(format!("{} answers", module.base_url))
-            }
-            Err(error) => Err(format!("{error}: check the module's baseUrl")),
-        };
-        found.push(finding(&format!("module {}", module.name), alive));
+    for capability in crate::capabilities::all() {
+        let asked = capability.findings(&service).await;
+        found.extend(asked.into_iter().map(|one| finding(&one.part, one.is)));
     }
     // The last connection to an embedded store takes its log away with it.
     service.db.close().await;

@@ -385,7 +385,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
         }
         let untouched = run.steps.iter().all(|step| step.attempts == 0);
         if own.is_none() && untouched && begun.elapsed() > PATIENCE {
-            let work = worker::jobs_only(service.clone(), stopped.clone())?;
+            let work = worker::jobs_only(service, stopped.clone())?;
             own = Some(actix_web::rt::spawn(work));
         }
         sleep(LOOK).await;

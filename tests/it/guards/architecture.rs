@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Lines of a file that wants to be two.
 const LINES_MAX: usize = 450;
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a root").to_owned()
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use web::{Access, Caller, FieldErrors, Input, ListQuery, Page, Position, Problem, Query, Routes};
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     Routes::new().add(
         Method::GET,
         "/api/v1/audit-events",

@@ -24,7 +24,7 @@ use crate::ops::{self, NewKey};
 pub use authenticator::Keys;
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     Routes::new()
         .add(
             Method::POST,

@@ -11,6 +11,7 @@
 //! is called from jobs, what compares also from requests; never inside a transaction.
 
 mod builtin;
+mod capability;
 mod error;
 mod keycloak;
 mod zitadel;
@@ -26,6 +27,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::Service;
 
+pub use capability::capability;
 pub use error::Error;
 pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
@@ -167,7 +169,7 @@ pub fn chosen_id(backend: Which, kind: IdentityKind, tenant: Uuid, slug: &str) -
 }
 
 /// The backends that are configured.
-pub fn configured(service: &Service) -> Vec<Which> {
+fn configured(service: &Service) -> Vec<Which> {
     Which::ALL.iter().copied().filter(|which| backend(service, *which).is_ok()).collect()
 }
 

@@ -9,14 +9,15 @@
 //! the group; every change is recorded with what was there before, and can be undone for 30 days; a person is found by
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.
 
+mod capability;
 mod http;
 mod model;
 mod ops;
 mod people;
 mod store;
 
+pub use capability::capability;
 pub use entity::directory::states::Source;
-pub use http::routes;
 pub use identity_core::fold;
 pub use model::name_of;
 pub use ops::admins::seats_of;

@@ -35,7 +35,7 @@ const OF_TENANT: &str = "/api/v1/tenants/{tenant}/flags";
 const ONE_OF_TENANT: &str = "/api/v1/tenants/{tenant}/flags/{key}";
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::FlagsRead), Access::Key(Permission::FlagsWrite));
     let (see, set) = (Access::Key(Permission::TenantFlagsRead), Access::Key(Permission::TenantFlagsWrite));
     Routes::new()

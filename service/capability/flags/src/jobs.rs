@@ -108,7 +108,7 @@ async fn turn(service: Service, job: Turn) -> Result<(), JobError> {
 
 /// Hears what changes a tenant's flags.
 #[derive(Clone, Copy, Debug)]
-pub struct FlagsChanged;
+pub(crate) struct FlagsChanged;
 
 impl Subscriber for FlagsChanged {
     fn on_events<'a>(
@@ -167,7 +167,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Error> {
 }
 
 /// Runs evaluations, fan-outs and pushes.
-pub fn handlers(service: &Service) -> Vec<Handler> {
+pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let (some, all, turns) = (service.clone(), service.clone(), service.clone());
     vec![
         Handler::new(Backoff::default(), move |job: Turn, _| turn(turns.clone(), job)),

@@ -5,6 +5,7 @@
 //! same over the attempts of one snapshot. A module is a lane: a dead one delays nobody else. Who asks is answered from memory.
 
 mod cache;
+mod capability;
 mod error;
 mod evaluation;
 mod http;
@@ -14,7 +15,7 @@ mod push;
 mod refresh;
 
 pub use cache::Evaluator;
+pub use capability::capability;
 pub use error::Error;
-pub use http::routes;
-pub use jobs::{FlagsChanged, handlers, reconcile};
+pub use jobs::reconcile;
 pub use ops::push_all;

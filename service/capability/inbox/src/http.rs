@@ -18,7 +18,7 @@ const EVENT_BYTES_MAX: usize = 256 * 1024;
 const SIGNED: Access = Access::Public("whoever signs with the secret that was agreed on");
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     Routes::new()
         .add_with(
             Method::POST,

@@ -7,6 +7,7 @@
 //! Events: `billing.updated`, `billing.price_unknown`; through `tenancy` `tenant.suspended`, `tenant.resumed`, `tenant.updated`.
 
 mod billing;
+mod capability;
 mod error;
 mod http;
 mod ops;
@@ -18,12 +19,5 @@ mod zitadel;
 use platform::jobs::Handler;
 use web::Service;
 
+pub use capability::capability;
 pub use error::Error;
-pub use http::routes;
-pub use ops::sweep;
-pub use reconcile::reconcile;
-
-/// The handlers of this capability's jobs.
-pub fn handlers(service: &Service) -> Vec<Handler> {
-    vec![ops::handler(service)]
-}

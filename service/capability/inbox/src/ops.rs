@@ -154,7 +154,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
     let before = tx.now() - KEPT;
     let sql = "DELETE FROM inbox_event WHERE (source, id) IN \

@@ -24,7 +24,7 @@ const LAG: TimeDelta = TimeDelta::minutes(1);
 ///
 /// # Errors
 /// [`Error::Store`]
-pub async fn reconcile(service: &Service) -> Result<(), Error> {
+pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
     if service.config.identity.zitadel.url.is_empty() {
         return Ok(());
     }

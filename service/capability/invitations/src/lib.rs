@@ -7,6 +7,7 @@
 
 mod accept;
 mod batch;
+mod capability;
 mod http;
 mod inviter;
 mod join;
@@ -15,7 +16,7 @@ mod rules;
 mod stranger;
 mod sweep;
 
-pub use batch::handlers;
-pub use http::{Invitation, routes};
+pub use capability::capability;
+pub use http::Invitation;
 pub use ops::{NewInvitation, create, forget_all, pending_for, revoke_all};
 pub use sweep::{sweep, sweep_batches};

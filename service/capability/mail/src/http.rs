@@ -26,7 +26,7 @@ const MAIL_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src https:; frame-ancestors 'none'";
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let local = Access::Public("only to this machine, and only while no SMTP server is configured");
     Routes::new()
         .add(

@@ -36,7 +36,7 @@ impl Job for SendMail {
 }
 
 /// Runs [`SendMail`].
-pub fn handler(service: &Service, transport: Transport) -> Handler {
+pub(crate) fn handler(service: &Service, transport: Transport) -> Handler {
     let service = service.clone();
     let backoff = Backoff { base: Duration::from_secs(2), max: Duration::from_secs(900) };
     Handler::new(backoff, move |job: SendMail, run| send(service.clone(), transport.clone(), job, run))

@@ -7,6 +7,7 @@
 
 mod bounces;
 mod branding;
+mod capability;
 mod error;
 mod http;
 mod jobs;
@@ -17,10 +18,10 @@ mod strangers;
 mod templates;
 mod transport;
 
+pub use capability::capability;
 pub use error::Error;
-pub use http::routes;
-pub use jobs::{SendMail, handler};
-pub use ops::{NewMail, enqueue, notify, require_room, sweep};
+pub use jobs::SendMail;
+pub use ops::{NewMail, enqueue, notify, require_room};
 pub use strangers::{LANE as STRANGERS_LANE, Sealed, ask, may_write_to};
 pub use templates::{Rendered, locales, names, page, preview, speaks};
 pub use transport::Transport;

@@ -157,7 +157,7 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn sweep(tx: &PlatformTx) -> Result<u64, DbError> {
+pub(crate) async fn sweep(tx: &PlatformTx) -> Result<u64, DbError> {
     let over =
         Retained { table: "mail_message", key: "tenant_id, id", until: "status <> 'queued' AND created_at" };
     retention::remove(tx, over, tx.now() - MAILS_KEPT).await

@@ -25,7 +25,7 @@ pub use authenticator::Operators;
 const LIST: &str = "/api/v1/operators";
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::KeysRead), Access::Key(Permission::KeysWrite));
     Routes::new()
         .add(

@@ -5,11 +5,13 @@
 //! recovery code are used once; a ceremony is finished once, on whichever replica; a session's cookie is only good for requests of
 //! our own pages; disabling an operator ends their sessions at once.
 
+mod capability;
 mod error;
 mod http;
 mod ops;
 mod passkeys;
 mod sessions;
 
-pub use http::{Operators, routes};
-pub use sessions::{PREFIX, sweep};
+pub use capability::capability;
+pub use http::Operators;
+pub use sessions::PREFIX;

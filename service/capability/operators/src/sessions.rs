@@ -63,7 +63,7 @@ pub(crate) async fn end(tx: &mut PlatformTx, cookie: &str) -> Result<(), DbError
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let now = tx.now();
     let mut removed = 0;
     for table in ["operator_session", "ceremony"] {

@@ -108,7 +108,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 /// Leaves the jobs when a tenant of a backend outside is suspended, resumed, restored or renamed.
 #[derive(Debug)]
-pub struct BackendFollows;
+pub(crate) struct BackendFollows;
 
 impl Subscriber for BackendFollows {
     fn on_events<'a>(
@@ -143,7 +143,7 @@ impl Subscriber for BackendFollows {
 ///
 /// # Errors
 /// [`Error::Store`]
-pub async fn check_drift(service: &Service) -> Result<(), Error> {
+pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {
         let find = async |view: &PlatformView| {

@@ -48,7 +48,7 @@ pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) ->
 ///
 /// # Errors
 /// `internal`.
-pub async fn check(service: &Service) -> Result<(), Error> {
+pub(crate) async fn check(service: &Service) -> Result<(), Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
         let select = select.filter(Column::Status.ne(InstanceStatus::Offline));

@@ -46,7 +46,7 @@ const RESUMED_MAX: usize = 4;
 const LOOK: Duration = Duration::from_millis(25);
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let (manage, read) = (Access::Key(Permission::TenantsManage), Access::Key(Permission::TenantRead));
     let create = Access::Key(Permission::TenantsCreate);
     Routes::new()

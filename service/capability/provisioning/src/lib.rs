@@ -8,6 +8,7 @@
 //! Events: `tenant.created`, `.activated`, `.failed`, `.deleted`, `.moving`, `.moved`, `.move_failed`, `.restored`,
 //! `tenant.drifted`, `instance.capacity_low`.
 
+mod capability;
 mod deployments;
 mod desired_state;
 mod engine;
@@ -23,19 +24,10 @@ mod steps;
 use platform::jobs::Handler;
 use web::Service;
 
-pub use desired_state::{BackendFollows, check_drift, desired_state};
+pub use capability::capability;
+pub use desired_state::desired_state;
 pub use error::Error;
-pub use health::check as check_instances;
-pub use http::{Export, NewTenant, Provisioning, TimelineStep, routes};
+pub use http::{Export, NewTenant, Provisioning, TimelineStep};
 pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, unwind};
-pub use scale_out::CapacityAvailable;
 pub use steps::{Step, Steps, Table};
-
-/// The handlers of this capability's jobs.
-pub fn handlers(service: &Service) -> Vec<Handler> {
-    let mut all =
-        vec![engine::handler(service), scale_out::handler(service), desired_state::handler(service)];
-    all.extend(retire::handlers(service));
-    all
-}

@@ -223,7 +223,7 @@ async fn next_number(service: &Service, job: &ScaleOut) -> Result<u64, DbError> 
 
 /// Wakes runs that wait for room when an instance has some.
 #[derive(Debug)]
-pub struct CapacityAvailable;
+pub(crate) struct CapacityAvailable;
 
 impl Subscriber for CapacityAvailable {
     fn on_events<'a>(

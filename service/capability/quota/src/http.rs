@@ -22,7 +22,7 @@ const RESOURCES_MAX: usize = 100;
 const LIMIT_MAX: i64 = 1_000_000_000;
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     const PATTERN: &str = "/api/v1/tenants/{tenant}/quotas";
     Routes::new()
         .add(

@@ -7,14 +7,16 @@
 //!
 //! Events: `quota.soft_limit_reached`.
 
+mod capability;
 mod error;
 mod history;
 mod http;
 mod ops;
 mod reservations;
 
+pub use capability::capability;
 pub use error::Error;
 pub use history::sample;
-pub use http::{routes, write_headers};
+pub use http::write_headers;
 pub use ops::{OWN_RESOURCES, Usage, apply_plan, give_back, hold, list, require_free, set, take};
 pub use reservations::{commit, release, release_all, reserve, sweep};

@@ -7,6 +7,7 @@
 //! and within a second by every other.
 
 mod auth;
+mod capability;
 mod cursor;
 mod events;
 mod expiry;
@@ -27,6 +28,7 @@ mod tokens;
 mod work;
 
 pub use auth::Tokens;
+pub use capability::capability;
 pub use cursor::Walks;
 pub use events::security_event;
 pub use expiry::warn;
@@ -36,14 +38,13 @@ pub use state::States;
 pub use sweep::{TooMany, sweep, too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
-use platform::jobs::Handler;
-use web::{Routes, Service};
+use web::Routes;
 
 /// What a SCIM token begins with.
 pub const PREFIX: &str = "tnt_scim_";
 
 /// The routes.
-pub fn routes() -> Routes {
+fn routes() -> Routes {
     http::routes()
         .and(tokens::routes())
         .and(guard::routes())
@@ -51,11 +52,4 @@ pub fn routes() -> Routes {
         .and(rehearsal::routes())
         .and(requests::routes())
         .and(schemas::routes())
-}
-
-/// Runs restores and rehearsals.
-pub fn handlers(service: &Service) -> Vec<Handler> {
-    let mut all = vec![lifecycle::handler(service)];
-    all.extend(rehearsal::handlers(service));
-    all
 }

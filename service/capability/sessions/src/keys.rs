@@ -182,7 +182,11 @@ pub async fn ensure_key(
 ///
 /// # Errors
 /// `internal`.
-pub async fn rotate(tx: &mut PlatformTx, envelope: &Envelope, age: Duration) -> Result<usize, Problem> {
+pub(crate) async fn rotate(
+    tx: &mut PlatformTx,
+    envelope: &Envelope,
+    age: Duration,
+) -> Result<usize, Problem> {
     tx.housekeeping();
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::days(30));
     let due = tx.now() + PUBLISHED_AHEAD - age;

@@ -6,6 +6,7 @@
 //! realm never verifies a token of another.
 
 mod browser;
+mod capability;
 mod grant;
 mod jwt;
 mod keys;
@@ -13,6 +14,7 @@ mod model;
 mod ops;
 mod signing;
 
+pub use capability::capability;
 pub use entity::sessions::states::Ended;
 
 pub use browser::{
@@ -24,7 +26,7 @@ pub use jwt::{
     Claims, IdTokenHint, Minted, demands_extensions, header, mint, sign, sign_for, unverified, verify,
     verify_id_token,
 };
-pub use keys::{Keyring, ensure_key, public_keys, rotate};
+pub use keys::{Keyring, ensure_key, public_keys};
 pub use model::Subject;
 pub use ops::{
     NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,

@@ -7,6 +7,7 @@
 //! connection that was asked; nothing of one tenant's provider can name a user of another; what the policy says counts at
 //! sign-in, refresh, exchange and introspection alike; every attempt leaves its steps for 30 days.
 
+mod capability;
 mod console;
 mod events;
 mod http;
@@ -16,14 +17,13 @@ mod refusal;
 mod settings;
 mod sweep;
 
+pub use capability::capability;
 pub use console::People;
 pub use events::security_event;
-pub use http::routes;
 pub use identity_core::domain_of;
-pub use ops::domains::{organization_of as organization_of_domain, recheck_domains};
+pub use ops::domains::organization_of as organization_of_domain;
 pub use ops::jwks::JwksCache;
-pub use ops::logout::{SessionsEnded, handlers};
 pub use ops::policy::is_enforced;
 pub use ops::sign_in::{SignIns, TenantMaker};
 pub use settings::domain;
-pub use sweep::{sweep, sweep_begun, warn};
+pub use sweep::{sweep_begun, warn};

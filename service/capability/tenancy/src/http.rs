@@ -14,7 +14,7 @@ pub use plans::Plan;
 pub use tenants::Tenant;
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     tenants::routes()
         .and(entitlements::routes())
         .and(organizations::routes())

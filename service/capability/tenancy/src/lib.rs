@@ -3,14 +3,16 @@
 //! Owns `tenant`, `organization`, `plan` and `instance`. Events: `tenant.updated`, `tenant.suspended`, `tenant.resumed` (the
 //! runs of `provisioning` tell the rest). A suspended tenant's sessions end in the same transaction.
 
+mod capability;
 mod error;
 mod http;
 mod model;
 mod ops;
 mod placement;
 
+pub use capability::capability;
 pub use error::Error;
-pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant, routes};
+pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
     TenantEvent, Transition, active, find, find_organization, get, lift, list, locked, organization,

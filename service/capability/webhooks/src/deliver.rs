@@ -72,7 +72,7 @@ pub trait SecurityEvents {
 }
 
 /// Runs deliveries, replays and the sink.
-pub fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
+pub(crate) fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
     let owned = service.clone();
     let deliveries = Handler::new(Backoff::default(), move |job: Deliver, _| {
         let sender = Sender { service: owned.clone(), tokens: tokens.clone(), endpoint: job.endpoint };

@@ -9,6 +9,6 @@ mod stream;
 use web::Routes;
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     modules::routes().and(endpoints::routes()).and(events::routes()).and(deliveries::routes())
 }

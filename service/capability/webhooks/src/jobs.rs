@@ -24,7 +24,7 @@ const REPLAY_BATCH: u64 = 500;
 
 /// Turns the outbox' events into deliveries.
 #[derive(Clone, Copy, Debug)]
-pub struct Fanout;
+pub(crate) struct Fanout;
 
 impl Subscriber for Fanout {
     fn on_events<'a>(

@@ -5,6 +5,7 @@
 //! Standard Webhooks; `webhook-id` stays the same over all attempts, so that a receiver that honours it sees each event once. Who would
 //! rather pull reads `/api/v1/events` or its stream; with NATS configured, events go to JetStream too.
 
+mod capability;
 mod catalogue;
 mod deliver;
 mod envelope;
@@ -18,13 +19,11 @@ mod schedule;
 mod signature;
 mod sink;
 
+pub use capability::capability;
 pub use catalogue::{CATALOGUE, page as catalogue_page};
-pub use deliver::{SecurityEvents, handlers, post};
+pub use deliver::{SecurityEvents, post};
 pub use error::Error;
-pub use http::routes;
-pub use jobs::Fanout;
 pub use ops::{client, is_secret_of, module, modules, sweep, takes_security_events, webhook_secret};
 pub use queue::{Look, Queue, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
 pub use signature::{new_secret, sign};
-pub use sink::{SinkHears, ping as ping_sink};

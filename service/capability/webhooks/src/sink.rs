@@ -52,13 +52,13 @@ impl Job for Fill {
 
 /// Hears of every event, where a sink is configured.
 #[derive(Clone, Copy, Debug)]
-pub struct SinkHears {
+pub(crate) struct SinkHears {
     configured: bool,
 }
 
 impl SinkHears {
     /// Hears for what the configuration names.
-    pub fn new(service: &Service) -> Self {
+    pub(crate) fn new(service: &Service) -> Self {
         Self { configured: !service.config.nats.url.expose_secret().is_empty() }
     }
 }
@@ -90,7 +90,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 ///
 /// # Errors
 /// Why there is none.
-pub async fn ping(service: &Service) -> Option<Result<(), String>> {
+pub(crate) async fn ping(service: &Service) -> Option<Result<(), String>> {
     if service.config.nats.url.expose_secret().is_empty() {
         return None;
     }

@@ -1,0 +1,46 @@
+//! What this capability brings to the service.
+
+use platform::jobs::Handler;
+use web::{Capability, Finding, Service, When};
+
+use crate::desired_state::BackendFollows;
+use crate::scale_out::{self, CapacityAvailable};
+use crate::{desired_state, engine, health, retire};
+
+/// Routes, runs, and what keeps instances and backends as they should be.
+pub fn capability() -> Capability {
+    Capability::new(crate::http::routes())
+        .jobs(|service| Ok(handlers(service)))
+        .hears(|_| Box::new(CapacityAvailable))
+        .hears(|_| Box::new(BackendFollows))
+        .chore(When::AtOnce(|config| config.instances.health_check), "health checks", |service| async move {
+            health::check(&service).await
+        })
+        // Backends need not be compared whenever a process starts.
+        .chore(
+            When::AfterAPeriod(|config| config.provisioning.drift_check),
+            "drift checks",
+            |service| async move { desired_state::check_drift(&service).await },
+        )
+        .checks(check)
+}
+
+async fn check(service: Service) -> Vec<Finding> {
+    let settings = &service.config.azure;
+    let is = if azure::is_configured(settings) {
+        let asked = azure::ping(settings, &service.outside()).await;
+        asked
+            .map(|()| "the Resource Manager answers our credentials".to_owned())
+            .map_err(|error| format!("{error}: check azure"))
+    } else {
+        Ok("not configured: instances come from the pool".to_owned())
+    };
+    vec![Finding::of("azure", is)]
+}
+
+fn handlers(service: &Service) -> Vec<Handler> {
+    let mut all =
+        vec![engine::handler(service), scale_out::handler(service), desired_state::handler(service)];
+    all.extend(retire::handlers(service));
+    all
+}

@@ -1,0 +1,203 @@
+//! What a capability brings to the service: its routes, the jobs that it runs, the events that it hears, what it does by the clock, and
+//! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::config::Config;
+use platform::jobs::{Handler, SWEPT_AT_ONCE};
+use platform::outbox::Subscriber;
+use platform::{Ctx, DbError, PlatformTx, Work as _};
+
+use crate::{Problem, Routes, Service};
+
+/// Sweeps of one kind at one time.
+const SWEEPS_MAX: usize = 200;
+
+/// When something is done by the clock.
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    /// With what is over: every ten minutes, one after the other, first at the start.
+    Housekeeping,
+    /// Every minute, one after the other, first at the start.
+    EachMinute,
+    /// In this period, by a clock of its own, first at the start.
+    AtOnce(fn(&Config) -> Duration),
+    /// In this period, by a clock of its own, first after one period.
+    AfterAPeriod(fn(&Config) -> Duration),
+}
+
+/// Something that is done by the clock. What fails is logged, holds up nothing else, and is tried again next time.
+#[derive(Clone)]
+pub struct Chore {
+    when: When,
+    run: Rc<dyn Fn(Service) -> LocalBoxFuture<'static, ()>>,
+}
+
+impl std::fmt::Debug for Chore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chore").field("when", &self.when).finish_non_exhaustive()
+    }
+}
+
+impl Chore {
+    /// When it is done.
+    pub fn when(&self) -> When {
+        self.when
+    }
+
+    /// Does it, once.
+    pub async fn run(&self, service: &Service) {
+        (self.run)(service.clone()).await;
+    }
+}
+
+/// What the doctor found of one part: how it is, or what is wrong and how to mend it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The part.
+    pub part: String,
+    /// How it is; an error is what is wrong.
+    pub is: Result<String, String>,
+}
+
+impl Finding {
+    /// Of a part.
+    pub fn of(part: impl Into<String>, is: Result<String, String>) -> Self {
+        Self { part: part.into(), is }
+    }
+}
+
+type Jobs = Box<dyn Fn(&Service) -> Result<Vec<Handler>, String>>;
+type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
+
+/// What a capability brings.
+pub struct Capability {
+    /// The routes.
+    pub routes: Routes,
+    jobs: Option<Jobs>,
+    subscribers: Vec<fn(&Service) -> Box<dyn Subscriber>>,
+    chores: Vec<Chore>,
+    checks: Option<Checks>,
+}
+
+impl std::fmt::Debug for Capability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capability").field("chores", &self.chores).finish_non_exhaustive()
+    }
+}
+
+impl Capability {
+    /// One that brings these routes.
+    pub fn new(routes: Routes) -> Self {
+        Self { routes, jobs: None, subscribers: Vec::new(), chores: Vec::new(), checks: None }
+    }
+
+    /// The handlers of its jobs. An error is what of the configuration is wrong.
+    #[must_use]
+    pub fn jobs(mut self, jobs: impl Fn(&Service) -> Result<Vec<Handler>, String> + 'static) -> Self {
+        self.jobs = Some(Box::new(jobs));
+        self
+    }
+
+    /// One who hears events.
+    #[must_use]
+    pub fn hears(mut self, subscriber: fn(&Service) -> Box<dyn Subscriber>) -> Self {
+        self.subscribers.push(subscriber);
+        self
+    }
+
+    /// Something that is done by the clock; `what` names it where it fails.
+    #[must_use]
+    pub fn chore<T, E: Into<Problem>, F: Future<Output = Result<T, E>> + 'static>(
+        mut self,
+        when: When,
+        what: &'static str,
+        work: impl Fn(Service) -> F + 'static,
+    ) -> Self {
+        let run = move |service: Service| work(service).map(move |done| log(what, done)).boxed_local();
+        self.chores.push(Chore { when, run: Rc::new(run) });
+        self
+    }
+
+    /// Rows that are over, and how they are removed: so many in one transaction, and how many they were.
+    #[must_use]
+    pub fn sweep<E: From<DbError> + Into<Problem>>(
+        mut self,
+        when: When,
+        what: &'static str,
+        work: impl AsyncFn(&mut PlatformTx, &Service) -> Result<u64, E> + Clone + 'static,
+    ) -> Self {
+        let run = move |service: Service| {
+            let work = work.clone();
+            async move { swept(&service, what, async |tx| work(tx, &service).await).await }.boxed_local()
+        };
+        self.chores.push(Chore { when, run: Rc::new(run) });
+        self
+    }
+
+    /// What the doctor looks at.
+    #[must_use]
+    pub fn checks<F: Future<Output = Vec<Finding>> + 'static>(
+        mut self,
+        checks: impl Fn(Service) -> F + 'static,
+    ) -> Self {
+        self.checks = Some(Box::new(move |service| checks(service).boxed_local()));
+        self
+    }
+
+    /// Makes the handlers of its jobs.
+    ///
+    /// # Errors
+    /// What of the configuration is wrong.
+    pub fn handlers(&self, service: &Service) -> Result<Vec<Handler>, String> {
+        self.jobs.as_ref().map_or(Ok(Vec::new()), |jobs| jobs(service))
+    }
+
+    /// Makes those who hear events.
+    pub fn subscribers(&self, service: &Service) -> impl Iterator<Item = Box<dyn Subscriber>> {
+        self.subscribers.iter().map(|make| make(service))
+    }
+
+    /// What is done by the clock.
+    pub fn chores(&self) -> impl Iterator<Item = Chore> {
+        self.chores.iter().cloned()
+    }
+
+    /// Looks at what can be wrong.
+    pub async fn findings(&self, service: &Service) -> Vec<Finding> {
+        match &self.checks {
+            Some(checks) => checks(service.clone()).await,
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Logs what failed.
+pub fn log<T>(what: &str, result: Result<T, impl Into<Problem>>) {
+    if let Err(error) = result {
+        let problem: Problem = error.into();
+        tracing::warn!(%problem, cause = problem.cause, "{what} failed");
+    }
+}
+
+/// Removes one kind of what is over. Each sweep is a bounded transaction of its own, made again as often as there is that much: the
+/// tables stay bounded however much comes in, and whoever writes meanwhile waits for one sweep at most.
+pub async fn swept<E: From<DbError> + Into<Problem>>(
+    service: &Service,
+    what: &str,
+    sweep: impl AsyncFn(&mut PlatformTx) -> Result<u64, E>,
+) {
+    for _ in 0..SWEEPS_MAX {
+        let work = async |tx: &mut PlatformTx| {
+            tx.housekeeping();
+            sweep(tx).await
+        };
+        match service.db.write_platform(&Ctx::system("housekeeping"), work).await {
+            Ok(removed) if removed >= SWEPT_AT_ONCE => tracing::debug!(what, removed, "swept"),
+            other => return log(what, other),
+        }
+    }
+}
