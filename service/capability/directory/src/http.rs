@@ -181,7 +181,7 @@ async fn apply(tx: &mut Tx, row: user::Model, change: &UserChange) -> Result<use
         row = ops::edit(tx, row, change.active, change.display_name.clone()).await?;
     }
     match change.role.filter(|_| goes) {
-        Some(role) => crate::ops::roles::set_role(tx, row, role.0).await,
+        Some(role) => Ok(crate::ops::roles::set_role(tx, row, role.0).await?),
         None => Ok(row),
     }
 }

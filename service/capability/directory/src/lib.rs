@@ -10,6 +10,7 @@
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.
 
 mod capability;
+mod error;
 mod http;
 mod model;
 mod ops;
@@ -18,6 +19,7 @@ mod store;
 
 pub use capability::capability;
 pub use entity::directory::states::Source;
+pub use error::{Error, NotAdmitted, is_race};
 pub use identity_core::fold;
 pub use model::name_of;
 pub use ops::admins::seats_of;
@@ -32,8 +34,8 @@ pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, se
 pub use ops::users::{BACKEND, delete_user, last_word, note_word, replace_user, switch, unlink_connection};
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
-    accept_invitation, address_of, admit, forgive, is_race, next, open_invitation, proof_of_token,
-    require_open, revoke_invitation, sign_in_policy, unset_policy,
+    accept_invitation, address_of, admit, forgive, next, open_invitation, proof_of_token, require_open,
+    revoke_invitation, sign_in_policy, unset_policy,
 };
 pub use scim_core::schema::USERS;
 pub use store::changes::{changes_of_request, changes_so_far};

@@ -16,7 +16,8 @@ use quota::Usage;
 use scim_core::schema::ResourceType;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Code, Denied, Problem};
+
+use crate::error::{Error, NotAdmitted};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
 pub(crate) use departed::{addresses, leave, renamed, there_again};
@@ -124,18 +125,17 @@ pub struct MustProve {
 /// Lets somebody in, or says what stands in the way.
 ///
 /// # Errors
-/// [`Denied`], with a problem for each [`Reason`]; `quota.exceeded`, `billing.seat_blocked`.
-pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, Denied> {
+/// [`NotAdmitted`], with [`Error::Refused`] for each [`Reason`]; `quota.exceeded`, `billing.seat_blocked`.
+pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, NotAdmitted> {
     let loaded = load::load(tx, &comer).await?;
     let decision = decide(&loaded.facts);
     let organization = organization_of(&loaded.facts, &decision);
     let tenant = tx.tenant();
-    let denied = |problem| Denied::from(problem).at(tenant, organization);
+    let denied = |error| NotAdmitted { tenant: Some(tenant), organization, error };
     match decision {
-        Decision::Refused(reason) => Err(denied(problem(reason, &loaded.facts))),
+        Decision::Refused(reason) => Err(denied(refused(reason, loaded.facts))),
         Decision::MustProve(proof) => {
-            let address =
-                loaded.address_of(&proof).ok_or_else(|| denied(Problem::new(Code::LinkRequired)))?;
+            let address = loaded.address_of(&proof).ok_or_else(|| denied(Error::NoAddress))?;
             Ok(Outcome::MustProve(MustProve { proof, address, organization }))
         }
         decision => {
@@ -160,27 +160,8 @@ fn organization_of(facts: &Facts, decision: &Decision) -> Option<Uuid> {
     }
 }
 
-/// What a reason is to the outside.
-fn problem(reason: Reason, facts: &Facts) -> Problem {
-    match reason {
-        Reason::Deactivated => Problem::new(Code::UserDeactivated),
-        Reason::Departed => {
-            let detail = "The organization's directory removed this person; it can bring them back, or an admin can invite them.";
-            Problem::detailed(Code::UserDeactivated, detail)
-        }
-        Reason::OtherSubject => Problem::new(Code::SubjectOther),
-        Reason::Enforced => Problem::new(Code::SsoEnforced),
-        Reason::DomainRefused => {
-            Problem::new(Code::SsoDomainRefused).fact("domain", facts.claim.domain.clone())
-        }
-        Reason::NotProvisioned => Problem::new(Code::SsoNotProvisioned),
-        Reason::Ambiguous => Problem::new(Code::LinkRequired),
-        Reason::OtherOrganization => Problem::new(Code::OrganizationOther),
-    }
-}
-
-/// Whether a refusal may only mean that somebody else made the same person, or used up the same invitation, a moment before: whoever
-/// asks again finds them.
-pub fn is_race(refused: &Problem) -> bool {
-    matches!(refused.code, Code::Conflict | Code::UserExists)
+/// Why the decision lets somebody not in, with what the reason is about.
+fn refused(reason: Reason, facts: Facts) -> Error {
+    let domain = if reason == Reason::DomainRefused { facts.claim.domain } else { None };
+    Error::Refused { reason, domain }
 }

@@ -141,7 +141,7 @@ async fn ask(
 ) -> Result<Model, Problem> {
     let row = directory::open_invitation(tx, row.id).await?;
     join::ask(tx, service, tenant, &row, display_name).await?;
-    directory::accept_invitation(tx, row, None).await
+    Ok(directory::accept_invitation(tx, row, None).await?)
 }
 
 /// Redeems the token of somebody who is in with it: a new user, or one who was there before and may be more from now on.

@@ -228,7 +228,7 @@ async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
         invitation: row.id,
         until: row.expires_at,
     };
-    directory::expect(tx, expected).await
+    Ok(directory::expect(tx, expected).await?)
 }
 
 fn expiry(service: &Service, now: Timestamp) -> Timestamp {
@@ -298,7 +298,7 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
     let row = locked(tx, id).await?;
     directory::next(&row, InvitationVerb::Revoke)?;
     seen.require(row.version)?;
-    directory::revoke_invitation(tx, row, None).await
+    Ok(directory::revoke_invitation(tx, row, None).await?)
 }
 
 /// Revokes all that are pending.

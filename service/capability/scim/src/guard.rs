@@ -156,7 +156,7 @@ async fn put_guard(
     let row = caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::put_guard(tx, organization.id, limits, &seen).await
+            Ok::<_, Problem>(directory::put_guard(tx, organization.id, limits, &seen).await?)
         })
         .await?;
     Ok(shown(row))
@@ -167,7 +167,8 @@ async fn delete_guard(caller: TenantCaller, ids: Ids) -> Result<NoContent, Probl
     caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::delete_guard(tx, organization.id).await.map(|()| NoContent)
+            directory::delete_guard(tx, organization.id).await?;
+            Ok::<_, Problem>(NoContent)
         })
         .await
 }
@@ -185,7 +186,7 @@ async fn answer(caller: TenantCaller, ids: Ids, confirm: bool) -> Result<Tagged<
     let row = caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::answer_guard(tx, organization.id, confirm).await
+            Ok::<_, Problem>(directory::answer_guard(tx, organization.id, confirm).await?)
         })
         .await?;
     Ok(shown(row))

@@ -154,7 +154,7 @@ async fn preview_restore(
     let plan = caller
         .read(async |view| {
             let organization = tenancy::organization_named(view, name).await?;
-            directory::plan_restore(view, organization.id, input.moment).await
+            Ok::<_, Problem>(directory::plan_restore(view, organization.id, input.moment).await?)
         })
         .await?;
     Ok(Json(plan.into()))
@@ -232,6 +232,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
             let registry = crate::state::registry(tx).await?;
             directory::go_on(tx, &registry, OrganizationId(job.organization), job.restore, &items, BATCH)
                 .await
+                .map_err(Problem::from)
         };
         match service.db.write(&ctx, job.tenant, step).await {
             Ok(true) => return Ok(()),
@@ -290,6 +291,7 @@ async fn create_mapping(
             let organization = tenancy::organization_named(tx, name).await?;
             directory::create_role_mapping(tx, OrganizationId(organization.id), input.group_id, input.role.0)
                 .await
+                .map_err(Problem::from)
         })
         .await?;
     let base = format!("/api/v1/tenants/{}/organizations/{}", row.tenant_id, row.organization_id);
@@ -301,7 +303,7 @@ async fn list_mappings(caller: TenantCaller, ids: Ids) -> Result<Page<RoleMappin
     let rows = caller
         .read(async |view| {
             let organization = tenancy::organization_named(view, name).await?;
-            directory::role_mappings(view, organization.id).await
+            Ok::<_, Problem>(directory::role_mappings(view, organization.id).await?)
         })
         .await?;
     Ok(Page { items: rows.into_iter().map(Into::into).collect(), next_cursor: None })
@@ -312,7 +314,8 @@ async fn delete_mapping(caller: TenantCaller, ids: Ids) -> Result<NoContent, Pro
     caller
         .write(async |tx| {
             let organization = tenancy::organization_named(tx, name).await?;
-            directory::delete_role_mapping(tx, OrganizationId(organization.id), id).await.map(|()| NoContent)
+            directory::delete_role_mapping(tx, OrganizationId(organization.id), id).await?;
+            Ok::<_, Problem>(NoContent)
         })
         .await
 }

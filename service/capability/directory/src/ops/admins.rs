@@ -1,15 +1,14 @@
 //! Seats, and the tenant's last active admin, who stays through whichever door somebody leaves: deactivated, removed, given
 //! another role here, by a group, at a sign-in or by a restore.
 
+use super::guard;
+use crate::error::Error;
+use crate::store::roles;
 use entity::directory::user;
 use platform::rules::Rule;
 use platform::{DbError, Tx};
 use policy_core::TenantRole;
 use quota::Usage;
-use web::{Code, Problem};
-
-use super::guard;
-use crate::store::roles;
 
 /// The resources of `quota` of which somebody may hold one, in the order in which their rows are locked.
 pub(super) const SEATS: [&str; 2] = ["admins", "users"];
@@ -61,15 +60,15 @@ pub(super) async fn is_last(tx: &Tx, row: &user::Model) -> Result<bool, DbError>
 ///
 /// # Errors
 /// `user.last_admin`.
-pub(super) async fn require_another(tx: &Tx, row: &user::Model) -> Result<(), Problem> {
-    if is_last(tx, row).await? { Err(Problem::new(Code::UserLastAdmin)) } else { Ok(()) }
+pub(super) async fn require_another(tx: &Tx, row: &user::Model) -> Result<(), Error> {
+    if is_last(tx, row).await? { Err(Error::LastAdmin) } else { Ok(()) }
 }
 
 /// Whether a user may be deactivated or removed: not the last admin, and not past the guard.
 ///
 /// # Errors
 /// `user.last_admin`, `directory.held`, `directory.rejected`.
-pub(super) async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem> {
+pub(super) async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Error> {
     require_another(tx, row).await?;
     guard::may_remove(tx, row.organization_id).await
 }
@@ -79,7 +78,7 @@ pub(super) async fn may_leave(tx: &Tx, row: &user::Model) -> Result<(), Problem>
 ///
 /// # Errors
 /// `quota.exceeded`, `billing.seat_blocked`.
-pub(super) async fn count(tx: &mut Tx, was: Held, is: Held) -> Result<Option<Usage>, Problem> {
+pub(super) async fn count(tx: &mut Tx, was: Held, is: Held) -> Result<Option<Usage>, Error> {
     let mut usage = None;
     for (resource, (was, is)) in SEATS.into_iter().zip(was.seats().into_iter().zip(is.seats())) {
         usage = match (was, is) {

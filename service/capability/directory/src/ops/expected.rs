@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use entity::by_name::ByName;
 use entity::directory::expected::{Column, Entity, Model};
-use platform::{Timestamp, Tx};
+use platform::{DbError, Timestamp, Tx};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::Problem;
 
 use super::admins::{SEATS, seats_of};
+use crate::error::Error;
 use crate::fold;
 
 /// Somebody who is expected.
@@ -32,7 +32,7 @@ pub struct NewExpected<'a> {
 ///
 /// # Errors
 /// `quota.exceeded`.
-pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
+pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Error> {
     forget_expected(tx, new.invitation).await?;
     let lifetime = (new.until - tx.now()).max(TimeDelta::seconds(1));
     let mut reservations = Vec::new();
@@ -57,8 +57,8 @@ pub async fn expect(tx: &mut Tx, new: NewExpected<'_>) -> Result<(), Problem> {
 /// Nobody is expected by this invitation any more; their seat is free.
 ///
 /// # Errors
-/// `internal`.
-pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Problem> {
+/// [`DbError`].
+pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), DbError> {
     let found = tx.one(tx.select::<Entity>().filter(Column::InvitationId.eq(invitation))).await?;
     let Some(row) = found else { return Ok(()) };
     release(tx, &row).await?;
@@ -67,7 +67,7 @@ pub async fn forget_expected(tx: &mut Tx, invitation: Uuid) -> Result<(), Proble
     Ok(())
 }
 
-async fn release(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
+async fn release(tx: &mut Tx, row: &Model) -> Result<(), DbError> {
     let held: Vec<Uuid> = serde_json::from_value(row.reservations.clone()).unwrap_or_default();
-    Ok(quota::release_all(tx, &held, &SEATS).await?)
+    quota::release_all(tx, &held, &SEATS).await
 }

@@ -15,8 +15,8 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::model::{changed_names, group_image};
 use crate::store::members::{self, Kind};
 use crate::store::roles::{self, RolesByGroup, lock_users};
@@ -67,14 +67,6 @@ fn text(resource: &Map<String, Value>, name: &str) -> Option<String> {
     resource.get(name).and_then(Value::as_str).map(ToOwned::to_owned)
 }
 
-fn taken(error: DbError) -> Problem {
-    if error.conflicts_on("display_name") || error.conflicts_on("external_id") {
-        Problem::new(Code::GroupExists).dialect("uniqueness")
-    } else {
-        error.into()
-    }
-}
-
 /// Makes a group with these members.
 ///
 /// # Errors
@@ -85,7 +77,7 @@ pub async fn create_group(
     organization: Uuid,
     resource: Map<String, Value>,
     members: &[Uuid],
-) -> Result<group::Model, Problem> {
+) -> Result<group::Model, Error> {
     let (id, now) = (ids::new(), tx.now());
     let row = insert(tx, kind, organization, resource, (id, now)).await?;
     if !members.is_empty() {
@@ -103,7 +95,7 @@ pub(crate) async fn create_kept(
     organization: Uuid,
     resource: Map<String, Value>,
     kept: (Uuid, Timestamp),
-) -> Result<group::Model, Problem> {
+) -> Result<group::Model, Error> {
     let row = insert(tx, kind, organization, resource, kept).await?;
     quota::take(tx, QUOTA, 1).await?;
     Ok(row)
@@ -116,7 +108,7 @@ async fn insert(
     organization: Uuid,
     resource: Map<String, Value>,
     (id, created_at): (Uuid, Timestamp),
-) -> Result<group::Model, Problem> {
+) -> Result<group::Model, Error> {
     let display_name = text(&resource, "displayName").unwrap_or_default();
     let attributes = resource.keys().cloned().collect();
     let row = group::Model {
@@ -132,7 +124,7 @@ async fn insert(
         created_at,
         updated_at: tx.now(),
     };
-    tx.insert(row.clone()).await.map_err(taken)?;
+    tx.insert(row.clone()).await.map_err(Error::of_group)?;
     changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Create, id, None)
         .await?;
     tx.record("group.create", Target::new("group", row.id));
@@ -149,7 +141,7 @@ pub async fn replace_group(
     kind: &ResourceType,
     before: group::Model,
     resource: Map<String, Value>,
-) -> Result<group::Model, Problem> {
+) -> Result<group::Model, Error> {
     let attributes = changed_names(before.resource.as_object(), &resource);
     if attributes.is_empty() {
         tx.housekeeping();
@@ -171,7 +163,7 @@ pub async fn replace_group(
         updated_at: tx.now(),
         ..before
     };
-    tx.update(row.clone()).await.map_err(taken)?;
+    tx.update(row.clone()).await.map_err(Error::of_group)?;
     let (organization, image) = (row.organization_id, Some(image));
     changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
         .await?;
@@ -184,8 +176,8 @@ pub async fn replace_group(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
-    let row = store::group_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Error> {
+    let row = store::group_locked(tx, organization, id).await?.ok_or(Error::NotFound)?;
     let affected = super::roles::affected_by_group(tx, organization, id).await?;
     lock_users(tx, organization.0, affected.clone()).await?;
     for kind in [Kind::User, Kind::Group] {
@@ -228,7 +220,7 @@ struct Moved {
 ///
 /// # Errors
 /// `validation.failed` (`invalidValue`) if a member isn't a user or group of the organization, or would close a circle.
-pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Problem> {
+pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<u64, Error> {
     let roles = roles::by_group(tx, group.organization_id).await?;
     if roles == RolesByGroup::Given {
         lock_moved(tx, group, edits).await?;
@@ -257,7 +249,7 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
 
 /// Locks the groups that come or go with all below them, and the users whose role may change, before anything is written: an insert into a
 /// group takes a share in each user's row, and two transactions that both have one can't both go on to change the user.
-async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<(), Problem> {
+async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Result<(), DbError> {
     let organization = group.organization_id;
     let mut moved = HashSet::new();
     for edit in edits {
@@ -279,7 +271,7 @@ async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Resu
         store::lock_trees(tx, organization, &groups).await?;
         moved.extend(members::users_in(tx, organization, &groups).await?);
     }
-    Ok(lock_users(tx, organization, moved).await?)
+    lock_users(tx, organization, moved).await
 }
 
 async fn note(
@@ -314,7 +306,7 @@ async fn take_out(tx: &Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved
     note(tx, group, Kind::Group, ChangeAction::Remove, gone, moved).await
 }
 
-async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Problem> {
+async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Error> {
     let organization = group.organization_id;
     let added = members::add(tx, Kind::User, OrganizationId(organization), group.id, ids).await?;
     let all = added.len() == ids.len();
@@ -327,14 +319,13 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
     if rest.is_empty() {
         return Ok(());
     }
-    let invalid = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalidValue");
     // Two groups that take each other in at the same moment must see each other.
     tx.exclusive(Rule::GroupNesting, organization).await?;
     if members::known(tx, Kind::Group, organization, &rest).await?.len() < rest.len() {
-        return Err(invalid("A member is not a user or group of this organization."));
+        return Err(Error::MemberUnknown);
     }
     if members::would_circle(tx, OrganizationId(organization), group.id, &rest).await? {
-        return Err(invalid("A group can't be its own member, not even by another group."));
+        return Err(Error::MemberCircle);
     }
     let added = members::add(tx, Kind::Group, OrganizationId(organization), group.id, &rest).await?;
     Ok(note(tx, group, Kind::Group, ChangeAction::Add, added, moved).await?)

@@ -6,19 +6,18 @@ use chrono::TimeDelta;
 use entity::directory::guard::{Column, Entity, Model};
 use entity::directory::states::GuardState;
 use platform::tx::Event;
-use platform::{DbError, Target, Timestamp, Tx, View, Work};
+use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use uuid::Uuid;
-use web::{Code, IfMatch, Problem};
+use web::IfMatch;
 
 use super::users::Writer;
+use crate::error::Error;
 use crate::store::changes;
 
 /// The percentage counts from so many active users: of three, one is a third.
 const PERCENT_FROM_USERS: i64 = 10;
-/// When an identity provider may ask again, in seconds.
-const RETRY_SECONDS: u64 = 600;
 
 /// What a guard permits.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +65,7 @@ pub async fn put_guard(
     organization: Uuid,
     limits: GuardLimits,
     seen: &IfMatch,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let before = locked(tx, organization).await?;
     seen.require(before.as_ref().map_or(0, |row| row.version))?;
     let row = Model {
@@ -95,10 +94,10 @@ pub async fn put_guard(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Problem> {
+pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Error> {
     let removal = tx.remove::<Entity>().filter(Column::OrganizationId.eq(organization));
     if tx.purge(removal).await? == 0 {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Error::NotFound);
     }
     tx.record("directory_guard.delete", Target::new("organization", organization));
     Ok(())
@@ -108,15 +107,15 @@ pub async fn delete_guard(tx: &mut Tx, organization: Uuid) -> Result<(), Problem
 ///
 /// # Errors
 /// `not_found`; `conflict` if it doesn't hold.
-pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Result<Model, Problem> {
-    let before = locked(tx, organization).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Result<Model, Error> {
+    let before = locked(tx, organization).await?.ok_or(Error::NotFound)?;
     let may_answer = match before.state {
         GuardState::Held => true,
         GuardState::Rejected => confirm,
         GuardState::Armed | GuardState::Confirmed => false,
     };
     if !may_answer {
-        return Err(Problem::detailed(Code::Conflict, "The guard doesn't hold anything."));
+        return Err(Error::NothingHeld);
     }
     let (state, action) = if confirm {
         (GuardState::Confirmed, "directory_guard.confirm")
@@ -141,7 +140,7 @@ pub async fn answer_guard(tx: &mut Tx, organization: Uuid, confirm: bool) -> Res
 ///
 /// # Errors
 /// `directory.held`, `directory.rejected`.
-pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Problem> {
+pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error> {
     if Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
@@ -149,8 +148,8 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Proble
     let lasts = row.state_until.is_some_and(|until| until > tx.now());
     match row.state {
         GuardState::Confirmed if lasts => return Ok(()),
-        GuardState::Rejected if lasts => return Err(rejected(&row)),
-        GuardState::Held => return Err(held()),
+        GuardState::Rejected if lasts => return Err(Error::Rejected { until: row.state_until }),
+        GuardState::Held => return Err(Error::Held),
         GuardState::Armed | GuardState::Confirmed | GuardState::Rejected => {}
     }
     // After a confirmation the count begins anew.
@@ -158,7 +157,7 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Proble
     let since = row.state_until.map_or(window, |until| until.max(window));
     let removed = changes::removals_since(tx, organization, since).await?;
     if row.users_max.is_some_and(|limit| removed + 1 > limit) {
-        return Err(held());
+        return Err(Error::Held);
     }
     if let Some(percent) = row.percent_max {
         let sql = "SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND active = $3";
@@ -167,23 +166,10 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Proble
             rows.first().map(|row| row.try_get("", "n")).transpose().map_err(DbError::from)?.unwrap_or(0);
         let before = active + removed;
         if before >= PERCENT_FROM_USERS && (removed + 1) * 100 > percent * before {
-            return Err(held());
+            return Err(Error::Held);
         }
     }
     Ok(())
-}
-
-fn held() -> Problem {
-    let detail = "Too many users would be deactivated or deleted at once. An admin was told and must confirm; ask again later.";
-    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(Code::DirectoryHeld, detail) }
-}
-
-fn rejected(row: &Model) -> Problem {
-    let until = row.state_until.map(|until: Timestamp| until.to_rfc3339()).unwrap_or_default();
-    Problem::detailed(
-        Code::DirectoryRejected,
-        format!("An admin rejected the removal of so many users. Removals are refused until {until}."),
-    )
 }
 
 /// After a refusal, in a transaction of its own: the guard holds from now on, and says so once.

@@ -18,6 +18,7 @@ use entity::directory::states::{
 };
 use entity::directory::user;
 use entity::ids::OrganizationId;
+use platform::refusal::Invalid;
 use platform::rules::Rule;
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
@@ -27,7 +28,6 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use self::image::{created_at, image, object, unreadable};
 use self::links::Links;
@@ -35,6 +35,7 @@ use super::admins::SEATS;
 use super::groups;
 use super::roles::NewRole;
 use super::users::{self, Kept, NewUser, Writer};
+use crate::error::Error;
 use crate::model::UserColumns;
 use crate::people;
 use crate::store::roles::{self as role_store, RolesByGroup};
@@ -130,17 +131,17 @@ async fn items(
 ///
 /// # Errors
 /// `validation.failed` for a moment that is too long ago or not past.
-pub async fn plan_restore(view: &View, organization: Uuid, moment: Timestamp) -> Result<Plan, Problem> {
+pub async fn plan_restore(view: &View, organization: Uuid, moment: Timestamp) -> Result<Plan, Error> {
     check(view, moment)?;
     Ok(summary(&items(view, organization, moment, view.now()).await?))
 }
 
-fn check(view: &View, moment: Timestamp) -> Result<(), Problem> {
+fn check(view: &View, moment: Timestamp) -> Result<(), Invalid> {
     if moment > view.now() {
-        return Err(Problem::invalid("/moment", "must be in the past"));
+        return Err(Invalid::at("/moment", "must be in the past"));
     }
     if moment < view.now() - TimeDelta::days(RESTORE_DAYS) {
-        return Err(Problem::invalid("/moment", "must be within the last 30 days"));
+        return Err(Invalid::at("/moment", "must be within the last 30 days"));
     }
     Ok(())
 }
@@ -149,7 +150,7 @@ fn check(view: &View, moment: Timestamp) -> Result<(), Problem> {
 ///
 /// # Errors
 /// `validation.failed`; `conflict` while another one runs.
-pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -> Result<Model, Problem> {
+pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -> Result<Model, Error> {
     check(tx, moment)?;
     let now = tx.now();
     let items = items(tx, organization, moment, now).await?;
@@ -166,7 +167,7 @@ pub async fn begin_restore(tx: &mut Tx, organization: Uuid, moment: Timestamp) -
         finished_at: None,
     };
     let running = |error: DbError| match error.conflicts_on("running") || error.conflicts_on("organization") {
-        true => Problem::detailed(Code::Conflict, "The directory is being restored already."),
+        true => Error::Restoring,
         false => error.into(),
     };
     tx.insert(row.clone()).await.map_err(running)?;
@@ -256,7 +257,7 @@ pub async fn go_on(
     id: Uuid,
     Items(items): &Items,
     batch: usize,
-) -> Result<bool, Problem> {
+) -> Result<bool, Error> {
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let Some(row) = tx.lock(select.filter(Column::Id.eq(id))).await? else { return Ok(true) };
     if row.status != RestoreStatus::Running {
@@ -319,7 +320,7 @@ async fn put_back(
     registry: &Registry,
     (restore, links): (&Model, &Links),
     item: &Item,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let organization = OrganizationId(restore.organization_id);
     match item {
         Item::RemoveGroup(id) => match group_store::group(tx, organization, *id).await? {
@@ -356,7 +357,7 @@ async fn user(
     (organization, id, links): (OrganizationId, Uuid, &Links),
     before: Option<user::Model>,
     image: &Value,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let text = |name: &str| image.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut resource = object(image);
     if !resource.contains_key("active") && image.get("active") == Some(&Value::Bool(false)) {

@@ -5,16 +5,17 @@ use entity::by_name::ByName;
 use entity::directory::states::{ChangeAction, ChangeKind, RoleSource};
 use entity::directory::{group, role_mapping, user};
 use entity::ids::OrganizationId;
+use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
-use platform::{Target, Tx, View, Work, ids};
+use platform::{DbError, Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use super::admins::{self, Held};
 use super::users::emit_updated;
+use crate::error::Error;
 use crate::model::user_image;
 use crate::store::members::{self, IDS_MAX};
 use crate::store::roles::RolesByGroup;
@@ -47,9 +48,9 @@ fn highest(roles: &[TenantRole]) -> Option<TenantRole> {
 /// The organization's mappings.
 ///
 /// # Errors
-/// [`platform::DbError`].
-pub async fn role_mappings(view: &View, organization: Uuid) -> Result<Vec<role_mapping::Model>, Problem> {
-    Ok(store::mappings(view, organization).await?)
+/// [`DbError`].
+pub async fn role_mappings(view: &View, organization: Uuid) -> Result<Vec<role_mapping::Model>, DbError> {
+    store::mappings(view, organization).await
 }
 
 /// Maps a group to a role; its members have it at once.
@@ -61,9 +62,9 @@ pub async fn create_role_mapping(
     organization: OrganizationId,
     group: Uuid,
     role: TenantRole,
-) -> Result<role_mapping::Model, Problem> {
+) -> Result<role_mapping::Model, Error> {
     let group = groups::group(tx, organization, group).await?;
-    let group = group.ok_or_else(|| Problem::invalid("/groupId", "is not a group of this organization"))?;
+    let group = group.ok_or_else(|| Invalid::at("/groupId", "is not a group of this organization"))?;
     let there = tx.select::<role_mapping::Entity>();
     let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
     room(tx, Rule::RoleMappings, organization.0, there, store::MAPPINGS_MAX).await?;
@@ -76,12 +77,8 @@ pub async fn create_role_mapping(
         role: ByName(role),
         created_at: tx.now(),
     };
-    let taken = |error: platform::DbError| {
-        if error.conflicts_on("group") {
-            Problem::detailed(Code::Conflict, "The group is mapped already.")
-        } else {
-            error.into()
-        }
+    let taken = |error: DbError| {
+        if error.conflicts_on("group") { Error::GroupMapped } else { error.into() }
     };
     tx.insert(row.clone()).await.map_err(taken)?;
     tx.record("role_mapping.create", Target::new("group", group.id).with(json!({"role": role.name()})));
@@ -94,14 +91,14 @@ pub async fn create_role_mapping(
 ///
 /// # Errors
 /// `not_found`.
-pub async fn delete_role_mapping(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
+pub async fn delete_role_mapping(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Error> {
     let all = store::mappings(tx, organization.0).await?;
-    let row = all.into_iter().find(|one| one.id == id).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = all.into_iter().find(|one| one.id == id).ok_or(Error::NotFound)?;
     groups::lock_trees(tx, organization.0, &[row.group_id]).await?;
     let removal = tx.remove::<role_mapping::Entity>();
     let removal = removal.filter(role_mapping::Column::OrganizationId.eq(organization));
     if tx.purge(removal.filter(role_mapping::Column::Id.eq(id))).await? == 0 {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Error::NotFound);
     }
     tx.record("role_mapping.delete", Target::new("group", row.group_id).with(json!({"role": row.role})));
     let users = members::users_in(tx, organization.0, &[row.group_id]).await?;
@@ -114,7 +111,7 @@ pub(super) async fn after_move(
     group: &group::Model,
     mut users: Vec<Uuid>,
     groups: &[Uuid],
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     if !groups.is_empty() {
         users.extend(members::users_in(tx, group.organization_id, groups).await?);
     }
@@ -126,16 +123,16 @@ pub(super) async fn affected_by_group(
     tx: &Tx,
     organization: OrganizationId,
     group: Uuid,
-) -> Result<Vec<Uuid>, Problem> {
+) -> Result<Vec<Uuid>, DbError> {
     if store::by_group(tx, organization.0).await? == RolesByGroup::None {
         return Ok(Vec::new());
     }
     groups::lock_trees(tx, organization.0, &[group]).await?;
-    Ok(members::users_in(tx, organization.0, &[group]).await?)
+    members::users_in(tx, organization.0, &[group]).await
 }
 
 /// Gives users the roles that their groups give now. The tenant's last admin stays one, and that is recorded.
-pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -> Result<(), Problem> {
+pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -> Result<(), Error> {
     if users.len() > IDS_MAX {
         // All of them before the first one's rule: locks have an order.
         store::lock_users(tx, organization, users.to_vec()).await?;
@@ -160,7 +157,7 @@ pub(super) async fn recompute(tx: &mut Tx, organization: Uuid, users: &[Uuid]) -
 
 /// Gives a user, whose row is locked, a role that nobody asked for just now. The tenant's last admin stays one, and that is
 /// recorded.
-pub(crate) async fn give(tx: &mut Tx, row: user::Model, new: NewRole) -> Result<user::Model, Problem> {
+pub(crate) async fn give(tx: &mut Tx, row: user::Model, new: NewRole) -> Result<user::Model, Error> {
     if new.role != TenantRole::Admin && admins::is_last(tx, &row).await? {
         tx.record("user.role_kept", Target::new("user", row.id).with(json!({"wanted": new.role.name()})));
         return Ok(row);
@@ -172,11 +169,9 @@ pub(crate) async fn give(tx: &mut Tx, row: user::Model, new: NewRole) -> Result<
 ///
 /// # Errors
 /// `user.last_admin`; `user.managed` if a group gives the user their role.
-pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Result<user::Model, Problem> {
+pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Result<user::Model, Error> {
     if before.role_source == RoleSource::Group {
-        let detail =
-            "The role comes from a group of the identity provider: change the group, or its mapping.";
-        return Err(Problem::detailed(Code::UserManaged, detail));
+        return Err(Error::RoleOfGroup);
     }
     if role != TenantRole::Admin {
         admins::require_another(tx, &before).await?;
@@ -185,7 +180,7 @@ pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Res
 }
 
 /// Writes a role and where it comes from.
-async fn put_role(tx: &mut Tx, before: user::Model, new: NewRole) -> Result<user::Model, Problem> {
+async fn put_role(tx: &mut Tx, before: user::Model, new: NewRole) -> Result<user::Model, Error> {
     let details = serde_json::json!({"from": before.role, "to": new.role.name(), "by": new.source});
     let (organization, image) = (before.organization_id, Some(user_image(&before)));
     changes::note(tx, OrganizationId(organization), ChangeKind::User, ChangeAction::Update, before.id, image)

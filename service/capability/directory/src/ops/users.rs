@@ -17,10 +17,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sessions::Ended;
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use super::admins::{self, Held};
 use super::roles::NewRole;
+use crate::error::Error;
 use crate::model::{UserColumns, changed_names, user_image};
 use crate::people;
 use crate::store::members::{self, Kind};
@@ -108,7 +108,7 @@ pub(crate) async fn insert_user(
     kind: &ResourceType,
     mut new: NewUser,
     kept: Kept,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     new.resource.insert("active".to_owned(), kept.state.is_active().into());
     let columns = UserColumns::of(&new.resource);
     let attributes = new.resource.keys().cloned().collect();
@@ -134,7 +134,7 @@ pub(crate) async fn insert_user(
         updated_at: tx.now(),
         deactivated_by: kept.state.deactivated_by(),
     };
-    tx.insert(row.clone()).await.map_err(taken)?;
+    tx.insert(row.clone()).await.map_err(Error::of_user)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
     changes::note(
         tx,
@@ -154,30 +154,15 @@ pub(crate) async fn insert_user(
 ///
 /// # Errors
 /// `quota.exceeded`, `billing.seat_blocked`.
-pub(crate) async fn take_seats(tx: &mut Tx, row: &user::Model) -> Result<Option<Usage>, Problem> {
+pub(crate) async fn take_seats(tx: &mut Tx, row: &user::Model) -> Result<Option<Usage>, Error> {
     admins::count(tx, Held::NOTHING, Held::by(row)).await
 }
 
 /// Refuses names and addresses that hold what nobody can see.
-pub(crate) fn fit(resource: &Map<String, Value>) -> Result<(), Problem> {
+pub(crate) fn fit(resource: &Map<String, Value>) -> Result<(), Error> {
     match UserColumns::forbidden(resource) {
-        Some((pointer, forbidden)) => {
-            Err(Problem::invalid(pointer, forbidden.to_string()).dialect("invalidValue"))
-        }
+        Some((pointer, forbidden)) => Err(Error::Unseen { pointer, forbidden }),
         None => Ok(()),
-    }
-}
-
-fn taken(error: DbError) -> Problem {
-    let problem = |what: &str| {
-        Problem::detailed(Code::UserExists, format!("A user of this {what} exists.")).dialect("uniqueness")
-    };
-    if error.conflicts_on("user_name") {
-        problem("userName")
-    } else if error.conflicts_on("external_id") {
-        problem("externalId")
-    } else {
-        error.into()
     }
 }
 
@@ -191,7 +176,7 @@ pub async fn replace_user(
     kind: &ResourceType,
     before: user::Model,
     resource: Map<String, Value>,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     let verb = Writer::of(&tx.ctx().actor).verb(&UserColumns::of(&resource));
     let state = after(before.state(), verb)?;
     write(tx, kind, before, resource, state).await
@@ -208,7 +193,7 @@ async fn write(
     before: user::Model,
     mut resource: Map<String, Value>,
     state: UserState,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     let was = before.state();
     let columns = UserColumns::of(&resource);
     if columns.active != state.is_active() {
@@ -256,7 +241,7 @@ async fn write(
         deactivated_by: state.deactivated_by(),
         ..before
     };
-    tx.update(row.clone()).await.map_err(taken)?;
+    tx.update(row.clone()).await.map_err(Error::of_user)?;
     if attributes.iter().any(|name| name == "emails") {
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
@@ -302,8 +287,8 @@ fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<St
 ///
 /// # Errors
 /// `not_found`, `user.last_admin`, `directory.held`.
-pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Problem> {
-    let row = store::user_locked(tx, organization, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) -> Result<(), Error> {
+    let row = store::user_locked(tx, organization, id).await?.ok_or(Error::NotFound)?;
     let state = after(row.state(), Writer::of(&tx.ctx().actor).removes())?;
     if row.active {
         admins::may_leave(tx, &row).await?;

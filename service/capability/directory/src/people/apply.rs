@@ -13,10 +13,10 @@ use quota::Usage;
 use scim_core::schema::{ResourceType, USERS};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use super::load::{self, Loaded};
 use super::{Admitted, Comer, Made, invitations, policy};
+use crate::error::Error;
 use crate::model::UserColumns;
 use crate::ops::expected::forget_expected;
 use crate::ops::roles;
@@ -32,18 +32,18 @@ pub(super) async fn apply(
     mut loaded: Loaded,
     comer: Comer<'_>,
     decision: Decision,
-) -> Result<Admitted, Problem> {
+) -> Result<Admitted, Error> {
     if comer.proven.is_some_and(|proof| !proves(&proof, &decision)) {
         // Something else was proven than what they would be given now.
-        return Err(Problem::new(Code::SsoStateUnknown));
+        return Err(Error::ProvenOther);
     }
     let (user, usage) = match decision {
         Decision::Known { user, role, invitation } => {
-            let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
+            let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
             (known(tx, row, (role, invitation), &comer).await?, None)
         }
         Decision::Linked { user, role, invitation, others } => {
-            let row = loaded.users.remove(&user).ok_or_else(|| Problem::new(Code::UserDeactivated))?;
+            let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
             let row = reconcile_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
             // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
             let row = given(tx, row, (role, invitation), &comer).await?;
@@ -54,7 +54,7 @@ pub(super) async fn apply(
             created(tx, &loaded, comer, (organization, role, invitation)).await?
         }
         Decision::MustProve(_) | Decision::Refused(_) => {
-            return Err(Problem::internal("a decision that lets nobody in"));
+            return Err(Error::Internal("a decision that lets nobody in".to_owned()));
         }
     };
     let organization = user.organization_id;
@@ -83,7 +83,7 @@ async fn known(
     row: user::Model,
     (role, invitation): (Option<Given>, Invitation),
     comer: &Comer<'_>,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
         (&comer.source, comer.source.issuer(), comer.subject)
     {
@@ -99,7 +99,7 @@ async fn given(
     row: user::Model,
     (role, invitation): (Option<Given>, Invitation),
     comer: &Comer<'_>,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     if role.is_none() && invitation == Invitation::None {
         return Ok(row);
     }
@@ -120,9 +120,9 @@ async fn link(tx: &mut Tx, row: &user::Model, comer: &Comer<'_>) -> Result<(), D
 }
 
 /// The user, with nobody else beside: still there, and still active.
-async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Problem> {
+async fn locked(tx: &Tx, row: &user::Model) -> Result<user::Model, Error> {
     let found = store::user_locked(tx, OrganizationId(row.organization_id), row.id).await?;
-    found.filter(user::Model::may_come).ok_or_else(|| Problem::new(Code::UserDeactivated))
+    found.filter(user::Model::may_come).ok_or_else(Error::deactivated)
 }
 
 /// Whether a role may only raise somebody.
@@ -140,7 +140,7 @@ impl Raises {
     }
 }
 
-async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Result<user::Model, Problem> {
+async fn give(tx: &mut Tx, row: user::Model, given: Given, raises: Raises) -> Result<user::Model, Error> {
     // A group of the directory gave one since: it stays the group's. An invitation lowers none, also none that somebody gave since.
     let lowers = raises == Raises::Only && !given.role.outranks(row.role.0);
     if row.role_source == RoleSource::Group || lowers {
@@ -165,7 +165,7 @@ async fn reconcile_identities(
     row: user::Model,
     facts: &Facts,
     (others, source): (Others, &Source),
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     let is_before = |person: &Person| person.id == row.id && person.known_as == KnownAs::Before;
     let before = facts.known.people.iter().any(is_before);
     if others == Others::Stay && !before {
@@ -199,21 +199,22 @@ fn proof_of(vouched: Vouched) -> AddressProof {
 }
 
 /// The invitation ends, and its seat is free for who comes.
-async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<'_>) -> Result<(), Problem> {
+async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<'_>) -> Result<(), Error> {
     match invitation {
         Invitation::None => Ok(()),
-        Invitation::SeatOnly(id) => forget_expected(tx, id).await,
+        Invitation::SeatOnly(id) => Ok(forget_expected(tx, id).await?),
         Invitation::Accepted(id) => {
-            let row = invitations::open_invitation(tx, id).await.map_err(|problem| match comer.grant {
-                // It was there a moment ago: whoever asked asks again, and is decided about without it.
-                None if problem.code == Code::InvitationGone => Problem::new(Code::Conflict),
-                _ => problem,
-            })?;
+            let row =
+                invitations::open_invitation(tx, id).await.map_err(|error| match (&comer.grant, error) {
+                    // It was there a moment ago: whoever asked asks again, and is decided about without it.
+                    (None, Error::InvitationGone) => Error::InvitationTaken,
+                    (_, error) => error,
+                })?;
             match comer.grant {
                 Some(_) => invitations::accept_invitation(tx, row, Some(user)).await.map(drop)?,
                 None => invitations::accept_at_door(tx, row, user).await?,
             }
-            forget_expected(tx, id).await
+            Ok(forget_expected(tx, id).await?)
         }
     }
 }
@@ -223,7 +224,7 @@ async fn created(
     loaded: &Loaded,
     comer: Comer<'_>,
     (organization, given, invitation): (Uuid, Given, Invitation),
-) -> Result<(user::Model, Option<Usage>), Problem> {
+) -> Result<(user::Model, Option<Usage>), Error> {
     let keys = load::keys(&comer);
     let known = &loaded.facts.known;
     let left = known.departed.contains(&organization) || known.departed_themselves.contains(&organization);
@@ -271,12 +272,12 @@ fn state_of_new(
     was: UserState,
     comer: &Comer<'_>,
     resource: &Map<String, Value>,
-) -> Result<UserState, Problem> {
+) -> Result<UserState, Error> {
     if comer.source == Source::Directory {
         return users::after(was, Writer::Directory.verb(&UserColumns::of(resource)));
     }
     let is = was.after(UserVerb::Invite).and_then(|was| was.after(UserVerb::Come));
-    is.ok_or_else(|| Problem::new(Code::UserDeactivated))
+    is.ok_or_else(Error::deactivated)
 }
 
 /// The attributes of somebody of whom only a name and an address are known.
@@ -285,7 +286,7 @@ async fn named(
     organization: Uuid,
     comer: &Comer<'_>,
     name: Option<&str>,
-) -> Result<Map<String, Value>, Problem> {
+) -> Result<Map<String, Value>, DbError> {
     let mut resource: Map<String, Value> = Map::new();
     let user_name = match comer.address {
         Some(address) => address.to_owned(),
@@ -309,7 +310,7 @@ fn shown(name: &str) -> String {
 
 /// A user name for whom only a subject is known. Subjects that differ are two people, though their names be one without case; the same
 /// subject makes the same name at each attempt.
-async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, Problem> {
+async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, DbError> {
     let subject = comer.subject.unwrap_or_default();
     // What is an address would be found by it.
     let fits = identity_core::check(subject).is_ok() && !web::is_email(subject);

@@ -6,9 +6,9 @@ use platform::{DbError, Tx};
 use sea_orm::Value;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
-use web::Problem;
 
 use super::invitations;
+use crate::error::Error;
 use crate::model::{UserColumns, mailbox};
 use crate::ops::users::Writer;
 
@@ -53,7 +53,7 @@ pub(crate) async fn leave(
     tx: &mut Tx,
     row: &user::Model,
     identities: Option<&[identity::Model]>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     if Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
@@ -73,7 +73,7 @@ pub(crate) async fn leave(
 ///
 /// # Errors
 /// [`DbError`].
-pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model) -> Result<(), Problem> {
+pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model) -> Result<(), Error> {
     let has = addresses(row);
     let lost: Vec<String> = before.into_iter().filter(|key| !has.contains(key)).collect();
     if lost.is_empty() || Writer::of(&tx.ctx().actor) != Writer::Directory {

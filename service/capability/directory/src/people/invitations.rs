@@ -11,8 +11,8 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::ops::expected::forget_expected;
 
 /// What is told of an invitation.
@@ -56,7 +56,7 @@ impl Event for Arrived {
 }
 
 /// Marks an invitation as accepted by somebody who came by another door than its token.
-pub(super) async fn accept_at_door(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Problem> {
+pub(super) async fn accept_at_door(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Error> {
     let row = accept_invitation(tx, row, Some(user)).await?;
     tx.emit(&Arrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
     Ok(())
@@ -72,27 +72,26 @@ impl Event for Revoked<'_> {
 ///
 /// # Errors
 /// `invitation.gone`.
-pub fn require_open(row: Model, now: Timestamp) -> Result<Model, Problem> {
+pub fn require_open(row: Model, now: Timestamp) -> Result<Model, Error> {
     let is_open = row.status.after(InvitationVerb::Accept).is_some() && row.expires_at > now;
-    if is_open { Ok(row) } else { Err(Problem::new(Code::InvitationGone)) }
+    if is_open { Ok(row) } else { Err(Error::InvitationGone) }
 }
 
 /// Where an invitation stands after what an admin, or the directory, does to it.
 ///
 /// # Errors
 /// `invitation.not_pending`.
-pub fn next(row: &Model, verb: InvitationVerb) -> Result<InvitationStatus, Problem> {
-    let refused = || Problem::new(Code::InvitationNotPending).fact("status", row.status.as_str());
-    row.status.after(verb).ok_or_else(refused)
+pub fn next(row: &Model, verb: InvitationVerb) -> Result<InvitationStatus, Error> {
+    row.status.after(verb).ok_or(Error::InvitationNotPending { status: row.status })
 }
 
 /// The invitation, locked, if it can be accepted now.
 ///
 /// # Errors
 /// `invitation.gone`.
-pub async fn open_invitation(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+pub async fn open_invitation(tx: &Tx, id: Uuid) -> Result<Model, Error> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    require_open(found.ok_or_else(|| Problem::new(Code::InvitationGone))?, tx.now())
+    require_open(found.ok_or(Error::InvitationGone)?, tx.now())
 }
 
 /// What somebody proves who shows the token of a pending invitation of this address.
@@ -110,9 +109,8 @@ pub async fn proof_of_token(tx: &Tx, digest: &[u8], address: &str) -> Result<Opt
 ///
 /// # Errors
 /// [`platform::DbError`].
-pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> Result<Model, Problem> {
-    let status =
-        row.status.after(InvitationVerb::Accept).ok_or_else(|| Problem::new(Code::InvitationGone))?;
+pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> Result<Model, Error> {
+    let status = row.status.after(InvitationVerb::Accept).ok_or(Error::InvitationGone)?;
     let row = Model {
         status,
         accepted_at: Some(tx.now()),
@@ -131,7 +129,7 @@ pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> R
 ///
 /// # Errors
 /// [`platform::DbError`].
-pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str>) -> Result<(), Problem> {
+pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str>) -> Result<(), Error> {
     let row = Model {
         status: next(&row, InvitationVerb::Revoke)?,
         revoked_at: Some(tx.now()),
@@ -151,7 +149,7 @@ pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str
 pub(super) const ENDED_MAX: u64 = 100;
 
 /// The directory's word ends the invitations of whom it removes, in every organization of the tenant.
-pub(super) async fn end_all(tx: &mut Tx, keys: &[String]) -> Result<(), Problem> {
+pub(super) async fn end_all(tx: &mut Tx, keys: &[String]) -> Result<(), Error> {
     let pending = tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending));
     let pending = pending.filter(Column::EmailKey.is_in(keys)).limit(ENDED_MAX);
     for row in tx.lock_rows(pending, Column::Id).await? {
@@ -164,7 +162,7 @@ pub(super) async fn end_all(tx: &mut Tx, keys: &[String]) -> Result<(), Problem>
 pub(super) const KIND: InvitationKind = InvitationKind::Personal;
 
 /// Whether somebody is invited who will run the tenant.
-pub(super) async fn admin_is_expected(tx: &Tx) -> Result<bool, Problem> {
+pub(super) async fn admin_is_expected(tx: &Tx) -> Result<bool, DbError> {
     let pending = tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending));
     let pending = pending.filter(Column::Role.eq(ByName(TenantRole::Admin)));
     Ok(tx.one(pending.filter(Column::ExpiresAt.gt(tx.now()))).await?.is_some())

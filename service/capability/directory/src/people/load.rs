@@ -17,11 +17,11 @@ use platform::{DbError, Tx, View};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Value};
 use uuid::Uuid;
-use web::Problem;
 
 use super::persons::{self, Candidate, Identity, persons};
 use super::policy::{self, SignInPolicy};
 use super::{Comer, FirstRuns};
+use crate::error::Error;
 use crate::store::users;
 
 /// People that are looked at, of all who share an address or a subject in a tenant.
@@ -55,7 +55,7 @@ fn mailbox(row: &user::Model) -> Option<String> {
 }
 
 /// Everything that the decision rests on. Who comes again by an identity that is known costs a look at it and at the policy, no more.
-pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Problem> {
+pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Error> {
     let issuer = comer.source.issuer();
     let mut found = BTreeMap::new();
     if let (Some(issuer), Some(subject)) = (&issuer, comer.subject)
@@ -234,7 +234,7 @@ const PROVEN: &str = "proven";
 const DEFAULT: &str = "default";
 
 /// One question: who left, who is invited, whose the domain is, and where people go otherwise.
-async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, Problem> {
+async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, Error> {
     let mut values: Vec<Value> = Vec::new();
     let mut value = |one: Value| {
         values.push(one);
@@ -280,7 +280,7 @@ async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, P
     );
     let mut record = Record::default();
     for row in tx.query(&sql, values).await? {
-        record.take(&row, comer).map_err(Problem::internal)?;
+        record.take(&row, comer).map_err(|error| Error::Internal(error.to_string()))?;
     }
     if comer.organization.is_none() {
         record.home.of_domain = record.proven;
@@ -380,11 +380,11 @@ fn proves_another_mailbox(comer: &Comer<'_>, found: &BTreeMap<Uuid, Candidate>) 
 }
 
 /// Whether they are the first: asked under its rule, so that of two who come at once only one is.
-async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result<First, Problem> {
+async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result<First, DbError> {
     if comer.first == FirstRuns::No || again || !known.people.is_empty() {
         return Ok(First::No);
     }
-    let somebody = async || Ok::<_, Problem>(tx.one(tx.select::<user::Entity>()).await?.is_some());
+    let somebody = async || Ok::<_, DbError>(tx.one(tx.select::<user::Entity>()).await?.is_some());
     if somebody().await? {
         return Ok(First::No);
     }

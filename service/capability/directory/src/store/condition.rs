@@ -10,11 +10,6 @@ use scim_core::{ErrorType, ScimError};
 use sea_orm::Value;
 use serde_json::Value as Json;
 use uuid::Uuid;
-use web::{Code, Problem};
-
-pub(super) fn refusal(error: ScimError) -> Problem {
-    Problem::detailed(Code::ValidationFailed, error.detail).dialect(error.kind.name())
-}
 
 /// Where the value of a place is kept.
 pub(super) enum Source {
@@ -124,11 +119,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(super) fn write(&mut self, condition: &Condition) -> Result<String, Problem> {
+    pub(super) fn write(&mut self, condition: &Condition) -> Result<String, ScimError> {
         self.within(condition, None)
     }
 
-    fn within(&mut self, condition: &Condition, element: Option<&Element>) -> Result<String, Problem> {
+    fn within(&mut self, condition: &Condition, element: Option<&Element>) -> Result<String, ScimError> {
         match condition {
             Condition::And(all) => self.all(all, " AND ", element),
             Condition::Or(all) => self.all(all, " OR ", element),
@@ -140,7 +135,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn all(&mut self, all: &[Condition], joint: &str, element: Option<&Element>) -> Result<String, Problem> {
+    fn all(
+        &mut self,
+        all: &[Condition],
+        joint: &str,
+        element: Option<&Element>,
+    ) -> Result<String, ScimError> {
         let parts: Vec<String> = all.iter().map(|one| self.within(one, element)).collect::<Result<_, _>>()?;
         Ok(format!("({})", parts.join(joint)))
     }
@@ -150,7 +150,7 @@ impl<'a> Writer<'a> {
         place: &Place,
         check: Check<'_>,
         element: Option<&Element>,
-    ) -> Result<String, Problem> {
+    ) -> Result<String, ScimError> {
         if let Some(element) = element {
             return self.in_element(element, place, check);
         }
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn moment(&mut self, column: &str, check: Check<'_>) -> Result<String, Problem> {
+    fn moment(&mut self, column: &str, check: Check<'_>) -> Result<String, ScimError> {
         let Some((operator, wanted)) = check else { return Ok("TRUE".to_owned()) };
         let parsed = wanted.as_str().and_then(|text| text.parse::<platform::Timestamp>().ok());
         let at = parsed.ok_or_else(|| unsupported("a moment"))?;
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn schemas(&mut self, check: Check<'_>) -> Result<String, Problem> {
+    fn schemas(&mut self, check: Check<'_>) -> Result<String, ScimError> {
         let wanted = match check {
             None => return Ok("TRUE".to_owned()),
             Some((Operator::Eq, Json::String(wanted))) => wanted,
@@ -272,7 +272,7 @@ impl<'a> Writer<'a> {
     }
 
     /// One element of a multi-valued attribute fulfils the inner condition.
-    fn element(&mut self, place: &Place, inner: &Condition) -> Result<String, Problem> {
+    fn element(&mut self, place: &Place, inner: &Condition) -> Result<String, ScimError> {
         if let Source::Relation = self.source(place) {
             let rows = self.rows(&place.attribute);
             return self.exists(rows, inner);
@@ -303,13 +303,18 @@ impl<'a> Writer<'a> {
         (table, Element::Document { names, index })
     }
 
-    fn in_any_element(&mut self, place: &Place, check: Check<'_>) -> Result<String, Problem> {
+    fn in_any_element(&mut self, place: &Place, check: Check<'_>) -> Result<String, ScimError> {
         let (table, inside) = self.elements(place);
         let test = self.in_element(&inside, place, check)?;
         Ok(format!("EXISTS (SELECT 1 FROM {table} WHERE {test})"))
     }
 
-    fn in_element(&mut self, element: &Element, place: &Place, check: Check<'_>) -> Result<String, Problem> {
+    fn in_element(
+        &mut self,
+        element: &Element,
+        place: &Place,
+        check: Check<'_>,
+    ) -> Result<String, ScimError> {
         match element {
             Element::Document { names, index } => {
                 let folded = place.is_folded() || place.kind == Kind::DateTime;
@@ -356,7 +361,7 @@ impl<'a> Writer<'a> {
         (table, alias)
     }
 
-    fn exists(&mut self, (table, alias): (String, String), inner: &Condition) -> Result<String, Problem> {
+    fn exists(&mut self, (table, alias): (String, String), inner: &Condition) -> Result<String, ScimError> {
         // `members[value eq "id"]` and nothing else: by the member's index.
         if let Condition::Compare(place, Operator::Eq, wanted) = inner
             && place.sub.as_deref() == Some("value")
@@ -367,7 +372,7 @@ impl<'a> Writer<'a> {
         Ok(format!("EXISTS (SELECT 1 FROM {table} WHERE {test})"))
     }
 
-    fn relation(&mut self, place: &Place, check: Check<'_>) -> Result<String, Problem> {
+    fn relation(&mut self, place: &Place, check: Check<'_>) -> Result<String, ScimError> {
         if let (Some("value"), Some((Operator::Eq, wanted))) = (place.sub.as_deref(), check) {
             return Ok(self.related(wanted));
         }
@@ -421,6 +426,6 @@ fn symbol(operator: Operator) -> &'static str {
     }
 }
 
-fn unsupported(what: &str) -> Problem {
-    refusal(ScimError::new(ErrorType::InvalidFilter, format!("The filter can't use {what}.")))
+fn unsupported(what: &str) -> ScimError {
+    ScimError::new(ErrorType::InvalidFilter, format!("The filter can't use {what}."))
 }

@@ -5,9 +5,8 @@ use scim_core::schema::Kind;
 use scim_core::search::Sort;
 use scim_core::{ErrorType, ScimError};
 use uuid::Uuid;
-use web::Problem;
 
-use super::condition::{Source, Writer, refusal};
+use super::condition::{Source, Writer};
 
 /// What a list is sorted by, in the store's language.
 pub(super) struct Key {
@@ -27,12 +26,12 @@ enum Cast {
 }
 
 impl Key {
-    pub(super) fn of(writer: &mut Writer<'_>, sort: &Sort) -> Result<Self, Problem> {
+    pub(super) fn of(writer: &mut Writer<'_>, sort: &Sort) -> Result<Self, ScimError> {
         let sql = writer.sql;
         let place = &sort.place;
         let none = || {
             let detail = format!("The list can't be sorted by `{}`.", place.name());
-            refusal(ScimError::new(ErrorType::InvalidPath, detail))
+            ScimError::new(ErrorType::InvalidPath, detail)
         };
         let text = |text: String, nullable: bool| (sql.by_code_point(&text), text, Cast::None, nullable);
         let (expression, text, cast, nullable) = match writer.source(place) {

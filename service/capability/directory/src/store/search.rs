@@ -4,6 +4,7 @@
 //! others are removed meanwhile.
 
 use entity::directory::{group, user};
+use scim_core::ScimError;
 use scim_core::condition::Condition;
 use scim_core::resource;
 use scim_core::schema::ResourceType;
@@ -11,8 +12,8 @@ use scim_core::search::Sort;
 use sea_orm::{FromQueryResult, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Problem;
 
+use crate::error::Error;
 use platform::{DbError, View};
 
 use super::condition::{Writer, table};
@@ -101,7 +102,7 @@ struct Statement {
 }
 
 impl Statement {
-    fn of(view: &View, listing: Listing<'_>) -> Result<Self, Problem> {
+    fn of(view: &View, listing: Listing<'_>) -> Result<Self, ScimError> {
         let table = table(listing.kind);
         let mut writer = Writer::new(view.sql(), listing.kind, listing.base, listing.organization);
         let mut tests = "r.tenant_id = $1 AND r.organization_id = $2".to_owned();
@@ -148,7 +149,7 @@ impl Statement {
         Ok(Some(Mark { id: row.try_get("", "id")?, key: key.flatten() }))
     }
 
-    async fn count(&self, view: &View) -> Result<u64, Problem> {
+    async fn count(&self, view: &View) -> Result<u64, DbError> {
         let rows = view.query(&self.count, self.values.clone()).await?;
         let n = rows.first().map(|row| row.try_get::<i64>("", "n")).transpose().map_err(DbError::from)?;
         Ok(u64::try_from(n.unwrap_or(0)).unwrap_or(0))
@@ -179,7 +180,7 @@ impl Listable for group::Model {
 ///
 /// # Errors
 /// `validation.failed` (`invalidFilter`, `invalidPath`) for what can't be searched or sorted by.
-pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Problem> {
+pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Error> {
     let some = |limit: u64, at_once: u64| Listing { limit: limit.min(at_once), ..listing };
     let first = Statement::of(view, some(listing.limit, ROWS_AT_ONCE))?;
     let (before, offset) = (first.before, first.offset);
@@ -223,7 +224,7 @@ fn count(of: usize) -> u64 {
 ///
 /// # Errors
 /// The same as [`search`].
-pub async fn explain(view: &View, listing: Listing<'_>) -> Result<Vec<String>, Problem> {
+pub async fn explain(view: &View, listing: Listing<'_>) -> Result<Vec<String>, Error> {
     let statement = Statement::of(view, listing)?;
     let (explain, column) = view.sql().explain();
     let rows = view.query(&format!("{explain} {}", statement.page), statement.values).await?;

@@ -35,5 +35,5 @@ pub(crate) async fn admit(
         made: Made::Named(profile.name.as_deref()),
         ..Comer::new(now.source())
     };
-    directory::admit(tx, comer).await
+    Ok(directory::admit(tx, comer).await?)
 }

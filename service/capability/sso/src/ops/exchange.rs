@@ -156,7 +156,7 @@ async fn admit(
         made: Made::Named(identity.name.as_deref()),
         ..Comer::new(Source::Issuer(identity.issuer.clone()))
     };
-    directory::admit(tx, comer).await
+    Ok(directory::admit(tx, comer).await?)
 }
 
 /// The organization that the claims, the gateway, the caller and the connection name: one, or none.

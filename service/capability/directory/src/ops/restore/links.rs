@@ -7,9 +7,9 @@ use entity::directory::user;
 use platform::{DbError, Tx};
 use serde_json::Value;
 use uuid::Uuid;
-use web::Problem;
 
 use super::Item;
+use crate::error::Error;
 use crate::ops::users;
 use crate::store::{changes, users as store};
 
@@ -38,7 +38,7 @@ impl Links {
     }
 
     /// They come in by the same again, unless it is somebody else's by now.
-    pub(super) async fn make(&self, tx: &mut Tx, row: &user::Model) -> Result<(), Problem> {
+    pub(super) async fn make(&self, tx: &mut Tx, row: &user::Model) -> Result<(), Error> {
         for pair in self.0.get(&row.id).and_then(Value::as_array).into_iter().flatten() {
             let part = |at: usize| pair.get(at).and_then(Value::as_str).unwrap_or_default();
             if store::find_identity(tx, part(0), part(1)).await?.is_none() {

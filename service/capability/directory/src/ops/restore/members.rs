@@ -9,14 +9,14 @@ use entity::ids::OrganizationId;
 use platform::Tx;
 use serde_json::Value;
 use uuid::Uuid;
-use web::Problem;
 
 use super::super::groups::{self, MemberEdit};
+use crate::error::Error;
 use crate::store::members::{self as member_store, Kind};
 use crate::store::{changes, groups as group_store};
 
 /// Undoes a group's changes one by one, from the last to the first, on paper; then does what came out of it.
-pub(super) async fn put_back(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Problem> {
+pub(super) async fn put_back(tx: &mut Tx, restore: &Model, id: Uuid) -> Result<(), Error> {
     let organization = restore.organization_id;
     let Some(row): Option<group::Model> =
         group_store::group_locked(tx, OrganizationId(organization), id).await?

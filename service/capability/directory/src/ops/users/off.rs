@@ -6,8 +6,8 @@ use platform::{Actor, DbError, Target, Tx, View, Work};
 use scim_core::schema::USERS;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::model::{DIRECTORY, UserColumns};
 use crate::store::users as store;
 
@@ -51,15 +51,15 @@ impl Writer {
 ///
 /// # Errors
 /// `user.managed`: their directory has the word.
-pub(crate) fn after(was: UserState, verb: UserVerb) -> Result<UserState, Problem> {
-    was.after(verb).ok_or_else(|| Problem::new(Code::UserManaged))
+pub(crate) fn after(was: UserState, verb: UserVerb) -> Result<UserState, Error> {
+    was.after(verb).ok_or(Error::Managed)
 }
 
 /// Takes a user, whose row is locked, to where that leads.
 ///
 /// # Errors
 /// `user.managed` if it may not be; `quota.exceeded` on reactivation; `user.last_admin`, `directory.held` on deactivation.
-pub async fn switch(tx: &mut Tx, before: user::Model, verb: UserVerb) -> Result<user::Model, Problem> {
+pub async fn switch(tx: &mut Tx, before: user::Model, verb: UserVerb) -> Result<user::Model, Error> {
     let state = after(before.state(), verb)?;
     let resource = before.resource.as_object().cloned().unwrap_or_default();
     super::write(tx, &USERS, before, resource, state).await
@@ -74,9 +74,9 @@ pub(crate) async fn edit(
     before: user::Model,
     active: Option<bool>,
     display_name: Option<String>,
-) -> Result<user::Model, Problem> {
+) -> Result<user::Model, Error> {
     if before.source == Source::Scim {
-        return Err(Problem::new(Code::UserManaged));
+        return Err(Error::Managed);
     }
     let verb = active.map(|active| if active { UserVerb::Activate } else { UserVerb::Deactivate });
     let state = verb.map_or(Ok(before.state()), |verb| after(before.state(), verb))?;
@@ -89,7 +89,7 @@ pub(crate) async fn edit(
 }
 
 /// Whom the backend cut off before an admin wanted to is off by the admin's word from now on. Nothing else about them changes.
-async fn stays_off(tx: &mut Tx, before: user::Model, state: UserState) -> Result<user::Model, Problem> {
+async fn stays_off(tx: &mut Tx, before: user::Model, state: UserState) -> Result<user::Model, Error> {
     let was = before.state();
     if was == state || was.is_active() || state.is_active() {
         return Ok(before);
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn what_the_directory_said_no_admin_takes_back() {
         let refused = after(UserState::OffByDirectory, UserVerb::Activate).unwrap_err();
-        assert_eq!(refused.code, Code::UserManaged);
+        assert!(matches!(refused, Error::Managed));
         assert_eq!(after(UserState::OffByBackend, UserVerb::Deactivate).unwrap(), UserState::OffByAdmin);
     }
 }
