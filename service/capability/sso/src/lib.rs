@@ -8,6 +8,7 @@
 //! sign-in, refresh, exchange and introspection alike; every attempt leaves its steps for 30 days.
 
 mod console;
+mod error;
 mod events;
 mod http;
 mod model;
@@ -17,6 +18,7 @@ mod settings;
 mod sweep;
 
 pub use console::People;
+pub use error::Error;
 pub use events::security_event;
 pub use http::routes;
 pub use identity_core::domain_of;

@@ -1,6 +1,7 @@
 //! Whose tenant a path is about. Asked before a body is read: what is sent to nobody isn't taken in.
 
 use actix_web::dev::ServiceRequest;
+use platform::DbError;
 use platform::db::Lookup;
 use uuid::Uuid;
 
@@ -59,16 +60,16 @@ pub(super) async fn tenant(
 /// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
 ///
 /// # Errors
-/// `internal`.
-pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, Problem> {
+/// [`DbError`].
+pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
     match strict_uuid(name) {
         Some(id) => Ok(Some(id)),
         None => by_slug(service, name).await,
     }
 }
 
-async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, Problem> {
-    if is_slug(name) { Ok(service.db.tenant_of(Lookup::TenantSlug(name)).await?) } else { Ok(None) }
+async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
+    if is_slug(name) { service.db.tenant_of(Lookup::TenantSlug(name)).await } else { Ok(None) }
 }
 
 #[cfg(test)]

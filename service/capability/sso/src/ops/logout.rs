@@ -19,10 +19,11 @@ use serde_json::{Value, json};
 use sessions::{Ended, Keyring};
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::connections::{Connection, Kind};
 use super::sign_in::SignIns;
+use crate::error::Error;
 
 /// What a back-channel logout token is about (OpenID Connect Back-Channel Logout, section 2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -216,9 +217,8 @@ struct LogoutClaims {
     nonce: Option<Value>,
 }
 
-fn refused(why: &str) -> Problem {
-    Problem::detailed(Code::TokenRefused, format!("The logout token is not accepted: {why}."))
-        .dialect("invalid_request")
+fn refused(why: &'static str) -> Error {
+    Error::LogoutTokenRefused { why }
 }
 
 /// Ends what a provider's logout token names (OpenID Connect Back-Channel Logout, section 2.6).
@@ -228,8 +228,8 @@ pub(crate) async fn by_token(
     ctx: &Ctx,
     connection: &Connection,
     token: &str,
-) -> Result<u64, Problem> {
-    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
+) -> Result<u64, Error> {
+    let Kind::Oidc(settings) = &connection.kind else { return Err(Error::NotFound) };
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
     }
@@ -285,7 +285,7 @@ pub(crate) async fn end_upstream(
     (message, until): (&str, platform::Timestamp),
     subject: Option<&str>,
     upstream_sid: Option<&str>,
-) -> Result<u64, Problem> {
+) -> Result<u64, Error> {
     let id = connection.row.id;
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
