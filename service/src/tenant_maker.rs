@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use platform::crypto::{hex, sha256};
 use platform::{Ctx, Tx};
 use provisioning::NewTenant;
@@ -28,7 +28,7 @@ impl sso::TenantMaker for Provisions {
         service: &'a Service,
         ctx: &'a Ctx,
         external_id: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), Problem>> {
+    ) -> LocalBoxFuture<'a, Result<(), sso::Error>> {
         async move {
             let body = json!({
                 "slug": slug(external_id), "name": external_id, "plan": service.config.sso.exchange.plan,
@@ -62,6 +62,7 @@ impl sso::TenantMaker for Provisions {
                 sleep(LOOK).await;
             }
         }
+        .map_err(sso::Error::NotMade)
         .boxed_local()
     }
 }

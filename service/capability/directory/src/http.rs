@@ -23,7 +23,7 @@ const READ: Access = Access::Key(Permission::DirectoryRead);
 const WRITE: Access = Access::Key(Permission::DirectoryWrite);
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/tenants/{tenant}/users", READ, "list_users: List users.", list_users)
         .add(Method::GET, "/api/v1/tenants/{tenant}/users/{user_id}", READ, "get_user: Get a user.", get_user)

@@ -23,9 +23,9 @@ pub enum Error {
     /// A tenant can't be found or changed.
     #[error(transparent)]
     Tenant(#[from] tenancy::Error),
-    /// Of a capability that is not converted yet.
+    /// A person can't be found or changed.
     #[error(transparent)]
-    Other(#[from] Problem),
+    Directory(#[from] directory::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] DbError),
@@ -45,7 +45,7 @@ impl Classified for Error {
             // Until somebody sets a secret, or the backend is there.
             Self::Unconfigured | Self::Unreachable(_) => Retry::Later,
             Self::Tenant(error) => error.retry(),
-            Self::Other(problem) => problem.retry(),
+            Self::Directory(error) => error.retry(),
             Self::Store(error) => error.retry(),
         }
     }
@@ -59,7 +59,7 @@ impl From<Error> for Problem {
             Error::TimestampRefused => Self::new(Code::InboxTimestampRefused),
             Error::Unreachable(failure) => Self::detailed(Code::Unavailable, failure.reason),
             Error::Tenant(error) => error.into(),
-            Error::Other(problem) => problem,
+            Error::Directory(error) => error.into(),
             Error::Store(error) => error.into(),
         }
     }

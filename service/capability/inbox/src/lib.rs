@@ -16,8 +16,5 @@ mod signature;
 mod stripe;
 mod zitadel;
 
-use platform::jobs::Handler;
-use web::Service;
-
 pub use capability::capability;
 pub use error::Error;

@@ -21,9 +21,6 @@ mod retire;
 mod scale_out;
 mod steps;
 
-use platform::jobs::Handler;
-use web::Service;
-
 pub use capability::capability;
 pub use desired_state::desired_state;
 pub use error::Error;

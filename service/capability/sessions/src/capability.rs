@@ -1,8 +1,9 @@
 //! What this capability brings to the service.
 
 use platform::{Ctx, PlatformTx};
-use web::{Capability, Problem, Routes, Service, When};
+use web::{Capability, Routes, Service, When};
 
+use crate::error::Error;
 use crate::{keys, ops};
 
 /// The end of sessions, and new signing keys in time; the routes are sign-in's.
@@ -12,7 +13,7 @@ pub fn capability() -> Capability {
         .chore(When::Housekeeping, "signing keys", |service| async move { rotate(&service).await })
 }
 
-async fn rotate(service: &Service) -> Result<usize, Problem> {
+async fn rotate(service: &Service) -> Result<usize, Error> {
     let age = service.config.tokens.key_rotation;
     let work = async |tx: &mut PlatformTx| keys::rotate(tx, &service.envelope, age).await;
     service.db.write_platform(&Ctx::system("housekeeping"), work).await

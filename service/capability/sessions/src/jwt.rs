@@ -8,11 +8,12 @@ use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::keys::Keyring;
 use crate::model::Subject;
-use crate::signing::{Signers, Unsigned};
+use crate::signing::Signers;
 
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -63,13 +64,13 @@ pub struct Minted {
 /// Signs an access token for a session.
 ///
 /// # Errors
-/// [`Unsigned`]
+/// [`Error::KeyMissing`]
 pub fn mint(
     service: &Service,
     signers: &Signers,
     session: &session::Model,
     subject: &Subject,
-) -> Result<Minted, Unsigned> {
+) -> Result<Minted, Error> {
     let now = service.db.clock().now().timestamp();
     let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
     let claims = Claims {
@@ -94,14 +95,14 @@ pub fn mint(
 /// Signs claims with the key of `realm`, as a token of type `typ`.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error`]
 pub async fn sign_for(
     service: &Service,
     keys: &Keyring,
     realm: Option<Uuid>,
     typ: &str,
     claims: &impl Serialize,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     keys.signing(service, realm).await?.sign(Some(typ), claims)
 }
 
@@ -109,12 +110,12 @@ pub async fn sign_for(
 /// Logout, section 2). `None` for anything else, an access token included.
 ///
 /// # Errors
-/// `internal` if the keys can't be read.
+/// [`Error`] if the keys can't be read.
 pub async fn verify_id_token(
     service: &Service,
     keys: &Keyring,
     token: &str,
-) -> Result<Option<IdTokenHint>, Problem> {
+) -> Result<Option<IdTokenHint>, Error> {
     if token.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }
@@ -149,13 +150,13 @@ pub struct IdTokenHint {
 /// Signs claims with the platform's key: a token that isn't an access token, of type `typ`.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error`]
 pub async fn sign(
     service: &Service,
     keys: &Keyring,
     typ: &str,
     claims: &impl Serialize,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     sign_for(service, keys, None, typ, claims).await
 }
 
@@ -163,13 +164,13 @@ pub async fn sign(
 /// still lives is asked of the store.
 ///
 /// # Errors
-/// `internal` if the keys can't be read.
+/// [`Error`] if the keys can't be read.
 pub async fn verify(
     service: &Service,
     keys: &Keyring,
     token: &str,
     now: Timestamp,
-) -> Result<Option<Claims>, Problem> {
+) -> Result<Option<Claims>, Error> {
     if token.len() > TOKEN_BYTES_MAX {
         return Ok(None);
     }

@@ -14,11 +14,13 @@ use entity::sessions::signing_key::{Column, Entity, Model};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use moka::sync::Cache;
 use platform::crypto::{Envelope, sha256};
-use platform::{Ctx, PlatformTx, PlatformView, Target, Timestamp, Work, ids};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work, ids};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// A new key is published this long before it signs: relying parties cache key sets.
 const PUBLISHED_AHEAD: TimeDelta = TimeDelta::minutes(10);
@@ -65,7 +67,7 @@ impl Default for Keyring {
 }
 
 impl Keyring {
-    async fn ring(&self, service: &Service, realm: Option<Uuid>) -> Result<Ring, Problem> {
+    async fn ring(&self, service: &Service, realm: Option<Uuid>) -> Result<Ring, Error> {
         if let Some(ring) = self.rings.get(&realm) {
             return Ok(ring);
         }
@@ -80,7 +82,7 @@ impl Keyring {
     }
 
     /// The keys with which `tenant`'s tokens are signed, as far as this process has seen any.
-    pub(crate) async fn usual(&self, service: &Service, tenant: Uuid) -> Result<Vec<Arc<Key>>, Problem> {
+    pub(crate) async fn usual(&self, service: &Service, tenant: Uuid) -> Result<Vec<Arc<Key>>, Error> {
         let mut keys = vec![self.signing(service, None).await?];
         if self.own.contains_key(&tenant) {
             keys.push(self.signing(service, Some(tenant)).await?);
@@ -95,7 +97,7 @@ impl Keyring {
     }
 
     /// The key that signs now. A realm without one gets its first.
-    pub(crate) async fn signing(&self, service: &Service, realm: Option<Uuid>) -> Result<Arc<Key>, Problem> {
+    pub(crate) async fn signing(&self, service: &Service, realm: Option<Uuid>) -> Result<Arc<Key>, Error> {
         // The clock is read at each look: a key that was just made is active from that moment.
         let newest = |ring: Ring| {
             let now = service.db.clock().now();
@@ -111,7 +113,7 @@ impl Keyring {
             })
             .await?;
         self.rings.invalidate(&realm);
-        newest(self.ring(service, realm).await?).ok_or_else(|| Problem::internal("no signing key"))
+        newest(self.ring(service, realm).await?).ok_or_else(|| Error::internal("no signing key"))
     }
 
     /// The key of this id in this realm.
@@ -120,7 +122,7 @@ impl Keyring {
         service: &Service,
         realm: Option<Uuid>,
         kid: &str,
-    ) -> Result<Option<Arc<Key>>, Problem> {
+    ) -> Result<Option<Arc<Key>>, Error> {
         Ok(self.ring(service, realm).await?.iter().find(|key| key.kid == kid).cloned())
     }
 }
@@ -132,25 +134,25 @@ fn of_realm(realm: Option<Uuid>) -> Condition {
     }
 }
 
-async fn published(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Model>, Problem> {
+async fn published(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Model>, DbError> {
     let select = view.platform::<Entity>().filter(of_realm(realm)).filter(Column::RetiresAt.gt(view.now()));
-    Ok(view.all(select.order_by_asc(Column::ActivatesAt).limit(KEYS_MAX)).await?)
+    view.all(select.order_by_asc(Column::ActivatesAt).limit(KEYS_MAX)).await
 }
 
 /// What `/oauth2/jwks` shows: keys that sign, will sign, or whose tokens are not yet over.
 ///
 /// # Errors
-/// `internal`.
-pub async fn public_keys(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Value>, Problem> {
+/// [`Error`]
+pub async fn public_keys(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Value>, DbError> {
     Ok(published(view, realm).await?.into_iter().map(|row| row.public_jwk).collect())
 }
 
-fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Problem> {
+fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Error> {
     let private = envelope.open("signing_key", row.id.as_bytes(), &row.private_key)?;
     let coordinate =
         |name: &str| row.public_jwk.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let verifies =
-        DecodingKey::from_ec_components(&coordinate("x"), &coordinate("y")).map_err(Problem::internal)?;
+        DecodingKey::from_ec_components(&coordinate("x"), &coordinate("y")).map_err(Error::internal)?;
     Ok(Arc::new(Key {
         kid: row.kid,
         realm: row.tenant_id,
@@ -163,12 +165,8 @@ fn usable(envelope: &Envelope, row: Model) -> Result<Arc<Key>, Problem> {
 /// Makes the realm's first key, if it has none.
 ///
 /// # Errors
-/// `internal`.
-pub async fn ensure_key(
-    tx: &mut PlatformTx,
-    envelope: &Envelope,
-    realm: Option<Uuid>,
-) -> Result<(), Problem> {
+/// [`Error`]
+pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<Uuid>) -> Result<(), Error> {
     if published(tx, realm).await?.is_empty() {
         let now = tx.now();
         create(tx, envelope, realm, now).await?;
@@ -181,12 +179,8 @@ pub async fn ensure_key(
 /// Makes the next key of each realm whose newest key has signed for `age`; tells how many.
 ///
 /// # Errors
-/// `internal`.
-pub(crate) async fn rotate(
-    tx: &mut PlatformTx,
-    envelope: &Envelope,
-    age: Duration,
-) -> Result<usize, Problem> {
+/// [`Error`]
+pub(crate) async fn rotate(tx: &mut PlatformTx, envelope: &Envelope, age: Duration) -> Result<usize, Error> {
     tx.housekeeping();
     let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::days(30));
     let due = tx.now() + PUBLISHED_AHEAD - age;
@@ -221,16 +215,16 @@ async fn create(
     envelope: &Envelope,
     realm: Option<Uuid>,
     activates_at: Timestamp,
-) -> Result<(), Problem> {
-    let failed = |_| Problem::internal("no signing key could be made");
+) -> Result<(), Error> {
+    let failed = |_| Error::internal("no signing key could be made");
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(failed)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref())
-        .map_err(|_| Problem::internal("a made signing key can't be read"))?;
+        .map_err(|_| Error::internal("a made signing key can't be read"))?;
     // SEC 1: an uncompressed point is 0x04, x, y.
     let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
     let (x, y) =
-        point.split_at_checked(32).ok_or_else(|| Problem::internal("a made signing key has no point"))?;
+        point.split_at_checked(32).ok_or_else(|| Error::internal("a made signing key has no point"))?;
     let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
     // RFC 7638: the required members in lexicographic order.
     let thumbprint = sha256(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes());

@@ -7,6 +7,7 @@
 
 mod browser;
 mod capability;
+mod error;
 mod grant;
 mod jwt;
 mod keys;
@@ -21,6 +22,7 @@ pub use browser::{
     BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject,
     find_browser, open_browser, seen_browser, sessions_of_browser,
 };
+pub use error::Error;
 pub use grant::{ClientCredentials, ClientGrant, Granted};
 pub use jwt::{
     Claims, IdTokenHint, Minted, demands_extensions, header, mint, sign, sign_for, unverified, verify,
@@ -32,4 +34,4 @@ pub use ops::{
     NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,
     find, is_live, open, refresh, session_of_refresh, sweep,
 };
-pub use signing::{Signers, Unsigned};
+pub use signing::Signers;

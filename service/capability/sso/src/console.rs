@@ -10,8 +10,9 @@ use futures_util::future::LocalBoxFuture;
 use platform::View;
 use platform::db::Lookup;
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
+use web::{Authenticator, CredentialKind, Denied, Principal, Service};
 
+use crate::error::Error;
 use crate::ops::policy;
 
 /// Recognises people by their browser's session.
@@ -25,22 +26,21 @@ impl Authenticator for People {
         bearer: &'a str,
     ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
-            let invalid = || Problem::new(Code::AuthInvalid);
-            let digest = sessions::browser_digest(bearer).ok_or_else(invalid)?;
-            let tenant = service.db.tenant_of(Lookup::BrowserSession(&digest)).await?.ok_or_else(invalid)?;
+            let digest = sessions::browser_digest(bearer).ok_or(Error::CredentialUnknown)?;
+            let found = service.db.tenant_of(Lookup::BrowserSession(&digest)).await?;
+            let tenant = found.ok_or(Error::CredentialUnknown)?;
             let person = service.db.read(tenant, async |view: &View| person(view, &digest).await).await;
-            person.map_err(|problem| Denied::from(problem).at(tenant, None))
+            person.map_err(|error| Denied::from(error).at(tenant, None))
         }
         .boxed_local()
     }
 }
 
-async fn person(view: &View, digest: &[u8]) -> Result<Principal, Problem> {
-    let invalid = || Problem::new(Code::AuthInvalid);
-    let session = sessions::find_browser(view, digest).await?.ok_or_else(invalid)?;
+async fn person(view: &View, digest: &[u8]) -> Result<Principal, Error> {
+    let session = sessions::find_browser(view, digest).await?.ok_or(Error::CredentialUnknown)?;
     let tenant = tenancy::active(view).await?;
     let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
-    let user = user.filter(|user| user.may_come()).ok_or_else(invalid)?;
+    let user = user.filter(|user| user.may_come()).ok_or(Error::CredentialUnknown)?;
     if let Some(connection) = session.connection_id {
         policy::still_holds(view, session.organization_id, Some(connection)).await?;
     }

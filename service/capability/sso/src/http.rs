@@ -19,7 +19,7 @@ mod tests;
 use web::Routes;
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     issuers::routes()
         .and(exchange::routes())
         .and(oauth::routes())

@@ -9,6 +9,7 @@
 
 mod capability;
 mod console;
+mod error;
 mod events;
 mod http;
 mod model;
@@ -19,6 +20,7 @@ mod sweep;
 
 pub use capability::capability;
 pub use console::People;
+pub use error::Error;
 pub use events::security_event;
 pub use identity_core::domain_of;
 pub use ops::domains::organization_of as organization_of_domain;

@@ -3,6 +3,8 @@
 use saml_core::Reason as SamlReason;
 use serde::Serialize;
 
+use crate::error::Error;
+
 /// Who can mend something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +88,15 @@ reasons! {
     Internal = "sign_in.internal" Operator "Something went wrong on our side.";
 }
 
+/// Reasons for which nobody was denied anything: the provider failed, or we did.
+const FAILURES: [&str; 4] =
+    ["oidc.discovery_failed", "oidc.provider_unreachable", "saml.metadata_unusable", "sign_in.internal"];
+
+/// Whether a sign-in that failed for this reason was no refusal.
+pub(crate) fn is_failure(reason: &str) -> bool {
+    FAILURES.contains(&reason)
+}
+
 /// A sign-in's end that wasn't meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -124,6 +135,11 @@ impl Refused {
     pub(crate) fn got(mut self, what: impl Into<String>) -> Self {
         self.got = Some(shown(what));
         self
+    }
+
+    /// The failed sign-in, as a fact.
+    pub(crate) fn error(&self) -> Error {
+        Error::SignIn { reason: self.reason.clone(), how: self.how.clone() }
     }
 
     /// A reason by its stored name: who can mend it, and how.

@@ -11,8 +11,9 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::ops::connections::{Connection, Kind};
 use crate::settings::due;
 
@@ -23,7 +24,7 @@ const BATCH: u64 = 500;
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn sweep(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbError> {
+pub(crate) async fn sweep(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbError> {
     let kept = TimeDelta::from_std(service.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
     let (now, old) = (tx.now(), tx.now() - kept);
     let mut removed = 0;
@@ -84,8 +85,8 @@ fn first_end(one: &Connection) -> Option<(&'static str, Timestamp)> {
 /// Warns of certificates and secrets that end in 30, 14, 7 and 1 days, once each; tells how many warnings went out.
 ///
 /// # Errors
-/// `internal`.
-pub async fn warn(service: &Service) -> Result<usize, Problem> {
+/// [`Error`]
+pub async fn warn(service: &Service) -> Result<usize, Error> {
     let now = service.db.clock().now();
     let (mut warned, mut after) = (0, None);
     loop {
@@ -133,7 +134,7 @@ async fn tell(
     one: &Connection,
     (what, at): (&'static str, Timestamp),
     days: i64,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     set_warned(tx, one.row.id, Some(days)).await?;
     let left = (at - tx.now()).num_days();
     let details = json!({"what": what, "daysUntilExpiry": left});

@@ -60,7 +60,7 @@ pub(super) async fn tenant(
 /// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
 ///
 /// # Errors
-/// `internal`.
+/// [`DbError`].
 pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
     match strict_uuid(name) {
         Some(id) => Ok(Some(id)),

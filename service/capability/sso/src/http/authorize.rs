@@ -11,8 +11,9 @@ use uuid::Uuid;
 use web::{Access, Caller, Code, Denied, Dialect, FormText, Ids, Problem, Routes, Service};
 
 use super::login::{bytes_of, login, login_form, login_page, waiting};
-use super::pages::{self, Jar};
+use super::pages::{self, Failed, Jar};
 use super::{metadata, oauth};
+use crate::error::Error;
 use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized};
 use crate::ops::connections::{self, Connection};
 use crate::ops::discovery::{self, Hints, Home, Way};
@@ -155,10 +156,9 @@ async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option
     if own.get("client_id") == Some(&client) { Ok((pushed, Some(id))) } else { Err(unknown()) }
 }
 
-pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Problem> {
-    let unknown = || Problem::new(Code::ClientUnknown);
-    let id = parameters.get("client_id").ok_or_else(unknown)?;
-    webhooks::client(service, id).await?.ok_or_else(unknown)
+pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Error> {
+    let id = parameters.get("client_id").ok_or(Error::ClientUnknown)?;
+    webhooks::client(service, id).await?.ok_or(Error::ClientUnknown)
 }
 
 async fn come_in(
@@ -190,7 +190,7 @@ async fn come_in(
     };
     let answered = match checked.await {
         Ok((parameters, asked)) => answer(caller, request, shared, &parameters, asked).await,
-        Err(NotAuthorized::Page(problem)) => pages::refusal(problem),
+        Err(NotAuthorized::Page(error)) => pages::refusal(error),
         Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
     };
     let is_an_answer = answered.as_ref().is_ok_and(|response| !response.status().is_server_error());
@@ -244,14 +244,14 @@ async fn answer(
     let hints = Hints::of(parameters);
     let tenant = match discovery::tenant(service, &hints).await {
         Ok(tenant) => tenant,
-        Err(problem) => return pages::refusal(problem),
+        Err(error) => return pages::refusal(error),
     };
     let mut organization = None;
     if let (Some(tenant), Some(name)) = (tenant, &hints.organization) {
         let find = async |view: &platform::View| tenancy::organization_named(view, name).await;
         match service.db.read(tenant, find).await {
             Ok(found) => organization = Some(found.id),
-            Err(error) => return pages::refusal(error.into()),
+            Err(error) => return pages::refusal(error),
         }
     }
     let now = service.db.clock().now();
@@ -263,12 +263,12 @@ async fn answer(
                 let fields = asked.success(code);
                 return send_back(&asked, fields);
             }
-            Err(problem) if problem.code == Code::AuthRequired => {}
-            Err(problem) if problem.is_refusal() => {
+            Err(Error::SessionOver) => {}
+            Err(error) if error.is_refusal() => {
                 let of = (session.tenant_id, session.organization_id);
-                return refuse(caller, &asked, Denied::from(problem).at(of.0, Some(of.1))).await;
+                return refuse(caller, &asked, Denied::from(error).at(of.0, Some(of.1))).await;
             }
-            Err(problem) => return Err(problem),
+            Err(error) => return Err(error.into()),
         }
     }
     if asked.wants("none") {
@@ -343,7 +343,7 @@ pub(super) async fn leave(
             Ok(waiting) => login_form(service, request, waiting, to.hints.login.as_deref(), None),
             Err(problem) => pages::refusal(problem),
         },
-        Err(problem) => pages::refusal(problem),
+        Err(error) => pages::refusal(error),
     }
 }
 
@@ -360,7 +360,12 @@ pub(super) async fn begin(
     let service = &caller.service;
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
     let begin = Begin { purpose, continues, wishes, browser: &browser };
-    let mut response = match sign_in::begin(service, shared, &caller.ctx, connection, begin).await {
+    let begun = async {
+        let bytes = sign_in::begun_bytes(&begin.continues)?;
+        service.strangers.begin(&caller.ctx, bytes).map_err(Problem::from)?;
+        Ok::<_, Failed>(sign_in::begin(service, shared, &caller.ctx, connection, begin).await?)
+    };
+    let mut response = match begun.await {
         Ok((to, _)) => pages::go(&to)?,
         Err(failed) => pages::failed(failed)?,
     };
@@ -374,7 +379,8 @@ async fn push(
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
     let service = &caller.service;
-    let mut parameters = parameters::read(&form).map_err(|problem| problem.dialect("invalid_request"))?;
+    let mut parameters =
+        parameters::read(&form).map_err(|error| Problem::from(error).dialect("invalid_request"))?;
     let secret = parameters.remove("client_secret");
     let id = parameters.get("client_id").cloned();
     let client = oauth::known_client(&caller, &request, id.as_deref(), secret.as_deref()).await?;
@@ -385,7 +391,7 @@ async fn push(
     }
     match authorize::authorization(&client, &parameters, &service.config.public_url()) {
         Ok(_) => {}
-        Err(NotAuthorized::Page(problem)) => return Err(problem.dialect("invalid_request")),
+        Err(NotAuthorized::Page(error)) => return Err(Problem::from(error).dialect("invalid_request")),
         Err(NotAuthorized::Client { error, description, .. }) => {
             return Err(Problem::detailed(Code::ValidationFailed, description).dialect(error));
         }
@@ -404,5 +410,5 @@ async fn push(
 pub(super) async fn connection(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> {
     let id = ids.id("connection")?;
     let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
-    caller.service.db.read(tenant, async |view| connections::find(view, id).await).await
+    Ok(caller.service.db.read(tenant, async |view| connections::find(view, id).await).await?)
 }

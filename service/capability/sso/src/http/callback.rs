@@ -13,8 +13,10 @@ use uuid::Uuid;
 use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service};
 
 use super::authorize::connection;
-use super::pages::{self, Jar};
-use crate::ops::arrival::{self, Came, Failed, Onward, SignedIn};
+use super::pages::{self, Failed, Jar};
+use crate::error::Error;
+use crate::ops::arrival::{self, Came, Onward, SignedIn};
+use crate::ops::authorize::Continues;
 use crate::ops::connections::{Connection, Kind};
 use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Secrets, Shared};
@@ -105,7 +107,7 @@ async fn take_oidc(
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, shared, &connection, &settings, &row, &parameters).await {
         Ok(profile) => complete(caller, request, &connection, &row, profile).await,
-        Err(refused) => Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await),
+        Err(refused) => Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into()),
     }
 }
 
@@ -122,7 +124,7 @@ async fn own_row(
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
-    Err(arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await)
+    Err(arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await.into())
 }
 
 /// The row that an answer names, used up by it.
@@ -133,7 +135,7 @@ async fn answered(
     state: &str,
 ) -> Result<row::Model, Failed> {
     match sign_in::take(&caller.service, TenantId(connection.row.tenant_id), connection.row.id, state).await {
-        Err(problem) if problem.code == Code::SsoStateUnknown => {
+        Err(Error::StateUnknown) => {
             Err(stray(caller, request, connection, Refused::new(Reason::StateUnknown)).await)
         }
         taken => Ok(taken?),
@@ -144,13 +146,20 @@ async fn answered(
 async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, refused: Refused) -> Failed {
     let service = &caller.service;
     if !service.strangers.may_leave_trace(&caller.ctx) {
-        return Failed::untraced(refused);
+        return arrival::Failed::untraced(refused).into();
     }
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
-    match sign_in::unsolicited(service, &caller.ctx, connection, &browser).await {
-        Ok(row) => arrival::fail(service, &caller.ctx, &row, refused).await,
+    match begun_here(caller, connection, &browser).await {
+        Ok(row) => arrival::fail(service, &caller.ctx, &row, refused).await.into(),
         Err(problem) => problem.into(),
     }
+}
+
+/// A row for an answer to no request, as far as strangers may begin one more.
+async fn begun_here(caller: &Caller, connection: &Connection, browser: &str) -> Result<row::Model, Problem> {
+    let service = &caller.service;
+    service.strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
+    Ok(sign_in::unsolicited(service, &caller.ctx, connection, browser).await?)
 }
 
 async fn oidc_profile(
@@ -169,10 +178,10 @@ async fn oidc_profile(
         return Err(Refused::new(Reason::ProviderError).got(format!("{error} {description}")));
     }
     let code = parameters.get("code").ok_or_else(|| Refused::new(Reason::CodeMissing))?;
-    let internal = |_| Refused::new(Reason::Internal);
-    let secrets = sign_in::open(service, row).map_err(internal)?;
-    let secrets = secrets.oidc.ok_or_else(|| Refused::new(Reason::Internal))?;
-    let secret = super::connections::client_secret(service, connection).map_err(internal)?;
+    let internal = || Refused::new(Reason::Internal);
+    let secrets = sign_in::open(service, row).map_err(|_| internal())?;
+    let secrets = secrets.oidc.ok_or_else(internal)?;
+    let secret = super::connections::client_secret(service, connection).map_err(|_| internal())?;
     shared.providers.finish(service, connection, settings, secret.as_deref(), code.clone(), secrets).await
 }
 
@@ -316,7 +325,7 @@ async fn take_saml(
     let (accepted, profile) = match (accepted, profile) {
         (Ok(accepted), Ok(profile)) => (accepted, profile),
         (Err(refused), _) | (_, Err(refused)) => {
-            return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await);
+            return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
         }
     };
     let kept = async |tx: &mut platform::Tx| {
@@ -327,21 +336,16 @@ async fn take_saml(
         }
         let mut row = sign_in::locked(tx, row.id).await?;
         if row.status != Status::Answered {
-            return Err(Problem::new(Code::SsoStateUnknown));
+            return Err(Error::StateUnknown);
         }
         let secrets = Secrets { profile: Some(profile.clone()), ..Secrets::default() };
         row.secrets = sign_in::seal(service, row.id, &secrets)?;
         tx.update(row).await?;
-        Ok::<_, Problem>(true)
+        Ok::<_, Error>(true)
     };
     if !service.db.write(&caller.ctx, row.tenant_id, kept).await? {
-        return Err(arrival::fail_unproven(
-            service,
-            &caller.ctx,
-            &row,
-            Refused::new(Reason::ReplayedAssertion),
-        )
-        .await);
+        let refused = Refused::new(Reason::ReplayedAssertion);
+        return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
@@ -365,7 +369,7 @@ async fn unsolicited(
         return Err(stray(caller, request, connection, refused).await);
     }
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
-    let row = sign_in::unsolicited(service, &caller.ctx, connection, &browser).await?;
+    let row = begun_here(caller, connection, &browser).await?;
     Ok((row, Some(browser)))
 }
 
@@ -376,23 +380,21 @@ async fn saml_continue(caller: Caller, ids: Ids, request: HttpRequest) -> Result
 async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
     let service = &caller.service;
     let connection = connection(caller, ids).await?;
-    let unknown = || Problem::new(Code::SsoStateUnknown);
     let parameters = parameters::read(request.query_string())?;
-    let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(unknown)?;
+    let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or(Error::StateUnknown)?;
     let find = async |view: &View| sign_in::find(view, id).await;
     let row = service.db.read(connection.row.tenant_id, find).await?;
     let now = service.db.clock().now();
     let fits =
         row.connection_id == connection.row.id && row.status == Status::Answered && row.expires_at > now;
     if !fits {
-        return Err(unknown().into());
+        return Err(Error::StateUnknown.into());
     }
     if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
-        return Err(
-            arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await
-        );
+        let refused = Refused::new(Reason::BrowserOther);
+        return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
     }
-    let profile = sign_in::open(service, &row)?.profile.ok_or_else(unknown)?;
+    let profile = sign_in::open(service, &row)?.profile.ok_or(Error::StateUnknown)?;
     complete(caller, request, &connection, &row, profile).await
 }
 
@@ -405,11 +407,11 @@ async fn prove_account(
     let parameters = parameters::read(&form)?;
     let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
     let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {
-        return pages::refusal(Problem::new(Code::SsoStateUnknown));
+        return pages::refusal(Error::StateUnknown);
     };
     let row = match service.db.read(tenant, async |view: &View| sign_in::find(view, id).await).await {
         Ok(row) => row,
-        Err(problem) => return pages::refusal(problem),
+        Err(error) => return pages::refusal(error),
     };
     if !sign_in::same_browser(&row, Jar::Browser.get(service, &request).as_deref()) {
         return pages::refusal(Problem::new(Code::SsoBrowserOther));
@@ -419,10 +421,10 @@ async fn prove_account(
     let agent = pages::agent(&request);
     match proof::answer(service, &caller.ctx, &connection, &row, code, agent).await {
         Ok(came) => page(arrive(&caller, &request, &row, came).await),
-        Err(failed) if failed.problem.code == Code::SsoProofWrong && failed.refused.is_none() => {
+        Err(failed) if matches!(failed.error, Error::ProofWrong { .. }) && failed.refused.is_none() => {
             let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
             pages::html(StatusCode::FORBIDDEN, "proof", &values)
         }
-        Err(failed) => pages::failed(failed),
+        Err(failed) => pages::failed(failed.into()),
     }
 }

@@ -180,7 +180,7 @@ pub(super) fn provider(
     before: Option<SamlProvider>,
 ) -> Result<Option<SamlProvider>, Problem> {
     if let Some(xml) = &input.metadata_xml {
-        return ops::read_metadata(service, "/metadataXml", xml).map(Some);
+        return Ok(Some(ops::read_metadata(service, "/metadataXml", xml)?));
     }
     if input.metadata_url.is_some() {
         return Ok(None);

@@ -21,6 +21,7 @@ use web::{
 
 use super::connection_input::{ConnectionInput, make};
 use super::sign_out::post_logout_redirect_uri;
+use crate::error::Error;
 use crate::ops::connections::{self as ops, Connection, Kind};
 use crate::ops::saml::{self, addresses};
 use crate::ops::sign_in::Shared;
@@ -287,9 +288,9 @@ async fn found(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> 
     let find = async |view: &View| {
         let organization = tenancy::organization_named(view, organization).await?;
         let one = ops::find(view, id).await?;
-        if one.row.organization_id == organization.id { Ok(one) } else { Err(Problem::new(Code::NotFound)) }
+        if one.row.organization_id == organization.id { Ok(one) } else { Err(Error::NotFound) }
     };
-    caller.read(find).await
+    Ok(caller.read(find).await?)
 }
 
 async fn get_connection(caller: TenantCaller, ids: Ids) -> Result<Tagged<ConnectionView>, Problem> {
@@ -338,7 +339,7 @@ async fn update_connection(
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
         // Whom the provider before named proves it anew.
         let row = ops::reclaimed(&was, row, tx.now())?;
-        ops::update(tx, row).await
+        Ok(ops::update(tx, row).await?)
     };
     let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(Tagged(changed.row.version, view(&service, changed)))
@@ -359,7 +360,7 @@ async fn delete_connection(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Res
         let before = ops::locked(tx, OrganizationId(organization), id).await?;
         seen.require(before.row.version)?;
         policy::may_delete(tx, &before.row).await?;
-        ops::delete(tx, before.row).await
+        Ok::<_, Problem>(ops::delete(tx, before.row).await?)
     };
     caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(NoContent)
@@ -394,7 +395,8 @@ async fn test_connection(
             .await
             .map_err(|refused| (refused.reason.clone(), refused.got.unwrap_or(refused.how))),
         Kind::Saml(settings, known) => {
-            saml::provider(service, &one, settings, known.as_ref(), true).await.map(drop).map_err(|problem| {
+            saml::provider(service, &one, settings, known.as_ref(), true).await.map(drop).map_err(|error| {
+                let problem = Problem::from(error);
                 let detail =
                     problem.errors.first().map_or(problem.detail.clone(), |error| error.detail.clone());
                 (problem.code.name().to_owned(), detail)

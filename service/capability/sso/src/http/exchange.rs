@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use entity::by_name::ByName;
 use entity::webhooks::module;
 use platform::Target;
+use platform::refusal::Invalid;
 use policy_core::{Permission, Role, TenantRole};
 use serde::{Deserialize, Serialize};
 use sessions::Keyring;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Body, Caller, Code, Denied, FieldErrors, Input, Problem, Routes, Service, Shared};
 
+use crate::error::Error;
 use crate::model::return_to;
 use crate::ops::audience::{By, audience};
 use crate::ops::exchange::{self, Asked, Exchanged};
@@ -161,7 +163,7 @@ async fn attempt(
             // From anybody but a gateway these headers are air.
             let headers = request.headers();
             let asserted = if principal.role == Role::Gateway {
-                subject::asserted(headers, &service.config.sso.gateway_headers)?
+                subject::asserted(headers, &service.config.sso.gateway_headers).map_err(Problem::from)?
             } else {
                 None
             };
@@ -175,7 +177,7 @@ async fn attempt(
     let by = By::Key(principal.role);
     let audience = audience(input.audience.as_deref(), by, &service.config.public_url(), &modules);
     let what = "must be the platform's URL or, for operators and gateways, a module's clientId or baseUrl";
-    let audience = audience.ok_or_else(|| Problem::invalid("/audience", what));
+    let audience = audience.ok_or_else(|| Error::from(Invalid::at("/audience", what)));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
     let how = (service, &*sign_ins.makes);
     exchange::exchange(how, keys, &caller.ctx, (&identity, &told), asked).await

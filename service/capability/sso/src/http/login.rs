@@ -25,7 +25,7 @@ pub(super) async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uu
                 parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
             }
             caller.service.strangers.begin(&caller.ctx, bytes_of(&parameters))?;
-            kept::keep(&caller.service, client_id, &parameters, false).await.map(Some)
+            Ok(Some(kept::keep(&caller.service, client_id, &parameters, false).await?))
         }
         None => Ok(None),
     }
@@ -90,7 +90,7 @@ pub(super) async fn login_page(
     let service = &caller.service;
     let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
-        Err(problem) => return pages::refusal(problem),
+        Err(error) => return pages::refusal(error),
     };
     let mut hints = Hints::of(&parameters);
     let waited = match waited(service, &parameters).await {

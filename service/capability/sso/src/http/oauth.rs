@@ -21,6 +21,7 @@ use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Probl
 
 use super::exchange::told as told_of;
 use super::metadata::{jwks, openid_configuration, realm_jwks, realm_openid_configuration};
+use crate::error::Error;
 use crate::ops::audience::{By, audience, may_introspect};
 use crate::ops::exchange::{self, Asked};
 use crate::ops::jwks::JwksCache;
@@ -328,8 +329,7 @@ async fn token(
                 return Err(refuse("invalid_request", "`subject_token_type` is missing."));
             }
             let audience = audience(input.audience.as_deref(), By::Module(&client), "", &[]);
-            let detail = "The audience must be your own client_id or base URL.";
-            let audience = audience.ok_or_else(|| refuse("invalid_target", detail));
+            let audience = audience.ok_or(Error::AudienceOther);
             let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let how = (service, &*sign_ins.makes);
             let attempt = async {
@@ -337,9 +337,9 @@ async fn token(
                 let told = told_of(service, told).await?;
                 let identity = subject::verify(service, (&cache, &sign_ins.providers), &token, &told)
                     .await
-                    .map_err(|problem| match problem.is_refusal() {
-                    true => problem.dialect("invalid_grant"),
-                    false => problem,
+                    .map_err(|error| match error.is_refusal() {
+                    true => Problem::from(error).dialect("invalid_grant"),
+                    false => error.into(),
                 })?;
                 exchange::exchange(how, &keys, &caller.ctx, (&identity, &told), asked).await
             };

@@ -11,9 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 use web::{Problem, Service};
 
-use crate::ops::arrival::Failed;
+use crate::error::Error;
+use crate::ops::arrival;
 use crate::ops::saml::Go;
-use crate::refusal::Mender;
+use crate::refusal::{Mender, Refused};
 
 /// The one script of the pages: sends a form that a person would send by its button.
 const SUBMIT: &str = "document.forms[0].submit()";
@@ -58,6 +59,33 @@ pub(super) fn go(to: &Go) -> Result<HttpResponse, Problem> {
     }
 }
 
+/// A sign-in that failed, or what has no trace, as its page tells it.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// For support.
+    pub(super) code: Option<String>,
+    pub(super) problem: Problem,
+    pub(super) refused: Option<Refused>,
+}
+
+impl From<arrival::Failed> for Failed {
+    fn from(failed: arrival::Failed) -> Self {
+        Self { code: failed.code, problem: failed.error.into(), refused: failed.refused }
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self { code: None, problem, refused: None }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Problem::from(error).into()
+    }
+}
+
 /// The page of a sign-in that failed: what the person can do, and the code under which support finds the rest.
 pub(super) fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
     let problem = failed.problem;
@@ -80,8 +108,8 @@ pub(super) fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
 }
 
 /// The same, for what has no trace.
-pub(super) fn refusal(problem: Problem) -> Result<HttpResponse, Problem> {
-    failed(problem.into())
+pub(super) fn refusal(refused: impl Into<Problem>) -> Result<HttpResponse, Problem> {
+    failed(refused.into().into())
 }
 
 /// Which cookies there are.

@@ -325,7 +325,7 @@ async fn one(caller: &TenantCaller, ids: &Ids) -> Result<domain::Model, Problem>
         let organization = tenancy::organization_named(view, name).await?.id;
         domains::find(view, OrganizationId(organization), id).await
     };
-    caller.read(find).await
+    Ok(caller.read(find).await?)
 }
 
 async fn get_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {

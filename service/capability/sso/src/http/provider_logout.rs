@@ -8,9 +8,8 @@ use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes};
 
 use super::authorize::connection;
 use super::callback::{RESPONSE_BYTES_MAX, long_parameter};
-use super::pages::{self, Jar};
+use super::pages::{self, Failed, Jar};
 use super::sign_out::come_back;
-use crate::ops::arrival::Failed;
 use crate::ops::connections::{Connection, Kind};
 use crate::ops::parameters;
 use crate::ops::sign_in::Shared;
@@ -179,7 +178,8 @@ async fn log_out(
             let once = (message.as_str(), until);
             let relay = relay_state.as_deref().filter(|state| state.len() <= 80);
             // Made before the message is used up, which is taken once; what can't be answered for good ends sessions all the same.
-            let back = match saml::logout_response(service, &shared.saml, connection, &id, relay).await {
+            let made = saml::logout_response(service, &shared.saml, connection, &id, relay).await;
+            let back = match made.map_err(Problem::from) {
                 Err(problem) if problem.code == Code::Unavailable => return Err(problem),
                 made => made,
             };

@@ -86,7 +86,7 @@ async fn logout(
 ) -> Result<HttpResponse, Problem> {
     match parameters::read(request.query_string()) {
         Ok(parameters) => sign_out(&caller, &request, &keys, &shared, parameters, false).await,
-        Err(problem) => pages::refusal(problem),
+        Err(error) => pages::refusal(error),
     }
 }
 
@@ -102,7 +102,7 @@ async fn logout_by_form(
             let confirmed = parameters.contains_key("confirmed");
             sign_out(&caller, &request, &keys, &shared, parameters, confirmed).await
         }
-        Err(problem) => pages::refusal(problem),
+        Err(error) => pages::refusal(error),
     }
 }
 
@@ -284,9 +284,8 @@ async fn upstream(
     let (Some(id), Some(kept)) = (ending.connection_id, arrival::upstream_of(service, ending)) else {
         return Ok(None);
     };
-    let find = async |view: &View| connections::find(view, id).await;
-    let found = Problem::found(service.db.read(ending.tenant_id, find).await)?;
-    let Some(connection) = found else { return Ok(None) };
+    let find = async |view: &View| connections::look_up(view, id).await;
+    let Some(connection) = service.db.read(ending.tenant_id, find).await? else { return Ok(None) };
     match &connection.kind {
         Kind::Oidc(settings) if settings.sign_out_upstream => {
             let Some(mut url) = shared.providers.end_session(service, &connection, settings).await else {

@@ -1,29 +1,56 @@
 //! Somebody whom a connection's provider vouches for comes in, or doesn't: `directory` decides.
 
-use directory::{Comer, Made, Outcome};
+use directory::{Comer, Made, NotAdmitted, Outcome};
 use identity_core::{Groups, Proof};
 use platform::Tx;
-use web::{Code, Denied, Problem};
+use uuid::Uuid;
 
 use super::connections::{self, Connection};
 use super::policy;
+use crate::error::Error;
 use crate::settings::Profile;
+
+/// Why somebody doesn't come in.
+#[derive(Debug)]
+pub(crate) struct NotIn {
+    /// The organization that refuses, as far as one was found.
+    pub(crate) organization: Option<Uuid>,
+    pub(crate) error: Error,
+}
+
+impl From<Error> for NotIn {
+    fn from(error: Error) -> Self {
+        Self { organization: None, error }
+    }
+}
+
+impl From<NotIn> for Error {
+    fn from(refused: NotIn) -> Self {
+        refused.error
+    }
+}
+
+impl From<NotAdmitted> for NotIn {
+    fn from(refused: NotAdmitted) -> Self {
+        Self { organization: refused.organization, error: refused.error.into() }
+    }
+}
 
 /// Lets the person of a profile in, by the connection as it is now. `proven`: what they proved by a mailed code.
 ///
 /// # Errors
-/// `tenant.*`, `connection.disabled`, and what [`directory::admit`] refuses.
+/// [`Error::Tenant`], [`Error::ConnectionDisabled`], and what [`directory::admit`] refuses.
 pub(crate) async fn admit(
     tx: &mut Tx,
     connection: &Connection,
     profile: &Profile,
     proven: Option<Proof>,
-) -> Result<Outcome, Denied> {
-    tenancy::active(tx).await.map_err(Problem::from)?;
+) -> Result<Outcome, NotIn> {
+    tenancy::active(tx).await.map_err(Error::from)?;
     let now = policy::enabled(tx, connection.row.id).await?;
     if connections::is_another(connection.row.issuer.as_ref(), now.row.issuer.as_ref()) {
         // It was pointed at another provider than the one that answered.
-        return Err(Problem::new(Code::ConnectionDisabled).into());
+        return Err(Error::ConnectionDisabled.into());
     }
     let comer = Comer {
         subject: Some(&profile.subject),

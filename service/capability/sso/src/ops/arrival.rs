@@ -8,21 +8,22 @@ use entity::sso::states::{ConnectionVerb, Purpose};
 use entity::tenancy::tenant;
 use identity_core::Proof;
 use platform::tx::Event;
-use platform::{Ctx, Target, Tx, Work};
+use platform::{Ctx, DbError, Target, Tx, Work};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sessions::NewBrowserSession;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::admission;
 use super::authorize::{self, Authorization, Continues};
 use super::connections::{self, Connection};
 use super::sign_in::{Step, locked, push};
 use super::status::{End, Status, end};
-use crate::refusal::{Reason, Refused};
+use crate::error::Error;
+use crate::refusal::{Refused, is_failure};
 use crate::settings::Profile;
 
 /// A refused sign-in is told, so that an admin hears of it before the people complain.
@@ -55,71 +56,20 @@ pub(super) fn failed_step(at: platform::Timestamp, refused: &Refused) -> Step {
 pub(crate) struct Failed {
     /// For support.
     pub(crate) code: Option<String>,
-    pub(crate) problem: Problem,
+    pub(crate) error: Error,
     pub(crate) refused: Option<Refused>,
 }
 
-impl From<Problem> for Failed {
-    fn from(problem: Problem) -> Self {
-        Self { code: None, problem, refused: None }
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { code: None, error, refused: None }
     }
-}
-
-/// What stands in the way of somebody whose provider is believed: as a problem, and as the reason that the trace keeps.
-const ADMISSION: [(Code, Reason); 13] = [
-    (Code::UserDeactivated, Reason::UserDeactivated),
-    (Code::SsoDomainRefused, Reason::DomainRefused),
-    (Code::SsoNotProvisioned, Reason::NotProvisioned),
-    (Code::QuotaExceeded, Reason::QuotaExceeded),
-    (Code::SeatBlocked, Reason::SeatBlocked),
-    (Code::TenantSuspended, Reason::TenantNotActive),
-    (Code::ConnectionDisabled, Reason::ConnectionDisabled),
-    (Code::SsoEnforced, Reason::Enforced),
-    (Code::SubjectOther, Reason::SubjectOther),
-    (Code::LinkRequired, Reason::LinkRequired),
-    (Code::OrganizationOther, Reason::OrganizationOther),
-    (Code::UserExists, Reason::UserExists),
-    (Code::MailLimited, Reason::MailLimited),
-];
-
-/// The problem that a refusal is to the outside.
-pub(super) fn problem_of(refused: &Refused) -> Problem {
-    let reason = refused.reason.as_str();
-    let by_admission = ADMISSION.iter().find(|(_, one)| one.name() == reason).map(|(code, _)| *code);
-    let code = by_admission.unwrap_or(match reason {
-        "sign_in.browser_other" => Code::SsoBrowserOther,
-        "sign_in.state_unknown" => Code::SsoStateUnknown,
-        "sign_in.proof_wrong" => Code::SsoProofWrong,
-        "saml.certificate_missing" => Code::ConnectionIncomplete,
-        "oidc.url_refused" => Code::UrlRefused,
-        "oidc.discovery_failed" | "oidc.provider_unreachable" | "saml.metadata_unusable" => {
-            Code::ProviderUnreachable
-        }
-        "sign_in.internal" => Code::Internal,
-        _ => Code::SsoRefused,
-    });
-    Problem::detailed(code, refused.how.clone()).fact("reason", reason)
-}
-
-/// The refusal behind a problem of admission.
-fn refused_by(problem: &Problem) -> Option<Refused> {
-    let code = match problem.code {
-        // The session that was just opened: the provider's own end of it is past.
-        Code::AuthRequired => return Some(saml_core::Refusal::new(saml_core::Reason::Expired).into()),
-        Code::TenantNotActive | Code::NotFound => Code::TenantSuspended,
-        code => code,
-    };
-    let refused = Refused::new(ADMISSION.iter().find(|(one, _)| *one == code)?.1);
-    Some(match problem.facts.get("domain").and_then(Value::as_str) {
-        Some(domain) => refused.got(domain),
-        None => refused,
-    })
 }
 
 impl Failed {
     /// Refused, with no trace to be found by a code.
     pub(crate) fn untraced(refused: Refused) -> Self {
-        Self { code: None, problem: problem_of(&refused), refused: Some(refused) }
+        Self { code: None, error: refused.error(), refused: Some(refused) }
     }
 }
 
@@ -146,13 +96,13 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
         end(service, &mut row, tx.now(), End::Failed(&refused.reason))?;
         let details = json!({
             "reason": refused.reason, "connectionId": row.connection_id, "organizationId": row.organization_id,
-            "code": problem_of(&refused).code.name(), "trace": row.code,
+            "code": refused.error().code_name(), "trace": row.code,
         });
         let target = Target::new("sign_in", row.id).with(details);
-        match problem_of(&refused).is_refusal() {
-            true => tx.record_refused("sign_in.fail", target),
+        match is_failure(&refused.reason) {
             // The provider, or we: nobody was denied anything.
-            false => tx.record("sign_in.fail", target),
+            true => tx.record("sign_in.fail", target),
+            false => tx.record_refused("sign_in.fail", target),
         }
         tx.emit(&SignInFailed {
             sign_in_id: row.id,
@@ -161,13 +111,13 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
             reason: &refused.reason,
         });
         tx.update(row).await?;
-        Ok::<_, Problem>(())
+        Ok::<_, Error>(())
     };
-    let problem = match service.db.write(ctx, row.tenant_id, work).await {
-        Ok(()) => problem_of(&refused),
-        Err(problem) => problem,
+    let error = match service.db.write(ctx, row.tenant_id, work).await {
+        Ok(()) => refused.error(),
+        Err(error) => error,
     };
-    Failed { code: Some(row.code.clone()), problem, refused: Some(refused) }
+    Failed { code: Some(row.code.clone()), error, refused: Some(refused) }
 }
 
 /// How a sign-in went on after the provider was believed.
@@ -224,21 +174,21 @@ pub(crate) async fn complete(
 ) -> Result<Came, Failed> {
     let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
     let mut came = service.db.write(ctx, row.tenant_id, work).await;
-    if came.as_ref().is_err_and(directory::is_race) {
+    if came.as_ref().is_err_and(Error::is_race) {
         // Two first sign-ins of one person at once: the other one made the user, who is found now.
         came = service.db.write(ctx, row.tenant_id, work).await;
     }
     match came {
         Ok(came) => Ok(came),
-        Err(problem) => Err(refused_or_not(service, ctx, row, problem).await),
+        Err(error) => Err(refused_or_not(service, ctx, row, error).await),
     }
 }
 
 /// What stood in the way of a sign-in whose provider is believed: told with a reason where there is one.
-pub(super) async fn refused_or_not(service: &Service, ctx: &Ctx, row: &Model, problem: Problem) -> Failed {
-    match refused_by(&problem) {
+pub(super) async fn refused_or_not(service: &Service, ctx: &Ctx, row: &Model, error: Error) -> Failed {
+    match error.refused() {
         Some(refused) => fail(service, ctx, row, refused).await,
-        None => Failed { code: Some(row.code.clone()), problem, refused: None },
+        None => Failed { code: Some(row.code.clone()), error, refused: None },
     }
 }
 
@@ -249,11 +199,11 @@ async fn settle(
     id: Uuid,
     profile: &Profile,
     agent: Option<String>,
-) -> Result<Came, Problem> {
+) -> Result<Came, Error> {
     let mut row = locked(tx, id).await?;
     // Taken once: of two browsers' windows that go on at the same moment, one signs in.
     if row.status != Status::Answered {
-        return Err(Problem::new(Code::SsoStateUnknown));
+        return Err(Error::StateUnknown);
     }
     push(
         &mut row,
@@ -289,9 +239,9 @@ async fn settle(
 }
 
 /// What the person proved who was sent here with the token of their invitation: that they read the mail of its address.
-async fn invited(tx: &Tx, row: &Model, profile: &Profile) -> Result<Option<Proof>, Problem> {
+async fn invited(tx: &Tx, row: &Model, profile: &Profile) -> Result<Option<Proof>, DbError> {
     match (&row.invitation_digest, &profile.email) {
-        (Some(digest), Some(email)) => Ok(directory::proof_of_token(tx, digest, email).await?),
+        (Some(digest), Some(email)) => directory::proof_of_token(tx, digest, email).await,
         _ => Ok(None),
     }
 }
@@ -303,7 +253,7 @@ pub(crate) async fn open_session(
     Admitted { user, policy, .. }: &Admitted,
     profile: &Profile,
     agent: Option<String>,
-) -> Result<Came, Problem> {
+) -> Result<Came, Error> {
     let longest = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
     let mut expires_at = tx.now() + wanted.min(longest);
@@ -342,7 +292,7 @@ pub(crate) async fn open_session(
     end(service, &mut row, tx.now(), End::Succeeded(Some(user.id)))?;
     let details = json!({"connectionId": row.connection_id, "userId": user.id});
     tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
-    let continues: Continues = serde_json::from_value(row.continues.clone()).map_err(Problem::internal)?;
+    let continues: Continues = serde_json::from_value(row.continues.clone()).map_err(Error::internal)?;
     tx.update(row).await?;
     // The code with the session: a sign-in that is done has left for the module, whatever fails behind it.
     let onward = match continues {

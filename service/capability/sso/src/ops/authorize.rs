@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::parameters::Parameters;
 use super::policy;
+use crate::error::Error;
 
 /// What a code begins with.
 const CODE_PREFIX: &str = "tnt_ac_";
@@ -57,26 +58,26 @@ pub(crate) enum Continues {
 /// Why a request isn't one: told on a page as long as nobody knows where to send the browser, else to the client.
 #[derive(Debug)]
 pub(crate) enum NotAuthorized {
-    Page(Problem),
+    Page(Error),
     Client { to: Box<Authorization>, error: &'static str, description: &'static str },
 }
 
-impl From<Problem> for NotAuthorized {
-    fn from(problem: Problem) -> Self {
-        Self::Page(problem)
+impl From<Error> for NotAuthorized {
+    fn from(error: Error) -> Self {
+        Self::Page(error)
     }
 }
 
 /// The client, and the redirect URI if it is one of the client's: equal to the letter (RFC 9700, section 2.1), but for the port of
 /// a loopback address of a native app (RFC 8252, section 7.3).
-pub(crate) fn redirect_uri(client: &module::Model, parameters: &Parameters) -> Result<String, Problem> {
+pub(crate) fn redirect_uri(client: &module::Model, parameters: &Parameters) -> Result<String, Error> {
     let registered: Vec<String> = serde_json::from_value(client.redirect_uris.clone()).unwrap_or_default();
     let wanted = match parameters.get("redirect_uri") {
         Some(wanted) => wanted.clone(),
-        None => return Err(Problem::detailed(Code::RedirectRefused, "The redirect URI is missing.")),
+        None => return Err(Error::RedirectMissing),
     };
     let fits = |uri: &String| *uri == wanted || client.public && same_but_port(uri, &wanted);
-    if registered.iter().any(fits) { Ok(wanted) } else { Err(Problem::new(Code::RedirectRefused)) }
+    if registered.iter().any(fits) { Ok(wanted) } else { Err(Error::RedirectRefused) }
 }
 
 fn same_but_port(registered: &str, wanted: &str) -> bool {
@@ -198,19 +199,19 @@ pub(crate) async fn issue_code(
     ctx: &Ctx,
     session: &browser_session::Model,
     asked: &Authorization,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     service.db.write(ctx, session.tenant_id, async |tx| grant(tx, session.id, asked).await).await
 }
 
 /// The same within the transaction of others, e.g. of the sign-in.
-pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> Result<String, Problem> {
+pub(super) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> Result<String, Error> {
     tenancy::active(tx).await?;
     let live = sessions::browser(tx, session).await?;
     let live = live.filter(|session| sessions::browser_is_live(session, tx.now()));
-    let session = live.ok_or_else(|| Problem::new(Code::AuthRequired))?;
+    let session = live.ok_or(Error::SessionOver)?;
     let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
     if !user.is_some_and(|user| user.may_come()) {
-        return Err(Problem::new(Code::UserDeactivated));
+        return Err(Error::UserDeactivated);
     }
     if let Some(connection) = session.connection_id {
         policy::still_holds(tx, session.organization_id, Some(connection)).await?;

@@ -9,6 +9,7 @@ use entity::sso::states::{ConnectionState, ConnectionType, ConnectionVerb};
 use entity::sso::{connection, connection_key};
 use identity_core::Source;
 use platform::db::Lookup;
+use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
@@ -19,8 +20,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
 
 /// Connections of one organization.
@@ -74,12 +76,12 @@ pub(crate) enum Kind {
     Saml(SamlSettings, Option<SamlProvider>),
 }
 
-fn parsed<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Problem> {
-    serde_json::from_value(value.clone()).map_err(Problem::internal)
+fn parsed<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Error> {
+    serde_json::from_value(value.clone()).map_err(Error::internal)
 }
 
 impl Connection {
-    pub(crate) fn of(row: connection::Model) -> Result<Self, Problem> {
+    pub(crate) fn of(row: connection::Model) -> Result<Self, Error> {
         let kind = match row.kind {
             ConnectionType::Oidc => Kind::Oidc(parsed(&row.settings)?),
             ConnectionType::Saml => {
@@ -115,9 +117,9 @@ impl Connection {
 /// Where a connection stands after that.
 ///
 /// # Errors
-/// `connection.disabled` if nobody comes in by it.
-pub(crate) fn after(row: &connection::Model, verb: ConnectionVerb) -> Result<ConnectionState, Problem> {
-    row.state().after(verb).ok_or_else(|| Problem::new(Code::ConnectionDisabled))
+/// [`Error::ConnectionDisabled`] if nobody comes in by it.
+pub(crate) fn after(row: &connection::Model, verb: ConnectionVerb) -> Result<ConnectionState, Error> {
+    row.state().after(verb).ok_or(Error::ConnectionDisabled)
 }
 
 /// Whether a connection is pointed at another provider than the one that was known. Who was not known yet is nobody else.
@@ -126,25 +128,30 @@ pub(crate) fn is_another(before: Option<&String>, now: Option<&String>) -> bool 
 }
 
 /// The tenant of a connection.
-pub(crate) async fn tenant_of(service: &Service, id: Uuid) -> Result<Uuid, Problem> {
-    service.db.tenant_of(Lookup::Connection(id)).await?.ok_or_else(|| Problem::new(Code::NotFound))
+pub(crate) async fn tenant_of(service: &Service, id: Uuid) -> Result<Uuid, Error> {
+    service.db.tenant_of(Lookup::Connection(id)).await?.ok_or(Error::NotFound)
 }
 
 /// A connection of the tenant.
-pub(crate) async fn find(view: &View, id: Uuid) -> Result<Connection, Problem> {
+pub(crate) async fn find(view: &View, id: Uuid) -> Result<Connection, Error> {
+    look_up(view, id).await?.ok_or(Error::NotFound)
+}
+
+/// The same, if there is one.
+pub(crate) async fn look_up(view: &View, id: Uuid) -> Result<Option<Connection>, Error> {
     let row = view.one(view.select::<connection::Entity>().filter(connection::Column::Id.eq(id))).await?;
-    Connection::of(row.ok_or_else(|| Problem::new(Code::NotFound))?)
+    row.map(Connection::of).transpose()
 }
 
 /// A connection of the organization, locked.
-pub(crate) async fn locked(tx: &Tx, organization: OrganizationId, id: Uuid) -> Result<Connection, Problem> {
+pub(crate) async fn locked(tx: &Tx, organization: OrganizationId, id: Uuid) -> Result<Connection, Error> {
     let select = tx.select::<connection::Entity>().filter(connection::Column::Id.eq(id));
     let row = tx.lock(select.filter(connection::Column::OrganizationId.eq(organization))).await?;
-    Connection::of(row.ok_or_else(|| Problem::new(Code::NotFound))?)
+    Connection::of(row.ok_or(Error::NotFound)?)
 }
 
 /// The connections of an organization.
-pub(crate) async fn of_organization(view: &View, organization: Uuid) -> Result<Vec<Connection>, Problem> {
+pub(crate) async fn of_organization(view: &View, organization: Uuid) -> Result<Vec<Connection>, Error> {
     let select =
         view.select::<connection::Entity>().filter(connection::Column::OrganizationId.eq(organization));
     let rows = view.all(select.order_by_asc(connection::Column::Id).limit(CONNECTIONS_MAX + 1)).await?;
@@ -156,7 +163,7 @@ pub(crate) async fn create(
     tx: &mut Tx,
     row: connection::Model,
     key: Option<connection_key::Model>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let there = tx.select::<connection::Entity>();
     let there = there.filter(connection::Column::OrganizationId.eq(row.organization_id));
     room(tx, Rule::Connections, row.organization_id, there, CONNECTIONS_MAX).await?;
@@ -172,7 +179,7 @@ pub(crate) async fn create(
 }
 
 /// With the client id in the column by which an ID token finds it.
-fn findable(row: connection::Model) -> Result<connection::Model, Problem> {
+fn findable(row: connection::Model) -> Result<connection::Model, Error> {
     let client_id = match Connection::of(row.clone())?.kind {
         Kind::Oidc(settings) => Some(settings.client_id),
         Kind::Saml(..) => None,
@@ -186,7 +193,7 @@ pub(crate) fn reclaimed(
     before: &connection::Model,
     row: connection::Model,
     now: Timestamp,
-) -> Result<connection::Model, Problem> {
+) -> Result<connection::Model, Error> {
     let row = findable(row)?;
     if row.issuer == before.issuer && row.client_id == before.client_id {
         return Ok(row);
@@ -214,7 +221,7 @@ pub(crate) async fn prove(tx: &Tx, row: &connection::Model, verb: ConnectionVerb
 }
 
 /// Writes a changed connection.
-pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connection, Problem> {
+pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connection, Error> {
     let row = findable(connection::Model { version: row.version + 1, updated_at: tx.now(), ..row })?;
     tx.update(row.clone()).await?;
     tx.record("connection.update", Target::new("connection", row.id));
@@ -227,7 +234,7 @@ pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connec
 }
 
 /// Removes a connection. The people who came in by it keep their accounts; their identities name nobody any more.
-pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Problem> {
+pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Error> {
     after(&row, ConnectionVerb::Delete)?;
     let removal = tx.remove::<connection::Entity>().filter(connection::Column::Id.eq(row.id));
     tx.purge(removal).await?;
@@ -252,16 +259,15 @@ pub(crate) async fn keys(view: &View, connection: Uuid) -> Result<Vec<connection
 /// Makes a key pair with a certificate of its own: RSA, because responses are encrypted for it.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error::Internal`], [`Error::Store`]
 pub(crate) async fn make_key(
     service: &Service,
     tenant: TenantId,
     connection: Uuid,
-) -> Result<connection_key::Model, Problem> {
+) -> Result<connection_key::Model, Error> {
     let name = format!("{} {connection}", service.config.public_url());
     let now = service.db.clock().now();
-    let made =
-        tokio::task::spawn_blocking(move || self_signed(&name, now)).await.map_err(Problem::internal)?;
+    let made = tokio::task::spawn_blocking(move || self_signed(&name, now)).await.map_err(Error::internal)?;
     let (pem, der) = made?;
     let id = ids::new();
     Ok(connection_key::Model {
@@ -276,19 +282,19 @@ pub(crate) async fn make_key(
 }
 
 /// A new RSA key in PKCS#8 PEM and its certificate in DER.
-fn self_signed(name: &str, now: platform::Timestamp) -> Result<(String, Vec<u8>), Problem> {
-    let failed = |_| Problem::internal("no key could be made");
+fn self_signed(name: &str, now: platform::Timestamp) -> Result<(String, Vec<u8>), Error> {
+    let failed = |_| Error::internal("no key could be made");
     let key = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(failed)?;
     let document = key.as_der().map_err(failed)?;
     let pem = pem(document.as_ref());
     let pair =
-        rcgen::KeyPair::from_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).map_err(Problem::internal)?;
+        rcgen::KeyPair::from_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).map_err(Error::internal)?;
     let mut parameters = rcgen::CertificateParams::default();
     parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
     let year = |at: platform::Timestamp| chrono::Datelike::year(&at);
     parameters.not_before = rcgen::date_time_ymd(year(now) - 1, 1, 1);
     parameters.not_after = rcgen::date_time_ymd(year(now + KEY_LIFETIME) + 1, 1, 1);
-    let certificate = parameters.self_signed(&pair).map_err(Problem::internal)?;
+    let certificate = parameters.self_signed(&pair).map_err(Error::internal)?;
     Ok((pem, certificate.der().to_vec()))
 }
 
@@ -300,26 +306,26 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// The private key of a row, in PEM.
-pub(crate) fn open_key(service: &Service, row: &connection_key::Model) -> Result<String, Problem> {
+pub(crate) fn open_key(service: &Service, row: &connection_key::Model) -> Result<String, Error> {
     let plain = service.envelope.open("connection_key", row.id.as_bytes(), &row.private_key)?;
-    String::from_utf8(plain.to_vec()).map_err(Problem::internal)
+    String::from_utf8(plain.to_vec()).map_err(Error::internal)
 }
 
 /// Reads metadata that an admin pasted.
-pub(crate) fn read_metadata(service: &Service, pointer: &str, xml: &str) -> Result<SamlProvider, Problem> {
+pub(crate) fn read_metadata(service: &Service, pointer: &str, xml: &str) -> Result<SamlProvider, Invalid> {
     IdentityProvider::parse(xml, service.db.clock().now())
         .map(Into::into)
         .map_err(|refusal| refused(pointer, &refusal))
 }
 
 /// What a refusal of pasted metadata or certificates says.
-pub(crate) fn refused(pointer: &str, refusal: &saml_core::Refusal) -> Problem {
+pub(crate) fn refused(pointer: &str, refusal: &saml_core::Refusal) -> Invalid {
     let got = refusal.got.as_ref().map(|got| format!(" ({got})")).unwrap_or_default();
-    Problem::invalid(pointer, format!("{refusal}{got}"))
+    Invalid::at(pointer, format!("{refusal}{got}"))
 }
 
 /// Reads certificates that an admin pasted.
-pub(crate) fn read_certificates(texts: &[String]) -> Result<Vec<String>, Problem> {
+pub(crate) fn read_certificates(texts: &[String]) -> Result<Vec<String>, Invalid> {
     let read = |(at, text): (usize, &String)| {
         Certificate::parse(text)
             .map(|one| one.base64())
@@ -329,13 +335,11 @@ pub(crate) fn read_certificates(texts: &[String]) -> Result<Vec<String>, Problem
 }
 
 /// Fetches metadata from where the admin said, through the guard.
-pub(crate) async fn fetch_metadata(service: &Service, url: &str) -> Result<SamlProvider, Problem> {
-    let url = Url::parse(url).map_err(|_| Problem::new(Code::UrlRefused))?;
+pub(crate) async fn fetch_metadata(service: &Service, url: &str) -> Result<SamlProvider, Error> {
+    let url = Url::parse(url).map_err(|_| Error::UrlRefused)?;
     let text = service.http.get_text(&url).await.map_err(|error| match error {
-        platform::http::HttpError::Refused(why) => {
-            Problem::detailed(Code::UrlRefused, format!("The metadata URL is refused: {why}."))
-        }
-        other => Problem::detailed(Code::ProviderUnreachable, format!("The metadata can't be had: {other}.")),
+        platform::http::HttpError::Refused(why) => Error::MetadataUrlRefused { why },
+        other => Error::MetadataUnreachable { why: other.to_string() },
     })?;
-    read_metadata(service, "/metadataUrl", &text)
+    Ok(read_metadata(service, "/metadataUrl", &text)?)
 }

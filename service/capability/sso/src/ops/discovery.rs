@@ -1,15 +1,16 @@
 //! Home-realm discovery: which connection a person is sent to, by what the request says.
 
 use platform::db::Lookup;
-use platform::{PlatformView, View};
+use platform::{DbError, PlatformView, View};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::connections::{self, Connection, ConnectionStatus};
 use super::domains;
 use super::parameters::Parameters;
+use crate::error::Error;
 use crate::settings;
 
 /// Tenants that one request can have mail sent by.
@@ -62,25 +63,21 @@ pub(crate) struct Way {
     pub(crate) name: String,
 }
 
-fn not_found() -> Problem {
-    Problem::new(Code::NotFound)
-}
-
 /// The tenant that the hints name: all that name one must agree.
-pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uuid>, Problem> {
+pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uuid>, Error> {
     let mut found: Option<Uuid> = None;
     let mut agree = |one: Uuid| match found {
-        Some(other) if other != one => Err(not_found()),
+        Some(other) if other != one => Err(Error::NotFound),
         _ => {
             found = Some(one);
             Ok(())
         }
     };
     if let Some(name) = &hints.tenant {
-        agree(web::tenant_named(service, name).await?.ok_or_else(not_found)?)?;
+        agree(web::tenant_named(service, name).await?.ok_or(Error::NotFound)?)?;
     }
     if let Some(text) = &hints.connection {
-        let id = Uuid::try_parse(text).map_err(|_| not_found())?;
+        let id = Uuid::try_parse(text).map_err(|_| Error::NotFound)?;
         agree(connections::tenant_of(service, id).await?)?;
     }
     if found.is_some() {
@@ -95,23 +92,23 @@ pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uu
 }
 
 /// The way in that the hints lead to.
-pub(crate) async fn home(service: &Service, hints: &Hints) -> Result<Home, Problem> {
+pub(crate) async fn home(service: &Service, hints: &Hints) -> Result<Home, Error> {
     let Some(tenant) = tenant(service, hints).await? else { return Ok(Home::Unknown) };
     service.db.read(tenant, async |view| within(view, hints).await).await
 }
 
-async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
+async fn within(view: &View, hints: &Hints) -> Result<Home, Error> {
     tenancy::active(view).await?;
     let organization = match &hints.organization {
         Some(name) => Some(tenancy::organization_named(view, name).await?.id),
         None => organization_by_domain(view, hints).await?,
     };
     if let Some(text) = &hints.connection {
-        let id = Uuid::try_parse(text).map_err(|_| not_found())?;
+        let id = Uuid::try_parse(text).map_err(|_| Error::NotFound)?;
         // Asked again within the tenant: an id that another hint didn't choose must not choose past it.
         let connection = connections::find(view, id).await?;
         if organization.is_some_and(|organization| organization != connection.row.organization_id) {
-            return Err(not_found());
+            return Err(Error::NotFound);
         }
         return Ok(Home::Connection(Box::new(connection)));
     }
@@ -121,9 +118,7 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
     };
     let all = connections::of_organization(view, organization).await?;
     if all.is_empty() {
-        let detail = "Nobody has connected an identity provider to the organization yet. Its admin connects one \
-                      (POST /api/v1/tenants/{tenant}/organizations/{organization}/connections) and tests it; then this link works.";
-        return Err(Problem::detailed(Code::SsoNoWayIn, detail));
+        return Err(Error::NoWayIn);
     }
     let mut usable: Vec<Connection> =
         all.into_iter().filter(|one| one.status() == ConnectionStatus::Active).collect();
@@ -136,14 +131,11 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Problem> {
             usable.push(last);
             Ok(Home::Choice { tenant: view.tenant(), connections: usable })
         }
-        None => Err(Problem::detailed(
-            Code::ConnectionIncomplete,
-            "The organization has no active connection to an identity provider.",
-        )),
+        None => Err(Error::NoConnectionActive),
     }
 }
 
-async fn organization_by_domain(view: &View, hints: &Hints) -> Result<Option<Uuid>, Problem> {
+async fn organization_by_domain(view: &View, hints: &Hints) -> Result<Option<Uuid>, DbError> {
     for domain in hints.domains() {
         if let Some(organization) = domains::organization_of(view, &domain).await? {
             return Ok(Some(organization));
@@ -161,7 +153,7 @@ pub(crate) struct Resident {
 }
 
 /// Tenants in which an active user has this address: those that a mail may tell of.
-pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resident>, Problem> {
+pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resident>, Error> {
     let key = directory::fold(email);
     let find = async |view: &PlatformView| {
         // Who has no e-mail is written to by a user name that is one, as everywhere else.
@@ -176,9 +168,9 @@ pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resi
     let rows = service.db.read_platform(find).await?;
     let mut found: Vec<Resident> = Vec::new();
     for row in rows {
-        let tenant: Uuid = row.try_get("", "tenant_id").map_err(Problem::internal)?;
-        let resource: Value = row.try_get("", "resource").map_err(Problem::internal)?;
-        let name: String = row.try_get("", "user_name").map_err(Problem::internal)?;
+        let tenant: Uuid = row.try_get("", "tenant_id").map_err(Error::internal)?;
+        let resource: Value = row.try_get("", "resource").map_err(Error::internal)?;
+        let name: String = row.try_get("", "user_name").map_err(Error::internal)?;
         let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten();
         let emails = emails.filter_map(|item| item.get("value")?.as_str());
         let mut values = emails.chain(Some(name.as_str()).filter(|name| web::is_email(name)));

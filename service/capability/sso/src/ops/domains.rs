@@ -11,14 +11,16 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
+use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::settings;
 
 /// Domains of one organization.
@@ -48,9 +50,9 @@ pub(crate) fn record(row: &Model) -> (String, String) {
 }
 
 /// An organization's domain, unproven.
-pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Result<Model, Problem> {
+pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Result<Model, Error> {
     let name = settings::domain(text)
-        .ok_or_else(|| Problem::invalid("/domain", "must be a domain of your own, like example.com"))?;
+        .ok_or_else(|| Invalid::at("/domain", "must be a domain of your own, like example.com"))?;
     let there = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     room(tx, Rule::Domains, organization, there, DOMAINS_MAX).await?;
     let row = Model {
@@ -68,7 +70,7 @@ pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Resul
         updated_at: tx.now(),
     };
     let taken = |error: DbError| match error {
-        DbError::Conflict(_) => Problem::new(Code::DomainExists),
+        DbError::Conflict(_) => Error::DomainExists,
         other => other.into(),
     };
     tx.insert(row.clone()).await.map_err(taken)?;
@@ -77,10 +79,10 @@ pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Resul
 }
 
 /// One domain of the organization.
-pub(crate) async fn find(view: &View, organization: OrganizationId, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn find(view: &View, organization: OrganizationId, id: Uuid) -> Result<Model, Error> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let found = view.one(select.filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// The domains of an organization.
@@ -90,7 +92,7 @@ pub(crate) async fn list(view: &View, organization: Uuid) -> Result<Vec<Model>, 
 }
 
 /// Removes a domain: addresses in it prove nothing any more.
-pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), Problem> {
+pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), DbError> {
     tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(row.id))).await?;
     tx.record("domain.delete", Target::new("domain", row.id));
     tx.emit(&DomainEvent { organization_id: row.organization_id, domain: &row.name, verified: false });
@@ -100,33 +102,28 @@ pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), Problem> {
 /// Asks for the record and writes down what came of it.
 ///
 /// # Errors
-/// `domain.taken` if another tenant has proven the domain; `domain.unproven` if the record isn't there.
+/// [`Error::DomainTaken`] if another tenant has proven the domain; [`Error::DomainUnproven`] if the record isn't there.
 pub(crate) async fn verify(
     service: &Service,
     ctx: &Ctx,
     tenant: TenantId,
     organization: OrganizationId,
     id: Uuid,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let row = service.db.read(tenant.0, async |view| find(view, organization, id).await).await?;
     let (name, wanted) = record(&row);
     let outcome = texts(service, &name).await.map(|texts| texts.contains(&wanted));
     let work = async |tx: &mut Tx| settle(tx, organization, id, &outcome).await;
     let row = match service.db.write(ctx, tenant.0, work).await {
-        Err(problem) if problem.code == Code::Conflict => return Err(Problem::new(Code::DomainTaken)),
+        Err(Error::Store(DbError::Conflict(_))) => return Err(Error::DomainTaken),
         other => other?,
     };
+    let unproven = |why: String| Error::DomainUnproven { why, record_name: name, record_value: wanted };
     match (&row.verified_at, outcome) {
         (_, Ok(true)) => Ok(row),
-        (_, Ok(false)) => Err(unproven(&name, &wanted, "the record is not there")),
-        (_, Err(why)) => Err(unproven(&name, &wanted, &why)),
+        (_, Ok(false)) => Err(unproven("the record is not there".to_owned())),
+        (_, Err(why)) => Err(unproven(why)),
     }
-}
-
-fn unproven(name: &str, wanted: &str, why: &str) -> Problem {
-    Problem::detailed(Code::DomainUnproven, format!("The domain is not proven: {why}."))
-        .fact("recordName", name)
-        .fact("recordValue", wanted)
 }
 
 async fn settle(
@@ -134,10 +131,10 @@ async fn settle(
     organization: OrganizationId,
     id: Uuid,
     outcome: &Result<bool, String>,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let select = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let found = tx.lock(select.filter(Column::Id.eq(id))).await?;
-    let before = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let before = found.ok_or(Error::NotFound)?;
     let (was, since) = (before.state(), before.verified_at);
     let mut row =
         Model { checked_at: Some(tx.now()), updated_at: tx.now(), version: before.version + 1, ..before };
@@ -170,8 +167,8 @@ async fn settle(
 /// Looks again at proofs that are old: a record that is gone proves nothing any more.
 ///
 /// # Errors
-/// `internal`.
-pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
+/// [`Error::Store`]
+pub(crate) async fn recheck_domains(service: &Service) -> Result<usize, Error> {
     let before = service.db.clock().now() - RECHECKED_EVERY;
     let find = async |view: &PlatformView| {
         let select = view.across::<Entity>().filter(Column::VerifiedAt.is_not_null());
@@ -185,8 +182,8 @@ pub async fn recheck_domains(service: &Service) -> Result<usize, Problem> {
             .await
         {
             Ok(_) => {}
-            Err(problem) if problem.is_refusal() => {}
-            Err(problem) => return Err(problem),
+            Err(error) if error.is_refusal() => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(rows.len())

@@ -9,13 +9,14 @@ use entity::tenancy::tenant;
 use identity_core::Source;
 use platform::{Ctx, Tx};
 use quota::Usage;
-use sessions::{Keyring, Minted, NewSession, Signers, Subject, Unsigned};
+use sessions::{Keyring, Minted, NewSession, Signers, Subject};
 use uuid::Uuid;
-use web::{Code, Denied, Problem, Service};
+use web::{Denied, Service};
 
-use super::admission;
+use super::admission::{self, NotIn};
 use super::sign_in::TenantMaker;
 use super::subject::{Identity, Named, Told, Via};
+use crate::error::Error;
 
 /// What a person gets.
 pub(crate) struct Exchanged {
@@ -39,7 +40,7 @@ pub(crate) async fn exchange(
     keys: &Keyring,
     ctx: &Ctx,
     (identity, told): (&Identity, &Told),
-    asked: Result<Asked, Problem>,
+    asked: Result<Asked, Error>,
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
         Via::Tenant(named) => match named {
@@ -57,20 +58,19 @@ pub(crate) async fn exchange(
         Via::Connection(connection, _) => Some(connection.row.organization_id),
         Via::Tenant(_) => None,
     });
-    let denied = |problem| Denied::from(problem).at(tenant, refuses.get());
+    let denied = |error: Error| Denied::from(error).at(tenant, refuses.get());
     let asked = asked.map_err(denied)?;
     if told.tenant.is_some_and(|named| named != tenant) {
-        let detail = "The subject token is of another tenant than the one that is named.";
-        return Err(denied(Problem::detailed(Code::TenantUnknown, detail)));
+        return Err(denied(Error::TenantOther));
     }
     let work = async |tx: &mut Tx, signers: &Signers| {
         sign_in(tx, (service, signers), (identity, told), (&asked, &refuses)).await
     };
-    let done = match keys.write_signed(service, ctx, tenant, &work).await {
+    let mut done = keys.write_signed(service, ctx, tenant, &work).await;
+    if done.as_ref().is_err_and(Error::is_race) {
         // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
-        Err(problem) if directory::is_race(&problem) => keys.write_signed(service, ctx, tenant, &work).await,
-        other => other,
-    };
+        done = keys.write_signed(service, ctx, tenant, &work).await;
+    }
     done.map_err(denied)
 }
 
@@ -102,8 +102,8 @@ async fn sign_in(
     (service, signers): (&Service, &Signers),
     (identity, told): (&Identity, &Told),
     (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
-) -> Result<Exchanged, Unsigned> {
-    let tenant = tenancy::active(tx).await.map_err(Problem::from)?;
+) -> Result<Exchanged, Error> {
+    let tenant = tenancy::active(tx).await?;
     let organization = meant(tx, identity, told).await?;
     let outcome = match &identity.via {
         Via::Connection(connection, profile) => admission::admit(tx, connection, profile, None).await,
@@ -114,11 +114,11 @@ async fn sign_in(
         // There is no page here on which to prove anything.
         Ok(Outcome::MustProve(must)) => {
             refuses.set(must.organization.or(refuses.get()));
-            return Err(Problem::new(Code::LinkRequired).into());
+            return Err(Error::LinkRequired);
         }
-        Err(Denied { organization, problem, .. }) => {
+        Err(NotIn { organization, error }) => {
             refuses.set(organization.or(refuses.get()));
-            return Err(problem.into());
+            return Err(error);
         }
     };
     let organization = user.organization_id;
@@ -143,7 +143,7 @@ async fn admit(
     service: &Service,
     identity: &Identity,
     (tenant, organization): (&tenant::Model, Option<Uuid>),
-) -> Result<Outcome, Denied> {
+) -> Result<Outcome, NotIn> {
     let runs = service.config.sso.exchange.auto_provision;
     let comer = Comer {
         subject: Some(&identity.subject),
@@ -160,7 +160,7 @@ async fn admit(
 }
 
 /// The organization that the claims, the gateway, the caller and the connection name: one, or none.
-async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>, Problem> {
+async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>, Error> {
     let mut meant = match &identity.via {
         Via::Connection(connection, _) => Some(connection.row.organization_id),
         Via::Tenant(_) => None,
@@ -168,26 +168,26 @@ async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>
     for name in identity.organizations.iter().chain(&told.organization) {
         let named = organization_named(tx, name).await?;
         if meant.replace(named).is_some_and(|before| before != named) {
-            return Err(Problem::new(Code::OrganizationOther));
+            return Err(Error::OrganizationOther);
         }
     }
     Ok(meant)
 }
 
 /// An organization of the tenant's by its id or slug.
-async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Problem> {
+async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Error> {
     let organization = tenancy::find_organization(tx, name).await?;
-    Ok(organization.ok_or_else(|| Problem::new(Code::OrganizationUnknown))?.id)
+    Ok(organization.ok_or(Error::OrganizationUnknown)?.id)
 }
 
 /// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.
-async fn is_missing(service: &Service, named: &Named) -> Result<bool, Problem> {
+async fn is_missing(service: &Service, named: &Named) -> Result<bool, Error> {
     match named.tenant(service).await {
         Ok(id) => {
             let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
             Ok(row.status == tenancy::Status::Provisioning)
         }
-        Err(problem) if problem.code == Code::TenantUnknown => Ok(true),
-        Err(problem) => Err(problem),
+        Err(Error::TenantUnknown) => Ok(true),
+        Err(error) => Err(error),
     }
 }

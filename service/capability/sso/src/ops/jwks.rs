@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// How long a key set is used.
 const KEPT: Duration = Duration::from_secs(600);
@@ -79,7 +81,7 @@ impl JwksCache {
         service: &Service,
         issuer: &issuer::Model,
         kid: Option<&str>,
-    ) -> Result<Option<Jwk>, Problem> {
+    ) -> Result<Option<Jwk>, Error> {
         if let Some(set) = self.sets.get(&issuer.id) {
             let found = choose(&set.keys, kid);
             if found.is_some() || set.at.elapsed() < REFETCH_MIN {
@@ -102,9 +104,9 @@ impl JwksCache {
                 self.sets.insert(issuer.id, Arc::new(Fetched { at: Instant::now(), bytes, keys }));
                 Ok(found)
             }
-            Err(problem) => {
+            Err(error) => {
                 self.failed.insert(issuer.id, ());
-                Err(problem)
+                Err(error)
             }
         }
     }
@@ -116,12 +118,12 @@ impl JwksCache {
     }
 }
 
-fn unreachable(cause: impl ToString) -> Problem {
-    Problem { cause: Some(cause.to_string()), retry_after: Some(5), ..Problem::new(Code::IssuerUnreachable) }
+fn unreachable(cause: impl ToString) -> Error {
+    Error::IssuerUnreachable { cause: cause.to_string() }
 }
 
 /// The keys, and how many bytes they were.
-async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32), Problem> {
+async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32), Error> {
     let client = client_for(service, &issuer.issuer);
     let uri = match &issuer.jwks_uri {
         Some(uri) => Url::parse(uri).map_err(unreachable)?,

@@ -8,9 +8,10 @@ use platform::{Ctx, PlatformTx, PlatformView, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use tokio::time::timeout;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
 use super::parameters::{self, Parameters};
+use crate::error::Error;
 
 /// A pushed request is used soon (RFC 9126, section 2.2).
 pub(crate) const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
@@ -26,9 +27,9 @@ pub(crate) async fn keep(
     client_id: &str,
     parameters: &Parameters,
     pushed: bool,
-) -> Result<Uuid, Problem> {
+) -> Result<Uuid, Error> {
     let id = ids::new();
-    let parameters = serde_json::to_value(parameters::known(parameters)).map_err(Problem::internal)?;
+    let parameters = serde_json::to_value(parameters::known(parameters)).map_err(Error::internal)?;
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let lifetime = if pushed { PUSHED_LIFETIME } else { WAITING_LIFETIME };
@@ -51,14 +52,14 @@ pub(crate) async fn kept(
     service: &Service,
     id: Uuid,
     pushed: bool,
-) -> Result<Option<(String, Parameters)>, Problem> {
+) -> Result<Option<(String, Parameters)>, Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<authorization_request::Entity>();
         let row = view.one(select.filter(authorization_request::Column::Id.eq(id))).await?;
         Ok::<_, platform::DbError>(row.filter(|row| row.pushed == pushed && row.expires_at > view.now()))
     };
     let Some(row) = service.db.read_platform(find).await? else { return Ok(None) };
-    let parameters = serde_json::from_value(row.parameters).map_err(Problem::internal)?;
+    let parameters = serde_json::from_value(row.parameters).map_err(Error::internal)?;
     Ok(Some((row.client_id, parameters)))
 }
 

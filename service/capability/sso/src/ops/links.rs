@@ -7,9 +7,10 @@ use platform::{Ctx, Target, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
 use super::discovery::{self, Resident};
+use crate::error::Error;
 
 const PURPOSE: &str = "sign-in link";
 
@@ -47,7 +48,7 @@ pub(crate) async fn ask(
     ctx: &Ctx,
     email: String,
     waiting: Option<Uuid>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let job = SendLinks { request: mail::Sealed::new(service, PURPOSE, &Request { email, waiting })? };
     Ok(mail::ask(service, ctx, &job).await?)
 }
@@ -61,7 +62,7 @@ async fn send(service: Service, job: SendLinks, run: JobRun) -> Result<(), JobEr
         let work = async |tx: &mut Tx| link(tx, &service, &resident, request.waiting, run.id).await;
         match service.db.write(&ctx, resident.tenant, work).await {
             // Of one tenant: the others' people get their mail.
-            Err(problem) if problem.is_refusal() => {}
+            Err(error) if error.is_refusal() => {}
             other => other?,
         }
     }
@@ -74,7 +75,7 @@ async fn link(
     resident: &Resident,
     waiting: Option<Uuid>,
     job: Uuid,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     tx.housekeeping();
     let row = tenancy::active(tx).await?;
     let address = resident.address.as_str();

@@ -19,10 +19,11 @@ use serde_json::{Value, json};
 use sessions::{Ended, Keyring};
 use url::Url;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::connections::{Connection, Kind};
 use super::sign_in::SignIns;
+use crate::error::Error;
 
 /// What a back-channel logout token is about (OpenID Connect Back-Channel Logout, section 2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -35,7 +36,7 @@ const TOKEN_LIFETIME: i64 = 120;
 
 /// Hears that sessions ended.
 #[derive(Clone, Copy, Debug)]
-pub struct SessionsEnded;
+pub(crate) struct SessionsEnded;
 
 impl Subscriber for SessionsEnded {
     fn on_events<'a>(
@@ -139,7 +140,7 @@ impl Job for Notify {
 }
 
 /// Runs the notices, and the links that strangers ask for.
-pub fn handlers(service: &Service) -> Vec<Handler> {
+pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let backoff = Backoff {
         base: Duration::from_millis(service.config.webhooks.retry_base_ms),
         max: Duration::from_secs(3600),
@@ -216,9 +217,8 @@ struct LogoutClaims {
     nonce: Option<Value>,
 }
 
-fn refused(why: &str) -> Problem {
-    Problem::detailed(Code::TokenRefused, format!("The logout token is not accepted: {why}."))
-        .dialect("invalid_request")
+fn refused(why: &'static str) -> Error {
+    Error::LogoutTokenRefused { why }
 }
 
 /// Ends what a provider's logout token names (OpenID Connect Back-Channel Logout, section 2.6).
@@ -228,8 +228,8 @@ pub(crate) async fn by_token(
     ctx: &Ctx,
     connection: &Connection,
     token: &str,
-) -> Result<u64, Problem> {
-    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
+) -> Result<u64, Error> {
+    let Kind::Oidc(settings) = &connection.kind else { return Err(Error::NotFound) };
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
     }
@@ -285,7 +285,7 @@ pub(crate) async fn end_upstream(
     (message, until): (&str, platform::Timestamp),
     subject: Option<&str>,
     upstream_sid: Option<&str>,
-) -> Result<u64, Problem> {
+) -> Result<u64, Error> {
     let id = connection.row.id;
     let work = async |tx: &mut Tx| {
         tx.housekeeping();

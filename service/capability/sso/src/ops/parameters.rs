@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use web::{Code, Problem};
+use crate::error::Error;
 
 /// Characters of one parameter.
 const PARAMETER_MAX: usize = 2048;
@@ -43,23 +43,23 @@ pub(crate) fn known(parameters: &Parameters) -> Parameters {
 }
 
 /// Reads a query or form. A parameter that comes twice, or is too long, makes the request none.
-pub(crate) fn read(text: &str) -> Result<Parameters, Problem> {
+pub(crate) fn read(text: &str) -> Result<Parameters, Error> {
     if text.len() > REQUEST_MAX {
-        return Err(Problem::detailed(Code::ValidationFailed, "The request is too long."));
+        return Err(Error::RequestTooLong);
     }
     let mut all = Parameters::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
         if all.len() >= PARAMETERS_MAX {
-            return Err(Problem::detailed(Code::ValidationFailed, "There are too many parameters."));
+            return Err(Error::ParametersTooMany);
         }
         if value.len() > PARAMETER_MAX || value.contains('\0') {
-            return Err(Problem::detailed(Code::ValidationFailed, "A parameter is too long or not text."));
+            return Err(Error::ParameterUnreadable);
         }
         if value.is_empty() {
             continue;
         }
         if all.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(Problem::detailed(Code::ValidationFailed, "A parameter came twice."));
+            return Err(Error::ParameterTwice);
         }
     }
     Ok(all)

@@ -4,16 +4,17 @@ use directory::{SignInPolicy, sign_in_policy};
 use entity::by_name::ByName;
 use entity::sso::policy::Model;
 use entity::sso::states::{ConnectionVerb, PolicyState, PolicyVerb};
+use platform::refusal::Invalid;
 use platform::rules::Rule;
-use platform::{Target, Tx, View, Work};
+use platform::{DbError, Target, Tx, View, Work};
 use policy_core::TenantRole;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Code, Problem};
 
 use super::connections::{self, Connection, ConnectionStatus};
+use crate::error::Error;
 
 /// A group at the identity provider, and the role that it gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,12 +29,12 @@ pub(crate) struct GroupRole {
 /// Whether people whom this connection vouches for may come in; `None`: no connection does.
 ///
 /// # Errors
-/// `sso.enforced`.
-fn require(policy: &SignInPolicy, connection: Option<Uuid>) -> Result<(), Problem> {
+/// [`Error::Enforced`]
+fn require(policy: &SignInPolicy, connection: Option<Uuid>) -> Result<(), Error> {
     if policy.rules.admits_connection(connection) {
         return Ok(());
     }
-    Err(Problem::new(Code::SsoEnforced))
+    Err(Error::Enforced)
 }
 
 /// Where a policy stands that is to say this.
@@ -57,21 +58,21 @@ fn has_way_in(policy: &Model, connections: &[Connection]) -> bool {
 }
 
 /// The policy, to be changed with nobody else beside.
-pub(crate) async fn locked(tx: &Tx, organization: Uuid) -> Result<SignInPolicy, Problem> {
+pub(crate) async fn locked(tx: &Tx, organization: Uuid) -> Result<SignInPolicy, DbError> {
     tx.exclusive(Rule::Connections, organization).await?;
-    Ok(sign_in_policy(tx, organization).await?)
+    sign_in_policy(tx, organization).await
 }
 
 /// Changes the connections of an organization, and refuses what would leave it without a way in.
 ///
 /// # Errors
-/// `connection.needed`, or what `change` answers.
-pub(crate) async fn change_connections<T>(
+/// [`Error::ConnectionNeeded`], or what `change` answers.
+pub(crate) async fn change_connections<T, E: From<Error>>(
     tx: &mut Tx,
     organization: Uuid,
-    change: impl AsyncFnOnce(&mut Tx) -> Result<T, Problem>,
-) -> Result<T, Problem> {
-    let policy = locked(tx, organization).await?.row;
+    change: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+) -> Result<T, E> {
+    let policy = locked(tx, organization).await.map_err(Error::from)?.row;
     if may_close(policy.state()) {
         return change(tx).await;
     }
@@ -79,7 +80,7 @@ pub(crate) async fn change_connections<T>(
     let changed = change(tx).await?;
     // Where nobody could come in before, any change may be the first of several that mend it.
     if had && !has_way_in(&policy, &connections::of_organization(tx, organization).await?) {
-        return Err(Problem::new(Code::ConnectionNeeded));
+        return Err(Error::ConnectionNeeded.into());
     }
     Ok(changed)
 }
@@ -87,31 +88,31 @@ pub(crate) async fn change_connections<T>(
 /// Refuses to delete the connection that the [locked] policy names.
 ///
 /// # Errors
-/// `conflict`.
-pub(crate) async fn may_delete(tx: &Tx, connection: &entity::sso::connection::Model) -> Result<(), Problem> {
+/// [`Error::ConnectionNamed`]
+pub(crate) async fn may_delete(tx: &Tx, connection: &entity::sso::connection::Model) -> Result<(), Error> {
     let policy = sign_in_policy(tx, connection.organization_id).await?.row;
     let others = policy.connection_id != Some(connection.id);
     if others || policy.state().after(PolicyVerb::Delete).is_some() {
         return Ok(());
     }
-    Err(Problem::detailed(Code::Conflict, "The organization's sign-in policy names this connection."))
+    Err(Error::ConnectionNamed)
 }
 
 /// Writes the [locked] policy. Under enforcement there must be a connection to come in by, or everybody would be locked out.
 ///
 /// # Errors
-/// `validation.failed`.
-pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
+/// [`Invalid`], where it contradicts the connections.
+pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Error> {
     let connections = connections::of_organization(tx, row.organization_id).await?;
     if let Some(id) = row.connection_id
         && !connections.iter().any(|one| one.row.id == id)
     {
-        return Err(Problem::invalid("/connectionId", "is not a connection of this organization"));
+        return Err(Invalid::at("/connectionId", "is not a connection of this organization").into());
     }
     let before = sign_in_policy(tx, row.organization_id).await?;
     let state = after(before.row.state(), &row);
     if !has_way_in(&row, &connections) && !state.is_some_and(may_close) {
-        return Err(Problem::invalid("/enforced", "needs an active connection: nobody could sign in"));
+        return Err(Invalid::at("/enforced", "needs an active connection: nobody could sign in").into());
     }
     let made = before.row.version == 0;
     let created_at = before.row.created_at;
@@ -130,12 +131,12 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Problem> {
 /// they are now: both reach what began before they changed.
 ///
 /// # Errors
-/// `sso.enforced`, `connection.disabled`.
+/// [`Error::Enforced`], [`Error::ConnectionDisabled`]
 pub(crate) async fn still_holds(
     view: &View,
     organization: Uuid,
     connection: Option<Uuid>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     require(&sign_in_policy(view, organization).await?, connection)?;
     match connection {
         Some(connection) => enabled(view, connection).await.map(drop),
@@ -146,10 +147,9 @@ pub(crate) async fn still_holds(
 /// The connection as it is now.
 ///
 /// # Errors
-/// `connection.disabled` if nobody comes in by it any more.
-pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Problem> {
-    let connection = Problem::found(connections::find(view, connection).await)?;
-    let connection = connection.ok_or_else(|| Problem::new(Code::ConnectionDisabled))?;
+/// [`Error::ConnectionDisabled`] if nobody comes in by it any more.
+pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Error> {
+    let connection = connections::look_up(view, connection).await?.ok_or(Error::ConnectionDisabled)?;
     connections::after(&connection.row, ConnectionVerb::SignIn)?;
     Ok(connection)
 }
@@ -157,7 +157,7 @@ pub(crate) async fn enabled(view: &View, connection: Uuid) -> Result<Connection,
 /// Whether an organization's people come in by its connections only.
 ///
 /// # Errors
-/// `internal`.
-pub async fn is_enforced(view: &View, organization: Uuid) -> Result<bool, Problem> {
+/// [`DbError`].
+pub async fn is_enforced(view: &View, organization: Uuid) -> Result<bool, DbError> {
     Ok(sign_in_policy(view, organization).await?.row.enforced)
 }

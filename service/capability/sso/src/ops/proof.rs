@@ -11,13 +11,14 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::admission;
 use super::arrival::{self, Came, Failed};
 use super::connections::Connection;
 use super::sign_in::{self, Secrets, Step};
 use super::status::Status;
+use crate::error::Error;
 use crate::refusal::{Reason, Refused};
 use crate::settings::Profile;
 
@@ -58,14 +59,12 @@ pub(crate) async fn ask(
     mut row: Model,
     MustProve { proof, address, .. }: &MustProve,
     profile: &Profile,
-) -> Result<Came, Problem> {
+) -> Result<Came, Error> {
     // Somebody who signed in at the provider could have codes mailed without end, and guess at each.
     let allowance = Allowance::a_day(CODES_PER_DAY);
     let key = directory::fold(address);
     if !tx.spend(Rule::CodeMails, &key, allowance).await? {
-        let used_up = tx.used_up(Rule::CodeMails, key, allowance).await?;
-        let refused = Problem::used_up(Code::MailLimited, used_up);
-        return Err(refused.fact("per", "recipient"));
+        return Err(Error::CodesUsedUp(tx.used_up(Rule::CodeMails, key, allowance).await?));
     }
     let code = code();
     let secrets = Secrets {
@@ -103,14 +102,14 @@ pub(crate) async fn ask(
 
 /// Counts a code before it is compared, in a transaction of its own: of many that come at once, only those that were counted
 /// are compared. Answers the row with this one counted.
-async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Problem> {
+async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Error> {
     let work = async |tx: &mut Tx| {
         let mut row = sign_in::locked(tx, row.id).await?;
         if row.status != Status::Proving || row.expires_at <= tx.now() {
-            return Err(Problem::new(Code::SsoStateUnknown));
+            return Err(Error::StateUnknown);
         }
         if sign_in::proofs_left(&row) == 0 {
-            return Err(Problem::new(Code::SsoProofWrong).fact("left", 0));
+            return Err(Error::ProofWrong { left: 0 });
         }
         row.proof_attempts += 1;
         let step = Step {
@@ -138,41 +137,41 @@ pub(crate) async fn answer(
     code: &str,
     agent: Option<String>,
 ) -> Result<Came, Failed> {
-    let refused = |problem| Failed { code: Some(row.code.clone()), problem, refused: None };
+    let refused = |error| Failed { code: Some(row.code.clone()), error, refused: None };
     let row = count(service, ctx, row).await.map_err(refused)?;
     let secrets = sign_in::open(service, &row).map_err(refused)?;
     let by_account = secrets.proof_user.map(Proof::Account);
     let proof = by_account.or(secrets.proof_invitation.map(Proof::Invitation));
     let (Some(profile), Some(wanted), Some(proof)) = (secrets.profile, secrets.proof_digest, proof) else {
-        return Err(refused(Problem::internal("a proof without what it proves")));
+        return Err(refused(Error::internal("a proof without what it proves")));
     };
     let right = same(&digest(&row, code.trim()), &wanted);
     let work = async |tx: &mut Tx| {
         if !right {
             let target = Target::new("sign_in", row.id).with(json!({
-                "organizationId": row.organization_id, "code": Code::SsoProofWrong.name(),
+                "organizationId": row.organization_id, "code": Error::ProofWrong { left: sign_in::proofs_left(&row) }.code_name(),
             }));
             tx.record_refused("sign_in.wrong_proof", target);
             return Ok(None);
         }
         let row = sign_in::locked(tx, row.id).await?;
         if row.status != Status::Proving {
-            return Err(Problem::new(Code::SsoStateUnknown));
+            return Err(Error::StateUnknown);
         }
         match admission::admit(tx, connection, &profile, Some(proof)).await? {
             Outcome::In(admitted) => {
                 arrival::open_session(tx, service, row, &admitted, &profile, agent.clone()).await.map(Some)
             }
             // What was proven is not enough any more: the connection was pointed elsewhere meanwhile, or the account is another one.
-            Outcome::MustProve(..) => Err(Problem::new(Code::SsoStateUnknown)),
+            Outcome::MustProve(..) => Err(Error::StateUnknown),
         }
     };
     match service.db.write(ctx, row.tenant_id, work).await {
         Ok(Some(came)) => Ok(came),
         Ok(None) if sign_in::proofs_left(&row) > 0 => {
-            Err(refused(Problem::new(Code::SsoProofWrong).fact("left", sign_in::proofs_left(&row))))
+            Err(refused(Error::ProofWrong { left: sign_in::proofs_left(&row) }))
         }
         Ok(None) => Err(arrival::fail(service, ctx, &row, Refused::new(Reason::ProofWrong)).await),
-        Err(problem) => Err(arrival::refused_or_not(service, ctx, &row, problem).await),
+        Err(error) => Err(arrival::refused_or_not(service, ctx, &row, error).await),
     }
 }

@@ -15,9 +15,10 @@ use saml_core::{
     Trust,
 };
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::connections::{self, Connection, Kind, open_key};
+use crate::error::Error;
 use crate::refusal::{Reason, Refused};
 use crate::settings::{Binding, SamlProvider, SamlSettings};
 
@@ -77,7 +78,7 @@ impl SamlKeys {
         Ok(trust)
     }
 
-    async fn ours(&self, service: &Service, connection: &connection::Model) -> Result<Arc<Ours>, Problem> {
+    async fn ours(&self, service: &Service, connection: &connection::Model) -> Result<Arc<Ours>, Error> {
         if let Some(ours) = self.ours.get(&connection.id) {
             return Ok(ours);
         }
@@ -87,11 +88,11 @@ impl SamlKeys {
         let certificates: Vec<Certificate> =
             rows.iter().filter_map(|row| Certificate::parse(&row.certificate).ok()).collect();
         let (Some(newest), Some(pem)) = (certificates.first(), pems.first()) else {
-            return Err(Problem::internal("the connection has no key"));
+            return Err(Error::internal("the connection has no key"));
         };
-        let signer = Signer::new(pem, newest).map_err(Problem::internal)?;
+        let signer = Signer::new(pem, newest).map_err(Error::internal)?;
         let pems: Vec<&str> = pems.iter().map(String::as_str).collect();
-        let decryptor = Decryptor::new(&pems).map_err(Problem::internal)?;
+        let decryptor = Decryptor::new(&pems).map_err(Error::internal)?;
         let ours = Arc::new(Ours { certificates, signer, decryptor });
         self.ours.insert(connection.id, ours.clone());
         Ok(ours)
@@ -126,7 +127,7 @@ pub(crate) async fn metadata(
     service: &Service,
     keys: &SamlKeys,
     row: &connection::Model,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     let ours = keys.ours(service, row).await?;
     let addresses = addresses(service, row.id);
     let id = format!("_{}", ids::new().simple());
@@ -138,7 +139,7 @@ pub(crate) async fn metadata(
         valid_until: service.db.clock().now() + OURS_VALID,
         id: &id,
     };
-    provider.metadata(Some(&ours.signer)).map_err(Problem::internal)
+    provider.metadata(Some(&ours.signer)).map_err(Error::internal)
 }
 
 /// Where the browser goes.
@@ -152,10 +153,6 @@ pub(crate) enum Go {
     },
 }
 
-fn incomplete(why: &str) -> Problem {
-    Problem::detailed(Code::ConnectionIncomplete, why)
-}
-
 /// The provider of a connection; from its URL, if that wasn't asked lately. `anew`: a key wasn't among those known.
 pub(crate) async fn provider(
     service: &Service,
@@ -163,35 +160,31 @@ pub(crate) async fn provider(
     settings: &SamlSettings,
     known: Option<&SamlProvider>,
     anew: bool,
-) -> Result<SamlProvider, Problem> {
+) -> Result<SamlProvider, Error> {
     let now = service.db.clock().now();
     let limit = if anew { REFETCH_MIN } else { METADATA_KEPT };
     let fresh = connection.row.provider_at.is_some_and(|at| at + limit > now);
     let valid = |provider: &&SamlProvider| provider.valid_until.is_none_or(|until| until > now);
     match (&settings.metadata_url, known) {
         (None, Some(known)) => Ok(known.clone()),
-        (None, None) => Err(incomplete("The connection knows nothing of its identity provider yet.")),
+        (None, None) => Err(Error::ProviderUnknown),
         (Some(_), Some(known)) if fresh && valid(&known) => Ok(known.clone()),
         (Some(url), known) => match connections::fetch_metadata(service, url).await {
             Ok(fetched) => {
                 // What was fetched is good, also where it can't be kept: then it is fetched again.
-                if let Err(problem) = remember(service, &connection.row, &fetched).await {
-                    tracing::warn!(%problem, cause = problem.cause, "fetched metadata could not be kept");
+                if let Err(error) = remember(service, &connection.row, &fetched).await {
+                    tracing::warn!(error = %platform::chain(&error), "fetched metadata could not be kept");
                 }
                 Ok(fetched)
             }
             // An unreachable provider doesn't make what it said a day ago wrong, as long as it said so itself.
-            Err(problem) => known.filter(valid).cloned().ok_or(problem),
+            Err(error) => known.filter(valid).cloned().ok_or(error),
         },
     }
 }
 
-async fn remember(
-    service: &Service,
-    row: &connection::Model,
-    provider: &SamlProvider,
-) -> Result<(), Problem> {
-    let value = serde_json::to_value(provider).map_err(Problem::internal)?;
+async fn remember(service: &Service, row: &connection::Model, provider: &SamlProvider) -> Result<(), Error> {
+    let value = serde_json::to_value(provider).map_err(Error::internal)?;
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
         let before = connections::locked(tx, OrganizationId(row.organization_id), row.id).await?.row;
@@ -210,7 +203,7 @@ async fn remember(
         };
         // Metadata of another entity are another provider's: that one has answered nobody yet.
         tx.update(connections::reclaimed(&before, fetched, tx.now())?).await?;
-        Ok::<_, Problem>(())
+        Ok::<_, Error>(())
     };
     service.db.write(&Ctx::system("metadata"), row.tenant_id, work).await
 }
@@ -230,16 +223,12 @@ pub(crate) async fn begin(
     (settings, known): (&SamlSettings, Option<&SamlProvider>),
     request_id: &str,
     wishes: &SamlWishes<'_>,
-) -> Result<Go, Problem> {
+) -> Result<Go, Error> {
     let provider = provider(service, connection, settings, known, false).await?;
-    keys.trust(&provider).map_err(|_| {
-        incomplete("The connection has no usable signing certificate of its identity provider.")
-    })?;
-    let (binding, destination) = provider
-        .sso(settings.request_binding)
-        .ok_or_else(|| incomplete("The identity provider's metadata has no address for sign-ins."))?;
-    let url = url::Url::parse(destination).map_err(|_| Problem::new(Code::UrlRefused))?;
-    service.http.check(&url).map_err(|_| Problem::new(Code::UrlRefused))?;
+    keys.trust(&provider).map_err(|_| Error::CertificateMissing)?;
+    let (binding, destination) = provider.sso(settings.request_binding).ok_or(Error::SignInAddressMissing)?;
+    let url = url::Url::parse(destination).map_err(|_| Error::UrlRefused)?;
+    service.http.check(&url).map_err(|_| Error::UrlRefused)?;
     let addresses = addresses(service, connection.row.id);
     let request = AuthnRequest {
         id: request_id,
@@ -262,10 +251,10 @@ pub(crate) async fn begin(
                 None,
                 Some(&ours.signer),
             );
-            Ok(Go::Redirect(url.map_err(Problem::internal)?))
+            Ok(Go::Redirect(url.map_err(Error::internal)?))
         }
         Binding::Post => {
-            let xml = request.signed(&ours.signer).map_err(Problem::internal)?;
+            let xml = request.signed(&ours.signer).map_err(Error::internal)?;
             let fields = saml_core::post_fields(Direction::Request, &xml, None);
             Ok(Go::Post { action: destination.to_owned(), fields })
         }
@@ -281,10 +270,15 @@ pub(crate) async fn accept(
     xml: &str,
     request_id: Option<&str>,
 ) -> Result<Accepted, Refused> {
-    let internal = |problem: Problem| match problem.code {
-        Code::ConnectionIncomplete => saml_core::Refusal::new(saml_core::Reason::CertificateMissing).into(),
-        Code::ProviderUnreachable | Code::UrlRefused | Code::ValidationFailed => {
-            Refused::from(saml_core::Refusal::new(saml_core::Reason::MetadataUnusable).got(problem.detail))
+    let internal = |error: Error| match error {
+        Error::ProviderUnknown | Error::CertificateMissing | Error::SignInAddressMissing => {
+            saml_core::Refusal::new(saml_core::Reason::CertificateMissing).into()
+        }
+        Error::MetadataUnreachable { .. }
+        | Error::MetadataUrlRefused { .. }
+        | Error::UrlRefused
+        | Error::Invalid(_) => {
+            Refused::from(saml_core::Refusal::new(saml_core::Reason::MetadataUnusable).got(error.sentence()))
         }
         _ => Refused::new(Reason::Internal),
     };
@@ -341,18 +335,18 @@ pub(crate) async fn logout_request(
     connection: &Connection,
     kept: &str,
     session_index: Option<&str>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, Error> {
     let Kind::Saml(settings, known) = &connection.kind else { return Ok(None) };
     let Some(provider) = known.as_ref().filter(|_| settings.sign_out_upstream) else { return Ok(None) };
     let Some(destination) = provider.slo_redirect.as_deref() else { return Ok(None) };
-    let kept: serde_json::Value = serde_json::from_str(kept).map_err(Problem::internal)?;
+    let kept: serde_json::Value = serde_json::from_str(kept).map_err(Error::internal)?;
     let Some(name_id) = kept.get("nameId").and_then(serde_json::Value::as_str) else { return Ok(None) };
     let format = kept.get("format").and_then(serde_json::Value::as_str);
     let ours = keys.ours(service, &connection.row).await?;
     let xml =
         message(service, connection, destination, |logout| logout.request(name_id, format, session_index));
     let url = saml_core::to_redirect(destination, Direction::Request, &xml, None, Some(&ours.signer));
-    url.map(Some).map_err(Problem::internal)
+    url.map(Some).map_err(Error::internal)
 }
 
 /// The signed answer to the provider's own logout request; `None` if it says no place for it.
@@ -362,13 +356,13 @@ pub(crate) async fn logout_response(
     connection: &Connection,
     in_response_to: &str,
     relay_state: Option<&str>,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, Error> {
     let Kind::Saml(_, Some(provider)) = &connection.kind else { return Ok(None) };
     let Some(destination) = provider.slo_redirect.as_deref() else { return Ok(None) };
     let ours = keys.ours(service, &connection.row).await?;
     let xml = message(service, connection, destination, |logout| logout.response(in_response_to));
     let url = saml_core::to_redirect(destination, Direction::Response, &xml, relay_state, Some(&ours.signer));
-    url.map(Some).map_err(Problem::internal)
+    url.map(Some).map_err(Error::internal)
 }
 
 fn message(

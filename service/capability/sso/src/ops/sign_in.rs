@@ -11,20 +11,22 @@ use entity::sso::sign_in::{Column, Entity, Model};
 use entity::sso::states::{ConnectionVerb, Purpose};
 use futures_util::future::LocalBoxFuture;
 use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
+use platform::refusal::Invalid;
 use platform::{Ctx, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
-use super::arrival::{Failed, failed_step, problem_of};
+use super::arrival::{Failed, failed_step};
 use super::authorize::Continues;
 use super::connections::{self, Connection, Kind};
 use super::oidc::{OidcSecrets, Providers, Wishes};
 use super::saml::{self, Go, SamlKeys, SamlWishes};
 use super::status::Status;
+use crate::error::Error;
 use crate::refusal::{Mender, Reason, Refused};
 use crate::settings::Profile;
 
@@ -57,13 +59,14 @@ impl SignIns {
 
 /// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
 pub trait TenantMaker: Send + Sync {
-    /// Makes the tenant of this external id, unless it is there, and waits a while until it is active.
+    /// Makes the tenant of this external id, unless it is there, and waits a while until it is active. Why not is
+    /// [`Error::NotMade`].
     fn make<'a>(
         &'a self,
         service: &'a Service,
         ctx: &'a Ctx,
         external_id: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), Problem>>;
+    ) -> LocalBoxFuture<'a, Result<(), Error>>;
 }
 
 /// What sign-ins share, as handlers take it.
@@ -116,7 +119,8 @@ pub(crate) fn browser_cookie(came: Option<&str>) -> (String, bool) {
     }
 }
 
-/// Begins: writes the row and answers where the browser goes. A provider that can't be reached leaves its trace too.
+/// Begins: writes the row and answers where the browser goes. Whoever calls has counted it among what strangers begin. A provider
+/// that can't be reached leaves its trace too.
 pub(crate) async fn begin(
     service: &Service,
     shared: &SignIns,
@@ -124,7 +128,6 @@ pub(crate) async fn begin(
     connection: &Connection,
     begin: Begin<'_>,
 ) -> Result<(Go, Uuid), Failed> {
-    service.strangers.begin(ctx, begun_bytes(&begin.continues)?).map_err(Problem::from)?;
     // 160 bits, and an XML name: SAML's request ID and OIDC's state alike.
     let state = format!("_{}", hex(&random::<20>()));
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
@@ -155,25 +158,23 @@ pub(crate) async fn begin(
         row.reason = Some(refused.reason.clone());
         row.finished_at = Some(now);
     }
-    row.steps = serde_json::to_value(&steps).map_err(Problem::internal)?;
+    row.steps = serde_json::to_value(&steps).map_err(Error::internal)?;
     let (id, code) = (row.id, row.code.clone());
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
         tx.insert(row).await
     };
-    service.db.write(ctx, connection.row.tenant_id, work).await.map_err(Problem::from)?;
+    service.db.write(ctx, connection.row.tenant_id, work).await.map_err(Error::from)?;
     match went {
         Ok(go) => Ok((go, id)),
-        Err(refused) => {
-            Err(Failed { code: Some(code), problem: problem_of(&refused), refused: Some(refused) })
-        }
+        Err(refused) => Err(Failed { code: Some(code), error: refused.error(), refused: Some(refused) }),
     }
 }
 
 /// Bytes of an attempt in the store, about: what goes on afterwards, and what every attempt has.
-fn begun_bytes(continues: &Continues) -> Result<usize, Problem> {
+pub(crate) fn begun_bytes(continues: &Continues) -> Result<usize, Error> {
     const ALWAYS: usize = 1024;
-    Ok(serde_json::to_string(continues).map_err(Problem::internal)?.len().saturating_add(ALWAYS))
+    Ok(serde_json::to_string(continues).map_err(Error::internal)?.len().saturating_add(ALWAYS))
 }
 
 fn new_row(
@@ -182,7 +183,7 @@ fn new_row(
     connection: &Connection,
     begin: &Begin<'_>,
     state: &str,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let now = service.db.clock().now();
     Ok(Model {
         tenant_id: connection.row.tenant_id,
@@ -197,7 +198,7 @@ fn new_row(
         browser_digest: sha256(begin.browser.as_bytes()).to_vec(),
         secrets: Vec::new(),
         invitation_digest: begin.wishes.invitation.clone(),
-        continues: serde_json::to_value(&begin.continues).map_err(Problem::internal)?,
+        continues: serde_json::to_value(&begin.continues).map_err(Error::internal)?,
         steps: json!([]),
         reason: None,
         user_id: None,
@@ -210,16 +211,15 @@ fn new_row(
     })
 }
 
-/// A row for an answer to no request.
+/// A row for an answer to no request. Whoever calls has counted it among what strangers begin.
 pub(crate) async fn unsolicited(
     service: &Service,
     ctx: &Ctx,
     connection: &Connection,
     browser: &str,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let begin =
         Begin { purpose: Purpose::SignIn, continues: Continues::Home, wishes: Wishes::default(), browser };
-    service.strangers.begin(ctx, begun_bytes(&begin.continues)?)?;
     let state = format!("_{}", ids::new().simple());
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
     row.status = Status::Answered;
@@ -261,32 +261,37 @@ async fn leave(
             };
             let provider = (settings, known.as_ref());
             let went = saml::begin(service, &shared.saml, connection, provider, state, &wishes).await;
-            (went.map_err(|problem| saml_refused(&problem)), None)
+            (went.map_err(saml_refused), None)
         }
     }
 }
 
-fn saml_refused(problem: &Problem) -> Refused {
+fn saml_refused(error: Error) -> Refused {
     use saml_core::{Reason as R, Refusal};
-    match problem.code {
-        Code::ConnectionIncomplete => Refusal::new(R::CertificateMissing).into(),
-        Code::UrlRefused => Refused::new(Reason::UrlRefused).got(problem.detail.as_str()),
-        Code::ProviderUnreachable | Code::ValidationFailed => {
-            let place = problem.errors.first().map_or(problem.detail.clone(), |error| error.detail.clone());
+    match error {
+        Error::ProviderUnknown | Error::CertificateMissing | Error::SignInAddressMissing => {
+            Refusal::new(R::CertificateMissing).into()
+        }
+        Error::UrlRefused | Error::MetadataUrlRefused { .. } => {
+            Refused::new(Reason::UrlRefused).got(error.sentence())
+        }
+        Error::Invalid(Invalid(errors)) => {
+            let place = errors.into_iter().next().map(|error| error.detail).unwrap_or_default();
             Refusal::new(R::MetadataUnusable).got(place).into()
         }
+        Error::MetadataUnreachable { .. } => Refusal::new(R::MetadataUnusable).got(error.sentence()).into(),
         _ => Refused::new(Reason::Internal),
     }
 }
 
-pub(crate) fn seal(service: &Service, id: Uuid, secrets: &Secrets) -> Result<Vec<u8>, Problem> {
-    let plain = serde_json::to_vec(secrets).map_err(Problem::internal)?;
+pub(crate) fn seal(service: &Service, id: Uuid, secrets: &Secrets) -> Result<Vec<u8>, Error> {
+    let plain = serde_json::to_vec(secrets).map_err(Error::internal)?;
     Ok(service.envelope.seal("sign_in", id.as_bytes(), &plain)?)
 }
 
-pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Problem> {
+pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Error> {
     let plain = service.envelope.open("sign_in", row.id.as_bytes(), &row.secrets)?;
-    serde_json::from_slice(&plain).map_err(Problem::internal)
+    serde_json::from_slice(&plain).map_err(Error::internal)
 }
 
 /// Takes the row that an answer names: once, in time, of this connection.
@@ -295,9 +300,8 @@ pub(crate) async fn take(
     tenant: TenantId,
     connection: Uuid,
     state: &str,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let digest = sha256(state.as_bytes()).to_vec();
-    let unknown = || Problem::new(Code::SsoStateUnknown);
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
         let change = tx
@@ -308,24 +312,24 @@ pub(crate) async fn take(
             .filter(Column::Status.eq(Status::Started))
             .filter(Column::ExpiresAt.gt(tx.now()));
         if tx.apply(change).await? != 1 {
-            return Err(unknown());
+            return Err(Error::StateUnknown);
         }
         let select = tx.select::<Entity>().filter(Column::ConnectionId.eq(connection));
-        tx.one(select.filter(Column::StateDigest.eq(digest.clone()))).await?.ok_or_else(unknown)
+        tx.one(select.filter(Column::StateDigest.eq(digest.clone()))).await?.ok_or(Error::StateUnknown)
     };
     service.db.write(&Ctx::system("sign-in"), tenant.0, work).await
 }
 
 /// A row of the tenant.
-pub(crate) async fn find(view: &View, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn find(view: &View, id: Uuid) -> Result<Model, Error> {
     let found = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::SsoStateUnknown))
+    found.ok_or(Error::StateUnknown)
 }
 
 /// A row of the tenant, locked: it is written as a whole.
-pub(crate) async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Error> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::SsoStateUnknown))
+    found.ok_or(Error::StateUnknown)
 }
 
 /// Whether the browser is the one that began.
@@ -334,8 +338,8 @@ pub(crate) fn same_browser(row: &Model, cookie: Option<&str>) -> bool {
 }
 
 /// Adds a step.
-pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Problem> {
-    let step = serde_json::to_value(step).map_err(Problem::internal)?;
+pub(crate) fn push(row: &mut Model, step: Step) -> Result<(), Error> {
+    let step = serde_json::to_value(step).map_err(Error::internal)?;
     if let Value::Array(steps) = &mut row.steps {
         steps.push(step);
     }
@@ -348,7 +352,7 @@ pub(crate) fn proofs_left(row: &Model) -> i64 {
 }
 
 /// The connection of a row.
-pub(crate) async fn connection_of(service: &Service, row: &Model) -> Result<Connection, Problem> {
+pub(crate) async fn connection_of(service: &Service, row: &Model) -> Result<Connection, Error> {
     let find = async |view: &View| connections::find(view, row.connection_id).await;
     service.db.read(row.tenant_id, find).await
 }

@@ -4,9 +4,10 @@ use entity::sso::sign_in::Model;
 pub(crate) use entity::sso::states::SignInStatus as Status;
 use platform::Timestamp;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::sign_in::{Secrets, seal};
+use crate::error::Error;
 
 /// How an attempt ends.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +21,10 @@ pub(crate) enum End<'a> {
 /// Ends an attempt, whose row is locked. Nothing of what it kept secret is needed any more.
 ///
 /// # Errors
-/// `sso.state_unknown` if it has ended already: how it ended stays true.
-pub(crate) fn end(service: &Service, row: &mut Model, now: Timestamp, how: End<'_>) -> Result<(), Problem> {
+/// [`Error::StateUnknown`] if it has ended already: how it ended stays true.
+pub(crate) fn end(service: &Service, row: &mut Model, now: Timestamp, how: End<'_>) -> Result<(), Error> {
     if !row.status.is_open() {
-        return Err(Problem::new(Code::SsoStateUnknown));
+        return Err(Error::StateUnknown);
     }
     match how {
         End::Succeeded(user) => {

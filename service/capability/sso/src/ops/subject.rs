@@ -11,18 +11,20 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
 use platform::config::GatewayHeaders;
 use platform::db::Lookup;
+use platform::refusal::Invalid;
 use policy_core::TenantRole;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
 use super::claims;
 use super::connections::{Connection, Kind};
 use super::jwks::JwksCache;
 use super::oidc::Providers;
 use super::roles::{BackendRoles, highest};
+use crate::error::Error;
 use crate::model::SubjectClaims;
 use crate::settings::Profile;
 
@@ -67,7 +69,7 @@ pub(crate) enum Named {
 
 impl Named {
     /// What `claims` of a token of this issuer say.
-    fn of(service: &Service, issuer: &Model, claims: &SubjectClaims) -> Result<Self, Problem> {
+    fn of(service: &Service, issuer: &Model, claims: &SubjectClaims) -> Result<Self, Error> {
         let text = |name: &str| {
             let found = claims.text(name).filter(|id| !id.is_empty() && id.len() <= 255);
             found.map(ToOwned::to_owned).ok_or_else(|| unnamed(name))
@@ -81,7 +83,7 @@ impl Named {
     }
 
     /// The tenant that is meant.
-    pub(crate) async fn tenant(&self, service: &Service) -> Result<Uuid, Problem> {
+    pub(crate) async fn tenant(&self, service: &Service) -> Result<Uuid, Error> {
         let db = &service.db;
         let found = match self {
             Self::ExternalId(id) => db.tenant_of(Lookup::TenantExternalId(id)).await?,
@@ -96,23 +98,23 @@ impl Named {
                 }
             }
         };
-        found.ok_or_else(|| Problem::new(Code::TenantUnknown))
+        found.ok_or(Error::TenantUnknown)
     }
 }
 
 /// An alias is only ours where the tenant is an organization of Keycloak's: there it is made from the slug.
-async fn is_organization(service: &Service, tenant: Uuid) -> Result<bool, Problem> {
+async fn is_organization(service: &Service, tenant: Uuid) -> Result<bool, Error> {
     let row = service.db.read(tenant, async |view| tenancy::get(view).await).await?;
     Ok(row.identity_backend == IdentityBackend::Keycloak && row.identity_kind == IdentityKind::Org)
 }
 
-fn unnamed(claim: &str) -> Problem {
-    Problem::detailed(Code::TenantUnknown, "The subject token names no organization.").fact("claim", claim)
+fn unnamed(claim: &str) -> Error {
+    Error::TenantUnnamed { claim: claim.to_owned() }
 }
 
 /// `{"acme": {"id": …}}`, `["acme"]`, or what two mappers make of both: `["acme", {"acme": {"id": …}}]`. Of several organizations
 /// none is meant more than the others.
-fn organization(claim: Option<&Value>, name: &str) -> Result<Named, Problem> {
+fn organization(claim: Option<&Value>, name: &str) -> Result<Named, Error> {
     let mut found: BTreeMap<String, Option<String>> = BTreeMap::new();
     let parts = match claim {
         Some(Value::Array(list)) => list.iter().collect(),
@@ -158,8 +160,8 @@ pub(crate) struct Identity {
     pub(crate) roles: BackendRoles,
 }
 
-fn refused(why: &str) -> Problem {
-    Problem::detailed(Code::TokenRefused, format!("The subject token is not accepted: {why}."))
+fn refused(why: &str) -> Error {
+    Error::SubjectTokenRefused { why: why.to_owned() }
 }
 
 /// Verifies a subject token of a registered issuer.
@@ -168,7 +170,7 @@ pub(crate) async fn verify(
     (cache, providers): (&JwksCache, &Providers),
     token: &str,
     told: &Told,
-) -> Result<Identity, Problem> {
+) -> Result<Identity, Error> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
     }
@@ -214,7 +216,7 @@ fn decoded(
     header: &Header,
     key: &Jwk,
     (issuer, audience): (&str, &str),
-) -> Result<SubjectClaims, Problem> {
+) -> Result<SubjectClaims, Error> {
     if key.common.key_algorithm.is_some_and(|algorithm| algorithm.to_string() != format!("{:?}", header.alg))
     {
         return Err(refused("its algorithm is not its key's"));
@@ -255,7 +257,7 @@ async fn of_connection(
     token: &str,
     (header, claimed): (&Header, &SubjectClaims),
     told: &Told,
-) -> Result<Identity, Problem> {
+) -> Result<Identity, Error> {
     let find = async |view: &PlatformView| {
         let mut select = view.across::<connection::Entity>().filter(Column::Issuer.eq(&claimed.iss));
         select = select.filter(Column::Kind.eq(ConnectionType::Oidc));
@@ -277,18 +279,17 @@ async fn of_connection(
         };
         return Err(match service.db.read_platform(known).await? {
             Some(_) => refused("it is for another audience"),
-            None => Problem::new(Code::IssuerUnknown),
+            None => Error::IssuerUnknown,
         });
     };
     let connection = Connection::of(row)?;
     let Kind::Oidc(settings) = connection.kind.clone() else {
-        return Err(Problem::internal("a connection of OIDC without its settings"));
+        return Err(Error::internal("a connection of OIDC without its settings"));
     };
     super::connections::after(&connection.row, ConnectionVerb::Exchange)?;
     let key = providers.key(service, &connection, &settings, header.kid.as_deref()).await;
-    let key = key
-        .map_err(|_| Problem::new(Code::IssuerUnreachable))?
-        .ok_or_else(|| refused("its key is unknown"))?;
+    let key =
+        key.map_err(|_| Error::ProviderKeysUnreachable)?.ok_or_else(|| refused("its key is unknown"))?;
     decoded(service, token, header, &key, (&settings.issuer, &settings.client_id))?;
     let claims = sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
     let profile = claims::profile(&settings, &claims).map_err(|refused| self::refused(&refused.how))?;
@@ -306,7 +307,7 @@ async fn of_connection(
 }
 
 /// The registration that takes the token; `None` if its issuer isn't registered at all.
-async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Option<Model>, Problem> {
+async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Option<Model>, Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<issuer::Entity>().filter(issuer::Column::Issuer.eq(&claimed.iss));
         let select = select.limit(REGISTRATIONS_MAX);
@@ -327,23 +328,23 @@ async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Option
 pub(crate) fn asserted(
     headers: &actix_web::http::header::HeaderMap,
     names: &GatewayHeaders,
-) -> Result<Option<Identity>, Problem> {
-    let read = |name: &str| -> Result<Option<String>, Problem> {
+) -> Result<Option<Identity>, Invalid> {
+    let read = |name: &str| -> Result<Option<String>, Invalid> {
         let mut values = headers.get_all(name);
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
             (Some(value), None) => {
-                let text = value.to_str().map_err(|_| Problem::invalid(name, "must be text"))?.trim();
+                let text = value.to_str().map_err(|_| Invalid::at(name, "must be text"))?.trim();
                 Ok(Some(text.to_owned()).filter(|text| !text.is_empty() && text.len() <= 255))
             }
-            _ => Err(Problem::invalid(name, "must be there once")),
+            _ => Err(Invalid::at(name, "must be there once")),
         }
     };
     let (Some(subject), Some(external_id)) = (read(&names.user_id)?, read(&names.org_id)?) else {
         return Ok(None);
     };
     if !identity_core::is_subject(&subject) {
-        return Err(Problem::invalid(&names.user_id, "must be a subject of up to 255 characters"));
+        return Err(Invalid::at(&names.user_id, "must be a subject of up to 255 characters"));
     }
     let roles = read(&names.user_roles)?.unwrap_or_default();
     let role = highest(&roles.split(',').map(str::trim).collect::<Vec<_>>());
@@ -356,7 +357,7 @@ pub(crate) fn asserted(
             None => None,
             Some("true") => Some(true),
             Some("false") => Some(false),
-            Some(_) => return Err(Problem::invalid(&names.email_verified, "must be true or false")),
+            Some(_) => return Err(Invalid::at(&names.email_verified, "must be true or false")),
         },
         name: read(&names.user_name)?,
         role,

@@ -13,11 +13,12 @@ use platform::db::Lookup;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value, json};
-use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Signers, Subject, Unsigned};
-use web::{Code, Problem, Service};
+use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Signers, Subject};
+use web::Service;
 
 use super::exchange::subject;
 use super::{domains, policy};
+use crate::error::Error;
 
 /// What the token endpoint hands out.
 pub(crate) struct Pair {
@@ -27,13 +28,9 @@ pub(crate) struct Pair {
     pub(crate) scope: String,
 }
 
-fn invalid() -> Problem {
-    Problem::new(Code::GrantInvalid).dialect("invalid_grant")
-}
-
 /// What a rule refuses is the grant's end (RFC 6749, section 5.2). A failing store isn't: who heard of an end would sign its person out.
-fn ended(problem: Problem) -> Problem {
-    if problem.is_refusal() { invalid() } else { problem }
+fn ended(error: Error) -> Error {
+    if error.is_refusal() { Error::GrantInvalid } else { error }
 }
 
 /// Uses a refresh token up. `may` decides whether the client at hand may use the session.
@@ -43,19 +40,19 @@ pub(crate) async fn refresh(
     ctx: &Ctx,
     token: &str,
     may: impl Fn(&session::Model) -> bool,
-) -> Result<Pair, Problem> {
+) -> Result<Pair, Error> {
     let digest = sha256(token.as_bytes());
-    let tenant = service.db.tenant_of(Lookup::RefreshToken(&digest)).await?.ok_or_else(invalid)?;
+    let tenant = service.db.tenant_of(Lookup::RefreshToken(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let work = async |tx: &mut Tx, signers: &Signers| {
         let refreshed = sessions::refresh(tx, service, &digest).await?;
         let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
         // Somebody else's client: the token stays unused.
         if !may(&session) {
-            return Err(Problem::new(Code::AuthInvalid).dialect("invalid_client").into());
+            return Err(Error::ClientOther.into());
         }
         let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
         let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
-        let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
+        let user = user.filter(user::Model::may_come).ok_or(Error::GrantInvalid)?;
         // What the policy says now counts, not what it said when the session began.
         policy::still_holds(tx, session.organization_id, connection_of(&session.issuer))
             .await
@@ -65,7 +62,7 @@ pub(crate) async fn refresh(
         let minting = Minting { session: *session, refresh_token, subject, user, nonce: None, verified };
         mint(service, signers, minting).map(Some)
     };
-    keys.write_signed(service, ctx, tenant, work).await?.ok_or_else(invalid)
+    keys.write_signed(service, ctx, tenant, work).await?.ok_or(Error::GrantInvalid)
 }
 
 /// What tokens are made of.
@@ -79,7 +76,7 @@ struct Minting {
     verified: bool,
 }
 
-fn mint(service: &Service, signers: &Signers, minting: Minting) -> Result<Pair, Unsigned> {
+fn mint(service: &Service, signers: &Signers, minting: Minting) -> Result<Pair, Error> {
     let Minting { session, refresh_token, subject, user, nonce, verified } = minting;
     let access = sessions::mint(service, signers, &session, &subject)?;
     let scopes: Vec<&str> = session.scope.split(' ').collect();
@@ -156,16 +153,17 @@ pub(crate) async fn redeem(
     ctx: &Ctx,
     (code, redirect_uri, verifier): (&str, &str, &str),
     client_id: &str,
-) -> Result<Pair, Problem> {
+) -> Result<Pair, Error> {
     let digest = sha256(code.as_bytes());
-    let tenant = service.db.tenant_of(Lookup::AuthorizationCode(&digest)).await?.ok_or_else(invalid)?;
+    let tenant =
+        service.db.tenant_of(Lookup::AuthorizationCode(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
     let work = async |tx: &mut Tx, signers: &Signers| {
         let sql = "UPDATE authorization_code SET used_at = $3 WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL";
         let first = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
         let select = tx.select::<authorization_code::Entity>();
         let row = tx.one(select.filter(authorization_code::Column::Digest.eq(digest.to_vec()))).await?;
-        let row = row.ok_or_else(invalid)?;
+        let row = row.ok_or(Error::GrantInvalid)?;
         if !first {
             platform::Work::housekeeping(tx);
             if let Some(session) = row.session_id {
@@ -184,19 +182,16 @@ pub(crate) async fn redeem(
         }
         mint(service, signers, open_for(tx, service, row).await?).map(Some)
     };
-    keys.write_signed(service, ctx, tenant, work).await?.ok_or_else(invalid)
+    keys.write_signed(service, ctx, tenant, work).await?.ok_or(Error::GrantInvalid)
 }
 
-async fn open_for(
-    tx: &mut Tx,
-    service: &Service,
-    row: authorization_code::Model,
-) -> Result<Minting, Problem> {
+async fn open_for(tx: &mut Tx, service: &Service, row: authorization_code::Model) -> Result<Minting, Error> {
     let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
     let browser = sessions::browser(tx, row.browser_session_id).await?;
-    let browser = browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or_else(invalid)?;
+    let browser =
+        browser.filter(|one| sessions::browser_is_live(one, tx.now())).ok_or(Error::GrantInvalid)?;
     let user = directory::user(tx, OrganizationId(row.organization_id), row.user_id).await?;
-    let user = user.filter(user::Model::may_come).ok_or_else(invalid)?;
+    let user = user.filter(user::Model::may_come).ok_or(Error::GrantInvalid)?;
     // The code was given out before the policy, or the connection, was what it is now.
     policy::still_holds(tx, row.organization_id, browser.connection_id).await.map_err(ended)?;
     let issuer = browser.connection_id.map_or_else(|| "operator".to_owned(), issuers_of);
@@ -224,7 +219,7 @@ pub(crate) async fn person(
     service: &Service,
     keys: &Keyring,
     token: &str,
-) -> Result<Option<(Claims, user::Model, bool)>, Problem> {
+) -> Result<Option<(Claims, user::Model, bool)>, Error> {
     let Some(claims) = introspect(service, keys, token).await? else { return Ok(None) };
     let Ok(id) = claims.sub.parse() else { return Ok(None) };
     let find = async |view: &View| {
@@ -247,7 +242,7 @@ pub(crate) async fn introspect(
     service: &Service,
     keys: &Keyring,
     token: &str,
-) -> Result<Option<Claims>, Problem> {
+) -> Result<Option<Claims>, Error> {
     let now = service.db.clock().now();
     let Some(claims) = sessions::verify(service, keys, token, now).await? else { return Ok(None) };
     let live = service
@@ -261,8 +256,11 @@ pub(crate) async fn introspect(
             let user =
                 directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
             let connection = connection_of(&session.issuer);
-            let holds = Problem::holds(policy::still_holds(view, session.organization_id, connection).await)?;
-            Ok::<_, Problem>(holds && user.is_some_and(|user| user.may_come()))
+            match policy::still_holds(view, session.organization_id, connection).await {
+                Ok(()) => Ok(user.is_some_and(|user| user.may_come())),
+                Err(error) if error.is_refusal() => Ok(false),
+                Err(error) => Err(error),
+            }
         })
         .await?;
     Ok(Some(claims).filter(|_| live))
@@ -275,7 +273,7 @@ pub(crate) async fn revoke(
     ctx: &Ctx,
     token: &str,
     may: impl Fn(&session::Model) -> bool,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let digest = sha256(token.as_bytes());
     let (tenant, session) = match service.db.tenant_of(Lookup::RefreshToken(&digest)).await? {
         Some(tenant) => {
