@@ -4,7 +4,6 @@
 //! that pass the tenant filter. What the columns mean stands beside them in `migration/src/sql`.
 #![allow(missing_docs, reason = "a row is its table: the migration's SQL documents the columns")]
 
-pub mod authz;
 pub mod by_name;
 mod closed;
 pub mod directory;
@@ -12,8 +11,10 @@ pub mod flags;
 pub mod ids;
 pub mod inbox;
 pub mod invitations;
+pub mod keys;
 pub mod lifecycle;
 pub mod mail;
+pub mod operators;
 pub mod platform;
 pub mod provisioning;
 pub mod quota;

@@ -62,7 +62,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     let (log, writer) = scim::request_log(&service);
     let server = serve(&service, &limits, Arc::new(log), listener)?;
     // Last of what may fail: it is shown once.
-    let first_key = authz::ensure_bootstrap(&service)
+    let first_key = keys::ensure_bootstrap(&service)
         .await
         .map_err(|error| anyhow!("the first key can't be made: {}", platform::chain(&error)))?;
     let handle = server.handle();
@@ -78,7 +78,7 @@ fn serve(
     journal: Arc<dyn Journal>,
     listener: TcpListener,
 ) -> anyhow::Result<Server> {
-    let keys = Arc::new(authz::Keys::default());
+    let keys = Arc::new(keys::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (
         Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators, people: sso::People }),
@@ -115,7 +115,7 @@ fn serve(
 
 /// Management keys, operators' sessions, people's sessions: what each is begins differently.
 struct Credentials {
-    keys: Arc<authz::Keys>,
+    keys: Arc<keys::Keys>,
     operators: operators::Operators,
     people: sso::People,
 }

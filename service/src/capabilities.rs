@@ -13,7 +13,7 @@ pub(crate) fn all() -> Vec<Capability> {
     vec![
         Capability::new(crate::operations::routes()),
         audit::capability(),
-        authz::capability(),
+        keys::capability(),
         backends::capability(),
         directory::capability(),
         flags::capability(),

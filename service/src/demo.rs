@@ -34,7 +34,7 @@ impl Steps {
 
 pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCode> {
     let directory = tempfile::tempdir()?;
-    let key = platform::crypto::BearerSecret::generate(authz::PREFIX, platform::ids::new());
+    let key = platform::crypto::BearerSecret::generate(keys::PREFIX, platform::ids::new());
     // Below it: what the service makes itself is nobody else's.
     config.data.dir = directory.path().join("data");
     config.database.url = String::new();

@@ -7,10 +7,10 @@ mod proofs;
 
 use std::panic::AssertUnwindSafe;
 
-use entity::authz::{operator, passkey as passkey_row};
 use entity::directory::{group, role_mapping};
 use entity::flags::flag;
 use entity::invitations::join_rule;
+use entity::operators::{operator, passkey as passkey_row};
 use entity::scim::token;
 use entity::sessions::session;
 use entity::sso::{connection, domain, issuer, sign_in};

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow, bail};
-use authz::NewKey;
 use clap::Subcommand;
+use keys::NewKey;
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::BearerSecret;
@@ -94,7 +94,7 @@ async fn perform(what: Key, service: &Service) -> anyhow::Result<ExitCode> {
         Key::Create { role, name, tenant, json } => create(service, &ctx, &role, name, tenant, json).await?,
         Key::List { json } => list(service, json).await?,
         Key::Revoke { id } => {
-            service.db.write_platform(&ctx, async |tx| authz::revoke(tx, id).await).await.map_err(failed)?;
+            service.db.write_platform(&ctx, async |tx| keys::revoke(tx, id).await).await.map_err(failed)?;
             println!("revoked {id}");
         }
     }
@@ -120,12 +120,12 @@ async fn create(
             },
         },
     };
-    let secret = BearerSecret::generate(authz::PREFIX, ids::new());
+    let secret = BearerSecret::generate(keys::PREFIX, ids::new());
     let new = NewKey { name, role, tenant, expires_at: None };
-    let proof = authz::protect(service, tenant, secret.id, &secret.text).await.map_err(failed)?;
+    let proof = keys::protect(service, tenant, secret.id, &secret.text).await.map_err(failed)?;
     service
         .db
-        .write_platform(ctx, async |tx| authz::create(tx, new, secret.id, proof).await)
+        .write_platform(ctx, async |tx| keys::create(tx, new, secret.id, proof).await)
         .await
         .map_err(failed)?;
     if json {
@@ -142,7 +142,7 @@ async fn create(
 async fn list(service: &Service, json: bool) -> anyhow::Result<()> {
     let keys = service
         .db
-        .read_platform(async |view| authz::list(view, None, SHOWN_MAX).await)
+        .read_platform(async |view| keys::list(view, None, SHOWN_MAX).await)
         .await
         .map_err(failed)?;
     let mut text = String::new();

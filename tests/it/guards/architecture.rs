@@ -39,7 +39,7 @@ fn arrows(manifest: &Path, known: &[String]) -> Vec<String> {
 #[test]
 fn arrows_run_down_and_capabilities_call_only_lower_rows() {
     let rows: [&[&str]; 5] = [
-        &["audit", "authz", "azure", "mail", "quota", "sessions", "webhooks"],
+        &["audit", "keys", "azure", "mail", "quota", "sessions", "webhooks"],
         &["backends", "tenancy", "directory", "operators"],
         &["flags", "sso", "scim"],
         &["invitations", "inbox"],

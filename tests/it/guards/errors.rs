@@ -34,7 +34,7 @@ fn no_domain_names_a_problem_code() {
 #[test]
 fn a_converted_capability_has_its_errors_in_one_file() {
     let converted = [
-        "authz",
+        "keys",
         "backends",
         "directory",
         "flags",

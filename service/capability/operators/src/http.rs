@@ -6,8 +6,8 @@ mod passwords;
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use entity::authz::operator::Model;
-use entity::authz::states::OperatorRole;
+use entity::operators::operator::Model;
+use entity::operators::states::OperatorRole;
 use platform::{PlatformTx, PlatformView};
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};

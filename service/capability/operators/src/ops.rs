@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use entity::authz::operator::{Column, Entity, Model};
-use entity::authz::states::OperatorRole;
-use entity::authz::states::SignInMethod;
+use entity::operators::operator::{Column, Entity, Model};
+use entity::operators::states::OperatorRole;
+use entity::operators::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
 use platform::rules::{Rule, room};
 use platform::tx::Event;

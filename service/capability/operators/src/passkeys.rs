@@ -2,8 +2,8 @@
 //! finish, once.
 
 use chrono::TimeDelta;
-use entity::authz::states::CeremonyKind;
-use entity::authz::{ceremony, operator, passkey};
+use entity::operators::states::CeremonyKind;
+use entity::operators::{ceremony, operator, passkey};
 use passkey_core::{PublicKeyCredential, RegisterPublicKeyCredential, RelyingParty};
 use platform::crypto::{hex, random};
 use platform::rules::{Rule, room};

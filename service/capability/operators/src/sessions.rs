@@ -1,8 +1,8 @@
 //! Operators' sessions: a cookie of our own pages.
 
 use chrono::TimeDelta;
-use entity::authz::operator_session::{Column, Entity, Model};
-use entity::authz::states::SignInMethod;
+use entity::operators::operator_session::{Column, Entity, Model};
+use entity::operators::states::SignInMethod;
 use platform::crypto::{one_time_secret, sha256};
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};

@@ -2,7 +2,7 @@
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
-use entity::authz::states::SignInMethod;
+use entity::operators::states::SignInMethod;
 use platform::crypto::{id_of, sha256};
 use platform::{PlatformTx, Target};
 use serde::Deserialize;

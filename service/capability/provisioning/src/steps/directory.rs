@@ -19,7 +19,7 @@ pub(super) const REMOVE: Step = Step {
 };
 
 async fn remove_keys(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
-    let work = async |tx: &mut PlatformTx| authz::remove_of_tenant(tx, tenant.id).await;
+    let work = async |tx: &mut PlatformTx| keys::remove_of_tenant(tx, tenant.id).await;
     attempt.service.db.write_platform(&Ctx::system("provisioning"), work).await?;
     Ok(Learnt::default())
 }

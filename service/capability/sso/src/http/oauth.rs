@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
-use authz::Keys;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entity::sessions::session;
 use entity::webhooks::module;
+use keys::Keys;
 use platform::Target;
 use platform::db::Lookup;
 use policy_core::{Permission, allows};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use entity::authz::management_key::Model;
 use entity::by_name::ByName;
+use entity::keys::management_key::Model;
 use platform::crypto::BearerSecret;
 use platform::ids;
 use policy_core::{Permission, Role};

@@ -1,7 +1,6 @@
-//! Rows of `authz`.
+//! Rows of `operators`.
 
 pub mod ceremony;
-pub mod management_key;
 pub mod operator;
 pub mod operator_session;
 pub mod passkey;

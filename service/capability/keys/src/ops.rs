@@ -1,8 +1,8 @@
 //! Keys: made, recognised, revoked.
 
-use entity::authz::management_key::{Column, Entity, Model};
 use entity::by_name::ByName;
 use entity::ids::TenantId;
+use entity::keys::management_key::{Column, Entity, Model};
 use entity::tenancy::status::{Asks, Status, Unusable};
 use entity::tenancy::{plan, tenant};
 use platform::crypto::{BearerSecret, HashError, SecretKind, SecretProof, id_of, sha256};

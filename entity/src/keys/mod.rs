@@ -1,0 +1,3 @@
+//! Rows of `keys`.
+
+pub mod management_key;
