@@ -2,22 +2,26 @@
 
 mod jobs;
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::web::{Bytes, Json};
 use chrono::{DateTime, Utc};
+use pages::Pages;
 use platform::db::Db;
 use platform::store::health::Health as StoreHealth;
 use platform::store::integrity::Integrity;
 use policy_core::Permission;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use web::{Access, Caller, Problem, Routes};
+use web::{Access, Caller, Problem, Route, Routes};
+
+static PAGES: Pages =
+    Pages::of(&[("reference.html", include_str!("../../templates/pages/service/reference.html"))]);
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
@@ -173,48 +177,33 @@ async fn openapi(_: Caller) -> Result<HttpResponse, Problem> {
 }
 
 async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
-    static PAGE: OnceLock<Bytes> = OnceLock::new();
-    let page = PAGE.get_or_init(|| page_of_routes().into());
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ))
-        .body(page.clone()))
+    static REFERENCE: OnceLock<Value> = OnceLock::new();
+    Ok(PAGES.page("reference.html").show(REFERENCE.get_or_init(reference))?)
 }
 
-fn page_of_routes() -> String {
+/// All routes, by tag.
+fn reference() -> Value {
     let routes = crate::routes();
     let mut all: Vec<_> = routes.iter().collect();
     all.sort_by_key(|route| (route.tag(), route.pattern, route.method.to_string()));
-    let mut rows = String::new();
-    let mut tag = "";
-    for route in all {
-        if route.tag() != tag {
-            tag = route.tag();
-            let _ = write!(rows, "<tr><th colspan=\"4\" scope=\"rowgroup\">{tag}</th></tr>");
-        }
-        let access = match route.access {
-            Access::Public(_) => "public",
-            Access::Key(permission) => permission.name(),
-            Access::Scim => "SCIM token",
-        };
-        let (method, pattern, summary) = (&route.method, route.pattern, route.summary);
-        let _ = write!(
-            rows,
-            "<tr><td>{method}</td><td><code>{pattern}</code></td><td>{summary}</td><td>{access}</td></tr>"
-        );
-    }
-    format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>tenantry API</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}}\
-         table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.35rem .75rem .35rem 0;vertical-align:top}}\
-         th{{padding-top:1.5rem;font-size:1.1rem}}tr{{border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent)}}\
-         code{{font-size:.9em;overflow-wrap:anywhere}}</style></head><body><h1>tenantry API</h1>\
-         <p>The machine-readable contract is <a href=\"/openapi.json\">openapi.json</a>.</p><table>{rows}</table></body></html>"
-    )
+    let of_tag = |routes: &[&Route]| {
+        let tag = routes.first().map(|route| route.tag());
+        let routes: Vec<Value> = routes.iter().map(|route| shown(route)).collect();
+        json!({"tag": tag, "routes": routes})
+    };
+    let groups: Vec<Value> = all.chunk_by(|one, next| one.tag() == next.tag()).map(of_tag).collect();
+    json!({"groups": groups})
+}
+
+fn shown(route: &Route) -> Value {
+    let access = match route.access {
+        Access::Public(_) => "public",
+        Access::Key(permission) => permission.name(),
+        Access::Scim => "SCIM token",
+    };
+    json!({
+        "method": route.method.as_str(), "path": route.pattern, "summary": route.summary, "access": access,
+    })
 }
 
 #[cfg(test)]

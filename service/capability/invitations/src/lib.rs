@@ -12,6 +12,7 @@ mod http;
 mod inviter;
 mod join;
 mod ops;
+mod pages;
 mod rules;
 mod stranger;
 mod sweep;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Ids, Problem, Routes};
 
-use crate::templates::{self, Rendered};
+use crate::templates::Rendered;
 
 pub(crate) use brandings::BrandingInput;
 
@@ -21,10 +21,6 @@ pub(crate) use brandings::BrandingInput;
 const SHOWN_MAX: u64 = 100;
 
 /// The page of mails has its own style; a mail itself may show its sender's logo.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-const MAIL_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src https:; frame-ancestors 'none'";
-
 /// The routes.
 pub(crate) fn routes() -> Routes {
     let local = Access::Public("only to this machine, and only while no SMTP server is configured");
@@ -72,13 +68,6 @@ fn require_local(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> 
     Ok(())
 }
 
-fn html(page: String, policy: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .body(page)
-}
-
 async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result<HttpResponse, Problem> {
     require_local(&caller, &request)?;
     let id = ids.id("mail_id")?;
@@ -86,7 +75,7 @@ async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result
         view.one(view.across::<message::Entity>().filter(message::Column::Id.eq(id))).await
     };
     let row = caller.service.db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(html(shown(&caller, row)?.html, MAIL_POLICY))
+    Ok(pages::mail(shown(&caller, row)?.html))
 }
 
 async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -102,8 +91,7 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
     if accepts.contains("application/json") {
         return Ok(HttpResponse::Ok().json(serde_json::json!({"items": mails})));
     }
-    let page = templates::page("dev_mail", &serde_json::json!({"mails": mails}))?;
-    Ok(html(page, PAGE_POLICY))
+    Ok(crate::pages::dev_mail(&mails)?)
 }
 
 fn shown(caller: &Caller, row: message::Model) -> Result<Shown, Problem> {

@@ -17,14 +17,7 @@ macro_rules! sources {
     ($($name:literal)*) => { [$(($name, include_str!(concat!("../../../../templates/", $name)))),*] };
 }
 
-const SOURCES: [(&str, &str); 21] = sources![
-    "mail/layout.html" "mail/layout.txt"
-    "pages/login.html" "pages/choose.html" "pages/links_sent.html" "pages/post.html" "pages/proof.html"
-    "pages/signed_in.html" "pages/sign_out.html" "pages/signed_out.html" "pages/sign_in_failed.html"
-    "pages/test_result.html" "pages/operator.html" "pages/operator_login.html" "pages/operator_enroll.html"
-    "pages/layout.html" "pages/invitation.html" "pages/invitation_accepted.html" "pages/refusal.html"
-    "pages/dev_mail.html" "pages/join.html"
-];
+const SOURCES: [(&str, &str); 2] = sources!["mail/layout.html" "mail/layout.txt"];
 
 const MAILS: &str = include_str!("../../../../templates/mail/mails.toml");
 
@@ -34,8 +27,6 @@ fn environment() -> &'static Environment<'static> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         for (name, source) in SOURCES {
-            // Pages extend `layout.html`, which is theirs; mail's own is named with its folder.
-            let name = name.strip_prefix("pages/").unwrap_or(name);
             if let Err(error) = environment.add_template(name, source) {
                 tracing::error!(name, %error, "a template can't be read");
             }
@@ -47,14 +38,6 @@ fn environment() -> &'static Environment<'static> {
 fn render(name: &str, values: &impl Serialize) -> Result<String, Error> {
     let template = environment().get_template(name).map_err(Error::internal)?;
     template.render(minijinja::value::Serde(values)).map_err(Error::internal)
-}
-
-/// A page.
-///
-/// # Errors
-/// [`Error::Internal`] if the template lacks a value.
-pub fn page(name: &str, values: &impl Serialize) -> Result<String, Error> {
-    render(&format!("{name}.html"), values)
 }
 
 /// What a mail is made of, in order.

@@ -9,6 +9,7 @@ mod capability;
 mod error;
 mod http;
 mod ops;
+mod pages;
 mod passkeys;
 mod sessions;
 

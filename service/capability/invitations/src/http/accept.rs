@@ -1,6 +1,6 @@
 //! `/invitations/accept`: the page, its form, and the same as an API.
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::invitations::states::InvitationKind;
 use platform::Target;
@@ -15,8 +15,6 @@ use crate::accept::{self, Acceptor, Found};
 const PAGE: &str = "/invitations/accept";
 const API: &str = "/api/v1/invitations/accept";
 /// The page has its own style, a form to its own origin, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
 pub(super) fn routes() -> Routes {
     let token = Access::Public("the invitation's token is the credential");
     let guarded = |route: web::Route| route.counts_failures().body_bytes_max(16 << 10);
@@ -84,17 +82,8 @@ impl Acceptance {
     }
 }
 
-pub(super) fn html(status: StatusCode, page: String) -> HttpResponse {
-    HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-        .body(page)
-}
-
 fn refusal(problem: &Problem) -> Result<HttpResponse, Problem> {
-    let title = problem.code.title();
-    let values = json!({"title": title, "detail": "Ask whoever invited you for a new one.", "code": problem.code.name()});
-    Ok(html(problem.code.status(), mail::page("refusal", &values)?))
+    Ok(pages::refusal(problem, "Ask whoever invited you for a new one.")?)
 }
 
 async fn invitation_page(
@@ -112,7 +101,7 @@ async fn invitation_page(
         "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,
         "token": query.token, "expires_at": expires_at, "kind": row.kind, "sso": sso,
     });
-    Ok(html(StatusCode::OK, mail::page("invitation", &values)?))
+    Ok(crate::pages::invitation(&values)?)
 }
 
 /// The browser's session, if it has one.
@@ -147,7 +136,7 @@ async fn accept_by_page(
         Ok((row, tenant)) => {
             let asked = row.kind == InvitationKind::Request;
             let values = json!({"tenant": tenant.name, "role": row.role, "asked": asked});
-            Ok(html(StatusCode::OK, mail::page("invitation_accepted", &values)?))
+            Ok(crate::pages::accepted(&values)?)
         }
         Err(problem) if problem.is_refusal() => refusal(&problem),
         Err(problem) => Err(problem),

@@ -19,7 +19,6 @@ use web::{
     TenantCaller,
 };
 
-use super::accept::html;
 use crate::join::{self, RULES_MAX};
 use crate::stranger::{self, Request};
 
@@ -300,7 +299,7 @@ impl Input for WithTenant {}
 fn page(status: StatusCode, tenant: &str, sent: bool) -> Result<HttpResponse, Problem> {
     let wrong = status != StatusCode::OK;
     let values = json!({"tenant": tenant, "sent": sent, "wrong": wrong});
-    Ok(html(status, mail::page("join", &values)?))
+    Ok(crate::pages::join(status, &values)?)
 }
 
 async fn join_page(_: Caller, Query(query): Query<WithTenant>) -> Result<HttpResponse, Problem> {

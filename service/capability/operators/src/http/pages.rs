@@ -1,16 +1,15 @@
 //! The pages on which operators enrol a passkey, sign in by it or by a recovery code, and sign out.
 
 use super::passwords;
-use crate::{ops, passkeys, sessions};
+use crate::{ops, pages, passkeys, sessions};
 use actix_web::cookie::SameSite;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use entity::operators::operator::Model;
 use entity::operators::operator_session;
 use entity::operators::states::SignInMethod;
-use platform::crypto::{random, sha256};
+use platform::crypto::random;
 use platform::{PlatformTx, PlatformView};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,9 +19,6 @@ use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Servi
 
 /// What a begun ceremony takes in the store, about.
 const CEREMONY_BYTES: usize = 1024;
-/// The pages' one script: WebAuthn has no form.
-const SCRIPT: &str = include_str!("../../../../../templates/pages/passkey.js");
-
 pub(super) fn routes() -> Routes {
     let link = Access::Public("the enrolment link's token is the credential");
     let passkey = Access::Public("the passkey, or a recovery code, is the credential");
@@ -95,18 +91,6 @@ pub(super) fn routes() -> Routes {
         .and(passwords::routes())
 }
 
-fn page(status: StatusCode, name: &str, mut values: Value) -> Result<HttpResponse, Problem> {
-    values.as_object_mut().map(|values| values.insert("script".to_owned(), SCRIPT.into()));
-    let hash = STANDARD.encode(sha256(SCRIPT.as_bytes()));
-    let policy = format!(
-        "default-src 'none'; script-src 'sha256-{hash}'; style-src 'unsafe-inline'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
-    Ok(HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .body(mail::page(name, &values)?))
-}
-
 pub(super) fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
     let cookie = (web::operator_cookie(service), value);
     web::set_cookie(service, response, cookie, SameSite::Strict, seconds);
@@ -132,16 +116,11 @@ async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
 
 async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<HttpResponse, Problem> {
     match enrolling(&caller.service, &query.token).await {
-        Ok(row) => page(
-            StatusCode::OK,
-            "operator_enroll",
-            json!({"name": row.name, "email": row.email, "token": query.token}),
-        ),
-        Err(problem) => {
-            let values =
-                json!({"title": problem.code.title(), "detail": problem.detail, "code": problem.code.name()});
-            page(problem.code.status(), "refusal", values)
+        Ok(row) => {
+            let values = json!({"name": row.name, "email": row.email, "token": query.token});
+            Ok(pages::enroll(&values)?)
         }
+        Err(problem) => Ok(::pages::refusal(&problem, &problem.detail)?),
     }
 }
 
@@ -233,14 +212,14 @@ pub(super) fn operator_page_of(
     let may_set = service.config.sso.operator_passwords && session.method == SignInMethod::Passkey;
     let values = json!({"name": who.name, "role": who.role, "email": who.email, "wrong": wrong,
         "may_set_password": may_set, "has_password": who.password_hash.is_some()});
-    page(status, "operator", values)
+    Ok(pages::operator(status, &values)?)
 }
 
 /// The page on which operators sign in; `wrong` is what wasn't taken.
 pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse, Problem> {
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let passwords = service.config.sso.operator_passwords;
-    page(status, "operator_login", json!({"wrong": wrong, "passwords": passwords}))
+    Ok(pages::login(status, &json!({"wrong": wrong, "passwords": passwords}))?)
 }
 
 /// A sign-in with a passkey.

@@ -337,7 +337,7 @@ pub(super) async fn leave(
             let ways: Vec<Way> =
                 connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
             let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
-            pages::html(StatusCode::OK, "choose", &values)
+            pages::html(StatusCode::OK, "choose.html", &values)
         }
         Ok(Home::Unknown) => match waiting(caller, &to).await {
             Ok(waiting) => login_form(service, request, waiting, to.hints.login.as_deref(), None),

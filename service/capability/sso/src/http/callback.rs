@@ -208,11 +208,11 @@ async fn arrive(
     match came {
         Came::Tested(profile) => {
             let values = json!({"profile": *profile, "code": row.code});
-            Ok(pages::html(StatusCode::OK, "test_result", &values)?)
+            Ok(pages::html(StatusCode::OK, "test_result.html", &values)?)
         }
         Came::MustProve(id) => {
             let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
-            Ok(pages::html(StatusCode::OK, "proof", &values)?)
+            Ok(pages::html(StatusCode::OK, "proof.html", &values)?)
         }
         Came::In(signed_in) => {
             let SignedIn { session, cookie, tenant, onward } = *signed_in;
@@ -257,7 +257,7 @@ pub(super) async fn signed_in(
 }
 
 fn signed_in_page(tenant: &str, name: &str) -> Result<HttpResponse, Problem> {
-    pages::html(StatusCode::OK, "signed_in", &json!({"tenant": tenant, "name": name}))
+    pages::html(StatusCode::OK, "signed_in.html", &json!({"tenant": tenant, "name": name}))
 }
 
 async fn saml_metadata(caller: Caller, ids: Ids, shared: Shared) -> Result<HttpResponse, Problem> {
@@ -423,7 +423,7 @@ async fn prove_account(
         Ok(came) => page(arrive(&caller, &request, &row, came).await),
         Err(failed) if matches!(failed.error, Error::ProofWrong { .. }) && failed.refused.is_none() => {
             let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
-            pages::html(StatusCode::FORBIDDEN, "proof", &values)
+            pages::html(StatusCode::FORBIDDEN, "proof.html", &values)
         }
         Err(failed) => pages::failed(failed.into()),
     }

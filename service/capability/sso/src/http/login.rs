@@ -46,7 +46,7 @@ pub(super) fn login_form(
     let known = Jar::Tenants.get(service, request).unwrap_or_default();
     let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
     let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
-    pages::html(StatusCode::OK, "login", &values)
+    pages::html(StatusCode::OK, "login.html", &values)
 }
 
 /// A request that waits, with what was asked.
@@ -145,7 +145,7 @@ pub(super) async fn login(
         // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
         links::ask(service, &caller.ctx, email.clone(), waiting).await?;
         let values = json!({"email": email});
-        return pages::html(StatusCode::OK, "links_sent", &values);
+        return pages::html(StatusCode::OK, "links_sent.html", &values);
     }
     let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
     match waited(service, &parameters).await {

@@ -3,10 +3,8 @@
 use actix_web::cookie::SameSite;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use pages::{Forms, Frames, Pages};
 use platform::Timestamp;
-use platform::crypto::sha256;
 use serde::Serialize;
 use serde_json::json;
 use web::{Problem, Service};
@@ -16,34 +14,47 @@ use crate::ops::arrival;
 use crate::ops::saml::Go;
 use crate::refusal::{Mender, Refused};
 
+macro_rules! source {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../../../templates/pages/sso/", $name)))
+    };
+}
+
+static PAGES: Pages = Pages::of(&[
+    source!("login.html"),
+    source!("choose.html"),
+    source!("links_sent.html"),
+    source!("post.html"),
+    source!("proof.html"),
+    source!("signed_in.html"),
+    source!("sign_out.html"),
+    source!("signed_out.html"),
+    source!("sign_in_failed.html"),
+    source!("test_result.html"),
+]);
+
 /// The one script of the pages: sends a form that a person would send by its button.
 const SUBMIT: &str = "document.forms[0].submit()";
 
-/// Forms lead on to identity providers and modules, by redirects that browsers hold against `form-action`.
-fn policy(script: Option<&str>) -> String {
-    let script = script.map_or(String::new(), |script| {
-        format!("script-src 'sha256-{}'; ", STANDARD.encode(sha256(script.as_bytes())))
-    });
-    format!(
-        "default-src 'none'; {script}style-src 'unsafe-inline'; form-action *; base-uri 'none'; frame-ancestors 'none'"
-    )
-}
-
 /// A page.
-pub(super) fn html(status: StatusCode, name: &str, values: &impl Serialize) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::build(status)
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(None)))
-        .body(mail::page(name, values)?))
+pub(super) fn html(
+    status: StatusCode,
+    name: &'static str,
+    values: &impl Serialize,
+) -> Result<HttpResponse, Problem> {
+    Ok(PAGES.page(name).status(status).forms(Forms::Onward).show(values)?)
 }
 
 /// A form that posts itself; without scripts, by a button.
 pub(super) fn post(action: &str, fields: &[(&'static str, String)]) -> Result<HttpResponse, Problem> {
-    let values = json!({"action": action, "fields": fields, "script": SUBMIT});
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header((header::CONTENT_SECURITY_POLICY, policy(Some(SUBMIT))))
-        .body(mail::page("post", &values)?))
+    let values = json!({"action": action, "fields": fields});
+    Ok(PAGES.page("post.html").forms(Forms::Onward).script(SUBMIT).show(&values)?)
+}
+
+/// Who is signed out, and the modules' own logouts in frames.
+pub(super) fn signed_out(frames: &[String], to: Option<&str>) -> Result<HttpResponse, Problem> {
+    let framed = if frames.is_empty() { Frames::None } else { Frames::Modules };
+    Ok(PAGES.page("signed_out.html").frames(framed).show(&json!({"frames": frames, "to": to}))?)
 }
 
 /// 303, so that a form's POST isn't repeated elsewhere.
@@ -104,7 +115,7 @@ pub(super) fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
     let values = json!({
         "title": problem.code.title(), "detail": advice, "problem": problem.code.name(), "code": failed.code,
     });
-    html(status, "sign_in_failed", &values)
+    html(status, "sign_in_failed.html", &values)
 }
 
 /// The same, for what has no trace.

@@ -1,6 +1,6 @@
 //! Identity providers that sign people out.
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 use saml_core::{Direction, LogoutMessage};
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn oidc_frontchannel_logout(
     let parameters = parameters::read(request.query_string())?;
     let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
     let sid = parameters.get("sid");
-    let mut response = pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?;
+    let mut response = pages::signed_out(&[], None)?;
     // The provider shows this page in a frame of its own.
     response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
     if let Some(session) = super::authorize::session(service, &request).await?
@@ -186,7 +186,7 @@ async fn log_out(
             logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
             match back? {
                 Some(url) => Ok(pages::redirect(&url)),
-                None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []})),
+                None => pages::signed_out(&[], None),
             }
         }
     }

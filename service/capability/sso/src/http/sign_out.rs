@@ -184,7 +184,7 @@ async fn sign_out(
         (None, Some(own)) if confirmed && hint.is_none() => Some(own),
         (None, Some(_)) if hint.is_none() => {
             let values = json!({"fields": parameters});
-            return pages::html(StatusCode::OK, "sign_out", &values);
+            return pages::html(StatusCode::OK, "sign_out.html", &values);
         }
         _ => None,
     };
@@ -192,7 +192,7 @@ async fn sign_out(
         Some(ending) => end(caller, shared, &ending, to).await?,
         None => match to {
             Some(to) => pages::redirect(&to),
-            None => pages::html(StatusCode::OK, "signed_out", &json!({"frames": []}))?,
+            None => pages::signed_out(&[], None)?,
         },
     };
     Jar::Session.clear(service, &mut response);
@@ -264,14 +264,7 @@ pub(super) fn come_back(
 fn leave(frames: &[String], to: Option<String>) -> Result<HttpResponse, Problem> {
     match to {
         Some(to) if frames.is_empty() => Ok(pages::redirect(&to)),
-        to => {
-            let mut response =
-                pages::html(StatusCode::OK, "signed_out", &json!({"frames": frames, "to": to}))?;
-            let policy = "default-src 'none'; frame-src http: https:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
-            let value = header::HeaderValue::from_static(policy);
-            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
-            Ok(response)
-        }
+        to => pages::signed_out(frames, to.as_deref()),
     }
 }
 

@@ -1,0 +1,13 @@
+//! The page that shows the mails of a machine without SMTP.
+
+use actix_web::HttpResponse;
+use pages::{Error, Pages};
+use serde::Serialize;
+
+static PAGES: Pages =
+    Pages::of(&[("dev_mail.html", include_str!("../../../../templates/pages/mail/dev_mail.html"))]);
+
+/// Newest first.
+pub(crate) fn dev_mail(mails: &[impl Serialize]) -> Result<HttpResponse, Error> {
+    PAGES.page("dev_mail.html").show(&serde_json::json!({"mails": mails}))
+}

@@ -1,0 +1,37 @@
+//! What operators see when they enrol and sign in.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use pages::{Error, Forms, Page, Pages};
+use serde::Serialize;
+
+macro_rules! source {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../../../templates/pages/operators/", $name)))
+    };
+}
+
+static PAGES: Pages =
+    Pages::of(&[source!("operator.html"), source!("operator_enroll.html"), source!("operator_login.html")]);
+
+/// The pages' one script: WebAuthn has no form.
+const SCRIPT: &str = include_str!("../../../../templates/pages/operators/passkey.js");
+
+fn page(name: &'static str) -> Page {
+    PAGES.page(name).forms(Forms::Own)
+}
+
+/// One who is signed in.
+pub(crate) fn operator(status: StatusCode, values: &impl Serialize) -> Result<HttpResponse, Error> {
+    page("operator.html").status(status).show(values)
+}
+
+/// Where a passkey is made.
+pub(crate) fn enroll(values: &impl Serialize) -> Result<HttpResponse, Error> {
+    page("operator_enroll.html").script(SCRIPT).fetches().show(values)
+}
+
+/// Where operators come in.
+pub(crate) fn login(status: StatusCode, values: &impl Serialize) -> Result<HttpResponse, Error> {
+    page("operator_login.html").status(status).script(SCRIPT).fetches().show(values)
+}
