@@ -242,7 +242,14 @@ impl ResponseError for Problem {
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
-        let code = match &error {
+        Self::from(&error)
+    }
+}
+
+/// One failure of the store may be that of many who waited for the same.
+impl From<&DbError> for Problem {
+    fn from(error: &DbError) -> Self {
+        let code = match error {
             DbError::Conflict(_) => Code::Conflict,
             DbError::Busy(_) | DbError::Broken(_) | DbError::Crowded(_) => Code::Unavailable,
             DbError::Full(_) => Code::StoreFull,
@@ -250,7 +257,7 @@ impl From<DbError> for Problem {
             DbError::Unknown(_) => Code::OutcomeUnknown,
             _ => Code::Internal,
         };
-        let cause = Some(platform::chain(&error));
+        let cause = Some(platform::chain(error));
         let retry_after = (code.is_unavailable() || code == Code::OutcomeUnknown).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }

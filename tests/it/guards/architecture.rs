@@ -187,3 +187,11 @@ fn no_function_takes_two_ids_of_one_type() {
     }
     assert!(found.is_empty(), "two ids that a caller may confuse (entity::ids): {found:#?}");
 }
+
+#[test]
+fn html_is_made_in_one_place() {
+    for (file, text) in super::rules::sources("service") {
+        let makes = text.contains("\"text/html");
+        assert!(!makes || file.starts_with("pages/"), "{file} makes HTML by itself: `service/pages` does");
+    }
+}

@@ -52,7 +52,7 @@ const NOT_IN_THE_TABLE: [(&str, &str, &str); 31] = [
     ("provisioning/src/http.rs", "WAIT_MAX", "shorter than the time for a handler, which has a line"),
     ("provisioning/src/steps/recycle.rs", "LOOK_MAX", "how often one run looks; nothing adds up"),
     ("saml_core/src/refusal.rs", "SHOWN_MAX", "how much of a foreign value is shown"),
-    ("scim/src/guard.rs", "WINDOW_SECONDS_MAX", "the longest window of one setting; nothing adds up"),
+    ("scim/src/http/guard.rs", "WINDOW_SECONDS_MAX", "the longest window of one setting; nothing adds up"),
     ("sessions/src/browser.rs", "LISTED_MAX", "one page of a person's sessions"),
     ("src/cli/key.rs", "SHOWN_MAX", "one page at a terminal"),
     ("src/cli/tenant.rs", "SHOWN_MAX", "one page at a terminal"),

@@ -157,11 +157,6 @@ impl Error {
     }
 }
 
-/// The same as [`Error::is_race`], of a refusal of capabilities that are not converted yet.
-pub fn is_race(refused: &Problem) -> bool {
-    matches!(refused.code, Code::Conflict | Code::UserExists)
-}
-
 impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
@@ -310,11 +305,8 @@ mod tests {
         for (error, code, detail, dialect, member) in all {
             let (said, retry, race) = (error.to_string(), error.retry(), error.is_race());
             let problem = Problem::from(error);
-            assert_eq!(
-                (problem.code.name(), problem.retry(), is_race(&problem)),
-                (code, retry, race),
-                "{said}"
-            );
+            let may_be_a_race = matches!(problem.code, Code::Conflict | Code::UserExists);
+            assert_eq!((problem.code.name(), problem.retry(), may_be_a_race), (code, retry, race), "{said}");
             let detail = if detail.is_empty() { problem.code.title() } else { detail };
             assert_eq!((problem.detail.as_str(), problem.dialect_code), (detail, dialect), "{said}");
             let members: Vec<(&str, Value)> =

@@ -19,7 +19,7 @@ mod store;
 
 pub use capability::capability;
 pub use entity::directory::states::Source;
-pub use error::{Error, NotAdmitted, is_race};
+pub use error::{Error, NotAdmitted};
 pub use identity_core::fold;
 pub use model::name_of;
 pub use ops::admins::seats_of;

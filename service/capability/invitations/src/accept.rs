@@ -11,8 +11,9 @@ use platform::db::Lookup;
 use platform::{Ctx, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
-use web::{Code, Denied, Problem, Service};
+use web::Service;
 
+use crate::error::{Error, NotAccepted};
 use crate::join;
 use crate::ops::get;
 
@@ -25,9 +26,9 @@ pub(crate) struct Found {
     pub(crate) sso: Option<String>,
 }
 
-async fn tenant_of(service: &Service, digest: &[u8]) -> Result<Uuid, Problem> {
+async fn tenant_of(service: &Service, digest: &[u8]) -> Result<Uuid, Error> {
     let found = service.db.tenant_of(Lookup::Invitation(digest)).await?;
-    found.ok_or_else(|| Problem::new(Code::InvitationUnknown))
+    found.ok_or(Error::Unknown)
 }
 
 /// The sign-in of the organization, for this person. It goes on by itself: the address finds the connection. The token goes with them: it
@@ -47,13 +48,13 @@ async fn sso_of(
     tenant: &tenant::Model,
     row: &Model,
     token: &str,
-) -> Result<Option<String>, Problem> {
+) -> Result<Option<String>, Error> {
     let enforced = sso::is_enforced(view, row.organization_id).await?;
     Ok(enforced.then(|| sign_in(service, tenant, row, token)))
 }
 
 /// An invitation that can be accepted now, and by whose invitation.
-pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Problem> {
+pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Error> {
     let digest = sha256(token.as_bytes());
     let tenant = tenant_of(service, &digest).await?;
     service
@@ -62,7 +63,7 @@ pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Proble
             let tenant = tenancy::active(view).await?;
             let row =
                 view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
-            let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
+            let row = row.ok_or(Error::Unknown)?;
             // Whoever holds a dead token is told that it is dead, and nothing else.
             let row = directory::require_open(row, view.now())?;
             let sso = sso_of(view, service, &tenant, &row, token).await?;
@@ -83,29 +84,32 @@ pub(crate) struct Acceptor<'a> {
 /// Redeems a token: of many at once, one wins. The person becomes a user of the organization, or has asked to.
 ///
 /// # Errors
-/// `invitation.gone`, `invitation.unknown`, `invitation.other_address`; `sso.enforced` with where to go instead.
+/// [`Error::Directory`] where it is gone, [`Error::Unknown`], [`Error::OtherAddress`]; [`Error::SignInEnforced`] with where to go
+/// instead.
 pub(crate) async fn accept(
     service: &Service,
     ctx: &Ctx,
     acceptor: Acceptor<'_>,
-) -> Result<(Model, tenant::Model), Denied> {
+) -> Result<(Model, tenant::Model), NotAccepted> {
     let digest = sha256(acceptor.token.as_bytes());
     let tenant = tenant_of(service, &digest).await?;
     let work = async |tx: &mut Tx| {
-        let tenant = tenancy::active(tx).await.map_err(Problem::from)?;
+        let tenant = tenancy::active(tx).await.map_err(Error::from)?;
         let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
-        let row = row.ok_or_else(|| Problem::new(Code::InvitationUnknown))?;
+        let row = row.ok_or(Error::Unknown)?;
         let organization = row.organization_id;
         let accepted = redeem(tx, service, &tenant, row, &acceptor).await;
-        let accepted = accepted.map_err(|problem| Denied::from(problem).at(tenant.id, Some(organization)))?;
-        Ok::<_, Denied>((accepted, tenant))
+        let refused =
+            |error| NotAccepted { tenant: Some(tenant.id), organization: Some(organization), error };
+        let accepted = accepted.map_err(refused)?;
+        Ok::<_, NotAccepted>((accepted, tenant))
     };
     let done = match service.db.write(ctx, tenant, work).await {
         // Somebody else made the same person at the same moment, who is found now.
-        Err(denied) if directory::is_race(&denied.problem) => service.db.write(ctx, tenant, work).await,
+        Err(refused) if refused.error.is_race() => service.db.write(ctx, tenant, work).await,
         other => other,
     };
-    done.map_err(|denied| denied.at(tenant, None))
+    done.map_err(|refused| NotAccepted { tenant: Some(tenant), ..refused })
 }
 
 async fn redeem(
@@ -114,10 +118,10 @@ async fn redeem(
     tenant: &tenant::Model,
     row: Model,
     acceptor: &Acceptor<'_>,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let row = directory::require_open(row, tx.now())?;
     if let Some(sign_in) = sso_of(tx, service, tenant, &row, acceptor.token).await? {
-        return Err(Problem::new(Code::SsoEnforced).fact("ssoUrl", sign_in));
+        return Err(Error::SignInEnforced { sign_in });
     }
     let signed_in = match acceptor.session {
         Some(session) => require_same_person(tx, session, &row).await?,
@@ -138,7 +142,7 @@ async fn ask(
     tenant: &tenant::Model,
     row: &Model,
     display_name: Option<String>,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let row = directory::open_invitation(tx, row.id).await?;
     join::ask(tx, service, tenant, &row, display_name).await?;
     Ok(directory::accept_invitation(tx, row, None).await?)
@@ -150,7 +154,7 @@ async fn come(
     row: &Model,
     display_name: Option<&str>,
     signed_in: Option<Uuid>,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let comer = Comer {
         address: Some(&row.email),
         organization: Some(row.organization_id),
@@ -160,12 +164,12 @@ async fn come(
     };
     match directory::admit(tx, comer).await? {
         Outcome::In(admitted) => Ok(Model { role: admitted.user.role, ..get(tx, row.id).await? }),
-        Outcome::MustProve(..) => Err(Problem::new(Code::LinkRequired)),
+        Outcome::MustProve(..) => Err(Error::MustProve),
     }
 }
 
 /// Somebody who is signed in with another address doesn't accept what was meant for this one. Answers as whom the browser is signed in.
-async fn require_same_person(tx: &Tx, session: &str, row: &Model) -> Result<Option<Uuid>, Problem> {
+async fn require_same_person(tx: &Tx, session: &str, row: &Model) -> Result<Option<Uuid>, Error> {
     let Some(digest) = sessions::browser_digest(session) else { return Ok(None) };
     let Some(session) = sessions::find_browser(tx, &digest).await? else { return Ok(None) };
     let Some(user) = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?
@@ -173,9 +177,5 @@ async fn require_same_person(tx: &Tx, session: &str, row: &Model) -> Result<Opti
         return Ok(None);
     };
     let same = directory::users_of_address(tx, session.organization_id, &row.email).await?;
-    if same.iter().any(|same| same.id == user.id) {
-        Ok(Some(user.id))
-    } else {
-        Err(Problem::new(Code::InvitationOtherAddress))
-    }
+    if same.iter().any(|same| same.id == user.id) { Ok(Some(user.id)) } else { Err(Error::OtherAddress) }
 }

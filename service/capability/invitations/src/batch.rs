@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::refusal::Invalid;
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::ops::{self, NewInvitation};
 use crate::rules::{self, Behind};
 use crate::stranger::{self, AnswerJoin};
@@ -69,7 +71,7 @@ impl Job for WorkOff {
 }
 
 /// Runs batches and answers to strangers.
-pub fn handlers(service: &Service) -> Vec<Handler> {
+pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let (batches, strangers) = (service.clone(), service.clone());
     vec![
         Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.clone(), job)),
@@ -80,7 +82,7 @@ pub fn handlers(service: &Service) -> Vec<Handler> {
 }
 
 /// Takes a file as a whole.
-pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Problem> {
+pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, Error> {
     rules::require_batch(tx, BATCHES_PER_DAY).await?;
     let row = batch::Model {
         tenant_id: tx.tenant(),
@@ -141,7 +143,7 @@ pub(crate) async fn find(view: &View, id: Uuid) -> Result<Option<batch::Model>, 
 }
 
 /// Answers some lines; whether there are more.
-async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem> {
+async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Error> {
     tx.housekeeping();
     let Some(batch) = find(tx, id).await?.filter(|batch| batch.status == BatchStatus::Running) else {
         return Ok(false);
@@ -160,13 +162,12 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Problem>
                 allowance = allowance.saturating_sub(1);
                 batch_row::Model { status: LineStatus::Invited, invitation_id: Some(invitation), ..line }
             }
-            Err(problem) if problem.is_refusal() => batch_row::Model {
-                status: LineStatus::Refused,
-                code: Some(problem.code.name().to_owned()),
-                detail: Some(problem.detail),
-                ..line
-            },
-            Err(problem) => return Err(problem),
+            Err(error) if error.is_refusal() => {
+                let (code, detail) = error.told();
+                let (code, detail) = (Some(code.to_owned()), Some(detail));
+                batch_row::Model { status: LineStatus::Refused, code, detail, ..line }
+            }
+            Err(error) => return Err(error),
         };
         tx.update(answered).await?;
     }
@@ -184,14 +185,14 @@ async fn invite(
     batch: &batch::Model,
     line: &batch_row::Model,
     allowance: u64,
-) -> Result<Uuid, Problem> {
+) -> Result<Uuid, Error> {
     let tenant = tenancy::active(tx).await?;
     let organization = batch.organization_id;
     rules::require_invitable(tx, &tenant, organization, &line.email).await?;
     if allowance == 0 {
         rules::require_allowance(tx, service, organization, Behind::Admins).await?;
     }
-    let no_role = || Problem::invalid("/role", NO_ROLE);
+    let no_role = || Invalid::at("/role", NO_ROLE);
     let role = TenantRole::parse(&line.role).ok_or_else(no_role)?;
     ops::require_room(tx, organization, &line.email, role).await?;
     mail::require_room(tx, service).await?;
@@ -205,9 +206,9 @@ async fn invite(
         ..new
     };
     // Another mail took the last place since: the line is half written, so all of the step is done again.
-    let again = |problem: Problem| match problem.code {
-        Code::MailLimited => Problem::new(Code::Unavailable),
-        _ => problem,
+    let again = |error: Error| match error {
+        Error::Mail(mail::Error::Limited(_)) => Error::PlaceTaken,
+        other => other,
     };
     Ok(ops::create(tx, service, &tenant, new).await.map_err(again)?.id)
 }

@@ -30,7 +30,7 @@ const ONE: &str = "/api/v1/tenants/{tenant}/invitations/{invitation_id}";
 const RESEND: &str = "/api/v1/tenants/{tenant}/invitations/{invitation_id}/resend";
 
 /// The routes.
-pub fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let (read, write) = (Access::Key(Permission::InvitationsRead), Access::Key(Permission::InvitationsWrite));
     Routes::new()
         .add(Method::POST, LIST, write, "create_invitation: Invite a person by e-mail.", create_invitation)

@@ -3,8 +3,10 @@
 
 use entity::tenancy::tenant;
 use platform::View;
+use platform::refusal::Invalid;
 use uuid::Uuid;
-use web::Problem;
+
+use crate::error::Error;
 
 /// Characters of a name that a mail shows.
 const NAME_MAX: usize = 200;
@@ -12,21 +14,20 @@ const NAME_MAX: usize = 200;
 /// The name of the person whom `given` names by id or user name, else that of the tenant.
 ///
 /// # Errors
-/// `validation.failed` if the tenant has no such active user.
+/// [`Error::Invalid`] if the tenant has no such active user.
 pub(crate) async fn name(
     view: &View,
     tenant: &tenant::Model,
     organization: Uuid,
     given: Option<&str>,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     let Some(given) = given else { return Ok(tenant.name.clone()) };
     let person = match Uuid::try_parse(given) {
         Ok(id) => directory::user_any_organization(view, id).await?,
         Err(_) => directory::user_by_name(view, organization, given).await?,
     };
     let detail = "must be an active user of the tenant: an id, or a user name of the organization";
-    let person =
-        person.filter(|person| person.may_come()).ok_or_else(|| Problem::invalid("/inviter", detail))?;
+    let person = person.filter(|person| person.may_come()).ok_or_else(|| Invalid::at("/inviter", detail))?;
     Ok(fit(directory::name_of(&person)))
 }
 

@@ -8,6 +8,7 @@ use entity::invitations::{invitation, join_request, join_rule};
 use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use mail::NewMail;
+use platform::refusal::Invalid;
 use platform::rules::{NoRoom, Rule, room};
 use platform::tx::Event;
 use platform::{Target, Tx, View, Work, ids};
@@ -16,7 +17,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// Rules of one organization.
 pub(crate) const RULES_MAX: u64 = 100;
@@ -54,20 +57,19 @@ fn facts(row: &join_request::Model) -> RequestFacts<'_> {
 /// Writes the rule of a domain, which the organization must have proven.
 ///
 /// # Errors
-/// `validation.failed` for a public mail domain; `join.domain_unverified`.
+/// [`Error::Invalid`] for a public mail domain; [`Error::DomainUnverified`].
 pub(crate) async fn put_rule(
     tx: &mut Tx,
     organization: Uuid,
     domain: &str,
     mode: JoinMode,
     role: TenantRole,
-) -> Result<join_rule::Model, Problem> {
-    let invalid = || {
-        Problem::invalid("/domain", "must be a domain of the organization, not one of a public mail provider")
-    };
+) -> Result<join_rule::Model, Error> {
+    let invalid =
+        || Invalid::at("/domain", "must be a domain of the organization, not one of a public mail provider");
     let domain = sso::domain(domain).ok_or_else(invalid)?;
     if sso::organization_of_domain(tx, &domain).await? != Some(organization) {
-        return Err(Problem::new(Code::JoinDomainUnverified).fact("domain", domain));
+        return Err(Error::DomainUnverified { domain });
     }
     let before = rule(tx, &domain).await?;
     let row = join_rule::Model {
@@ -101,17 +103,17 @@ async fn rule(view: &View, domain: &str) -> Result<Option<join_rule::Model>, pla
     view.one(view.select::<join_rule::Entity>().filter(join_rule::Column::Domain.eq(domain))).await
 }
 
-pub(crate) async fn delete_rule(tx: &mut Tx, organization: Uuid, domain: &str) -> Result<(), Problem> {
+pub(crate) async fn delete_rule(tx: &mut Tx, organization: Uuid, domain: &str) -> Result<(), Error> {
     let mine = tx.remove::<join_rule::Entity>().filter(join_rule::Column::OrganizationId.eq(organization));
     if tx.purge(mine.filter(join_rule::Column::Domain.eq(domain))).await? == 0 {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Error::NotFound);
     }
     tx.record("join_rule.delete", Target::new("organization", organization).with(json!({"domain": domain})));
     Ok(())
 }
 
 /// The rule under which the people of an address come in.
-pub(crate) async fn rule_of(view: &View, email: &str) -> Result<Option<join_rule::Model>, Problem> {
+pub(crate) async fn rule_of(view: &View, email: &str) -> Result<Option<join_rule::Model>, Error> {
     let Some(domain) = sso::domain_of(email) else { return Ok(None) };
     let Some(rule) = rule(view, &domain).await? else { return Ok(None) };
     // A proof may have lapsed since the rule was made.
@@ -126,7 +128,7 @@ pub(crate) async fn ask(
     tenant: &tenant::Model,
     invitation: &invitation::Model,
     display_name: Option<String>,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let organization = invitation.organization_id;
     let open = tx.select::<join_request::Entity>();
     let open = open
@@ -164,26 +166,25 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-pub(crate) async fn request(view: &View, id: Uuid) -> Result<join_request::Model, Problem> {
+pub(crate) async fn request(view: &View, id: Uuid) -> Result<join_request::Model, Error> {
     let found = view.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
-    view.one(found).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    view.one(found).await?.ok_or(Error::NotFound)
 }
 
 /// Lets somebody in who asked, or not.
 ///
 /// # Errors
-/// `join.decided`; `quota.exceeded`; `invitation.directory_managed` if their directory keeps the organization's people by now.
+/// [`Error::JoinDecided`]; [`Error::Directory`] where there is no seat; [`Error::DirectoryManaged`] if their directory keeps the organization's people by now.
 pub(crate) async fn decide(
     tx: &mut Tx,
     id: Uuid,
     verb: JoinRequestVerb,
     role: Option<TenantRole>,
-) -> Result<join_request::Model, Problem> {
+) -> Result<join_request::Model, Error> {
     tenancy::active(tx).await?;
     let found = tx.select::<join_request::Entity>().filter(join_request::Column::Id.eq(id));
-    let row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let decided = || Problem::new(Code::JoinRequestDecided).fact("status", row.status.as_str());
-    let status = row.status.after(verb).ok_or_else(decided)?;
+    let row = tx.lock(found).await?.ok_or(Error::NotFound)?;
+    let status = row.status.after(verb).ok_or(Error::JoinDecided { status: row.status })?;
     let role = role.unwrap_or(row.role.0);
     let mut user = None;
     if verb == JoinRequestVerb::Approve {
@@ -197,7 +198,7 @@ pub(crate) async fn decide(
         };
         match directory::admit(tx, comer).await? {
             Outcome::In(admitted) => user = Some(admitted.user.id),
-            Outcome::MustProve(..) => return Err(Problem::new(Code::LinkRequired)),
+            Outcome::MustProve(..) => return Err(Error::MustProve),
         }
     }
     let row = join_request::Model {

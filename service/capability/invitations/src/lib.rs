@@ -8,6 +8,7 @@
 mod accept;
 mod batch;
 mod capability;
+mod error;
 mod http;
 mod inviter;
 mod join;
@@ -18,6 +19,7 @@ mod stranger;
 mod sweep;
 
 pub use capability::capability;
+pub use error::{Error, TooMany};
 pub use http::Invitation;
 pub use ops::{NewInvitation, create, forget_all, pending_for, revoke_all};
 pub use sweep::{sweep, sweep_batches};

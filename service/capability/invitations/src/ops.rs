@@ -15,7 +15,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Code, IfMatch, Problem, Service};
+use web::{IfMatch, Service};
+
+use crate::error::Error;
 
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
@@ -95,19 +97,19 @@ fn stands_in_the_way(there: &Model, new: InvitationKind) -> bool {
 /// Invites somebody, holds their seat, and leaves the mail.
 ///
 /// # Errors
-/// `invitation.pending` if the address has one that can still be accepted; `quota.exceeded`; `billing.seat_blocked`.
+/// [`Error::Pending`] if the address has one that can still be accepted; [`Error::Directory`] where there is no seat.
 pub async fn create(
     tx: &mut Tx,
     service: &Service,
     tenant: &tenant::Model,
     new: NewInvitation,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     if let Some(old) = pending_for(tx, new.organization, &new.email).await? {
         if old.expires_at <= tx.now() {
             // One that is over makes room.
             expire(tx, old).await?;
         } else if stands_in_the_way(&old, new.kind) {
-            return Err(Problem::new(Code::InvitationPending).fact("invitationId", old.id.to_string()));
+            return Err(Error::Pending { invitation: Some(old.id) });
         } else {
             directory::revoke_invitation(tx, old, None).await?;
         }
@@ -142,10 +144,7 @@ pub async fn create(
         accepted_at: None,
         revoked_at: None,
     };
-    tx.insert(row.clone()).await.map_err(|error| match error {
-        DbError::Conflict(_) => Problem::new(Code::InvitationPending),
-        other => other.into(),
-    })?;
+    tx.insert(row.clone()).await.map_err(Error::of_invitation)?;
     forgive(tx, &row).await?;
     hold(tx, &row).await?;
     send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
@@ -170,7 +169,7 @@ pub(crate) async fn remind(
     service: &Service,
     tenant: &tenant::Model,
     row: &Model,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     let (token, digest) = own_token(service, row.id);
     if !same(&digest, &row.token_digest) {
         return Ok(());
@@ -182,18 +181,18 @@ pub(crate) async fn remind(
 /// Refuses what [`create`] would refuse after it began to write.
 ///
 /// # Errors
-/// `invitation.pending`, `quota.exceeded`.
+/// [`Error::Pending`], [`Error::Quota`]
 pub(crate) async fn require_room(
     view: &View,
     organization: Uuid,
     email: &str,
     role: TenantRole,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     if let Some(there) = pending_for(view, organization, email).await?
         && there.expires_at > view.now()
         && stands_in_the_way(&there, InvitationKind::Personal)
     {
-        return Err(Problem::new(Code::InvitationPending).fact("invitationId", there.id.to_string()));
+        return Err(Error::Pending { invitation: Some(there.id) });
     }
     let seats: Vec<&str> = directory::seats_of(role).collect();
     let usage = quota::list(view).await?;
@@ -217,7 +216,7 @@ async fn forgive(tx: &Tx, row: &Model) -> Result<(), DbError> {
 }
 
 /// Whoever an admin invited is expected, and has a seat; whoever asked themselves takes one when they come.
-async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Problem> {
+async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Error> {
     if row.kind != InvitationKind::Personal {
         return Ok(());
     }
@@ -242,7 +241,7 @@ async fn send(
     row: &Model,
     token: &str,
     occasion: String,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     // From the configuration, never from the request's Host.
     let link = format!("{}/invitations/accept?token={token}", service.config.public_url());
     let values = json!({
@@ -255,14 +254,14 @@ async fn send(
     Ok(mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await?)
 }
 
-pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Problem> {
+pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Error> {
     let found = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
-async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Problem> {
+async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Error> {
     let found = tx.lock(tx.select::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or(Error::NotFound)
 }
 
 /// Sends a new token; the old one is dead. One that is over begins anew.
@@ -271,7 +270,7 @@ pub(crate) async fn resend(
     service: &Service,
     tenant: &tenant::Model,
     id: Uuid,
-) -> Result<Model, Problem> {
+) -> Result<Model, Error> {
     let row = locked(tx, id).await?;
     let status = directory::next(&row, InvitationVerb::Resend)?;
     let (token, digest) = one_time_secret(PREFIX);
@@ -283,10 +282,7 @@ pub(crate) async fn resend(
         expires_at: expiry(service, tx.now()),
         ..row
     };
-    tx.update(row.clone()).await.map_err(|error| match error {
-        DbError::Conflict(_) => Problem::new(Code::InvitationPending),
-        other => other.into(),
-    })?;
+    tx.update(row.clone()).await.map_err(Error::of_invitation)?;
     forgive(tx, &row).await?;
     hold(tx, &row).await?;
     send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
@@ -294,7 +290,7 @@ pub(crate) async fn resend(
     Ok(row)
 }
 
-pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), Problem> {
+pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), Error> {
     let row = locked(tx, id).await?;
     directory::next(&row, InvitationVerb::Revoke)?;
     seen.require(row.version)?;
@@ -304,8 +300,8 @@ pub(crate) async fn revoke(tx: &mut Tx, id: Uuid, seen: &IfMatch) -> Result<(), 
 /// Revokes all that are pending.
 ///
 /// # Errors
-/// `internal`.
-pub async fn revoke_all(tx: &mut Tx) -> Result<(), Problem> {
+/// [`Error::Directory`], [`Error::Store`]
+pub async fn revoke_all(tx: &mut Tx) -> Result<(), Error> {
     for row in tx.all(tx.select::<Entity>().filter(Column::Status.eq(InvitationStatus::Pending))).await? {
         directory::revoke_invitation(tx, row, None).await?;
     }
@@ -315,8 +311,8 @@ pub async fn revoke_all(tx: &mut Tx) -> Result<(), Problem> {
 /// Removes all, as if nobody had been invited: for a tenant that is unmade before it was there.
 ///
 /// # Errors
-/// `internal`.
-pub async fn forget_all(tx: &mut Tx) -> Result<(), Problem> {
+/// [`Error::Directory`], [`Error::Store`]
+pub async fn forget_all(tx: &mut Tx) -> Result<(), Error> {
     for row in tx.all(tx.select::<Entity>()).await? {
         directory::forget_expected(tx, row.id).await?;
     }
@@ -325,7 +321,7 @@ pub async fn forget_all(tx: &mut Tx) -> Result<(), Problem> {
 }
 
 /// It was not accepted in time; its seat is free.
-pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Problem> {
+pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Error> {
     let (status, now) = (directory::next(&row, InvitationVerb::Expire)?, tx.now());
     let row = Model { status, version: row.version + 1, updated_at: now, ..row };
     directory::forget_expected(tx, row.id).await?;

@@ -5,11 +5,13 @@ use entity::directory::states::UserVerb;
 use entity::invitations::invitation;
 use entity::invitations::states::InvitationKind;
 use entity::tenancy::tenant;
-use platform::rules::{Allowance, Rule};
+use platform::rules::{Allowance, Rule, UsedUp};
 use platform::{Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
+
+use crate::error::{Error, TooMany};
 
 /// The time in which invitations are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
@@ -17,13 +19,13 @@ const DAY: TimeDelta = TimeDelta::hours(24);
 /// Refuses to invite whom nobody may invite now, at whichever door they are to be invited.
 ///
 /// # Errors
-/// `billing.seat_blocked`, `invitation.directory_managed`, `invitation.member`.
+/// [`Error::Quota`] while a payment is overdue, [`Error::DirectoryManaged`], [`Error::Member`]
 pub(crate) async fn require_invitable(
     view: &View,
     tenant: &tenant::Model,
     organization: Uuid,
     email: &str,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     quota::require_free("users", tenant.billing_state)?;
     require_by_hand(view, organization).await?;
     require_stranger(view, organization, email).await
@@ -32,12 +34,10 @@ pub(crate) async fn require_invitable(
 /// Refuses where an identity provider keeps the directory: SCIM goes before sign-in, sign-in before invitations.
 ///
 /// # Errors
-/// `invitation.directory_managed`.
-pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(), Problem> {
+/// [`Error::DirectoryManaged`]
+pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(), Error> {
     if scim::owns_directory(view, organization).await? {
-        let reason =
-            "The organization's identity provider pushes its users by SCIM; assign the person there.";
-        return Err(Problem::detailed(Code::InvitationDirectoryManaged, reason));
+        return Err(Error::DirectoryManaged);
     }
     Ok(())
 }
@@ -45,40 +45,12 @@ pub(crate) async fn require_by_hand(view: &View, organization: Uuid) -> Result<(
 /// Refuses an address that has a user.
 ///
 /// # Errors
-/// `invitation.member`.
-async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Problem> {
+/// [`Error::Member`]
+async fn require_stranger(view: &View, organization: Uuid, email: &str) -> Result<(), Error> {
     let there = directory::users_of_address(view, organization, email).await?;
     match there.into_iter().find(|user| user.state().after(UserVerb::Invite).is_none()) {
-        Some(user) => Err(Problem::new(Code::InvitationMember).fact("userId", user.id.to_string())),
+        Some(user) => Err(Error::Member { user: user.id }),
         None => Ok(()),
-    }
-}
-
-/// What there were too many of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TooMany {
-    /// Of an organization.
-    Invitations,
-    /// To one address.
-    Mails,
-    /// Of a tenant.
-    Batches,
-}
-
-impl TooMany {
-    fn limited(self, refused: Problem) -> Problem {
-        let (per, detail) = match self {
-            Self::Invitations => {
-                ("organization", "The organization has sent as many invitations as it may within 24 hours.")
-            }
-            Self::Mails => {
-                ("recipient", "This address was sent as many invitations as it may get within 24 hours.")
-            }
-            Self::Batches => {
-                ("tenant", "The tenant has sent as many batches of invitations as it may within 24 hours.")
-            }
-        };
-        Problem { detail: detail.to_owned(), ..refused.fact("per", per) }
     }
 }
 
@@ -97,7 +69,7 @@ pub(crate) async fn allowance(
     service: &Service,
     organization: Uuid,
     behind: Behind,
-) -> Result<u64, Problem> {
+) -> Result<u64, Error> {
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let recent = tx.count(recent(tx, organization, behind)).await?;
     Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
@@ -117,13 +89,13 @@ fn recent(tx: &Tx, organization: Uuid, behind: Behind) -> Select<invitation::Ent
 /// Refuses the invitation after the last one of a day.
 ///
 /// # Errors
-/// `invitation.limited`.
+/// [`Error::Limited`]
 pub(crate) async fn require_allowance(
     tx: &Tx,
     service: &Service,
     organization: Uuid,
     behind: Behind,
-) -> Result<(), Problem> {
+) -> Result<(), Error> {
     if allowance(tx, service, organization, behind).await? > 0 {
         return Ok(());
     }
@@ -134,17 +106,16 @@ pub(crate) async fn require_allowance(
     let newest = recent(tx, organization, behind).order_by_desc(invitation::Column::CreatedAt);
     let oldest = tx.one(newest.offset(most.saturating_sub(1)).limit(1)).await?;
     let since = oldest.map_or(tx.now(), |oldest| oldest.created_at);
-    let refused = Problem::new(Code::InvitationLimited).fact("limit", most);
-    let refused = Problem { retry_after: Some(tx.seconds_until(since + DAY)), ..refused };
-    Err(TooMany::Invitations.limited(refused))
+    let used_up = UsedUp { limit: most, renewed_in: tx.seconds_until(since + DAY) };
+    Err(Error::Limited { of: TooMany::Invitations, used_up })
 }
 
 /// Refuses to write to the same person again and again, whoever asks and however the address is spelled: it is they whom it protects. Asked
 /// last: it is spent.
 ///
 /// # Errors
-/// `invitation.limited`.
-pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) -> Result<(), Problem> {
+/// [`Error::Limited`]
+pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) -> Result<(), Error> {
     let allowance = Allowance::a_day(service.config.invitations.per_recipient_per_day);
     // First, as everybody takes it: what is spent is locked until the commit.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
@@ -153,20 +124,18 @@ pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) ->
         return Ok(());
     }
     let used_up = tx.used_up(Rule::InvitationMails, key, allowance).await?;
-    let refused = Problem::used_up(Code::InvitationLimited, used_up);
-    Err(TooMany::Mails.limited(refused))
+    Err(Error::Limited { of: TooMany::Mails, used_up })
 }
 
 /// Refuses a batch after the last one of a day.
 ///
 /// # Errors
-/// `invitation.limited`.
-pub(crate) async fn require_batch(tx: &Tx, most: u64) -> Result<(), Problem> {
+/// [`Error::Limited`]
+pub(crate) async fn require_batch(tx: &Tx, most: u64) -> Result<(), Error> {
     let allowance = Allowance::a_day(tx.by_plan(most).await?);
     if tx.spend(Rule::InvitationBatches, "", allowance).await? {
         return Ok(());
     }
     let used_up = tx.used_up(Rule::InvitationBatches, "", allowance).await?;
-    let refused = Problem::used_up(Code::InvitationLimited, used_up);
-    Err(TooMany::Batches.limited(refused))
+    Err(Error::Limited { of: TooMany::Batches, used_up })
 }

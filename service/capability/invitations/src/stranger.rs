@@ -5,8 +5,9 @@ use platform::db::Lookup;
 use platform::jobs::{Class, Job, JobError, JobRun};
 use platform::{Ctx, Tx, Work as _};
 use serde::{Deserialize, Serialize};
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::join;
 use crate::ops::{self, NewInvitation};
 use crate::rules::{self, Behind};
@@ -38,7 +39,7 @@ impl Job for AnswerJoin {
 }
 
 /// Takes the request. Whoever asks learns nothing.
-pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Result<(), Problem> {
+pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Result<(), Error> {
     let job = AnswerJoin { request: mail::Sealed::new(service, PURPOSE, request)? };
     Ok(mail::ask(service, ctx, &job).await?)
 }
@@ -57,14 +58,14 @@ pub(crate) async fn answer(service: Service, job: AnswerJoin, run: JobRun) -> Re
     };
     match service.db.write(&ctx, tenant, work).await {
         // Who may not join gets no mail: nothing is left to be tried.
-        Err(problem) if problem.is_refusal() => Ok(()),
+        Err(error) if error.is_refusal() => Ok(()),
         other => Ok(other?),
     }
 }
 
 /// Nothing that an admin made is touched: their invitation stays as it is, with its link, its end and its mail. Who asked themselves and
 /// asks again gets the same link again.
-async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(), Problem> {
+async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(), Error> {
     let email = request.email.as_str();
     let tenant = tenancy::active(tx).await?;
     let Some(rule) = join::rule_of(tx, email).await? else { return Ok(()) };

@@ -8,8 +8,9 @@ use platform::retention::{self, Retained};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
+use crate::error::Error;
 use crate::ops;
 
 /// How long it can be read what became of a batch.
@@ -20,8 +21,8 @@ const ROUND: u64 = 500;
 /// Marks invitations that were not accepted in time, and frees their seats. Answers how many.
 ///
 /// # Errors
-/// `internal`.
-pub async fn sweep(service: &Service) -> Result<usize, Problem> {
+/// [`Error::Store`].
+pub async fn sweep(service: &Service) -> Result<usize, Error> {
     let over = async |view: &PlatformView| {
         let select = view.across::<Entity>().select_only().columns([Column::TenantId, Column::Id]);
         let select = select.filter(Column::Status.eq(InvitationStatus::Pending));

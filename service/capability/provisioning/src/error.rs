@@ -110,7 +110,7 @@ macro_rules! shown_as_problems {
     )*};
 }
 
-shown_as_problems!(DbError, Error, backends::Error, quota::Error, tenancy::Error);
+shown_as_problems!(DbError, Error, backends::Error, invitations::Error, quota::Error, tenancy::Error);
 
 #[cfg(test)]
 mod tests {

@@ -14,9 +14,9 @@ use scim_core::discovery::CURSOR_SECONDS;
 use scim_core::{ErrorType, ScimError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
 
-use crate::resources::refusal;
+use crate::error::Error;
 
 /// How long a walk by index is remembered after its last step.
 const WALK_REMEMBERED: Duration = Duration::from_secs(600);
@@ -56,25 +56,25 @@ struct Inside {
 
 const PURPOSE: &str = "scim_cursor";
 
-fn invalid(kind: ErrorType, detail: &str) -> Problem {
-    refusal(ScimError::new(kind, detail))
+fn invalid(kind: ErrorType, detail: &str) -> Error {
+    ScimError::new(kind, detail).into()
 }
 
 /// The cursor of the page behind `mark`.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error::Internal`], [`Error::Store`]
 pub(crate) fn seal(
     service: &Service,
     query: &Query,
     mark: Mark,
     before: u64,
     count: u64,
-) -> Result<String, Problem> {
+) -> Result<String, Error> {
     let lifetime = i64::try_from(CURSOR_SECONDS).unwrap_or(0);
     let until = service.db.clock().now().timestamp().saturating_add(lifetime);
     let inside = Inside { mark, before, count, until, digest: query.digest.to_vec() };
-    let plain = serde_json::to_vec(&inside).map_err(Problem::internal)?;
+    let plain = serde_json::to_vec(&inside).map_err(Error::internal)?;
     let sealed = service.envelope.seal(PURPOSE, query.principal.as_bytes(), &plain)?;
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
@@ -83,13 +83,13 @@ pub(crate) fn seal(
 /// forged one.
 ///
 /// # Errors
-/// `invalidCursor`, `expiredCursor`.
+/// [`Error::Protocol`]: `invalidCursor`, `expiredCursor`.
 pub(crate) fn open(
     service: &Service,
     query: &Query,
     cursor: &str,
     now: Timestamp,
-) -> Result<(Start, u64), Problem> {
+) -> Result<(Start, u64), Error> {
     let unknown = || invalid(ErrorType::InvalidCursor, "The cursor does not belong to this query.");
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unknown())?;
     let plain = service.envelope.open(PURPOSE, query.principal.as_bytes(), &sealed).map_err(|_| unknown())?;

@@ -11,7 +11,9 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// Days before a token's end at which it is told.
 const WARNINGS: [i64; 3] = [1, 7, 30];
@@ -38,8 +40,8 @@ fn due(left: TimeDelta) -> Option<i64> {
 /// Warns of tokens that will end; tells how many warnings went out.
 ///
 /// # Errors
-/// `internal`.
-pub async fn warn(service: &Service) -> Result<usize, Problem> {
+/// [`Error::Store`], [`Error::Mail`]
+pub async fn warn(service: &Service) -> Result<usize, Error> {
     let now = service.db.clock().now();
     let find = async |view: &PlatformView| {
         let soon = now + TimeDelta::days(30);
@@ -67,7 +69,7 @@ pub async fn warn(service: &Service) -> Result<usize, Problem> {
     Ok(warned)
 }
 
-async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<(), Problem> {
+async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<(), Error> {
     let Some(expires_at) = row.expires_at else { return Ok(()) };
     // Nothing else of the row, which was read a while ago: it may have been revoked, or replaced, since.
     let change = tx.change::<Entity>().col_expr(Column::WarnedDays, Expr::value(days));

@@ -1,12 +1,21 @@
-//! `/scim/v2`
+//! `/scim/v2`, and what an admin sees and does beside it.
 
+mod authenticator;
 mod bulk;
 mod discovery;
+mod grant;
+mod guard;
+mod lifecycle;
 mod lists;
 mod one;
 mod parameters;
+mod rehearsal;
+mod requests;
+mod schemas;
+mod tokens;
 
-pub(crate) use one::Unseen;
+pub use authenticator::Tokens;
+pub use grant::ScimClients;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
@@ -15,23 +24,44 @@ use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder
 use entity::ids::TenantId;
 use platform::Tx;
 use platform::work::Manner;
+use scim_core::ScimError;
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Code, OrganizationCaller, Problem, Routes, SentBody};
+use web::{OrganizationCaller, Place, Problem, Routes, SentBody, StreamOf};
 
+use crate::error::Error;
 use crate::state::{Scope, States};
 use crate::work::Work;
 
 /// Bytes of a body: a PUT of a group with some 100,000 members and their names.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
-/// The routes of the protocol.
+/// The routes: those of the protocol, and those of admins.
 pub(crate) fn routes() -> Routes {
     one::routes::<one::Users>()
         .and(one::routes::<one::Groups>())
         .and(lists::routes())
         .and(bulk::routes())
         .and(discovery::routes())
+        .and(tokens::routes())
+        .and(guard::routes())
+        .and(lifecycle::routes())
+        .and(rehearsal::routes())
+        .and(requests::routes())
+        .and(schemas::routes())
+}
+
+/// A refusal of the protocol.
+fn refusal(error: ScimError) -> Problem {
+    Error::from(error).into()
+}
+
+/// A place for a stream of this caller's.
+///
+/// # Errors
+/// `rate.limited` where the tenant has too many, `unavailable` where all together have.
+fn place(caller: &OrganizationCaller) -> Result<Place, Problem> {
+    caller.service.streams.take(&[StreamOf::Tenant(caller.tenant())])
 }
 
 /// Answers with a body, which the journal gets to see.
@@ -52,8 +82,8 @@ async fn write<T>(
     scope: &Scope,
     (states, turn): (&States, Option<(Uuid, Manner)>),
     work: &mut Work,
-    write: impl AsyncFnOnce(&mut Tx, &mut Work) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+    write: impl AsyncFnOnce(&mut Tx, &mut Work) -> Result<T, Error>,
+) -> Result<T, Error> {
     scope.may_write()?;
     let _turn = match turn {
         Some((id, manner)) => Some(states.turns.take((TenantId(caller.directory()), id), manner).await?),
@@ -61,9 +91,7 @@ async fn write<T>(
     };
     work.ready().await?;
     let done = caller.write(async |tx| write(tx, work).await).await;
-    if let Err(problem) = &done
-        && problem.code == Code::DirectoryHeld
-    {
+    if let Err(Error::Directory(directory::Error::Held)) = &done {
         crate::guard::hold(caller, scope.organization).await?;
     }
     done

@@ -6,9 +6,9 @@
 //! Argon2id hash; wrong, unknown and foreign tokens are answered alike; a revoked one is refused at once by this process
 //! and within a second by every other.
 
-mod auth;
 mod capability;
 mod cursor;
+mod error;
 mod events;
 mod expiry;
 mod guard;
@@ -18,7 +18,6 @@ mod log;
 mod oauth;
 mod rehearsal;
 mod represent;
-mod requests;
 mod resources;
 mod schemas;
 mod state;
@@ -27,29 +26,16 @@ mod sweep;
 mod tokens;
 mod work;
 
-pub use auth::Tokens;
 pub use capability::capability;
 pub use cursor::Walks;
+pub use error::Error;
 pub use events::security_event;
 pub use expiry::warn;
+pub use http::{ScimClients, Tokens};
 pub use log::{RequestLog, Writer, request_log};
-pub use oauth::ScimClients;
 pub use state::States;
 pub use sweep::{TooMany, sweep, too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
-use web::Routes;
-
 /// What a SCIM token begins with.
 pub const PREFIX: &str = "tnt_scim_";
-
-/// The routes.
-fn routes() -> Routes {
-    http::routes()
-        .and(tokens::routes())
-        .and(guard::routes())
-        .and(lifecycle::routes())
-        .and(rehearsal::routes())
-        .and(requests::routes())
-        .and(schemas::routes())
-}

@@ -12,8 +12,6 @@ use entity::scim::states::{TokenKind, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use entity::tenancy::status::Asks;
 use entity::tenancy::tenant;
-use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use platform::crypto::{SecretKind, StoredSecret};
@@ -22,9 +20,11 @@ use platform::{Ctx, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sessions::{ClientCredentials, ClientGrant, Granted};
+use sessions::{ClientCredentials, Granted};
 use uuid::Uuid;
-use web::{Code, Problem, Service};
+use web::Service;
+
+use crate::error::Error;
 
 /// What an access token begins with.
 const ACCESS_PREFIX: &str = "tnt_scimat_";
@@ -52,8 +52,8 @@ struct Inside {
 }
 
 impl AccessToken {
-    fn seal(&self, service: &Service) -> Result<String, Problem> {
-        let plain = serde_json::to_vec(&Inside { until: self.until }).map_err(Problem::internal)?;
+    fn seal(&self, service: &Service) -> Result<String, Error> {
+        let plain = serde_json::to_vec(&Inside { until: self.until }).map_err(Error::internal)?;
         let sealed = service.envelope.seal(PURPOSE, self.client.as_bytes(), &plain)?;
         Ok(format!("{ACCESS_PREFIX}{}_{}", self.client.simple(), URL_SAFE_NO_PAD.encode(sealed)))
     }
@@ -92,56 +92,45 @@ fn algorithms(key: &Jwk) -> Option<Vec<Algorithm>> {
     }
 }
 
-/// Grants SCIM clients their tokens.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScimClients;
-
-impl ClientGrant for ScimClients {
-    fn grant<'a>(
-        &'a self,
-        service: &'a Service,
-        ctx: &'a Ctx,
-        credentials: ClientCredentials,
-    ) -> LocalBoxFuture<'a, Result<Granted, Problem>> {
-        grant(service, ctx, credentials).boxed_local()
-    }
-}
-
-fn unauthenticated() -> Problem {
-    Problem::new(Code::AuthInvalid).dialect("invalid_client")
-}
-
-async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> Result<Granted, Problem> {
+/// Grants a client its token.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] whatever is wrong with what it shows; then [`Error::Tenant`], [`Error::ScopeUnknown`]
+pub(crate) async fn grant(
+    service: &Service,
+    ctx: &Ctx,
+    credentials: ClientCredentials,
+) -> Result<Granted, Error> {
     let assertion = credentials.assertion.as_deref();
     let id = match (&credentials.client_id, assertion) {
         (Some(id), _) => id.clone(),
-        (None, Some(assertion)) => subject(assertion).ok_or_else(unauthenticated)?,
-        (None, None) => return Err(unauthenticated()),
+        (None, Some(assertion)) => subject(assertion).ok_or(Error::Unauthenticated)?,
+        (None, None) => return Err(Error::Unauthenticated),
     };
-    let id = Uuid::try_parse(&id).map_err(|_| unauthenticated())?;
-    let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or_else(unauthenticated)?;
+    let id = Uuid::try_parse(&id).map_err(|_| Error::Unauthenticated)?;
+    let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or(Error::Unauthenticated)?;
     let now = service.db.clock().now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
         let of = view.one(view.select::<tenant::Entity>()).await?;
         Ok::<_, platform::DbError>(client.zip(of))
     };
-    let (client, of) = service.db.read(tenant, find).await?.ok_or_else(unauthenticated)?;
+    let (client, of) = service.db.read(tenant, find).await?.ok_or(Error::Unauthenticated)?;
     let over = client.state(now).after(TokenVerb::Use).is_none();
     if over || client.kind != TokenKind::Client {
-        return Err(unauthenticated());
+        return Err(Error::Unauthenticated);
     }
     let proof = match (&client.jwks, assertion, &credentials.client_secret) {
         (Some(jwks), Some(assertion), None) => {
-            Proof::Assertion(verify(service, &client, jwks, assertion).ok_or_else(unauthenticated)?)
+            Proof::Assertion(verify(service, &client, jwks, assertion).ok_or(Error::Unauthenticated)?)
         }
         (None, None, Some(secret)) => {
             let (hash, mac) = (&client.secret_hash, client.secret_mac.as_deref());
             let stored = StoredSecret { kind: SecretKind::ScimToken, id, hash, mac };
             let right = service.secrets.recognise(secret, stored).await?.right();
-            Proof::Secret { missing_mac: right.ok_or_else(unauthenticated)? }
+            Proof::Secret { missing_mac: right.ok_or(Error::Unauthenticated)? }
         }
-        _ => return Err(unauthenticated()),
+        _ => return Err(Error::Unauthenticated),
     };
     // Only now: nobody else learns where the tenant stands.
     of.status.admits(Asks::Directories)?;
@@ -150,8 +139,7 @@ async fn grant(service: &Service, ctx: &Ctx, credentials: ClientCredentials) -> 
         .as_deref()
         .is_some_and(|scope| scope.split(' ').any(|one| !one.is_empty() && one != SCOPE))
     {
-        let detail = "The only scope is `scim`.";
-        return Err(Problem::detailed(Code::BodyMalformed, detail).dialect("invalid_scope"));
+        return Err(Error::ScopeUnknown);
     }
     let access = AccessToken { client: id, until: now.timestamp() + LIFETIME_SECONDS };
     let granted = Granted { access_token: access.seal(service)?, expires_in: LIFETIME_SECONDS, scope: SCOPE };
@@ -223,12 +211,12 @@ fn verify(service: &Service, client: &Model, jwks: &Value, assertion: &str) -> O
 }
 
 /// Takes an assertion, once.
-async fn take(tx: &mut Tx, client: Uuid, claims: Claims) -> Result<(), Problem> {
+async fn take(tx: &mut Tx, client: Uuid, claims: Claims) -> Result<(), Error> {
     let expires_at =
         DateTime::from_timestamp(claims.exp, 0).unwrap_or(tx.now()) + TimeDelta::seconds(LEEWAY_SECONDS);
     let row = assertion::Model { tenant_id: tx.tenant(), client_id: client, jti: claims.jti, expires_at };
     if !tx.insert_unless_there(row).await? {
-        return Err(unauthenticated());
+        return Err(Error::Unauthenticated);
     }
     tx.record("scim_client.authenticate", Target::new("scim_token", client));
     Ok(())

@@ -16,8 +16,8 @@ use scim_core::resource::{self, Normalized, Projection, Resource, check_immutabl
 use scim_core::{ErrorType, ScimError};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Code, Problem};
 
+use crate::error::Error;
 use crate::represent;
 use crate::state::{Scope, Type};
 use crate::work::Work;
@@ -26,16 +26,6 @@ use crate::work::Work;
 pub(crate) const MEMBERS_BUFFERED: usize = 2_000;
 /// What a user has before a group or an admin gives them a role.
 const ROLE: TenantRole = TenantRole::Viewer;
-
-/// A refusal of the protocol as a problem; the route renders it in SCIM's words.
-pub(crate) fn refusal(error: ScimError) -> Problem {
-    let code = match error.kind {
-        ErrorType::Uniqueness => Code::Conflict,
-        ErrorType::TooLarge => Code::BodyTooLarge,
-        _ => Code::ValidationFailed,
-    };
-    Problem::detailed(code, error.detail).dialect(error.kind.name())
-}
 
 /// A write whose body was read and checked.
 #[derive(Debug)]
@@ -88,33 +78,33 @@ impl Done {
 /// Reads and checks a write.
 ///
 /// # Errors
-/// The protocol's refusals; `not_found` for an id that can't be one.
+/// [`Error::Protocol`]; [`Error::NoUser`] or [`Error::NoGroup`] for an id that can't be one.
 pub(crate) fn prepare(
     scope: &Scope,
     of: Type,
     method: Method,
     id: Option<&str>,
     body: &[u8],
-) -> Result<Write, Problem> {
+) -> Result<Write, Error> {
     let id = || id.and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(|| of.not_found());
     let kind = scope.kind(of);
     let document = || Document::parse(body);
     let normalized = || resource::normalize(kind, &document()?, scope.profile);
     Ok(match method {
         Method::Post => {
-            let Normalized { resource, members } = normalized().map_err(refusal)?;
+            let Normalized { resource, members } = normalized()?;
             Write::Create(resource, ids(&members)?)
         }
         Method::Put => {
             let id = id()?;
-            let Normalized { resource, members } = normalized().map_err(refusal)?;
+            let Normalized { resource, members } = normalized()?;
             Write::Replace(id, resource, ids(&members)?)
         }
         Method::Patch => {
             let id = id()?;
             let patch = || patch::parse(kind, &document()?, scope.profile);
-            let mut patch = patch().map_err(refusal)?;
-            patch.check_steps(kind, Extent::default()).map_err(refusal)?;
+            let mut patch = patch()?;
+            patch.check_steps(kind, Extent::default())?;
             let edits = std::mem::take(&mut patch.members);
             Write::Patch(id, patch, edits.iter().map(edit).collect::<Result<_, _>>()?)
         }
@@ -139,7 +129,7 @@ pub(crate) async fn apply(
     of: Type,
     (write, work): (Write, &mut Work),
     seen: &dyn Seen,
-) -> Result<Done, Problem> {
+) -> Result<Done, Error> {
     match of {
         Type::Users => apply_user(tx, scope, (write, work), seen).await,
         Type::Groups => apply_group(tx, scope, (write, work), seen).await,
@@ -151,7 +141,7 @@ async fn apply_user(
     scope: &Scope,
     (write, work): (Write, &mut Work),
     seen: &dyn Seen,
-) -> Result<Done, Problem> {
+) -> Result<Done, Error> {
     let (organization, kind) = (scope.organization, &scope.registry.users);
     let (before, resource) = match write {
         Write::Create(resource, _) => {
@@ -167,7 +157,7 @@ async fn apply_user(
             let before = user_as_seen(tx, scope, id, seen).await?;
             // What isn't sent is cleared, but nobody is left without a state.
             new.entry("active").or_insert(Value::Bool(true));
-            check_immutable(kind, attributes(&before.resource)?, &new).map_err(refusal)?;
+            check_immutable(kind, attributes(&before.resource)?, &new)?;
             (before, new)
         }
         Write::Patch(id, patch, _) => {
@@ -182,7 +172,7 @@ async fn apply_user(
 }
 
 /// Makes the user whom the directory pushes.
-async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Result<Admitted, Problem> {
+async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Result<Admitted, Error> {
     let address = directory::address_of(&resource);
     let subject = resource.get("externalId").and_then(Value::as_str).map(ToOwned::to_owned);
     let comer = Comer {
@@ -195,20 +185,20 @@ async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Res
     };
     match directory::admit(tx, comer).await? {
         Outcome::In(done) => Ok(*done),
-        Outcome::MustProve(..) => Err(Problem::internal("a directory has nothing to prove")),
+        Outcome::MustProve(..) => Err(Error::internal("a directory has nothing to prove")),
     }
 }
 
 /// The user, locked, in a version that the client has seen.
-async fn user_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<user::Model, Problem> {
+async fn user_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<user::Model, Error> {
     let row = directory::user_locked(tx, OrganizationId(scope.organization), id).await?;
     let row = row.ok_or_else(|| Type::Users.not_found())?;
     seen.require(row.version)?;
     Ok(row)
 }
 
-fn attributes(resource: &Value) -> Result<&Map<String, Value>, Problem> {
-    resource.as_object().ok_or_else(|| Problem::internal("a resource has no attributes"))
+fn attributes(resource: &Value) -> Result<&Map<String, Value>, Error> {
+    resource.as_object().ok_or_else(|| Error::internal("a resource has no attributes"))
 }
 
 async fn apply_group(
@@ -216,7 +206,7 @@ async fn apply_group(
     scope: &Scope,
     (write, work): (Write, &mut Work),
     seen: &dyn Seen,
-) -> Result<Done, Problem> {
+) -> Result<Done, Error> {
     let (organization, kind) = (scope.organization, &scope.registry.groups);
     let row = match write {
         Write::Create(new, members) => {
@@ -225,7 +215,7 @@ async fn apply_group(
         }
         Write::Replace(id, new, members) => {
             let before = group_as_seen(tx, scope, id, seen).await?;
-            check_immutable(kind, attributes(&before.resource)?, &new).map_err(refusal)?;
+            check_immutable(kind, attributes(&before.resource)?, &new)?;
             let row = directory::replace_group(tx, kind, before, new).await?;
             let changed = directory::set_members(tx, &row, &[MemberEdit::Replace(members)]).await?;
             directory::touch_group(tx, row, changed)
@@ -241,7 +231,7 @@ async fn apply_group(
 }
 
 /// The group, locked, in a version that the client has seen.
-async fn group_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<group::Model, Problem> {
+async fn group_as_seen(tx: &Tx, scope: &Scope, id: Uuid, seen: &dyn Seen) -> Result<group::Model, Error> {
     let row = directory::group_locked(tx, OrganizationId(scope.organization), id).await?;
     let row = row.ok_or_else(|| Type::Groups.not_found())?;
     seen.require(row.version)?;
@@ -254,7 +244,7 @@ async fn patch_group(
     (id, patch, edits): (Uuid, Patch, Vec<MemberEdit>),
     work: &mut Work,
     seen: &dyn Seen,
-) -> Result<group::Model, Problem> {
+) -> Result<group::Model, Error> {
     let organization = scope.organization;
     // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
     // longer than for the statement that raises its version.
@@ -276,15 +266,15 @@ async fn patch_group(
 }
 
 /// Ids of members that come in: each must be one.
-fn ids(ids: &[String]) -> Result<Vec<Uuid>, Problem> {
-    let wrong = || {
+fn ids(ids: &[String]) -> Result<Vec<Uuid>, Error> {
+    let wrong = || -> Error {
         let detail = "A member is not a user or group of this organization.";
-        refusal(ScimError::new(ErrorType::InvalidValue, detail))
+        ScimError::new(ErrorType::InvalidValue, detail).into()
     };
     ids.iter().map(|id| Uuid::try_parse(id).map_err(|_| wrong())).collect()
 }
 
-fn edit(change: &MemberChange) -> Result<MemberEdit, Problem> {
+fn edit(change: &MemberChange) -> Result<MemberEdit, Error> {
     Ok(match change {
         MemberChange::Add(list) => MemberEdit::Add(ids(list)?),
         MemberChange::Replace(list) => MemberEdit::Replace(ids(list)?),
@@ -305,13 +295,13 @@ pub(crate) enum Shown {
 /// Reads what belongs to a row and isn't in it: a user's groups, a group's members, unless they aren't asked for.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error::Store`]
 pub(crate) async fn show(
     view: &View,
     scope: &Scope,
     row: Row,
     projection: &Projection,
-) -> Result<Shown, Problem> {
+) -> Result<Shown, Error> {
     match row {
         Row::User(row) => {
             let groups: Option<Vec<Membership>> = if projection.wants("groups") {

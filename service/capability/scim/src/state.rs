@@ -17,8 +17,9 @@ use scim_core::schema::{Registry, ResourceType};
 use sea_orm::{QueryOrder, QuerySelect};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
-use web::{Code, OrganizationCaller, Problem, Service};
+use web::{OrganizationCaller, Service};
 
+use crate::error::Error;
 use crate::work::LOOKING_AT_ONCE;
 
 /// How long it is remembered: the time in which a declared schema reaches other processes.
@@ -29,8 +30,6 @@ const REMEMBERED_MAX: u64 = 10_000;
 const POPULATION_REMEMBERED: Duration = Duration::from_secs(30);
 /// Schemas of one tenant.
 pub(crate) const SCHEMAS_MAX: u64 = 20;
-/// When an identity provider may ask again while the directory is being restored, in seconds.
-const RESTORING_SECONDS: u64 = 5;
 
 /// What is known of organizations.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl States {
         service: &Service,
         tenant: TenantId,
         organization: OrganizationId,
-    ) -> Result<Arc<State>, Problem> {
+    ) -> Result<Arc<State>, DbError> {
         if let Some(state) = self.remembered.get(&(tenant, organization)) {
             return Ok(state);
         }
@@ -92,12 +91,11 @@ impl States {
         caller: &OrganizationCaller,
         of: Type,
         listing: Listing<'_>,
-    ) -> Result<Population, Problem> {
+    ) -> Result<Population, Error> {
         let (organization, kind) = (listing.organization, listing.kind);
-        let count = caller
-            .read(async |view| directory::population(view, organization, kind).await.map_err(Problem::from));
+        let count = caller.read(async |view| directory::population(view, organization, kind).await);
         let key = (caller.directory(), organization, of);
-        self.populations.try_get_with(key, count).await.map_err(|problem| Problem::clone(&problem))
+        Ok(self.populations.try_get_with(key, count).await?)
     }
 }
 
@@ -129,12 +127,12 @@ impl Type {
         }
     }
 
-    pub(crate) fn not_found(self) -> Problem {
-        let what = match self {
-            Type::Users => "There is no such user.",
-            Type::Groups => "There is no such group.",
-        };
-        Problem::detailed(Code::NotFound, what)
+    /// There is none of this type.
+    pub(crate) fn not_found(self) -> Error {
+        match self {
+            Type::Users => Error::NoUser,
+            Type::Groups => Error::NoGroup,
+        }
     }
 }
 
@@ -156,7 +154,7 @@ impl Scope {
         Self { organization, profile, base, registry, restoring }
     }
 
-    pub(crate) async fn of(caller: &OrganizationCaller, states: &States) -> Result<Self, Problem> {
+    pub(crate) async fn of(caller: &OrganizationCaller, states: &States) -> Result<Self, DbError> {
         let profile = if caller.compat { Profile::Compat } else { Profile::Rfc };
         let state = states
             .of(&caller.service, TenantId(caller.tenant()), OrganizationId(caller.organization))
@@ -172,10 +170,7 @@ impl Scope {
     }
 
     /// Refuses writes while the directory goes back to what it was.
-    pub(crate) fn may_write(&self) -> Result<(), Problem> {
-        if !self.restoring {
-            return Ok(());
-        }
-        Err(Problem { retry_after: Some(RESTORING_SECONDS), ..Problem::new(Code::DirectoryRestoring) })
+    pub(crate) fn may_write(&self) -> Result<(), Error> {
+        if self.restoring { Err(Error::Restoring) } else { Ok(()) }
     }
 }

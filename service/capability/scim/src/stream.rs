@@ -8,10 +8,11 @@ use directory::Member;
 use entity::directory::group;
 use entity::ids::OrganizationId;
 use futures_util::{Stream, stream};
+use platform::DbError;
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{OrganizationCaller, Place, Problem, Service, StreamOf};
+use web::{Place, Service};
 
 use crate::represent;
 use crate::state::Scope;
@@ -43,16 +44,8 @@ enum Stage {
     End,
 }
 
-/// A place for a stream of this caller's.
-///
-/// # Errors
-/// `rate.limited` where the tenant has too many, `unavailable` where all together have.
-pub(crate) fn place(caller: &OrganizationCaller) -> Result<Place, Problem> {
-    caller.service.streams.take(&[StreamOf::Tenant(caller.tenant())])
-}
-
 /// The groups as bytes.
-pub(crate) fn groups(groups: Groups) -> impl Stream<Item = Result<Bytes, Problem>> {
+pub(crate) fn groups(groups: Groups) -> impl Stream<Item = Result<Bytes, DbError>> {
     stream::try_unfold((groups, Stage::Begin), async |(mut groups, stage)| {
         let next = groups.next(stage).await?;
         Ok(next.map(|(text, stage)| (Bytes::from(text), (groups, stage))))
@@ -60,7 +53,7 @@ pub(crate) fn groups(groups: Groups) -> impl Stream<Item = Result<Bytes, Problem
 }
 
 impl Groups {
-    async fn next(&mut self, stage: Stage) -> Result<Option<(String, Stage)>, Problem> {
+    async fn next(&mut self, stage: Stage) -> Result<Option<(String, Stage)>, DbError> {
         Ok(match stage {
             Stage::Begin => Some((std::mem::take(&mut self.around.0), Stage::Group(true))),
             Stage::Group(first) => Some(match self.rows.pop_front() {

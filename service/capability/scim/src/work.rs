@@ -13,9 +13,10 @@ use scim_core::patch::{self, Patch};
 use scim_core::resource::{self, Resource};
 use scim_core::{ErrorType, ScimError};
 use uuid::Uuid;
-use web::{OrganizationCaller, Problem};
+use web::OrganizationCaller;
 
-use crate::resources::{self, Write, refusal};
+use crate::error::Error;
+use crate::resources::{self, Write};
 use crate::state::{Scope, Type};
 
 pub(crate) use lists::{LOOKING_AT_ONCE, ListPrice, Turn};
@@ -83,8 +84,8 @@ impl Price {
     /// The sum of a bulk request's operations.
     ///
     /// # Errors
-    /// `validation.too_large`.
-    pub(crate) fn of_bulk(scope: &Scope, bulk: &Bulk) -> Result<Self, Problem> {
+    /// [`Error::Protocol`]
+    pub(crate) fn of_bulk(scope: &Scope, bulk: &Bulk) -> Result<Self, Error> {
         let mut all = Self::default();
         for operation in bulk.operations.iter().flatten() {
             let Some(of) = Type::at(&operation.endpoint) else { continue };
@@ -98,7 +99,7 @@ impl Price {
                  them in several requests.",
                 all.steps, all.members
             );
-            return Err(refusal(ScimError::new(ErrorType::TooLarge, detail)));
+            return Err(ScimError::new(ErrorType::TooLarge, detail).into());
         }
         Ok(all)
     }
@@ -137,10 +138,10 @@ impl Work {
     /// The work on a body of so many bytes.
     ///
     /// # Errors
-    /// `rate.limited` where the tenant has spent what it has or fills its share, `unavailable` where all together do.
-    pub(crate) async fn begin(caller: &OrganizationCaller, bytes: usize) -> Result<Self, Problem> {
+    /// [`Error::Spent`]; [`Error::Busy`] where the tenant fills its share, or all together do.
+    pub(crate) async fn begin(caller: &OrganizationCaller, bytes: usize) -> Result<Self, Error> {
         let kib = u64::try_from(bytes >> 10).unwrap_or(u64::MAX);
-        caller.spend(kib.saturating_add(1).saturating_mul(COST_PER_KIB))?;
+        caller.spend(kib.saturating_add(1).saturating_mul(COST_PER_KIB)).map_err(Error::Spent)?;
         let (heavy, tenant) = (caller.service.heavy.clone(), caller.tenant());
         let mut work =
             Self { payer: Some(caller.clone()), heavy, tenant, bytes, slot: None, patching: Patching::Here };
@@ -155,7 +156,7 @@ impl Work {
         Self { payer: None, heavy: heavy.clone(), tenant, bytes, slot: None, patching: Patching::Here }
     }
 
-    async fn take_slot(&mut self) -> Result<(), Problem> {
+    async fn take_slot(&mut self) -> Result<(), Error> {
         if self.slot.is_none() {
             self.slot = Some(self.heavy.admit(self.tenant, self.bytes).await?);
         }
@@ -169,8 +170,8 @@ impl Work {
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         bytes: usize,
-        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         match self.slot.as_ref().filter(|_| bytes > INLINE_BYTES) {
             Some(slot) => slot.run(work).await?,
             None => work(),
@@ -181,7 +182,7 @@ impl Work {
     ///
     /// # Errors
     /// The same as [`Work::begin`].
-    pub(crate) async fn pay(&mut self, price: Price) -> Result<(), Problem> {
+    pub(crate) async fn pay(&mut self, price: Price) -> Result<(), Error> {
         self.spend(price.cost())?;
         if price.steps > INLINE_STEPS || price.members > TOGETHER_MEMBERS {
             self.take_slot().await?;
@@ -193,7 +194,7 @@ impl Work {
     ///
     /// # Errors
     /// The same as [`Work::begin`].
-    pub(crate) async fn look(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Problem> {
+    pub(crate) async fn look(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Error> {
         // That of an operation before, which was refused.
         self.patching = Patching::Here;
         let (Write::Patch(id, patch, _), Some(payer)) = (write, &self.payer) else { return Ok(()) };
@@ -211,11 +212,11 @@ impl Work {
                         .await?
                         .map(|row| row.resource),
                 };
-                Ok::<_, Problem>(resource)
+                Ok::<_, Error>(resource)
             })
             .await?;
         let extent = there.as_ref().and_then(|there| there.as_object()).map(Extent::of).unwrap_or_default();
-        if patch.check_steps(kind, extent).map_err(refusal)? > INLINE_STEPS {
+        if patch.check_steps(kind, extent)? > INLINE_STEPS {
             self.take_slot().await?;
             self.patching = Patching::Beside;
         }
@@ -225,16 +226,16 @@ impl Work {
     /// Waits for the thread that a heavy PATCH needs: when it is its turn, and before a transaction begins.
     ///
     /// # Errors
-    /// `internal`.
-    pub(crate) async fn ready(&mut self) -> Result<(), Problem> {
+    /// [`Error::Busy`]
+    pub(crate) async fn ready(&mut self) -> Result<(), Error> {
         if let (Patching::Beside, Some(slot)) = (&self.patching, &self.slot) {
             self.patching = Patching::On(slot.thread().await?);
         }
         Ok(())
     }
 
-    fn spend(&self, cost: u64) -> Result<(), Problem> {
-        self.payer.as_ref().map_or(Ok(()), |payer| payer.spend(cost))
+    fn spend(&self, cost: u64) -> Result<(), Error> {
+        self.payer.as_ref().map_or(Ok(()), |payer| payer.spend(cost).map_err(Error::Spent))
     }
 
     /// Reads, checks and pays for a write.
@@ -248,7 +249,7 @@ impl Work {
         method: Method,
         id: Option<&str>,
         body: Bytes,
-    ) -> Result<Write, Problem> {
+    ) -> Result<Write, Error> {
         let write = self.prepare_paid(scope, of, method, id, body).await?;
         self.pay(Price::of(&write, scope, of)).await?;
         self.look(scope, of, &write).await?;
@@ -266,7 +267,7 @@ impl Work {
         method: Method,
         id: Option<&str>,
         body: Bytes,
-    ) -> Result<Write, Problem> {
+    ) -> Result<Write, Error> {
         if body.len() <= INLINE_BYTES {
             return resources::prepare(scope, of, method, id, &body);
         }
@@ -278,28 +279,28 @@ impl Work {
     /// transaction nobody waits for a thread: neighbours would wait for the transaction.
     ///
     /// # Errors
-    /// The protocol's refusals.
+    /// [`Error::Protocol`], [`Error::Spent`], [`Error::Busy`]
     pub(crate) async fn patched(
         &mut self,
         scope: &Scope,
         of: Type,
         there: &Resource,
         patch: Patch,
-    ) -> Result<Resource, Problem> {
+    ) -> Result<Resource, Error> {
         let kind = scope.kind(of);
-        let steps = patch.check_steps(kind, Extent::of(there)).map_err(refusal)?;
+        let steps = patch.check_steps(kind, Extent::of(there))?;
         if steps <= INLINE_STEPS {
-            return patch::apply(kind, there, &patch.operations, scope.profile).map_err(refusal);
+            return Ok(patch::apply(kind, there, &patch.operations, scope.profile)?);
         }
         self.spend(steps.saturating_sub(patch.steps(kind, Extent::default())) / STEPS_PER_COST)?;
         let (scope, there) = (scope.clone(), there.clone());
         let apply = move || patch::apply(scope.kind(of), &there, &patch.operations, scope.profile);
-        match std::mem::replace(&mut self.patching, Patching::Here) {
+        let patched = match std::mem::replace(&mut self.patching, Patching::Here) {
             Patching::On(thread) => thread.run(apply).await?,
             // It grew since it was looked at, or an admin looks at it again.
             Patching::Here | Patching::Beside => self.heavy.run_at_once(apply).await?,
-        }
-        .map_err(refusal)
+        };
+        Ok(patched?)
     }
 }
 

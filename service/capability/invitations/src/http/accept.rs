@@ -11,6 +11,7 @@ use web::{Access, Body, Caller, Code, Denied, Form, Input, Problem, Query, Route
 
 use super::Invitation;
 use crate::accept::{self, Acceptor, Found};
+use crate::error::NotAccepted;
 
 const PAGE: &str = "/invitations/accept";
 const API: &str = "/api/v1/invitations/accept";
@@ -91,11 +92,12 @@ async fn invitation_page(
     Query(query): Query<WithToken>,
     _: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let Found { row, tenant, sso } = match accept::look(&caller.service, &query.token).await {
-        Ok(found) => found,
-        Err(problem) if problem.is_refusal() => return refusal(&problem),
-        Err(problem) => return Err(problem),
-    };
+    let Found { row, tenant, sso } =
+        match accept::look(&caller.service, &query.token).await.map_err(Problem::from) {
+            Ok(found) => found,
+            Err(problem) if problem.is_refusal() => return refusal(&problem),
+            Err(problem) => return Err(problem),
+        };
     let expires_at = row.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
     let values = json!({
         "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,
@@ -111,8 +113,8 @@ fn session(caller: &Caller, request: &HttpRequest) -> Option<String> {
 }
 
 /// Records what was refused. The way to the identity provider is no refusal.
-async fn recorded<T>(caller: &Caller, accepted: Result<T, Denied>) -> Result<T, Problem> {
-    match accepted {
+async fn recorded<T>(caller: &Caller, accepted: Result<T, NotAccepted>) -> Result<T, Problem> {
+    match accepted.map_err(Denied::from) {
         Err(denied) if denied.problem.code == Code::SsoEnforced => Err(denied.problem),
         other => caller.recorded(other, "invitation.accept", Target::new("invitation", "token")).await,
     }

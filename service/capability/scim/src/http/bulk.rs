@@ -17,9 +17,10 @@ use serde_json::{Map, Value, json};
 use web::{Access, Code, OrganizationCaller, Problem, RawBody, Routes, Shared};
 
 use super::one::Unseen;
-use super::{ok, write};
+use super::{ok, refusal, write};
+use crate::error::Error;
 use crate::represent;
-use crate::resources::{self, Row, Seen, refusal};
+use crate::resources::{self, Row, Seen};
 use crate::state::{Scope, States, Type};
 use crate::work::{Price, Work, turn};
 
@@ -93,8 +94,8 @@ struct Understood {
     stuck: Vec<usize>,
 }
 
-fn understand(scope: &Scope, body: &[u8]) -> Result<Understood, Problem> {
-    let bulk = Document::parse(body).and_then(|body| Bulk::parse(&body)).map_err(refusal)?;
+fn understand(scope: &Scope, body: &[u8]) -> Result<Understood, Error> {
+    let bulk = Document::parse(body).and_then(|body| Bulk::parse(&body))?;
     let price = Price::of_bulk(scope, &bulk)?;
     let (order, stuck) = bulk.order();
     Ok(Understood { bulk, price, order, stuck })

@@ -20,11 +20,11 @@ use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 use web::{Access, OrganizationCaller, Problem, RawBody, Routes, Shared};
 
-use super::ok;
 use super::one::{Endpoint, Groups, Users};
 use super::parameters::{Parameters, projection};
+use super::{ok, refusal};
 use crate::cursor::{self, Query, Walks};
-use crate::resources::{MEMBERS_BUFFERED, refusal};
+use crate::resources::MEMBERS_BUFFERED;
 use crate::state::{Scope, States, Type};
 use crate::work::ListPrice;
 use crate::{represent, stream};
@@ -246,7 +246,7 @@ async fn page(
                 projection: asked.projection,
                 rows: VecDeque::from(rows),
                 around,
-                _place: stream::place(caller)?,
+                _place: super::place(caller)?,
             };
             let mut response = HttpResponse::Ok();
             Ok(response

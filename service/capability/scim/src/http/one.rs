@@ -241,7 +241,7 @@ impl Body {
     fn read(caller: &OrganizationCaller, shown: Shown) -> Result<Self, Problem> {
         Ok(match shown {
             Shown::Whole(whole) => Self::Whole(whole),
-            Shown::Streamed(row) => Self::Streamed(row, stream::place(caller)?),
+            Shown::Streamed(row) => Self::Streamed(row, super::place(caller)?),
         })
     }
 
@@ -249,7 +249,7 @@ impl Body {
     fn written(caller: &OrganizationCaller, scope: &Scope, shown: Shown) -> Self {
         match shown {
             Shown::Whole(whole) => Self::Whole(whole),
-            Shown::Streamed(row) => match stream::place(caller) {
+            Shown::Streamed(row) => match super::place(caller) {
                 Ok(place) => Self::Streamed(row, place),
                 Err(_) => Self::Whole(represent::group(scope, *row, None)),
             },

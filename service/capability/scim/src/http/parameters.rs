@@ -10,7 +10,7 @@ use scim_core::search::Search;
 use url::form_urlencoded;
 use web::{Code, Describe, Operation, Problem};
 
-use crate::resources::refusal;
+use super::refusal;
 
 /// The query.
 #[derive(Debug)]

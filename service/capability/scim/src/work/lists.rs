@@ -10,12 +10,11 @@ use std::ops::AddAssign;
 use directory::{Listing, Looks, Population, Reach, Start};
 use platform::work::{Heavy, Slot};
 use scim_core::condition::Condition;
-use scim_core::{ErrorType, ScimError};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
-use web::{Code, OrganizationCaller, Problem};
+use web::OrganizationCaller;
 
-use crate::resources::refusal;
+use crate::error::Error;
 use crate::state::{States, Type};
 
 /// What a list costs at least.
@@ -54,10 +53,10 @@ impl Turn {
     /// Waits for a turn of `tenant`, and then for a place.
     ///
     /// # Errors
-    /// `rate.limited` where enough of the tenant wait already, `unavailable` where all together do.
-    pub(crate) async fn wait(heavy: &Heavy, tenant: Uuid, states: &States) -> Result<Self, Problem> {
+    /// [`Error::Busy`] where enough of the tenant wait already, or all together do.
+    pub(crate) async fn wait(heavy: &Heavy, tenant: Uuid, states: &States) -> Result<Self, Error> {
         let slot = heavy.admit(tenant, 0).await?;
-        let place = states.looking.clone().acquire_owned().await.map_err(Problem::internal)?;
+        let place = states.looking.clone().acquire_owned().await.map_err(Error::internal)?;
         Ok(Self { _slot: slot, _place: place })
     }
 }
@@ -90,7 +89,7 @@ impl ListPrice {
         states: &States,
         of: Type,
         listing: Listing<'_>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Error> {
         let reach = directory::reach(listing.kind, listing.condition, listing.sort);
         let there = match reach {
             Reach::Index => Population::default(),
@@ -107,26 +106,19 @@ impl ListPrice {
     /// Pays. A heavy one waits for its turn before, and has it until what is answered is dropped.
     ///
     /// # Errors
-    /// `validation.failed` (`tooMany`) for what costs more than any may, `rate.limited` where the tenant has spent what it has or enough
-    /// of such searches wait already, `unavailable` where all together do.
+    /// [`Error::Protocol`] (`tooMany`) for what costs more than any may, [`Error::Spent`] where the tenant has spent what it has,
+    /// [`Error::Busy`] where enough of such searches wait already, of its own or of all together.
     pub(crate) async fn pay(
         self,
         caller: &OrganizationCaller,
         states: &States,
-    ) -> Result<Option<Turn>, Problem> {
+    ) -> Result<Option<Turn>, Error> {
         let turn = if self.looked_at > TOGETHER {
             Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?)
         } else {
             None
         };
-        caller.spend(self.shown.saturating_add(self.looked_at)).map_err(|problem| match problem.code {
-            Code::BodyTooLarge => {
-                let detail = "The search looks at more resources than one request may: filter by an indexed attribute \
-                              (`id`, `userName`, `externalId`, `emails.value`), or use fewer conditions.";
-                refusal(ScimError::new(ErrorType::TooMany, detail))
-            }
-            _ => problem,
-        })?;
+        caller.spend(self.shown.saturating_add(self.looked_at)).map_err(Error::of_search)?;
         Ok(turn)
     }
 

@@ -27,7 +27,7 @@ use web::{
     Shared, TenantCaller,
 };
 
-use crate::http::Unseen;
+use super::one::Unseen;
 use crate::resources::{self, Shown};
 use crate::state::{Scope, States, Type};
 use crate::work::{Turn, Work};
@@ -39,7 +39,7 @@ const REPLAY: &str =
 /// Changes shown of one request.
 const CHANGES_MAX: u64 = 100;
 
-pub(crate) fn routes() -> Routes {
+pub(super) fn routes() -> Routes {
     let read = Access::Key(Permission::ScimTokensRead);
     Routes::new()
         .add(
@@ -345,7 +345,7 @@ async fn replay_request(
     let body = row.request_body.clone().unwrap_or_default();
     let write = match resources::prepare(&scope, of, method, target.as_deref(), body.as_bytes()) {
         Ok(write) => write,
-        Err(problem) => return Ok(Json(refused(&problem))),
+        Err(error) => return Ok(Json(refused(&error.into()))),
     };
     let mut again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
@@ -369,7 +369,7 @@ async fn replay_request(
                 bulk::Method::Delete => 204,
                 _ => 200,
             };
-            Ok(Replay { status, body, changes: changes.into_iter().map(Into::into).collect() })
+            Ok::<_, Problem>(Replay { status, body, changes: changes.into_iter().map(Into::into).collect() })
         };
         Err(match done.await {
             Ok(replay) => Ended::Would(Box::new(replay)),

@@ -1,0 +1,24 @@
+//! Clients get their tokens at the token endpoint.
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use platform::Ctx;
+use sessions::{ClientCredentials, ClientGrant, Granted};
+use web::{Problem, Service};
+
+use crate::oauth;
+
+/// Grants SCIM clients their tokens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScimClients;
+
+impl ClientGrant for ScimClients {
+    fn grant<'a>(
+        &'a self,
+        service: &'a Service,
+        ctx: &'a Ctx,
+        credentials: ClientCredentials,
+    ) -> LocalBoxFuture<'a, Result<Granted, Problem>> {
+        async move { Ok(oauth::grant(service, ctx, credentials).await?) }.boxed_local()
+    }
+}
