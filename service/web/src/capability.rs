@@ -70,6 +70,8 @@ impl Finding {
     }
 }
 
+/// Makes one who hears events.
+pub type Subscribes = fn(&Service) -> Box<dyn Subscriber>;
 type Jobs = Box<dyn Fn(&Service) -> Result<Vec<Handler>, String>>;
 type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 
@@ -78,7 +80,7 @@ pub struct Capability {
     /// The routes.
     pub routes: Routes,
     jobs: Option<Jobs>,
-    subscribers: Vec<fn(&Service) -> Box<dyn Subscriber>>,
+    subscribers: Vec<Subscribes>,
     chores: Vec<Chore>,
     checks: Option<Checks>,
 }
@@ -104,7 +106,7 @@ impl Capability {
 
     /// One who hears events.
     #[must_use]
-    pub fn hears(mut self, subscriber: fn(&Service) -> Box<dyn Subscriber>) -> Self {
+    pub fn hears(mut self, subscriber: Subscribes) -> Self {
         self.subscribers.push(subscriber);
         self
     }

@@ -48,7 +48,7 @@ pub(crate) async fn refresh(
         let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
         // Somebody else's client: the token stays unused.
         if !may(&session) {
-            return Err(Error::ClientOther.into());
+            return Err(Error::ClientOther);
         }
         let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
         let user = directory::user(tx, OrganizationId(session.organization_id), session.user_id).await?;
