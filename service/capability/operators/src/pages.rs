@@ -17,8 +17,9 @@ static PAGES: Pages =
 /// The pages' one script: WebAuthn has no form.
 const SCRIPT: &str = include_str!("../../../../templates/pages/operators/passkey.js");
 
+/// Whoever is signed in may ask the API by the cookie, from the page too.
 fn page(name: &'static str) -> Page {
-    PAGES.page(name).forms(Forms::Own)
+    PAGES.page(name).forms(Forms::Own).fetches()
 }
 
 /// One who is signed in.
@@ -28,10 +29,10 @@ pub(crate) fn operator(status: StatusCode, values: &impl Serialize) -> Result<Ht
 
 /// Where a passkey is made.
 pub(crate) fn enroll(values: &impl Serialize) -> Result<HttpResponse, Error> {
-    page("operator_enroll.html").script(SCRIPT).fetches().show(values)
+    page("operator_enroll.html").script(SCRIPT).show(values)
 }
 
 /// Where operators come in.
 pub(crate) fn login(status: StatusCode, values: &impl Serialize) -> Result<HttpResponse, Error> {
-    page("operator_login.html").status(status).script(SCRIPT).fetches().show(values)
+    page("operator_login.html").status(status).script(SCRIPT).show(values)
 }
