@@ -43,7 +43,7 @@ pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use failures::Acting;
 pub use gate::tenant_named;
-pub use input::{Body, FieldErrors, Form, FormText, Input, JsonOrCsv, Query, RawBody, is_email, is_slug};
+pub use input::{Body, FieldErrors, Form, FormText, Input, JsonOrCsv, Query, RawBody, is_slug};
 pub use journal::{Exchange, Journal, SentBody};
 pub use limits::Limits;
 pub use memory::give_memory_back;

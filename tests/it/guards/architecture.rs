@@ -195,3 +195,85 @@ fn html_is_made_in_one_place() {
         assert!(!makes || file.starts_with("pages/"), "{file} makes HTML by itself: `service/pages` does");
     }
 }
+
+/// What rules, operations, jobs and stores still take from `web`, beside the service's parts. The list only shrinks.
+const OF_WEB: [&str; 8] = [
+    "directory/src/model.rs CredentialKind",
+    "directory/src/ops/guard.rs IfMatch",
+    "flags/src/ops.rs IfMatch",
+    "invitations/src/ops.rs IfMatch",
+    "sso/src/ops/discovery.rs tenant_named",
+    "sso/src/ops/exchange.rs Denied",
+    "sso/src/ops/sign_in.rs Shared",
+    "webhooks/src/ops.rs IfMatch",
+];
+
+#[test]
+fn rules_and_operations_know_little_of_the_web() {
+    let mut found = std::collections::BTreeSet::new();
+    for (file, text) in super::rules::sources("service/capability") {
+        let inside = file.split("/src/").nth(1).unwrap_or_default();
+        let first = inside.split(['/', '.']).next().unwrap_or_default();
+        if !matches!(first, "model" | "ops" | "jobs" | "store") {
+            continue;
+        }
+        for (at, _) in text.match_indices("web::") {
+            let word =
+                text[..at].chars().next_back().is_some_and(|one| one.is_alphanumeric() || "_:".contains(one));
+            let rest = &text[at + "web::".len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(many) => many.split('}').next().unwrap_or_default(),
+                None => {
+                    rest.split(|one: char| !one.is_alphanumeric() && one != '_').next().unwrap_or_default()
+                }
+            };
+            let names = names
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !word && !name.is_empty() && *name != "Service");
+            found.extend(names.map(|name| format!("{file} {name}")));
+        }
+    }
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), OF_WEB);
+}
+
+/// How many statements in SQL stand outside of `store` files, by crate. The numbers only fall.
+const SQL_OUTSIDE: [(&str, usize); 14] = [
+    ("directory", 15),
+    ("flags", 7),
+    ("inbox", 3),
+    ("invitations", 1),
+    ("keys", 1),
+    ("mail", 2),
+    ("operators", 5),
+    ("provisioning", 12),
+    ("quota", 11),
+    ("scim", 14),
+    ("sessions", 1),
+    ("sso", 3),
+    ("tenancy", 2),
+    ("webhooks", 8),
+];
+
+#[test]
+fn sql_stands_in_stores() {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, text) in super::rules::sources("service/capability") {
+        let inside = file.split("/src/").nth(1).unwrap_or_default();
+        if inside.split(['/', '.']).any(|part| part.starts_with("store")) {
+            continue;
+        }
+        let begins = |rest: &str| {
+            let rest = rest.trim_start();
+            ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "]
+                .iter()
+                .any(|word| rest.starts_with(word))
+        };
+        let count = text.match_indices('"').filter(|(at, _)| begins(&text[at + 1..])).count();
+        if count > 0 {
+            *found.entry(file.split('/').next().unwrap_or_default().to_owned()).or_default() += count;
+        }
+    }
+    let found: Vec<(&str, usize)> = found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(found, SQL_OUTSIDE, "SQL belongs into a capability's store");
+}

@@ -53,7 +53,7 @@ impl UserColumns {
 
 /// Where mail to a user goes: the e-mail that counts as theirs, else a user name that is one.
 pub(crate) fn mailbox(email: Option<String>, user_name: String) -> Option<String> {
-    email.or(Some(user_name).filter(|name| web::is_email(name)))
+    email.or(Some(user_name).filter(|name| identity_core::is_email(name)))
 }
 
 /// What a directory is called as an actor.

@@ -78,7 +78,7 @@ pub(crate) fn problem_of(
     message: Option<&str>,
     locale: Option<&str>,
 ) -> Option<(&'static str, &'static str)> {
-    if !web::is_email(email) {
+    if !identity_core::is_email(email) {
         return Some(("/email", "must be an e-mail address"));
     }
     if message.is_some_and(|text| text.chars().count() > 1000) {

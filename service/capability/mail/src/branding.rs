@@ -4,7 +4,7 @@
 use entity::mail::branding::{Entity, Model};
 use platform::{DbError, View};
 use serde::Serialize;
-use web::{FieldErrors, is_email};
+use web::FieldErrors;
 
 use crate::language::Language;
 use crate::plain::{one_line, plain};
@@ -89,7 +89,7 @@ pub(crate) fn check(errors: &mut FieldErrors, given: &crate::http::BrandingInput
         errors.require(plain, "/senderName", "must not contain an e-mail address, quotes or backslashes");
     }
     if let Some(address) = &given.reply_to {
-        errors.require(is_email(address), "/replyTo", "must be an e-mail address");
+        errors.require(identity_core::is_email(address), "/replyTo", "must be an e-mail address");
     }
     if let Some(url) = &given.logo_url {
         errors.require(is_https(url), "/logoUrl", "must be an https URL");

@@ -67,7 +67,7 @@ pub(crate) struct OperatorInput {
 
 impl Input for OperatorInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
+        errors.require(identity_core::is_email(&self.email), "/email", "must be an e-mail address");
         errors.text("/name", &self.name, 200);
     }
 }

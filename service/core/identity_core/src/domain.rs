@@ -34,6 +34,19 @@ fn is_label(label: &str) -> bool {
         && bytes.last().is_some_and(alphanumeric)
 }
 
+/// Whether `text` can be an e-mail address that a mail may be sent to; the mail library has the last word.
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    text.len() <= 254
+        && (1..=64).contains(&local.len())
+        && !text.chars().any(|c| {
+            c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':' | '(' | ')')
+        })
+        && !local.contains('@')
+        && crate::check(text).is_ok()
+        && self::domain(domain).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +69,33 @@ mod tests {
             ("r3---sn.example", "r3---sn.example"),
         ] {
             assert_eq!(domain(text).as_deref(), Some(form), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_could_inject_a_header_is_none() {
+        for good in ["a@b", "zoe.miller+x@example.com", "o'hara@xn--bcher-kva.example", "ü@bücher.example"]
+        {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b\r\nBcc: c@d",
+            "a b@c",
+            "<a@b>",
+            "a@b,c@d",
+            "a@-b",
+            "a@b..c",
+            "a@\0b",
+            "a@b@c",
+            "a@127.0.0.1",
+            "a\u{200b}@b",
+            "a@b\u{202e}c.example",
+        ] {
+            assert!(!is_email(bad), "{bad:?}");
         }
     }
 

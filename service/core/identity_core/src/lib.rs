@@ -9,7 +9,7 @@ mod fold;
 mod people;
 mod subject;
 
-pub use domain::{domain, domain_of};
+pub use domain::{domain, domain_of, is_email};
 pub use fold::{Forbidden, SHADOW, check, fold, fold_within, shadow, shadowed};
 pub use people::{
     Claim, Decision, DomainOf, Enforced, Facts, First, Found, Given, Grant, Groups, Home, Invitation, Known,

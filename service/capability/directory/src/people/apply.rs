@@ -313,7 +313,7 @@ fn shown(name: &str) -> String {
 async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, DbError> {
     let subject = comer.subject.unwrap_or_default();
     // What is an address would be found by it.
-    let fits = identity_core::check(subject).is_ok() && !web::is_email(subject);
+    let fits = identity_core::check(subject).is_ok() && !identity_core::is_email(subject);
     if fits && store::user_by_name(tx, organization, subject).await?.is_none() {
         return Ok(subject.to_owned());
     }

@@ -281,7 +281,7 @@ pub(crate) struct JoinInput {
 impl Input for JoinInput {
     fn check(&self, errors: &mut FieldErrors) {
         errors.require(web::is_slug(&self.tenant), "/tenant", "must be a slug");
-        errors.require(web::is_email(&self.email), "/email", "must be an e-mail address");
+        errors.require(identity_core::is_email(&self.email), "/email", "must be an e-mail address");
         let known = self.locale.as_deref().is_none_or(mail::speaks);
         errors.require(known, "/locale", "must be a supported language");
     }

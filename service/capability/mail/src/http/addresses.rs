@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Problem,
-    Query, Routes, TenantCaller, is_email,
+    Query, Routes, TenantCaller,
 };
 
 use crate::bounces::{self, Bounce};
@@ -92,7 +92,7 @@ pub(crate) struct SuppressionInput {
 
 impl Input for SuppressionInput {
     fn check(&self, errors: &mut FieldErrors) {
-        errors.require(is_email(&self.address), "/address", "must be an e-mail address");
+        errors.require(identity_core::is_email(&self.address), "/address", "must be an e-mail address");
         if let Some(detail) = &self.detail {
             errors.text("/detail", detail, 500);
         }
@@ -160,7 +160,7 @@ impl Input for BounceInput {
         let known = matches!(self.kind.as_str(), "hard" | "soft" | "complaint");
         errors.require(known, "/kind", "must be hard, soft or complaint");
         if let Some(address) = &self.recipient {
-            errors.require(is_email(address), "/recipient", "must be an e-mail address");
+            errors.require(identity_core::is_email(address), "/recipient", "must be an e-mail address");
         }
         let ours = self.message_id.is_none() || self.message().is_some();
         errors.require(ours, "/messageId", "must be the Message-ID of a mail that this service sent");

@@ -140,7 +140,11 @@ impl Input for NewTenant {
             one_of(errors, "/instance/mode", instance.mode.as_ref(), Mode::TEXTS);
         }
         if let Some(owner) = &self.owner {
-            errors.require(web::is_email(&owner.email), "/owner/email", "must be an e-mail address");
+            errors.require(
+                identity_core::is_email(&owner.email),
+                "/owner/email",
+                "must be an e-mail address",
+            );
             if let Some(name) = &owner.name {
                 errors.text("/owner/name", name, 200);
             }

@@ -134,8 +134,10 @@ pub(super) async fn login(
     let service = &caller.service;
     let parameters = parameters::read(&form)?;
     let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
-    let email =
-        parameters.get("email").map(|email| email.trim().to_owned()).filter(|email| web::is_email(email));
+    let email = parameters
+        .get("email")
+        .map(|email| email.trim().to_owned())
+        .filter(|email| identity_core::is_email(email));
     let Some(email) = email else {
         let told = "That isn't an e-mail address.";
         return login_form(service, &request, waiting, None, Some(told));

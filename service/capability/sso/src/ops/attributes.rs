@@ -74,8 +74,8 @@ pub(crate) fn profile(mapping: &AttributeMapping, accepted: &Accepted) -> Result
     if !identity_core::is_subject(&subject) {
         return Err(Refused::new(Reason::SubjectUnusable).got(subject));
     }
-    let named = Some(accepted.name_id.clone()).filter(|name| web::is_email(name));
-    let email = one(&mapping.email, &EMAIL)?.or(named).filter(|email| web::is_email(email));
+    let named = Some(accepted.name_id.clone()).filter(|name| identity_core::is_email(name));
+    let email = one(&mapping.email, &EMAIL)?.or(named).filter(|email| identity_core::is_email(email));
     Ok(Profile {
         subject,
         email,

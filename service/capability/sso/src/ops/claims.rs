@@ -44,7 +44,7 @@ pub(crate) fn profile(settings: &OidcSettings, claims: &Map<String, Value>) -> R
     Ok(Profile {
         subject,
         email: text(mapping.email.as_deref().unwrap_or("email"))
-            .filter(|email| web::is_email(email))
+            .filter(|email| identity_core::is_email(email))
             .map(ToOwned::to_owned),
         email_verified,
         name: text(mapping.display_name.as_deref().unwrap_or("name")).map(ToOwned::to_owned),

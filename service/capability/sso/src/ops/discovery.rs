@@ -173,7 +173,7 @@ pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resi
         let name: String = row.try_get("", "user_name").map_err(Error::internal)?;
         let emails = resource.get("emails").and_then(Value::as_array).into_iter().flatten();
         let emails = emails.filter_map(|item| item.get("value")?.as_str());
-        let mut values = emails.chain(Some(name.as_str()).filter(|name| web::is_email(name)));
+        let mut values = emails.chain(Some(name.as_str()).filter(|name| identity_core::is_email(name)));
         if let Some(address) = values.find(|value| directory::fold(value) == key)
             && found.len() < RESIDENTS_MAX
             && !found.iter().any(|one| one.tenant == tenant)

@@ -197,7 +197,7 @@ pub(crate) async fn verify(
         roles: BackendRoles::of(&issuer, &claims),
         issuer: issuer.issuer,
         subject: claims.sub.clone(),
-        email: claims.email.clone().filter(|email| web::is_email(email)),
+        email: claims.email.clone().filter(|email| identity_core::is_email(email)),
         email_verified: claims.flag("email_verified"),
         name: claims.name.clone(),
         role: None,
@@ -352,7 +352,7 @@ pub(crate) fn asserted(
         via: Via::Tenant(Named::ExternalId(external_id)),
         issuer: "gateway".to_owned(),
         subject,
-        email: read(&names.user_email)?.filter(|email| web::is_email(email)),
+        email: read(&names.user_email)?.filter(|email| identity_core::is_email(email)),
         email_verified: match read(&names.email_verified)?.as_deref() {
             None => None,
             Some("true") => Some(true),
