@@ -53,6 +53,8 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     let address = listener.local_addr()?;
     config.server.listen = address;
     metrics();
+    // What is wrong in the configuration is told before anything is made or migrated.
+    mail::Transport::new(&config.smtp).map_err(|wrong| anyhow!(wrong))?;
     let service = open(config, clock).await?;
     // What changes from here on is heard, also what a replica tells before our own dispatcher looks.
     platform::outbox::hear(&service.db).await?;

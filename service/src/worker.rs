@@ -91,6 +91,7 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
             When::AfterAPeriod(period) => others.push((chore, period(&service.config), AfterAPeriod)),
         }
     }
+    together.sort_by_key(Chore::kind);
     let (service, limits, stop) = (&service, &limits, &stop);
     let others = others
         .iter()

@@ -2,7 +2,7 @@
 //! browser what a page may do. It holds no page: each capability has its own in its `pages.rs`, with their templates in
 //! `templates/pages/CAPABILITY/`.
 //!
-//! Everything that is written into a page is escaped by its template's name (`.html`). A policy begins with nothing (Content Security
+//! Everything that is written into a page is escaped. A policy begins with nothing (Content Security
 //! Policy Level 3, `default-src 'none'`), and a page says what it needs beyond that.
 
 mod policy;
@@ -10,6 +10,7 @@ mod policy;
 use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
 use actix_web::http::{StatusCode, header};
 use minijinja::Environment;
 use serde::Serialize;
@@ -27,7 +28,7 @@ const SHARED: [(&str, &str); 2] = [
 const REFUSAL: &str = "refusal.html";
 
 /// Why there is no page.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("a page can't be made: {0}")]
 pub struct Error(String);
 
@@ -45,7 +46,7 @@ impl From<Error> for Problem {
 #[derive(Debug)]
 pub struct Pages {
     sources: &'static [(&'static str, &'static str)],
-    environment: OnceLock<Environment<'static>>,
+    environment: OnceLock<Result<Environment<'static>, Error>>,
 }
 
 impl Pages {
@@ -54,17 +55,25 @@ impl Pages {
         Self { sources, environment: OnceLock::new() }
     }
 
-    fn environment(&'static self) -> &'static Environment<'static> {
-        self.environment.get_or_init(|| {
+    fn environment(&'static self) -> Result<&'static Environment<'static>, Error> {
+        let made = self.environment.get_or_init(|| {
             let mut environment = Environment::new();
             environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
             environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
             for (name, source) in SHARED.iter().chain(self.sources) {
-                // A page that can't be read is not there: whoever opens it is told that it failed.
-                let _ = environment.add_template(name, source);
+                environment.add_template(name, source).map_err(failed)?;
             }
-            environment
-        })
+            Ok(environment)
+        });
+        made.as_ref().map_err(Error::clone)
+    }
+
+    /// Whether each template can be read: for the test of a capability.
+    ///
+    /// # Errors
+    /// [`Error`], with the template and what is wrong in it.
+    pub fn check(&'static self) -> Result<(), Error> {
+        self.environment().map(drop)
     }
 
     /// A page to be made.
@@ -117,21 +126,34 @@ impl Page {
         self
     }
 
-    /// Makes it.
+    /// What stands in it.
     ///
     /// # Errors
     /// [`Error`] if it isn't there, or lacks a value.
-    pub fn show(self, values: &impl Serialize) -> Result<HttpResponse, Error> {
+    pub fn text(&self, values: &impl Serialize) -> Result<String, Error> {
         let mut values = serde_json::to_value(values).map_err(failed)?;
         if let (Some(script), Some(values)) = (self.policy.script, values.as_object_mut()) {
             values.insert("script".to_owned(), script.into());
         }
-        let template = self.of.environment().get_template(self.name).map_err(failed)?;
-        let body = template.render(minijinja::value::Serde(&values)).map_err(failed)?;
-        Ok(HttpResponse::build(self.status)
+        let template = self.of.environment()?.get_template(self.name).map_err(failed)?;
+        template.render(minijinja::value::Serde(&values)).map_err(failed)
+    }
+
+    /// Answers it with what [`Page::text`] made.
+    pub fn with(self, text: impl MessageBody + 'static) -> HttpResponse {
+        HttpResponse::build(self.status)
             .content_type("text/html; charset=utf-8")
             .insert_header((header::CONTENT_SECURITY_POLICY, self.policy.to_string()))
-            .body(body))
+            .body(text)
+    }
+
+    /// Makes it, and answers it.
+    ///
+    /// # Errors
+    /// [`Error`] if it isn't there, or lacks a value.
+    pub fn show(self, values: &impl Serialize) -> Result<HttpResponse, Error> {
+        let text = self.text(values)?;
+        Ok(self.with(text))
     }
 }
 
@@ -156,15 +178,13 @@ pub fn mail(html: String) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::body::MessageBody as _;
-
     use super::*;
 
     static PAGES: Pages = Pages::of(&[
         ("hello.html", "{% extends \"layout.html\" %}{% block body %}<h1>{{ name }}</h1>{% endblock %}"),
         ("script.html", "<script>{{ script | safe }}</script>"),
-        ("broken.html", "{% if %}"),
     ]);
+    static BROKEN: Pages = Pages::of(&[("broken.html", "{% if %}")]);
 
     fn body(response: HttpResponse) -> String {
         String::from_utf8(response.into_body().try_into_bytes().unwrap().to_vec()).unwrap()
@@ -185,8 +205,10 @@ mod tests {
 
     #[test]
     fn a_page_that_lacks_something_is_a_failure_of_ours() {
-        for page in ["hello.html", "broken.html", "nowhere.html"] {
-            let failed = PAGES.page(page).show(&json!({})).unwrap_err();
+        PAGES.check().unwrap();
+        assert!(BROKEN.check().unwrap_err().to_string().contains("broken.html"));
+        for (pages, page) in [(&PAGES, "hello.html"), (&PAGES, "nowhere.html"), (&BROKEN, "broken.html")] {
+            let failed = pages.page(page).show(&json!({})).unwrap_err();
             assert_eq!(Problem::from(failed).code.name(), "internal", "{page}");
         }
     }

@@ -29,10 +29,20 @@ pub enum When {
     AfterAPeriod(fn(&Config) -> Duration),
 }
 
+/// What kind of thing is done; of those that are done together the first kind comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Rows go whose time is over: short, and nothing else waits for it.
+    Sweep,
+    /// Anything else: it may ask somebody outside.
+    Other,
+}
+
 /// Something that is done by the clock. What fails is logged, holds up nothing else, and is tried again next time.
 #[derive(Clone)]
 pub struct Chore {
     when: When,
+    kind: Kind,
     run: Rc<dyn Fn(Service) -> LocalBoxFuture<'static, ()>>,
 }
 
@@ -46,6 +56,11 @@ impl Chore {
     /// When it is done.
     pub fn when(&self) -> When {
         self.when
+    }
+
+    /// What kind of thing it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Does it, once.
@@ -120,7 +135,7 @@ impl Capability {
         work: impl Fn(Service) -> F + 'static,
     ) -> Self {
         let run = move |service: Service| work(service).map(move |done| log(what, done)).boxed_local();
-        self.chores.push(Chore { when, run: Rc::new(run) });
+        self.chores.push(Chore { when, kind: Kind::Other, run: Rc::new(run) });
         self
     }
 
@@ -136,7 +151,7 @@ impl Capability {
             let work = work.clone();
             async move { swept(&service, what, async |tx| work(tx, &service).await).await }.boxed_local()
         };
-        self.chores.push(Chore { when, run: Rc::new(run) });
+        self.chores.push(Chore { when, kind: Kind::Sweep, run: Rc::new(run) });
         self
     }
 

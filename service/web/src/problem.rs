@@ -89,30 +89,6 @@ impl Problem {
         self.code.status().is_client_error()
     }
 
-    /// What was looked for, or nothing where it isn't there; a failure stays one.
-    ///
-    /// # Errors
-    /// All but `not_found`.
-    pub fn found<T>(looked: Result<T, Self>) -> Result<Option<T>, Self> {
-        match looked {
-            Ok(found) => Ok(Some(found)),
-            Err(problem) if problem.code == Code::NotFound => Ok(None),
-            Err(problem) => Err(problem),
-        }
-    }
-
-    /// Whether a rule holds, or refuses; a failure stays one.
-    ///
-    /// # Errors
-    /// What is no refusal.
-    pub fn holds(asked: Result<(), Self>) -> Result<bool, Self> {
-        match asked {
-            Ok(()) => Ok(true),
-            Err(problem) if problem.is_refusal() => Ok(false),
-            Err(problem) => Err(problem),
-        }
-    }
-
     /// Whether the same may end otherwise at another try: it was no refusal, or another change came first.
     pub fn retry(&self) -> Retry {
         let may_pass = !self.is_refusal() || self.code == Code::Conflict;

@@ -9,6 +9,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::Service;
 
+use crate::error::failed;
 use crate::{DesiredState, Difference, IdentityBackend, Made};
 
 pub(crate) struct Builtin<'a> {
@@ -28,7 +29,7 @@ impl IdentityBackend for Builtin<'_> {
                     sessions::ensure_key(tx, envelope, Some(desired.tenant)).await
                 };
                 let ctx = Ctx::system("provisioning");
-                self.service.db.write_platform(&ctx, work).await.map_err(Failure::later)?;
+                self.service.db.write_platform(&ctx, work).await.map_err(failed)?;
             }
             Ok(Made { external_id: desired.external_id.clone(), issuer: None })
         }
@@ -48,7 +49,7 @@ impl IdentityBackend for Builtin<'_> {
                 let keys = view.platform::<signing_key::Entity>();
                 view.count(keys.filter(signing_key::Column::TenantId.eq(desired.tenant))).await
             };
-            let keys = self.service.db.read_platform(work).await.map_err(Failure::later)?;
+            let keys = self.service.db.read_platform(work).await.map_err(failed)?;
             Ok(if keys == 0 { vec![Difference::missing("signing_key")] } else { Vec::new() })
         }
         .boxed_local()
@@ -69,7 +70,7 @@ impl IdentityBackend for Builtin<'_> {
             Ok::<_, DbError>(())
         };
         async move {
-            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(Failure::later)
+            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(failed)
         }
         .boxed_local()
     }

@@ -1,6 +1,7 @@
 //! Why there is no backend for a tenant: as facts; and what each is to a caller of the API.
 
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
+use platform::http::Failure;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
@@ -18,6 +19,11 @@ pub enum Error {
         /// The kind that was asked for.
         kind: IdentityKind,
     },
+}
+
+/// What of ours failed while a builtin realm was made, compared or removed: a run and a comparison show what a caller would be shown.
+pub(crate) fn failed(error: impl Into<Problem>) -> Failure {
+    Failure::later(error.into())
 }
 
 impl Classified for Error {

@@ -28,3 +28,11 @@ pub(crate) fn accepted(values: &impl Serialize) -> Result<HttpResponse, Error> {
 pub(crate) fn join(status: StatusCode, values: &impl Serialize) -> Result<HttpResponse, Error> {
     PAGES.page("join.html").status(status).forms(Forms::Own).show(values)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_page_can_be_read() {
+        super::PAGES.check().unwrap();
+    }
+}

@@ -20,7 +20,6 @@ pub(crate) use brandings::BrandingInput;
 /// Mails shown.
 const SHOWN_MAX: u64 = 100;
 
-/// The page of mails has its own style; a mail itself may show its sender's logo.
 /// The routes.
 pub(crate) fn routes() -> Routes {
     let local = Access::Public("only to this machine, and only while no SMTP server is configured");

@@ -11,3 +11,11 @@ static PAGES: Pages =
 pub(crate) fn dev_mail(mails: &[impl Serialize]) -> Result<HttpResponse, Error> {
     PAGES.page("dev_mail.html").show(&serde_json::json!({"mails": mails}))
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_page_can_be_read() {
+        super::PAGES.check().unwrap();
+    }
+}

@@ -190,7 +190,6 @@ mod tests {
     #[test]
     fn every_template_can_be_read_and_every_mail_says_everything_in_every_language() {
         for (name, _) in SOURCES {
-            let name = name.strip_prefix("pages/").unwrap_or(name);
             assert!(environment().get_template(name).is_ok(), "{name}");
         }
         assert_eq!(names().len(), 7);

@@ -36,3 +36,11 @@ pub(crate) fn enroll(values: &impl Serialize) -> Result<HttpResponse, Error> {
 pub(crate) fn login(status: StatusCode, values: &impl Serialize) -> Result<HttpResponse, Error> {
     page("operator_login.html").status(status).script(SCRIPT).show(values)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_page_can_be_read() {
+        super::PAGES.check().unwrap();
+    }
+}

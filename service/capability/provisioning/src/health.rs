@@ -47,7 +47,7 @@ pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) ->
 /// Asks all instances that have an endpoint, several at a time, and notes what changed.
 ///
 /// # Errors
-/// `internal`.
+/// [`Error::Store`]
 pub(crate) async fn check(service: &Service) -> Result<(), Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());

@@ -142,7 +142,7 @@ async fn published(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Model
 /// What `/oauth2/jwks` shows: keys that sign, will sign, or whose tokens are not yet over.
 ///
 /// # Errors
-/// [`Error`]
+/// [`DbError`]
 pub async fn public_keys(view: &PlatformView, realm: Option<Uuid>) -> Result<Vec<Value>, DbError> {
     Ok(published(view, realm).await?.into_iter().map(|row| row.public_jwk).collect())
 }

@@ -5,8 +5,8 @@
 //! other versions than ours). Here it is built beside everything else, and nothing but this has to be replaced to be rid of it. What is
 //! kept between two steps, and of a passkey, goes in and out as JSON.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ pub struct Made {
 }
 
 /// Who shows a passkey.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Shown(AuthenticationResult);
 
 /// Us, at our public host and no other origin.

@@ -15,7 +15,7 @@ use crate::error::NotAccepted;
 
 const PAGE: &str = "/invitations/accept";
 const API: &str = "/api/v1/invitations/accept";
-/// The page has its own style, a form to its own origin, and nothing else.
+
 pub(super) fn routes() -> Routes {
     let token = Access::Public("the invitation's token is the credential");
     let guarded = |route: web::Route| route.counts_failures().body_bytes_max(16 << 10);

@@ -74,6 +74,7 @@ mod tests {
     use identity_core::Reason as Decided;
     use platform::DbError;
     use platform::rules::UsedUp;
+    use web::Problem;
 
     use super::*;
 
@@ -112,6 +113,11 @@ mod tests {
             let refused = error.refused();
             let said = refused.as_ref().map(|one| (one.reason.as_str(), one.got.as_deref()));
             assert_eq!(said, reason.map(|reason| (reason.name(), got)), "{error:?}");
+            // Page, trace and API tell the same: the reason's code is the fact's.
+            if let Some(refused) = refused {
+                let (by_reason, by_fact) = (Problem::from(refused.error()).code, Problem::from(error).code);
+                assert_eq!(by_reason, by_fact);
+            }
         }
     }
 }

@@ -169,3 +169,11 @@ pub(super) fn seconds_until(service: &Service, then: Timestamp) -> i64 {
 pub(super) fn agent(request: &HttpRequest) -> Option<String> {
     request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_page_can_be_read() {
+        super::PAGES.check().unwrap();
+    }
+}
