@@ -7,7 +7,7 @@ use platform::rules::NoRoom;
 use platform::{DbError, Timestamp};
 use scim_core::ScimError;
 use uuid::Uuid;
-use web::{Code, Denied, Problem};
+use web::{Code, Problem};
 
 /// When an identity provider may ask again that a guard holds, in seconds.
 const RETRY_SECONDS: u64 = 600;
@@ -259,12 +259,10 @@ fn not_let_in(reason: Reason, domain: Option<String>) -> Problem {
     }
 }
 
-/// Why somebody is not let in, and whose door it was as far as that was known by then.
+/// Why somebody is not let in, and which organization refused, as far as that was known by then.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct NotAdmitted {
-    /// The tenant.
-    pub tenant: Option<Uuid>,
     /// The organization of the tenant.
     pub organization: Option<Uuid>,
     /// Why.
@@ -274,19 +272,7 @@ pub struct NotAdmitted {
 /// Before it was known who comes.
 impl From<Error> for NotAdmitted {
     fn from(error: Error) -> Self {
-        Self { tenant: None, organization: None, error }
-    }
-}
-
-impl From<NotAdmitted> for Denied {
-    fn from(NotAdmitted { tenant, organization, error }: NotAdmitted) -> Self {
-        Self { tenant, organization, credential: None, problem: error.into() }
-    }
-}
-
-impl From<NotAdmitted> for Problem {
-    fn from(refused: NotAdmitted) -> Self {
-        refused.error.into()
+        Self { organization: None, error }
     }
 }
 
@@ -410,17 +396,5 @@ mod tests {
         assert!(held.detail.starts_with("Too many users would be deactivated or deleted at once."));
         let full = Problem::from(Error::from(NoRoom::Full { resource: "role_mappings", limit: 1 }));
         assert_eq!((full.code, full.facts.len()), (Code::QuotaExceeded, 2));
-    }
-
-    #[test]
-    fn whose_door_it_was_stays_known() {
-        let (tenant, organization) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let refused =
-            NotAdmitted { tenant: Some(tenant), organization: Some(organization), error: Error::NoAddress };
-        let denied = Denied::from(refused);
-        assert_eq!((denied.tenant, denied.organization), (Some(tenant), Some(organization)));
-        assert_eq!((denied.problem.code, denied.credential), (Code::LinkRequired, None));
-        let early = Denied::from(NotAdmitted::from(Error::NotFound));
-        assert_eq!((early.tenant, early.organization), (None, None));
     }
 }

@@ -130,8 +130,7 @@ pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, NotAdmitted
     let loaded = load::load(tx, &comer).await?;
     let decision = decide(&loaded.facts);
     let organization = organization_of(&loaded.facts, &decision);
-    let tenant = tx.tenant();
-    let denied = |error| NotAdmitted { tenant: Some(tenant), organization, error };
+    let denied = |error| NotAdmitted { organization, error };
     match decision {
         Decision::Refused(reason) => Err(denied(refused(reason, loaded.facts))),
         Decision::MustProve(proof) => {

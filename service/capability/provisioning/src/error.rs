@@ -80,13 +80,6 @@ impl From<Error> for Problem {
     }
 }
 
-impl From<Problem> for StepError {
-    fn from(problem: Problem) -> Self {
-        let retry = problem.retry();
-        shown(&problem, retry)
-    }
-}
-
 /// What a run shows of an error is what a caller of the API would be shown of it.
 fn shown(problem: &Problem, retry: Retry) -> StepError {
     let why = match &problem.cause {

@@ -48,7 +48,7 @@ pub(super) fn identity_key(issuer: &str, subject: &str) -> String {
 /// they could come back.
 ///
 /// # Errors
-/// [`DbError`].
+/// [`Error::InvitationNotPending`] and [`Error::Store`].
 pub(crate) async fn leave(
     tx: &mut Tx,
     row: &user::Model,
@@ -72,7 +72,7 @@ pub(crate) async fn leave(
 /// until the directory gives it to somebody, or an admin invites it.
 ///
 /// # Errors
-/// [`DbError`].
+/// [`Error::InvitationNotPending`] and [`Error::Store`].
 pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model) -> Result<(), Error> {
     let has = addresses(row);
     let lost: Vec<String> = before.into_iter().filter(|key| !has.contains(key)).collect();

@@ -108,7 +108,7 @@ pub async fn proof_of_token(tx: &Tx, digest: &[u8], address: &str) -> Result<Opt
 /// Marks an invitation, which is locked, as accepted. Its seat is given on by who makes or raises the user.
 ///
 /// # Errors
-/// [`platform::DbError`].
+/// [`Error::InvitationGone`] and [`Error::Store`].
 pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> Result<Model, Error> {
     let status = row.status.after(InvitationVerb::Accept).ok_or(Error::InvitationGone)?;
     let row = Model {
@@ -128,7 +128,7 @@ pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> R
 /// Ends an invitation that nobody may accept any more; its seat is free.
 ///
 /// # Errors
-/// [`platform::DbError`].
+/// [`Error::InvitationNotPending`] and [`Error::Store`].
 pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str>) -> Result<(), Error> {
     let row = Model {
         status: next(&row, InvitationVerb::Revoke)?,

@@ -1,4 +1,4 @@
-//! What each fact is to a caller of the API; and what a refusal that others decided is to a person who signs in.
+//! What each fact is to a caller of the API.
 
 use web::{Code, Denied, Problem};
 
