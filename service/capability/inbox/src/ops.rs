@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
 use entity::inbox::source::Source;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError, SWEPT_AT_ONCE};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,6 @@ use crate::{stripe, zitadel};
 
 /// Events are kept this long: longer than anybody sends them again.
 const KEPT: TimeDelta = TimeDelta::days(30);
-/// Rows that one sweep takes.
-const SWEEP_MAX: i64 = 5_000;
 
 /// An event that was verified.
 #[derive(Debug)]
@@ -159,7 +157,7 @@ pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let before = tx.now() - KEPT;
     let sql = "DELETE FROM inbox_event WHERE (source, id) IN \
                (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![before.into(), SWEEP_MAX.into()]).await
+    tx.execute(sql, vec![before.into(), SWEPT_AT_ONCE.cast_signed().into()]).await
 }
 
 #[cfg(test)]

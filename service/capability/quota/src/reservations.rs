@@ -10,6 +10,7 @@ use entity::quota::states::ReservationStatus;
 use entity::quota::{resource, usage};
 use entity::tenancy::status::Asks;
 use entity::tenancy::{plan, tenant};
+use platform::jobs::SWEPT_AT_ONCE;
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
@@ -19,8 +20,6 @@ use crate::ops::{HOLD, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell
 
 /// Finalized reservations are kept this long.
 const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
-/// Rows that one sweep takes.
-const SWEEP_MAX: i64 = 5_000;
 
 /// Holds `amount` of `resource` for `lifetime`.
 ///
@@ -209,7 +208,7 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $1 WHERE (tenant_id, id) IN \
                (SELECT tenant_id, id FROM quota_reservation WHERE status = 'held' AND expires_at <= $1 LIMIT $2) \
                RETURNING tenant_id, resource, amount";
-    let rows = tx.query(sql, vec![now.into(), SWEEP_MAX.into()]).await?;
+    let rows = tx.query(sql, vec![now.into(), SWEPT_AT_ONCE.cast_signed().into()]).await?;
     let mut sums: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
     for row in &rows {
         let key = (row.try_get("", "tenant_id")?, row.try_get("", "resource")?);
@@ -221,6 +220,6 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     }
     let sql = "DELETE FROM quota_reservation WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM quota_reservation \
                WHERE status IN ('released', 'expired') AND settled_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![(now - FINALIZED_KEPT).into(), SWEEP_MAX.into()]).await?;
+    tx.execute(sql, vec![(now - FINALIZED_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()]).await?;
     Ok(rows.len() as u64)
 }

@@ -6,6 +6,7 @@ use entity::webhooks::states::{Algorithm, Format, PushProfile};
 use entity::webhooks::{endpoint, module as module_row};
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
 use platform::http::HttpError;
+use platform::jobs::SWEPT_AT_ONCE;
 use platform::refusal::{FieldError, Invalid};
 use platform::rules::{Rule, room};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work, ids};
@@ -25,8 +26,6 @@ const CLIENT_SECRET_PREFIX: &str = "tnt_client_";
 pub(crate) const RECEIVERS_MAX: u64 = 1000;
 /// Deliveries that are over are kept this long, as long as events.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
-/// How many one sweep removes.
-const SWEEP_MAX: i64 = 5_000;
 
 /// A module with its secrets, shown once.
 pub(crate) struct MadeModule {
@@ -342,12 +341,14 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
                WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
-    let removed = tx.execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEEP_MAX.into()]).await?;
+    let removed = tx
+        .execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()])
+        .await?;
     // What waited at a disabled endpoint for longer than its event is kept.
     let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
                WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
                (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
-    Ok(removed.max(tx.execute(sql, vec![SWEEP_MAX.into()]).await?))
+    Ok(removed.max(tx.execute(sql, vec![SWEPT_AT_ONCE.cast_signed().into()]).await?))
 }
 
 /// Whether an endpoint takes security event tokens.
