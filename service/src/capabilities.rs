@@ -11,7 +11,7 @@ use crate::security_events::SignedEvents;
 /// All capabilities.
 pub(crate) fn all() -> Vec<Capability> {
     vec![
-        Capability::new(crate::operations::routes()),
+        Capability::new(crate::operations::routes),
         audit::capability(),
         keys::capability(),
         backends::capability(),
@@ -33,7 +33,7 @@ pub(crate) fn all() -> Vec<Capability> {
 
 /// All routes of the service: what isn't here isn't served, and what is here is documented and guarded.
 pub fn routes() -> Routes {
-    all().into_iter().fold(Routes::new(), |routes, one| routes.and(one.routes))
+    all().into_iter().fold(Routes::new(), |routes, one| routes.and(one.routes()))
 }
 
 /// The handlers of all jobs.

@@ -20,8 +20,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use web::{Access, Caller, Problem, Route, Routes};
 
-static PAGES: Pages =
-    Pages::of(&[("reference.html", include_str!("../../templates/pages/service/reference.html"))]);
+static PAGES: Pages = ::pages::pages!("../../templates/pages/service/": "reference.html");
 
 /// The routes.
 pub(crate) fn routes() -> Routes {

@@ -82,6 +82,15 @@ impl Pages {
     }
 }
 
+/// The pages of a folder, each by its file's name: `pages!("../../templates/pages/NAME/": "one.html", "other.html")`. The path begins at the
+/// file in which this stands.
+#[macro_export]
+macro_rules! pages {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        $crate::Pages::of(&[$(($name, include_str!(concat!($folder, $name)))),+])
+    };
+}
+
 /// A page to be made, and what it may do.
 #[derive(Debug)]
 pub struct Page {

@@ -92,8 +92,7 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 
 /// What a capability brings.
 pub struct Capability {
-    /// The routes.
-    pub routes: Routes,
+    routes: fn() -> Routes,
     jobs: Option<Jobs>,
     subscribers: Vec<Subscribes>,
     chores: Vec<Chore>,
@@ -108,7 +107,7 @@ impl std::fmt::Debug for Capability {
 
 impl Capability {
     /// One that brings these routes.
-    pub fn new(routes: Routes) -> Self {
+    pub fn new(routes: fn() -> Routes) -> Self {
         Self { routes, jobs: None, subscribers: Vec::new(), chores: Vec::new(), checks: None }
     }
 
@@ -163,6 +162,11 @@ impl Capability {
     ) -> Self {
         self.checks = Some(Box::new(move |service| checks(service).boxed_local()));
         self
+    }
+
+    /// Makes its routes.
+    pub fn routes(&self) -> Routes {
+        (self.routes)()
     }
 
     /// Makes the handlers of its jobs.

@@ -5,7 +5,7 @@ use web::{Capability, Finding, Routes, Service};
 
 /// What the doctor asks; what is done at backends is provisioning's.
 pub fn capability() -> Capability {
-    Capability::new(Routes::new()).checks(check)
+    Capability::new(Routes::new).checks(check)
 }
 
 async fn check(service: Service) -> Vec<Finding> {

@@ -11,7 +11,7 @@ const COMPARED: Duration = Duration::from_secs(900);
 
 /// Routes, pushes, and who leaves them when flags change.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(handlers(service)))
         .hears(|_| Box::new(FlagsChanged))
         .chore(When::AtOnce(|_| COMPARED), "the flags' reconciliation", |service| async move {

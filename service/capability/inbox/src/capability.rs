@@ -6,7 +6,7 @@ use crate::{ops, reconcile};
 
 /// Routes, the jobs that process events, and the comparison with Zitadel.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(vec![ops::handler(service)]))
         .sweep(When::Housekeeping, "the sweep of the inbox", async |tx, _| ops::sweep(tx).await)
         .chore(

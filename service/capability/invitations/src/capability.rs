@@ -6,7 +6,7 @@ use crate::{batch, sweep};
 
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(batch::handlers(service)))
         .sweep(When::Housekeeping, "the sweep of batches", async |tx, _| sweep::sweep_batches(tx).await)
         .chore(

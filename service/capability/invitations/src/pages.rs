@@ -5,14 +5,7 @@ use actix_web::http::StatusCode;
 use pages::{Error, Forms, Pages};
 use serde::Serialize;
 
-macro_rules! source {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../../../templates/pages/invitations/", $name)))
-    };
-}
-
-static PAGES: Pages =
-    Pages::of(&[source!("invitation.html"), source!("invitation_accepted.html"), source!("join.html")]);
+static PAGES: Pages = ::pages::pages!("../../../../templates/pages/invitations/": "invitation.html", "invitation_accepted.html", "join.html");
 
 /// An invitation, with the form that accepts it.
 pub(crate) fn invitation(values: &impl Serialize) -> Result<HttpResponse, Error> {

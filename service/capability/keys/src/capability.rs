@@ -4,5 +4,5 @@ use web::Capability;
 
 /// Routes only.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
 }

@@ -7,7 +7,7 @@ use crate::{jobs, ops};
 
 /// Routes, and the job that sends.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(vec![jobs::handler(service, Transport::new(&service.config.smtp)?)]))
         .sweep(When::Housekeeping, "the sweep of mail", async |tx, _| ops::sweep(tx).await)
 }

@@ -4,8 +4,7 @@ use actix_web::HttpResponse;
 use pages::{Error, Pages};
 use serde::Serialize;
 
-static PAGES: Pages =
-    Pages::of(&[("dev_mail.html", include_str!("../../../../templates/pages/mail/dev_mail.html"))]);
+static PAGES: Pages = ::pages::pages!("../../../../templates/pages/mail/": "dev_mail.html");
 
 /// Newest first.
 pub(crate) fn dev_mail(mails: &[impl Serialize]) -> Result<HttpResponse, Error> {

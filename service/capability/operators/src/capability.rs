@@ -6,9 +6,6 @@ use crate::sessions;
 
 /// Routes and pages.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes()).sweep(
-        When::Housekeeping,
-        "the sweep of operators",
-        async |tx, _| sessions::sweep(tx).await,
-    )
+    Capability::new(crate::http::routes)
+        .sweep(When::Housekeeping, "the sweep of operators", async |tx, _| sessions::sweep(tx).await)
 }

@@ -5,14 +5,7 @@ use actix_web::http::StatusCode;
 use pages::{Error, Forms, Page, Pages};
 use serde::Serialize;
 
-macro_rules! source {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../../../templates/pages/operators/", $name)))
-    };
-}
-
-static PAGES: Pages =
-    Pages::of(&[source!("operator.html"), source!("operator_enroll.html"), source!("operator_login.html")]);
+static PAGES: Pages = ::pages::pages!("../../../../templates/pages/operators/": "operator.html", "operator_enroll.html", "operator_login.html");
 
 /// The pages' one script: WebAuthn has no form.
 const SCRIPT: &str = include_str!("../../../../templates/pages/operators/passkey.js");

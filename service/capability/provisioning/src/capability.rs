@@ -9,7 +9,7 @@ use crate::{desired_state, engine, health, retire};
 
 /// Routes, runs, and what keeps instances and backends as they should be.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(handlers(service)))
         .hears(|_| Box::new(CapacityAvailable))
         .hears(|_| Box::new(BackendFollows))

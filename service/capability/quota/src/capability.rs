@@ -7,7 +7,7 @@ use crate::{history, reservations};
 
 /// Routes, the end of reservations, and the history of usage.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .sweep(When::EachMinute, "reservations", async |tx, _| reservations::sweep(tx).await)
         .chore(When::Housekeeping, "the quotas' history", |service| async move { sample(&service).await })
 }

@@ -7,7 +7,7 @@ use crate::sweep;
 
 /// Routes, logout at modules, and what ends or has to be looked at again.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(|service| Ok(logout::handlers(service)))
         .hears(|_| Box::new(logout::SessionsEnded))
         .sweep(When::EachMinute, "the sweep of begun sign-ins", async |tx, _| sweep::sweep_begun(tx).await)

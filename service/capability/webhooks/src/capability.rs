@@ -12,7 +12,7 @@ use crate::sink::{self, SinkHears};
 
 /// Routes, deliveries, and who hears of events; security events are signed by whoever has the keys.
 pub fn capability(signer: impl Fn() -> Rc<dyn SecurityEvents> + 'static) -> Capability {
-    Capability::new(crate::http::routes())
+    Capability::new(crate::http::routes)
         .jobs(move |service| Ok(handlers(service, signer())))
         .hears(|service| Box::new(SinkHears::new(service)))
         .hears(|_| Box::new(Fanout))

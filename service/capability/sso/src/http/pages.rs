@@ -14,24 +14,7 @@ use crate::ops::arrival;
 use crate::ops::saml::Go;
 use crate::refusal::{Mender, Refused};
 
-macro_rules! source {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../../../../templates/pages/sso/", $name)))
-    };
-}
-
-static PAGES: Pages = Pages::of(&[
-    source!("login.html"),
-    source!("choose.html"),
-    source!("links_sent.html"),
-    source!("post.html"),
-    source!("proof.html"),
-    source!("signed_in.html"),
-    source!("sign_out.html"),
-    source!("signed_out.html"),
-    source!("sign_in_failed.html"),
-    source!("test_result.html"),
-]);
+static PAGES: Pages = ::pages::pages!("../../../../../templates/pages/sso/": "login.html", "choose.html", "links_sent.html", "post.html", "proof.html", "signed_in.html", "sign_out.html", "signed_out.html", "sign_in_failed.html", "test_result.html");
 
 /// The one script of the pages: sends a form that a person would send by its button.
 const SUBMIT: &str = "document.forms[0].submit()";
