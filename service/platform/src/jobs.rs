@@ -81,7 +81,7 @@ impl<E: Classified> From<E> for JobError {
     fn from(error: E) -> Self {
         let reason = crate::chain(&error);
         match error.retry() {
-            Retry::Later => Self::retry(reason),
+            Retry::Conflict | Retry::Later => Self::retry(reason),
             Retry::Never => Self::Fail(reason),
         }
     }

@@ -10,7 +10,9 @@ use crate::rules::NoRoom;
 pub enum Retry {
     /// A rule refused it.
     Never,
-    /// Something failed, or another change came first.
+    /// Another resource or change stands in the way: that refuses it, and may be gone at another try.
+    Conflict,
+    /// Something failed, here or at somebody whom we ask.
     Later,
 }
 
@@ -18,11 +20,19 @@ pub enum Retry {
 pub trait Classified: std::error::Error + Sized {
     /// Whether another try can help.
     fn retry(&self) -> Retry;
+
+    /// Whether it was refused; a failure of ours, or of somebody whom we ask, is no refusal.
+    fn is_refusal(&self) -> bool {
+        self.retry() != Retry::Later
+    }
 }
 
 impl Classified for DbError {
     fn retry(&self) -> Retry {
-        Retry::Later
+        match self {
+            Self::Conflict(_) => Retry::Conflict,
+            _ => Retry::Later,
+        }
     }
 }
 

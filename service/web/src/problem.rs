@@ -89,10 +89,13 @@ impl Problem {
         self.code.status().is_client_error()
     }
 
-    /// Whether the same may end otherwise at another try: it was no refusal, or another change came first.
+    /// Whether the same may end otherwise at another try.
     pub fn retry(&self) -> Retry {
-        let may_pass = !self.is_refusal() || self.code == Code::Conflict;
-        if may_pass { Retry::Later } else { Retry::Never }
+        match self.code {
+            Code::Conflict => Retry::Conflict,
+            _ if self.is_refusal() => Retry::Never,
+            _ => Retry::Later,
+        }
     }
 
     /// Adds a fact.
@@ -303,7 +306,7 @@ impl From<Problem> for platform::jobs::JobError {
             None => problem.to_string(),
         };
         match problem.retry() {
-            Retry::Later => Self::retry(reason),
+            Retry::Conflict | Retry::Later => Self::retry(reason),
             Retry::Never => Self::Fail(reason),
         }
     }

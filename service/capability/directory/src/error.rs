@@ -146,14 +146,7 @@ impl Error {
     /// Whether it may only mean that somebody else made the same person, or used up the same invitation, a moment before: whoever asks
     /// again finds them.
     pub fn is_race(&self) -> bool {
-        match self {
-            Self::UserExists { .. } | Self::InvitationTaken => true,
-            Self::GroupMapped | Self::NothingHeld | Self::Restoring => true,
-            Self::NoRoom(NoRoom::Store(error))
-            | Self::Quota(quota::Error::Store(error))
-            | Self::Store(error) => matches!(error, DbError::Conflict(_)),
-            _ => false,
-        }
+        matches!(self, Self::UserExists { .. }) || self.retry() == Retry::Conflict
     }
 }
 
@@ -167,8 +160,9 @@ impl Classified for Error {
             Self::NoAddress | Self::ProvenOther | Self::InvitationGone => Retry::Never,
             Self::InvitationNotPending { .. } => Retry::Never,
             // An admin answers, the other one ends, or is undone.
-            Self::Held | Self::NothingHeld | Self::GroupMapped => Retry::Later,
-            Self::Restoring | Self::InvitationTaken => Retry::Later,
+            Self::Held => Retry::Later,
+            Self::NothingHeld | Self::GroupMapped => Retry::Conflict,
+            Self::Restoring | Self::InvitationTaken => Retry::Conflict,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
             Self::NoRoom(refused) => refused.retry(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use entity::invitations::states::{BatchStatus, LineStatus};
 use entity::invitations::{batch, batch_row};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
-use platform::refusal::Invalid;
+use platform::refusal::{Classified as _, Invalid};
 use platform::{Ctx, DbError, Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};

@@ -122,18 +122,8 @@ impl Error {
     pub(crate) fn is_race(&self) -> bool {
         match self {
             Self::Directory(error) => error.is_race(),
-            Self::NoRoom(NoRoom::Store(error))
-            | Self::Tenant(tenancy::Error::Store(error))
-            | Self::Quota(quota::Error::Store(error))
-            | Self::Mail(mail::Error::Store(error))
-            | Self::Store(error) => matches!(error, DbError::Conflict(_)),
-            _ => false,
+            own => own.retry() == Retry::Conflict,
         }
-    }
-
-    /// Whether a rule refused it, or somebody else came first; it is no failure of ours.
-    pub(crate) fn is_refusal(&self) -> bool {
-        self.retry() == Retry::Never || self.is_race()
     }
 
     /// What a line of a batch says of it: the code and the sentence that a caller of the API would be told.

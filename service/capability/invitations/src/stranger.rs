@@ -3,6 +3,7 @@
 use entity::invitations::states::{InvitationKind, JoinMode};
 use platform::db::Lookup;
 use platform::jobs::{Class, Job, JobError, JobRun};
+use platform::refusal::Classified as _;
 use platform::{Ctx, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use web::Service;

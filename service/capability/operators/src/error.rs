@@ -48,7 +48,8 @@ impl Classified for Error {
     fn retry(&self) -> Retry {
         match self {
             Self::NotFound | Self::PasskeyRefused => Retry::Never,
-            Self::AddressTaken | Self::Internal(_) => Retry::Later,
+            Self::AddressTaken => Retry::Conflict,
+            Self::Internal(_) => Retry::Later,
             Self::NoRoom(refused) => refused.retry(),
             Self::Store(error) => error.retry(),
         }

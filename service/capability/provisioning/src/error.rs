@@ -87,7 +87,7 @@ fn shown(problem: &Problem, retry: Retry) -> StepError {
         None => problem.detail.clone(),
     };
     match retry {
-        Retry::Later => StepError::Transient { after: None, why },
+        Retry::Conflict | Retry::Later => StepError::Transient { after: None, why },
         Retry::Never => StepError::Permanent { why },
     }
 }

@@ -135,8 +135,9 @@ impl Classified for Error {
             Self::NotFound | Self::NoUser | Self::NoGroup | Self::TokenRevoked => Retry::Never,
             Self::Unauthenticated | Self::ScopeUnknown => Retry::Never,
             // Another resource, schema or value is in the way, and may go.
-            Self::Protocol(error) if error.kind == ErrorType::Uniqueness => Retry::Later,
-            Self::SchemaExists | Self::SchemaInUse | Self::Restoring => Retry::Later,
+            Self::Protocol(error) if error.kind == ErrorType::Uniqueness => Retry::Conflict,
+            Self::SchemaExists | Self::SchemaInUse => Retry::Conflict,
+            Self::Restoring => Retry::Later,
             Self::Protocol(_) | Self::Busy(Refused::Share) => Retry::Never,
             Self::Busy(Refused::Full | Refused::Failed) => Retry::Later,
             Self::Invalid(refused) => refused.retry(),

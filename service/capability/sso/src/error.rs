@@ -7,7 +7,7 @@ mod reasons;
 use platform::DbError;
 use platform::refusal::{Classified, Invalid, Retry};
 use platform::rules::{NoRoom, UsedUp};
-use web::{Code, Problem};
+use web::Problem;
 
 use crate::refusal::is_failure;
 
@@ -223,37 +223,12 @@ impl Error {
         Self::Internal(cause.to_string())
     }
 
-    /// Whether a rule refused what was asked; a failure of ours, or of somebody whom we ask, is no refusal.
-    pub(crate) fn is_refusal(&self) -> bool {
-        match self {
-            Self::NotMade(problem) => problem.is_refusal(),
-            own => own.retry() == Retry::Never || own.is_conflict(),
-        }
-    }
-
     /// Whether it may only mean that somebody else made the same person, or used up the same invitation, a moment before: whoever asks
     /// again finds them.
     pub(crate) fn is_race(&self) -> bool {
         match self {
             Self::Directory(error) => error.is_race(),
-            own => own.is_conflict(),
-        }
-    }
-
-    /// Whether another resource, or another change, stands in the way.
-    fn is_conflict(&self) -> bool {
-        match self {
-            Self::ConnectionNamed => true,
-            Self::NotMade(problem) => problem.code == Code::Conflict,
-            // Somebody of this name exists is the one race that is no conflict; it is a refusal anyway.
-            Self::Directory(error) => error.is_race(),
-            Self::Store(error)
-            | Self::Mail(mail::Error::Store(error))
-            | Self::Sessions(sessions::Error::Store(error))
-            | Self::NoRoom(NoRoom::Store(error))
-            | Self::Tenant(tenancy::Error::Store(error))
-            | Self::Quota(quota::Error::Store(error)) => matches!(error, DbError::Conflict(_)),
-            _ => false,
+            own => own.retry() == Retry::Conflict,
         }
     }
 }
@@ -268,7 +243,7 @@ impl Classified for Error {
             Self::LinkRequired | Self::OrganizationOther | Self::OrganizationUnknown => Retry::Never,
             Self::Enforced | Self::ConnectionDisabled | Self::ConnectionNeeded => Retry::Never,
             // The policy may name another one by then.
-            Self::ConnectionNamed => Retry::Later,
+            Self::ConnectionNamed => Retry::Conflict,
             Self::NoWayIn | Self::NoConnectionActive | Self::ProviderUnknown => Retry::Never,
             Self::CertificateMissing | Self::SignInAddressMissing => Retry::Never,
             Self::UrlRefused | Self::MetadataUrlRefused { .. } => Retry::Never,

@@ -6,6 +6,7 @@ use entity::sessions::browser_session;
 use entity::sso::states::Purpose;
 use entity::webhooks::module;
 use platform::db::Lookup;
+use platform::refusal::Classified as _;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Denied, Dialect, FormText, Ids, Problem, Routes, Service};

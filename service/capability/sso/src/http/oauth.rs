@@ -11,6 +11,7 @@ use entity::webhooks::module;
 use keys::Keys;
 use platform::Target;
 use platform::db::Lookup;
+use platform::refusal::Classified as _;
 use policy_core::{Permission, allows};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
-use platform::refusal::Invalid;
+use platform::refusal::{Classified as _, Invalid};
 use platform::rules::{Rule, room};
 use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};

@@ -3,6 +3,7 @@
 
 use mail::NewMail;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
+use platform::refusal::Classified as _;
 use platform::{Ctx, Target, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

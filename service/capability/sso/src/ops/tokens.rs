@@ -10,6 +10,7 @@ use entity::sso::authorization_code;
 use identity_core::{connection_of, issuers_of};
 use platform::crypto::{same, sha256};
 use platform::db::Lookup;
+use platform::refusal::Classified as _;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value, json};
