@@ -464,7 +464,6 @@ async fn a_developer_gets_events_on_their_own_machine() {
         app.events().await.iter().any(|event| event["data"]["userName"] == "before").then_some(())
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
     let local = Receiver::start();
     let folder = tempfile::tempdir().unwrap();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_crashable"));

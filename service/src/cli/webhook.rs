@@ -125,8 +125,21 @@ impl Listener {
         }
     }
 
-    /// An id between what happened and what is news, by the server's own clock.
+    /// The last event that the server has told: what comes after it is news. `Date` counts whole seconds and may be an old one,
+    /// so it only says where to begin looking.
     async fn now_there(&self) -> anyhow::Result<String> {
+        let mut last = self.a_moment_ago().await?;
+        loop {
+            let events = self.read(&last).await?;
+            match events.last().and_then(|event| text(event, "id")) {
+                Some(id) => id.clone_into(&mut last),
+                None => return Ok(last),
+            }
+        }
+    }
+
+    /// An id from the second before this one, by the server's own clock.
+    async fn a_moment_ago(&self) -> anyhow::Result<String> {
         let answer = self.ask(&self.feed).await?;
         let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
