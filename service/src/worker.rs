@@ -159,8 +159,7 @@ async fn gauges(service: &Service) {
             metrics::gauge!("tenantry_jobs", "status" => "pending").set(counts.pending as f64);
             metrics::gauge!("tenantry_jobs", "status" => "running").set(counts.running as f64);
             metrics::gauge!("tenantry_jobs", "status" => "dead").set(counts.dead as f64);
-            let late =
-                counts.oldest_due.map_or(0, |due| (service.db.clock().now() - due).num_seconds().max(0));
+            let late = counts.oldest_due.map_or(0, |due| (service.clock.now() - due).num_seconds().max(0));
             metrics::gauge!("tenantry_jobs_oldest_due_seconds").set(late as f64);
         }
         Err(error) => tracing::warn!(error = %chain(&error), "jobs could not be counted"),

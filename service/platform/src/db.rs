@@ -2,6 +2,7 @@
 
 mod life;
 mod lookup;
+mod tenant;
 
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError, RwLock};
@@ -25,6 +26,7 @@ use crate::store::{migrate, open};
 
 use life::Pulse;
 pub use lookup::Lookup;
+pub use tenant::TenantDb;
 
 /// One tenant's connections on Postgres are this part of all, for reading and for writing each; what all tenants share beside is as much.
 const TENANT_PART: usize = 4;

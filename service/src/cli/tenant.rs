@@ -398,7 +398,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
 }
 
 async fn export(service: &Service, ctx: &Ctx, id: Uuid) -> anyhow::Result<ExitCode> {
-    let mut export = provisioning::Export::begin(service, ctx, id).await.map_err(failed)?;
+    let mut export = provisioning::Export::begin(&service.db.of(id), ctx).await.map_err(failed)?;
     while let Some(lines) = export.next().await.map_err(failed)? {
         print(&lines)?;
     }

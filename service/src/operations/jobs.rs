@@ -120,6 +120,5 @@ async fn retry_job(caller: PlatformCaller, ids: Ids) -> Result<Json<Job>, Proble
             retried.ok_or_else(|| Problem::new(Code::JobNotRetryable))
         })
         .await?;
-    caller.service.db.jobs_ready().notify_one();
     Ok(Json(row.into()))
 }

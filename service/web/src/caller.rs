@@ -6,21 +6,22 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::{Ready, ready};
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, View};
+use platform::db::{Lookup, TenantDb};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, View};
 use uuid::Uuid;
 
 use crate::credential::{Authenticator, Credential, CredentialKind, Principal, still_good};
 use crate::failures::{Acting, Attempt, FailureOf};
+use crate::gate::tenant_named;
 use crate::limits::Limits;
 use crate::peer::Network;
 use crate::routes::{Access, Describe, Operation};
-use crate::{Code, Problem, Service, strangers};
+use crate::{Code, Problem, Service, Tools, strangers};
 
 /// Who calls, and the service they call. Made by the gate.
 #[derive(Clone)]
 pub struct Caller {
-    /// The service.
-    pub service: Service,
+    pub(crate) service: Service,
     /// Who; `None` on public routes.
     pub principal: Option<Principal>,
     /// The tenant that the path names.
@@ -46,7 +47,7 @@ impl std::fmt::Debug for Caller {
 #[derive(Clone, Debug)]
 pub struct TenantCaller {
     caller: Caller,
-    tenant: Uuid,
+    db: TenantDb,
 }
 
 /// A caller of the platform.
@@ -59,16 +60,65 @@ pub struct PlatformCaller {
 #[derive(Clone, Debug)]
 pub struct OrganizationCaller {
     caller: Caller,
-    tenant: Uuid,
+    /// The tenant as a whole.
+    own: TenantDb,
     /// The organization.
     pub organization: Uuid,
     /// Whether the tolerance for real clients is on.
     pub compat: bool,
     /// The tenant whose rows are read and written: the caller's, or the copy on which it rehearses.
-    directory: Uuid,
+    directory: TenantDb,
+}
+
+/// Whose credential it is.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// A tenant's: it sees that tenant.
+    Tenant(TenantCaller),
+    /// The platform's: it sees all.
+    Platform(PlatformCaller),
 }
 
 impl Caller {
+    /// How far the credential reaches.
+    ///
+    /// # Errors
+    /// `auth.required`.
+    pub fn reach(&self) -> Result<Reach, Problem> {
+        Ok(match self.principal()?.tenant {
+            Some(tenant) => Reach::Tenant(self.within(tenant)),
+            None => Reach::Platform(PlatformCaller { caller: self.clone() }),
+        })
+    }
+
+    /// What is beside the store: settings, clock, keys, clients.
+    pub fn tools(&self) -> &Tools {
+        &self.service
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.service.clock.now()
+    }
+
+    /// The service with its whole store, for what is about no tenant or makes transactions of its own. A guard lists who takes it; the
+    /// list only shrinks.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The tenant that something belongs to: how a public route comes to its tenant.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn at(&self, what: Lookup<'_>) -> Result<Option<TenantCaller>, DbError> {
+        Ok(self.service.db.tenant_of(what).await?.map(|tenant| self.within(tenant)))
+    }
+
+    pub(crate) fn within(&self, tenant: Uuid) -> TenantCaller {
+        TenantCaller { caller: self.clone(), db: self.service.db.of(tenant) }
+    }
+
     /// Who calls; a refusal on a public route.
     ///
     /// # Errors
@@ -116,7 +166,12 @@ impl Caller {
 impl TenantCaller {
     /// The tenant.
     pub fn tenant(&self) -> Uuid {
-        self.tenant
+        self.db.tenant()
+    }
+
+    /// The store as the tenant sees it, for what goes on after the answer.
+    pub fn db(&self) -> &TenantDb {
+        &self.db
     }
 
     /// Reads of the tenant.
@@ -127,7 +182,7 @@ impl TenantCaller {
         &self,
         work: impl AsyncFnOnce(&View) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.read(self.tenant, work).await
+        self.db.read(work).await
     }
 
     /// Work on the tenant.
@@ -138,19 +193,24 @@ impl TenantCaller {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.write(&self.caller.ctx, self.tenant, work).await
+        self.db.write(&self.caller.ctx, work).await
     }
 }
 
 impl OrganizationCaller {
     /// The tenant.
     pub fn tenant(&self) -> Uuid {
-        self.tenant
+        self.own.tenant()
+    }
+
+    /// The store as the tenant sees it, also while it rehearses on a copy.
+    pub fn own(&self) -> &TenantDb {
+        &self.own
     }
 
     /// The tenant whose rows are read and written: its own, or the copy on which it rehearses.
-    pub fn directory(&self) -> Uuid {
-        self.directory
+    pub fn directory(&self) -> &TenantDb {
+        &self.directory
     }
 
     /// Counts one more request, for an operation within a request.
@@ -172,7 +232,7 @@ impl OrganizationCaller {
     pub fn spend(&self, cost: u64) -> Result<(), Problem> {
         let principal = self.caller.principal()?;
         match principal.rate_multiplier.filter(|_| self.service.config.rate_limit.enabled) {
-            Some(multiplier) => self.caller.limits.costs.spend(self.tenant, multiplier, cost),
+            Some(multiplier) => self.caller.limits.costs.spend(self.own.tenant(), multiplier, cost),
             None => Ok(()),
         }
     }
@@ -185,7 +245,7 @@ impl OrganizationCaller {
         &self,
         work: impl AsyncFnOnce(&View) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.read(self.directory, work).await
+        self.directory.read(work).await
     }
 
     /// Work on the tenant.
@@ -196,11 +256,25 @@ impl OrganizationCaller {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.caller.service.db.write(&self.caller.ctx, self.directory, work).await
+        self.directory.write(&self.caller.ctx, work).await
     }
 }
 
 impl PlatformCaller {
+    /// The narrow caller of a tenant that the request names by its id or slug. Whether there is a tenant of this id says whoever reads it.
+    ///
+    /// # Errors
+    /// `not_found` where there is no tenant of this slug.
+    pub async fn named(&self, tenant: &str) -> Result<TenantCaller, Problem> {
+        let found = tenant_named(&self.service, tenant).await?;
+        Ok(self.within(found.ok_or_else(|| Problem::new(Code::NotFound))?))
+    }
+
+    /// The narrow caller of a tenant.
+    pub fn within(&self, tenant: Uuid) -> TenantCaller {
+        self.caller.within(tenant)
+    }
+
     /// Reads across tenants.
     ///
     /// # Errors
@@ -252,7 +326,7 @@ is_a_caller!(TenantCaller, PlatformCaller, OrganizationCaller);
 impl TenantCaller {
     fn narrow(caller: Caller) -> Result<Self, Problem> {
         let tenant = caller.tenant.ok_or_else(|| Problem::internal("the route names no tenant"))?;
-        Ok(Self { caller, tenant })
+        Ok(caller.within(tenant))
     }
 }
 
@@ -270,8 +344,10 @@ impl OrganizationCaller {
         let principal = caller.principal()?;
         match (principal.tenant, principal.organization) {
             (Some(tenant), Some(organization)) => {
-                let (compat, directory) = (principal.compat, principal.rehearsal.unwrap_or(tenant));
-                Ok(Self { caller, tenant, organization, compat, directory })
+                let compat = principal.compat;
+                let directory = caller.service.db.of(principal.rehearsal.unwrap_or(tenant));
+                let own = caller.service.db.of(tenant);
+                Ok(Self { caller, own, organization, compat, directory })
             }
             _ => Err(Problem::new(Code::AuthInsufficient)),
         }

@@ -200,7 +200,7 @@ fn written(
 
 fn now(request: &HttpRequest) -> platform::Timestamp {
     match request.app_data::<web::Data<Gatekeeper>>() {
-        Some(keeper) => keeper.service.db.clock().now(),
+        Some(keeper) => keeper.service.clock.now(),
         None => platform::clock::Clock::default().now(),
     }
 }

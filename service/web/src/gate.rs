@@ -149,7 +149,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Some(mark) => idempotency::finish(&keeper.service, &mark, response).await,
     };
     if let Some(allowance) = admitted.allowance {
-        allowance.write(response.headers_mut(), keeper.service.db.clock().now());
+        allowance.write(response.headers_mut(), keeper.service.clock.now());
     }
     Ok(ServiceResponse::new(http_request, response))
 }

@@ -17,7 +17,7 @@ use platform::{Ctx, PlatformTx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
-use crate::{Code, Problem, Service};
+use crate::{Code, Problem, Service, Tools};
 
 /// How long a reply is kept.
 const KEPT: TimeDelta = TimeDelta::hours(24);
@@ -101,12 +101,12 @@ pub(crate) async fn start(
     }
 }
 
-fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<HttpResponse, Problem> {
+fn repeat(tools: &Tools, record: &Model, fingerprint: [u8; 32]) -> Result<HttpResponse, Problem> {
     if record.fingerprint != fingerprint {
         return Err(Problem::new(Code::IdempotencyMismatch));
     }
     let Some(sealed) = &record.reply else {
-        let old = record.created_at + ABANDONED < service.db.clock().now();
+        let old = record.created_at + ABANDONED < tools.clock.now();
         let applied = record.state == IdempotencyState::Applied && old;
         return Err(Problem::new(if applied {
             Code::IdempotencyReplyLost
@@ -115,7 +115,7 @@ fn repeat(service: &Service, record: &Model, fingerprint: [u8; 32]) -> Result<Ht
         }));
     };
     let plain =
-        service.envelope.open("idempotency", &binding(&record.principal, &record.idempotency_key), sealed)?;
+        tools.envelope.open("idempotency", &binding(&record.principal, &record.idempotency_key), sealed)?;
     let reply: Reply = serde_json::from_slice(&plain).map_err(Problem::internal)?;
     let status = StatusCode::from_u16(reply.status).map_err(Problem::internal)?;
     let mut response = HttpResponse::build(status);

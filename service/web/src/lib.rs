@@ -33,7 +33,7 @@ mod strangers;
 mod streams;
 mod tally;
 
-pub use caller::{Caller, OrganizationCaller, PlatformCaller, TenantCaller};
+pub use caller::{Caller, OrganizationCaller, PlatformCaller, Reach, TenantCaller};
 pub use capability::{Capability, Chore, Finding, Subscribes, When, log, swept};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
@@ -58,19 +58,28 @@ pub use streams::{Place, Source, StreamOf, Streams, live};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::{Envelope, LookupKey, Secrets};
 use platform::db::Db;
 use platform::http::{Client, HttpError, Outside};
 use platform::work::Heavy;
 
-/// What every handler may need, shared by all threads.
+/// The store and the tools beside it, shared by all threads. A handler has its [`Caller`] instead, whose transactions are of one tenant.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Settings.
-    pub config: Arc<Config>,
     /// The store.
     pub db: Db,
+    tools: Tools,
+}
+
+/// What every handler may need beside the store: nothing here reads or writes a tenant's row.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
     /// Seals secrets.
     pub envelope: Envelope,
     /// Makes and recognises bearer secrets and passwords.
@@ -103,13 +112,34 @@ impl Service {
         let configured_http = Client::for_configured(&config.outbound)?;
         let strangers = Arc::new(Strangers::new(&config.rate_limit));
         let (secrets, streams, draining) = (Secrets::new(lookup_key), Arc::default(), Arc::default());
-        let heavy = Heavy::default();
-        Ok(Self { config, db, envelope, secrets, http, configured_http, strangers, streams, heavy, draining })
+        let (clock, heavy) = (db.clock().clone(), Heavy::default());
+        let tools = Tools {
+            config,
+            clock,
+            envelope,
+            secrets,
+            http,
+            configured_http,
+            strangers,
+            streams,
+            heavy,
+            draining,
+        };
+        Ok(Self { db, tools })
     }
+}
 
+impl std::ops::Deref for Service {
+    type Target = Tools;
+    fn deref(&self) -> &Tools {
+        &self.tools
+    }
+}
+
+impl Tools {
     /// A way to what the configuration names, which notes what is asked.
     pub fn outside(&self) -> Outside {
-        Outside::new(self.configured_http.clone(), self.db.clock().clone())
+        Outside::new(self.configured_http.clone(), self.clock.clone())
     }
 
     /// Whether the process is on its way out.

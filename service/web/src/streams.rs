@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use crate::{Code, Problem, Service};
+use crate::{Code, Problem, Tools};
 
 /// Streams at once in one process, of all kinds: each is a connection that stays.
 const STREAMS_MAX: usize = 500;
@@ -118,13 +118,13 @@ pub trait Source: 'static {
 }
 
 /// The answer that sends what `source` makes, beginning with `first`.
-pub fn live(service: &Service, place: Place, first: Bytes, source: impl Source) -> HttpResponse {
+pub fn live(tools: &Tools, place: Place, first: Bytes, source: impl Source) -> HttpResponse {
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
-    let service = service.clone();
+    let tools = tools.clone();
     rt::spawn(async move {
         // The place is given back when the task ends, whatever its reader does.
         let _place = place;
-        run(&service, &sender, first, source).await;
+        run(&tools, &sender, first, source).await;
     });
     let pieces = stream::unfold(receiver, |mut receiver| async move {
         let piece = receiver.recv().await?;
@@ -137,7 +137,7 @@ pub fn live(service: &Service, place: Place, first: Bytes, source: impl Source) 
         .streaming(pieces)
 }
 
-async fn run(service: &Service, sender: &Sender<Bytes>, first: Bytes, mut source: impl Source) {
+async fn run(tools: &Tools, sender: &Sender<Bytes>, first: Bytes, mut source: impl Source) {
     if sender.send(first).await.is_err() {
         return;
     }
@@ -145,7 +145,7 @@ async fn run(service: &Service, sender: &Sender<Bytes>, first: Bytes, mut source
     loop {
         let left = CHECK_EVERY.saturating_sub(checked.elapsed());
         if left.is_zero() {
-            if service.is_draining() || !source.is_still_good().await {
+            if tools.is_draining() || !source.is_still_good().await {
                 return;
             }
             checked = Instant::now();

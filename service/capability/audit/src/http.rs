@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Caller, FieldErrors, Input, ListQuery, Page, Position, Problem, Query, Routes};
+use web::{Access, Caller, FieldErrors, Input, ListQuery, Page, Position, Problem, Query, Reach, Routes};
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
@@ -142,13 +142,13 @@ async fn list_audit_events(
             None => select,
         }
     };
-    let rows = match own {
+    let rows = match caller.reach()? {
         // A tenant's key sees its tenant, whatever it asks for.
-        Some(tenant) => {
+        Reach::Tenant(caller) => {
             let read = async |view: &platform::View| view.all(page(view.select::<Entity>())).await;
-            caller.service.db.read(tenant, read).await?
+            caller.read(read).await?
         }
-        None => {
+        Reach::Platform(caller) => {
             let read = async |view: &platform::PlatformView| {
                 let select = view.across::<Entity>();
                 let select = match filters.tenant_id {
@@ -157,7 +157,7 @@ async fn list_audit_events(
                 };
                 view.all(page(select)).await
             };
-            caller.service.db.read_platform(read).await?
+            caller.read(read).await?
         }
     };
     Ok(position.page(rows, |row| row.id.to_string(), AuditEvent::from))

@@ -8,10 +8,11 @@ use std::time::Duration;
 use entity::tenancy::tenant;
 use flags_core::Flags;
 use moka::sync::Cache;
-use platform::db::{Db, Listener, Lookup};
+use platform::db::{Listener, Lookup, TenantDb};
 use platform::{DbError, View};
 use tokio::sync::broadcast;
 use uuid::Uuid;
+use web::{PlatformCaller, TenantCaller};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
@@ -93,20 +94,24 @@ impl Evaluator {
     }
 
     /// The tenant of an id, slug or external id.
-    pub(crate) async fn tenant_named(&self, db: &Db, name: &str) -> Result<Option<Uuid>, DbError> {
+    pub(crate) async fn tenant_named(
+        &self,
+        caller: &PlatformCaller,
+        name: &str,
+    ) -> Result<Option<TenantCaller>, DbError> {
         if let Ok(id) = Uuid::try_parse(name) {
-            return Ok(Some(id));
+            return Ok(Some(caller.within(id)));
         }
         if let Some(known) = self.names.get(name) {
-            return Ok(Some(known));
+            return Ok(Some(caller.within(known)));
         }
         let before = self.changes.load(Ordering::Acquire);
-        let found = match db.tenant_of(Lookup::TenantExternalId(name)).await? {
-            Some(id) => Some(id),
-            None => db.tenant_of(Lookup::TenantSlug(name)).await?,
+        let found = match caller.at(Lookup::TenantExternalId(name)).await? {
+            Some(found) => Some(found),
+            None => caller.at(Lookup::TenantSlug(name)).await?,
         };
-        if let Some(id) = found.filter(|_| before == self.changes.load(Ordering::Acquire)) {
-            self.names.insert(name.to_owned(), id);
+        if let Some(found) = found.as_ref().filter(|_| before == self.changes.load(Ordering::Acquire)) {
+            self.names.insert(name.to_owned(), found.tenant());
         }
         Ok(found)
     }
@@ -115,7 +120,8 @@ impl Evaluator {
     ///
     /// # Errors
     /// As `tenancy::active`.
-    pub(crate) async fn of(&self, db: &Db, tenant: Uuid) -> Result<(Arc<Flags>, Arc<Known>), Error> {
+    pub(crate) async fn of(&self, db: &TenantDb) -> Result<(Arc<Flags>, Arc<Known>), Error> {
+        let tenant = db.tenant();
         let at_hand = self.flags.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let (Some(flags), Some(known)) = (&at_hand, self.tenants.get(&tenant)) {
             return Ok((flags.clone(), known));
@@ -129,7 +135,7 @@ impl Evaluator {
             let known = Known { tenant: tenancy::active(view).await?, own: evaluation::own(view).await? };
             Ok::<_, Error>((flags, Arc::new(known)))
         };
-        let (flags, known) = db.read(tenant, read).await?;
+        let (flags, known) = db.read(read).await?;
         let mut kept = self.flags.write().unwrap_or_else(PoisonError::into_inner);
         if before == self.changes.load(Ordering::Acquire) {
             *kept = Some(flags.clone());

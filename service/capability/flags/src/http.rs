@@ -346,11 +346,10 @@ async fn get_feature_flags(
     evaluator: Shared<Evaluator>,
     Query(whose): Query<Whose>,
 ) -> Result<Json<FeatureFlags>, Problem> {
-    let db = &caller.service.db;
-    let tenant = evaluator.tenant_named(db, &whose.org).await?;
+    let tenant = evaluator.tenant_named(&caller, &whose.org).await?;
     let tenant = tenant.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
-    let (flags, known) = evaluator.of(db, tenant).await?;
-    let now = db.clock().now();
+    let (flags, known) = evaluator.of(tenant.db()).await?;
+    let now = caller.now();
     // The same as what modules are pushed: by tenant, so that both ways agree.
     let context = evaluation::context(&known.tenant, &Context::new());
     let flags = evaluation::evaluate(&flags, &known.own, &context, now)?;

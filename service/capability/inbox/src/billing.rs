@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use tenancy::Status;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 use crate::stripe::{Change, is_later, mark};
@@ -47,7 +47,7 @@ impl Event for PriceUnknown<'_> {
 /// Notes what was told, if it is later than what is noted, and does what it means. Answers what became of it, in words.
 pub(crate) async fn apply(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     change: &Change,
     at: Timestamp,
     event: &str,
@@ -90,7 +90,7 @@ pub(crate) async fn apply(
         Some(_) => tx.update(row).await?,
         None => tx.insert(row).await?,
     }
-    take_effect(tx, service, tenant).await
+    take_effect(tx, tools, tenant).await
 }
 
 /// Remembers the customer, unless the tenant has one.
@@ -106,13 +106,13 @@ async fn bind(tx: &mut Tx, mut tenant: tenant::Model, change: &Change) -> Result
 }
 
 /// The plan that a price buys: the price says itself, or the table does.
-fn plan_of<'a>(service: &'a Service, price: &'a str) -> Option<&'a str> {
-    price.strip_prefix("plan:").or_else(|| service.config.billing.plan_of(price))
+fn plan_of<'a>(tools: &'a Tools, price: &'a str) -> Option<&'a str> {
+    price.strip_prefix("plan:").or_else(|| tools.config.billing.plan_of(price))
 }
 
 /// Makes the tenant what its subscriptions, taken together, say.
-async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> Result<String, Error> {
-    let billing = &service.config.billing;
+async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Result<String, Error> {
+    let billing = &tools.config.billing;
     let rows = tx.all(tx.select::<Entity>()).await?;
     let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));
     let place = |effect: &str| EFFECTS.iter().position(|known| *known == effect).unwrap_or(EFFECTS.len());
@@ -124,7 +124,7 @@ async fn take_effect(tx: &mut Tx, service: &Service, tenant: tenant::Model) -> R
     if effect == "free" {
         "free".clone_into(&mut plan);
     } else if let Some(price) = &row.price {
-        let found = plan_of(service, price);
+        let found = plan_of(tools, price);
         let there = match found {
             Some(found) => match tenancy::plan(tx, found).await {
                 Ok(_) => Some(found),

@@ -80,10 +80,10 @@ async fn receive_stripe(
     caller: Caller,
     raw: RawBody,
 ) -> Result<Json<Receipt>, Problem> {
-    let service = &caller.service;
+    let tools = caller.tools();
     let bytes = raw.bytes()?;
-    let billing = &service.config.billing;
-    let now = service.db.clock().now();
+    let billing = &tools.config.billing;
+    let now = tools.clock.now();
     let secrets = [&billing.stripe_secret, &billing.stripe_secret_next];
     if let Err(refused) = verify(header(&request, "stripe-signature"), &secrets, bytes, now.timestamp()) {
         return Err(denied(&caller, Source::Stripe, refused.into()).await);
@@ -98,7 +98,7 @@ async fn receive_stripe(
         occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a Unix time in seconds"))?,
         payload: body,
     };
-    keep(service, event).await
+    keep(caller.service(), event).await
 }
 
 async fn receive_zitadel(
@@ -106,10 +106,10 @@ async fn receive_zitadel(
     caller: Caller,
     raw: RawBody,
 ) -> Result<Json<Receipt>, Problem> {
-    let service = &caller.service;
+    let tools = caller.tools();
     let bytes = raw.bytes()?;
-    let zitadel = &service.config.identity.zitadel;
-    let now = service.db.clock().now();
+    let zitadel = &tools.config.identity.zitadel;
+    let now = tools.clock.now();
     let secrets = [&zitadel.webhook_secret, &zitadel.webhook_secret_next];
     if let Err(refused) = verify(header(&request, "zitadel-signature"), &secrets, bytes, now.timestamp()) {
         return Err(denied(&caller, Source::Zitadel, refused.into()).await);
@@ -126,5 +126,5 @@ async fn receive_zitadel(
         occurred_at: created.map_or(now, |at| at.with_timezone(&Utc)),
         payload: body,
     };
-    keep(service, event).await
+    keep(caller.service(), event).await
 }

@@ -8,7 +8,7 @@ use platform::{Ctx, Timestamp, Tx};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::billing;
 use crate::error::Error;
@@ -95,7 +95,7 @@ pub(crate) async fn process(service: &Service, event: &event::Model) -> Result<P
     };
     let (change, at) = match reread(service, &change).await {
         Ok(Some(now)) => {
-            (Change { tenant: now.tenant.clone().or(change.tenant.clone()), ..now }, service.db.clock().now())
+            (Change { tenant: now.tenant.clone().or(change.tenant.clone()), ..now }, service.clock.now())
         }
         Ok(None) => (change, event.occurred_at),
         Err(failure) => return Ok(Processed::NotYet(failure.reason)),
@@ -123,8 +123,8 @@ async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, E
 }
 
 /// The subscription as Stripe has it now, where we may ask: then no order of events matters.
-async fn reread(service: &Service, change: &Change) -> Result<Option<Change>, Failure> {
-    let billing = &service.config.billing;
+async fn reread(tools: &Tools, change: &Change) -> Result<Option<Change>, Failure> {
+    let billing = &tools.config.billing;
     let key = billing.stripe_api_key.expose_secret();
     if key.is_empty() || !change.subscription.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     {
@@ -133,7 +133,7 @@ async fn reread(service: &Service, change: &Change) -> Result<Option<Change>, Fa
     let base = billing.stripe_url.trim_end_matches('/');
     let request = http::Request::get(format!("{base}/v1/subscriptions/{}", change.subscription));
     let request = request.header("authorization", format!("Bearer {key}"));
-    let answer = service.outside().json(request, None).await?;
+    let answer = tools.outside().json(request, None).await?;
     if answer.status() == http::StatusCode::NOT_FOUND {
         return Ok(None);
     }

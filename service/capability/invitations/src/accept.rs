@@ -8,10 +8,10 @@ use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use platform::crypto::sha256;
 use platform::db::Lookup;
-use platform::{Ctx, Tx, View};
+use platform::{Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
-use web::Service;
+use web::{Caller, TenantCaller, Tools};
 
 use crate::error::{Error, NotAccepted};
 use crate::join;
@@ -26,47 +26,45 @@ pub(crate) struct Found {
     pub(crate) sso: Option<String>,
 }
 
-async fn tenant_of(service: &Service, digest: &[u8]) -> Result<Uuid, Error> {
-    let found = service.db.tenant_of(Lookup::Invitation(digest)).await?;
-    found.ok_or(Error::Unknown)
+async fn inviting(caller: &Caller, digest: &[u8]) -> Result<TenantCaller, Error> {
+    caller.at(Lookup::Invitation(digest)).await?.ok_or(Error::Unknown)
 }
 
 /// The sign-in of the organization, for this person. It goes on by itself: the address finds the connection. The token goes with them: it
 /// proves there that the address is theirs.
-fn sign_in(service: &Service, tenant: &tenant::Model, row: &Model, token: &str) -> String {
+fn sign_in(tools: &Tools, tenant: &tenant::Model, row: &Model, token: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("tenant", &tenant.slug);
     query.append_pair("organization", &row.organization_id.to_string());
     query.append_pair("login_hint", &row.email);
     query.append_pair("invitation", token);
-    format!("{}/login?{}", service.config.public_url(), query.finish())
+    format!("{}/login?{}", tools.config.public_url(), query.finish())
 }
 
 async fn sso_of(
     view: &View,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     row: &Model,
     token: &str,
 ) -> Result<Option<String>, Error> {
     let enforced = sso::is_enforced(view, row.organization_id).await?;
-    Ok(enforced.then(|| sign_in(service, tenant, row, token)))
+    Ok(enforced.then(|| sign_in(tools, tenant, row, token)))
 }
 
 /// An invitation that can be accepted now, and by whose invitation.
-pub(crate) async fn look(service: &Service, token: &str) -> Result<Found, Error> {
+pub(crate) async fn look(caller: &Caller, token: &str) -> Result<Found, Error> {
     let digest = sha256(token.as_bytes());
-    let tenant = tenant_of(service, &digest).await?;
-    service
-        .db
-        .read(tenant, async |view| {
+    let caller = inviting(caller, &digest).await?;
+    caller
+        .read(async |view| {
             let tenant = tenancy::active(view).await?;
             let row =
                 view.one(view.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
             let row = row.ok_or(Error::Unknown)?;
             // Whoever holds a dead token is told that it is dead, and nothing else.
             let row = directory::require_open(row, view.now())?;
-            let sso = sso_of(view, service, &tenant, &row, token).await?;
+            let sso = sso_of(view, caller.tools(), &tenant, &row, token).await?;
             Ok(Found { row, tenant, sso })
         })
         .await
@@ -87,40 +85,39 @@ pub(crate) struct Acceptor<'a> {
 /// [`Error::Directory`] where it is gone, [`Error::Unknown`], [`Error::OtherAddress`]; [`Error::SignInEnforced`] with where to go
 /// instead.
 pub(crate) async fn accept(
-    service: &Service,
-    ctx: &Ctx,
+    caller: &Caller,
     acceptor: Acceptor<'_>,
 ) -> Result<(Model, tenant::Model), NotAccepted> {
     let digest = sha256(acceptor.token.as_bytes());
-    let tenant = tenant_of(service, &digest).await?;
+    let caller = inviting(caller, &digest).await?;
     let work = async |tx: &mut Tx| {
         let tenant = tenancy::active(tx).await.map_err(Error::from)?;
         let row = tx.one(tx.select::<Entity>().filter(Column::TokenDigest.eq(digest.to_vec()))).await?;
         let row = row.ok_or(Error::Unknown)?;
         let organization = row.organization_id;
-        let accepted = redeem(tx, service, &tenant, row, &acceptor).await;
+        let accepted = redeem(tx, caller.tools(), &tenant, row, &acceptor).await;
         let refused =
             |error| NotAccepted { tenant: Some(tenant.id), organization: Some(organization), error };
         let accepted = accepted.map_err(refused)?;
         Ok::<_, NotAccepted>((accepted, tenant))
     };
-    let done = match service.db.write(ctx, tenant, work).await {
+    let done = match caller.write(work).await {
         // Somebody else made the same person at the same moment, who is found now.
-        Err(refused) if refused.error.is_race() => service.db.write(ctx, tenant, work).await,
+        Err(refused) if refused.error.is_race() => caller.write(work).await,
         other => other,
     };
-    done.map_err(|refused| NotAccepted { tenant: Some(tenant), ..refused })
+    done.map_err(|refused| NotAccepted { tenant: Some(caller.tenant()), ..refused })
 }
 
 async fn redeem(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     row: Model,
     acceptor: &Acceptor<'_>,
 ) -> Result<Model, Error> {
     let row = directory::require_open(row, tx.now())?;
-    if let Some(sign_in) = sso_of(tx, service, tenant, &row, acceptor.token).await? {
+    if let Some(sign_in) = sso_of(tx, tools, tenant, &row, acceptor.token).await? {
         return Err(Error::SignInEnforced { sign_in });
     }
     let signed_in = match acceptor.session {
@@ -128,7 +125,7 @@ async fn redeem(
         None => None,
     };
     match row.kind {
-        InvitationKind::Request => ask(tx, service, tenant, &row, acceptor.display_name.clone()).await,
+        InvitationKind::Request => ask(tx, tools, tenant, &row, acceptor.display_name.clone()).await,
         InvitationKind::Personal | InvitationKind::Join => {
             come(tx, &row, acceptor.display_name.as_deref(), signed_in).await
         }
@@ -138,13 +135,13 @@ async fn redeem(
 /// Redeems the token of a person who may only ask to join.
 async fn ask(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     row: &Model,
     display_name: Option<String>,
 ) -> Result<Model, Error> {
     let row = directory::open_invitation(tx, row.id).await?;
-    join::ask(tx, service, tenant, &row, display_name).await?;
+    join::ask(tx, tools, tenant, &row, display_name).await?;
     Ok(directory::accept_invitation(tx, row, None).await?)
 }
 

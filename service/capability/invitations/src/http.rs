@@ -164,7 +164,7 @@ async fn create_invitation(
     caller: TenantCaller,
     Body(input): Body<InvitationInput>,
 ) -> Result<Created<Invitation>, Problem> {
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     if let Some(at) = input.expires_at
         && !(now + TimeDelta::hours(1)..=now + TimeDelta::days(90)).contains(&at)
     {
@@ -177,9 +177,9 @@ async fn create_invitation(
             let organization = tenancy::organization_named(tx, name).await?.id;
             rules::require_invitable(tx, &tenant, organization, &input.email).await?;
             if is_limited(&caller) {
-                rules::require_allowance(tx, &caller.service, organization, Behind::Admins).await?;
+                rules::require_allowance(tx, caller.tools(), organization, Behind::Admins).await?;
             }
-            rules::require_patience(tx, &caller.service, &input.email).await?;
+            rules::require_patience(tx, caller.tools(), &input.email).await?;
             let inviter = inviter::name(tx, &tenant, organization, input.inviter.as_deref()).await?;
             let new = NewInvitation::personal(organization, input.email, input.role.0, inviter);
             let new = NewInvitation {
@@ -188,7 +188,7 @@ async fn create_invitation(
                 expires_at: input.expires_at,
                 ..new
             };
-            ops::create(tx, &caller.service, &tenant, new).await
+            ops::create(tx, caller.service(), &tenant, new).await
         })
         .await?;
     let location = format!("/api/v1/tenants/{}/invitations/{}", row.tenant_id, row.id);
@@ -286,7 +286,7 @@ async fn list_invitations(
         Ok::<_, Problem>((view.all(select.limit(position.limit + 1)).await?, counts))
     };
     let (rows, counts) = caller.read(read).await?;
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     let page = position.page(rows, |row| row.id.to_string(), |row| Invitation::at(row, now));
     Ok(Json(InvitationList { items: page.items, next_cursor: page.next_cursor, counts }))
 }
@@ -294,7 +294,7 @@ async fn list_invitations(
 async fn get_invitation(caller: TenantCaller, ids: Ids) -> Result<Tagged<Invitation>, Problem> {
     let id = ids.id("invitation_id")?;
     let row = caller.read(async |view| ops::get(view, id).await).await?;
-    Ok(Tagged(row.version, Invitation::at(row, caller.service.db.clock().now())))
+    Ok(Tagged(row.version, Invitation::at(row, caller.now())))
 }
 
 async fn revoke_invitation(caller: TenantCaller, ids: Ids, seen: IfMatch) -> Result<NoContent, Problem> {
@@ -310,9 +310,9 @@ async fn resend_invitation(caller: TenantCaller, ids: Ids) -> Result<Json<Invita
         let row = ops::get(tx, id).await?;
         directory::next(&row, InvitationVerb::Resend)?;
         rules::require_invitable(tx, &tenant, row.organization_id, &row.email).await?;
-        rules::require_patience(tx, &caller.service, &row.email).await?;
-        ops::resend(tx, &caller.service, &tenant, id).await
+        rules::require_patience(tx, caller.tools(), &row.email).await?;
+        ops::resend(tx, caller.tools(), &tenant, id).await
     };
     let row = caller.write(work).await?;
-    Ok(Json(Invitation::at(row, caller.service.db.clock().now())))
+    Ok(Json(Invitation::at(row, caller.now())))
 }

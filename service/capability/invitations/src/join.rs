@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 
@@ -124,7 +124,7 @@ pub(crate) async fn rule_of(view: &View, email: &str) -> Result<Option<join_rule
 /// The address is proven: now somebody decides.
 pub(crate) async fn ask(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     invitation: &invitation::Model,
     display_name: Option<String>,
@@ -156,12 +156,12 @@ pub(crate) async fn ask(
     tx.record("join_request.create", Target::new("join_request", row.id));
     tx.emit(&Asked(facts(&row)));
     let url =
-        format!("{}/api/v1/tenants/{}/join-requests/{}", service.config.public_url(), tenant.slug, row.id);
+        format!("{}/api/v1/tenants/{}/join-requests/{}", tools.config.public_url(), tenant.slug, row.id);
     let domain = sso::domain_of(&row.email).unwrap_or_default();
     let values = json!({"person": row.email, "domain": domain, "role": row.role, "url": url});
     for address in directory::admin_addresses(tx, tenant).await? {
         let mail = NewMail::new("join-request", &address, row.id.to_string(), values.clone());
-        mail::notify(tx, service, NewMail { organization: Some(organization), ..mail }).await?;
+        mail::notify(tx, tools, NewMail { organization: Some(organization), ..mail }).await?;
     }
     Ok(())
 }

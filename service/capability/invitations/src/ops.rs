@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::{IfMatch, Service};
+use web::{IfMatch, Tools};
 
 use crate::error::Error;
 
@@ -100,7 +100,7 @@ fn stands_in_the_way(there: &Model, new: InvitationKind) -> bool {
 /// [`Error::Pending`] if the address has one that can still be accepted; [`Error::Directory`] where there is no seat.
 pub async fn create(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     new: NewInvitation,
 ) -> Result<Model, Error> {
@@ -120,7 +120,7 @@ pub async fn create(
             let (token, digest) = one_time_secret(PREFIX);
             (token.to_string(), digest)
         }
-        InvitationKind::Join | InvitationKind::Request => own_token(service, id),
+        InvitationKind::Join | InvitationKind::Request => own_token(tools, id),
     };
     let row = Model {
         tenant_id: tx.tenant(),
@@ -140,14 +140,14 @@ pub async fn create(
         version: 1,
         created_at: tx.now(),
         updated_at: tx.now(),
-        expires_at: new.expires_at.unwrap_or(expiry(service, tx.now())),
+        expires_at: new.expires_at.unwrap_or(expiry(tools, tx.now())),
         accepted_at: None,
         revoked_at: None,
     };
     tx.insert(row.clone()).await.map_err(Error::of_invitation)?;
     forgive(tx, &row).await?;
     hold(tx, &row).await?;
-    send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
+    send(tx, tools, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
     tx.emit(&Created(InvitationFacts::of(&row)));
     Ok(row)
@@ -155,8 +155,8 @@ pub async fn create(
 
 /// The token of an invitation that a person asked for themselves. It is made of its id, so that whoever asks again gets the same link, and
 /// nobody's link is dead because somebody else asked. Without the master key it is as random as any other.
-fn own_token(service: &Service, id: Uuid) -> (String, [u8; 32]) {
-    let secret = hex(&service.envelope.mark("invitation token", id.as_bytes()));
+fn own_token(tools: &Tools, id: Uuid) -> (String, [u8; 32]) {
+    let secret = hex(&tools.envelope.mark("invitation token", id.as_bytes()));
     let token = format!("{PREFIX}{secret}");
     let digest = sha256(token.as_bytes());
     (token, digest)
@@ -166,16 +166,16 @@ fn own_token(service: &Service, id: Uuid) -> (String, [u8; 32]) {
 /// else made is left alone.
 pub(crate) async fn remind(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     row: &Model,
 ) -> Result<(), Error> {
-    let (token, digest) = own_token(service, row.id);
+    let (token, digest) = own_token(tools, row.id);
     if !same(&digest, &row.token_digest) {
         return Ok(());
     }
     let occasion = format!("{}:{}", row.version, tx.now().timestamp());
-    send(tx, service, tenant, row, &token, occasion).await
+    send(tx, tools, tenant, row, &token, occasion).await
 }
 
 /// Refuses what [`create`] would refuse after it began to write.
@@ -230,20 +230,20 @@ async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Error> {
     Ok(directory::expect(tx, expected).await?)
 }
 
-fn expiry(service: &Service, now: Timestamp) -> Timestamp {
-    now + TimeDelta::from_std(service.config.invitations.lifetime).unwrap_or(TimeDelta::days(7))
+fn expiry(tools: &Tools, now: Timestamp) -> Timestamp {
+    now + TimeDelta::from_std(tools.config.invitations.lifetime).unwrap_or(TimeDelta::days(7))
 }
 
 async fn send(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     row: &Model,
     token: &str,
     occasion: String,
 ) -> Result<(), Error> {
     // From the configuration, never from the request's Host.
-    let link = format!("{}/invitations/accept?token={token}", service.config.public_url());
+    let link = format!("{}/invitations/accept?token={token}", tools.config.public_url());
     let values = json!({
         "inviter": row.inviter, "tenant": tenant.name, "role": row.role, "message": row.message, "link": link,
         "expires_at": row.expires_at,
@@ -251,7 +251,7 @@ async fn send(
     let occasion = format!("{}:{occasion}", row.id);
     let mail = NewMail::new("invitation", &row.email, occasion, values);
     let (organization, locale) = (Some(row.organization_id), row.locale.as_deref());
-    Ok(mail::enqueue(tx, service, NewMail { organization, locale, ..mail }).await?)
+    Ok(mail::enqueue(tx, tools, NewMail { organization, locale, ..mail }).await?)
 }
 
 pub(crate) async fn get(view: &View, id: Uuid) -> Result<Model, Error> {
@@ -267,7 +267,7 @@ async fn locked(tx: &Tx, id: Uuid) -> Result<Model, Error> {
 /// Sends a new token; the old one is dead. One that is over begins anew.
 pub(crate) async fn resend(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     id: Uuid,
 ) -> Result<Model, Error> {
@@ -279,13 +279,13 @@ pub(crate) async fn resend(
         status,
         version: row.version + 1,
         updated_at: tx.now(),
-        expires_at: expiry(service, tx.now()),
+        expires_at: expiry(tools, tx.now()),
         ..row
     };
     tx.update(row.clone()).await.map_err(Error::of_invitation)?;
     forgive(tx, &row).await?;
     hold(tx, &row).await?;
-    send(tx, service, tenant, &row, &token, row.version.to_string()).await?;
+    send(tx, tools, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.resend", Target::new("invitation", id));
     Ok(row)
 }

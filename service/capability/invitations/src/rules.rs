@@ -9,7 +9,7 @@ use platform::rules::{Allowance, Rule, UsedUp};
 use platform::{Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::{Error, TooMany};
 
@@ -66,13 +66,13 @@ pub(crate) enum Behind {
 /// How many more invitations may go out now. It stays true until the commit: the tenant's others wait.
 pub(crate) async fn allowance(
     tx: &Tx,
-    service: &Service,
+    tools: &Tools,
     organization: Uuid,
     behind: Behind,
 ) -> Result<u64, Error> {
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let recent = tx.count(recent(tx, organization, behind)).await?;
-    Ok(service.config.invitations.per_organization_per_day.saturating_sub(recent))
+    Ok(tools.config.invitations.per_organization_per_day.saturating_sub(recent))
 }
 
 /// The invitations that count.
@@ -92,16 +92,16 @@ fn recent(tx: &Tx, organization: Uuid, behind: Behind) -> Select<invitation::Ent
 /// [`Error::Limited`]
 pub(crate) async fn require_allowance(
     tx: &Tx,
-    service: &Service,
+    tools: &Tools,
     organization: Uuid,
     behind: Behind,
 ) -> Result<(), Error> {
-    if allowance(tx, service, organization, behind).await? > 0 {
+    if allowance(tx, tools, organization, behind).await? > 0 {
         return Ok(());
     }
     // It is held; what follows counts as well.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
-    let most = service.config.invitations.per_organization_per_day;
+    let most = tools.config.invitations.per_organization_per_day;
     // There is room when the oldest of so many, counted from the newest, is older than a day.
     let newest = recent(tx, organization, behind).order_by_desc(invitation::Column::CreatedAt);
     let oldest = tx.one(newest.offset(most.saturating_sub(1)).limit(1)).await?;
@@ -115,8 +115,8 @@ pub(crate) async fn require_allowance(
 ///
 /// # Errors
 /// [`Error::Limited`]
-pub(crate) async fn require_patience(tx: &Tx, service: &Service, email: &str) -> Result<(), Error> {
-    let allowance = Allowance::a_day(service.config.invitations.per_recipient_per_day);
+pub(crate) async fn require_patience(tx: &Tx, tools: &Tools, email: &str) -> Result<(), Error> {
+    let allowance = Allowance::a_day(tools.config.invitations.per_recipient_per_day);
     // First, as everybody takes it: what is spent is locked until the commit.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let key = directory::fold(email);

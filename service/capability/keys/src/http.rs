@@ -127,7 +127,7 @@ async fn create_key(
         tenant: input.tenant_id,
         expires_at: input.expires_at,
     };
-    let proof = ops::protect(&caller.service, new.tenant, secret.id, &secret.text).await?;
+    let proof = ops::protect(caller.tools(), new.tenant, secret.id, &secret.text).await?;
     let key = caller.write(async |tx| ops::create(tx, new, secret.id, proof).await).await?;
     let reply = KeyWithSecret { key: key.into(), token: secret.text.to_string() };
     Ok(Created(format!("/api/v1/keys/{}", secret.id), reply))

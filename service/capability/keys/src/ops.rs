@@ -12,7 +12,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::PREFIX;
 use crate::error::Error;
@@ -108,19 +108,19 @@ pub async fn remove_of_tenant(tx: &mut PlatformTx, tenant: Uuid) -> Result<(), D
 /// # Errors
 /// [`HashError`] if too many secrets are being made.
 pub async fn protect(
-    service: &Service,
+    tools: &Tools,
     tenant: Option<Uuid>,
     id: Uuid,
     secret: &str,
 ) -> Result<SecretProof, HashError> {
     let owner = tenant.unwrap_or_default();
-    service.secrets.protect(SecretKind::ManagementKey, id, TenantId(owner), secret).await
+    tools.secrets.protect(SecretKind::ManagementKey, id, TenantId(owner), secret).await
 }
 
 /// The id of the key that the configuration sets: it follows from the secret, so that a changed secret is a new key. A person
 /// may have chosen that secret and ids are public, so nobody without the master key can try guesses against it.
-pub(crate) fn bootstrap_id(service: &Service, secret: &str) -> Uuid {
-    id_of(&service.envelope.mark("bootstrap_key", secret.as_bytes()))
+pub(crate) fn bootstrap_id(tools: &Tools, secret: &str) -> Uuid {
+    id_of(&tools.envelope.mark("bootstrap_key", secret.as_bytes()))
 }
 
 /// The same in versions that derived it by a bare hash, against which anybody could try guesses.

@@ -56,7 +56,7 @@ struct Shown {
 }
 
 fn require_local(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> {
-    let config = &caller.service.config;
+    let config = &caller.tools().config;
     let local = config.server.listen.ip().is_loopback()
         && request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
         && !request.headers().contains_key("x-forwarded-for")
@@ -73,7 +73,7 @@ async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result
     let one = async |view: &platform::PlatformView| {
         view.one(view.across::<message::Entity>().filter(message::Column::Id.eq(id))).await
     };
-    let row = caller.service.db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = caller.service().db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(pages::mail(shown(&caller, row)?.html))
 }
 
@@ -83,7 +83,7 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
         view.all(view.across::<message::Entity>().order_by_desc(message::Column::CreatedAt).limit(SHOWN_MAX))
             .await
     };
-    let rows = caller.service.db.read_platform(newest).await?;
+    let rows = caller.service().db.read_platform(newest).await?;
     let mails: Vec<Shown> = rows.into_iter().map(|row| shown(&caller, row)).collect::<Result<_, _>>()?;
     let accepts =
         request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -94,9 +94,9 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
 }
 
 fn shown(caller: &Caller, row: message::Model) -> Result<Shown, Problem> {
-    let plain = caller.service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
+    let plain = caller.tools().envelope.open("mail", row.id.as_bytes(), &row.content)?;
     let content: Rendered = serde_json::from_slice(&plain).map_err(Problem::internal)?;
-    let own = caller.service.config.public_url();
+    let own = caller.tools().config.public_url();
     let links = content
         .text
         .split_whitespace()

@@ -10,7 +10,7 @@ use platform::{DbError, PlatformTx, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::branding::{self, Brand};
 use crate::error::Error;
@@ -66,16 +66,16 @@ enum Made {
 ///
 /// # Errors
 /// [`Error::Limited`]
-pub async fn enqueue(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Error> {
-    match make(tx, service, new).await? {
+pub async fn enqueue(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<(), Error> {
+    match make(tx, tools, new).await? {
         Made::Queued => Ok(()),
-        Made::Limited => Err(limited(tx, a_day(tx, service).await?).await?),
+        Made::Limited => Err(limited(tx, a_day(tx, tools).await?).await?),
     }
 }
 
 /// What a tenant may send within a day.
-async fn a_day(view: &View, service: &Service) -> Result<Allowance, DbError> {
-    Ok(Allowance::a_day(view.by_plan(service.config.limits.mails_per_day).await?))
+async fn a_day(view: &View, tools: &Tools) -> Result<Allowance, DbError> {
+    Ok(Allowance::a_day(view.by_plan(tools.config.limits.mails_per_day).await?))
 }
 
 async fn limited(view: &View, allowance: Allowance) -> Result<Error, DbError> {
@@ -86,8 +86,8 @@ async fn limited(view: &View, allowance: Allowance) -> Result<Error, DbError> {
 ///
 /// # Errors
 /// [`Error::Limited`]
-pub async fn require_room(view: &View, service: &Service) -> Result<(), Error> {
-    let allowance = a_day(view, service).await?;
+pub async fn require_room(view: &View, tools: &Tools) -> Result<(), Error> {
+    let allowance = a_day(view, tools).await?;
     let spent = view.is_spent(Rule::TenantMails, "", allowance).await?;
     if spent { Err(limited(view, allowance).await?) } else { Ok(()) }
 }
@@ -96,9 +96,9 @@ pub async fn require_room(view: &View, service: &Service) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Internal`] and [`Error::Store`].
-pub async fn notify(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<(), Error> {
+pub async fn notify(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<(), Error> {
     let template = new.template;
-    if make(tx, service, new).await? == Made::Limited {
+    if make(tx, tools, new).await? == Made::Limited {
         metrics::counter!("tenantry_mails_left_out_total", "template" => template).increment(1);
         tracing::warn!(tenant = %tx.tenant(), template, "the tenant's mails of the day are used up: one is left out");
     }
@@ -111,11 +111,11 @@ async fn is_there(tx: &Tx, key: &str) -> Result<bool, DbError> {
     Ok(tx.one(select).await?.is_some())
 }
 
-async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, Error> {
+async fn make(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<Made, Error> {
     let named = tx.one(tx.select::<tenant::Entity>()).await?.map(|tenant| tenant.name);
     let named = named.unwrap_or_default();
     let brand = Brand::of(&named, branding::find(tx).await?);
-    let language = [new.locale, brand.locale.as_deref(), Some(service.config.smtp.locale.as_str())];
+    let language = [new.locale, brand.locale.as_deref(), Some(tools.config.smtp.locale.as_str())];
     let language =
         language.into_iter().flatten().find_map(Language::parse).or_else(|| Language::all().next());
     let language = language.ok_or_else(|| Error::internal("mail has no language"))?;
@@ -123,7 +123,7 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
     if is_there(tx, &dedupe_key).await? {
         return Ok(Made::Queued);
     }
-    let allowance = a_day(tx, service).await?;
+    let allowance = a_day(tx, tools).await?;
     if !tx.spend(Rule::TenantMails, "", allowance).await? {
         return Ok(Made::Limited);
     }
@@ -140,7 +140,7 @@ async fn make(tx: &mut Tx, service: &Service, new: NewMail<'_>) -> Result<Made, 
         locale: language.name().to_owned(),
         recipient: new.recipient.to_owned(),
         subject: rendered.subject,
-        content: service.envelope.seal("mail", id.as_bytes(), &content)?,
+        content: tools.envelope.seal("mail", id.as_bytes(), &content)?,
         status: MailStatus::Queued,
         reason: None,
         created_at: tx.now(),

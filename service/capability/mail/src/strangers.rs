@@ -12,7 +12,7 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, DbError, Tx, Work as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 
@@ -31,15 +31,15 @@ impl Sealed {
     ///
     /// # Errors
     /// [`Error::Internal`] and [`Error::Store`].
-    pub fn new(service: &Service, purpose: &'static str, request: &impl Serialize) -> Result<Self, Error> {
+    pub fn new(tools: &Tools, purpose: &'static str, request: &impl Serialize) -> Result<Self, Error> {
         let plain = serde_json::to_vec(request).map_err(Error::internal)?;
-        Ok(Self(STANDARD_NO_PAD.encode(service.envelope.seal(purpose, LANE.as_bytes(), &plain)?)))
+        Ok(Self(STANDARD_NO_PAD.encode(tools.envelope.seal(purpose, LANE.as_bytes(), &plain)?)))
     }
 
     /// The request; `None` if it was sealed for something else, or under another master key.
-    pub fn open<T: DeserializeOwned>(&self, service: &Service, purpose: &'static str) -> Option<T> {
+    pub fn open<T: DeserializeOwned>(&self, tools: &Tools, purpose: &'static str) -> Option<T> {
         let sealed = STANDARD_NO_PAD.decode(&self.0).ok()?;
-        let plain = service.envelope.open(purpose, LANE.as_bytes(), &sealed).ok()?;
+        let plain = tools.envelope.open(purpose, LANE.as_bytes(), &sealed).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 }
@@ -63,8 +63,8 @@ pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Err
 ///
 /// # Errors
 /// [`DbError`]
-pub async fn may_write_to(tx: &Tx, service: &Service, address: &str) -> Result<bool, DbError> {
-    let limits = &service.config.limits;
+pub async fn may_write_to(tx: &Tx, tools: &Tools, address: &str) -> Result<bool, DbError> {
+    let limits = &tools.config.limits;
     let address = identity_core::fold(address);
     let a_day = Allowance::a_day(limits.stranger_mails_to_address_per_day);
     // The tenant's own last: asking for one address again and again must not use up what all the others have.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Created, FieldErrors, Ids, Input, ListQuery, NoContent, Page, PlatformCaller, Problem,
-    Query, Routes, Service,
+    Query, Routes, Tools,
 };
 
 use crate::ops;
@@ -107,8 +107,8 @@ fn view(row: Model, live_sessions: u64, enrollment_url: Option<String>) -> Opera
     }
 }
 
-fn link(service: &Service, token: &str) -> String {
-    format!("{}/operator/enroll?token={token}", service.config.public_url())
+fn link(tools: &Tools, token: &str) -> String {
+    format!("{}/operator/enroll?token={token}", tools.config.public_url())
 }
 
 async fn create_operator(
@@ -118,7 +118,7 @@ async fn create_operator(
     let role = input.role.unwrap_or(OperatorRole::Operator);
     let work = async |tx: &mut PlatformTx| ops::create(tx, &input.email, &input.name, role).await;
     let (row, token) = caller.write(work).await?;
-    let url = link(&caller.service, &token);
+    let url = link(caller.tools(), &token);
     Ok(Created(format!("{LIST}/{}", row.id), view(row, 0, Some(url))))
 }
 
@@ -150,6 +150,6 @@ async fn enroll_operator(
     let id = ids.id("operator_id")?;
     let work = async |tx: &mut PlatformTx| ops::enroll_again(tx, id).await;
     let (row, token) = caller.write(work).await?;
-    let url = link(&caller.service, &token);
+    let url = link(caller.tools(), &token);
     Ok(actix_web::web::Json(view(row, 0, Some(url))))
 }

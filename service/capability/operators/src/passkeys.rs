@@ -11,7 +11,7 @@ use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 
@@ -20,13 +20,13 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// Passkeys of one operator.
 const PASSKEYS_MAX: u64 = 20;
 
-fn relying_party(service: &Service) -> Result<RelyingParty, Error> {
-    Ok(RelyingParty::new(&service.config.public_url())?)
+fn relying_party(tools: &Tools) -> Result<RelyingParty, Error> {
+    Ok(RelyingParty::new(&tools.config.public_url())?)
 }
 
 async fn keep(
     tx: &PlatformTx,
-    service: &Service,
+    tools: &Tools,
     kind: CeremonyKind,
     operator: Option<Uuid>,
     state: &Value,
@@ -37,7 +37,7 @@ async fn keep(
         id,
         operator_id: operator,
         kind,
-        state: service.envelope.seal("ceremony", id.as_bytes(), &plain)?,
+        state: tools.envelope.seal("ceremony", id.as_bytes(), &plain)?,
         expires_at: tx.now() + LIFETIME,
     };
     tx.insert(row).await?;
@@ -47,7 +47,7 @@ async fn keep(
 /// Takes a ceremony's state, once.
 async fn take(
     tx: &PlatformTx,
-    service: &Service,
+    tools: &Tools,
     id: Uuid,
     kind: CeremonyKind,
 ) -> Result<(Option<Uuid>, Value), Error> {
@@ -58,7 +58,7 @@ async fn take(
     if row.kind != kind || row.expires_at <= tx.now() || row.operator_id.is_none() {
         return Err(Error::PasskeyRefused);
     }
-    let plain = service.envelope.open("ceremony", id.as_bytes(), &row.state)?;
+    let plain = tools.envelope.open("ceremony", id.as_bytes(), &row.state)?;
     Ok((row.operator_id, serde_json::from_slice(&plain).map_err(Error::internal)?))
 }
 
@@ -77,32 +77,32 @@ async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Mo
 /// Begins to make a passkey; answers the ceremony's id and what the browser is asked.
 pub(crate) async fn begin_registration(
     tx: &mut PlatformTx,
-    service: &Service,
+    tools: &Tools,
     who: &operator::Model,
 ) -> Result<(Uuid, Value), Error> {
     tx.housekeeping();
     let there = require_room(tx, who.id).await?;
     let there: Vec<&Value> = there.iter().map(|row| &row.credential).collect();
-    let begun = relying_party(service)?.begin_registration((who.id, &who.email, &who.name), &there)?;
-    let id = keep(tx, service, CeremonyKind::Register, Some(who.id), &begun.state).await?;
+    let begun = relying_party(tools)?.begin_registration((who.id, &who.email, &who.name), &there)?;
+    let id = keep(tx, tools, CeremonyKind::Register, Some(who.id), &begun.state).await?;
     Ok((id, begun.options))
 }
 
 /// Finishes making a passkey.
 pub(crate) async fn finish_registration(
     tx: &mut PlatformTx,
-    service: &Service,
+    tools: &Tools,
     who: &operator::Model,
     ceremony: Uuid,
     credential: &RegisterPublicKeyCredential,
     name: &str,
 ) -> Result<(), Error> {
-    let (operator, state) = take(tx, service, ceremony, CeremonyKind::Register).await?;
+    let (operator, state) = take(tx, tools, ceremony, CeremonyKind::Register).await?;
     if operator != Some(who.id) {
         return Err(Error::PasskeyRefused);
     }
     require_room(tx, who.id).await?;
-    let made = relying_party(service)?.finish_registration(credential, &state)?;
+    let made = relying_party(tools)?.finish_registration(credential, &state)?;
     let row = passkey::Model {
         id: ids::new(),
         operator_id: who.id,
@@ -118,16 +118,16 @@ pub(crate) async fn finish_registration(
 
 /// Begins what nobody can finish: for an address that is no operator's the store is asked and written as for one that is, or the time
 /// would tell.
-pub(crate) async fn begin_nothing(tx: &mut PlatformTx, service: &Service) -> Result<Uuid, Error> {
+pub(crate) async fn begin_nothing(tx: &mut PlatformTx, tools: &Tools) -> Result<Uuid, Error> {
     tx.housekeeping();
     rows_of(tx, Uuid::nil()).await?;
-    keep(tx, service, CeremonyKind::Authenticate, None, &json!(hex(&random::<256>()))).await
+    keep(tx, tools, CeremonyKind::Authenticate, None, &json!(hex(&random::<256>()))).await
 }
 
 /// Begins a sign-in; `None` for one who has no passkey.
 pub(crate) async fn begin_authentication(
     tx: &mut PlatformTx,
-    service: &Service,
+    tools: &Tools,
     who: &operator::Model,
 ) -> Result<Option<(Uuid, Value)>, Error> {
     tx.housekeeping();
@@ -136,22 +136,22 @@ pub(crate) async fn begin_authentication(
         return Ok(None);
     }
     let keys: Vec<&Value> = rows.iter().map(|row| &row.credential).collect();
-    let begun = relying_party(service)?.begin_authentication(&keys)?;
-    let id = keep(tx, service, CeremonyKind::Authenticate, Some(who.id), &begun.state).await?;
+    let begun = relying_party(tools)?.begin_authentication(&keys)?;
+    let id = keep(tx, tools, CeremonyKind::Authenticate, Some(who.id), &begun.state).await?;
     Ok(Some((id, begun.options)))
 }
 
 /// Finishes a sign-in: who it is.
 pub(crate) async fn finish_authentication(
     tx: &mut PlatformTx,
-    service: &Service,
+    tools: &Tools,
     ceremony: Uuid,
     credential: &PublicKeyCredential,
 ) -> Result<Uuid, Error> {
     tx.housekeeping();
-    let (operator, state) = take(tx, service, ceremony, CeremonyKind::Authenticate).await?;
+    let (operator, state) = take(tx, tools, ceremony, CeremonyKind::Authenticate).await?;
     let operator = operator.ok_or(Error::PasskeyRefused)?;
-    let shown = relying_party(service)?.finish_authentication(credential, &state)?;
+    let shown = relying_party(tools)?.finish_authentication(credential, &state)?;
     for row in rows_of(tx, operator).await? {
         if let Some(credential) = shown.note_in(&row.credential)? {
             tx.update(passkey::Model { credential, last_used_at: Some(tx.now()), ..row }).await?;

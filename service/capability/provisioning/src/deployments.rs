@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, Select};
 use serde_json::{Value, json};
 use tenancy::Place;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::model::StepError;
 use crate::ops;
@@ -25,8 +25,8 @@ fn ctx() -> Ctx {
 }
 
 /// The region of a tenant: its own, or the first one.
-pub(crate) fn region(service: &Service, tenant: Option<&str>) -> String {
-    let first = service.config.azure.regions.first().cloned().unwrap_or_default();
+pub(crate) fn region(tools: &Tools, tenant: Option<&str>) -> String {
+    let first = tools.config.azure.regions.first().cloned().unwrap_or_default();
     tenant.map_or(first, ToOwned::to_owned)
 }
 
@@ -38,13 +38,13 @@ pub(crate) struct Own<'a> {
     pub(crate) place: &'a Place,
 }
 
-fn plan(service: &Service, own: &Own<'_>) -> Plan {
+fn plan(tools: &Tools, own: &Own<'_>) -> Plan {
     let sku = match own.place.isolation {
         Isolation::Namespace => Isolation::Namespace,
         // One that shares has no deployment of its own, and would need one that nobody else is on.
         Isolation::Shared | Isolation::Private => Isolation::Private,
     };
-    azure::for_tenant(own.tenant, own.moves, sku, &region(service, own.place.region.as_deref()))
+    azure::for_tenant(own.tenant, own.moves, sku, &region(tools, own.place.region.as_deref()))
 }
 
 /// Deployments that are not gone.

@@ -91,7 +91,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
             let found = service.db.read(job.tenant, find).await?;
             let Some(tenant) = found else { return Ok(()) };
             // What is being removed must not be made again.
-            let recycles = tenant.recycle_until.is_some_and(|until| until > service.db.clock().now());
+            let recycles = tenant.recycle_until.is_some_and(|until| until > service.clock.now());
             let follows = matches!(tenant.status, Status::Active | Status::Suspended) || recycles;
             if !follows || (tenant.status == Status::Suspended && was_cut_off_there(&tenant)) {
                 return Ok(());

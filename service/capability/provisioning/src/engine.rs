@@ -122,7 +122,7 @@ impl Engine<'_> {
             let begin = async |tx: &mut Tx| ops::note(tx, row, Note::Begun { again: waited }).await;
             self.service.db.write(&ctx(), self.job.tenant, begin).await?
         } else {
-            ops::begun(row, waited, self.service.db.clock().now())
+            ops::begun(row, waited, self.service.clock.now())
         };
         match self.attempt(step, attempt, &begun).await {
             Ok(()) => {

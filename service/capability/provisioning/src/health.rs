@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use tokio::time::timeout;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 
@@ -34,8 +34,8 @@ impl Event for HealthChanged {
 }
 
 /// Asks an instance; `Err`: why it isn't well. Its endpoint was named by an operator or by Azure.
-pub(crate) async fn ask(service: &Service, outside: &Outside, endpoint: &str) -> Result<(), String> {
-    let url = format!("{}{}", endpoint.trim_end_matches('/'), service.config.instances.health_path);
+pub(crate) async fn ask(tools: &Tools, outside: &Outside, endpoint: &str) -> Result<(), String> {
+    let url = format!("{}{}", endpoint.trim_end_matches('/'), tools.config.instances.health_path);
     match timeout(PATIENCE, outside.json(Request::get(url), None)).await {
         Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
         Ok(Err(error)) => Err(error.to_string()),

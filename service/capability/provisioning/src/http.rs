@@ -135,17 +135,17 @@ async fn create_tenant(
     Body(input): Body<NewTenant>,
 ) -> Result<HttpResponse, Problem> {
     let begun = Instant::now();
-    let db = &caller.service.db;
-    let (row, parameters) = input.into_row(&caller.service).await?;
+    let (row, parameters) = input.into_row(caller.service()).await?;
     let id = row.id;
-    let mut row = db.write(&caller.ctx, id, async |tx| ops::create(tx, row, parameters).await).await?;
+    let made = caller.within(id);
+    let mut row = made.write(async |tx| ops::create(tx, row, parameters).await).await?;
     if let Some(wait) = wait(&request) {
         // It is made, whatever comes now: who can't be told that it is active hears that it is accepted.
-        let until = begun + wait.min(caller.service.config.server.request_timeout.mul_f32(WAIT_SHARE));
+        let until = begun + wait.min(caller.tools().config.server.request_timeout.mul_f32(WAIT_SHARE));
         let look = async {
             while row.status == Status::Provisioning {
                 sleep(LOOK).await;
-                match db.read(id, async |view| tenancy::get(view).await).await {
+                match made.read(async |view| tenancy::get(view).await).await {
                     Ok(now) => row = now,
                     Err(_) => break,
                 }
@@ -189,7 +189,7 @@ async fn delete_tenant(
     let period = if how.purge == Some(true) {
         TimeDelta::zero()
     } else {
-        TimeDelta::from_std(caller.service.config.provisioning.recycle_period).unwrap_or_default()
+        TimeDelta::from_std(caller.tools().config.provisioning.recycle_period).unwrap_or_default()
     };
     Ok(accepted(caller.write(async |tx| ops::delete(tx, period).await).await?))
 }
@@ -224,8 +224,8 @@ pub(crate) struct Drift {
 
 async fn get_drift(caller: TenantCaller) -> Result<Json<Drift>, Problem> {
     let tenant = caller.read(async |view| tenancy::get(view).await).await?;
-    let outside = caller.service.outside();
-    let differences = desired_state::compare(&caller.service, &outside, &tenant).await?;
+    let outside = caller.tools().outside();
+    let differences = desired_state::compare(caller.service(), &outside, &tenant).await?;
     Ok(Json(Drift { backend: tenant.identity_backend, differences }))
 }
 

@@ -16,7 +16,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_p
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use tenancy::Place;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::deployments;
 use crate::engine::Advance;
@@ -62,9 +62,9 @@ impl Event for CapacityLow {
 }
 
 /// Whether Azure makes the next instance of this driver.
-fn grows_at_azure(service: &Service, driver: Driver, mode: Mode) -> bool {
-    let wants = driver == Driver::Azure || service.config.instances.grow == "azure";
-    wants && mode == Mode::Shared && azure::is_configured(&service.config.azure)
+fn grows_at_azure(tools: &Tools, driver: Driver, mode: Mode) -> bool {
+    let wants = driver == Driver::Azure || tools.config.instances.grow == "azure";
+    wants && mode == Mode::Shared && azure::is_configured(&tools.config.azure)
 }
 
 /// There is no capacity for a tenant: the pool must scale out now.
@@ -83,11 +83,11 @@ pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), StepErro
 }
 
 /// A tenant came to an instance: if that fills up and no other has room, the next one is made ahead.
-pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Result<(), DbError> {
+pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<(), DbError> {
     let Some(row) = tx.one(tx.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await? else {
         return Ok(());
     };
-    let percent = i64::from(service.config.instances.grow_at_percent);
+    let percent = i64::from(tools.config.instances.grow_at_percent);
     let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
     // Told once, when the share is crossed; not again with each tenant after it.
     let before = instance::Model { tenant_count: row.tenant_count - 1, ..row.clone() };
@@ -108,8 +108,8 @@ pub(crate) async fn ahead(tx: &mut Tx, service: &Service, id: uuid::Uuid) -> Res
     }
     tx.record("instance.capacity_low", Target::new("instance", row.id));
     tx.emit(&CapacityLow { driver: row.driver, mode: row.mode, region: row.region.clone() });
-    if grows_at_azure(service, row.driver, row.mode) {
-        let region = deployments::region(service, row.region.as_deref());
+    if grows_at_azure(tools, row.driver, row.mode) {
+        let region = deployments::region(tools, row.region.as_deref());
         tx.enqueue(&ScaleOut { driver: row.driver, region });
     }
     Ok(())

@@ -14,7 +14,7 @@ use scim_core::discovery::CURSOR_SECONDS;
 use scim_core::{ErrorType, ScimError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 
@@ -65,17 +65,17 @@ fn invalid(kind: ErrorType, detail: &str) -> Error {
 /// # Errors
 /// [`Error::Internal`], [`Error::Store`]
 pub(crate) fn seal(
-    service: &Service,
+    tools: &Tools,
     query: &Query,
     mark: Mark,
     before: u64,
     count: u64,
 ) -> Result<String, Error> {
     let lifetime = i64::try_from(CURSOR_SECONDS).unwrap_or(0);
-    let until = service.db.clock().now().timestamp().saturating_add(lifetime);
+    let until = tools.clock.now().timestamp().saturating_add(lifetime);
     let inside = Inside { mark, before, count, until, digest: query.digest.to_vec() };
     let plain = serde_json::to_vec(&inside).map_err(Error::internal)?;
-    let sealed = service.envelope.seal(PURPOSE, query.principal.as_bytes(), &plain)?;
+    let sealed = tools.envelope.seal(PURPOSE, query.principal.as_bytes(), &plain)?;
     Ok(URL_SAFE_NO_PAD.encode(sealed))
 }
 
@@ -85,14 +85,14 @@ pub(crate) fn seal(
 /// # Errors
 /// [`Error::Protocol`]: `invalidCursor`, `expiredCursor`.
 pub(crate) fn open(
-    service: &Service,
+    tools: &Tools,
     query: &Query,
     cursor: &str,
     now: Timestamp,
 ) -> Result<(Start, u64), Error> {
     let unknown = || invalid(ErrorType::InvalidCursor, "The cursor does not belong to this query.");
     let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| unknown())?;
-    let plain = service.envelope.open(PURPOSE, query.principal.as_bytes(), &sealed).map_err(|_| unknown())?;
+    let plain = tools.envelope.open(PURPOSE, query.principal.as_bytes(), &sealed).map_err(|_| unknown())?;
     let inside: Inside = serde_json::from_slice(&plain).map_err(|_| unknown())?;
     if inside.digest != query.digest {
         return Err(unknown());

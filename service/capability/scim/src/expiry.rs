@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 
@@ -42,7 +42,7 @@ fn due(left: TimeDelta) -> Option<i64> {
 /// # Errors
 /// [`Error::Store`], [`Error::Mail`]
 pub async fn warn(service: &Service) -> Result<usize, Error> {
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let find = async |view: &PlatformView| {
         let soon = now + TimeDelta::days(30);
         let unwarned = Condition::any().add(Column::WarnedDays.is_null()).add(Column::WarnedDays.gt(1));
@@ -69,7 +69,7 @@ pub async fn warn(service: &Service) -> Result<usize, Error> {
     Ok(warned)
 }
 
-async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<(), Error> {
+async fn tell(tx: &mut Tx, tools: &Tools, row: &Model, days: i64) -> Result<(), Error> {
     let Some(expires_at) = row.expires_at else { return Ok(()) };
     // Nothing else of the row, which was read a while ago: it may have been revoked, or replaced, since.
     let change = tx.change::<Entity>().col_expr(Column::WarnedDays, Expr::value(days));
@@ -88,7 +88,7 @@ async fn tell(tx: &mut Tx, service: &Service, row: &Model, days: i64) -> Result<
         let occasion = format!("{}:{days}", row.id);
         let mail = NewMail::new("token-expiring", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(row.organization_id), ..mail };
-        mail::notify(tx, service, mail).await?;
+        mail::notify(tx, tools, mail).await?;
     }
     Ok(())
 }

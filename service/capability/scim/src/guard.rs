@@ -23,14 +23,14 @@ pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Res
 }
 
 async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
-    let service = &caller.service;
+    let tools = caller.tools();
     let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
     let row = tenancy::organization_named(tx, &organization.to_string()).await?;
     let guard = directory::guard(tx, organization).await?;
     let held_at = guard.as_ref().and_then(|guard| guard.held_at).unwrap_or(tx.now());
     let url = format!(
         "{}/api/v1/tenants/{}/organizations/{}/directory-guard",
-        service.config.public_url(),
+        tools.config.public_url(),
         tenant.slug,
         row.slug
     );
@@ -39,7 +39,7 @@ async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uui
         let occasion = held_at.timestamp().to_string();
         let mail = NewMail::new("directory-held", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(organization), ..mail };
-        mail::notify(tx, service, mail).await?;
+        mail::notify(tx, tools, mail).await?;
     }
     Ok(())
 }

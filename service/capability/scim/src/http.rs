@@ -61,7 +61,7 @@ fn refusal(error: ScimError) -> Problem {
 /// # Errors
 /// `rate.limited` where the tenant has too many, `unavailable` where all together have.
 fn place(caller: &OrganizationCaller) -> Result<Place, Problem> {
-    caller.service.streams.take(&[StreamOf::Tenant(caller.tenant())])
+    caller.tools().streams.take(&[StreamOf::Tenant(caller.tenant())])
 }
 
 /// Answers with a body, which the journal gets to see.
@@ -86,7 +86,9 @@ async fn write<T>(
 ) -> Result<T, Error> {
     scope.may_write()?;
     let _turn = match turn {
-        Some((id, manner)) => Some(states.turns.take((TenantId(caller.directory()), id), manner).await?),
+        Some((id, manner)) => {
+            Some(states.turns.take((TenantId(caller.directory().tenant()), id), manner).await?)
+        }
         None => None,
     };
     work.ready().await?;

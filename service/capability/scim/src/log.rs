@@ -68,7 +68,7 @@ impl std::fmt::Debug for Entry {
 pub fn request_log(service: &Service) -> (RequestLog, Writer) {
     let (sender, receiver) = channel(WAITING_MAX);
     let waiting = Arc::<AtomicUsize>::default();
-    let log = RequestLog { sender, waiting: waiting.clone(), clock: service.db.clock().clone() };
+    let log = RequestLog { sender, waiting: waiting.clone(), clock: service.clock.clone() };
     (log, Writer { receiver, waiting, service: service.clone() })
 }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sessions::{ClientCredentials, Granted};
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 
@@ -52,17 +52,17 @@ struct Inside {
 }
 
 impl AccessToken {
-    fn seal(&self, service: &Service) -> Result<String, Error> {
+    fn seal(&self, tools: &Tools) -> Result<String, Error> {
         let plain = serde_json::to_vec(&Inside { until: self.until }).map_err(Error::internal)?;
-        let sealed = service.envelope.seal(PURPOSE, self.client.as_bytes(), &plain)?;
+        let sealed = tools.envelope.seal(PURPOSE, self.client.as_bytes(), &plain)?;
         Ok(format!("{ACCESS_PREFIX}{}_{}", self.client.simple(), URL_SAFE_NO_PAD.encode(sealed)))
     }
 
-    pub(crate) fn open(service: &Service, text: &str) -> Option<Self> {
+    pub(crate) fn open(tools: &Tools, text: &str) -> Option<Self> {
         let (client, sealed) = text.strip_prefix(ACCESS_PREFIX)?.split_once('_')?;
         let client = Uuid::try_parse(client).ok()?;
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let plain = service.envelope.open(PURPOSE, client.as_bytes(), &sealed).ok()?;
+        let plain = tools.envelope.open(PURPOSE, client.as_bytes(), &sealed).ok()?;
         let inside: Inside = serde_json::from_slice(&plain).ok()?;
         Some(Self { client, until: inside.until })
     }
@@ -109,7 +109,7 @@ pub(crate) async fn grant(
     };
     let id = Uuid::try_parse(&id).map_err(|_| Error::Unauthenticated)?;
     let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or(Error::Unauthenticated)?;
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
         let of = view.one(view.select::<tenant::Entity>()).await?;
@@ -180,7 +180,7 @@ fn subject(assertion: &str) -> Option<String> {
     sessions::unverified::<Claims>(assertion).map(|claims| claims.sub)
 }
 
-fn verify(service: &Service, client: &Model, jwks: &Value, assertion: &str) -> Option<Claims> {
+fn verify(tools: &Tools, client: &Model, jwks: &Value, assertion: &str) -> Option<Claims> {
     let set: JwkSet = serde_json::from_value(jwks.clone()).ok()?;
     let header = sessions::header(assertion)?;
     let claims = set.keys.iter().find_map(|key| {
@@ -194,8 +194,8 @@ fn verify(service: &Service, client: &Model, jwks: &Value, assertion: &str) -> O
         validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
         decode::<Claims>(assertion, &key, &validation).ok().map(|token| token.claims)
     })?;
-    let now = service.db.clock().now().timestamp();
-    let public = service.config.public_url();
+    let now = tools.clock.now().timestamp();
+    let public = tools.config.public_url();
     let audiences = [public.clone(), format!("{public}/oauth2/token")];
     let meant = |value: &Value| value.as_str().is_some_and(|text| audiences.iter().any(|one| one == text));
     let for_us = match &claims.aud {

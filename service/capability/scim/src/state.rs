@@ -10,6 +10,7 @@ use entity::ids::TenantId;
 use entity::scim::schema::Entity;
 use moka::future;
 use moka::sync::Cache;
+use platform::db::TenantDb;
 use platform::work::Turns;
 use platform::{DbError, View};
 use scim_core::Profile;
@@ -17,7 +18,7 @@ use scim_core::schema::{Registry, ResourceType};
 use sea_orm::{QueryOrder, QuerySelect};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
-use web::{OrganizationCaller, Service};
+use web::{OrganizationCaller, Tools};
 
 use crate::error::Error;
 use crate::work::LOOKING_AT_ONCE;
@@ -68,10 +69,10 @@ impl States {
 
     pub(crate) async fn of(
         &self,
-        service: &Service,
-        tenant: TenantId,
+        db: &TenantDb,
         organization: OrganizationId,
     ) -> Result<Arc<State>, DbError> {
+        let tenant = TenantId(db.tenant());
         if let Some(state) = self.remembered.get(&(tenant, organization)) {
             return Ok(state);
         }
@@ -80,7 +81,7 @@ impl States {
             let restoring = directory::running_restore(view, organization.0).await?.is_some();
             Ok(State { registry, restoring })
         };
-        let state = Arc::new(service.db.read(tenant.0, read).await?);
+        let state = Arc::new(db.read(read).await?);
         self.remembered.insert((tenant, organization), state.clone());
         Ok(state)
     }
@@ -94,7 +95,7 @@ impl States {
     ) -> Result<Population, Error> {
         let (organization, kind) = (listing.organization, listing.kind);
         let count = caller.read(async |view| directory::population(view, organization, kind).await);
-        let key = (caller.directory(), organization, of);
+        let key = (caller.directory().tenant(), organization, of);
         Ok(self.populations.try_get_with(key, count).await?)
     }
 }
@@ -148,18 +149,16 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(service: &Service, organization: Uuid, profile: Profile, state: &State) -> Self {
-        let base = format!("{}/scim/v2", service.config.public_url());
+    pub(crate) fn new(tools: &Tools, organization: Uuid, profile: Profile, state: &State) -> Self {
+        let base = format!("{}/scim/v2", tools.config.public_url());
         let (registry, restoring) = (state.registry.clone(), state.restoring);
         Self { organization, profile, base, registry, restoring }
     }
 
     pub(crate) async fn of(caller: &OrganizationCaller, states: &States) -> Result<Self, DbError> {
         let profile = if caller.compat { Profile::Compat } else { Profile::Rfc };
-        let state = states
-            .of(&caller.service, TenantId(caller.tenant()), OrganizationId(caller.organization))
-            .await?;
-        Ok(Self::new(&caller.service, caller.organization, profile, &state))
+        let state = states.of(caller.own(), OrganizationId(caller.organization)).await?;
+        Ok(Self::new(caller.tools(), caller.organization, profile, &state))
     }
 
     pub(crate) fn kind(&self, of: Type) -> &ResourceType {

@@ -9,10 +9,11 @@ use entity::directory::group;
 use entity::ids::OrganizationId;
 use futures_util::{Stream, stream};
 use platform::DbError;
+use platform::db::TenantDb;
 use scim_core::resource::Projection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use web::{Place, Service};
+use web::Place;
 
 use crate::represent;
 use crate::state::Scope;
@@ -22,8 +23,7 @@ const PAGE: usize = 1_000;
 
 /// Groups that are on their way.
 pub(crate) struct Groups {
-    pub(crate) service: Service,
-    pub(crate) tenant: Uuid,
+    pub(crate) db: TenantDb,
     pub(crate) scope: Scope,
     pub(crate) projection: Projection,
     /// Those to come.
@@ -75,7 +75,7 @@ impl Groups {
                     directory::members_behind(view, OrganizationId(organization), id, after.as_ref(), PAGE)
                         .await
                 };
-                let page = self.service.db.read(self.tenant, read).await?;
+                let page = self.db.read(read).await?;
                 let mut text = String::new();
                 if after.is_some() && !page.is_empty() {
                     text.push(',');

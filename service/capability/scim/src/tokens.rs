@@ -9,7 +9,7 @@ use platform::{DbError, Target, Timestamp, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 use crate::rehearsal;
@@ -26,25 +26,25 @@ pub(crate) struct NewToken {
 }
 
 /// Refuses one token more than an organization may have that count.
-async fn require_room(tx: &Tx, service: &Service, organization: Uuid) -> Result<(), NoRoom> {
+async fn require_room(tx: &Tx, tools: &Tools, organization: Uuid) -> Result<(), NoRoom> {
     let live = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let live = live.filter(Column::RevokedAt.is_null());
     let live =
         live.filter(Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(tx.now())));
-    room(tx, Rule::ScimTokens, organization, live, service.config.limits.scim_tokens).await
+    room(tx, Rule::ScimTokens, organization, live, tools.config.limits.scim_tokens).await
 }
 
 /// Makes a token of an organization, with the id of its secret and what is stored of it.
 pub(crate) async fn create(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     organization: &str,
     (id, proof): (Uuid, SecretProof),
     new: NewToken,
 ) -> Result<Model, Error> {
     tenancy::active(tx).await?;
     let organization = tenancy::organization_named(tx, organization).await?;
-    require_room(tx, service, organization.id).await?;
+    require_room(tx, tools, organization.id).await?;
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: organization.id,
@@ -90,7 +90,7 @@ async fn locked(tx: &Tx, organization: &str, id: Uuid) -> Result<Model, Error> {
 /// Replaces a token; the old one ends after so many seconds.
 pub(crate) async fn rotate(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     (organization, id): (&str, Uuid),
     (successor, proof): (Uuid, SecretProof),
     overlap: i64,
@@ -104,7 +104,7 @@ pub(crate) async fn rotate(
     // One that ends at once makes the room that its successor takes: a leaked one can always be replaced.
     let makes_room = overlap == 0 && old.expires_at.is_none_or(|end| end > tx.now());
     if !makes_room {
-        require_room(tx, service, old.organization_id).await?;
+        require_room(tx, tools, old.organization_id).await?;
     }
     let new = Model {
         id: successor,

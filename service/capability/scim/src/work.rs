@@ -142,7 +142,7 @@ impl Work {
     pub(crate) async fn begin(caller: &OrganizationCaller, bytes: usize) -> Result<Self, Error> {
         let kib = u64::try_from(bytes >> 10).unwrap_or(u64::MAX);
         caller.spend(kib.saturating_add(1).saturating_mul(COST_PER_KIB)).map_err(Error::Spent)?;
-        let (heavy, tenant) = (caller.service.heavy.clone(), caller.tenant());
+        let (heavy, tenant) = (caller.tools().heavy.clone(), caller.tenant());
         let mut work =
             Self { payer: Some(caller.clone()), heavy, tenant, bytes, slot: None, patching: Patching::Here };
         if bytes > INLINE_BYTES {

@@ -8,7 +8,7 @@ use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::keys::Keyring;
@@ -66,13 +66,13 @@ pub struct Minted {
 /// # Errors
 /// [`Error::KeyMissing`]
 pub fn mint(
-    service: &Service,
+    tools: &Tools,
     signers: &Signers,
     session: &session::Model,
     subject: &Subject,
 ) -> Result<Minted, Error> {
-    let now = service.db.clock().now().timestamp();
-    let lifetime = i64::try_from(service.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
+    let now = tools.clock.now().timestamp();
+    let lifetime = i64::try_from(tools.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
     let claims = Claims {
         iss: subject.issuer.clone(),
         sub: subject.user.to_string(),

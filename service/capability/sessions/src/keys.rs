@@ -100,7 +100,7 @@ impl Keyring {
     pub(crate) async fn signing(&self, service: &Service, realm: Option<Uuid>) -> Result<Arc<Key>, Error> {
         // The clock is read at each look: a key that was just made is active from that moment.
         let newest = |ring: Ring| {
-            let now = service.db.clock().now();
+            let now = service.clock.now();
             ring.iter().rev().find(|key| key.activates_at <= now).cloned()
         };
         if let Some(key) = newest(self.ring(service, realm).await?) {

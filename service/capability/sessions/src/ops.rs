@@ -12,7 +12,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Serialize;
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::browser;
 
@@ -76,12 +76,8 @@ impl Event for SessionsEnded {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn open(
-    tx: &mut Tx,
-    service: &Service,
-    new: NewSession,
-) -> Result<(session::Model, String), DbError> {
-    let lifetime = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+pub async fn open(tx: &mut Tx, tools: &Tools, new: NewSession) -> Result<(session::Model, String), DbError> {
+    let lifetime = TimeDelta::from_std(tools.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let until = tx.now() + lifetime;
     let browser = new.browser;
     let row = session::Model {
@@ -105,7 +101,7 @@ pub async fn open(
     if tx.insert_and_look(row.clone(), older(tx, &row, SESSIONS_FEW, 1)).await? {
         make_room(tx, &row).await?;
     }
-    let refresh = issue(tx, service, &row);
+    let refresh = issue(tx, tools, &row);
     tx.record("session.open", Target::new("session", row.id));
     Ok((row, refresh))
 }
@@ -134,9 +130,9 @@ fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Select<sessio
         .limit(most)
 }
 
-fn issue(tx: &mut Tx, service: &Service, session: &session::Model) -> String {
+fn issue(tx: &mut Tx, tools: &Tools, session: &session::Model) -> String {
     let (secret, digest) = one_time_secret(PREFIX);
-    let lifetime = TimeDelta::from_std(service.config.tokens.refresh_lifetime).unwrap_or(TimeDelta::days(7));
+    let lifetime = TimeDelta::from_std(tools.config.tokens.refresh_lifetime).unwrap_or(TimeDelta::days(7));
     let token = refresh_token::Model {
         tenant_id: tx.tenant(),
         session_id: session.id,
@@ -164,7 +160,7 @@ pub enum Refreshed {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn refresh(tx: &mut Tx, service: &Service, digest: &[u8]) -> Result<Refreshed, DbError> {
+pub async fn refresh(tx: &mut Tx, tools: &Tools, digest: &[u8]) -> Result<Refreshed, DbError> {
     let sql = "UPDATE refresh_token SET used_at = $3 \
                WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL AND expires_at > $3";
     let used = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
@@ -179,7 +175,7 @@ pub async fn refresh(tx: &mut Tx, service: &Service, digest: &[u8]) -> Result<Re
         return Ok(Refreshed::Refused);
     };
     if used {
-        let fresh = issue(tx, service, &session);
+        let fresh = issue(tx, tools, &session);
         tx.record("session.refresh", Target::new("session", session.id));
         return Ok(Refreshed::Fresh(Box::new(session), fresh));
     }

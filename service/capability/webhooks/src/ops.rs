@@ -325,6 +325,7 @@ pub(crate) async fn update_endpoint(
     row.version += 1;
     row.updated_at = tx.now();
     tx.update(row.clone()).await?;
+    tx.wake_workers();
     tx.record("webhook_endpoint.update", Target::new("webhook_endpoint", id));
     Ok(row)
 }

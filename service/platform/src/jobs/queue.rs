@@ -200,6 +200,7 @@ pub async fn retry(tx: &mut PlatformTx, id: Uuid) -> Result<Option<job::Model>, 
     job.next_run_at = tx.now();
     job.finished_at = None;
     tx.update(job.clone()).await?;
+    tx.wake_workers();
     tx.record("job.retry", Target::new("job", id));
     Ok(Some(job))
 }

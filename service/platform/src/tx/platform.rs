@@ -74,6 +74,11 @@ impl PlatformTx {
         self.execute_raw(sql, values).await
     }
 
+    /// After the commit the workers look at once: jobs are due now that were there before.
+    pub fn wake_workers(&mut self) {
+        self.writes.wakes = true;
+    }
+
     /// The same as `record`, for a record that belongs to `tenant`.
     pub fn record_for(&mut self, tenant: Uuid, action: &'static str, target: Target) {
         let outcome = Outcome::Success;

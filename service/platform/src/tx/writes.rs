@@ -52,6 +52,8 @@ pub(super) struct Writes {
     pub(super) audit: Vec<AuditRecord>,
     pub(super) events: Vec<(&'static str, Option<Uuid>, Json)>,
     jobs: Vec<NewJob>,
+    /// Whether jobs are due now that were there before.
+    pub(super) wakes: bool,
     /// Rows for just before the commit.
     pub(super) rows: Vec<Insert>,
     /// Statements for just before the commit.
@@ -74,6 +76,7 @@ impl Writes {
             audit: Vec::new(),
             events: Vec::new(),
             jobs: Vec::new(),
+            wakes: false,
             rows: Vec::new(),
             late: Vec::new(),
             wrote: AtomicBool::new(false),
@@ -110,7 +113,7 @@ impl Writes {
         }
         let mark = self.ctx.idempotency.take_if(|_| is_a_change);
         let events = self.events.iter().map(|(kind, tenant, _)| (*kind, *tenant)).collect();
-        let rung = Rung { jobs: !self.jobs.is_empty(), events };
+        let rung = Rung { jobs: self.wakes || !self.jobs.is_empty(), events };
         let (now, request_id) = (reads.now, self.ctx.request_id.clone());
         let audit = self.audit.into_iter().map(|record| audit_event::Model {
             id: ids::new(),

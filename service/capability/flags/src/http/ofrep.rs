@@ -93,19 +93,18 @@ async fn asked(
         Ok(context) => context,
         Err((code, details)) => return Ok(Err(invalid(key, code, details))),
     };
-    let db = &caller.service.db;
     let named = TENANT.iter().find_map(|name| person.get(*name));
     let tenant = match named {
-        Some(name) => evaluator.tenant_named(db, name).await?,
+        Some(name) => evaluator.tenant_named(caller, name).await?,
         None => None,
     };
     let Some(tenant) = tenant else {
         return Ok(Err(invalid(key, "INVALID_CONTEXT", "The context names no tenant that is known.")));
     };
-    match evaluator.of(db, tenant).await {
+    match evaluator.of(tenant.db()).await {
         Ok((flags, known)) => {
             let context = evaluation::context(&known.tenant, &person);
-            Ok(Ok(Asked { flags, known, context, now: db.clock().now() }))
+            Ok(Ok(Asked { flags, known, context, now: caller.now() }))
         }
         Err(Error::Tenant(tenancy::Error::NotFound | tenancy::Error::Unusable(_))) => {
             Ok(Err(invalid(key, "INVALID_CONTEXT", "The tenant is not active.")))

@@ -54,13 +54,13 @@ struct Ticket {
 
 /// The stream's entry in a bulk answer.
 pub(super) fn announced(caller: &PlatformCaller, tenant: Uuid) -> Result<Value, Problem> {
-    let service = &caller.service;
+    let tools = caller.tools();
     let principal = caller.principal()?;
-    let until = (service.db.clock().now() + TICKET_LIFETIME).timestamp();
+    let until = (tools.clock.now() + TICKET_LIFETIME).timestamp();
     let ticket = Ticket { tenant, until, kind: principal.kind, credential: principal.id };
     let plain = serde_json::to_vec(&ticket).map_err(Problem::internal)?;
-    let ticket = URL_SAFE_NO_PAD.encode(service.envelope.seal(PURPOSE, b"", &plain)?);
-    let url = format!("{}{PATH}?ticket={ticket}", service.config.public_url());
+    let ticket = URL_SAFE_NO_PAD.encode(tools.envelope.seal(PURPOSE, b"", &plain)?);
+    let url = format!("{}{PATH}?ticket={ticket}", tools.config.public_url());
     Ok(json!({"type": "sse", "url": url, "inactivityDelaySec": INACTIVITY_SECONDS}))
 }
 
@@ -79,10 +79,10 @@ async fn ofrep_events(
 ) -> Result<HttpResponse, Problem> {
     let refused = || Problem::new(Code::AuthInvalid);
     let sealed = URL_SAFE_NO_PAD.decode(&query.ticket).map_err(|_| refused())?;
-    let plain = caller.service.envelope.open(PURPOSE, b"", &sealed).map_err(|_| refused())?;
+    let plain = caller.tools().envelope.open(PURPOSE, b"", &sealed).map_err(|_| refused())?;
     let ticket: Ticket = serde_json::from_slice(&plain).map_err(|_| refused())?;
     let whose = [StreamOf::Ticket(sha256(&sealed)), StreamOf::Tenant(ticket.tenant)];
-    let place = caller.service.streams.take(&whose)?;
+    let place = caller.tools().streams.take(&whose)?;
     let mut listener = Listener {
         changes: evaluator.listen(),
         ticket,
@@ -97,7 +97,7 @@ async fn ofrep_events(
     }
     // Who comes back may have missed something: its first word is to evaluate again.
     let first = listener.change();
-    Ok(live(&listener.caller.service.clone(), place, first, listener))
+    Ok(live(&listener.caller.tools().clone(), place, first, listener))
 }
 
 struct Listener {
@@ -112,7 +112,7 @@ struct Listener {
 
 impl Source for Listener {
     async fn is_still_good(&self) -> bool {
-        let now = self.caller.service.db.clock().now().timestamp();
+        let now = self.caller.now().timestamp();
         self.ticket.until >= now && self.caller.is_live(self.ticket.kind, self.ticket.credential).await
     }
 
@@ -130,7 +130,7 @@ impl Source for Listener {
 impl Listener {
     fn change(&mut self) -> Bytes {
         self.told += 1;
-        let data = json!({"type": "refetchEvaluation", "lastModified": self.caller.service.db.clock().now()});
+        let data = json!({"type": "refetchEvaluation", "lastModified": self.caller.now()});
         Bytes::from(format!("id: {}\nevent: message\ndata: {data}\n\n", self.told))
     }
 

@@ -92,12 +92,11 @@ async fn invitation_page(
     Query(query): Query<WithToken>,
     _: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let Found { row, tenant, sso } =
-        match accept::look(&caller.service, &query.token).await.map_err(Problem::from) {
-            Ok(found) => found,
-            Err(problem) if problem.is_refusal() => return refusal(&problem),
-            Err(problem) => return Err(problem),
-        };
+    let Found { row, tenant, sso } = match accept::look(&caller, &query.token).await.map_err(Problem::from) {
+        Ok(found) => found,
+        Err(problem) if problem.is_refusal() => return refusal(&problem),
+        Err(problem) => return Err(problem),
+    };
     let expires_at = row.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
     let values = json!({
         "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,
@@ -108,7 +107,7 @@ async fn invitation_page(
 
 /// The browser's session, if it has one.
 fn session(caller: &Caller, request: &HttpRequest) -> Option<String> {
-    let cookie = request.cookie(&web::session_cookie(&caller.service))?;
+    let cookie = request.cookie(&web::session_cookie(caller.tools()))?;
     Some(cookie.value().to_owned())
 }
 
@@ -129,7 +128,7 @@ async fn accept_by_page(
     let accepted = match input.name() {
         Ok(display_name) => {
             let acceptor = Acceptor { token: &input.token, display_name, session: session.as_deref() };
-            let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
+            let accepted = accept::accept(&caller, acceptor).await;
             recorded(&caller, accepted).await
         }
         Err(problem) => Err(problem),
@@ -152,7 +151,7 @@ async fn accept_by_api(
 ) -> Result<actix_web::web::Json<Invitation>, Problem> {
     let session = session(&caller, &request);
     let acceptor = Acceptor { token: &input.token, display_name: input.name()?, session: session.as_deref() };
-    let accepted = accept::accept(&caller.service, &caller.ctx, acceptor).await;
+    let accepted = accept::accept(&caller, acceptor).await;
     let (row, _) = recorded(&caller, accepted).await?;
-    Ok(actix_web::web::Json(Invitation::at(row, caller.service.db.clock().now())))
+    Ok(actix_web::web::Json(Invitation::at(row, caller.now())))
 }

@@ -40,7 +40,7 @@ impl Keys {
             service.db.read_platform(async |view| find(view, id).await).await.map_err(Problem::from)
         };
         let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
-        let (key, now) = (&found.key, service.db.clock().now());
+        let (key, now) = (&found.key, service.clock.now());
         let theirs = |refused: Denied| Denied { tenant: key.tenant_id, ..refused };
         if found.is_over(now) {
             return Err(theirs(invalid()));
@@ -92,7 +92,7 @@ impl Authenticator for Keys {
         id: Uuid,
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         async move {
-            let now = service.db.clock().now();
+            let now = service.clock.now();
             let found = service.db.read_platform(async |view| find(view, id).await).await?;
             match found.filter(|found| !found.is_over(now)) {
                 Some(found) => Ok(found.usable().map(|_| true)?),

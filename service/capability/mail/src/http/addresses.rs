@@ -114,12 +114,8 @@ async fn create_suppression(
     let detail = input.detail.as_deref();
     let reason = SuppressionReason::Manual;
     caller.write(async |tx| bounces::keep(tx, &input.address, reason, detail).await).await?;
-    let made = Suppression {
-        address: fold(&input.address),
-        reason,
-        detail: input.detail,
-        created_at: caller.service.db.clock().now(),
-    };
+    let made =
+        Suppression { address: fold(&input.address), reason, detail: input.detail, created_at: caller.now() };
     Ok(Created(format!("{LIST}/{}", made.address), made))
 }
 

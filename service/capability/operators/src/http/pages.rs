@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Service};
+use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Service, Tools};
 
 /// What a begun ceremony takes in the store, about.
 const CEREMONY_BYTES: usize = 1024;
@@ -91,9 +91,9 @@ pub(super) fn routes() -> Routes {
         .and(passwords::routes())
 }
 
-pub(super) fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
-    let cookie = (web::operator_cookie(service), value);
-    web::set_cookie(service, response, cookie, SameSite::Strict, seconds);
+pub(super) fn set_cookie(tools: &Tools, response: &mut HttpResponse, value: &str, seconds: i64) {
+    let cookie = (web::operator_cookie(tools), value);
+    web::set_cookie(tools, response, cookie, SameSite::Strict, seconds);
 }
 
 /// Which enrolment.
@@ -115,7 +115,7 @@ async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
 }
 
 async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<HttpResponse, Problem> {
-    match enrolling(&caller.service, &query.token).await {
+    match enrolling(caller.service(), &query.token).await {
         Ok(row) => {
             let values = json!({"name": row.name, "email": row.email, "token": query.token});
             Ok(pages::enroll(&values)?)
@@ -141,7 +141,7 @@ pub(crate) struct Enrollment {
 impl Input for Enrollment {}
 
 async fn begin_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let who = enrolling(service, &input.token).await?;
     let work = async |tx: &mut PlatformTx| passkeys::begin_registration(tx, service, &who).await;
     let (ceremony, options) = service.db.write_platform(&caller.ctx, work).await?;
@@ -149,7 +149,7 @@ async fn begin_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Resu
 }
 
 async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let credential = serde_json::from_value(input.credential.unwrap_or_default())
         .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
     let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
@@ -194,7 +194,7 @@ pub(super) async fn signed_in(
 }
 
 async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     match signed_in(service, &request).await? {
         Some((session, who)) => operator_page_of(service, StatusCode::OK, &session, &who, false),
         None => login_page(service, ""),
@@ -203,22 +203,22 @@ async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpRespo
 
 /// The page of one who is signed in.
 pub(super) fn operator_page_of(
-    service: &Service,
+    tools: &Tools,
     status: StatusCode,
     session: &operator_session::Model,
     who: &Model,
     wrong: bool,
 ) -> Result<HttpResponse, Problem> {
-    let may_set = service.config.sso.operator_passwords && session.method == SignInMethod::Passkey;
+    let may_set = tools.config.sso.operator_passwords && session.method == SignInMethod::Passkey;
     let values = json!({"name": who.name, "role": who.role, "email": who.email, "wrong": wrong,
         "may_set_password": may_set, "has_password": who.password_hash.is_some()});
     Ok(pages::operator(status, &values)?)
 }
 
 /// The page on which operators sign in; `wrong` is what wasn't taken.
-pub(super) fn login_page(service: &Service, wrong: &str) -> Result<HttpResponse, Problem> {
+pub(super) fn login_page(tools: &Tools, wrong: &str) -> Result<HttpResponse, Problem> {
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-    let passwords = service.config.sso.operator_passwords;
+    let passwords = tools.config.sso.operator_passwords;
     Ok(pages::login(status, &json!({"wrong": wrong, "passwords": passwords}))?)
 }
 
@@ -237,7 +237,7 @@ pub(crate) struct Login {
 impl Input for Login {}
 
 async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let email = input.email.unwrap_or_default();
     service.strangers.begin(&caller.ctx, CEREMONY_BYTES)?;
     // Whose address isn't an operator's gets a challenge of the same shape, which nothing answers.
@@ -256,11 +256,11 @@ async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRes
     Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
 }
 
-fn decoy(service: &Service, email: &str) -> Result<Value, Problem> {
+fn decoy(tools: &Tools, email: &str) -> Result<Value, Problem> {
     let url = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-    let origin = url::Url::parse(&service.config.public_url()).map_err(Problem::internal)?;
+    let origin = url::Url::parse(&tools.config.public_url()).map_err(Problem::internal)?;
     // The same address, the same credential id, or asking twice would tell.
-    let secret = service.envelope.mark("operator decoy", identity_core::fold(email).as_bytes());
+    let secret = tools.envelope.mark("operator decoy", identity_core::fold(email).as_bytes());
     Ok(json!({"publicKey": {
         "challenge": url(&random::<32>()), "timeout": 300_000, "rpId": origin.host_str(),
         "allowCredentials": [{"type": "public-key", "id": url(&secret)}], "userVerification": "required",
@@ -268,7 +268,7 @@ fn decoy(service: &Service, email: &str) -> Result<Value, Problem> {
 }
 
 async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let credential = serde_json::from_value(input.credential.unwrap_or_default())
         .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
     let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
@@ -294,7 +294,7 @@ pub(crate) struct Recovery {
 }
 
 async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let work = async |tx: &mut PlatformTx| match ops::recover(tx, &input.email, &input.code).await? {
         Some(who) => Ok(Some(sessions::open(tx, who.id, SignInMethod::RecoveryCode).await?)),
         None => Ok::<_, Problem>(None),
@@ -315,7 +315,7 @@ async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResp
 }
 
 async fn logout(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     if let Some(cookie) = request.cookie(&web::operator_cookie(service)) {
         let work = async |tx: &mut PlatformTx| sessions::end(tx, cookie.value()).await;
         service.db.write_platform(&caller.ctx, work).await?;

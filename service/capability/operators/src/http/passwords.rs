@@ -7,7 +7,7 @@ use platform::crypto::{id_of, sha256};
 use platform::{PlatformTx, Target};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use web::{Access, Caller, Code, Form, Problem, Routes, Service};
+use web::{Access, Caller, Code, Form, Problem, Routes, Tools};
 
 use super::pages::{login_page, operator_page_of, set_cookie, signed_in};
 use crate::ops;
@@ -41,8 +41,8 @@ pub(super) fn routes() -> Routes {
         )
 }
 
-fn switched_on(service: &Service) -> Result<(), Problem> {
-    if service.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
+fn switched_on(tools: &Tools) -> Result<(), Problem> {
+    if tools.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
 }
 
 /// The new password; an empty one removes the password.
@@ -57,7 +57,7 @@ async fn set_password(
     request: HttpRequest,
     Form(input): Form<NewPassword>,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     switched_on(service)?;
     let (session, who) =
         signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AuthRequired))?;
@@ -88,7 +88,7 @@ pub(crate) struct PasswordLogin {
 }
 
 async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     switched_on(service)?;
     let attempt = async |tx: &mut PlatformTx| ops::attempt(tx, &input.email).await;
     let who = service.db.write_platform(&caller.ctx, attempt).await?;

@@ -111,14 +111,14 @@ async fn list_deployments(
 }
 
 async fn list_orphans(caller: PlatformCaller) -> Result<Json<Orphans>, Problem> {
-    let service = &caller.service;
-    if !azure::is_configured(&service.config.azure) {
+    let tools = caller.tools();
+    if !azure::is_configured(&tools.config.azure) {
         return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
     }
     let find = async |view: &PlatformView| view.all(crate::deployments::live(view)).await;
-    let rows = service.db.read_platform(find).await?;
+    let rows = caller.read(find).await?;
     let known: BTreeSet<String> = rows.into_iter().map(|row| row.id.to_string()).collect();
-    let found = azure::orphans(&service.config.azure, &service.outside(), |id| known.contains(id)).await;
+    let found = azure::orphans(&tools.config.azure, &tools.outside(), |id| known.contains(id)).await;
     let found = found.map_err(|failure| Problem::detailed(Code::Unavailable, failure.reason))?;
     let items = found
         .into_iter()

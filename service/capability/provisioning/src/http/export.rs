@@ -7,13 +7,13 @@ use actix_web::http::Method;
 use actix_web::web::Bytes;
 use entity::scope::OWNED_BY_TENANT;
 use futures_util::stream;
+use platform::db::TenantDb;
 use platform::export::{Mark, Table};
 use platform::{Ctx, Target, Tx, Work as _};
 use policy_core::Permission;
 use serde_json::json;
 use tenancy::Tenant;
-use uuid::Uuid;
-use web::{Access, Problem, Routes, Service, TenantCaller};
+use web::{Access, Problem, Routes, TenantCaller};
 
 /// Rows in one page.
 const PAGE: u64 = 500;
@@ -39,8 +39,7 @@ pub(super) fn routes() -> Routes {
 /// Rows that are on their way: a page at a time is held, and a slow reader keeps no connection of the store.
 #[derive(Debug)]
 pub struct Export {
-    service: Service,
-    tenant: Uuid,
+    db: TenantDb,
     first: Option<String>,
     tables: VecDeque<&'static str>,
     now: Option<(&'static str, Table, Option<Mark>)>,
@@ -53,17 +52,16 @@ impl Export {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn begin(service: &Service, ctx: &Ctx, tenant: Uuid) -> Result<Self, Problem> {
+    pub async fn begin(db: &TenantDb, ctx: &Ctx) -> Result<Self, Problem> {
         let work = async |tx: &mut Tx| {
             let row = tenancy::get(tx).await?;
             tx.record("tenant.export", Target::new("tenant", row.id));
             Ok::<_, Problem>(row)
         };
-        let row = service.db.write(ctx, tenant, work).await?;
+        let row = db.write(ctx, work).await?;
         let first = json!({"table": "tenant", "row": Tenant::from(row)}).to_string() + "\n";
         Ok(Self {
-            service: service.clone(),
-            tenant,
+            db: db.clone(),
             first: Some(first),
             // Parents before children.
             tables: OWNED_BY_TENANT
@@ -93,11 +91,11 @@ impl Export {
                     return Ok((!std::mem::replace(&mut self.complete, true)).then_some(last));
                 };
                 let read = async |view: &platform::View| Table::describe(view, name, &HIDDEN).await;
-                self.now = Some((name, self.service.db.read(self.tenant, read).await?, None));
+                self.now = Some((name, self.db.read(read).await?, None));
             }
             let Some((name, table, after)) = self.now.take() else { continue };
             let read = async |view: &platform::View| table.page(view, after.as_ref(), PAGE).await;
-            let (lines, mark) = self.service.db.read(self.tenant, read).await?;
+            let (lines, mark) = self.db.read(read).await?;
             self.rows += lines.len() as u64;
             if mark.is_some() {
                 self.now = Some((name, table, mark));
@@ -111,7 +109,7 @@ impl Export {
 }
 
 async fn export_tenant(caller: TenantCaller) -> Result<HttpResponse, Problem> {
-    let export = Export::begin(&caller.service, &caller.ctx, caller.tenant()).await?;
+    let export = Export::begin(caller.db(), &caller.ctx).await?;
     let lines = stream::try_unfold(export, async |mut export| {
         Ok::<_, Problem>(export.next().await?.map(|text| (Bytes::from(text), export)))
     });

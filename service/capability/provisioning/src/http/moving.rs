@@ -8,7 +8,7 @@ use serde_json::json;
 use tenancy::{Place, Tenant, mode_of};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Accepted, Body, Code, FieldErrors, Input, Problem, Service, TenantCaller};
+use web::{Accepted, Body, Code, FieldErrors, Input, Problem, Service, TenantCaller, Tools};
 
 use super::new_tenant::IdentityInput;
 use super::{accepted, new_tenant};
@@ -57,18 +57,18 @@ pub(super) async fn move_tenant(
 ) -> Result<Accepted<Tenant>, Problem> {
     let now = caller.read(async |view| tenancy::get(view).await).await?;
     let realms = match input.identity.take() {
-        Some(identity) => Some(realms(&caller.service, identity, &now)?),
+        Some(identity) => Some(realms(caller.service(), identity, &now)?),
         None => None,
     };
     if input.names_a_change() {
-        check_place(&caller.service, &input.changed(&Place::of(&now))).await?;
+        check_place(caller.service(), &input.changed(&Place::of(&now))).await?;
     }
     let row = caller
         .write(async |tx| {
             let tenant = tenancy::active(tx).await?;
             let mut ends = serde_json::Map::new();
             let named = |(name, end): (&str, serde_json::Value)| (name.to_owned(), end);
-            if let Some((from, to)) = places(tx, &caller.service, &input, &tenant).await? {
+            if let Some((from, to)) = places(tx, caller.tools(), &input, &tenant).await? {
                 ends.extend([(End::From.place(), json!(from)), (End::To.place(), json!(to))].map(named));
             }
             if let Some((from, to)) = &realms {
@@ -103,7 +103,7 @@ fn realms(
 /// From which place to which, if the move names another.
 async fn places(
     tx: &Tx,
-    service: &Service,
+    tools: &Tools,
     input: &MoveInput,
     tenant: &tenant::Model,
 ) -> Result<Option<(Place, Place)>, Problem> {
@@ -122,7 +122,7 @@ async fn places(
     if from.instance.is_some() && to.instance.is_none() && is_there(&from, &to) {
         return Err(refused("The tenant is already there."));
     }
-    let is_set = !service.config.instances.driver.is_empty();
+    let is_set = !tools.config.instances.driver.is_empty();
     if to.instance.is_none() && to.driver == Driver::Pool && !is_set && !tenancy::has_pool(tx).await? {
         return Err(refused(
             "No instances are registered and no driver is configured, so tenants are not placed on instances.",

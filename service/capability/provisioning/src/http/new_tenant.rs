@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tenancy::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Code, FieldErrors, Input, Problem, Service};
+use web::{Code, FieldErrors, Input, Problem, Service, Tools};
 
 use crate::steps::{PLACED, Realm};
 
@@ -186,7 +186,7 @@ impl NewTenant {
         }
         let (owner_email, owner_name) =
             self.owner.map_or((None, None), |owner| (Some(owner.email), owner.name));
-        let now: Timestamp = service.db.clock().now();
+        let now: Timestamp = service.clock.now();
         let row = tenant::Model {
             id,
             slug: self.slug,
@@ -251,13 +251,9 @@ fn mode(driver: Driver, isolation: Isolation, asked: Option<Mode>) -> Result<Mod
     }
 }
 
-pub(super) fn check_azure(
-    service: &Service,
-    isolation: Isolation,
-    region: Option<&str>,
-) -> Result<(), Problem> {
-    let settings = &service.config.azure;
-    let region = crate::deployments::region(service, region);
+pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&str>) -> Result<(), Problem> {
+    let settings = &tools.config.azure;
+    let region = crate::deployments::region(tools, region);
     if !azure::is_configured(settings) {
         return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
     }

@@ -10,7 +10,10 @@ use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Code, Created, FieldErrors, Ids, Input, NoContent, PlatformCaller, Problem, Routes};
+use web::{
+    Access, Body, Code, Created, FieldErrors, Ids, Input, NoContent, PlatformCaller, Problem, Routes,
+    TenantCaller,
+};
 
 use super::write_headers;
 use crate::reservations;
@@ -109,28 +112,25 @@ async fn create_reservation(
     request: HttpRequest,
     Body(input): Body<ReservationInput>,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
-    let tenant = web::tenant_named(service, &input.tenant_id).await?;
-    let tenant = tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let tenant = caller.named(&input.tenant_id).await?;
     let lifetime = match input.lifetime_seconds {
         Some(seconds) => TimeDelta::seconds(seconds),
-        None => {
-            TimeDelta::from_std(service.config.quota.reservation_lifetime).unwrap_or(TimeDelta::minutes(5))
-        }
+        None => TimeDelta::from_std(caller.tools().config.quota.reservation_lifetime)
+            .unwrap_or(TimeDelta::minutes(5)),
     };
     let work = async |tx: &mut platform::Tx| {
         reservations::require_active(tx).await?;
         reservations::reserve(tx, &input.resource, input.amount, lifetime).await
     };
-    let (row, usage) = service.db.write(&caller.ctx, tenant, work).await?;
+    let (row, usage) = tenant.write(work).await?;
     let location = format!("{LIST}/{}", row.id);
     let mut response = Created(location, Reservation::from(row)).respond_to(&request);
     write_headers(&usage, response.headers_mut());
     Ok(response.map_into_boxed_body())
 }
 
-async fn tenant_of(caller: &PlatformCaller, id: Uuid) -> Result<Uuid, Problem> {
-    let found = caller.service.db.tenant_of(Lookup::Reservation(id)).await?;
+async fn tenant_of(caller: &PlatformCaller, id: Uuid) -> Result<TenantCaller, Problem> {
+    let found = caller.at(Lookup::Reservation(id)).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
@@ -141,7 +141,7 @@ async fn commit_reservation(
     let id = ids.id("reservation_id")?;
     let tenant = tenant_of(&caller, id).await?;
     let work = async |tx: &mut platform::Tx| reservations::commit(tx, id).await;
-    let row = caller.service.db.write(&caller.ctx, tenant, work).await?;
+    let row = tenant.write(work).await?;
     Ok(actix_web::web::Json(row.into()))
 }
 
@@ -149,6 +149,6 @@ async fn release_reservation(caller: PlatformCaller, ids: Ids) -> Result<NoConte
     let id = ids.id("reservation_id")?;
     let tenant = tenant_of(&caller, id).await?;
     let work = async |tx: &mut platform::Tx| reservations::release(tx, id).await;
-    caller.service.db.write(&caller.ctx, tenant, work).await?;
+    tenant.write(work).await?;
     Ok(NoContent)
 }

@@ -15,7 +15,7 @@ use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service, Tools};
 
 use crate::PREFIX;
 use crate::oauth::AccessToken;
@@ -54,8 +54,8 @@ enum Presented {
 }
 
 impl Presented {
-    fn parse(service: &Service, bearer: &str) -> Option<Self> {
-        match AccessToken::open(service, bearer) {
+    fn parse(tools: &Tools, bearer: &str) -> Option<Self> {
+        match AccessToken::open(tools, bearer) {
             Some(access) => Some(Presented::Access(access)),
             None => BearerSecret::parse(PREFIX, bearer).map(Presented::Secret),
         }
@@ -81,7 +81,7 @@ impl Tokens {
         let id = presented.id();
         let token = self.rows.get(id, load(service, id)).await?.ok_or_else(invalid)?;
         let theirs = |refused: Denied| refused.at(token.tenant, Some(token.organization));
-        let now = service.db.clock().now();
+        let now = service.clock.now();
         let state = TokenState::of(token.revoked_at, token.expires_at, None, now);
         if state.after(TokenVerb::Use).is_none() {
             return Err(theirs(invalid()));

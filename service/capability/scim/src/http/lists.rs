@@ -142,8 +142,7 @@ fn understand(
         }
         Some("") => (Start::Offset(0), None),
         Some(cursor) => {
-            let (start, first) =
-                cursor::open(&caller.service, &query, cursor, caller.service.db.clock().now())?;
+            let (start, first) = cursor::open(caller.tools(), &query, cursor, caller.now())?;
             if search.count.is_some() && count != first {
                 let detail = "`count` must be the same as on the first page.";
                 return Err(refusal(ScimError::new(ErrorType::InvalidCount, detail)));
@@ -192,7 +191,7 @@ impl Asked {
             Start::Behind(before, _) => *before,
         };
         if let Some(mark) = listed.last.clone().filter(|_| before + shown < listed.total) {
-            let next = cursor::seal(&caller.service, &self.query, mark, before + shown, self.count)?;
+            let next = cursor::seal(caller.tools(), &self.query, mark, before + shown, self.count)?;
             head.insert("nextCursor".to_owned(), next.into());
         }
         Ok(head)
@@ -240,8 +239,7 @@ async fn page(
             text.pop();
             let around = (format!("{text},\"Resources\":["), "]}".to_owned());
             let groups = stream::Groups {
-                service: caller.service.clone(),
-                tenant: caller.directory(),
+                db: caller.directory().clone(),
                 scope,
                 projection: asked.projection,
                 rows: VecDeque::from(rows),

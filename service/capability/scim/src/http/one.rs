@@ -287,8 +287,7 @@ impl Reply {
             }
             Some((row, place)) => response.insert_header((CONTENT_TYPE, "application/scim+json")).streaming(
                 stream::groups(stream::Groups {
-                    service: self.caller.service.clone(),
-                    tenant: self.caller.directory(),
+                    db: self.caller.directory().clone(),
                     scope: self.scope,
                     projection: self.projection,
                     rows: VecDeque::from([row]),

@@ -80,7 +80,7 @@ async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>
         .await?;
     let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a rehearsal token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
-    Ok(Json(caller.service.db.read_platform(found).await?))
+    Ok(Json(caller.service().db.read_platform(found).await?))
 }
 
 async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, DbError> {

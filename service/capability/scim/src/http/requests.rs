@@ -8,7 +8,7 @@ use actix_web::web::Json;
 use chrono::{DateTime, Utc};
 use entity::directory::change;
 use entity::directory::states::{ChangeAction, ChangeKind};
-use entity::ids::{OrganizationId, TenantId};
+use entity::ids::OrganizationId;
 use entity::scim::request::{Column, Entity, Model};
 use entity::scim::states::TokenProfile;
 use entity::scim::token;
@@ -223,7 +223,7 @@ async fn requests(
     let text = query.search.as_deref().filter(|text| !text.is_empty());
     // It reads the bodies of all that are kept.
     let _turn = match text {
-        Some(_) => Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?),
+        Some(_) => Some(Turn::wait(&caller.tools().heavy, caller.tenant(), states).await?),
         None => None,
     };
     let rows = caller
@@ -339,15 +339,14 @@ async fn replay_request(
     let Some((method, of, target)) = target(&row) else {
         return Err(Problem::invalid("", "only writes of one user or group can be replayed"));
     };
-    let state =
-        states.of(&caller.service, TenantId(caller.tenant()), OrganizationId(row.organization_id)).await?;
-    let scope = Scope::new(&caller.service, row.organization_id, profile, &state);
+    let state = states.of(caller.db(), OrganizationId(row.organization_id)).await?;
+    let scope = Scope::new(caller.tools(), row.organization_id, profile, &state);
     let body = row.request_body.clone().unwrap_or_default();
     let write = match resources::prepare(&scope, of, method, target.as_deref(), body.as_bytes()) {
         Ok(write) => write,
         Err(error) => return Ok(Json(refused(&error.into()))),
     };
-    let mut again = Work::again(&caller.service.heavy, caller.tenant(), body.len());
+    let mut again = Work::again(&caller.tools().heavy, caller.tenant(), body.len());
     // A request id of its own, by which its changes are found before they are rolled back.
     let replay = platform::ids::new().to_string();
     // As the directory: what an admin may do says nothing of what it would do.
@@ -376,7 +375,7 @@ async fn replay_request(
             Err(problem) => Ended::Failed(problem),
         })
     };
-    match caller.service.db.write(&ctx, caller.tenant(), work).await {
+    match caller.db().write(&ctx, work).await {
         Err(Ended::Would(replay)) => Ok(Json(*replay)),
         Err(Ended::Failed(problem)) if problem.is_refusal() || problem.code == Code::DirectoryHeld => {
             Ok(Json(refused(&problem)))

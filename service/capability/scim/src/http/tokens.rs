@@ -181,7 +181,7 @@ impl From<Model> for ScimToken {
 /// A secret and what is stored of it: made before the transaction, Argon2id takes its time.
 async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, SecretProof), Problem> {
     let secret = BearerSecret::generate(PREFIX, ids::new());
-    let protect = caller.service.secrets.protect(
+    let protect = caller.tools().secrets.protect(
         SecretKind::ScimToken,
         secret.id,
         TenantId(caller.tenant()),
@@ -194,7 +194,7 @@ async fn secret(caller: &TenantCaller) -> Result<(BearerSecret, SecretProof), Pr
 fn reply(caller: &TenantCaller, row: Model, secret: &BearerSecret) -> Created<ScimTokenWithSecret> {
     let (tenant, organization) = (row.tenant_id, row.organization_id);
     let location = format!("/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{}", row.id);
-    let public = caller.service.config.public_url();
+    let public = caller.tools().config.public_url();
     let client = row.kind == TokenKind::Client;
     let token = row.jwks.is_none().then(|| secret.text.to_string());
     let with_secret = ScimTokenWithSecret {
@@ -213,7 +213,7 @@ async fn create_scim_token(
     Body(input): Body<TokenInput>,
 ) -> Result<Created<ScimTokenWithSecret>, Problem> {
     let name = ids.key("organization")?;
-    if input.expires_at.is_some_and(|end| end <= caller.service.db.clock().now()) {
+    if input.expires_at.is_some_and(|end| end <= caller.now()) {
         return Err(Problem::invalid("/expiresAt", "must be in the future"));
     }
     let (secret, proof) = secret(&caller).await?;
@@ -227,8 +227,7 @@ async fn create_scim_token(
         rehearsal: input.rehearsal,
     };
     let secret_of = (secret.id, proof);
-    let row =
-        caller.write(async |tx| tokens::create(tx, &caller.service, name, secret_of, new).await).await?;
+    let row = caller.write(async |tx| tokens::create(tx, caller.tools(), name, secret_of, new).await).await?;
     Ok(reply(&caller, row, &secret))
 }
 
@@ -283,7 +282,7 @@ async fn rotate_scim_token(
     let (secret, proof) = secret(&caller).await?;
     let secret_of = (secret.id, proof);
     let row = caller
-        .write(async |tx| tokens::rotate(tx, &caller.service, (name, id), secret_of, overlap).await)
+        .write(async |tx| tokens::rotate(tx, caller.tools(), (name, id), secret_of, overlap).await)
         .await?;
     Ok(reply(&caller, row, &secret))
 }

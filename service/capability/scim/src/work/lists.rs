@@ -114,7 +114,7 @@ impl ListPrice {
         states: &States,
     ) -> Result<Option<Turn>, Error> {
         let turn = if self.looked_at > TOGETHER {
-            Some(Turn::wait(&caller.service.heavy, caller.tenant(), states).await?)
+            Some(Turn::wait(&caller.tools().heavy, caller.tenant(), states).await?)
         } else {
             None
         };

@@ -96,7 +96,7 @@ struct Door {
 }
 
 fn front(caller: &Caller) -> Door {
-    Door { issuer: caller.service.config.public_url(), realm: None }
+    Door { issuer: caller.tools().config.public_url(), realm: None }
 }
 
 async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
@@ -169,7 +169,7 @@ async fn come_in(
     door: Door,
     text: &str,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let (mut parameters, pushed) = match parameters(service, text).await {
         Ok(read) => read,
         Err(problem) => return pages::refusal(problem),
@@ -241,7 +241,7 @@ async fn answer(
     parameters: &Parameters,
     asked: Authorization,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let hints = Hints::of(parameters);
     let tenant = match discovery::tenant(service, &hints).await {
         Ok(tenant) => tenant,
@@ -323,7 +323,7 @@ pub(super) async fn leave(
     shared: &Shared,
     to: Leave<'_>,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     match discovery::home(service, to.hints).await {
         Ok(Home::Connection(connection)) => {
             begin(caller, request, shared, &connection, Purpose::SignIn, to.continues, to.wishes).await
@@ -358,7 +358,7 @@ pub(super) async fn begin(
     continues: Continues,
     wishes: Wishes,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
     let begin = Begin { purpose, continues, wishes, browser: &browser };
     let begun = async {
@@ -379,7 +379,7 @@ async fn push(
     request: HttpRequest,
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let mut parameters =
         parameters::read(&form).map_err(|error| Problem::from(error).dialect("invalid_request"))?;
     let secret = parameters.remove("client_secret");
@@ -411,5 +411,5 @@ async fn push(
 pub(super) async fn connection(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> {
     let id = ids.id("connection")?;
     let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(caller.service.db.read(tenant, async |view| connections::find(view, id).await).await?)
+    Ok(caller.service().db.read(tenant, async |view| connections::find(view, id).await).await?)
 }

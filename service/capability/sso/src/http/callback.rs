@@ -97,7 +97,7 @@ async fn take_oidc(
     request: &HttpRequest,
     shared: &Shared,
 ) -> Result<HttpResponse, Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     let connection = connection(caller, ids).await?;
     let Kind::Oidc(settings) = connection.kind.clone() else {
         return Err(Problem::new(Code::NotFound).into());
@@ -119,7 +119,7 @@ async fn own_row(
     connection: &Connection,
     state: &str,
 ) -> Result<row::Model, Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     let row = answered(caller, request, connection, state).await?;
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
@@ -134,7 +134,8 @@ async fn answered(
     connection: &Connection,
     state: &str,
 ) -> Result<row::Model, Failed> {
-    match sign_in::take(&caller.service, TenantId(connection.row.tenant_id), connection.row.id, state).await {
+    match sign_in::take(caller.service(), TenantId(connection.row.tenant_id), connection.row.id, state).await
+    {
         Err(Error::StateUnknown) => {
             Err(stray(caller, request, connection, Refused::new(Reason::StateUnknown)).await)
         }
@@ -144,7 +145,7 @@ async fn answered(
 
 /// Refuses what answers no sign-in under way, with a trace of its own: support is asked about these too.
 async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, refused: Refused) -> Failed {
-    let service = &caller.service;
+    let service = caller.service();
     if !service.strangers.may_leave_trace(&caller.ctx) {
         return arrival::Failed::untraced(refused).into();
     }
@@ -157,7 +158,7 @@ async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, 
 
 /// A row for an answer to no request, as far as strangers may begin one more.
 async fn begun_here(caller: &Caller, connection: &Connection, browser: &str) -> Result<row::Model, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     service.strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
     Ok(sign_in::unsolicited(service, &caller.ctx, connection, browser).await?)
 }
@@ -193,7 +194,7 @@ async fn complete(
     profile: Profile,
 ) -> Result<HttpResponse, Failed> {
     let agent = pages::agent(request);
-    let came = arrival::complete(&caller.service, &caller.ctx, connection, row, profile, agent).await?;
+    let came = arrival::complete(caller.service(), &caller.ctx, connection, row, profile, agent).await?;
     arrive(caller, request, row, came).await
 }
 
@@ -204,7 +205,7 @@ async fn arrive(
     row: &row::Model,
     came: Came,
 ) -> Result<HttpResponse, Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     match came {
         Came::Tested(profile) => {
             let values = json!({"profile": *profile, "code": row.code});
@@ -265,7 +266,7 @@ async fn saml_metadata(caller: Caller, ids: Ids, shared: Shared) -> Result<HttpR
     if !matches!(connection.kind, Kind::Saml(..)) {
         return Err(Problem::new(Code::NotFound));
     }
-    let xml = saml::metadata(&caller.service, &shared.saml, &connection.row).await?;
+    let xml = saml::metadata(caller.service(), &shared.saml, &connection.row).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/samlmetadata+xml")
         .insert_header((header::CONTENT_DISPOSITION, "inline; filename=\"metadata.xml\""))
@@ -298,7 +299,7 @@ async fn take_saml(
     form: &str,
     shared: &Shared,
 ) -> Result<HttpResponse, Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     let connection = connection(caller, ids).await?;
     let Kind::Saml(settings, known) = &connection.kind else {
         return Err(Problem::new(Code::NotFound).into());
@@ -363,7 +364,7 @@ async fn unsolicited(
     connection: &Connection,
     allowed: bool,
 ) -> Result<(row::Model, Option<String>), Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     if !allowed {
         let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
         return Err(stray(caller, request, connection, refused).await);
@@ -378,7 +379,7 @@ async fn saml_continue(caller: Caller, ids: Ids, request: HttpRequest) -> Result
 }
 
 async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
-    let service = &caller.service;
+    let service = caller.service();
     let connection = connection(caller, ids).await?;
     let parameters = parameters::read(request.query_string())?;
     let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or(Error::StateUnknown)?;
@@ -403,7 +404,7 @@ async fn prove_account(
     request: HttpRequest,
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let parameters = parameters::read(&form)?;
     let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
     let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {

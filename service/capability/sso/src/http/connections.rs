@@ -224,7 +224,7 @@ async fn create_connection(
     ids: Ids,
     Body(input): Body<ConnectionInput>,
 ) -> Result<Created<ConnectionView>, Problem> {
-    let service = caller.service.clone();
+    let service = caller.service().clone();
     let kind = input.kind.clone().ok_or_else(|| Problem::invalid("/type", "is required"))?;
     let name = input.name.clone().ok_or_else(|| Problem::invalid("/name", "is required"))?;
     let organization = ids.key("organization")?;
@@ -279,7 +279,7 @@ async fn list_connections(
         ops::of_organization(view, organization.id).await
     };
     let all = caller.read(find).await?;
-    let items = all.into_iter().map(|one| view(&caller.service, one)).collect();
+    let items = all.into_iter().map(|one| view(caller.service(), one)).collect();
     Ok(Page { items, next_cursor: None })
 }
 
@@ -295,7 +295,7 @@ async fn found(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> 
 
 async fn get_connection(caller: TenantCaller, ids: Ids) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
-    Ok(Tagged(one.row.version, view(&caller.service, one)))
+    Ok(Tagged(one.row.version, view(caller.service(), one)))
 }
 
 async fn update_connection(
@@ -304,7 +304,7 @@ async fn update_connection(
     seen: IfMatch,
     Body(input): Body<ConnectionInput>,
 ) -> Result<Tagged<ConnectionView>, Problem> {
-    let service = caller.service.clone();
+    let service = caller.service().clone();
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
     let change = async |tx: &mut Tx| {
@@ -387,7 +387,7 @@ async fn test_connection(
     shared: Shared,
 ) -> Result<actix_web::web::Json<TestResult>, Problem> {
     let one = found(&caller, &ids).await?;
-    let service = &caller.service;
+    let service = caller.service();
     let asked = match &one.kind {
         Kind::Oidc(settings) => shared
             .providers
@@ -427,7 +427,7 @@ async fn rotate_connection_key(
     }
     ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;
-    let key = ops::make_key(&caller.service, TenantId(caller.tenant()), id).await?;
+    let key = ops::make_key(caller.service(), TenantId(caller.tenant()), id).await?;
     let work = async |tx: &mut Tx| {
         tx.insert(key).await?;
         platform::Work::record(tx, "connection.rotate_key", platform::Target::new("connection", id));
@@ -435,5 +435,5 @@ async fn rotate_connection_key(
     };
     caller.write(work).await?;
     shared.saml.forget(id);
-    Ok(Tagged(one.row.version, view(&caller.service, one)))
+    Ok(Tagged(one.row.version, view(caller.service(), one)))
 }

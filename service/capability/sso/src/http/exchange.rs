@@ -140,7 +140,7 @@ async fn exchange(
 }
 
 async fn modules(caller: &Caller) -> Result<Vec<module::Model>, Problem> {
-    Ok(caller.service.db.read_platform(async |view| webhooks::modules(view).await).await?)
+    Ok(caller.service().db.read_platform(async |view| webhooks::modules(view).await).await?)
 }
 
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
@@ -155,7 +155,7 @@ async fn attempt(
     (cache, sign_ins): (&JwksCache, &SignIns),
     keys: &Keyring,
 ) -> Result<Exchanged, Denied> {
-    let (service, principal) = (&caller.service, caller.principal()?);
+    let (service, principal) = (caller.service(), caller.principal()?);
     let told = told(service, (input.tenant.as_ref(), input.organization.as_ref(), input.connection)).await?;
     let identity = match &input.subject_token {
         Some(token) => subject::verify(service, (cache, &sign_ins.providers), token, &told).await?,

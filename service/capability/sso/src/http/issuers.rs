@@ -142,8 +142,8 @@ async fn create_issuer(
     caller: PlatformCaller,
     Body(input): Body<IssuerInput>,
 ) -> Result<Created<Issuer>, Problem> {
-    check_urls(&caller.service, &input)?;
-    let default_claim = caller.service.config.sso.tenant_claim.clone();
+    check_urls(caller.service(), &input)?;
+    let default_claim = caller.tools().config.sso.tenant_claim.clone();
     let row = caller
         .write(async |tx| {
             let row = Model {
@@ -192,7 +192,7 @@ async fn replace_issuer(
     cache: Shared<Arc<JwksCache>>,
 ) -> Result<Tagged<Issuer>, Problem> {
     let id = ids.id("issuer_id")?;
-    check_urls(&caller.service, &input)?;
+    check_urls(caller.service(), &input)?;
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;

@@ -24,8 +24,8 @@ pub(super) async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uu
             if let Continues::Authorize(asked) = &to.continues {
                 parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
             }
-            caller.service.strangers.begin(&caller.ctx, bytes_of(&parameters))?;
-            Ok(Some(kept::keep(&caller.service, client_id, &parameters, false).await?))
+            caller.tools().strangers.begin(&caller.ctx, bytes_of(&parameters))?;
+            Ok(Some(kept::keep(caller.service(), client_id, &parameters, false).await?))
         }
         None => Ok(None),
     }
@@ -87,7 +87,7 @@ pub(super) async fn login_page(
     request: HttpRequest,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
         Err(error) => return pages::refusal(error),
@@ -131,7 +131,7 @@ pub(super) async fn login(
     FormText(form): FormText,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let parameters = parameters::read(&form)?;
     let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
     let email = parameters

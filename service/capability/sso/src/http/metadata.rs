@@ -9,7 +9,7 @@ use web::{Caller, Code, Problem};
 use crate::ops::authorize;
 
 async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let mut keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
     if keys.is_empty() {
         let ctx = platform::Ctx::system("signing keys");
@@ -67,15 +67,15 @@ pub(super) async fn jwks(caller: Caller) -> Result<HttpResponse, Problem> {
 }
 
 pub(super) async fn openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
-    Ok(metadata(&caller.service.config.public_url()))
+    Ok(metadata(&caller.tools().config.public_url()))
 }
 
 /// The realm that the path names, and its issuer.
 pub(super) async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
     let unknown = || Problem::new(Code::NotFound);
     let tenant = caller.tenant.ok_or_else(unknown)?;
-    let row = caller.service.db.read(tenant, async |view| tenancy::get(view).await).await?;
-    let (realm, issuer) = tenancy::issuer_of(&row, &caller.service.config.public_url());
+    let row = caller.service().db.read(tenant, async |view| tenancy::get(view).await).await?;
+    let (realm, issuer) = tenancy::issuer_of(&row, &caller.tools().config.public_url());
     let published = matches!(row.status, tenancy::Status::Active | tenancy::Status::Suspended);
     Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
 }

@@ -180,12 +180,12 @@ async fn client_credentials(
     };
     let (assertion, scope) = (input.client_assertion, input.scope);
     let claimed = match client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-        Some(id) => caller.service.db.tenant_of(Lookup::ScimToken(id)).await?.map(|_| id),
+        Some(id) => caller.service().db.tenant_of(Lookup::ScimToken(id)).await?.map(|_| id),
         None => None,
     };
     caller.acts_as(request, claimed.map_or(Acting::Nobody, Acting::Claimed)).await?;
     let credentials = ClientCredentials { client_id, client_secret, assertion, scope };
-    let granted = grants.grant(&caller.service, &caller.ctx, credentials).await?;
+    let granted = grants.grant(caller.service(), &caller.ctx, credentials).await?;
     Ok(answer(&json!({
         "access_token": granted.access_token, "token_type": "Bearer", "expires_in": granted.expires_in,
         "scope": granted.scope,
@@ -217,11 +217,11 @@ async fn client(
     };
     // A wrong secret counts for the client and where it comes from; what a client does that proved itself, for the client alone: through a
     // module's callback comes everybody.
-    let found = webhooks::client(&caller.service, &id).await?;
+    let found = webhooks::client(caller.service(), &id).await?;
     let claimed = found.as_ref().map_or(Acting::Nobody, |found| Acting::Claimed(found.id));
     caller.acts_as(request, claimed).await?;
     let found = found.ok_or_else(unauthenticated)?;
-    if !webhooks::is_secret_of(&caller.service, &found, &secret).await? {
+    if !webhooks::is_secret_of(caller.service(), &found, &secret).await? {
         return Err(unauthenticated());
     }
     caller.acts_as(request, Acting::Proven(found.id)).await?;
@@ -236,7 +236,7 @@ async fn acting_client(
     secret: Option<&str>,
 ) -> Result<Option<module::Model>, Problem> {
     match (client(caller, request, id, secret).await?, id) {
-        (None, Some(id)) => Ok(webhooks::client(&caller.service, id).await?.filter(|client| client.public)),
+        (None, Some(id)) => Ok(webhooks::client(caller.service(), id).await?.filter(|client| client.public)),
         (client, _) => Ok(client),
     }
 }
@@ -292,7 +292,7 @@ async fn authorization_code(
     let redirect_uri = input.redirect_uri.as_deref().ok_or_else(|| missing("redirect_uri"))?;
     let verifier = input.code_verifier.as_deref().ok_or_else(|| missing("code_verifier"))?;
     let parts = (code, redirect_uri, verifier);
-    let pair = tokens::redeem(&caller.service, keys, &caller.ctx, parts, &client.client_id).await?;
+    let pair = tokens::redeem(caller.service(), keys, &caller.ctx, parts, &client.client_id).await?;
     Ok(handed_out(pair))
 }
 
@@ -311,7 +311,7 @@ async fn token(
     }
     let client =
         acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
-    let service = &caller.service;
+    let service = caller.service();
     match input.grant_type.as_str() {
         "refresh_token" => {
             let token = input
@@ -372,7 +372,7 @@ async fn introspect(
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
-        let known = management.authenticate(&caller.service, bearer.trim()).await;
+        let known = management.authenticate(caller.service(), bearer.trim()).await;
         // A store or a queue that is busy is no wrong credential.
         let principal = known.map_err(|denied| match denied.problem.is_refusal() {
             true => unauthenticated(),
@@ -384,8 +384,8 @@ async fn introspect(
         by_key = Some(By::Key(principal.role));
     }
     let by = client.as_ref().map(By::Module).or(by_key).ok_or_else(unauthenticated)?;
-    let platform = caller.service.config.public_url();
-    let claims = tokens::introspect(&caller.service, &keys, &input.token).await?;
+    let platform = caller.tools().config.public_url();
+    let claims = tokens::introspect(caller.service(), &keys, &input.token).await?;
     // What is another's is as if it weren't there (RFC 7662, section 2.2).
     let Some(claims) = claims.filter(|claims| may_introspect(by, claims, &platform)) else {
         return Ok(answer(&json!({"active": false})));
@@ -407,6 +407,6 @@ async fn revoke(
     let client =
         acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let may = |session: &session::Model| may_use(session, client.as_ref());
-    tokens::revoke(&caller.service, &keys, &caller.ctx, &input.token, may).await?;
+    tokens::revoke(caller.service(), &keys, &caller.ctx, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())
 }

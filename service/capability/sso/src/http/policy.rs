@@ -342,8 +342,13 @@ async fn delete_domain(caller: TenantCaller, ids: Ids) -> Result<NoContent, Prob
 async fn verify_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {
     let row = one(&caller, &ids).await?;
     let (tenant, organization) = (caller.tenant(), row.organization_id);
-    let row =
-        domains::verify(&caller.service, &caller.ctx, TenantId(tenant), OrganizationId(organization), row.id)
-            .await?;
+    let row = domains::verify(
+        caller.service(),
+        &caller.ctx,
+        TenantId(tenant),
+        OrganizationId(organization),
+        row.id,
+    )
+    .await?;
     Ok(Tagged(row.version, row.into()))
 }

@@ -71,7 +71,7 @@ async fn oidc_backchannel_logout(
     let token = token.ok_or_else(|| {
         Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
     })?;
-    logout::by_token(&caller.service, &shared, &caller.ctx, &connection, &token).await?;
+    logout::by_token(caller.service(), &shared, &caller.ctx, &connection, &token).await?;
     Ok(HttpResponse::Ok().finish())
 }
 
@@ -81,7 +81,7 @@ async fn oidc_frontchannel_logout(
     ids: Ids,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let connection = connection(&caller, &ids).await?;
     let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
     let parameters = parameters::read(request.query_string())?;
@@ -106,7 +106,7 @@ async fn oidc_frontchannel_logout(
 
 async fn oidc_signed_out(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let connection = connection(&caller, &ids).await?;
-    come_back(&caller.service, &request, connection.row.id)
+    come_back(caller.service(), &request, connection.row.id)
 }
 
 async fn saml_slo(
@@ -126,7 +126,7 @@ async fn saml_slo(
     let connection = connection(&caller, &ids).await?;
     let read = message.map_err(Refused::from).and_then(|xml| {
         let signed = Some((query.as_str(), direction));
-        saml::read_logout(&caller.service, &shared.saml, &connection, &xml, signed)
+        saml::read_logout(caller.service(), &shared.saml, &connection, &xml, signed)
     });
     log_out(&caller, &request, &shared, &connection, read, relay_state).await
 }
@@ -148,7 +148,7 @@ async fn saml_slo_by_form(
     let relay_state = long_parameter(&form, "RelayState")?;
     let read = saml_core::from_post(&encoded)
         .map_err(Refused::from)
-        .and_then(|xml| saml::read_logout(&caller.service, &shared.saml, &connection, &xml, None));
+        .and_then(|xml| saml::read_logout(caller.service(), &shared.saml, &connection, &xml, None));
     log_out(&caller, &request, &shared, &connection, read, relay_state).await
 }
 
@@ -160,7 +160,7 @@ async fn log_out(
     read: Result<LogoutMessage, Refused>,
     relay_state: Option<String>,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     match read {
         Err(refused) => {
             let target = platform::Target::new("connection", connection.row.id);

@@ -199,7 +199,7 @@ async fn list_sign_ins(
         view.all(select.order_by_desc(Column::Id).limit(position.limit + 1)).await
     };
     let rows = caller.read(find).await?;
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     Ok(position.page(rows, |row| row.id.to_string(), |row| SignInView::at(row, now)))
 }
 
@@ -207,7 +207,7 @@ async fn get_sign_in(caller: TenantCaller, ids: Ids) -> Result<actix_web::web::J
     let id = ids.id("sign_in_id")?;
     let find = async |view: &View| view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await;
     let row = caller.read(find).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok(actix_web::web::Json(SignInView::at(row, caller.service.db.clock().now())))
+    Ok(actix_web::web::Json(SignInView::at(row, caller.now())))
 }
 
 async fn find_sign_ins(
@@ -220,7 +220,7 @@ async fn find_sign_ins(
         view.all(select.order_by_desc(Column::Id).limit(20)).await
     };
     let rows = caller.read(find).await?;
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     Ok(Page { items: rows.into_iter().map(|row| SignInView::at(row, now)).collect(), next_cursor: None })
 }
 
@@ -283,7 +283,7 @@ async fn list_sessions(
         view.all(select.order_by_desc(Column::Id).limit(position.limit + 1)).await
     };
     let rows = caller.read(find).await?;
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     let item = |row: browser_session::Model| SessionView {
         live: sessions::browser_is_live(&row, now),
         id: row.id,

@@ -146,7 +146,7 @@ async fn sign_out(
     parameters: Parameters,
     confirmed: bool,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let hint = match parameters.get("id_token_hint") {
         Some(token) => match sessions::verify_id_token(service, keys, token).await? {
             Some(hint) => Some(hint),
@@ -206,7 +206,7 @@ async fn end(
     ending: &browser_session::Model,
     to: Option<String>,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let mut frames = Vec::new();
     let find = async |view: &View| sessions::sessions_of_browser(view, ending.id).await;
     let opened = service.db.read(ending.tenant_id, find).await?;
@@ -314,7 +314,7 @@ async fn about(caller: &Caller, request: &HttpRequest, keys: &Keyring) -> Result
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(invalid());
     }
-    let found = tokens::person(&caller.service, keys, token.trim()).await?;
+    let found = tokens::person(caller.service(), keys, token.trim()).await?;
     let (claims, user, verified) = found.ok_or_else(invalid)?;
     if !claims.scope.split(' ').any(|scope| scope == "openid") {
         return Err(Problem::new(Code::AuthInsufficient).dialect("insufficient_scope"));

@@ -45,7 +45,7 @@ async fn begin_test(
     request: HttpRequest,
     shared: Shared,
 ) -> Result<HttpResponse, Problem> {
-    let service = &caller.service;
+    let service = caller.service();
     let one = match connection(&caller, &ids).await {
         Ok(one) => one,
         Err(problem) => return pages::refusal(problem),

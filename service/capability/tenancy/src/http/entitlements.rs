@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Code, FieldErrors, Input, PlatformCaller, Problem, Query, Routes};
+use web::{Access, FieldErrors, Input, PlatformCaller, Problem, Query, Routes};
 
 use crate::model::Status;
 use crate::ops;
@@ -61,15 +61,13 @@ async fn get_entitlements(
     caller: PlatformCaller,
     Query(query): Query<EntitlementQuery>,
 ) -> Result<Json<Entitlements>, Problem> {
-    let db = &caller.service.db;
-    let id = web::tenant_named(&caller.service, &query.tenant).await?;
-    let id = id.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let caller = caller.named(&query.tenant).await?;
     let read = async |view: &platform::View| {
         let tenant = ops::get(view).await?;
         let plan = ops::plan(view, &tenant.plan).await?;
         Ok::<_, Problem>((tenant, plan))
     };
-    let (tenant, plan) = db.read(id, read).await?;
+    let (tenant, plan) = caller.read(read).await?;
     let all = plan.entitlements.as_object().cloned().unwrap_or_default();
     let active = tenant.status == Status::Active;
     let (entitlements, entitled) = match query.feature {

@@ -177,7 +177,7 @@ async fn create_instance(
     Body(input): Body<InstanceInput>,
 ) -> Result<Created<Instance>, Problem> {
     let usual = match input.mode {
-        Mode::Shared => i64::from(caller.service.config.instances.capacity),
+        Mode::Shared => i64::from(caller.tools().config.instances.capacity),
         Mode::Dedicated => 1,
     };
     let row = caller

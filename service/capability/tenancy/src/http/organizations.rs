@@ -105,7 +105,7 @@ async fn create_organization(
     let row = caller
         .write(async |tx| {
             let tenant = ops::active(tx).await?;
-            let limit = tx.by_plan(caller.service.config.limits.organizations).await?;
+            let limit = tx.by_plan(caller.tools().config.limits.organizations).await?;
             room(tx, Rule::Organizations, tenant.id, tx.select::<Entity>(), limit).await?;
             let row = Model {
                 tenant_id: tenant.id,

@@ -224,7 +224,7 @@ async fn create_webhook_endpoint(
         format: input.format.unwrap_or(Format::Webhook),
         algorithm: input.algorithm.unwrap_or(Algorithm::HmacSha256),
     };
-    let made = ops::prepare_endpoint(&caller.service, fields)?;
+    let made = ops::prepare_endpoint(caller.service(), fields)?;
     let row = made.row.clone();
     caller.write(async |tx| ops::insert_endpoint(tx, row).await).await?;
     Ok(Created(format!("{LIST}/{}", made.row.id), made.into()))
@@ -251,9 +251,9 @@ async fn update_webhook_endpoint(
 ) -> Result<Tagged<WebhookEndpoint>, Problem> {
     let id = ids.id("endpoint_id")?;
     if let Some(url) = &change.url {
-        ops::check_url(&caller.service, "/url", url)?;
+        ops::check_url(caller.service(), "/url", url)?;
     }
-    let now = caller.service.db.clock().now();
+    let now = caller.now();
     let apply = |row: &mut Model| {
         row.url = change.url.unwrap_or_else(|| row.url.clone());
         row.description = change.description.unwrap_or_else(|| row.description.clone());
@@ -265,7 +265,6 @@ async fn update_webhook_endpoint(
         }
     };
     let row = caller.write(async |tx| ops::update_endpoint(tx, id, &seen, apply).await).await?;
-    caller.service.db.jobs_ready().notify_one();
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -286,7 +285,7 @@ async fn rotate_webhook_endpoint(
     ids: Ids,
 ) -> Result<Json<EndpointWithSecret>, Problem> {
     let id = ids.id("endpoint_id")?;
-    let service = &caller.service;
+    let service = caller.service();
     let made = caller.write(async |tx| ops::rotate_endpoint(tx, service, id).await).await?;
     Ok(Json(made.into()))
 }
@@ -328,7 +327,7 @@ async fn replay_webhook_endpoint(
     Body(input): Body<ReplayInput>,
 ) -> Result<Accepted<ReplayBegun>, Problem> {
     let id = ids.id("endpoint_id")?;
-    let until = input.until.unwrap_or_else(|| caller.service.db.clock().now());
+    let until = input.until.unwrap_or_else(|| caller.now());
     let deliver = input.deliver.unwrap_or_else(|| "missing".to_owned());
     let job = Replay { endpoint: id, since: input.since, until, all: deliver == "all", after: 0 };
     let said = json!({"since": input.since, "until": until, "deliver": deliver});

@@ -216,7 +216,7 @@ async fn create_module(
             frontchannel: input.frontchannel_logout_uri,
         },
     };
-    let made = ops::prepare_module(&caller.service, fields).await?;
+    let made = ops::prepare_module(caller.service(), fields).await?;
     let row = made.row.clone();
     caller.write(async |tx| ops::insert_module(tx, row).await).await?;
     let location = format!("/api/v1/modules/{}", made.row.id);
@@ -252,10 +252,10 @@ async fn update_module(
 ) -> Result<Tagged<Module>, Problem> {
     let id = ids.id("module_id")?;
     if let Some(url) = &change.base_url {
-        ops::check_url(&caller.service, "/baseUrl", url)?;
+        ops::check_url(caller.service(), "/baseUrl", url)?;
     }
     if let Some(uri) = &change.backchannel_logout_uri {
-        ops::check_url(&caller.service, "/backchannelLogoutUri", uri)?;
+        ops::check_url(caller.service(), "/backchannelLogoutUri", uri)?;
     }
     let apply = |row: &mut Model| {
         if let Some(uris) = change.post_logout_redirect_uris {

@@ -25,7 +25,7 @@ pub(super) async fn stream_events(
     request: HttpRequest,
     Query(filter): Query<EventFilter>,
 ) -> Result<HttpResponse, Problem> {
-    let place = caller.service.streams.take(&[StreamOf::Credential(caller.principal()?.id)])?;
+    let place = caller.tools().streams.take(&[StreamOf::Credential(caller.principal()?.id)])?;
     let header = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let seen = match header.filter(|text| !text.is_empty()) {
         Some(text) => {
@@ -34,7 +34,7 @@ pub(super) async fn stream_events(
         }
         None => filter.after,
     };
-    let told = caller.service.db.on_told();
+    let told = caller.service().db.on_told();
     let after = match seen {
         Some(id) => caller.read(async |view: &PlatformView| sequence_of(view, id).await).await?,
         None => caller.read(async |view: &PlatformView| latest(view).await).await?,
@@ -48,7 +48,7 @@ pub(super) async fn stream_events(
         silent_until: Instant::now() + SILENCE_MAX,
     };
     // The first word opens the stream at once.
-    Ok(live(&caller.service, place, Bytes::from_static(b": tenantry\n\n"), follower))
+    Ok(live(caller.service(), place, Bytes::from_static(b": tenantry\n\n"), follower))
 }
 
 async fn latest(view: &PlatformView) -> Result<i64, platform::DbError> {
@@ -102,7 +102,7 @@ impl Follower {
         let told = *self.told.borrow();
         let (filter, after) = (&self.filter, self.after);
         let read = async |view: &PlatformView| filter.read(view, after, BATCH).await;
-        let rows = match self.caller.service.db.read_platform(read).await {
+        let rows = match self.caller.service().db.read_platform(read).await {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(error = %platform::chain(&error), "a stream ends");
@@ -113,7 +113,7 @@ impl Follower {
         let all = (rows.len() as u64) < BATCH;
         let last = rows.last().and_then(|row| row.sequence);
         self.after = if all { told.max(last).unwrap_or(self.after).max(self.after) } else { last? };
-        self.waiting.extend(rows.iter().map(|row| frame(&self.caller.service, row)));
+        self.waiting.extend(rows.iter().map(|row| frame(self.caller.service(), row)));
         Some(())
     }
 }
