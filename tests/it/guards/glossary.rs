@@ -1,0 +1,125 @@
+//! One word, one meaning: what the glossary in CONTRIBUTING.md gives another word for is no longer a name in the code, nor in what the API,
+//! its events and its problems say.
+
+use std::collections::BTreeMap;
+
+use super::rules::sources;
+
+/// Words that the glossary replaces, and how often each still is a part of a name in the code. The numbers only fall; a word without
+/// one is gone for good.
+const REPLACED: [(&str, usize); 3] = [
+    ("a", 0),
+    ("b", 0),
+    ("c", 0),
+];
+
+/// Words that nothing public says: an operator or a receiver who never saw the code would not know what they mean.
+const PRIVATE: [&str; 12] = [
+    "comer", "converge", "hopeless", "mender", "mischief", "rehearsal", "rehearse", "settle", "told", "unmake", "unwell", "unwind",
+];
+
+/// The names in a source, without comments and texts.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest.find(|one: char| matches!(one, '"' | '\'' | '/' | '_') || one.is_ascii_alphabetic())?;
+            let here = &rest[at..];
+            if here.starts_with("'\"'") {
+                rest = &here[3..];
+            } else if let Some(comment) = here.strip_prefix("//") {
+                rest = comment.find('\n').map_or("", |end| &comment[end..]);
+            } else if let Some(quoted) = here.strip_prefix('"') {
+                rest = after_quotes(quoted);
+            } else if here.starts_with(['/', '\'']) {
+                rest = &here[1..];
+            } else {
+                let end = here.find(|one: char| one != '_' && !one.is_ascii_alphanumeric()).unwrap_or(here.len());
+                rest = &here[end..];
+                return Some(&here[..end]);
+            }
+        }
+    })
+}
+
+/// What follows a text whose opening quotes were read.
+fn after_quotes(text: &str) -> &str {
+    let mut escaped = false;
+    for (at, one) in text.char_indices() {
+        match one {
+            '"' if !escaped => return &text[at + 1..],
+            '\\' => escaped = !escaped,
+            _ => escaped = false,
+        }
+    }
+    ""
+}
+
+/// The words of a name: `NoteUse` and `note_use` are `note` and `use`.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = '_';
+    for one in name.chars() {
+        if one == '_' {
+            before = one;
+            continue;
+        }
+        let begins = before == '_' || one.is_ascii_uppercase() && !before.is_ascii_uppercase();
+        if begins {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(one.to_ascii_lowercase());
+        }
+        before = one;
+    }
+    words
+}
+
+#[test]
+fn names_are_read_without_comments_and_texts_and_split_into_words() {
+    let text = "let noteUse = \"a \\\" kept\"; // told\nfn set_told(SSO_KEPT: u8) {} 1 / 2";
+    let found: Vec<Vec<String>> = names(text).map(words).collect();
+    let wanted: [&[&str]; 6] =
+        [&["let"], &["note", "use"], &["fn"], &["set", "told"], &["sso", "kept"], &["u8"]];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn a_name_is_made_of_the_glossarys_words() {
+    let mut found: BTreeMap<&str, usize> = REPLACED.iter().map(|(word, _)| (*word, 0)).collect();
+    let mut where_: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (file, text) in sources("service").into_iter().chain(sources("entity/src")) {
+        for name in names(&text) {
+            for word in words(name) {
+                if let Some((word, count)) = found.get_key_value(word.as_str()).map(|(word, count)| (*word, *count)) {
+                    found.insert(word, count + 1);
+                    where_.entry(word).or_default().push(format!("{file}: {name}"));
+                }
+            }
+        }
+    }
+    for (word, count) in REPLACED {
+        assert_eq!(found[word], count, "`{word}` has another word in the glossary: {:#?}", where_.get(word));
+    }
+}
+
+#[test]
+fn nothing_public_speaks_a_private_language() {
+    let root = super::architecture::root();
+    let files = ["service/openapi.json", "docs/problems.md", "docs/events.md", "docs/lifecycles.md", "docs/steps.md"];
+    let mut found = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(root.join(file)).expect("the file");
+        for (at, line) in text.lines().enumerate() {
+            let spoken = |word: &&str| {
+                line.split(|one: char| !one.is_ascii_alphabetic()).any(|found| {
+                    let found = found.to_ascii_lowercase();
+                    found == *word || found.strip_suffix('s') == Some(word)
+                })
+            };
+            found.extend(PRIVATE.iter().filter(|word| spoken(word)).map(|word| format!("{file}:{}: {word}", at + 1)));
+        }
+    }
+    assert!(found.is_empty(), "see the glossary in CONTRIBUTING.md: {found:#?}");
+}
