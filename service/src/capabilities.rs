@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
+use platform::event::{Catalogue, Event as _};
 use platform::jobs::Handler;
-use platform::outbox::Subscriber;
+use platform::outbox::Subscription;
 use web::{Capability, Routes, Service};
 
 use crate::security_events::SignedEvents;
@@ -27,13 +28,18 @@ pub(crate) fn all() -> Vec<Capability> {
         sessions::capability(),
         sso::capability(),
         tenancy::capability(),
-        webhooks::capability(|| Rc::new(SignedEvents::default())),
+        webhooks::capability(|| Rc::new(SignedEvents::default()), tenancy::TenantResumed::TYPE),
     ]
 }
 
 /// All routes of the service: what isn't here isn't served, and what is here is documented and guarded.
 pub fn routes() -> Routes {
     all().into_iter().fold(Routes::new(), |routes, one| routes.and(one.routes()))
+}
+
+/// All types of events that the service emits.
+pub fn event_types() -> Catalogue {
+    all().iter().flat_map(|one| one.event_types()).collect()
 }
 
 /// The handlers of all jobs.
@@ -43,7 +49,7 @@ pub(crate) fn handlers(service: &Service) -> anyhow::Result<Vec<Handler>> {
     Ok(all.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// Who hears events.
-pub(crate) fn subscribers(service: &Service) -> Vec<Box<dyn Subscriber>> {
-    all().iter().flat_map(|one| one.subscribers(service).collect::<Vec<_>>()).collect()
+/// Who hears which events.
+pub(crate) fn subscriptions(service: &Service) -> Vec<Subscription> {
+    all().iter().flat_map(|one| one.subscriptions(service).collect::<Vec<_>>()).collect()
 }

@@ -150,7 +150,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Webhook { what } => webhook::run(what, config).await,
         Command::Openapi => print(&operations::document()?),
         Command::Problems => print(&web::Code::page()),
-        Command::EventTypes => print(&webhooks::catalogue_page()),
+        Command::EventTypes => print(&crate::event_types().page()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tenantry", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -11,4 +11,4 @@ mod startup;
 mod tenant_maker;
 mod worker;
 
-pub use capabilities::routes;
+pub use capabilities::{event_types, routes};

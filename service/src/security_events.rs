@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use directory::{GroupCreated, UserCreated};
 use entity::platform::outbox_event;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::event::Event as _;
 use platform::jobs::JobError;
-use sessions::Keyring;
+use sessions::{Keyring, SessionsEnded};
 use web::Service;
 use webhooks::SecurityEvents;
 
@@ -18,6 +20,12 @@ pub(crate) struct SignedEvents {
 }
 
 impl SecurityEvents for SignedEvents {
+    /// What happened to a resource of SCIM or to a session, and nothing else.
+    fn covers(&self, kind: &str) -> bool {
+        let of_scim = [UserCreated::TYPE, GroupCreated::TYPE].iter().any(|one| one.shares_noun_with(kind));
+        of_scim || kind == SessionsEnded::TYPE.name
+    }
+
     fn token<'a>(
         &'a self,
         service: &'a Service,
@@ -25,9 +33,8 @@ impl SecurityEvents for SignedEvents {
         audience: &'a str,
     ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>> {
         async move {
-            let (kind, data, issuer) = (&event.r#type, &event.data, service.config.public_url());
-            let said = scim::security_event(kind, data)
-                .or_else(|| sso::security_event(kind, data, &issuer, event.tenant_id, event.occurred_at));
+            let issuer = service.config.public_url();
+            let said = scim::security_event(event).or_else(|| sso::security_event(event, &issuer));
             let Some(mut claims) = said else { return Ok(None) };
             claims.insert("iss".to_owned(), issuer.into());
             claims.insert("aud".to_owned(), audience.into());

@@ -15,6 +15,7 @@ use platform::store::look::{self, Look, Schema};
 use platform::{DbError, Timestamp, explain};
 use web::Service;
 
+use crate::capabilities::event_types;
 pub(crate) use files::too_open;
 pub(crate) use master_key::{KeySource, Mismatch};
 
@@ -143,7 +144,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
         DbError::Sealed(_) => anyhow!(Mismatch::Wrong(source.place())),
         error => failed("the lookup key can't be read or made", &error),
     })?;
-    Ok(Service::new(Arc::new(config), db, envelope, key)?)
+    Ok(Service::new(Arc::new(config), db, envelope, key, event_types())?)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use web::{Chore, Limits, Service, When, log, swept};
 
-use crate::capabilities::{handlers, subscribers};
+use crate::capabilities::{handlers, subscriptions};
 
 /// How often what is over is removed, and keys are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
@@ -34,7 +34,7 @@ pub(crate) struct Machines(Worker, Dispatcher);
 /// What of the configuration is wrong.
 pub(crate) fn machines(service: &Service) -> anyhow::Result<Machines> {
     let config = service.config.jobs.clone();
-    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscribers(service));
+    let dispatcher = Dispatcher::new(service.db.clone(), config.poll, subscriptions(service));
     let mut handlers = handlers(service)?;
     handlers.push(dispatcher.handler());
     Ok(Machines(Worker::new(service.db.clone(), config, handlers), dispatcher))

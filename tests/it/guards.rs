@@ -10,6 +10,7 @@ mod errors;
 mod isolation;
 mod limits;
 mod public;
+mod records;
 mod roles;
 mod rules;
 mod schema;

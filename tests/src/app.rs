@@ -82,6 +82,9 @@ impl TestApp {
         platform::telemetry::logs(&config.log);
         let running = start(config, clock.clone()).await.expect("the service starts");
         let base = format!("http://{}", running.address);
+        // Another service of this process may have had the port before.
+        let before = format!("{base}/");
+        crate::client::WRITES.lock().expect("a list").retain(|one| !one.url.as_str().starts_with(&before));
         let operator = Client { base, bearer: Some(OPERATOR_KEY.to_owned()), http: http() };
         Self { store, clock, operator, running, dns }
     }
@@ -140,6 +143,25 @@ impl TestApp {
     pub async fn audit(&self, action: &str) -> Vec<Value> {
         let path = format!("/api/v1/audit-events?limit=200&action={action}");
         self.operator.get(&path).await.expect(200)["items"].as_array().expect("a list").clone()
+    }
+
+    /// The writes of this service's callers that were answered with success: method, path, and the actions that each recorded.
+    pub async fn writes(&self) -> Vec<(Method, String, Vec<String>)> {
+        let read = async |view: &platform::PlatformView| {
+            let sql = "SELECT request_id, action FROM audit_event WHERE outcome = 'success' AND request_id IS NOT NULL";
+            view.query(sql, Vec::new()).await
+        };
+        let rows = self.running.service.db.read_platform(read).await.expect("records");
+        let text = |row: &sea_orm::QueryResult, name: &str| row.try_get::<String>("", name).expect("a text");
+        let records: Vec<_> = rows.iter().map(|row| (text(row, "request_id"), text(row, "action"))).collect();
+        let writes = crate::client::WRITES.lock().expect("a list").clone();
+        let base = format!("{}/", self.operator.base);
+        let ours = writes.into_iter().filter(|one| one.url.as_str().starts_with(&base));
+        let with_records = ours.map(|one| {
+            let left = records.iter().filter(|(request, _)| *request == one.request_id);
+            (one.method, one.url.path().to_owned(), left.map(|(_, action)| action.clone()).collect())
+        });
+        with_records.collect()
     }
 
     /// Events, oldest first.

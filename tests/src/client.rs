@@ -1,6 +1,8 @@
 //! Callers, over HTTP.
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use std::sync::Mutex;
+
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
 /// Somebody who calls the service.
@@ -19,11 +21,30 @@ pub struct Reply {
     pub text: String,
 }
 
+/// A write that was answered with success, by whichever service of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) request_id: String,
+}
+
+/// All of them, so that the guard of audit records can ask what each of them left.
+pub(crate) static WRITES: Mutex<Vec<Write>> = Mutex::new(Vec::new());
+
 impl Reply {
     pub async fn read(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+        let (http, request) = request.build_split();
+        let request = request.expect("a request");
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let response = http.execute(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, text: response.text().await.expect("a body") }
+        let reply = Self { status, headers, text: response.text().await.expect("a body") };
+        if status.is_success() && !method.is_safe() {
+            let request_id = reply.header("x-request-id").to_owned();
+            WRITES.lock().expect("a list").push(Write { method, url, request_id });
+        }
+        reply
     }
 
     /// The body as JSON; null if it isn't.

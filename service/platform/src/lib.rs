@@ -6,6 +6,7 @@
 //! | [`store`] | what it stands on, SQLite or Postgres: connections, shares, health, migrations |
 //! | [`tx`] | the unit of work: transaction, tenant scope, actor, clock, audit, events, jobs |
 //! | [`jobs`] | durable work: claim, lease, backoff, dead letters |
+//! | [`event`] | types of events, each a struct |
 //! | [`outbox`] | events told to their subscribers after the commit |
 //! | [`crypto`] | envelope encryption, bearer secrets, Argon2id |
 //! | [`export`] | rows of any table as JSON, without secrets |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod crypto;
 pub mod db;
 mod error;
+pub mod event;
 pub mod export;
 pub mod http;
 pub mod ids;

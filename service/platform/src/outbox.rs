@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::db::Db;
+use crate::event::EventType;
 use crate::jobs::{Backoff, Class, Handler, Job};
 use crate::tx::{Ctx, PlatformTx, PlatformView, Work};
 use crate::{DbError, crash_point};
@@ -38,11 +39,11 @@ const HEARD_MAX: u64 = 1000;
 
 /// Somebody who turns events into jobs.
 pub trait Subscriber {
-    /// Leaves the jobs that `events` ask for; a batch at a time, so that what they share is read once.
+    /// Leaves the jobs that `events` ask for, of those that it hears; a batch at a time, so that what they share is read once.
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        events: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>>;
 
     /// How many rows one event makes at most, where that isn't about one.
@@ -50,6 +51,32 @@ pub trait Subscriber {
         let _ = view;
         async { Ok(1) }.boxed_local()
     }
+}
+
+/// Which events a subscriber hears.
+#[derive(Clone, Debug)]
+pub enum Hears {
+    /// All of them.
+    All,
+    /// Those of these types.
+    Types(Vec<EventType>),
+}
+
+impl Hears {
+    fn includes(&self, event: &outbox_event::Model) -> bool {
+        match self {
+            Hears::All => true,
+            Hears::Types(types) => types.iter().any(|one| one.name == event.r#type),
+        }
+    }
+}
+
+/// A subscriber, and which events it hears.
+pub struct Subscription {
+    /// Which events.
+    pub hears: Hears,
+    /// Who.
+    pub subscriber: Box<dyn Subscriber>,
 }
 
 /// Dispatches one event again that could not be dispatched with the others.
@@ -93,19 +120,19 @@ struct Batch {
 pub struct Dispatcher {
     db: Db,
     poll: Duration,
-    subscribers: Rc<Vec<Box<dyn Subscriber>>>,
+    subscriptions: Rc<Vec<Subscription>>,
 }
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dispatcher").field("subscribers", &self.subscribers.len()).finish_non_exhaustive()
+        f.debug_struct("Dispatcher").field("subscriptions", &self.subscriptions.len()).finish_non_exhaustive()
     }
 }
 
 impl Dispatcher {
-    /// A dispatcher that tells `subscribers`, and looks every `poll` even if no commit rang.
-    pub fn new(db: Db, poll: Duration, subscribers: Vec<Box<dyn Subscriber>>) -> Self {
-        Self { db, poll, subscribers: Rc::new(subscribers) }
+    /// A dispatcher that notifies subscribers, and looks every `poll` even if no commit rang.
+    pub fn new(db: Db, poll: Duration, subscriptions: Vec<Subscription>) -> Self {
+        Self { db, poll, subscriptions: Rc::new(subscriptions) }
     }
 
     /// Runs until `stop` resolves.
@@ -205,8 +232,11 @@ impl Dispatcher {
     }
 
     async fn notify(&self, tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
-        for subscriber in self.subscribers.iter() {
-            subscriber.on_events(tx, events).await?;
+        for Subscription { hears, subscriber } in self.subscriptions.iter() {
+            let heard: Vec<_> = events.iter().filter(|event| hears.includes(event)).collect();
+            if !heard.is_empty() {
+                subscriber.on_events(tx, &heard).await?;
+            }
         }
         Ok(())
     }
@@ -214,7 +244,7 @@ impl Dispatcher {
     /// So many events that one transaction stays bounded.
     async fn fitting(&self, view: &PlatformView, most: u64) -> Result<u64, DbError> {
         let mut rows = 1;
-        for subscriber in self.subscribers.iter() {
+        for Subscription { subscriber, .. } in self.subscriptions.iter() {
             rows = rows.max(subscriber.rows_per_event(view).await?);
         }
         Ok((ROWS_MAX / rows).clamp(1, most))

@@ -31,8 +31,8 @@ use crate::{DbError, Timestamp};
 
 pub use platform::PlatformStatement;
 pub use reads::Reads;
+pub use writes::Work;
 use writes::Writes;
-pub use writes::{Event, Work};
 
 /// Who acts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use platform::store::look::{Look, Schema};
 use serde_json::json;
 use web::Service;
 
+use crate::capabilities::event_types;
 use crate::startup::{self, ClockState, KeySource};
 
 /// How a part is.
@@ -203,7 +204,7 @@ async fn outside(config: Config) -> Vec<Finding> {
         let envelope = envelope.map_err(|error| format!("{error:#}"))?;
         let db = Db::open(&config.database, &config.data.dir, Clock::default()).await;
         let db = db.map_err(|error| platform::explain(&error))?;
-        Service::new(Arc::new(config), db, envelope, LookupKey::throw_away())
+        Service::new(Arc::new(config), db, envelope, LookupKey::throw_away(), event_types())
             .map_err(|error| error.to_string())
     };
     let service: Service = match opened.await {

@@ -1,4 +1,4 @@
-//! What a capability brings to the service: its routes, the jobs that it runs, the events that it hears, what it does by the clock, and
+//! What a capability brings to the service: its routes, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
 //! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::config::Config;
+use platform::event::EventType;
 use platform::jobs::{Handler, SWEPT_AT_ONCE};
-use platform::outbox::Subscriber;
+use platform::outbox::{Hears, Subscriber, Subscription};
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 
 use crate::{Problem, Routes, Service};
@@ -85,8 +86,7 @@ impl Finding {
     }
 }
 
-/// Makes one who hears events.
-pub type Subscribes = fn(&Service) -> Box<dyn Subscriber>;
+type Subscribes = Box<dyn Fn(&Service) -> Box<dyn Subscriber>>;
 type Jobs = Box<dyn Fn(&Service) -> Result<Vec<Handler>, String>>;
 type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 
@@ -94,7 +94,8 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 pub struct Capability {
     routes: fn() -> Routes,
     jobs: Option<Jobs>,
-    subscribers: Vec<Subscribes>,
+    emits: Vec<EventType>,
+    subscribers: Vec<(Hears, Subscribes)>,
     chores: Vec<Chore>,
     checks: Option<Checks>,
 }
@@ -108,7 +109,8 @@ impl std::fmt::Debug for Capability {
 impl Capability {
     /// One that brings these routes.
     pub fn new(routes: fn() -> Routes) -> Self {
-        Self { routes, jobs: None, subscribers: Vec::new(), chores: Vec::new(), checks: None }
+        let (emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new());
+        Self { routes, jobs: None, emits, subscribers, chores, checks: None }
     }
 
     /// The handlers of its jobs. An error is what of the configuration is wrong.
@@ -118,10 +120,28 @@ impl Capability {
         self
     }
 
-    /// One who hears events.
+    /// Types of events that it emits: the `EVENTS` of the module that declares them.
     #[must_use]
-    pub fn hears(mut self, subscriber: Subscribes) -> Self {
-        self.subscribers.push(subscriber);
+    pub fn emits(mut self, types: &[EventType]) -> Self {
+        self.emits.extend(types);
+        self
+    }
+
+    /// One who hears events of these types.
+    #[must_use]
+    pub fn hears(
+        mut self,
+        types: impl Into<Vec<EventType>>,
+        subscriber: impl Fn(&Service) -> Box<dyn Subscriber> + 'static,
+    ) -> Self {
+        self.subscribers.push((Hears::Types(types.into()), Box::new(subscriber)));
+        self
+    }
+
+    /// One who hears all events.
+    #[must_use]
+    pub fn hears_all(mut self, subscriber: impl Fn(&Service) -> Box<dyn Subscriber> + 'static) -> Self {
+        self.subscribers.push((Hears::All, Box::new(subscriber)));
         self
     }
 
@@ -177,9 +197,16 @@ impl Capability {
         self.jobs.as_ref().map_or(Ok(Vec::new()), |jobs| jobs(service))
     }
 
+    /// The types of events that it emits.
+    pub fn event_types(&self) -> impl Iterator<Item = EventType> {
+        self.emits.iter().copied()
+    }
+
     /// Makes those who hear events.
-    pub fn subscribers(&self, service: &Service) -> impl Iterator<Item = Box<dyn Subscriber>> {
-        self.subscribers.iter().map(|make| make(service))
+    pub fn subscriptions(&self, service: &Service) -> impl Iterator<Item = Subscription> {
+        self.subscribers
+            .iter()
+            .map(|(hears, make)| Subscription { hears: hears.clone(), subscriber: make(service) })
     }
 
     /// What is done by the clock.

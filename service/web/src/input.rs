@@ -7,6 +7,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 use json_core::{Census, Excess, VALUES_MAX};
+use platform::event::Catalogue;
 use platform::refusal::{FieldError, Invalid};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use utoipa::openapi::path::ParameterIn;
 
 use crate::bodies::Room;
 use crate::routes::{Describe, Operation, text};
-use crate::{Code, Problem};
+use crate::{Caller, Code, Problem};
 
 /// Input that can say what is wrong with it beyond its types.
 pub trait Input {
@@ -27,12 +28,22 @@ impl Input for Value {}
 
 /// What is wrong with an input, so far.
 #[derive(Debug, Default)]
-pub struct FieldErrors(Vec<FieldError>);
+pub struct FieldErrors {
+    found: Vec<FieldError>,
+    event_types: Catalogue,
+}
 
 impl FieldErrors {
+    /// Of a request: its service knows which types of events there are.
+    fn of(request: &HttpRequest) -> Self {
+        let event_types =
+            request.extensions().get::<Caller>().map(|caller| caller.service.event_types.clone());
+        Self { found: Vec::new(), event_types: event_types.unwrap_or_default() }
+    }
+
     /// Adds one.
     pub fn add(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+        self.found.push(FieldError { pointer: pointer.into(), detail: detail.into() });
     }
 
     /// Adds one unless `fits`.
@@ -49,12 +60,18 @@ impl FieldErrors {
         self.require(fits, pointer, &format!("must be 1 to {max} characters without control characters"));
     }
 
+    /// A type of event, or all of a noun.
+    pub fn event_type(&mut self, pointer: &str, wanted: &str) {
+        let is_known = self.event_types.matching(wanted).next().is_some();
+        self.require(is_known, pointer, "must be an event type (see /api/v1/event-types), or noun.*");
+    }
+
     /// The refusal, if anything is wrong.
     ///
     /// # Errors
     /// `validation.failed`.
     pub fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Invalid(self.0).into()) }
+        if self.found.is_empty() { Ok(()) } else { Err(Invalid(self.found).into()) }
     }
 }
 
@@ -157,7 +174,7 @@ impl<T: DeserializeOwned + Input> Body<T> {
             return Err(Problem::detailed(Code::MediaType, "The body must be application/json."));
         }
         let value: T = parse(&bytes(request))?;
-        let mut errors = FieldErrors::default();
+        let mut errors = FieldErrors::of(request);
         value.check(&mut errors);
         errors.finish()?;
         Ok(Self(value))
@@ -324,7 +341,7 @@ impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(urlencoded::<T>(request.query_string()).and_then(|value| {
-            let mut errors = FieldErrors::default();
+            let mut errors = FieldErrors::of(request);
             value.check(&mut errors);
             errors.finish().map(|()| Self(value))
         }))

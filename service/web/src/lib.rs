@@ -34,7 +34,7 @@ mod streams;
 mod tally;
 
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, Reach, TenantCaller};
-pub use capability::{Capability, Chore, Finding, Subscribes, When, log, swept};
+pub use capability::{Capability, Chore, Finding, When, log, swept};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use credential::{Authenticator, CredentialKind, Principal};
@@ -62,6 +62,7 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::{Envelope, LookupKey, Secrets};
 use platform::db::Db;
+use platform::event::Catalogue;
 use platform::http::{Client, HttpError, Outside};
 use platform::work::Heavy;
 
@@ -88,6 +89,8 @@ pub struct Tools {
     pub http: Client,
     /// The client for URLs that the configuration names.
     pub configured_http: Client,
+    /// The types of events that are emitted.
+    pub event_types: Catalogue,
     /// What callers without a credential may leave behind.
     pub strangers: Arc<Strangers>,
     /// Answers that go on for hours.
@@ -107,6 +110,7 @@ impl Service {
         db: Db,
         envelope: Envelope,
         lookup_key: LookupKey,
+        event_types: Catalogue,
     ) -> Result<Self, HttpError> {
         let http = Client::new(&config.outbound)?;
         let configured_http = Client::for_configured(&config.outbound)?;
@@ -120,6 +124,7 @@ impl Service {
             secrets,
             http,
             configured_http,
+            event_types,
             strangers,
             streams,
             heavy,

@@ -69,37 +69,56 @@ fn the_problem_codes_are_documented() {
     committed("docs/problems.md", &web::Code::page());
 }
 
-/// The types of events that the code emits: each says its own where it is defined.
-fn emitted(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            emitted(&path, found);
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let mut in_list = false;
-        for line in text.lines() {
-            in_list = (in_list || line.ends_with("_events! {")) && line != "}";
-            let says = line.contains("const TYPE: &'static str = \"") || in_list && line.contains("= \"");
-            let name = line.split('"').nth(1).filter(|name| says && name.contains('.'));
-            found.extend(name.map(ToOwned::to_owned));
-        }
-    }
+#[test]
+fn the_catalogue_of_events_is_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events.md");
+    let page = std::fs::read_to_string(path).expect("docs/events.md");
+    let (head, _) = page.split_once("| type | when |").expect("the catalogue");
+    committed("docs/events.md", &format!("{head}{}", tenantry::event_types().page()));
 }
 
 #[test]
-fn the_catalogue_of_events_is_what_the_code_emits_and_is_documented() {
-    let mut found = std::collections::BTreeSet::new();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    emitted(std::path::Path::new(&format!("{root}/service")), &mut found);
-    let catalogue: std::collections::BTreeSet<String> =
-        webhooks::CATALOGUE.iter().map(|one| one.name.to_owned()).collect();
-    assert_eq!(found, catalogue);
-    let path = format!("{root}/docs/events.md");
-    let page = std::fs::read_to_string(&path).expect("docs/events.md");
-    let (head, _) = page.split_once("| type | when |").expect("the catalogue");
-    committed("docs/events.md", &format!("{head}{}", webhooks::catalogue_page()));
+fn types_of_events_are_dotted_and_unique() {
+    let types = tenantry::event_types();
+    let names: Vec<&str> = types.iter().map(|one| one.name).collect();
+    assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "a type is declared twice: {names:?}");
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.';
+    assert!(names.iter().all(|name| name.bytes().all(fits) && name.split('.').count() == 2), "{names:?}");
+}
+
+/// Texts that are spelled like a type of event and are something else: an audit action, a code of a problem, a type of Zitadel's.
+const NO_EVENTS: [(&str, &str); 8] = [
+    ("capability/inbox/src/billing.rs", "billing.price_unknown"),
+    ("capability/inbox/src/zitadel.rs", "user.deactivated"),
+    ("capability/inbox/src/zitadel.rs", "user.reactivated"),
+    ("capability/provisioning/src/scale_out.rs", "instance.capacity_low"),
+    ("capability/provisioning/src/steps/moving/realm.rs", "tenant.moving"),
+    ("web/src/problem/catalogue.rs", "directory.held"),
+    ("web/src/problem/catalogue.rs", "tenant.suspended"),
+    ("web/src/problem/catalogue.rs", "user.deactivated"),
+];
+
+/// Who means an event names its struct: only a declaration spells its type.
+#[test]
+fn a_type_of_event_is_spelled_once() {
+    let types = tenantry::event_types();
+    let mut declared = 0;
+    let mut elsewhere = Vec::new();
+    for (file, text) in super::rules::sources("service") {
+        for one in types.iter() {
+            for line in text.lines().filter(|line| line.contains(&format!("\"{}\"", one.name))) {
+                if line.contains(&format!(" = \"{}\" ", one.name)) && line.contains("struct ") {
+                    declared += 1;
+                } else {
+                    elsewhere.push((file.clone(), one.name));
+                }
+            }
+        }
+    }
+    elsewhere.sort();
+    assert_eq!(declared, types.iter().count(), "a type is declared and not among what a capability emits");
+    let allowed = NO_EVENTS.map(|(file, name)| (file.to_owned(), name));
+    assert_eq!(elsewhere, allowed, "name the struct instead");
 }
 
 #[test]

@@ -2,7 +2,15 @@
 
 use web::Capability;
 
-/// Routes only.
+use crate::ops::{groups, guard, restore, users};
+use crate::people;
+
+/// Routes and events.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .emits(users::EVENTS)
+        .emits(groups::EVENTS)
+        .emits(guard::EVENTS)
+        .emits(restore::EVENTS)
+        .emits(people::INVITATION_EVENTS)
 }

@@ -24,14 +24,20 @@ pub use identity_core::fold;
 pub use model::name_of;
 pub use ops::admins::seats_of;
 pub use ops::expected::{NewExpected, expect, forget_expected};
-pub use ops::groups::{MemberEdit, create_group, delete_group, replace_group, set_members, touch_group};
+pub use ops::groups::{
+    GroupCreated, GroupDeleted, GroupFacts, GroupUpdated, MemberEdit, create_group, delete_group,
+    replace_group, set_members, touch_group,
+};
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
 pub use ops::restore::{
     Items, Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores,
     running_restore,
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, set_role};
-pub use ops::users::{BACKEND, delete_user, last_word, note_word, replace_user, switch, unlink_connection};
+pub use ops::users::{
+    BACKEND, UserCreated, UserDeactivated, UserDeleted, UserFacts, UserReactivated, UserUpdated, delete_user,
+    last_word, note_word, replace_user, switch, unlink_connection,
+};
 pub use people::{
     Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
     accept_invitation, address_of, admit, forgive, next, open_invitation, proof_of_token, require_open,

@@ -21,6 +21,7 @@ use crate::error::{Error, NotAdmitted};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
 pub(crate) use departed::{addresses, leave, renamed, there_again};
+pub(crate) use invitations::EVENTS as INVITATION_EVENTS;
 pub use invitations::{
     InvitationFacts, accept_invitation, next, open_invitation, proof_of_token, require_open,
     revoke_invitation,

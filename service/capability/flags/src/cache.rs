@@ -9,13 +9,16 @@ use entity::tenancy::tenant;
 use flags_core::Flags;
 use moka::sync::Cache;
 use platform::db::{Listener, Lookup, TenantDb};
+use platform::event::Event as _;
 use platform::{DbError, View};
+use tenancy::TenantUpdated;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 use web::{PlatformCaller, TenantCaller};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
+use crate::ops::{FlagChanged, OverrideChanged};
 
 /// Names of tenants remembered.
 const TENANTS_MAX: u64 = 50_000;
@@ -67,9 +70,10 @@ fn weight(own: &Own) -> u32 {
 
 impl Listener for Evaluator {
     fn hear(&self, kind: &str, tenant: Option<Uuid>) {
-        let of_tenant = kind == "flag.override_changed" || kind.starts_with("tenant.");
+        let overrides = kind == OverrideChanged::TYPE.name;
+        let of_tenant = overrides || TenantUpdated::TYPE.shares_noun_with(kind);
         match tenant {
-            _ if kind == "flag.changed" => {
+            _ if kind == FlagChanged::TYPE.name => {
                 self.changes.fetch_add(1, Ordering::AcqRel);
                 *self.flags.write().unwrap_or_else(PoisonError::into_inner) = None;
                 let _ = self.changed.send(None);
@@ -77,7 +81,7 @@ impl Listener for Evaluator {
             Some(tenant) if of_tenant => {
                 self.changes.fetch_add(1, Ordering::AcqRel);
                 self.tenants.invalidate(&tenant);
-                if kind != "flag.override_changed" {
+                if !overrides {
                     self.names.invalidate_all();
                 }
                 let _ = self.changed.send(Some(tenant));

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use platform::event::Event as _;
+use tenancy::{TenantActivated, TenantResumed, TenantUpdated};
 use web::{Capability, When};
+use webhooks::ModuleChanged;
 
 use crate::jobs::{FlagsChanged, handlers, reconcile};
+use crate::ops::{self, FlagChanged, OverrideChanged};
 
 /// How often what modules should have is compared with what they have.
 const COMPARED: Duration = Duration::from_secs(900);
@@ -13,7 +17,18 @@ const COMPARED: Duration = Duration::from_secs(900);
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
         .jobs(|service| Ok(handlers(service)))
-        .hears(|_| Box::new(FlagsChanged))
+        .emits(ops::EVENTS)
+        .hears(
+            [
+                FlagChanged::TYPE,
+                OverrideChanged::TYPE,
+                ModuleChanged::TYPE,
+                TenantActivated::TYPE,
+                TenantUpdated::TYPE,
+                TenantResumed::TYPE,
+            ],
+            |_| Box::new(FlagsChanged),
+        )
         .chore(When::AtOnce(|_| COMPARED), "the flags' reconciliation", |service| async move {
             reconcile(&service).await
         })

@@ -8,14 +8,15 @@ use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::event::Emitted as _;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 use web::Service;
+use webhooks::ModuleChanged;
 
 use crate::error::Error;
 use crate::ops::{self, FlagChanged};
@@ -100,7 +101,7 @@ async fn turn(service: Service, job: Turn) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         // One that was set for a schedule that is no more does no harm: modules are told only what differs.
-        tx.emit(&FlagChanged { key: &job.flag });
+        tx.emit(&FlagChanged { key: job.flag });
         Ok::<_, DbError>(())
     };
     Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
@@ -114,34 +115,23 @@ impl Subscriber for FlagsChanged {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        events: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         hear(tx, events).boxed_local()
     }
 }
 
-async fn hear(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
+async fn hear(tx: &mut PlatformTx, events: &[&outbox_event::Model]) -> Result<(), DbError> {
     let mut tenants = BTreeSet::new();
     for event in events {
-        match (event.r#type.as_str(), event.tenant_id) {
-            ("flag.changed", _) => {
-                tx.enqueue(&FanOut::from_the_start(None));
-                if let Some(key) = event.data.get("key").and_then(Value::as_str) {
-                    schedule(tx, key).await?;
-                }
-            }
-            ("module.changed", _) => {
-                let module =
-                    event.data.get("moduleId").and_then(|id| serde_json::from_value(id.clone()).ok());
-                tx.enqueue(&FanOut::from_the_start(module));
-            }
-            (
-                "tenant.activated" | "tenant.updated" | "tenant.resumed" | "flag.override_changed",
-                Some(tenant),
-            ) => {
-                tenants.insert(tenant);
-            }
-            _ => {}
+        if let Some(FlagChanged { key }) = event.read() {
+            tx.enqueue(&FanOut::from_the_start(None));
+            schedule(tx, &key).await?;
+        } else if let Some(ModuleChanged { module_id }) = event.read() {
+            tx.enqueue(&FanOut::from_the_start(Some(module_id)));
+        } else {
+            // Whatever else is heard happened to a tenant.
+            tenants.extend(event.tenant_id);
         }
     }
     if !tenants.is_empty() {

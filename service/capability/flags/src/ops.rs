@@ -5,10 +5,8 @@ use entity::flags::{flag, override_};
 use flags_core::{Definition, Rule as FlagRule};
 use platform::refusal::{FieldError, Invalid};
 use platform::rules::{Rule, room};
-use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
-use serde::Serialize;
 use serde_json::{Value, json};
 use web::IfMatch;
 
@@ -18,27 +16,12 @@ use crate::jobs::Refresh;
 /// Flags of the platform.
 pub(crate) const FLAGS_MAX: u64 = 1000;
 
-/// A definition was made, changed or removed, or its schedule has turned.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct FlagChanged<'a> {
-    pub(crate) key: &'a str,
-}
-
-impl Event for FlagChanged<'_> {
-    const TYPE: &'static str = "flag.changed";
-}
-
-/// A tenant's own variant was set or cleared.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OverrideChanged<'a> {
-    key: &'a str,
-    variant: Option<&'a str>,
-}
-
-impl Event for OverrideChanged<'_> {
-    const TYPE: &'static str = "flag.override_changed";
+// A flag also changes when its schedule turns.
+platform::events! {
+    /// A flag was created, changed or deleted.
+    pub(crate) struct FlagChanged = "flag.changed" { pub(crate) key: String }
+    /// A tenant's override of a flag was set or removed.
+    pub(crate) struct OverrideChanged = "flag.override_changed" { key: String, variant: Option<String> }
 }
 
 /// The definition of a row.
@@ -120,7 +103,7 @@ pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Resul
         other => other.into(),
     })?;
     tx.record("flag.create", Target::new("flag", &made.key).with(history(None, &made)));
-    tx.emit(&FlagChanged { key: &made.key });
+    tx.emit(&FlagChanged { key: made.key.clone() });
     Ok(made)
 }
 
@@ -137,7 +120,7 @@ pub(crate) async fn replace(
         flag::Model { version: there.version + 1, created_at: there.created_at, ..row(definition, tx.now()) };
     tx.update(made.clone()).await?;
     tx.record("flag.update", Target::new("flag", &made.key).with(history(Some(&there), &made)));
-    tx.emit(&FlagChanged { key: &made.key });
+    tx.emit(&FlagChanged { key: made.key.clone() });
     Ok(made)
 }
 
@@ -152,7 +135,7 @@ pub(crate) async fn delete(tx: &mut PlatformTx, key: &str) -> Result<(), Error> 
     }
     tx.delete(there).await?;
     tx.record("flag.delete", Target::new("flag", key));
-    tx.emit(&FlagChanged { key });
+    tx.emit(&FlagChanged { key: key.to_owned() });
     Ok(())
 }
 
@@ -192,7 +175,7 @@ pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Resul
         }
     }
     tx.record("flag.override", Target::new("flag", key).with(json!({"variant": variant})));
-    tx.emit(&OverrideChanged { key, variant: Some(variant) });
+    tx.emit(&OverrideChanged { key: key.to_owned(), variant: Some(variant.to_owned()) });
     Ok(())
 }
 
@@ -202,7 +185,7 @@ pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Error> 
         return Err(Error::NotFound);
     }
     tx.record("flag.override_clear", Target::new("flag", key));
-    tx.emit(&OverrideChanged { key, variant: None });
+    tx.emit(&OverrideChanged { key: key.to_owned(), variant: None });
     Ok(())
 }
 

@@ -3,10 +3,8 @@
 use entity::inbox::subscription::{Column, Entity, Model};
 use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::tenant;
-use platform::tx::Event;
 use platform::{Target, Timestamp, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::json;
 use tenancy::Status;
 use web::Tools;
@@ -17,31 +15,20 @@ use crate::stripe::{Change, is_later, mark};
 /// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
 const EFFECTS: [&str; 4] = ["full", "grace", "suspend", "free"];
 
-/// A tenant's billing has changed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BillingUpdated<'a> {
-    subscription: &'a str,
-    status: &'a str,
-    effect: &'a str,
-    plan: &'a str,
-}
-
-impl Event for BillingUpdated<'_> {
-    const TYPE: &'static str = "billing.updated";
-}
-
-/// Somebody pays a price that no plan has.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PriceUnknown<'a> {
-    subscription: &'a str,
-    price: &'a str,
-    plan_kept: &'a str,
-}
-
-impl Event for PriceUnknown<'_> {
-    const TYPE: &'static str = "billing.price_unknown";
+platform::events! {
+    /// The payment provider reported a change of a tenant's subscription.
+    pub(crate) struct BillingUpdated = "billing.updated" {
+        subscription: String,
+        status: String,
+        effect: String,
+        plan: String,
+    }
+    /// A subscription has a price that belongs to no plan; the tenant keeps its plan.
+    pub(crate) struct PriceUnknown = "billing.price_unknown" {
+        subscription: String,
+        price: String,
+        plan_kept: String,
+    }
 }
 
 /// Notes what was told, if it is later than what is noted, and does what it means. Answers what became of it, in words.
@@ -138,7 +125,8 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
             None => {
                 tracing::warn!(tenant = %tenant.id, price, "an unknown price: the plan is kept");
                 tx.record("billing.price_unknown", Target::new("subscription", &row.id));
-                tx.emit(&PriceUnknown { subscription: &row.id, price, plan_kept: &tenant.plan });
+                let (price, plan_kept) = (price.to_owned(), tenant.plan.clone());
+                tx.emit(&PriceUnknown { subscription: row.id.clone(), price, plan_kept });
             }
         }
     }
@@ -161,6 +149,8 @@ async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Resul
     }
     let details = json!({"subscription": row.id, "status": row.status, "effect": effect, "plan": plan});
     tx.record("billing.update", Target::new("tenant", tenant.id).with(details));
-    tx.emit(&BillingUpdated { subscription: &row.id, status: &row.status, effect, plan: &plan });
-    Ok(format!("{effect}, plan {plan}"))
+    let outcome = format!("{effect}, plan {plan}");
+    let (subscription, status) = (row.id.clone(), row.status.clone());
+    tx.emit(&BillingUpdated { subscription, status, effect: effect.to_owned(), plan });
+    Ok(outcome)
 }

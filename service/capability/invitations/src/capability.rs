@@ -2,11 +2,13 @@
 
 use web::{Capability, When};
 
-use crate::{batch, sweep};
+use crate::{batch, join, ops, sweep};
 
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .emits(ops::EVENTS)
+        .emits(join::EVENTS)
         .jobs(|service| Ok(batch::handlers(service)))
         .sweep(When::Housekeeping, "the sweep of batches", async |tx, _| sweep::sweep_batches(tx).await)
         .chore(

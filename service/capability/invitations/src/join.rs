@@ -10,11 +10,9 @@ use identity_core::{Grant, Source};
 use mail::NewMail;
 use platform::refusal::Invalid;
 use platform::rules::{NoRoom, Rule, room};
-use platform::tx::Event;
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::Tools;
@@ -24,33 +22,29 @@ use crate::error::Error;
 /// Rules of one organization.
 pub(crate) const RULES_MAX: u64 = 100;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestFacts<'a> {
-    join_request_id: Uuid,
-    organization_id: Uuid,
-    email: &'a str,
-    role: &'static str,
+platform::facts! {
+    /// What is told of a request to join.
+    pub(crate) struct RequestFacts {
+        join_request_id: Uuid,
+        organization_id: Uuid,
+        email: String,
+        role: ByName<TenantRole>,
+    }
 }
 
-#[derive(Serialize)]
-struct Asked<'a>(RequestFacts<'a>);
-impl Event for Asked<'_> {
-    const TYPE: &'static str = "join_request.created";
+platform::events! {
+    /// A person with a verified e-mail address asked to join.
+    pub(crate) struct JoinRequestCreated = "join_request.created" (RequestFacts)
+    /// A request to join was approved or declined.
+    pub(crate) struct JoinRequestDecided = "join_request.decided" (RequestFacts)
 }
 
-#[derive(Serialize)]
-struct Decided<'a>(RequestFacts<'a>);
-impl Event for Decided<'_> {
-    const TYPE: &'static str = "join_request.decided";
-}
-
-fn facts(row: &join_request::Model) -> RequestFacts<'_> {
+fn facts(row: &join_request::Model) -> RequestFacts {
     RequestFacts {
         join_request_id: row.id,
         organization_id: row.organization_id,
-        email: &row.email,
-        role: row.role.0.name(),
+        email: row.email.clone(),
+        role: row.role,
     }
 }
 
@@ -154,7 +148,7 @@ pub(crate) async fn ask(
     };
     tx.insert(row.clone()).await?;
     tx.record("join_request.create", Target::new("join_request", row.id));
-    tx.emit(&Asked(facts(&row)));
+    tx.emit(&JoinRequestCreated(facts(&row)));
     let url =
         format!("{}/api/v1/tenants/{}/join-requests/{}", tools.config.public_url(), tenant.slug, row.id);
     let domain = sso::domain_of(&row.email).unwrap_or_default();
@@ -215,6 +209,6 @@ pub(crate) async fn decide(
         JoinRequestVerb::Decline => "join_request.decline",
     };
     tx.record(action, Target::new("join_request", id));
-    tx.emit(&Decided(facts(&row)));
+    tx.emit(&JoinRequestDecided(facts(&row)));
     Ok(row)
 }

@@ -8,11 +8,9 @@ use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVe
 use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::crypto::{hex, one_time_secret, same, sha256};
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::{IfMatch, Tools};
@@ -22,20 +20,12 @@ use crate::error::Error;
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
 
-macro_rules! invitation_events {
-    ($($variant:ident = $name:literal;)*) => {$(
-        #[derive(Serialize)]
-        struct $variant<'a>(InvitationFacts<'a>);
-        impl Event for $variant<'_> {
-            const TYPE: &'static str = $name;
-        }
-    )*};
-}
-
 // Accepted and revoked are `directory`'s: whichever door a person uses.
-invitation_events! {
-    Created = "invitation.created";
-    Expired = "invitation.expired";
+platform::events! {
+    /// An invitation was created.
+    pub(crate) struct InvitationCreated = "invitation.created" (InvitationFacts)
+    /// An invitation expired before it was accepted.
+    pub(crate) struct InvitationExpired = "invitation.expired" (InvitationFacts)
 }
 
 /// An invitation to be made.
@@ -149,7 +139,7 @@ pub async fn create(
     hold(tx, &row).await?;
     send(tx, tools, tenant, &row, &token, row.version.to_string()).await?;
     tx.record("invitation.create", Target::new("invitation", row.id));
-    tx.emit(&Created(InvitationFacts::of(&row)));
+    tx.emit(&InvitationCreated(InvitationFacts::of(&row)));
     Ok(row)
 }
 
@@ -327,6 +317,6 @@ pub(crate) async fn expire(tx: &mut Tx, row: Model) -> Result<(), Error> {
     directory::forget_expected(tx, row.id).await?;
     tx.update(row.clone()).await?;
     tx.record("invitation.expire", Target::new("invitation", row.id));
-    tx.emit(&Expired(InvitationFacts::of(&row)));
+    tx.emit(&InvitationExpired(InvitationFacts::of(&row)));
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 use web::{Capability, When};
 
-use crate::sessions;
+use crate::{ops, sessions};
 
-/// Routes and pages.
+/// Routes, pages and events.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes)
-        .sweep(When::Housekeeping, "the sweep of operators", async |tx, _| sessions::sweep(tx).await)
+    Capability::new(crate::http::routes).emits(ops::EVENTS).sweep(
+        When::Housekeeping,
+        "the sweep of operators",
+        async |tx, _| sessions::sweep(tx).await,
+    )
 }

@@ -8,10 +8,8 @@ use entity::operators::states::OperatorRole;
 use entity::operators::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
 use platform::rules::{Rule, room};
-use platform::tx::Event;
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -29,16 +27,9 @@ const OPERATORS_MAX: u64 = 500;
 /// NIST SP 800-63B-4, section 3.2.2: after a hundred wrong ones in a row a password counts no more, until it is set anew.
 const FAILURES_MAX: i64 = 100;
 
-/// Somebody came in by a recovery code: worth a look.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Recovered {
-    operator_id: Uuid,
-    codes_left: usize,
-}
-
-impl Event for Recovered {
-    const TYPE: &'static str = "operator.recovered";
+platform::events! {
+    /// An operator signed in with a recovery code.
+    pub(crate) struct OperatorRecovered = "operator.recovered" { operator_id: Uuid, codes_left: usize }
 }
 
 /// An operator without a passkey yet, and the token of the link that makes one.
@@ -174,7 +165,7 @@ pub(crate) async fn recover(tx: &mut PlatformTx, email: &str, code: &str) -> Res
     let row = Model { recovery_codes: json!(left), version: row.version + 1, ..row };
     tx.update(row.clone()).await?;
     tx.record("operator.recover", Target::new("operator", row.id).with(json!({"codesLeft": codes_left})));
-    tx.emit(&Recovered { operator_id: row.id, codes_left });
+    tx.emit(&OperatorRecovered { operator_id: row.id, codes_left });
     Ok(Some(row))
 }
 

@@ -1,6 +1,11 @@
 //! What this capability brings to the service.
 
+use platform::event::Event as _;
 use platform::jobs::Handler;
+use tenancy::{
+    InstanceAvailable, TenantDeleted, TenantDeprovisioning, TenantFailed, TenantRestored, TenantResumed,
+    TenantSuspended, TenantUpdated,
+};
 use web::{Capability, Finding, Service, When};
 
 use crate::desired_state::BackendFollows;
@@ -11,8 +16,21 @@ use crate::{desired_state, engine, health, retire};
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
         .jobs(|service| Ok(handlers(service)))
-        .hears(|_| Box::new(CapacityAvailable))
-        .hears(|_| Box::new(BackendFollows))
+        .emits(health::EVENTS)
+        .emits(scale_out::EVENTS)
+        .hears([InstanceAvailable::TYPE, TenantDeleted::TYPE, TenantFailed::TYPE], |_| {
+            Box::new(CapacityAvailable)
+        })
+        .hears(
+            [
+                TenantSuspended::TYPE,
+                TenantResumed::TYPE,
+                TenantDeprovisioning::TYPE,
+                TenantRestored::TYPE,
+                TenantUpdated::TYPE,
+            ],
+            |_| Box::new(BackendFollows),
+        )
         .chore(When::AtOnce(|config| config.instances.health_check), "health checks", |service| async move {
             health::check(&service).await
         })

@@ -14,7 +14,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenancy::{Status, TenantEvent};
+use tenancy::{Status, TenantDrifted};
 use uuid::Uuid;
 use web::Service;
 
@@ -114,19 +114,10 @@ impl Subscriber for BackendFollows {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        events: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         Box::pin(async move {
-            let concerns = |event: &&outbox_event::Model| {
-                let kind = event.r#type.as_str();
-                let kinds = ["suspended", "resumed", "deprovisioning", "restored", "updated"];
-                kind.strip_prefix("tenant.").is_some_and(|kind| kinds.contains(&kind))
-            };
-            let tenants: Vec<Uuid> =
-                events.iter().filter(concerns).filter_map(|event| event.tenant_id).collect();
-            if tenants.is_empty() {
-                return Ok(());
-            }
+            let tenants: Vec<Uuid> = events.iter().filter_map(|event| event.tenant_id).collect();
             let outside = tx
                 .across::<tenant::Entity>()
                 .filter(tenant::Column::Id.is_in(tenants))
@@ -180,7 +171,7 @@ async fn tell(
         .increment(1);
     let work = async |tx: &mut Tx| {
         tx.record("tenant.drift", Target::new("tenant", tenant.id).with(json!({"differences": found})));
-        tenancy::record_event(tx, tenant, TenantEvent::Drifted, "tenant.drift");
+        tenancy::record_event::<TenantDrifted>(tx, tenant, "tenant.drift");
         Ok(())
     };
     service.db.write(&Ctx::system("drift"), tenant.id, work).await

@@ -6,10 +6,8 @@ use entity::tenancy::instance::{Column, Entity, Model};
 use entity::tenancy::states::{InstanceHealth, InstanceStatus};
 use http::Request;
 use platform::http::Outside;
-use platform::tx::Event;
 use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use tokio::time::timeout;
 use uuid::Uuid;
 use web::{Service, Tools};
@@ -21,16 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Instances asked in one round.
 const ROUND: u64 = 1000;
 
-/// An instance's health has changed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HealthChanged {
-    instance_id: Uuid,
-    health: InstanceHealth,
-}
-
-impl Event for HealthChanged {
-    const TYPE: &'static str = "instance.health_changed";
+platform::events! {
+    /// An instance became healthy or unhealthy.
+    pub(crate) struct HealthChanged = "instance.health_changed" { instance_id: Uuid, health: InstanceHealth }
 }
 
 /// Asks an instance; `Err`: why it isn't well. Its endpoint was named by an operator or by Azure.

@@ -8,7 +8,7 @@ use platform::http::Call;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
-use tenancy::{Status, TenantEvent, Verb};
+use tenancy::{Status, TenantCreated, TenantDeprovisioning, TenantRestored, Verb};
 use uuid::Uuid;
 
 use crate::engine::Advance;
@@ -42,7 +42,7 @@ pub async fn create(tx: &mut Tx, row: tenant::Model, parameters: Value) -> Resul
             error.into()
         }
     })?;
-    tenancy::record_event(tx, &row, TenantEvent::Created, "tenant.create");
+    tenancy::record_event::<TenantCreated>(tx, &row, "tenant.create");
     begin(tx, Kind::Provision, parameters).await?;
     Ok(row)
 }
@@ -102,7 +102,7 @@ pub async fn delete(tx: &mut Tx, recycle: TimeDelta) -> Result<tenant::Model, Er
     }
     let row = tenant::Model { recycle_until: Some(tx.now() + recycle), ..done.row };
     tx.update(row.clone()).await?;
-    tenancy::record_event(tx, &row, TenantEvent::Deprovisioning, "tenant.deprovision");
+    tenancy::record_event::<TenantDeprovisioning>(tx, &row, "tenant.deprovision");
     begin(tx, Kind::Deprovision, json!({"status": done.was})).await?;
     Ok(row)
 }
@@ -149,7 +149,7 @@ async fn restore(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let mut row = tenancy::transition(tx, Verb::Restore(was)).await?.row;
     row.recycle_until = None;
     tx.update(row.clone()).await?;
-    tenancy::record_event(tx, &row, TenantEvent::Restored, "tenant.restore");
+    tenancy::record_event::<TenantRestored>(tx, &row, "tenant.restore");
     Ok(row)
 }
 

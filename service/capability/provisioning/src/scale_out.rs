@@ -11,7 +11,6 @@ use entity::tenancy::states::{Driver, InstanceStatus, Mode};
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -48,17 +47,9 @@ impl Job for ScaleOut {
     }
 }
 
-/// The pool fills up.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CapacityLow {
-    driver: Driver,
-    mode: Mode,
-    region: Option<String>,
-}
-
-impl Event for CapacityLow {
-    const TYPE: &'static str = "instance.capacity_low";
+platform::events! {
+    /// The shared instances are nearly full.
+    pub(crate) struct CapacityLow = "instance.capacity_low" { driver: Driver, mode: Mode, region: Option<String> }
 }
 
 /// Whether Azure makes the next instance of this driver.
@@ -229,15 +220,9 @@ impl Subscriber for CapacityAvailable {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        _: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         Box::pin(async move {
-            let came = |event: &outbox_event::Model| {
-                matches!(event.r#type.as_str(), "instance.available" | "tenant.deleted" | "tenant.failed")
-            };
-            if !events.iter().any(came) {
-                return Ok(());
-            }
             tx.housekeeping();
             let sql = "UPDATE job SET next_run_at = $1 WHERE id IN (\
                          SELECT job.id FROM job JOIN tenant_run_step step ON step.tenant_id = job.tenant_id \

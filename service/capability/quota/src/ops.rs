@@ -6,10 +6,8 @@ use entity::quota::resource;
 use entity::quota::usage::{Column, Entity, Model};
 use entity::tenancy::states::BillingState;
 use entity::tenancy::{plan, tenant};
-use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -54,18 +52,14 @@ impl From<Model> for Usage {
     }
 }
 
-/// A soft limit was reached.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SoftLimitReached<'a> {
-    resource: &'a str,
-    soft_limit: i64,
-    used: i64,
-    limit: Option<i64>,
-}
-
-impl Event for SoftLimitReached<'_> {
-    const TYPE: &'static str = "quota.soft_limit_reached";
+platform::events! {
+    /// A tenant's usage of a resource exceeds the soft limit.
+    pub(crate) struct SoftLimitReached = "quota.soft_limit_reached" {
+        resource: String,
+        soft_limit: i64,
+        used: i64,
+        limit: Option<i64>,
+    }
 }
 
 /// What a statement of this module returns of the row that it changed.
@@ -152,7 +146,7 @@ pub(crate) fn tell(tx: &mut Tx, usage: &Usage, amount: i64) {
     let Some(soft) = usage.soft_limit.filter(|soft| held >= *soft && held - amount < *soft) else { return };
     tx.record("quota.soft_limit", Target::new("quota", &usage.resource));
     tx.emit(&SoftLimitReached {
-        resource: &usage.resource,
+        resource: usage.resource.clone(),
         soft_limit: soft,
         used: usage.used,
         limit: usage.limit,

@@ -9,6 +9,7 @@ use crate::{expiry, lifecycle, rehearsal, sweep};
 /// Routes, restores and dry runs, and the end of what is retained.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .emits(expiry::EVENTS)
         .jobs(|service| Ok(handlers(service)))
         .sweep(When::Housekeeping, "the sweep of SCIM", async |tx, _| sweep::sweep(tx).await)
         .chore(When::Housekeeping, "the sweep of requests", |service| async move { trim(&service).await })

@@ -4,11 +4,9 @@ use chrono::TimeDelta;
 use entity::scim::token::{Column, Entity, Model};
 use entity::tenancy::tenant;
 use mail::NewMail;
-use platform::tx::Event;
 use platform::{Ctx, PlatformView, Target, Timestamp, Tx, Work as _};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Service, Tools};
@@ -20,16 +18,13 @@ const WARNINGS: [i64; 3] = [1, 7, 30];
 /// Tokens in one look.
 const BATCH: u64 = 200;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Expiring {
-    organization_id: Uuid,
-    token_id: Uuid,
-    expires_at: Timestamp,
-}
-
-impl Event for Expiring {
-    const TYPE: &'static str = "scim_token.expiring";
+platform::events! {
+    /// A SCIM token expires soon.
+    pub(crate) struct TokenExpiring = "scim_token.expiring" {
+        organization_id: Uuid,
+        token_id: Uuid,
+        expires_at: Timestamp,
+    }
 }
 
 /// The smallest warning that is due.
@@ -79,7 +74,7 @@ async fn tell(tx: &mut Tx, tools: &Tools, row: &Model, days: i64) -> Result<(), 
         return Ok(());
     }
     tx.record("scim_token.warn", Target::new("scim_token", row.id).with(json!({"days": days})));
-    tx.emit(&Expiring { organization_id: row.organization_id, token_id: row.id, expires_at });
+    tx.emit(&TokenExpiring { organization_id: row.organization_id, token_id: row.id, expires_at });
     let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
     let values = json!({
         "tenant": tenant.name, "token": row.name, "expires_at": expires_at,

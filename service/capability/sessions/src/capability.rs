@@ -9,6 +9,7 @@ use crate::{keys, ops};
 /// The end of sessions, and new signing keys in time; the routes are sign-in's.
 pub fn capability() -> Capability {
     Capability::new(Routes::new)
+        .emits(ops::EVENTS)
         .sweep(When::Housekeeping, "the sweep of sessions", async |tx, _| ops::sweep(tx).await)
         .chore(When::Housekeeping, "signing keys", |service| async move { rotate(&service).await })
 }

@@ -31,7 +31,7 @@ pub use jwt::{
 pub use keys::{Keyring, ensure_key, public_keys};
 pub use model::Subject;
 pub use ops::{
-    NewSession, Refreshed, end, end_all_of_organization, end_all_of_tenant, end_all_of_user, end_browser,
-    find, is_live, open, refresh, session_of_refresh, sweep,
+    NewSession, Refreshed, SessionsEnded, end, end_all_of_organization, end_all_of_tenant, end_all_of_user,
+    end_browser, find, is_live, open, refresh, session_of_refresh, sweep,
 };
 pub use signing::Signers;

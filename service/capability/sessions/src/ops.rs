@@ -6,11 +6,9 @@ use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::retention::{self, Retained};
 use platform::rules::Rule;
-use platform::tx::Event;
 use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
-use serde::Serialize;
 use uuid::Uuid;
 use web::Tools;
 
@@ -49,27 +47,26 @@ pub struct NewSession {
     pub browser: Option<browser_session::Model>,
 }
 
-/// Sessions ended.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SessionsEnded {
-    user_id: Option<Uuid>,
-    /// The one that ended, if it was one.
-    session_id: Option<Uuid>,
-    /// The organization whose sessions ended, if it was all of them.
-    organization_id: Option<Uuid>,
-    reason: Ended,
-    count: u64,
+platform::events! {
+    /// One or more sessions ended.
+    pub struct SessionsEnded = "session.ended" {
+        /// Whose they were, if they were one person's.
+        pub user_id: Option<Uuid>,
+        /// The one that ended, if it was one.
+        pub session_id: Option<Uuid>,
+        /// The organization whose sessions ended, if it was all of them.
+        pub organization_id: Option<Uuid>,
+        /// Why.
+        pub reason: Ended,
+        /// How many.
+        pub count: u64,
+    }
 }
 
 impl SessionsEnded {
     fn of(why: Ended, count: u64) -> Self {
         Self { user_id: None, session_id: None, organization_id: None, reason: why, count }
     }
-}
-
-impl Event for SessionsEnded {
-    const TYPE: &'static str = "session.ended";
 }
 
 /// Opens a session; answers it with its first refresh token.

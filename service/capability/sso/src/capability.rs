@@ -1,15 +1,21 @@
 //! What this capability brings to the service.
 
+use platform::event::Event as _;
+use sessions::SessionsEnded;
 use web::{Capability, When};
 
-use crate::ops::{domains, logout};
+use crate::ops::{arrival, connections, domains, logout};
 use crate::sweep;
 
 /// Routes, logout at modules, and what ends or has to be looked at again.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
         .jobs(|service| Ok(logout::handlers(service)))
-        .hears(|_| Box::new(logout::SessionsEnded))
+        .emits(arrival::EVENTS)
+        .emits(connections::EVENTS)
+        .emits(domains::EVENTS)
+        .emits(sweep::EVENTS)
+        .hears([SessionsEnded::TYPE], |_| Box::new(logout::NotifiesClients))
         .sweep(When::EachMinute, "the sweep of begun sign-ins", async |tx, _| sweep::sweep_begun(tx).await)
         .sweep(When::Housekeeping, "the sweep of sign-ins", async |tx, service| {
             sweep::sweep(tx, service).await

@@ -4,11 +4,9 @@ use chrono::TimeDelta;
 use entity::sso::connection;
 use mail::NewMail;
 use platform::retention::{self, Retained};
-use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, Work as _};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::Service;
@@ -54,19 +52,15 @@ pub async fn sweep_begun(tx: &mut PlatformTx) -> Result<u64, DbError> {
     Ok(removed + retention::remove(tx, requests, now).await?)
 }
 
-/// Something of a connection ends soon.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Expiring {
-    organization_id: Uuid,
-    connection_id: Uuid,
-    what: &'static str,
-    expires_at: Timestamp,
-    days_until_expiry: i64,
-}
-
-impl Event for Expiring {
-    const TYPE: &'static str = "connection.expiring";
+platform::events! {
+    /// A certificate or client secret of a connection expires soon.
+    pub(crate) struct ConnectionExpiring = "connection.expiring" {
+        organization_id: Uuid,
+        connection_id: Uuid,
+        what: String,
+        expires_at: Timestamp,
+        days_until_expiry: i64,
+    }
 }
 
 /// What of a connection ends first.
@@ -139,10 +133,10 @@ async fn tell(
     let left = (at - tx.now()).num_days();
     let details = json!({"what": what, "daysUntilExpiry": left});
     tx.record("connection.warn", Target::new("connection", one.row.id).with(details));
-    tx.emit(&Expiring {
+    tx.emit(&ConnectionExpiring {
         organization_id: one.row.organization_id,
         connection_id: one.row.id,
-        what,
+        what: what.to_owned(),
         expires_at: at,
         days_until_expiry: left,
     });

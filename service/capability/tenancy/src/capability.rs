@@ -2,7 +2,9 @@
 
 use web::Capability;
 
-/// Routes only.
+use crate::{http, ops};
+
+/// Routes and events.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes)
+    Capability::new(http::routes).emits(ops::EVENTS).emits(http::EVENTS)
 }

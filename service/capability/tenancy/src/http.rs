@@ -8,6 +8,7 @@ mod tenants;
 
 use web::Routes;
 
+pub(crate) use instances::EVENTS;
 pub use instances::{Instance, InstanceAvailable};
 pub use organizations::Organization;
 pub use plans::Plan;

@@ -15,8 +15,10 @@ pub use error::Error;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
-    TenantEvent, Transition, active, find, find_organization, get, lift, list, locked, organization,
-    organization_named, plan, record_event, resume, set_plan, suspend, transition,
+    TenantActivated, TenantCreated, TenantDeleted, TenantDeprovisioning, TenantDrifted, TenantFacts,
+    TenantFailed, TenantMoveFailed, TenantMoved, TenantMoving, TenantRestored, TenantResumed,
+    TenantSuspended, TenantUpdated, Transition, active, find, find_organization, get, lift, list, locked,
+    organization, organization_named, plan, record_event, resume, set_plan, suspend, transition,
 };
 pub use placement::{
     Place, give_place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place,

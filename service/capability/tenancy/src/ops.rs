@@ -2,69 +2,54 @@
 
 use entity::tenancy::states::{BillingState, SuspendedBy};
 use entity::tenancy::{organization, plan, tenant};
-use platform::tx::Event;
+use platform::event::Event;
 use platform::{DbError, PlatformView, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
-use serde::Serialize;
 use sessions::Ended;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::model::{Asks, Status, Verb};
 
-/// Something happened to a tenant; the type says what.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TenantFacts {
-    tenant_id: Uuid,
-    slug: String,
-    plan: String,
-    status: Status,
+platform::facts! {
+    /// What is told of a tenant.
+    pub struct TenantFacts { tenant_id: Uuid, slug: String, plan: String, status: Status }
 }
 
-macro_rules! tenant_events {
-    ($($variant:ident = $name:literal;)*) => {
-        /// What happened to a tenant.
-        #[derive(Clone, Copy, Debug)]
-        pub enum TenantEvent { $(#[doc = $name] $variant,)* }
-
-        $(
-            #[derive(Serialize)]
-            struct $variant(TenantFacts);
-
-            impl Event for $variant {
-                const TYPE: &'static str = $name;
-            }
-        )*
-
-        /// Records and emits what happened to a tenant.
-        pub fn record_event(tx: &mut Tx, row: &tenant::Model, event: TenantEvent, action: &'static str) {
-            let facts = TenantFacts {
-                tenant_id: row.id,
-                slug: row.slug.clone(),
-                plan: row.plan.clone(),
-                status: row.status,
-            };
-            tx.record(action, Target::new("tenant", row.id));
-            match event { $(TenantEvent::$variant => tx.emit(&$variant(facts)),)* }
-        }
-    };
+platform::events! {
+    /// A tenant was created; its provisioning begins.
+    pub struct TenantCreated = "tenant.created" (TenantFacts)
+    /// A tenant is provisioned and active.
+    pub struct TenantActivated = "tenant.activated" (TenantFacts)
+    /// A tenant's name, plan or region changed.
+    pub struct TenantUpdated = "tenant.updated" (TenantFacts)
+    /// A tenant was suspended.
+    pub struct TenantSuspended = "tenant.suspended" (TenantFacts)
+    /// A suspended tenant was resumed.
+    pub struct TenantResumed = "tenant.resumed" (TenantFacts)
+    /// A tenant could not be provisioned; all completed steps were undone.
+    pub struct TenantFailed = "tenant.failed" (TenantFacts)
+    /// A tenant's deletion began, or the recycle period before it.
+    pub struct TenantDeprovisioning = "tenant.deprovisioning" (TenantFacts)
+    /// A tenant was deleted completely.
+    pub struct TenantDeleted = "tenant.deleted" (TenantFacts)
+    /// A tenant's deletion was cancelled.
+    pub struct TenantRestored = "tenant.restored" (TenantFacts)
+    /// The move of a tenant begins.
+    pub struct TenantMoving = "tenant.moving" (TenantFacts)
+    /// A tenant was moved.
+    pub struct TenantMoved = "tenant.moved" (TenantFacts)
+    /// A tenant could not be moved; it stays where it was.
+    pub struct TenantMoveFailed = "tenant.move_failed" (TenantFacts)
+    /// A tenant's realm or org at its identity backend differs from the desired state.
+    pub struct TenantDrifted = "tenant.drifted" (TenantFacts)
 }
 
-tenant_events! {
-    Created = "tenant.created";
-    Activated = "tenant.activated";
-    Updated = "tenant.updated";
-    Suspended = "tenant.suspended";
-    Resumed = "tenant.resumed";
-    Failed = "tenant.failed";
-    Deprovisioning = "tenant.deprovisioning";
-    Deleted = "tenant.deleted";
-    Restored = "tenant.restored";
-    Moving = "tenant.moving";
-    Moved = "tenant.moved";
-    MoveFailed = "tenant.move_failed";
-    Drifted = "tenant.drifted";
+/// Records and emits what happened to a tenant.
+pub fn record_event<E: Event + From<TenantFacts>>(tx: &mut Tx, row: &tenant::Model, action: &'static str) {
+    tx.record(action, Target::new("tenant", row.id));
+    let (slug, plan) = (row.slug.clone(), row.plan.clone());
+    tx.emit(&E::from(TenantFacts { tenant_id: row.id, slug, plan, status: row.status }));
 }
 
 /// The tenant.
@@ -176,7 +161,7 @@ pub async fn suspend(tx: &mut Tx, by: SuspendedBy) -> Result<tenant::Model, Erro
     let row = tenant::Model { suspended_by: Some(by), ..done.row };
     tx.update(row.clone()).await?;
     sessions::end_all_of_tenant(tx, Ended::TenantStopped).await?;
-    record_event(tx, &row, TenantEvent::Suspended, "tenant.suspend");
+    record_event::<TenantSuspended>(tx, &row, "tenant.suspend");
     Ok(row)
 }
 
@@ -210,7 +195,7 @@ pub async fn resume(tx: &mut Tx) -> Result<tenant::Model, Error> {
     }
     let row = tenant::Model { suspended_by: None, ..done.row };
     tx.update(row.clone()).await?;
-    record_event(tx, &row, TenantEvent::Resumed, "tenant.resume");
+    record_event::<TenantResumed>(tx, &row, "tenant.resume");
     Ok(row)
 }
 
@@ -235,7 +220,7 @@ pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tena
     quota::apply_plan(tx, &plan, &std::collections::BTreeMap::new()).await?;
     let row = tenant::Model { plan: key.to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
     tx.update(row.clone()).await?;
-    record_event(tx, &row, TenantEvent::Updated, "tenant.plan");
+    record_event::<TenantUpdated>(tx, &row, "tenant.plan");
     Ok(row)
 }
 

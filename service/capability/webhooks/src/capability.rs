@@ -2,20 +2,24 @@
 
 use std::rc::Rc;
 
+use platform::event::EventType;
 use platform::http::HttpError;
 use web::{Capability, Finding, Service, When};
 
 use crate::deliver::{SecurityEvents, handlers};
 use crate::jobs::Fanout;
-use crate::ops;
 use crate::sink::{self, SinkHears};
+use crate::{ops, results};
 
-/// Routes, deliveries, and who hears of events; security events are signed by whoever has the keys.
-pub fn capability(signer: impl Fn() -> Rc<dyn SecurityEvents> + 'static) -> Capability {
+/// Routes, deliveries, and who hears of events; security events are signed by whoever has the keys. `resumed` is the type of event after
+/// which a tenant's deliveries go on.
+pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) -> Capability {
     Capability::new(crate::http::routes)
         .jobs(move |service| Ok(handlers(service, signer())))
-        .hears(|service| Box::new(SinkHears::new(service)))
-        .hears(|_| Box::new(Fanout))
+        .emits(ops::EVENTS)
+        .emits(results::EVENTS)
+        .hears_all(|service| Box::new(SinkHears::new(service)))
+        .hears_all(move |_| Box::new(Fanout { tokens: signer(), resumed }))
         .sweep(When::Housekeeping, "the sweep of deliveries", async |tx, _| ops::sweep(tx).await)
         .checks(check)
 }

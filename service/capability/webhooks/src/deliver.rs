@@ -62,6 +62,9 @@ impl Job for Deliver {
 
 /// Writes events as security event tokens (RFC 8417): whoever knows what they mean signs them.
 pub trait SecurityEvents {
+    /// Whether events of this type are for receivers of such tokens.
+    fn covers(&self, kind: &str) -> bool;
+
     /// The token for `audience`; `None` for an event that is none.
     fn token<'a>(
         &'a self,
@@ -73,12 +76,12 @@ pub trait SecurityEvents {
 
 /// Runs deliveries, replays and the sink.
 pub(crate) fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
-    let owned = service.clone();
+    let (owned, replayed) = (service.clone(), tokens.clone());
     let deliveries = Handler::new(Backoff::default(), move |job: Deliver, _| {
         let sender = Sender { service: owned.clone(), tokens: tokens.clone(), endpoint: job.endpoint };
         async move { work_off(&sender).await }
     });
-    vec![deliveries, crate::jobs::replays(service), crate::sink::handler(service)]
+    vec![deliveries, crate::jobs::replays(service, replayed), crate::sink::handler(service)]
 }
 
 /// A delivery that is due, and its event.

@@ -1,12 +1,14 @@
 //! Events become deliveries: now, and again when somebody wants them replayed.
 
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use entity::platform::outbox_event;
 use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::event::EventType;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, ids};
@@ -16,23 +18,27 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::Service;
 
-use crate::deliver::Deliver;
+use crate::deliver::{Deliver, SecurityEvents};
 use crate::ops::RECEIVERS_MAX;
 
 /// Events that one step of a replay covers.
 const REPLAY_BATCH: u64 = 500;
 
 /// Turns the outbox' events into deliveries.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fanout;
+pub(crate) struct Fanout {
+    /// Who knows what security events are.
+    pub(crate) tokens: Rc<dyn SecurityEvents>,
+    /// The type of event after which a tenant's deliveries go on.
+    pub(crate) resumed: EventType,
+}
 
 impl Subscriber for Fanout {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        events: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
-        fan_out(tx, events).boxed_local()
+        self.fan_out(tx, events).boxed_local()
     }
 
     /// A delivery for each receiver.
@@ -45,33 +51,37 @@ impl Subscriber for Fanout {
     }
 }
 
-async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
-    let enabled =
-        tx.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null()).limit(RECEIVERS_MAX);
-    let endpoints = tx.all(enabled).await?;
-    let now = tx.now();
-    let mut rows = Vec::new();
-    let mut wake = BTreeSet::new();
-    for endpoint in &endpoints {
-        let wanted = events.iter().filter(|event| wants(endpoint, &event.r#type));
-        let before = rows.len();
-        rows.extend(wanted.filter_map(|event| row(endpoint.id, event, now)));
-        if rows.len() > before {
-            wake.insert(endpoint.id);
+impl Fanout {
+    async fn fan_out(&self, tx: &mut PlatformTx, events: &[&outbox_event::Model]) -> Result<(), DbError> {
+        let enabled = tx
+            .platform::<endpoint::Entity>()
+            .filter(endpoint::Column::DisabledAt.is_null())
+            .limit(RECEIVERS_MAX);
+        let endpoints = tx.all(enabled).await?;
+        let now = tx.now();
+        let mut rows = Vec::new();
+        let mut wake = BTreeSet::new();
+        for endpoint in &endpoints {
+            let wanted = events.iter().filter(|event| wants(endpoint, &*self.tokens, &event.r#type));
+            let before = rows.len();
+            rows.extend(wanted.filter_map(|event| row(endpoint.id, event, now)));
+            if rows.len() > before {
+                wake.insert(endpoint.id);
+            }
         }
+        // What was held while a tenant was suspended goes on.
+        for resumed in events.iter().filter(|event| event.r#type == self.resumed.name) {
+            let held = tx.platform::<delivery::Entity>().select_only().column(delivery::Column::EndpointId);
+            let held = held.distinct().filter(delivery::Column::Status.eq(DeliveryStatus::Pending));
+            let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(RECEIVERS_MAX);
+            wake.extend(tx.tuples::<_, Uuid>(held).await?);
+        }
+        tx.insert_all(rows).await?;
+        for endpoint in wake {
+            tx.enqueue(&Deliver { endpoint, at: None });
+        }
+        Ok(())
     }
-    // What was held while a tenant was suspended goes on.
-    for resumed in events.iter().filter(|event| event.r#type == "tenant.resumed") {
-        let held = tx.platform::<delivery::Entity>().select_only().column(delivery::Column::EndpointId);
-        let held = held.distinct().filter(delivery::Column::Status.eq(DeliveryStatus::Pending));
-        let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(RECEIVERS_MAX);
-        wake.extend(tx.tuples::<_, Uuid>(held).await?);
-    }
-    tx.insert_all(rows).await?;
-    for endpoint in wake {
-        tx.enqueue(&Deliver { endpoint, at: None });
-    }
-    Ok(())
 }
 
 fn row(endpoint: Uuid, event: &outbox_event::Model, now: Timestamp) -> Option<delivery::Model> {
@@ -93,11 +103,10 @@ fn row(endpoint: Uuid, event: &outbox_event::Model, now: Timestamp) -> Option<de
 }
 
 /// Whether an endpoint asked for events of this type: by name, or by `noun.*`; who asked for none gets all.
-pub(crate) fn wants(endpoint: &endpoint::Model, kind: &str) -> bool {
+fn wants(endpoint: &endpoint::Model, tokens: &dyn SecurityEvents, kind: &str) -> bool {
     let takes = match endpoint.format {
         Format::Webhook => true,
-        // A security event token says what happened to a resource of SCIM or to a session, and nothing else.
-        Format::Set => ["user.", "group.", "session.ended"].iter().any(|prefix| kind.starts_with(prefix)),
+        Format::Set => tokens.covers(kind),
     };
     if !takes {
         return false;
@@ -107,7 +116,7 @@ pub(crate) fn wants(endpoint: &endpoint::Model, kind: &str) -> bool {
 }
 
 /// Whether `kind` is `wanted`, or of its family: `user.*`.
-pub(crate) fn is_of(kind: &str, wanted: &str) -> bool {
+fn is_of(kind: &str, wanted: &str) -> bool {
     match wanted.strip_suffix('*') {
         Some(family) => kind.starts_with(family),
         None => kind == wanted,
@@ -136,12 +145,12 @@ impl Job for Replay {
 }
 
 /// Runs replays.
-pub(crate) fn replays(service: &Service) -> Handler {
+pub(crate) fn replays(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Handler {
     let service = service.clone();
-    Handler::new(Backoff::default(), move |job: Replay, _| replay(service.clone(), job))
+    Handler::new(Backoff::default(), move |job: Replay, _| replay(service.clone(), tokens.clone(), job))
 }
 
-async fn replay(service: Service, job: Replay) -> Result<(), JobError> {
+async fn replay(service: Service, tokens: Rc<dyn SecurityEvents>, job: Replay) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let found = tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(job.endpoint));
@@ -153,7 +162,8 @@ async fn replay(service: Service, job: Replay) -> Result<(), JobError> {
             .filter(outbox_event::Column::OccurredAt.lt(job.until));
         let select = select.order_by_asc(outbox_event::Column::Sequence).limit(REPLAY_BATCH);
         let events = tx.all(select).await?;
-        let wanted: Vec<_> = events.iter().filter(|event| wants(&endpoint, &event.r#type)).collect();
+        let wanted: Vec<_> =
+            events.iter().filter(|event| wants(&endpoint, &*tokens, &event.r#type)).collect();
         again(tx, &job, &wanted).await?;
         tx.enqueue(&Deliver { endpoint: endpoint.id, at: None });
         if events.len() as u64 == REPLAY_BATCH

@@ -6,7 +6,6 @@
 //! rather pull reads `/api/v1/events` or its stream; with NATS configured, events go to JetStream too.
 
 mod capability;
-mod catalogue;
 mod deliver;
 mod envelope;
 mod error;
@@ -20,10 +19,11 @@ mod signature;
 mod sink;
 
 pub use capability::capability;
-pub use catalogue::{CATALOGUE, page as catalogue_page};
 pub use deliver::{SecurityEvents, post};
 pub use error::Error;
-pub use ops::{client, is_secret_of, module, modules, sweep, takes_security_events, webhook_secret};
+pub use ops::{
+    ModuleChanged, client, is_secret_of, module, modules, sweep, takes_security_events, webhook_secret,
+};
 pub use queue::{Look, Queue, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
 pub use signature::{new_secret, sign};

@@ -100,15 +100,13 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
     Ok(MadeModule { row, client_secret: client_secret.text.to_string(), webhook_secret })
 }
 
-/// The module was registered or changed: flags are pushed to it.
-#[derive(serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ModuleChanged {
-    pub(crate) module_id: Uuid,
-}
-
-impl platform::tx::Event for ModuleChanged {
-    const TYPE: &'static str = "module.changed";
+// Flags are pushed to it then.
+platform::events! {
+    /// A module was registered or changed.
+    pub struct ModuleChanged = "module.changed" {
+        /// The module.
+        pub module_id: Uuid,
+    }
 }
 
 pub(crate) async fn insert_module(tx: &mut PlatformTx, row: module_row::Model) -> Result<(), Error> {

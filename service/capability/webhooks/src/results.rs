@@ -4,7 +4,6 @@ use entity::webhooks::states::DeliveryStatus;
 use entity::webhooks::{attempt, endpoint};
 use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 use web::Service;
@@ -12,17 +11,13 @@ use web::Service;
 use crate::deliver::Attempted;
 use crate::schedule::{Health, Schedule, Verdict};
 
-/// The service gave a receiver up.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EndpointDisabled<'a> {
-    endpoint_id: Uuid,
-    url: &'a str,
-    reason: &'a str,
-}
-
-impl platform::tx::Event for EndpointDisabled<'_> {
-    const TYPE: &'static str = "webhook_endpoint.disabled";
+platform::events! {
+    /// The service disabled a webhook endpoint: it failed for five days, or answered 410 (Gone).
+    pub(crate) struct EndpointDisabled = "webhook_endpoint.disabled" {
+        endpoint_id: Uuid,
+        url: String,
+        reason: String,
+    }
 }
 
 pub(crate) async fn record_results(
@@ -154,7 +149,7 @@ async fn disable(
         "webhook_endpoint.disable",
         Target::new("webhook_endpoint", row.id).with(json!({"reason": reason})),
     );
-    tx.emit(&EndpointDisabled { endpoint_id: row.id, url: &row.url, reason });
+    tx.emit(&EndpointDisabled { endpoint_id: row.id, url: row.url.clone(), reason: reason.to_owned() });
     let row = endpoint::Model {
         disabled_at: Some(now),
         disabled_reason: Some(reason.to_owned()),

@@ -67,7 +67,7 @@ impl Subscriber for SinkHears {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        _: &'a [outbox_event::Model],
+        _: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         async move {
             if self.configured {

@@ -5,9 +5,10 @@ use sea_orm::{EntityTrait, IntoActiveModel, ModelTrait, QueryFilter, Value};
 use uuid::Uuid;
 
 use super::inserts::{Insert, insert_each};
-use super::writes::{AuditRecord, Event, primary_key, replace};
+use super::writes::{AuditRecord, primary_key, replace};
 use super::{Ctx, PlatformTx, Target, Tx};
 use crate::DbError;
+use crate::event::Event;
 
 impl PlatformTx {
     /// Who acts.
@@ -92,7 +93,7 @@ impl PlatformTx {
     /// The same as `emit`, for an event that belongs to `tenant`.
     pub fn emit_for<E: Event>(&mut self, tenant: Uuid, event: &E) {
         let data = serde_json::to_value(event).unwrap_or_default();
-        self.writes.events.push((E::TYPE, Some(tenant), data));
+        self.writes.events.push((E::TYPE.name, Some(tenant), data));
     }
 }
 

@@ -10,20 +10,14 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, DeleteMany, EntityTrait, IntoActiveModel, Iterable,
     ModelTrait, PrimaryKeyToColumn, QueryFilter, UpdateMany, Value,
 };
-use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::inserts::{Insert, insert_together};
 use super::{Changes, Ctx, PlatformTx, Reads, Target, Tx};
+use crate::event::Event;
 use crate::jobs::Job;
 use crate::{DbError, Timestamp, ids};
-
-/// Something that happened, told to whoever subscribed after the commit.
-pub trait Event: Serialize {
-    /// `noun.verbed`, e.g. `invitation.accepted`.
-    const TYPE: &'static str;
-}
 
 #[derive(Debug)]
 pub(super) struct AuditRecord {
@@ -236,7 +230,7 @@ pub trait Work {
     fn emit<E: Event>(&mut self, event: &E) {
         let WorkPieces(writes) = self.pieces();
         let data = serde_json::to_value(event).unwrap_or_default();
-        writes.events.push((E::TYPE, writes.tenant, data));
+        writes.events.push((E::TYPE.name, writes.tenant, data));
     }
 
     /// Leaves work for after the commit.

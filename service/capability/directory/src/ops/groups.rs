@@ -7,12 +7,10 @@ use entity::directory::states::{ChangeAction, ChangeKind};
 use entity::ids::OrganizationId;
 use identity_core::fold;
 use platform::rules::Rule;
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work, ids};
 use scim_core::fold_resource;
 use scim_core::schema::ResourceType;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -25,41 +23,37 @@ use crate::store::{changes, groups as store};
 /// The resource of `quota` that a group takes one of.
 const QUOTA: &str = "groups";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GroupFacts<'a> {
-    group_id: Uuid,
-    organization_id: Uuid,
-    display_name: &'a str,
-    external_id: Option<&'a str>,
-    /// Names of attributes, not their values.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attributes: Vec<String>,
+platform::facts! {
+    /// What is told of a group.
+    pub struct GroupFacts {
+        /// The group.
+        pub group_id: Uuid,
+        organization_id: Uuid,
+        display_name: String,
+        /// Its id at the directory.
+        pub external_id: Option<String>,
+        /// Names of the attributes that changed, not their values.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub attributes: Option<Vec<String>>,
+    }
 }
 
-macro_rules! group_events {
-    ($($variant:ident = $name:literal;)*) => {$(
-        #[derive(Serialize)]
-        struct $variant<'a>(GroupFacts<'a>);
-        impl Event for $variant<'_> {
-            const TYPE: &'static str = $name;
-        }
-    )*};
+platform::events! {
+    /// A group was created.
+    pub struct GroupCreated = "group.created" (GroupFacts)
+    /// A group or its members changed.
+    pub struct GroupUpdated = "group.updated" (GroupFacts)
+    /// A group was deleted.
+    pub struct GroupDeleted = "group.deleted" (GroupFacts)
 }
 
-group_events! {
-    Created = "group.created";
-    Updated = "group.updated";
-    Deleted = "group.deleted";
-}
-
-fn facts(row: &group::Model, attributes: Vec<String>) -> GroupFacts<'_> {
+fn facts(row: &group::Model, attributes: Vec<String>) -> GroupFacts {
     GroupFacts {
         group_id: row.id,
         organization_id: row.organization_id,
-        display_name: &row.display_name,
-        external_id: row.external_id.as_deref(),
-        attributes,
+        display_name: row.display_name.clone(),
+        external_id: row.external_id.clone(),
+        attributes: (!attributes.is_empty()).then_some(attributes),
     }
 }
 
@@ -128,7 +122,7 @@ async fn insert(
     changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Create, id, None)
         .await?;
     tx.record("group.create", Target::new("group", row.id));
-    tx.emit(&Created(facts(&row, attributes)));
+    tx.emit(&GroupCreated(facts(&row, attributes)));
     Ok(row)
 }
 
@@ -168,7 +162,7 @@ pub async fn replace_group(
     changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
         .await?;
     tx.record("group.update", Target::new("group", row.id));
-    tx.emit(&Updated(facts(&row, attributes)));
+    tx.emit(&GroupUpdated(facts(&row, attributes)));
     Ok(row)
 }
 
@@ -193,7 +187,7 @@ pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -
     let removal = tx.remove::<group::Entity>().filter(group::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
-    tx.emit(&Deleted(facts(&row, Vec::new())));
+    tx.emit(&GroupDeleted(facts(&row, Vec::new())));
     super::roles::recompute(tx, organization.0, &affected).await?;
     Ok(quota::give_back(tx, QUOTA, 1).await?)
 }
@@ -345,6 +339,6 @@ pub fn touch_group(tx: &mut Tx, row: group::Model, changed: u64) -> group::Model
     let now = tx.now();
     tx.execute_last(sql, vec![row.organization_id.into(), row.id.into(), now.into()]);
     tx.record("group.members", Target::new("group", row.id).with(json!({"changed": changed})));
-    tx.emit(&Updated(facts(&row, vec!["members".to_owned()])));
+    tx.emit(&GroupUpdated(facts(&row, vec!["members".to_owned()])));
     group::Model { version: row.version + 1, updated_at: now, ..row }
 }

@@ -5,10 +5,8 @@
 use chrono::TimeDelta;
 use entity::directory::guard::{Column, Entity, Model};
 use entity::directory::states::GuardState;
-use platform::tx::Event;
 use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use uuid::Uuid;
 use web::IfMatch;
 
@@ -30,18 +28,14 @@ pub struct GuardLimits {
     pub window_seconds: i64,
 }
 
-/// A guard that holds, told to subscribers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Held {
-    organization_id: Uuid,
-    users_max: Option<i64>,
-    percent_max: Option<i64>,
-    window_seconds: i64,
-}
-
-impl Event for Held {
-    const TYPE: &'static str = "directory.held";
+platform::events! {
+    /// An identity provider tried to remove more users than the directory guard allows; the removals are held.
+    pub(crate) struct DirectoryHeld = "directory.held" {
+        organization_id: Uuid,
+        users_max: Option<i64>,
+        percent_max: Option<i64>,
+        window_seconds: i64,
+    }
 }
 
 /// The guard of an organization, if it has one.
@@ -198,7 +192,7 @@ pub async fn hold(tx: &mut Tx, organization: Uuid) -> Result<bool, DbError> {
     };
     tx.update(row.clone()).await?;
     tx.record("directory_guard.hold", Target::new("organization", organization));
-    tx.emit(&Held {
+    tx.emit(&DirectoryHeld {
         organization_id: organization,
         users_max: row.users_max,
         percent_max: row.percent_max,

@@ -20,12 +20,10 @@ use entity::directory::user;
 use entity::ids::OrganizationId;
 use platform::refusal::Invalid;
 use platform::rules::Rule;
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use scim_core::schema::Registry;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -46,16 +44,13 @@ pub const RESTORE_DAYS: i64 = 30;
 /// Restores of an organization that are listed.
 const LISTED: u64 = 100;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Restored {
-    organization_id: Uuid,
-    restore_id: Uuid,
-    moment: Timestamp,
-}
-
-impl Event for Restored {
-    const TYPE: &'static str = "directory.restored";
+platform::events! {
+    /// A directory was restored to a point in time.
+    pub(crate) struct DirectoryRestored = "directory.restored" {
+        organization_id: Uuid,
+        restore_id: Uuid,
+        moment: Timestamp,
+    }
 }
 
 /// One thing to put back.
@@ -284,7 +279,7 @@ pub async fn go_on(
     if finished {
         let row = Model { status: RestoreStatus::Done, finished_at: Some(tx.now()), ..row };
         tx.record("directory_restore.finish", Target::new("organization", organization));
-        tx.emit(&Restored { organization_id: organization.0, restore_id: id, moment: row.moment });
+        tx.emit(&DirectoryRestored { organization_id: organization.0, restore_id: id, moment: row.moment });
         tx.update(row).await?;
     } else {
         tx.housekeeping();

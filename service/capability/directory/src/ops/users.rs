@@ -7,13 +7,11 @@ use entity::directory::states::{AddressProof, ChangeAction, ChangeKind, Source, 
 use entity::directory::{identity, user};
 use entity::ids::OrganizationId;
 use identity_core::fold;
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
 use quota::Usage;
 use scim_core::fold_resource;
 use scim_core::schema::ResourceType;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use sessions::Ended;
 use uuid::Uuid;
@@ -29,52 +27,49 @@ use crate::store::{changes, users as store};
 pub use off::{BACKEND, last_word, note_word, switch};
 pub(crate) use off::{Writer, after, edit};
 
-/// Something happened to a user.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UserFacts<'a> {
-    user_id: Uuid,
-    organization_id: Uuid,
-    user_name: &'a str,
-    external_id: Option<&'a str>,
-    active: bool,
-    /// Names of attributes, not their values.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attributes: Vec<String>,
+platform::facts! {
+    /// What is told of a user.
+    pub struct UserFacts {
+        /// The user.
+        pub user_id: Uuid,
+        organization_id: Uuid,
+        user_name: String,
+        /// Its id at the directory.
+        pub external_id: Option<String>,
+        active: bool,
+        /// Names of the attributes that changed, not their values.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub attributes: Option<Vec<String>>,
+    }
 }
 
-macro_rules! user_events {
-    ($($variant:ident = $name:literal;)*) => {$(
-        #[derive(Serialize)]
-        struct $variant<'a>(UserFacts<'a>);
-        impl Event for $variant<'_> {
-            const TYPE: &'static str = $name;
-        }
-    )*};
+platform::events! {
+    /// A user was created.
+    pub struct UserCreated = "user.created" (UserFacts)
+    /// A user was changed.
+    pub struct UserUpdated = "user.updated" (UserFacts)
+    /// A user was deactivated and can no longer sign in.
+    pub struct UserDeactivated = "user.deactivated" (UserFacts)
+    /// A user was reactivated and can sign in again.
+    pub struct UserReactivated = "user.reactivated" (UserFacts)
+    /// A user was deleted.
+    pub struct UserDeleted = "user.deleted" (UserFacts)
 }
 
-user_events! {
-    Created = "user.created";
-    Updated = "user.updated";
-    Deactivated = "user.deactivated";
-    Reactivated = "user.reactivated";
-    Deleted = "user.deleted";
-}
-
-fn facts(row: &user::Model, attributes: Vec<String>) -> UserFacts<'_> {
+fn facts(row: &user::Model, attributes: Vec<String>) -> UserFacts {
     UserFacts {
         user_id: row.id,
         organization_id: row.organization_id,
-        user_name: &row.user_name,
-        external_id: row.external_id.as_deref(),
+        user_name: row.user_name.clone(),
+        external_id: row.external_id.clone(),
         active: row.active,
-        attributes,
+        attributes: (!attributes.is_empty()).then_some(attributes),
     }
 }
 
 /// Tells that something about a user changed that is no attribute.
 pub(crate) fn emit_updated(tx: &mut Tx, row: &user::Model, what: &str) {
-    tx.emit(&Updated(facts(row, vec![what.to_owned()])));
+    tx.emit(&UserUpdated(facts(row, vec![what.to_owned()])));
 }
 
 /// A user to be made.
@@ -146,7 +141,7 @@ pub(crate) async fn insert_user(
     )
     .await?;
     tx.record("user.create", Target::new("user", row.id));
-    tx.emit(&Created(facts(&row, attributes)));
+    tx.emit(&UserCreated(facts(&row, attributes)));
     Ok(row)
 }
 
@@ -266,11 +261,11 @@ fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<St
     match action {
         ChangeAction::Deactivate => {
             tx.record("user.deactivate", Target::new("user", row.id));
-            tx.emit(&Deactivated(facts(row, attributes)));
+            tx.emit(&UserDeactivated(facts(row, attributes)));
         }
         ChangeAction::Reactivate => {
             tx.record("user.reactivate", Target::new("user", row.id));
-            tx.emit(&Reactivated(facts(row, attributes)));
+            tx.emit(&UserReactivated(facts(row, attributes)));
         }
         ChangeAction::Update
         | ChangeAction::Create
@@ -278,7 +273,7 @@ fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<St
         | ChangeAction::Add
         | ChangeAction::Remove => {
             tx.record("user.update", Target::new("user", row.id));
-            tx.emit(&Updated(facts(row, attributes)));
+            tx.emit(&UserUpdated(facts(row, attributes)));
         }
     }
 }
@@ -312,7 +307,7 @@ pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) ->
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     admins::count(tx, Held::by(&row), Held::NOTHING).await?;
     tx.record("user.delete", Target::new("user", id));
-    tx.emit(&Deleted(facts(&row, Vec::new())));
+    tx.emit(&UserDeleted(facts(&row, Vec::new())));
     Ok(())
 }
 

@@ -4,68 +4,47 @@ use entity::by_name::ByName;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationKind, InvitationStatus, InvitationVerb};
 use identity_core::{Proof, fold};
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, Work};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
-use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::ops::expected::forget_expected;
 
-/// What is told of an invitation.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InvitationFacts<'a> {
-    invitation_id: Uuid,
-    organization_id: Uuid,
-    email: &'a str,
-    role: &'static str,
+platform::facts! {
+    /// What is told of an invitation.
+    pub struct InvitationFacts { invitation_id: Uuid, organization_id: Uuid, email: String, role: ByName<TenantRole> }
 }
 
-impl<'a> InvitationFacts<'a> {
+impl InvitationFacts {
     /// Of this one.
-    pub fn of(row: &'a Model) -> Self {
+    pub fn of(row: &Model) -> Self {
         Self {
             invitation_id: row.id,
             organization_id: row.organization_id,
-            email: &row.email,
-            role: row.role.0.name(),
+            email: row.email.clone(),
+            role: row.role,
         }
     }
 }
 
-#[derive(Serialize)]
-struct Accepted<'a>(InvitationFacts<'a>);
-impl Event for Accepted<'_> {
-    const TYPE: &'static str = "invitation.accepted";
-}
-
-/// Somebody who was invited came in by another door than the mailed token.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Arrived {
-    user_id: Uuid,
-    organization_id: Uuid,
-    invitation_id: Uuid,
-}
-impl Event for Arrived {
-    const TYPE: &'static str = "user.arrived";
+// A person arrives who was invited and came by another door than the mailed token.
+platform::events! {
+    /// An invitation was accepted.
+    pub(crate) struct InvitationAccepted = "invitation.accepted" (InvitationFacts)
+    /// An invitation was revoked.
+    pub(crate) struct InvitationRevoked = "invitation.revoked" (InvitationFacts)
+    /// An invited person signed in through an identity provider.
+    pub(crate) struct UserArrived = "user.arrived" { user_id: Uuid, organization_id: Uuid, invitation_id: Uuid }
 }
 
 /// Marks an invitation as accepted by somebody who came by another door than its token.
 pub(super) async fn accept_at_door(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Error> {
     let row = accept_invitation(tx, row, Some(user)).await?;
-    tx.emit(&Arrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
+    tx.emit(&UserArrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Revoked<'a>(InvitationFacts<'a>);
-impl Event for Revoked<'_> {
-    const TYPE: &'static str = "invitation.revoked";
 }
 
 /// Refuses an invitation that can't be accepted now.
@@ -121,7 +100,7 @@ pub async fn accept_invitation(tx: &mut Tx, row: Model, user: Option<Uuid>) -> R
     };
     tx.update(row.clone()).await?;
     tx.record("invitation.accept", Target::new("invitation", row.id));
-    tx.emit(&Accepted(InvitationFacts::of(&row)));
+    tx.emit(&InvitationAccepted(InvitationFacts::of(&row)));
     Ok(row)
 }
 
@@ -141,7 +120,7 @@ pub async fn revoke_invitation(tx: &mut Tx, row: Model, why: Option<&'static str
     tx.update(row.clone()).await?;
     let target = Target::new("invitation", row.id);
     tx.record("invitation.revoke", why.map_or(target.clone(), |why| target.with(json!({"why": why}))));
-    tx.emit(&Revoked(InvitationFacts::of(&row)));
+    tx.emit(&InvitationRevoked(InvitationFacts::of(&row)));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The tenant's beginning.
 
 use platform::Tx;
-use tenancy::{TenantEvent, Verb};
+use tenancy::{TenantActivated, TenantFailed, Verb};
 
 use super::{Step, Undo};
 use crate::error::Error;
@@ -18,12 +18,12 @@ pub(super) const STEP: Step = Step {
 
 async fn activate(tx: &mut Tx) -> Result<(), StepError> {
     let row = tenancy::transition(tx, Verb::Activate).await?.row;
-    tenancy::record_event(tx, &row, TenantEvent::Activated, "tenant.activate");
+    tenancy::record_event::<TenantActivated>(tx, &row, "tenant.activate");
     Ok(())
 }
 
 pub(super) async fn failed(tx: &mut Tx) -> Result<(), Error> {
     let row = tenancy::transition(tx, Verb::Fail).await?.row;
-    tenancy::record_event(tx, &row, TenantEvent::Failed, "tenant.fail");
+    tenancy::record_event::<TenantFailed>(tx, &row, "tenant.fail");
     Ok(())
 }

@@ -4,7 +4,7 @@ use entity::scope::OWNED_BY_TENANT;
 use entity::tenancy::tenant;
 use platform::{Target, Tx, Work};
 use serde_json::{Map, json};
-use tenancy::{TenantEvent, Verb};
+use tenancy::{TenantDeleted, Verb};
 
 use super::{Attempt, Learnt, NEVER_GIVEN_UP, Realm, Step};
 use crate::deployments;
@@ -58,6 +58,6 @@ async fn finish(tx: &mut Tx) -> Result<(), StepError> {
     row.owner_email = None;
     row.owner_name = None;
     tx.update(row.clone()).await?;
-    tenancy::record_event(tx, &row, TenantEvent::Deleted, "tenant.delete");
+    tenancy::record_event::<TenantDeleted>(tx, &row, "tenant.delete");
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(super) mod switch;
 pub(super) mod verify;
 
 use platform::Tx;
-use tenancy::TenantEvent;
+use tenancy::TenantMoveFailed;
 
 use crate::error::Error;
 
@@ -18,6 +18,6 @@ pub(crate) use ends::{End, Realm};
 
 pub(super) async fn failed(tx: &mut Tx) -> Result<(), Error> {
     let row = tenancy::get(tx).await?;
-    tenancy::record_event(tx, &row, TenantEvent::MoveFailed, "tenant.move_fail");
+    tenancy::record_event::<TenantMoveFailed>(tx, &row, "tenant.move_fail");
     Ok(())
 }

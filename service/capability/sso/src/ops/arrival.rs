@@ -7,11 +7,9 @@ use entity::sso::sign_in::Model;
 use entity::sso::states::{ConnectionVerb, Purpose};
 use entity::tenancy::tenant;
 use identity_core::Proof;
-use platform::tx::Event;
 use platform::{Ctx, DbError, Target, Tx, Work};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sessions::NewBrowserSession;
 use uuid::Uuid;
@@ -26,18 +24,15 @@ use crate::error::Error;
 use crate::refusal::{Refused, is_failure};
 use crate::settings::Profile;
 
-/// A refused sign-in is told, so that an admin hears of it before the people complain.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SignInFailed<'a> {
-    sign_in_id: Uuid,
-    organization_id: Uuid,
-    connection_id: Uuid,
-    reason: &'a str,
-}
-
-impl Event for SignInFailed<'_> {
-    const TYPE: &'static str = "sign_in.failed";
+// A refused sign-in is told, so that an admin hears of it before the people complain.
+platform::events! {
+    /// A sign-in was refused after the identity provider had answered.
+    pub(crate) struct SignInFailed = "sign_in.failed" {
+        sign_in_id: Uuid,
+        organization_id: Uuid,
+        connection_id: Uuid,
+        reason: String,
+    }
 }
 
 pub(super) fn failed_step(at: platform::Timestamp, refused: &Refused) -> Step {
@@ -108,7 +103,7 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
             sign_in_id: row.id,
             organization_id: row.organization_id,
             connection_id: row.connection_id,
-            reason: &refused.reason,
+            reason: refused.reason.clone(),
         });
         tx.update(row).await?;
         Ok::<_, Error>(())

@@ -11,12 +11,10 @@ use identity_core::Source;
 use platform::db::Lookup;
 use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
-use platform::tx::Event;
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
@@ -30,17 +28,13 @@ const CONNECTIONS_MAX: u64 = 50;
 /// How long a key of ours is meant to last.
 const KEY_LIFETIME: TimeDelta = TimeDelta::days(3 * 365);
 
-/// What happened to a connection.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ConnectionChanged {
-    organization_id: Uuid,
-    connection_id: Uuid,
-    change: &'static str,
-}
-
-impl Event for ConnectionChanged {
-    const TYPE: &'static str = "connection.changed";
+platform::events! {
+    /// A connection to an identity provider was created, changed or deleted.
+    pub(crate) struct ConnectionChanged = "connection.changed" {
+        organization_id: Uuid,
+        connection_id: Uuid,
+        change: String,
+    }
 }
 
 /// A connection with its settings read.
@@ -174,7 +168,7 @@ pub(crate) async fn create(
     }
     quota::take(tx, "connections", 1).await?;
     tx.record("connection.create", Target::new("connection", id));
-    tx.emit(&ConnectionChanged { organization_id, connection_id: id, change: "created" });
+    tx.emit(&ConnectionChanged { organization_id, connection_id: id, change: "created".to_owned() });
     Ok(())
 }
 
@@ -228,7 +222,7 @@ pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connec
     tx.emit(&ConnectionChanged {
         organization_id: row.organization_id,
         connection_id: row.id,
-        change: "updated",
+        change: "updated".to_owned(),
     });
     Connection::of(row)
 }
@@ -244,7 +238,7 @@ pub(crate) async fn delete(tx: &mut Tx, row: connection::Model) -> Result<(), Er
     tx.emit(&ConnectionChanged {
         organization_id: row.organization_id,
         connection_id: row.id,
-        change: "deleted",
+        change: "deleted".to_owned(),
     });
     Ok(())
 }

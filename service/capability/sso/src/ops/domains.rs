@@ -13,10 +13,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
 use platform::refusal::{Classified as _, Invalid};
 use platform::rules::{Rule, room};
-use platform::tx::Event;
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::Serialize;
 use uuid::Uuid;
 use web::Service;
 
@@ -32,16 +30,9 @@ const RECHECKED_EVERY: chrono::TimeDelta = chrono::TimeDelta::days(7);
 /// Domains that are looked at again in one round.
 const RECHECKED_AT_ONCE: u64 = 50;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DomainEvent<'a> {
-    organization_id: Uuid,
-    domain: &'a str,
-    verified: bool,
-}
-
-impl Event for DomainEvent<'_> {
-    const TYPE: &'static str = "domain.changed";
+platform::events! {
+    /// A domain was claimed or verified, or its DNS record is no longer there.
+    pub(crate) struct DomainChanged = "domain.changed" { organization_id: Uuid, domain: String, verified: bool }
 }
 
 /// Where the record stands and what it says.
@@ -95,7 +86,11 @@ pub(crate) async fn list(view: &View, organization: Uuid) -> Result<Vec<Model>, 
 pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), DbError> {
     tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(row.id))).await?;
     tx.record("domain.delete", Target::new("domain", row.id));
-    tx.emit(&DomainEvent { organization_id: row.organization_id, domain: &row.name, verified: false });
+    tx.emit(&DomainChanged {
+        organization_id: row.organization_id,
+        domain: row.name.clone(),
+        verified: false,
+    });
     Ok(())
 }
 
@@ -157,7 +152,7 @@ async fn settle(
         let verified = is == DomainState::Verified;
         let action = if verified { "domain.verify" } else { "domain.lapse" };
         tx.record(action, Target::new("domain", row.id));
-        tx.emit(&DomainEvent { organization_id: organization.0, domain: &row.name, verified });
+        tx.emit(&DomainChanged { organization_id: organization.0, domain: row.name.clone(), verified });
     } else {
         tx.housekeeping();
     }

@@ -36,19 +36,18 @@ const TOKEN_LIFETIME: i64 = 120;
 
 /// Hears that sessions ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionsEnded;
+pub(crate) struct NotifiesClients;
 
-impl Subscriber for SessionsEnded {
+impl Subscriber for NotifiesClients {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,
-        events: &'a [outbox_event::Model],
+        events: &'a [&'a outbox_event::Model],
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         async move {
-            let ended = events.iter().filter(|event| event.r#type == "session.ended");
             // One change ends several sessions, at one instant.
             let told: BTreeSet<_> =
-                ended.filter_map(|event| Some((event.tenant_id?, event.occurred_at))).collect();
+                events.iter().filter_map(|event| Some((event.tenant_id?, event.occurred_at))).collect();
             if told.is_empty() {
                 return Ok(());
             }

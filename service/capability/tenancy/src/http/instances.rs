@@ -4,7 +4,6 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::instance::{Column, Entity, Model};
 use entity::tenancy::states::{Driver, InstanceHealth, InstanceStatus, Mode};
-use platform::tx::Event;
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -16,16 +15,12 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
-/// An instance takes tenants now.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct InstanceAvailable {
-    /// The instance.
-    pub instance_id: Uuid,
-}
-
-impl Event for InstanceAvailable {
-    const TYPE: &'static str = "instance.available";
+platform::events! {
+    /// An instance accepts tenants now.
+    pub struct InstanceAvailable = "instance.available" {
+        /// The instance.
+        pub instance_id: Uuid,
+    }
 }
 
 const LIST: &str = "/api/v1/instances";

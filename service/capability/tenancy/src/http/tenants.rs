@@ -19,7 +19,7 @@ use web::{
 
 use crate::error::Error;
 use crate::model::Status;
-use crate::ops::{self, TenantEvent};
+use crate::ops::{self, TenantUpdated};
 
 const ONE: &str = "/api/v1/tenants/{tenant}";
 const MANAGE: Access = Access::Key(Permission::TenantsManage);
@@ -232,7 +232,7 @@ async fn update_tenant(
             row.version += 1;
             row.updated_at = tx.now();
             tx.update(row.clone()).await?;
-            ops::record_event(tx, &row, TenantEvent::Updated, "tenant.update");
+            ops::record_event::<TenantUpdated>(tx, &row, "tenant.update");
             Ok::<_, Problem>(row)
         })
         .await?;

@@ -16,7 +16,6 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
-use crate::catalogue;
 use crate::jobs::Replay;
 use crate::ops::{self, EndpointFields, MadeEndpoint};
 use crate::signature::verifier;
@@ -97,12 +96,7 @@ pub(crate) struct EndpointInput {
 fn check_types(errors: &mut FieldErrors, types: &[String]) {
     errors.require(types.len() <= 100, "/eventTypes", "at most 100");
     for (at, wanted) in types.iter().enumerate() {
-        let known = catalogue::knows(wanted);
-        errors.require(
-            known,
-            &format!("/eventTypes/{at}"),
-            "must be an event type (see /api/v1/event-types), or noun.*",
-        );
+        errors.event_type(&format!("/eventTypes/{at}"), wanted);
     }
 }
 

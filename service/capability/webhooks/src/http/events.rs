@@ -5,6 +5,7 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use entity::platform::outbox_event::{Column, Entity, Model};
+use platform::event::{Catalogue, EventType};
 use platform::{DbError, PlatformView};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -13,14 +14,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
-    Service,
+    Access, Caller, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query,
+    Routes, Service,
 };
 
 use super::stream::stream_events;
-use crate::catalogue::{self, CATALOGUE};
 use crate::envelope::envelope;
-use crate::jobs::is_of;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 
@@ -67,8 +66,9 @@ pub(crate) struct EventFilter {
 impl Input for EventFilter {
     fn check(&self, errors: &mut FieldErrors) {
         ListQuery { limit: self.limit, cursor: None }.check(errors);
-        let known = self.r#type.as_deref().is_none_or(catalogue::knows);
-        errors.require(known, "?type", "must be an event type (see /api/v1/event-types), or noun.*");
+        if let Some(kind) = &self.r#type {
+            errors.event_type("?type", kind);
+        }
         let one = self.cursor.is_none() || self.after.is_none();
         errors.require(one, "?after", "can't be combined with a cursor");
     }
@@ -79,6 +79,7 @@ impl EventFilter {
     pub(crate) async fn read(
         &self,
         view: &PlatformView,
+        types: &Catalogue,
         after: i64,
         limit: u64,
     ) -> Result<Vec<Model>, DbError> {
@@ -87,7 +88,7 @@ impl EventFilter {
             select = select.filter(Column::TenantId.eq(tenant));
         }
         if let Some(kind) = &self.r#type {
-            let names = CATALOGUE.iter().map(|one| one.name).filter(|name| is_of(name, kind));
+            let names = types.matching(kind).map(|one| one.name);
             select = select.filter(Column::Type.is_in(names));
         }
         view.all(select.order_by_asc(Column::Sequence).limit(limit)).await
@@ -133,7 +134,7 @@ async fn list_events(
                 (None, Some(id)) => sequence_of(view, id).await?,
                 (None, None) => 0,
             };
-            filter.read(view, after, position.limit + 1).await
+            filter.read(view, &caller.tools().event_types, after, position.limit + 1).await
         })
         .await?;
     let key = |row: &Model| row.sequence.unwrap_or_default().to_string();
@@ -158,16 +159,18 @@ pub(crate) struct EventTypes {
     items: Vec<EventTypeItem>,
 }
 
-async fn list_event_types(_: PlatformCaller) -> Result<Json<EventTypes>, Problem> {
-    let item = |one: &catalogue::EventType| EventTypeItem {
+async fn list_event_types(caller: PlatformCaller) -> Result<Json<EventTypes>, Problem> {
+    let item = |one: &EventType| EventTypeItem {
         name: one.name.to_owned(),
-        description: one.means.to_owned(),
+        description: one.means().to_owned(),
         schema: one.schema(),
     };
-    Ok(Json(EventTypes { items: CATALOGUE.iter().map(item).collect() }))
+    Ok(Json(EventTypes { items: caller.tools().event_types.iter().map(item).collect() }))
 }
 
-async fn get_event_type(ids: Ids) -> Result<Json<Value>, Problem> {
-    let found = catalogue::find(ids.key("event_type")?).ok_or_else(|| Problem::new(Code::NotFound))?;
+async fn get_event_type(caller: Caller, ids: Ids) -> Result<Json<Value>, Problem> {
+    let name = ids.key("event_type")?;
+    let found = caller.tools().event_types.iter().find(|one| one.name == name);
+    let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Json(found.schema()))
 }

@@ -101,7 +101,8 @@ impl Follower {
     async fn read(&mut self) -> Option<()> {
         let told = *self.told.borrow();
         let (filter, after) = (&self.filter, self.after);
-        let read = async |view: &PlatformView| filter.read(view, after, BATCH).await;
+        let types = &self.caller.tools().event_types;
+        let read = async |view: &PlatformView| filter.read(view, types, after, BATCH).await;
         let rows = match self.caller.service().db.read_platform(read).await {
             Ok(rows) => rows,
             Err(error) => {

@@ -3,7 +3,7 @@
 use entity::tenancy::tenant;
 use platform::{Target, Tx, Work};
 use serde_json::json;
-use tenancy::TenantEvent;
+use tenancy::TenantMoving;
 
 use super::End;
 use crate::desired_state::desired_state;
@@ -33,7 +33,7 @@ async fn ensure(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt,
 async fn announce(attempt: &Attempt<'_>, tx: &mut Tx, learnt: &Learnt) -> Result<(), StepError> {
     store_made(attempt, tx, learnt).await?;
     let tenant = tenancy::get(tx).await?;
-    tenancy::record_event(tx, &tenant, TenantEvent::Moving, "tenant.moving");
+    tenancy::record_event::<TenantMoving>(tx, &tenant, "tenant.moving");
     Ok(())
 }
 

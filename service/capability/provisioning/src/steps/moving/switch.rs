@@ -2,7 +2,7 @@
 
 use entity::tenancy::tenant;
 use platform::{Target, Tx, Work};
-use tenancy::TenantEvent;
+use tenancy::TenantMoved;
 
 use super::End;
 use crate::error::Error;
@@ -26,7 +26,7 @@ async fn switch(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
         tx.record("tenant.switch", Target::new("instance", to));
     }
     let row = tenancy::get(tx).await?;
-    tenancy::record_event(tx, &row, TenantEvent::Moved, "tenant.move");
+    tenancy::record_event::<TenantMoved>(tx, &row, "tenant.move");
     flags::push_all(tx);
     Ok(())
 }
