@@ -94,12 +94,7 @@ impl Field {
 
     /// Its name in JSON, as `rename_all = "camelCase"` makes it.
     fn name(&self) -> String {
-        let mut words = self.name.split('_');
-        let first = words.next().unwrap_or_default().to_owned();
-        words.fold(first, |name, word| {
-            let (head, tail) = word.split_at(word.len().min(1));
-            name + &head.to_ascii_uppercase() + tail
-        })
+        camel_case(self.name)
     }
 
     /// Its kind in a word, with `?` where it may be null or absent.
@@ -172,6 +167,16 @@ impl EventType {
             "type": "object", "properties": properties, "required": required,
         })
     }
+}
+
+/// `user_id` as `userId`.
+pub(crate) fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        name + &head.to_ascii_uppercase() + tail
+    })
 }
 
 fn noun(name: &str) -> &str {

@@ -12,6 +12,7 @@
 //! with the data or not at all. Reading functions take a `&View`; a `Tx` is a `View`, so there is one function, not one
 //! "normal" and one "inside a transaction".
 
+mod changed;
 mod inserts;
 mod platform;
 mod reads;

@@ -152,29 +152,21 @@ pub(crate) async fn set_override(tx: &mut Tx, key: &str, variant: &str) -> Resul
         return Err(Invalid::at("/variant", "must be one of the flag's variants").into());
     }
     let mine = tx.select::<override_::Entity>().filter(override_::Column::FlagKey.eq(key));
-    match tx.lock(mine).await? {
-        Some(row) => {
-            let row = override_::Model {
-                variant: variant.to_owned(),
-                version: row.version + 1,
-                updated_at: tx.now(),
-                ..row
-            };
-            tx.update(row).await?;
-        }
-        None => {
-            let row = override_::Model {
-                tenant_id: tx.tenant(),
-                flag_key: key.to_owned(),
-                variant: variant.to_owned(),
-                version: 1,
-                created_at: tx.now(),
-                updated_at: tx.now(),
-            };
-            tx.insert(row).await?;
-        }
+    let before = tx.lock(mine).await?;
+    let row = override_::Model {
+        tenant_id: tx.tenant(),
+        flag_key: key.to_owned(),
+        variant: variant.to_owned(),
+        version: before.as_ref().map_or(1, |row| row.version + 1),
+        created_at: before.as_ref().map_or(tx.now(), |row| row.created_at),
+        updated_at: tx.now(),
+    };
+    match before {
+        Some(_) => tx.update(row.clone()).await?,
+        None => tx.insert(row.clone()).await?,
     }
-    tx.record("flag.override", Target::new("flag", key).with(json!({"variant": variant})));
+    let target = Target::new("flag", key).with(json!({"variant": variant}));
+    tx.record("flag.override", target.changed(before.as_ref(), &row));
     tx.emit(&OverrideChanged { key: key.to_owned(), variant: Some(variant.to_owned()) });
     Ok(())
 }

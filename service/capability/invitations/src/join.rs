@@ -83,7 +83,8 @@ pub(crate) async fn put_rule(
         }
     }
     let details = json!({"domain": domain, "mode": mode, "role": role.name()});
-    tx.record("join_rule.update", Target::new("organization", organization).with(details));
+    let target = Target::new("organization", organization).with(details);
+    tx.record("join_rule.update", target.changed(before.as_ref(), &row));
     Ok(row)
 }
 

@@ -8,7 +8,7 @@ use entity::tenancy::states::BillingState;
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, Target, Tx, View, Work};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::Error;
 
@@ -276,19 +276,21 @@ async fn set_limits(tx: &Tx, row: &Model) -> Result<(), DbError> {
 /// [`Error::BelowUsage`]: a limit that somebody sets by hand below what is used is a mistake. (A plan's may be: a downgrade keeps what
 /// is there and refuses what is new.)
 pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<Vec<Usage>, Error> {
+    let mut before: BTreeMap<&str, Option<i64>> = BTreeMap::new();
     for (resource, limit) in limits {
         let row = tx.lock(tx.select::<Entity>().filter(Column::Resource.eq(resource))).await?;
         let Some(row) = row else {
             tx.insert(fresh(tx, resource, *limit, true)).await?;
             continue;
         };
+        before.insert(resource, row.limit_value);
         let held = row.used + row.reserved;
         if let Some(limit) = limit.filter(|limit| *limit < held) {
             return Err(Error::BelowUsage { limit, usage: row.into() });
         }
         set_limits(tx, &Model { limit_value: *limit, limit_own: true, ..row }).await?;
     }
-    let details = serde_json::to_value(limits).unwrap_or_default();
+    let details = json!({"from": before, "to": limits});
     tx.record("quota.set", Target::new("tenant", tx.tenant()).with(details));
     Ok(list(tx).await?)
 }

@@ -63,9 +63,9 @@ pub(crate) async fn replace(
         let detail = format!("`{name}` can't be removed or change its type: resources may have values of it");
         return Err(Invalid::at("/attributes", detail).into());
     }
-    let row = Model { definition, version: before.version + 1, updated_at: tx.now(), ..before };
+    let row = Model { definition, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
     tx.update(row.clone()).await?;
-    tx.record("scim_schema.update", Target::new("scim_schema", row.id));
+    tx.record("scim_schema.update", Target::new("scim_schema", row.id).changed(&before, &row));
     Ok(row)
 }
 

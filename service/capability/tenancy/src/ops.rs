@@ -45,11 +45,20 @@ platform::events! {
     pub struct TenantDrifted = "tenant.drifted" (TenantFacts)
 }
 
+fn facts(row: &tenant::Model) -> TenantFacts {
+    TenantFacts { tenant_id: row.id, slug: row.slug.clone(), plan: row.plan.clone(), status: row.status }
+}
+
 /// Records and emits what happened to a tenant.
 pub fn record_event<E: Event + From<TenantFacts>>(tx: &mut Tx, row: &tenant::Model, action: &'static str) {
     tx.record(action, Target::new("tenant", row.id));
-    let (slug, plan) = (row.slug.clone(), row.plan.clone());
-    tx.emit(&E::from(TenantFacts { tenant_id: row.id, slug, plan, status: row.status }));
+    tx.emit(&E::from(facts(row)));
+}
+
+/// Records and emits that a tenant was changed, and what of it.
+pub(crate) fn record_update(tx: &mut Tx, before: &tenant::Model, row: &tenant::Model, action: &'static str) {
+    tx.record(action, Target::new("tenant", row.id).changed(before, row));
+    tx.emit(&TenantUpdated(facts(row)));
 }
 
 /// The tenant.
@@ -218,9 +227,10 @@ pub async fn set_plan(tx: &mut Tx, row: tenant::Model, key: &str) -> Result<tena
     }
     let plan = plan(tx, key).await?;
     quota::apply_plan(tx, &plan, &std::collections::BTreeMap::new()).await?;
+    let before = row.clone();
     let row = tenant::Model { plan: key.to_owned(), version: row.version + 1, updated_at: tx.now(), ..row };
     tx.update(row.clone()).await?;
-    record_event::<TenantUpdated>(tx, &row, "tenant.plan");
+    record_update(tx, &before, &row, "tenant.plan");
     Ok(row)
 }
 

@@ -127,11 +127,12 @@ pub(crate) async fn update_module(
     let found = tx.lock(tx.platform::<module_row::Entity>().filter(module_row::Column::Id.eq(id))).await?;
     let mut row = found.ok_or(Error::NotFound)?;
     seen.require(row.version)?;
+    let before = row.clone();
     change(&mut row);
     row.version += 1;
     row.updated_at = tx.now();
     tx.update(row.clone()).await.map_err(Error::of_module)?;
-    tx.record("module.update", Target::new("module", id));
+    tx.record("module.update", Target::new("module", id).changed(&before, &row));
     tx.emit(&ModuleChanged { module_id: id });
     Ok(row)
 }
@@ -308,6 +309,7 @@ pub(crate) async fn update_endpoint(
 ) -> Result<endpoint::Model, Error> {
     let mut row = find_endpoint_locked(tx, id).await?;
     seen.require(row.version)?;
+    let before = row.clone();
     let was_disabled = row.disabled_at.is_some();
     change(&mut row);
     if was_disabled && row.disabled_at.is_none() {
@@ -324,7 +326,7 @@ pub(crate) async fn update_endpoint(
     row.updated_at = tx.now();
     tx.update(row.clone()).await?;
     tx.wake_workers();
-    tx.record("webhook_endpoint.update", Target::new("webhook_endpoint", id));
+    tx.record("webhook_endpoint.update", Target::new("webhook_endpoint", id).changed(&before, &row));
     Ok(row)
 }
 

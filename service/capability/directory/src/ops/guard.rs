@@ -80,7 +80,8 @@ pub async fn put_guard(
         Some(_) => tx.update(row.clone()).await?,
         None => tx.insert(row.clone()).await?,
     }
-    tx.record("directory_guard.put", Target::new("organization", organization));
+    let target = Target::new("organization", organization);
+    tx.record("directory_guard.put", target.changed(before.as_ref(), &row));
     Ok(row)
 }
 

@@ -106,7 +106,8 @@ async fn replace_branding(
             Some(_) => tx.update(row.clone()).await?,
             None => tx.insert(row.clone()).await?,
         }
-        tx.record("branding.update", Target::new("tenant", tx.tenant()));
+        let target = Target::new("tenant", tx.tenant());
+        tx.record("branding.update", target.changed(before.as_ref(), &row));
         Ok::<_, Problem>(row)
     };
     let row = caller.write(work).await?;

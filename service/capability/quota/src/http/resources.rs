@@ -170,10 +170,11 @@ async fn replace(
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
+            let before = row.clone();
             let (name, limits) = (input.name, json!(input.limits));
             let row = Model { name, limits, version: row.version + 1, updated_at: tx.now(), ..row };
             tx.update(row.clone()).await?;
-            tx.record("quota_resource.update", Target::new("quota_resource", key));
+            tx.record("quota_resource.update", Target::new("quota_resource", key).changed(&before, &row));
             Ok::<_, Problem>(row)
         })
         .await?;

@@ -314,7 +314,7 @@ async fn update_connection(
             return Err(Problem::invalid("/type", "can't be changed"));
         }
         let made = make(&service, before.row.kind, &input, Some(before.kind.clone()))?;
-        let mut row = before.row;
+        let mut row = before.row.clone();
         row.name = input.name.clone().unwrap_or(row.name);
         if let Some(enabled) = input.enabled {
             let verb = if enabled { ConnectionVerb::Enable } else { ConnectionVerb::Disable };
@@ -339,7 +339,7 @@ async fn update_connection(
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
         // Whom the provider before named proves it anew.
         let row = ops::reclaimed(&was, row, tx.now())?;
-        Ok(ops::update(tx, row).await?)
+        Ok(ops::update(tx, &before.row, row).await?)
     };
     let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
     Ok(Tagged(changed.row.version, view(&service, changed)))

@@ -198,6 +198,7 @@ async fn replace_issuer(
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
+            let before = row.clone();
             if row.issuer != input.issuer {
                 require_room(tx, &input.issuer).await?;
             }
@@ -212,7 +213,7 @@ async fn replace_issuer(
                 ..row
             };
             tx.update(row.clone()).await.map_err(exists)?;
-            tx.record("issuer.update", Target::new("issuer", id));
+            tx.record("issuer.update", Target::new("issuer", id).changed(&before, &row));
             Ok::<_, Problem>(row)
         })
         .await?;

@@ -215,10 +215,14 @@ pub(crate) async fn prove(tx: &Tx, row: &connection::Model, verb: ConnectionVerb
 }
 
 /// Writes a changed connection.
-pub(crate) async fn update(tx: &mut Tx, row: connection::Model) -> Result<Connection, Error> {
+pub(crate) async fn update(
+    tx: &mut Tx,
+    before: &connection::Model,
+    row: connection::Model,
+) -> Result<Connection, Error> {
     let row = findable(connection::Model { version: row.version + 1, updated_at: tx.now(), ..row })?;
     tx.update(row.clone()).await?;
-    tx.record("connection.update", Target::new("connection", row.id));
+    tx.record("connection.update", Target::new("connection", row.id).changed(before, &row));
     tx.emit(&ConnectionChanged {
         organization_id: row.organization_id,
         connection_id: row.id,

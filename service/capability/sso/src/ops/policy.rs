@@ -123,7 +123,8 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Error> {
         tx.update(row.clone()).await?;
     }
     let details = json!({"enforced": row.enforced, "jitProvisioning": row.jit_provisioning});
-    tx.record("sso_policy.update", Target::new("organization", row.organization_id).with(details));
+    let target = Target::new("organization", row.organization_id).with(details);
+    tx.record("sso_policy.update", target.changed(&before.row, &row));
     Ok(row)
 }
 

@@ -230,6 +230,7 @@ async fn update_instance(
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
+            let before = row.clone();
             let capacity = change.capacity.unwrap_or(row.capacity);
             if capacity > capacity_max(row.mode) {
                 return Err(Problem::invalid("/capacity", CAPACITY_RULE));
@@ -249,7 +250,7 @@ async fn update_instance(
                 ..row
             };
             tx.update(row.clone()).await?;
-            tx.record("instance.update", Target::new("instance", id));
+            tx.record("instance.update", Target::new("instance", id).changed(&before, &row));
             if row.status == InstanceStatus::Active {
                 tx.emit(&InstanceAvailable { instance_id: id });
             }

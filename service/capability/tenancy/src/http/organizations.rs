@@ -155,9 +155,10 @@ async fn update_organization(
         .write(async |tx| {
             let row = ops::organization_locked(tx, name).await?;
             seen.require(row.version)?;
+            let before = row.clone();
             let row = Model { name: change.name, version: row.version + 1, updated_at: tx.now(), ..row };
             tx.update(row.clone()).await?;
-            tx.record("organization.update", Target::new("organization", row.id));
+            tx.record("organization.update", Target::new("organization", row.id).changed(&before, &row));
             Ok::<_, Problem>(row)
         })
         .await?;

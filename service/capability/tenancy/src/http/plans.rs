@@ -180,6 +180,7 @@ async fn replace_plan(
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
             let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
             seen.require(row.version)?;
+            let before = row.clone();
             let row = Model {
                 name: input.name,
                 quotas: json!(input.quotas),
@@ -191,7 +192,7 @@ async fn replace_plan(
                 ..row
             };
             tx.update(row.clone()).await?;
-            tx.record("plan.update", Target::new("plan", &row.key));
+            tx.record("plan.update", Target::new("plan", &row.key).changed(&before, &row));
             Ok::<_, Problem>(row)
         })
         .await?;

@@ -19,7 +19,7 @@ use web::{
 
 use crate::error::Error;
 use crate::model::Status;
-use crate::ops::{self, TenantUpdated};
+use crate::ops;
 
 const ONE: &str = "/api/v1/tenants/{tenant}";
 const MANAGE: Access = Access::Key(Permission::TenantsManage);
@@ -228,11 +228,12 @@ async fn update_tenant(
             if let Some(key) = change.plan {
                 row = ops::set_plan(tx, row, &key).await?;
             }
+            let before = row.clone();
             row.name = change.name.unwrap_or(row.name);
             row.version += 1;
             row.updated_at = tx.now();
             tx.update(row.clone()).await?;
-            ops::record_event::<TenantUpdated>(tx, &row, "tenant.update");
+            ops::record_update(tx, &before, &row, "tenant.update");
             Ok::<_, Problem>(row)
         })
         .await?;
