@@ -187,7 +187,13 @@ impl TestApp {
     /// Everything that a story recorded as done is an action of the list.
     async fn actions_are_listed(&self) {
         let read = async |view: &platform::PlatformView| {
-            view.query("SELECT DISTINCT action FROM audit_event WHERE outcome = 'success'", Vec::new()).await
+            view.query(
+                &platform::CrossTenantStatement::new(
+                    "SELECT DISTINCT action FROM audit_event WHERE outcome = 'success'",
+                ),
+                Vec::new(),
+            )
+            .await
         };
         // A story may have taken the store away.
         let Ok(rows) = self.running.service.db.read_platform(read).await else { return };

@@ -15,6 +15,7 @@
 mod inserts;
 mod platform;
 mod reads;
+mod statement;
 mod writes;
 
 use std::net::IpAddr;
@@ -31,6 +32,7 @@ use crate::{DbError, Timestamp};
 
 pub use platform::PlatformStatement;
 pub use reads::Reads;
+pub use statement::{CrossTenantStatement, Statement};
 use writes::Writes;
 pub use writes::{Event, Work};
 

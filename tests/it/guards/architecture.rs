@@ -238,22 +238,7 @@ fn rules_and_operations_know_little_of_the_web() {
 }
 
 /// How many statements in SQL stand outside of `store` files, by crate. The numbers only fall.
-const SQL_OUTSIDE: [(&str, usize); 14] = [
-    ("directory", 15),
-    ("flags", 7),
-    ("inbox", 3),
-    ("invitations", 1),
-    ("keys", 1),
-    ("mail", 2),
-    ("operators", 5),
-    ("provisioning", 12),
-    ("quota", 11),
-    ("scim", 14),
-    ("sessions", 1),
-    ("sso", 3),
-    ("tenancy", 2),
-    ("webhooks", 8),
-];
+const SQL_OUTSIDE: [(&str, usize); 2] = [("sso", 3), ("webhooks", 8)];
 
 #[test]
 fn sql_stands_in_stores() {
@@ -269,7 +254,11 @@ fn sql_stands_in_stores() {
                 .iter()
                 .any(|word| rest.starts_with(word))
         };
-        let count = text.match_indices('"').filter(|(at, _)| begins(&text[at + 1..])).count();
+        let texts = text.match_indices('"').filter(|(at, _)| begins(&text[at + 1..])).count();
+        // None runs without one of these.
+        let made = ["Statement::of_tenant(", "Statement::built(", "Statement::new("];
+        let made: usize = made.iter().map(|one| text.matches(one).count()).sum();
+        let count = texts.max(made);
         if count > 0 {
             *found.entry(file.split('/').next().unwrap_or_default().to_owned()).or_default() += count;
         }

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::error::Error;
+use crate::store;
 
 /// What an access token begins with.
 const ACCESS_PREFIX: &str = "tnt_scimat_";
@@ -148,8 +149,7 @@ pub(crate) async fn grant(
         Proof::Assertion(claims) => take(tx, id, claims).await,
         Proof::Secret { missing_mac } => {
             if let Some(mac) = missing_mac {
-                let sql = "UPDATE scim_token SET secret_mac = $3 WHERE tenant_id = $1 AND id = $2";
-                tx.execute(sql, vec![id.into(), mac.into()]).await?;
+                store::tokens::set_mac(tx, id, mac).await?;
             }
             tx.record("scim_client.authenticate", Target::new("scim_token", id));
             Ok(())
