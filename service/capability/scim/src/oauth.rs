@@ -11,7 +11,6 @@ use entity::scim::assertion;
 use entity::scim::states::{TokenKind, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use entity::tenancy::status::Asks;
-use entity::tenancy::tenant;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use platform::crypto::{SecretKind, StoredSecret};
@@ -113,7 +112,7 @@ pub(crate) async fn grant(
     let now = service.db.clock().now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
-        let of = view.one(view.select::<tenant::Entity>()).await?;
+        let of = tenancy::find(view).await?;
         Ok::<_, platform::DbError>(client.zip(of))
     };
     let (client, of) = service.db.read(tenant, find).await?.ok_or(Error::Unauthenticated)?;
