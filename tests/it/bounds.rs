@@ -79,7 +79,9 @@ pub(crate) async fn by_hand(place: &str, head: &str, announced: usize, sent: usi
 /// Rows of a table, whoever they belong to.
 pub(crate) async fn rows(app: &TestApp, table: &str) -> i64 {
     let sql = format!("SELECT COUNT(*) AS n FROM {table}");
-    let count = async |view: &platform::PlatformView| view.query(&sql, Vec::new()).await;
+    let count = async |view: &platform::PlatformView| {
+        view.query(&platform::CrossTenantStatement::built(sql.clone()), Vec::new()).await
+    };
     let rows = app.running.service.db.read_platform(count).await.expect("counted");
     rows[0].try_get("", "n").expect("a number")
 }

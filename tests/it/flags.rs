@@ -385,7 +385,11 @@ async fn twenty_modules_hear_of_a_change_and_drift_is_shown_and_repaired() {
     // A hand at the store, and a signal that was lost: the reconciler finds it.
     let by_hand = async |tx: &mut platform::PlatformTx| {
         platform::Work::housekeeping(tx);
-        tx.execute("UPDATE flag_override SET variant = 'on'", Vec::new()).await
+        tx.execute(
+            &platform::CrossTenantStatement::new("UPDATE flag_override SET variant = 'on'"),
+            Vec::new(),
+        )
+        .await
     };
     let ctx = platform::Ctx::system("test");
     app.running.service.db.write_platform(&ctx, by_hand).await.unwrap();

@@ -117,7 +117,7 @@ async fn what_stood_for_somebodys_address_is_put_back_with_them() {
     let proof = async || {
         let find = async |view: &platform::View| {
             let sql = "SELECT address_proof FROM directory_user WHERE tenant_id = $1";
-            view.query(sql, Vec::new()).await
+            view.query(&platform::Statement::of_tenant(sql), Vec::new()).await
         };
         let rows = app.running.service.db.read(acme.id.parse().unwrap(), find).await.unwrap();
         rows.first().map(|row| row.try_get::<Option<String>>("", "address_proof").unwrap())

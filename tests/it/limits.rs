@@ -45,7 +45,7 @@ pub(crate) async fn multiply(
     };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let rows = tx.query(columns, vec![table.into()]).await?;
+        let rows = tx.query(&platform::CrossTenantStatement::new(columns), vec![table.into()]).await?;
         let columns: Vec<String> =
             rows.iter().map(|row| row.try_get("", "name")).collect::<Result<_, sea_orm::DbErr>>()?;
         let owned: Vec<&str> = own(0).iter().map(|(name, _)| *name).collect();
@@ -75,7 +75,11 @@ pub(crate) async fn multiply(
                 chosen.join(", ")
             );
             let values: Vec<Value> = rows.into_iter().flatten().map(|(_, value)| value).collect();
-            assert_eq!(tx.execute(&sql, values).await?, count, "{table} has a row to copy");
+            assert_eq!(
+                tx.execute(&platform::CrossTenantStatement::built(sql.clone()), values).await?,
+                count,
+                "{table} has a row to copy"
+            );
         }
         Ok::<_, platform::DbError>(())
     };
@@ -85,7 +89,9 @@ pub(crate) async fn multiply(
 /// How many rows a table has.
 pub(crate) async fn rows(app: &TestApp, table: &str) -> i64 {
     let sql = format!("SELECT count(*) AS n FROM {table}");
-    let read = async |view: &platform::PlatformView| view.query(&sql, Vec::new()).await;
+    let read = async |view: &platform::PlatformView| {
+        view.query(&platform::CrossTenantStatement::built(sql.clone()), Vec::new()).await
+    };
     let rows = app.running.service.db.read_platform(read).await.expect("counted");
     rows[0].try_get("", "n").expect("a number")
 }

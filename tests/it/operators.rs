@@ -142,7 +142,13 @@ async fn passwords_count_only_where_they_are_switched_on() {
     login("ops@example.com", PASSWORD).await.0.expect(200);
     // Kept as Argon2id; a change takes the old one away, and so does nothing in its place.
     let read = async |view: &PlatformView| {
-        view.query("SELECT password_hash FROM operator WHERE email = 'ops@example.com'", Vec::new()).await
+        view.query(
+            &platform::CrossTenantStatement::new(
+                "SELECT password_hash FROM operator WHERE email = 'ops@example.com'",
+            ),
+            Vec::new(),
+        )
+        .await
     };
     let rows = app.running.service.db.read_platform(read).await.expect("rows");
     let kept: String = rows[0].try_get("", "password_hash").expect("a hash");

@@ -583,7 +583,7 @@ async fn last_admin() {
 async fn admins(app: &TestApp) -> usize {
     let sql = "SELECT COUNT(*) AS n FROM directory_user WHERE role = 'admin' AND active = $1";
     let read = async |view: &PlatformView| {
-        let rows = view.query(sql, vec![true.into()]).await?;
+        let rows = view.query(&platform::CrossTenantStatement::new(sql), vec![true.into()]).await?;
         let n: i64 = rows.first().expect("a row").try_get("", "n")?;
         Ok::<_, DbError>(n.unsigned_abs())
     };
@@ -660,8 +660,11 @@ async fn stranger_mails() {
         assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", replies.first());
         let idle = "SELECT id FROM job WHERE kind = 'invitations.join' AND status <> 'done'";
         tests::eventually("the answers", async || {
-            let read =
-                async |view: &PlatformView| Ok::<_, DbError>(view.query(idle, vec![]).await?.len() as u64);
+            let read = async |view: &PlatformView| {
+                Ok::<_, DbError>(
+                    view.query(&platform::CrossTenantStatement::new(idle), vec![]).await?.len() as u64
+                )
+            };
             (count(&app, read).await == 0).then_some(())
         })
         .await;

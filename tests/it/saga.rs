@@ -46,7 +46,7 @@ impl World {
             let mut left = Vec::new();
             for table in provisioning::owned_tables() {
                 let sql = format!("SELECT count(*) AS rows FROM \"{table}\" WHERE tenant_id = $1");
-                let rows = view.query(&sql, Vec::new()).await?;
+                let rows = view.query(&platform::Statement::built(sql)?, Vec::new()).await?;
                 if rows[0].try_get::<i64>("", "rows").expect("a count") > 0 {
                     left.push(*table);
                 }

@@ -99,7 +99,7 @@ async fn stage_with(adjust: impl FnOnce(&mut Config)) -> (TestApp, Vec<Holder>) 
 async fn change(app: &TestApp, sql: &str) -> u64 {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        tx.execute(sql, Vec::<Bound>::new()).await
+        tx.execute(&platform::CrossTenantStatement::built(sql.to_owned()), Vec::<Bound>::new()).await
     };
     app.running.service.db.write_platform::<_, DbError>(&Ctx::system("a test"), work).await.expect(sql)
 }
@@ -112,7 +112,9 @@ async fn spoil_hashes(app: &TestApp) {
 }
 
 async fn count(app: &TestApp, sql: &str) -> i64 {
-    let read = async |view: &PlatformView| view.query(sql, Vec::new()).await;
+    let read = async |view: &PlatformView| {
+        view.query(&platform::CrossTenantStatement::built(sql.to_owned()), Vec::new()).await
+    };
     let rows = app.running.service.db.read_platform::<_, DbError>(read).await.expect(sql);
     rows[0].try_get("", "n").expect("a number")
 }

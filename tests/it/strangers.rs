@@ -59,7 +59,7 @@ async fn jobs(app: &TestApp, kind: &str) -> (i64, i64) {
     let sql =
         "SELECT COUNT(*) AS n, COUNT(CASE WHEN status <> 'done' THEN 1 END) AS open FROM job WHERE kind = $1";
     let read = async |view: &PlatformView| {
-        let rows = view.query(sql, vec![kind.into()]).await?;
+        let rows = view.query(&platform::CrossTenantStatement::new(sql), vec![kind.into()]).await?;
         let of = |name: &str| rows.first().expect("a row").try_get("", name);
         Ok::<(i64, i64), platform::DbError>((of("n")?, of("open")?))
     };

@@ -149,7 +149,7 @@ impl TestApp {
     pub async fn writes(&self) -> Vec<(Method, String, Vec<String>)> {
         let read = async |view: &platform::PlatformView| {
             let sql = "SELECT request_id, action FROM audit_event WHERE outcome = 'success' AND request_id IS NOT NULL";
-            view.query(sql, Vec::new()).await
+            view.query(&platform::CrossTenantStatement::new(sql), Vec::new()).await
         };
         let rows = self.running.service.db.read_platform(read).await.expect("records");
         let text = |row: &sea_orm::QueryResult, name: &str| row.try_get::<String>("", name).expect("a text");
@@ -209,7 +209,13 @@ impl TestApp {
     /// Everything that a story recorded as done is an action of the list.
     async fn actions_are_listed(&self) {
         let read = async |view: &platform::PlatformView| {
-            view.query("SELECT DISTINCT action FROM audit_event WHERE outcome = 'success'", Vec::new()).await
+            view.query(
+                &platform::CrossTenantStatement::new(
+                    "SELECT DISTINCT action FROM audit_event WHERE outcome = 'success'",
+                ),
+                Vec::new(),
+            )
+            .await
         };
         // A story may have taken the store away.
         let Ok(rows) = self.running.service.db.read_platform(read).await else { return };

@@ -5,7 +5,7 @@
 
 use sea_orm::{QueryResult, Value};
 
-use crate::tx::View;
+use crate::tx::{Statement, View};
 use crate::{DbError, sql::Sql};
 
 /// A column of a table.
@@ -99,7 +99,7 @@ impl Table {
     ) -> Result<(Vec<String>, Option<Mark>), DbError> {
         let sql = self.select(view.sql(), after.is_some(), limit);
         let values = after.into_iter().flatten().map(|text| Value::from(text.clone())).collect();
-        let rows = view.query(&sql, values).await?;
+        let rows = view.query(&Statement::built(sql)?, values).await?;
         let lines: Vec<String> = rows.iter().map(|row| row.try_get("", "line")).collect::<Result<_, _>>()?;
         let last = rows.last().filter(|_| rows.len() as u64 == limit);
         let mark = |row: &QueryResult| {

@@ -41,7 +41,10 @@ pub mod tx;
 pub mod work;
 
 pub use error::{DbError, Remedy, chain, explain};
-pub use tx::{Actor, Ctx, PlatformStatement, PlatformTx, PlatformView, Target, Tx, View, Work};
+pub use tx::{
+    Actor, CrossTenantStatement, Ctx, PlatformStatement, PlatformTx, PlatformView, Statement, Target, Tx,
+    View, Work,
+};
 
 /// A moment in UTC, truncated to microseconds.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::db::Db;
 use crate::event::EventType;
 use crate::jobs::{Backoff, Class, Handler, Job};
-use crate::tx::{Ctx, PlatformTx, PlatformView, Work};
+use crate::tx::{CrossTenantStatement, Ctx, PlatformTx, PlatformView, Work};
 use crate::{DbError, crash_point};
 
 /// Events dispatched in one transaction.
@@ -36,6 +36,8 @@ const ROWS_MAX: u64 = 10_000;
 const GATHERING: Duration = Duration::from_millis(50);
 /// Events of other replicas that are passed on to this process' listeners at a time.
 const HEARD_MAX: u64 = 1000;
+const SET_LAST_SEQUENCE: CrossTenantStatement =
+    CrossTenantStatement::new("UPDATE outbox_state SET last_sequence = $1");
 
 /// Somebody who turns events into jobs.
 pub trait Subscriber {
@@ -287,8 +289,9 @@ impl Dispatcher {
              (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM outbox_event WHERE id {test}) AS told \
              WHERE told.id = outbox_event.id"
         );
-        tx.execute(&sql, vec![tx.now().into(), first.into(), list]).await?;
-        tx.execute("UPDATE outbox_state SET last_sequence = $1", vec![last.into()]).await?;
+        let number = CrossTenantStatement::built(sql);
+        tx.execute(&number, vec![tx.now().into(), first.into(), list]).await?;
+        tx.execute(&SET_LAST_SEQUENCE, vec![last.into()]).await?;
         Ok(Batch { dispatched: events.len(), is_full: events.len() as u64 == most })
     }
 }

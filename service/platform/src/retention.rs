@@ -3,7 +3,7 @@
 use sea_orm::Value;
 
 use crate::jobs::SWEPT_AT_ONCE;
-use crate::{DbError, PlatformTx};
+use crate::{CrossTenantStatement, DbError, PlatformTx};
 
 /// Rows of one table that are kept until a moment.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub struct Retained {
 }
 
 impl Retained {
-    fn statement(self) -> String {
+    fn sql(self) -> String {
         let Self { table, key, until } = self;
         format!(
             "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {until} < $1 LIMIT {SWEPT_AT_ONCE})"
@@ -30,7 +30,7 @@ impl Retained {
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn remove(tx: &PlatformTx, rows: Retained, before: impl Into<Value>) -> Result<u64, DbError> {
-    tx.execute(&rows.statement(), vec![before.into()]).await
+    tx.execute(&CrossTenantStatement::built(rows.sql()), vec![before.into()]).await
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(SWEPT_AT_ONCE, 5_000);
         let rows = Retained { table: "session", key: "tenant_id, id", until: "expires_at" };
         assert_eq!(
-            rows.statement(),
+            rows.sql(),
             "DELETE FROM session WHERE (tenant_id, id) IN \
              (SELECT tenant_id, id FROM session WHERE expires_at < $1 LIMIT 5000)"
         );

@@ -20,7 +20,7 @@ use sea_orm::Value;
 use crate::crypto::{hex, sha256};
 use crate::retention::{self, Retained};
 use crate::tx::Reads;
-use crate::{DbError, PlatformTx, Timestamp, Tx, View};
+use crate::{DbError, PlatformTx, Statement, Timestamp, Tx, View};
 
 pub use room::{Counts, NoRoom, room};
 
@@ -121,6 +121,20 @@ impl Allowance {
     }
 }
 
+const SPEND: Statement = Statement::of_tenant(
+    "INSERT INTO allowance (tenant_id, rule, key, began_at, spent) VALUES ($1, $2, $3, $4, 1) \
+     ON CONFLICT (tenant_id, rule, key) DO UPDATE SET \
+     began_at = CASE WHEN allowance.began_at <= $5 THEN $4 ELSE allowance.began_at END, \
+     spent = CASE WHEN allowance.began_at <= $5 THEN 1 ELSE allowance.spent + 1 END \
+     WHERE allowance.began_at <= $5 OR allowance.spent < $6",
+);
+const IS_SPENT: Statement = Statement::of_tenant(
+    "SELECT spent FROM allowance \
+     WHERE tenant_id = $1 AND rule = $2 AND key = $3 AND began_at > $4 AND spent >= $5",
+);
+const ALLOWANCE_BEGAN: Statement =
+    Statement::of_tenant("SELECT began_at FROM allowance WHERE tenant_id = $1 AND rule = $2 AND key = $3");
+
 /// The number of the advisory lock of a rule and key. Two that share a number wait for each other without need, no more.
 fn number(rule: Rule, key: &[u8]) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = sha256(&[rule.name().as_bytes(), &[0], key].concat());
@@ -155,11 +169,6 @@ impl Tx {
         if allowance.limit == 0 {
             return Ok(false);
         }
-        let sql = "INSERT INTO allowance (tenant_id, rule, key, began_at, spent) VALUES ($1, $2, $3, $4, 1) \
-                   ON CONFLICT (tenant_id, rule, key) DO UPDATE SET \
-                   began_at = CASE WHEN allowance.began_at <= $5 THEN $4 ELSE allowance.began_at END, \
-                   spent = CASE WHEN allowance.began_at <= $5 THEN 1 ELSE allowance.spent + 1 END \
-                   WHERE allowance.began_at <= $5 OR allowance.spent < $6";
         let values: Vec<Value> = vec![
             rule.name().into(),
             hex(&sha256(key.as_ref())).into(),
@@ -167,7 +176,7 @@ impl Tx {
             (self.now() - allowance.period).into(),
             i64::try_from(allowance.limit).unwrap_or(i64::MAX).into(),
         ];
-        Ok(self.execute(sql, values).await? == 1)
+        Ok(self.execute(&SPEND, values).await? == 1)
     }
 }
 
@@ -182,15 +191,13 @@ impl View {
         key: impl AsRef<[u8]>,
         allowance: Allowance,
     ) -> Result<bool, DbError> {
-        let sql = "SELECT spent FROM allowance \
-                   WHERE tenant_id = $1 AND rule = $2 AND key = $3 AND began_at > $4 AND spent >= $5";
         let values: Vec<Value> = vec![
             rule.name().into(),
             hex(&sha256(key.as_ref())).into(),
             (self.now() - allowance.period).into(),
             i64::try_from(allowance.limit).unwrap_or(i64::MAX).into(),
         ];
-        Ok(allowance.limit == 0 || !self.query(sql, values).await?.is_empty())
+        Ok(allowance.limit == 0 || !self.query(&IS_SPENT, values).await?.is_empty())
     }
 
     /// What there is to say of an allowance that is used up.
@@ -203,9 +210,8 @@ impl View {
         key: impl AsRef<[u8]>,
         allowance: Allowance,
     ) -> Result<UsedUp, DbError> {
-        let sql = "SELECT began_at FROM allowance WHERE tenant_id = $1 AND rule = $2 AND key = $3";
         let values: Vec<Value> = vec![rule.name().into(), hex(&sha256(key.as_ref())).into()];
-        let rows = self.query(sql, values).await?;
+        let rows = self.query(&ALLOWANCE_BEGAN, values).await?;
         // Where nothing is allowed at all nothing was ever spent.
         let began = rows.first().map_or(Ok(self.now()), |row| row.try_get::<Timestamp>("", "began_at"))?;
         Ok(UsedUp { limit: allowance.limit, renewed_in: self.seconds_until(began + allowance.period) })

@@ -16,6 +16,7 @@ mod changed;
 mod inserts;
 mod platform;
 mod reads;
+mod statement;
 mod writes;
 
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ use crate::{DbError, Timestamp};
 
 pub use platform::PlatformStatement;
 pub use reads::Reads;
+pub use statement::{CrossTenantStatement, Statement};
 pub use writes::Work;
 use writes::Writes;
 

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use entity::platform::idempotency_record::{Column, Entity, Model};
 use entity::platform::states::IdempotencyState;
 use platform::tx::IdempotencyMark;
-use platform::{Ctx, PlatformTx, Work};
+use platform::{CrossTenantStatement, Ctx, PlatformTx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +150,13 @@ pub(crate) async fn finish(
     response
 }
 
+const ANSWERED: CrossTenantStatement = CrossTenantStatement::new(
+    "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2",
+);
+const FORGET_STARTED: CrossTenantStatement = CrossTenantStatement::new(
+    "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'",
+);
+
 async fn keep(
     service: &Service,
     mark: &IdempotencyMark,
@@ -157,7 +164,7 @@ async fn keep(
     body: &[u8],
 ) -> Result<(), Problem> {
     let mut values = vec![mark.principal.clone().into(), mark.key.clone().into()];
-    let sql = if head.status.is_success() {
+    let statement = if head.status.is_success() {
         let headers = HEADERS.iter().filter_map(|name| {
             let value = head.headers().get(name)?.to_str().ok()?;
             Some((name.as_str().to_owned(), value.to_owned()))
@@ -166,15 +173,15 @@ async fn keep(
         let plain = serde_json::to_vec(&reply).map_err(Problem::internal)?;
         let binding = binding(&mark.principal, &mark.key);
         values.push(service.envelope.seal("idempotency", &binding, &plain)?.into());
-        "UPDATE idempotency_record SET state = 'answered', reply = $3 WHERE principal = $1 AND idempotency_key = $2"
+        ANSWERED
     } else {
         // A refusal that changed nothing: the caller may mend the request and use the key again.
-        "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'"
+        FORGET_STARTED
     };
     let ctx = Ctx::system("idempotency");
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        tx.execute(sql, values).await
+        tx.execute(&statement, values).await
     };
     service.db.write_platform(&ctx, work).await?;
     Ok(())

@@ -90,7 +90,13 @@ async fn junk_behind_an_authorization_request_is_not_stored() {
     let some: String = (0..7).map(|number| format!("&p{number}={}", "junk".repeat(500))).collect();
     assert_eq!(app.anyone().get(&format!("{url}{some}")).await.status, 200);
     let find = async |view: &platform::PlatformView| {
-        view.query("SELECT CAST(parameters AS TEXT) AS p FROM authorization_request", Vec::new()).await
+        view.query(
+            &platform::CrossTenantStatement::new(
+                "SELECT CAST(parameters AS TEXT) AS p FROM authorization_request",
+            ),
+            Vec::new(),
+        )
+        .await
     };
     let stored = app.running.service.db.read_platform(find).await.unwrap();
     let stored: Vec<String> = stored.iter().map(|row| row.try_get("", "p").unwrap()).collect();

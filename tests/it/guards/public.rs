@@ -52,12 +52,14 @@ async fn rows(app: &TestApp) -> BTreeMap<String, i64> {
     };
     let read = async |view: &PlatformView| {
         let mut counts = Vec::new();
-        for row in view.query(tables, Vec::new()).await? {
+        for row in view.query(&platform::CrossTenantStatement::new(tables), Vec::new()).await? {
             let name: String = row.try_get("", "name")?;
             counts.push(format!("SELECT '{name}' AS name, COUNT(*) AS n FROM \"{name}\""));
         }
         let mut all = BTreeMap::new();
-        for row in view.query(&counts.join(" UNION ALL "), Vec::new()).await? {
+        for row in
+            view.query(&platform::CrossTenantStatement::built(counts.join(" UNION ALL ")), Vec::new()).await?
+        {
             all.insert(row.try_get("", "name")?, row.try_get("", "n")?);
         }
         Ok::<_, DbError>(all)

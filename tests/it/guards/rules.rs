@@ -7,7 +7,7 @@ use platform::rules::Rule;
 /// Functions that count rows and decide nothing by it, or hold another lock, and why.
 const OTHERS: [(&str, &str, &str); 10] = [
     ("backends/src/builtin.rs", "compare", "reports what is there"),
-    ("scim/src/sweep.rs", "too_many", "finds what is removed; nothing is refused by it"),
+    ("scim/src/store/requests.rs", "newest_beyond", "finds what is removed; nothing is refused by it"),
     ("directory/src/store/roles.rs", "admins", "the query; who decides holds Rule::LastAdmin"),
     ("directory/src/store/search.rs", "of", "says how long a list is"),
     ("directory/src/store/reach.rs", "population_text", "prices a search; the price is what is bounded"),
@@ -18,7 +18,7 @@ const OTHERS: [(&str, &str, &str); 10] = [
         "rows_per_event",
         "measures how much one transaction may take; nothing is refused by it",
     ),
-    ("directory/src/ops/guard.rs", "may_remove", "holds the row of the guard"),
+    ("directory/src/store/users.rs", "count_active", "the query; who decides holds the row of the guard"),
     ("sessions/src/ops.rs", "older", "the query; who ends sessions by it holds Rule::Sessions"),
 ];
 

@@ -294,7 +294,9 @@ async fn a_person_has_a_hundred_sessions_and_a_further_one_ends_the_oldest() {
     let other = exchange(&app, &issuer.token("bob", "org_acme")).await.expect(200);
     let live = async || {
         let sql = "SELECT count(*) AS n FROM session WHERE ended_at IS NULL";
-        let read = async |view: &platform::PlatformView| view.query(sql, Vec::new()).await;
+        let read = async |view: &platform::PlatformView| {
+            view.query(&platform::CrossTenantStatement::new(sql), Vec::new()).await
+        };
         let rows = app.running.service.db.read_platform(read).await.unwrap();
         rows[0].try_get::<i64>("", "n").unwrap()
     };

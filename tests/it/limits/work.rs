@@ -109,7 +109,11 @@ async fn finished_jobs_are_there_for_7_days_and_events_for_30() {
     };
     let done = async || {
         let read = async |view: &platform::PlatformView| {
-            view.query("SELECT count(*) AS n FROM job WHERE status = 'done'", Vec::new()).await
+            view.query(
+                &platform::CrossTenantStatement::new("SELECT count(*) AS n FROM job WHERE status = 'done'"),
+                Vec::new(),
+            )
+            .await
         };
         let rows = app.running.service.db.read_platform(read).await.unwrap();
         rows[0].try_get::<i64>("", "n").unwrap()
@@ -143,7 +147,9 @@ async fn a_sweep_removes_5000_rows_of_a_kind_and_samples_after_400_days() {
     acme.admin.post(path, json!({"invitations": [{"email": "p@example.com"}]})).await.expect(202);
     let done = "SELECT id FROM invitation_batch WHERE status = 'done'";
     eventually("the batch", async || {
-        let read = async |view: &platform::PlatformView| view.query(done, vec![]).await;
+        let read = async |view: &platform::PlatformView| {
+            view.query(&platform::CrossTenantStatement::new(done), vec![]).await
+        };
         let done = service.db.read_platform(read).await.unwrap();
         (!done.is_empty()).then_some(())
     })
@@ -237,7 +243,9 @@ async fn the_store_has_its_connections_and_none_more() {
     match on_postgres() {
         Some(_) => {
             let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()";
-            let read = async |view: &platform::PlatformView| view.query(sql, Vec::new()).await;
+            let read = async |view: &platform::PlatformView| {
+                view.query(&platform::CrossTenantStatement::new(sql), Vec::new()).await
+            };
             let rows = app.running.service.db.read_platform(read).await.unwrap();
             let open: i64 = rows[0].try_get("", "n").unwrap();
             assert!((1..=8).contains(&open), "{open}");
@@ -323,7 +331,14 @@ async fn who_waits_for_room_looks_every_5_seconds_and_fifty_are_woken_at_a_time(
                  WHERE kind = $2 AND status = 'pending' ORDER BY id LIMIT 1"
             );
             let kind = "provisioning.advance";
-            assert_eq!(tx.execute(&sql, vec![platform::ids::new().into(), kind.into()]).await?, 1);
+            assert_eq!(
+                tx.execute(
+                    &platform::CrossTenantStatement::built(sql.clone()),
+                    vec![platform::ids::new().into(), kind.into()]
+                )
+                .await?,
+                1
+            );
         }
         Ok::<_, platform::DbError>(())
     };
@@ -331,7 +346,9 @@ async fn who_waits_for_room_looks_every_5_seconds_and_fifty_are_woken_at_a_time(
     let sleeping = async || {
         let soon = app.clock.now() + TimeDelta::minutes(30);
         let sql = "SELECT count(*) AS n FROM job WHERE status = 'pending' AND next_run_at > $1";
-        let read = async |view: &platform::PlatformView| view.query(sql, vec![soon.into()]).await;
+        let read = async |view: &platform::PlatformView| {
+            view.query(&platform::CrossTenantStatement::new(sql), vec![soon.into()]).await
+        };
         app.running.service.db.read_platform(read).await.unwrap()[0].try_get::<i64>("", "n").unwrap()
     };
     assert_eq!(sleeping().await, 61);

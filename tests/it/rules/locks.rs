@@ -51,7 +51,7 @@ async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
     behind(app, async |tx: &mut PlatformTx| {
         let sql = "UPDATE quota SET used = (SELECT COUNT(*) FROM directory_user u WHERE u.tenant_id = quota.tenant_id \
                    AND (u.role = 'admin' OR quota.resource = 'users')) WHERE resource IN ('users', 'admins')";
-        tx.execute(sql, vec![]).await
+        tx.execute(&platform::CrossTenantStatement::new(sql), vec![]).await
     })
     .await;
     made.filter(|row| row.id != stays).map(|row| row.id.to_string()).collect()
@@ -135,7 +135,7 @@ async fn a_restore_and_those_who_go_meanwhile_do_not_wait_for_each_other_for_eve
     .await;
     let sql = "SELECT attempts FROM job WHERE kind = 'directory.restore'";
     let attempts: Vec<i64> = behind(&app, async |tx: &mut PlatformTx| {
-        let rows = tx.query(sql, vec![]).await?;
+        let rows = tx.query(&platform::CrossTenantStatement::new(sql), vec![]).await?;
         Ok(rows.iter().map(|row| row.try_get("", "attempts")).collect::<Result<_, _>>()?)
     })
     .await;

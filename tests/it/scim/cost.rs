@@ -360,7 +360,7 @@ pub(crate) async fn copies(app: &TestApp, tenant: &str, count: usize) {
     let tenant: uuid::Uuid = tenant.parse().expect("an id");
     let write = async |tx: &mut platform::PlatformTx| {
         platform::Work::housekeeping(tx);
-        tx.execute(&sql, vec![tenant.into()]).await
+        tx.execute(&platform::CrossTenantStatement::built(sql.clone()), vec![tenant.into()]).await
     };
     let made = app.running.service.db.write_platform(&platform::Ctx::system("tests"), write).await;
     assert_eq!(made.expect("copied"), count as u64);
@@ -377,7 +377,9 @@ async fn small_changes_of_a_group_wait_for_a_large_one_and_other_tenants_do_not(
     app.store.analyze().await;
     let tenant: uuid::Uuid = acme.id.parse().unwrap();
     let sql = "SELECT id FROM directory_user WHERE tenant_id = $1";
-    let read = async |view: &platform::PlatformView| view.query(sql, vec![tenant.into()]).await;
+    let read = async |view: &platform::PlatformView| {
+        view.query(&platform::CrossTenantStatement::new(sql), vec![tenant.into()]).await
+    };
     let rows = app.running.service.db.read_platform(read).await.unwrap();
     let ids: Vec<uuid::Uuid> = rows.iter().map(|row| row.try_get("", "id").unwrap()).collect();
     let team = format!("/scim/v2/Groups/{}", group(&acme, "team", &[]).await);
@@ -428,7 +430,7 @@ async fn small_changes_of_a_group_wait_for_a_large_one_and_other_tenants_do_not(
     assert!(statuses.iter().all(|status| matches!(status, 204 | 429 | 503)), "{statuses:?}");
     let read = async |view: &platform::PlatformView| {
         let sql = "SELECT COUNT(*) AS n FROM directory_group_member WHERE tenant_id = $1";
-        view.query(sql, vec![tenant.into()]).await
+        view.query(&platform::CrossTenantStatement::new(sql), vec![tenant.into()]).await
     };
     let rows = app.running.service.db.read_platform(read).await.unwrap();
     assert_eq!(rows[0].try_get::<i64>("", "n").unwrap(), ids.len() as i64);

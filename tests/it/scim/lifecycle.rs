@@ -284,7 +284,9 @@ async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
     ] {
         eventually(&format!("{table} to be empty"), async || {
             let sql = format!("SELECT COUNT(*) AS n FROM {table}");
-            let read = async |view: &platform::PlatformView| view.query(&sql, Vec::new()).await;
+            let read = async |view: &platform::PlatformView| {
+                view.query(&platform::CrossTenantStatement::built(sql.clone()), Vec::new()).await
+            };
             let rows = db.read_platform(read).await.expect("a count");
             (rows[0].try_get::<i64>("", "n").expect("a number") == 0).then_some(())
         })

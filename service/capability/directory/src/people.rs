@@ -20,12 +20,13 @@ use uuid::Uuid;
 use crate::error::{Error, NotAdmitted};
 
 pub use departed::{DEPARTED_DAYS, address_of, forgive};
-pub(crate) use departed::{addresses, leave, renamed, there_again};
+pub(crate) use departed::{addresses, identity_key, leave, renamed, there_again};
 pub(crate) use invitations::EVENTS as INVITATION_EVENTS;
 pub use invitations::{
     InvitationFacts, accept_invitation, next, open_invitation, proof_of_token, require_open,
     revoke_invitation,
 };
+pub(crate) use persons::{Candidate, IDENTITIES_MAX, Identity};
 pub use policy::{SignInPolicy, sign_in_policy, unset_policy};
 
 /// Whether whoever comes first to a tenant that their coming made runs it.

@@ -1,7 +1,9 @@
 //! Queries over users and groups.
 
 pub(crate) mod changes;
+pub(crate) mod comers;
 mod condition;
+pub(crate) mod departed;
 pub(crate) mod groups;
 pub(crate) mod members;
 mod order;

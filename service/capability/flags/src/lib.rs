@@ -13,6 +13,7 @@ mod jobs;
 mod ops;
 mod push;
 mod refresh;
+mod store;
 
 pub use cache::Evaluator;
 pub use capability::capability;

@@ -25,6 +25,7 @@ use webhooks::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 use crate::error::Error;
 use crate::evaluation::{self, Own};
 use crate::refresh::{content, digest, refresh};
+use crate::store;
 
 /// Tenants of one round.
 const ROUND: u64 = 100;
@@ -229,23 +230,16 @@ async fn record_results(service: &Service, module: Uuid, done: Vec<Pushed>) -> R
 
 async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
     let (row, version) = (&one.row, one.row.version);
-    let mut values = vec![row.tenant_id.into(), row.module_id.into(), version.into(), tx.now().into()];
     let why = match (&one.verdict, one.applied) {
         // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.
         (Verdict::Delivered, Some(applied)) if applied > version => {
-            let sql = "UPDATE flag_push SET version = $5 + 1, updated_at = $4, attempts = 0, next_attempt_at = NULL \
-                       WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
-            values.push(applied.into());
-            return tx.execute(sql, values).await.map(drop);
+            return store::raise_above(tx, row, applied).await;
         }
         (Verdict::Delivered, Some(applied)) if applied < version => {
             format!("the module says that it has version {applied}")
         }
         (Verdict::Delivered, _) => {
-            let sql = "UPDATE flag_push SET confirmed_version = $3, confirmed_at = $4, attempts = 0, \
-                       next_attempt_at = NULL, last_error = NULL \
-                       WHERE tenant_id = $1 AND module_id = $2 AND confirmed_version < $3";
-            return tx.execute(sql, values).await.map(drop);
+            return store::confirm_pushed(tx, row).await;
         }
         (Verdict::Gone, _) => "answered 410".to_owned(),
         (Verdict::Failed { why, .. } | Verdict::Permanent(why), _) => why.clone(),
@@ -254,10 +248,7 @@ async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), Db
     let attempt = u32::try_from(row.attempts + 1).unwrap_or(u32::MAX);
     let asked = asked.and_then(|asked| TimeDelta::from_std(asked.min(DELAY_MAX)).ok()).unwrap_or_default();
     let at = tx.now() + backoff.delay(attempt).max(asked);
-    let sql = "UPDATE flag_push SET attempts = attempts + 1, updated_at = $4, next_attempt_at = $5, last_error = $6 \
-               WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
-    values.extend([at.into(), why.into()]);
-    tx.execute(sql, values).await.map(drop)
+    store::record_failure(tx, row, at, why).await
 }
 
 async fn health(

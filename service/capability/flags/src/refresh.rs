@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::evaluation::{self, Evaluated, Own};
 use crate::push::PushFlags;
+use crate::store;
 
 /// Brings the modules' rows of these tenants up to date, and lets the modules hear what changed.
 pub(crate) async fn refresh(
@@ -51,7 +52,7 @@ pub(crate) async fn refresh(
                 wake.insert(module.id);
             }
             if !changed.is_empty() {
-                raise(tx, tenant.id, &changed, digest).await?;
+                store::raise(tx, tenant.id, &changed, digest).await?;
             }
         }
     }
@@ -94,20 +95,6 @@ fn first(tenant: TenantId, module: Uuid, digest: Vec<u8>, now: Timestamp) -> pus
         next_attempt_at: None,
         last_error: None,
     }
-}
-
-async fn raise(
-    tx: &PlatformTx,
-    tenant: Uuid,
-    modules: &[Uuid],
-    digest: Vec<u8>,
-) -> Result<(), platform::DbError> {
-    let (test, list) = tx.id_list(modules, "$4");
-    let sql = format!(
-        "UPDATE flag_push SET version = version + 1, digest = $2, updated_at = $3, attempts = 0, next_attempt_at = NULL \
-         WHERE tenant_id = $1 AND digest <> $2 AND module_id {test}"
-    );
-    tx.execute(&sql, vec![tenant.into(), digest.into(), tx.now().into(), list]).await.map(drop)
 }
 
 /// The body, in the module's profile, without what differs from attempt to attempt.

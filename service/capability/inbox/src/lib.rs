@@ -13,6 +13,7 @@ mod http;
 mod ops;
 mod reconcile;
 mod signature;
+mod store;
 mod stripe;
 mod zitadel;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
 use entity::inbox::source::Source;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError, SWEPT_AT_ONCE};
+use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use web::Service;
 
-use crate::{stripe, zitadel};
+use crate::{store, stripe, zitadel};
 
 /// Events are kept this long: longer than anybody sends them again.
 const KEPT: TimeDelta = TimeDelta::days(30);
@@ -77,17 +77,7 @@ fn ctx() -> Ctx {
 /// Keeps an event, unless it is there; answers whether it was new.
 pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
-        let sql = "INSERT INTO inbox_event (source, id, type, payload, occurred_at, received_at) \
-                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-        let values = vec![
-            event.source.into(),
-            event.id.clone().into(),
-            event.kind.clone().into(),
-            event.payload.clone().into(),
-            event.occurred_at.into(),
-            tx.now().into(),
-        ];
-        if tx.execute(sql, values).await? == 0 {
+        if !store::insert(tx, &event).await? {
             tx.housekeeping();
             return Ok::<_, DbError>(false);
         }
@@ -141,9 +131,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
     );
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let sql = "UPDATE inbox_event SET settled_at = $3, outcome = $4 WHERE source = $1 AND id = $2";
-        let values = vec![event.source.into(), event.id.clone().into(), tx.now().into(), outcome.into()];
-        tx.execute(sql, values).await.map(drop)
+        store::record_outcome(tx, event, outcome).await
     };
     service.db.write_platform(&ctx(), work).await
 }
@@ -154,10 +142,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
 /// [`DbError`].
 pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
-    let before = tx.now() - KEPT;
-    let sql = "DELETE FROM inbox_event WHERE (source, id) IN \
-               (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![before.into(), SWEPT_AT_ONCE.cast_signed().into()]).await
+    store::remove_received_before(tx, tx.now() - KEPT).await
 }
 
 #[cfg(test)]

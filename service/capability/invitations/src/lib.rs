@@ -15,6 +15,7 @@ mod join;
 mod ops;
 mod pages;
 mod rules;
+mod store;
 mod stranger;
 mod sweep;
 

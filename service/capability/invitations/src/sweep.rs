@@ -3,15 +3,13 @@
 use chrono::TimeDelta;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::{InvitationStatus, InvitationVerb};
-use platform::jobs::SWEPT_AT_ONCE;
-use platform::retention::{self, Retained};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use web::Service;
 
 use crate::error::Error;
-use crate::ops;
+use crate::{ops, store};
 
 /// How long it can be read what became of a batch.
 const BATCHES_KEPT: TimeDelta = TimeDelta::days(90);
@@ -52,15 +50,5 @@ pub async fn sweep(service: &Service) -> Result<usize, Error> {
 /// [`DbError`].
 pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
     let before = tx.now() - BATCHES_KEPT;
-    let lines = format!(
-        "DELETE FROM invitation_batch_row WHERE (tenant_id, batch_id, number) IN \
-         (SELECT line.tenant_id, line.batch_id, line.number FROM invitation_batch_row line \
-         JOIN invitation_batch batch ON batch.tenant_id = line.tenant_id AND batch.id = line.batch_id \
-         WHERE batch.status = 'done' AND batch.finished_at < $1 LIMIT {SWEPT_AT_ONCE})"
-    );
-    let lines = tx.execute(&lines, vec![before.into()]).await?;
-    let until = "status = 'done' AND NOT EXISTS (SELECT 1 FROM invitation_batch_row line \
-                 WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id) AND finished_at";
-    let empty = Retained { table: "invitation_batch", key: "tenant_id, id", until };
-    Ok(lines + retention::remove(tx, empty, before).await?)
+    Ok(store::remove_batch_rows(tx, before).await? + store::remove_empty_batches(tx, before).await?)
 }

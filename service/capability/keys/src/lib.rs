@@ -7,6 +7,7 @@ mod capability;
 mod error;
 mod http;
 mod ops;
+mod store;
 
 pub use capability::capability;
 pub use error::Error;

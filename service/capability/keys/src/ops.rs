@@ -16,6 +16,7 @@ use web::{Service, Tools};
 
 use crate::PREFIX;
 use crate::error::Error;
+use crate::store;
 
 /// The name of the key that the configuration sets.
 pub const BOOTSTRAP: &str = "bootstrap";
@@ -227,8 +228,7 @@ pub(crate) async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
         .db
         .write_platform(&ctx, async |tx| {
             tx.housekeeping();
-            let sql = "UPDATE management_key SET last_used_at = $2, secret_mac = COALESCE(secret_mac, $3) WHERE id = $1";
-            tx.execute(sql, vec![id.into(), tx.now().into(), mac.into()]).await
+            store::record_use(tx, id, mac).await
         })
         .await;
     // Nobody's request fails for a statistic.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::error::Error;
+use crate::store;
 
 /// No mail goes to this address any more.
 pub(crate) async fn suppress(
@@ -32,9 +33,7 @@ pub(crate) async fn keep(
 ) -> Result<(), DbError> {
     let key = fold(address);
     let detail = detail.map(|text| text.chars().take(500).collect::<String>());
-    let sql = "INSERT INTO mail_suppression (address_key, reason, detail, created_at) VALUES ($1, $2, $3, $4) \
-               ON CONFLICT (address_key) DO NOTHING";
-    tx.execute(sql, vec![key.clone().into(), reason.into(), detail.into(), tx.now().into()]).await?;
+    store::suppress(tx, &key, reason, detail).await?;
     // An address is somebody's: the trail names it by its domain only.
     let domain = key.rsplit_once('@').map(|(_, domain)| domain.to_owned()).unwrap_or_default();
     let target = Target::new("mail_suppression", domain).with(json!({"reason": reason}));

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
 
-use crate::bounces;
 use crate::templates::Rendered;
 use crate::transport::Transport;
+use crate::{bounces, store};
 
 /// Sends one mail.
 #[derive(Debug, Serialize, Deserialize)]
@@ -119,12 +119,9 @@ async fn note(
     metrics::counter!("tenantry_mails_total", "status" => status.as_str()).increment(1);
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
-        let sql =
-            "UPDATE mail_message SET status = $3, sent_at = $4, reason = $5 WHERE tenant_id = $1 AND id = $2";
-        let values = vec![job.id.into(), status.into(), tx.now().into(), reason.clone().into()];
-        tx.execute(sql, values).await
+        store::record_outcome(tx, job.id, status, reason.clone()).await
     };
-    service.db.write(&Ctx::system("mail"), job.tenant, write).await.map(drop)
+    service.db.write(&Ctx::system("mail"), job.tenant, write).await
 }
 
 /// The domain has had enough for now: that is no attempt.

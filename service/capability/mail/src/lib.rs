@@ -15,6 +15,7 @@ mod language;
 mod ops;
 mod pages;
 mod plain;
+mod store;
 mod strangers;
 mod templates;
 mod transport;

@@ -18,7 +18,7 @@ use web::{
     Query, Routes, Tools,
 };
 
-use crate::ops;
+use crate::{ops, store};
 
 pub use authenticator::Operators;
 
@@ -127,7 +127,7 @@ async fn list_operators(
     Query(_): Query<ListQuery>,
 ) -> Result<Page<OperatorView>, Problem> {
     let read = async |on: &PlatformView| {
-        let live = ops::live_sessions(on).await?;
+        let live = store::live_sessions(on).await?;
         let item = |row: Model| {
             let live = live.get(&row.id).copied().unwrap_or_default();
             view(row, live, None)

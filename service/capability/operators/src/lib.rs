@@ -12,6 +12,7 @@ mod ops;
 mod pages;
 mod passkeys;
 mod sessions;
+mod store;
 
 pub use capability::capability;
 pub use http::Operators;

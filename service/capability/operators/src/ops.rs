@@ -1,7 +1,5 @@
 //! Operators: made, listed, disabled; their enrolment links and recovery codes.
 
-use std::collections::HashMap;
-
 use chrono::TimeDelta;
 use entity::operators::operator::{Column, Entity, Model};
 use entity::operators::states::OperatorRole;
@@ -14,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::sessions;
+use crate::{sessions, store};
 
 /// What an enrolment link's token begins with.
 const ENROLLMENT_PREFIX: &str = "tnt_enroll_";
@@ -129,8 +127,7 @@ pub(crate) async fn disable(tx: &mut PlatformTx, id: Uuid) -> Result<(), Error> 
         ..row
     })
     .await?;
-    let sql = "UPDATE operator_session SET ended_at = $2 WHERE operator_id = $1 AND ended_at IS NULL";
-    tx.execute(sql, vec![id.into(), tx.now().into()]).await?;
+    store::end_sessions(tx, id).await?;
     tx.record("operator.disable", Target::new("operator", id));
     Ok(())
 }
@@ -188,9 +185,7 @@ pub(crate) async fn enter_by_password(
     tx: &mut PlatformTx,
     who: &Model,
 ) -> Result<Option<(String, i64)>, Error> {
-    let sql = "UPDATE operator SET password_failures = 0, version = version + 1 \
-               WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
-    if tx.execute(sql, vec![who.id.into(), who.password_hash.clone().into()]).await? != 1 {
+    if !store::reset_password_failures(tx, who).await? {
         tx.housekeeping();
         return Ok(None);
     }
@@ -202,27 +197,11 @@ pub(crate) async fn enter_by_password(
 pub(crate) async fn attempt(tx: &mut PlatformTx, email: &str) -> Result<Option<Model>, DbError> {
     tx.housekeeping();
     let Some(who) = by_email(tx, email).await? else { return Ok(None) };
-    let sql = "UPDATE operator SET password_failures = password_failures + 1 \
-               WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL AND password_failures < $3";
-    let values = vec![who.id.into(), who.password_hash.clone().into(), FAILURES_MAX.into()];
-    Ok((tx.execute(sql, values).await? == 1).then_some(who))
+    Ok(store::count_password_failure(tx, &who, FAILURES_MAX).await?.then_some(who))
 }
 
 /// Takes back an attempt whose password was not compared.
 pub(crate) async fn take_back_attempt(tx: &mut PlatformTx, id: Uuid) -> Result<(), DbError> {
     tx.housekeeping();
-    let sql = "UPDATE operator SET password_failures = password_failures - 1 WHERE id = $1 AND password_failures > 0";
-    tx.execute(sql, vec![id.into()]).await.map(drop)
-}
-
-/// How many sessions live, by operator.
-pub(crate) async fn live_sessions(view: &PlatformView) -> Result<HashMap<Uuid, u64>, Error> {
-    let sql = "SELECT operator_id, COUNT(*) AS live FROM operator_session \
-               WHERE ended_at IS NULL AND expires_at > $1 GROUP BY operator_id";
-    let mut live = HashMap::new();
-    for row in view.query(sql, vec![view.now().into()]).await? {
-        let count: i64 = row.try_get("", "live").map_err(Error::internal)?;
-        live.insert(row.try_get("", "operator_id").map_err(Error::internal)?, count.unsigned_abs());
-    }
-    Ok(live)
+    store::take_back_password_failure(tx, id).await
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::store;
 
 /// An instance that doesn't answer in this time isn't well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -59,9 +60,7 @@ pub(crate) async fn check(service: &Service) -> Result<(), Error> {
                     Ok(()) => InstanceHealth::Healthy,
                     Err(_) => InstanceHealth::Unhealthy,
                 };
-                let sql = "UPDATE instance SET health = $2, health_checked_at = $3, health_error = $4 WHERE id = $1";
-                let error = answer.clone().err();
-                tx.execute(sql, vec![row.id.into(), health.into(), tx.now().into(), error.into()]).await?;
+                store::record_health(tx, row.id, health, answer.clone().err()).await?;
                 if row.health != health {
                     tx.record("instance.health", Target::new("instance", row.id));
                     tx.emit(&HealthChanged { instance_id: row.id, health });

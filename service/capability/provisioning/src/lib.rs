@@ -20,6 +20,7 @@ mod ops;
 mod retire;
 mod scale_out;
 mod steps;
+mod store;
 
 pub use capability::capability;
 pub use desired_state::desired_state;

@@ -15,6 +15,7 @@ use crate::engine::Advance;
 use crate::error::Error;
 use crate::model::{Kind, StepError};
 use crate::steps::{Steps as _, gives_up};
+use crate::store;
 
 /// Characters of an error that the timeline shows.
 const ERROR_MAX: usize = 1000;
@@ -201,10 +202,7 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Error> {
 /// Has a run taken on now: by the job that is there, also if that is put off at this moment, or by a new one.
 fn wake(tx: &mut Tx, run: Uuid) {
     let job = Advance { tenant: tx.tenant(), run };
-    let sql =
-        "UPDATE job SET next_run_at = $3 WHERE tenant_id = $1 AND dedupe_key = $2 AND status = 'pending'";
-    let now = tx.now();
-    tx.execute_last(sql, vec![job.stored_key().into(), now.into()]);
+    store::run_now_at_commit(tx, job.stored_key());
     tx.enqueue(&job);
 }
 
@@ -360,9 +358,7 @@ pub(crate) async fn go(tx: &mut Tx, seen: &run::Model, verb: RunVerb) -> Result<
         RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => Some(tx.now()),
         RunStatus::Running | RunStatus::Compensating => None,
     };
-    let sql = "UPDATE tenant_run SET status = $3, finished_at = $4 WHERE tenant_id = $1 AND id = $2 AND status = $5";
-    let values = vec![seen.id.into(), status.into(), finished_at.into(), seen.status.into()];
-    Ok(tx.execute(sql, values).await? == 1)
+    store::move_run(tx, seen, status, finished_at).await
 }
 
 #[cfg(test)]

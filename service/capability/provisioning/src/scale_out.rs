@@ -20,6 +20,7 @@ use web::{Service, Tools};
 use crate::deployments;
 use crate::engine::Advance;
 use crate::model::StepError;
+use crate::store;
 
 /// Runs that are woken by one instance with capacity.
 const WOKEN_MAX: i64 = 50;
@@ -224,14 +225,7 @@ impl Subscriber for CapacityAvailable {
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         Box::pin(async move {
             tx.housekeeping();
-            let sql = "UPDATE job SET next_run_at = $1 WHERE id IN (\
-                         SELECT job.id FROM job JOIN tenant_run_step step ON step.tenant_id = job.tenant_id \
-                         WHERE job.kind = $2 AND job.status = 'pending' AND job.next_run_at > $1 \
-                         AND step.name IN ('instance', 'reserve') AND step.status = 'running' AND step.waits_for IS NOT NULL \
-                         ORDER BY job.id LIMIT $3)";
-            let now = tx.now();
-            tx.execute(sql, vec![now.into(), Advance::KIND.into(), WOKEN_MAX.into()]).await?;
-            Ok(())
+            store::wake_waiting_for_capacity(tx, Advance::KIND, WOKEN_MAX).await
         })
     }
 }

@@ -5,6 +5,8 @@ use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, Work as _};
 use web::Tools;
 
+use crate::store;
+
 /// The day of a moment, as it is kept: RFC 3339 `full-date`, UTC.
 fn day(at: platform::Timestamp) -> String {
     at.format("%Y-%m-%d").to_string()
@@ -16,11 +18,7 @@ fn day(at: platform::Timestamp) -> String {
 /// [`DbError`].
 pub async fn sample(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
     tx.housekeeping();
-    let sql = "INSERT INTO quota_sample (tenant_id, resource, day, used, limit_value) \
-               SELECT tenant_id, resource, $1, used, limit_value FROM quota WHERE used > 0 \
-               ON CONFLICT (tenant_id, resource, day) DO UPDATE SET limit_value = excluded.limit_value, \
-               used = CASE WHEN excluded.used > quota_sample.used THEN excluded.used ELSE quota_sample.used END";
-    let sampled = tx.execute(sql, vec![day(tx.now()).into()]).await?;
+    let sampled = store::sample(tx, day(tx.now())).await?;
     let kept = TimeDelta::from_std(tools.config.quota.history_kept).unwrap_or(TimeDelta::days(400));
     let rows = Retained { table: "quota_sample", key: "tenant_id, resource, day", until: "day" };
     retention::remove(tx, rows, day(tx.now() - kept)).await?;

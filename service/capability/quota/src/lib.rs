@@ -13,6 +13,7 @@ mod history;
 mod http;
 mod ops;
 mod reservations;
+mod store;
 
 pub use capability::capability;
 pub use error::Error;

@@ -7,10 +7,11 @@ use entity::quota::usage::{Column, Entity, Model};
 use entity::tenancy::states::BillingState;
 use entity::tenancy::{plan, tenant};
 use platform::{DbError, Target, Tx, View, Work};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::error::Error;
+use crate::store;
 
 /// What is counted here, without any module.
 pub const OWN_RESOURCES: [&str; 5] = ["users", "admins", "nodes", "groups", "connections"];
@@ -62,31 +63,6 @@ platform::events! {
     }
 }
 
-/// What a statement of this module returns of the row that it changed.
-fn changed(rows: &[QueryResult]) -> Result<Option<Usage>, DbError> {
-    let row = rows.first().map(|row| Model::from_query_result(row, "")).transpose()?;
-    Ok(row.map(Usage::from))
-}
-
-/// Adds `$3` to a column of a resource's row, if there are so many and [`require_free`] allows it.
-macro_rules! adding {
-    ($column:literal) => {
-        concat!(
-            "UPDATE quota SET ",
-            $column,
-            " = ",
-            $column,
-            " + $3, updated_at = $4 WHERE tenant_id = $1 AND resource = $2 \
-             AND (limit_value IS NULL OR used + reserved + $3 <= limit_value) \
-             AND (resource NOT IN ('users', 'admins') OR NOT EXISTS \
-                  (SELECT 1 FROM tenant WHERE tenant.id = quota.tenant_id AND billing_state = 'grace')) RETURNING *"
-        )
-    };
-}
-
-const TAKE: &str = adding!("used");
-pub(crate) const HOLD: &str = adding!("reserved");
-
 /// Refuses new seats while a payment is overdue.
 ///
 /// # Errors
@@ -104,10 +80,9 @@ pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Error> 
 /// # Errors
 /// [`Error::Exceeded`]; [`Error::SeatBlocked`] for seats while a payment is overdue.
 pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Error> {
-    let values = || vec![resource.into(), amount.into(), tx.now().into()];
-    let mut taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
+    let mut taken = store::take(tx, resource, amount).await?;
     if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
-        taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
+        taken = store::take(tx, resource, amount).await?;
     }
     match taken {
         Some(usage) => {
@@ -158,10 +133,7 @@ pub(crate) fn tell(tx: &mut Tx, usage: &Usage, amount: i64) {
 /// # Errors
 /// [`DbError`].
 pub async fn give_back(tx: &Tx, resource: &str, amount: i64) -> Result<(), DbError> {
-    let sql = "UPDATE quota SET used = CASE WHEN used > $3 THEN used - $3 ELSE 0 END, updated_at = $4 \
-               WHERE tenant_id = $1 AND resource = $2";
-    tx.execute(sql, vec![resource.into(), amount.into(), tx.now().into()]).await?;
-    Ok(())
+    store::take_off_used(tx, resource, amount).await
 }
 
 /// Locks the rows of these resources, in the one order in which several are locked: by name. For who will take or give back
@@ -240,12 +212,12 @@ pub async fn apply_plan(
         if is_new {
             made.push(row);
         } else {
-            set_limits(tx, &row).await?;
+            store::set_limits(tx, &row).await?;
         }
     }
     // What the new plan doesn't name isn't limited by it any more.
     for row in there.into_values().filter(|row| !row.limit_own && row.limit_value.is_some()) {
-        set_limits(tx, &Model { limit_value: None, limit_soft: None, ..row }).await?;
+        store::set_limits(tx, &Model { limit_value: None, limit_soft: None, ..row }).await?;
     }
     tx.insert_all(made).await
 }
@@ -253,21 +225,6 @@ pub async fn apply_plan(
 /// The use of a resource from which on a plan has it told.
 pub(crate) fn soft_limit(plan: &plan::Model, resource: &str) -> Option<i64> {
     plan.soft_quotas.get(resource)?.as_i64()
-}
-
-/// Writes the limits of a row and leaves alone what is counted: others count meanwhile.
-async fn set_limits(tx: &Tx, row: &Model) -> Result<(), DbError> {
-    let sql = "UPDATE quota SET limit_value = $3, limit_own = $4, limit_soft = $5, updated_at = $6 \
-               WHERE tenant_id = $1 AND resource = $2";
-    let values = vec![
-        row.resource.clone().into(),
-        row.limit_value.into(),
-        row.limit_own.into(),
-        row.limit_soft.into(),
-        tx.now().into(),
-    ];
-    tx.execute(sql, values).await?;
-    Ok(())
 }
 
 /// Sets the tenant's own limits.
@@ -288,7 +245,7 @@ pub async fn set(tx: &mut Tx, limits: &BTreeMap<String, Option<i64>>) -> Result<
         if let Some(limit) = limit.filter(|limit| *limit < held) {
             return Err(Error::BelowUsage { limit, usage: row.into() });
         }
-        set_limits(tx, &Model { limit_value: *limit, limit_own: true, ..row }).await?;
+        store::set_limits(tx, &Model { limit_value: *limit, limit_own: true, ..row }).await?;
     }
     let details = json!({"from": before, "to": limits});
     tx.record("quota.set", Target::new("tenant", tx.tenant()).with(details));

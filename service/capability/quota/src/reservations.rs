@@ -10,13 +10,13 @@ use entity::quota::states::ReservationStatus;
 use entity::quota::{resource, usage};
 use entity::tenancy::status::Asks;
 use entity::tenancy::{plan, tenant};
-use platform::jobs::SWEPT_AT_ONCE;
 use platform::{DbError, PlatformTx, Target, Tx, Work, ids};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
+use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::ops::{HOLD, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
+use crate::ops::{OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
+use crate::store;
 
 /// Finalized reservations are kept this long.
 const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -34,10 +34,8 @@ pub async fn reserve(
     let mut held = None;
     // Once as it is, once after what is too old was given back, or after the resource's row was made.
     for attempt in 0..2 {
-        let values = vec![resource.into(), amount.into(), tx.now().into()];
-        let rows = tx.execute_returning(HOLD, values).await?;
-        if let Some(row) = rows.first() {
-            held = Some(Usage::from(usage::Model::from_query_result(row, "").map_err(DbError::from)?));
+        held = store::hold(tx, resource, amount).await?;
+        if held.is_some() {
             break;
         }
         let again = attempt == 0 && (expire(tx, resource).await? > 0 || declare(tx, resource).await?);
@@ -130,9 +128,7 @@ pub async fn commit(tx: &mut Tx, id: Uuid) -> Result<Model, Error> {
             Ok(row)
         }
         ReservationStatus::Held if row.expires_at > tx.now() => {
-            let sql = "UPDATE quota SET reserved = reserved - $3, used = used + $3, updated_at = $4 \
-                       WHERE tenant_id = $1 AND resource = $2";
-            tx.execute(sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
+            store::turn_into_usage(tx, &row).await?;
             Ok(finalize(tx, row, ReservationStatus::Committed, "quota.commit").await?)
         }
         // One that is held for too long has expired, whether or not it was swept.
@@ -167,32 +163,22 @@ pub async fn release_all(tx: &mut Tx, ids: &[Uuid], resources: &[&str]) -> Resul
 }
 
 async fn free(tx: &mut Tx, row: Model) -> Result<(), DbError> {
-    let column = match row.status {
-        ReservationStatus::Held => "reserved",
-        ReservationStatus::Committed => "used",
+    match row.status {
+        ReservationStatus::Held => store::take_off_reserved(tx, &row.resource, row.amount).await?,
+        ReservationStatus::Committed => store::take_off_used(tx, &row.resource, row.amount).await?,
         ReservationStatus::Released | ReservationStatus::Expired => {
             tx.housekeeping();
             return Ok(());
         }
-    };
-    let sql = format!(
-        "UPDATE quota SET {column} = CASE WHEN {column} > $3 THEN {column} - $3 ELSE 0 END, updated_at = $4 \
-         WHERE tenant_id = $1 AND resource = $2"
-    );
-    tx.execute(&sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
+    }
     finalize(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
 }
 
 /// Gives back what was held for too long; answers how much that was.
 pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
-    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $3 \
-               WHERE tenant_id = $1 AND resource = $2 AND status = 'held' AND expires_at <= $3 RETURNING amount";
-    let rows = tx.execute_returning(sql, vec![resource.into(), tx.now().into()]).await?;
-    let amounts: Vec<i64> = rows.iter().map(|row| row.try_get("", "amount")).collect::<Result<_, _>>()?;
-    let amount: i64 = amounts.into_iter().sum();
+    let amount = store::expire_of(tx, resource).await?;
     if amount > 0 {
-        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
-        tx.execute(sql, vec![resource.into(), amount.into()]).await?;
+        store::give_back_expired(tx, resource, amount).await?;
     }
     Ok(amount)
 }
@@ -203,23 +189,16 @@ pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
 /// [`DbError`].
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
-    let now = tx.now();
     // Reservations first, then quotas: the order in which everybody locks them.
-    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $1 WHERE (tenant_id, id) IN \
-               (SELECT tenant_id, id FROM quota_reservation WHERE status = 'held' AND expires_at <= $1 LIMIT $2) \
-               RETURNING tenant_id, resource, amount";
-    let rows = tx.query(sql, vec![now.into(), SWEPT_AT_ONCE.cast_signed().into()]).await?;
+    let expired = store::expire_some(tx).await?;
+    let count = expired.len() as u64;
     let mut sums: BTreeMap<(Uuid, String), i64> = BTreeMap::new();
-    for row in &rows {
-        let key = (row.try_get("", "tenant_id")?, row.try_get("", "resource")?);
-        *sums.entry(key).or_default() += row.try_get::<i64>("", "amount")?;
+    for one in expired {
+        *sums.entry((one.tenant, one.resource)).or_default() += one.amount;
     }
     for ((tenant, resource), amount) in sums {
-        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
-        tx.execute(sql, vec![tenant.into(), resource.into(), amount.into()]).await?;
+        store::give_back_expired_of(tx, tenant, &resource, amount).await?;
     }
-    let sql = "DELETE FROM quota_reservation WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM quota_reservation \
-               WHERE status IN ('released', 'expired') AND settled_at < $1 LIMIT $2)";
-    tx.execute(sql, vec![(now - FINALIZED_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()]).await?;
-    Ok(rows.len() as u64)
+    store::remove_finalized_before(tx, tx.now() - FINALIZED_KEPT).await?;
+    Ok(count)
 }

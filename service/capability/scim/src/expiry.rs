@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use entity::scim::token::{Column, Entity, Model};
-use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::{Ctx, PlatformView, Target, Timestamp, Tx, Work as _};
 use sea_orm::sea_query::Expr;
@@ -75,7 +74,7 @@ async fn tell(tx: &mut Tx, tools: &Tools, row: &Model, days: i64) -> Result<(), 
     }
     tx.record("scim_token.warn", Target::new("scim_token", row.id).with(json!({"days": days})));
     tx.emit(&TokenExpiring { organization_id: row.organization_id, token_id: row.id, expires_at });
-    let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
+    let Some(tenant) = tenancy::find(tx).await? else { return Ok(()) };
     let values = json!({
         "tenant": tenant.name, "token": row.name, "expires_at": expires_at,
     });

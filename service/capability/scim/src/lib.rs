@@ -21,6 +21,7 @@ mod represent;
 mod resources;
 mod schemas;
 mod state;
+mod store;
 mod stream;
 mod sweep;
 mod tokens;

@@ -11,7 +11,6 @@ use entity::scim::assertion;
 use entity::scim::states::{TokenKind, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use entity::tenancy::status::Asks;
-use entity::tenancy::tenant;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use platform::crypto::{SecretKind, StoredSecret};
@@ -25,6 +24,7 @@ use uuid::Uuid;
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::store;
 
 /// What an access token begins with.
 const ACCESS_PREFIX: &str = "tnt_scimat_";
@@ -112,7 +112,7 @@ pub(crate) async fn grant(
     let now = service.clock.now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
-        let of = view.one(view.select::<tenant::Entity>()).await?;
+        let of = tenancy::find(view).await?;
         Ok::<_, platform::DbError>(client.zip(of))
     };
     let (client, of) = service.db.read(tenant, find).await?.ok_or(Error::Unauthenticated)?;
@@ -148,8 +148,7 @@ pub(crate) async fn grant(
         Proof::Assertion(claims) => take(tx, id, claims).await,
         Proof::Secret { missing_mac } => {
             if let Some(mac) = missing_mac {
-                let sql = "UPDATE scim_token SET secret_mac = $3 WHERE tenant_id = $1 AND id = $2";
-                tx.execute(sql, vec![id.into(), mac.into()]).await?;
+                store::tokens::set_mac(tx, id, mac).await?;
             }
             tx.record("scim_client.authenticate", Target::new("scim_token", id));
             Ok(())

@@ -5,8 +5,6 @@
 //! The copy lives under a hidden tenant of its own, so everything that keeps tenants apart keeps it apart, too: no list,
 //! sign-in, quota or event of the real tenant can meet it.
 
-use std::fmt::Write as _;
-
 use entity::scim::rehearsal::{Column, Entity, Model};
 use entity::scim::states::RehearsalStatus;
 use entity::scim::token;
@@ -17,29 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
 
-/// Tables of a directory and their columns behind the tenant, parents first.
-const COPIED: [(&str, &str); 9] = [
-    ("organization", "id, slug, name, version, created_at, updated_at"),
-    (
-        "directory_user",
-        "organization_id, id, user_name, user_name_key, external_id, display_name, email, active, role, role_source, source, \
-         resource, folded, version, created_at, updated_at, address_proof, deactivated_by, role_under",
-    ),
-    ("directory_user_email", "organization_id, user_id, ordinal, type_key, value_key"),
-    (
-        "directory_group",
-        "organization_id, id, display_name, display_name_key, external_id, resource, folded, version, created_at, updated_at",
-    ),
-    ("directory_group_member", "organization_id, group_id, user_id"),
-    ("directory_group_child", "organization_id, group_id, child_id"),
-    ("directory_role_mapping", "organization_id, id, group_id, role, created_at"),
-    (
-        "directory_guard",
-        "organization_id, users_max, percent_max, window_seconds, state, state_until, held_at, held_count, version, created_at, \
-         updated_at",
-    ),
-    ("quota", "resource, limit_value, used, updated_at, limit_own, limit_soft"),
-];
+use crate::store::rehearsals;
 
 /// Begins a rehearsal for a token that was just made: the copy follows by a job.
 pub(crate) async fn begin(tx: &mut Tx, token: &token::Model) -> Result<(), DbError> {
@@ -130,7 +106,7 @@ async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobE
             tx.housekeeping();
             return Ok(());
         }
-        copy(tx, &row).await?;
+        rehearsals::copy(tx, &row).await?;
         platform::crash_point!("rehearsal.before_commit");
         tx.update(Model { status: RehearsalStatus::Ready, ready_at: Some(tx.now()), ..row.clone() }).await?;
         tx.record_for(row.tenant_id, "scim_rehearsal.begin", Target::new("scim_token", row.token_id));
@@ -139,57 +115,11 @@ async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobE
     Ok(service.db.write_platform(&ctx, work).await?)
 }
 
-/// One statement a table: the copy is of one moment, and made inside the store.
-async fn copy(tx: &PlatformTx, row: &Model) -> Result<(), DbError> {
-    let columns = "name, plan, isolation, region, identity_backend, identity_kind, instance_driver, instance_mode, version, \
-                   created_at, updated_at";
-    let sql = format!(
-        "INSERT INTO tenant (id, slug, status, deleted_at, rehearses, {columns}) \
-         SELECT $1, $3, 'deleted', $4, id, {columns} FROM tenant WHERE id = $2"
-    );
-    let slug = format!("rehearsal-{}", row.shadow_id.simple());
-    let values = vec![row.shadow_id.into(), row.tenant_id.into(), slug.into(), tx.now().into()];
-    tx.execute(&sql, values).await?;
-    for (table, columns) in COPIED {
-        let mut sql = format!(
-            "INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM {table} WHERE tenant_id = $2"
-        );
-        let mut values = vec![row.shadow_id.into(), row.tenant_id.into()];
-        let of_organization = match table {
-            "organization" => Some("id"),
-            "quota" => None,
-            _ => Some("organization_id"),
-        };
-        if let Some(column) = of_organization {
-            let _ = write!(sql, " AND {column} = $3");
-            values.push(row.organization_id.into());
-        }
-        tx.execute(&sql, values).await?;
-    }
-    Ok(())
-}
-
 async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobError> {
     let ctx = Ctx::system("rehearsals");
     let work = async |tx: &mut PlatformTx| -> Result<(), DbError> {
         tx.housekeeping();
-        // Memberships and addresses go with their users and groups.
-        for table in [
-            "session",
-            "mail_message",
-            "directory_change",
-            "directory_group",
-            "directory_user",
-            "quota",
-            "directory_guard",
-            "organization",
-        ] {
-            let sql = format!("DELETE FROM {table} WHERE tenant_id = $1");
-            tx.execute(&sql, vec![job.shadow.into()]).await?;
-        }
-        tx.execute("DELETE FROM tenant WHERE id = $1 AND rehearses IS NOT NULL", vec![job.shadow.into()])
-            .await?;
-        Ok(())
+        rehearsals::discard(tx, job.shadow).await
     };
     Ok(service.db.write_platform(&ctx, work).await?)
 }

@@ -4,8 +4,7 @@ use entity::scim::schema::{Column, Entity, Model};
 use entity::scim::states::ResourceType;
 use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
-use platform::sql::Step;
-use platform::{Target, Tx, View, Work as _, ids};
+use platform::{Target, Tx, Work as _, ids};
 use scim_core::schema::{Attribute, Schema};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use web::IfMatch;
 
 use crate::error::Error;
 use crate::state::SCHEMAS_MAX;
+use crate::store;
 
 /// A schema that was read and checked.
 pub(crate) struct Declared {
@@ -85,21 +85,10 @@ fn lost<'a>(old: &'a [Attribute], new: &[Attribute]) -> Option<&'a str> {
 
 pub(crate) async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
     let row = locked(tx, id).await?;
-    if in_use(tx, &row).await? {
+    if store::schemas::in_use(tx, &row).await? {
         return Err(Error::SchemaInUse);
     }
     tx.purge(tx.remove::<Entity>().filter(Column::Id.eq(id))).await?;
     tx.record("scim_schema.delete", Target::new("scim_schema", id));
     Ok(())
-}
-
-async fn in_use(view: &View, row: &Model) -> Result<bool, platform::DbError> {
-    let urn = row.definition.get("id").and_then(Value::as_str).unwrap_or_default();
-    let table = match row.resource_type {
-        ResourceType::User => "directory_user",
-        ResourceType::Group => "directory_group",
-    };
-    let test = view.sql().json_present("r.resource", &[Step::Key(urn)]);
-    let sql = format!("SELECT 1 AS found FROM {table} r WHERE r.tenant_id = $1 AND {test} LIMIT 1");
-    Ok(!view.query(&sql, Vec::new()).await?.is_empty())
 }

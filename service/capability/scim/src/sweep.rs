@@ -6,6 +6,8 @@ use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView};
 use uuid::Uuid;
 
+use crate::store::requests;
+
 /// How long requests are kept, in days.
 const KEPT_DAYS: i64 = 7;
 /// Requests kept of one organization.
@@ -41,10 +43,10 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
 /// Requests that are too many, of one organization.
 #[derive(Debug)]
 pub struct TooMany {
-    tenant: Uuid,
-    organization: Uuid,
+    pub(crate) tenant: Uuid,
+    pub(crate) organization: Uuid,
     /// The newest of them.
-    upto: Uuid,
+    pub(crate) upto: Uuid,
 }
 
 /// Which requests are too many. All are counted for that, so it is asked once, of a reader that holds up nobody.
@@ -52,20 +54,11 @@ pub struct TooMany {
 /// # Errors
 /// [`DbError`].
 pub async fn too_many(view: &PlatformView) -> Result<Vec<TooMany>, DbError> {
-    let full = format!(
-        "SELECT tenant_id, organization_id FROM scim_request GROUP BY tenant_id, organization_id \
-         HAVING COUNT(*) > {KEPT_MAX} LIMIT {FULL_AT_ONCE}"
-    );
-    let first_beyond = format!(
-        "SELECT id FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 \
-         ORDER BY id DESC LIMIT 1 OFFSET {KEPT_MAX}"
-    );
     let mut found = Vec::new();
-    for row in view.query(&full, vec![]).await? {
-        let (tenant, organization): (Uuid, Uuid) =
-            (row.try_get("", "tenant_id")?, row.try_get("", "organization_id")?);
-        for row in view.query(&first_beyond, vec![tenant.into(), organization.into()]).await? {
-            found.push(TooMany { tenant, organization, upto: row.try_get("", "id")? });
+    for (tenant, organization) in requests::organizations_with_more_than(view, KEPT_MAX, FULL_AT_ONCE).await?
+    {
+        if let Some(upto) = requests::newest_beyond(view, tenant, organization, KEPT_MAX).await? {
+            found.push(TooMany { tenant: tenant.0, organization: organization.0, upto });
         }
     }
     Ok(found)
@@ -77,17 +70,13 @@ pub async fn too_many(view: &PlatformView) -> Result<Vec<TooMany>, DbError> {
 /// # Errors
 /// [`DbError`].
 pub async fn trim(tx: &mut PlatformTx, too_many: &[TooMany]) -> Result<u64, DbError> {
-    let sql = "DELETE FROM scim_request WHERE tenant_id = $1 AND organization_id = $2 AND id IN (SELECT id FROM scim_request \
-               WHERE tenant_id = $1 AND organization_id = $2 AND id <= $3 ORDER BY id LIMIT $4)";
     let mut removed = 0;
-    for TooMany { tenant, organization, upto } in too_many {
+    for one in too_many {
         let left = SWEPT_AT_ONCE.saturating_sub(removed);
         if left == 0 {
             break;
         }
-        let left = i64::try_from(left).unwrap_or(i64::MAX);
-        let values = vec![(*tenant).into(), (*organization).into(), (*upto).into(), left.into()];
-        removed += tx.execute(sql, values).await?;
+        removed += requests::remove_up_to(tx, one, left).await?;
     }
     Ok(removed)
 }

@@ -14,6 +14,7 @@ mod keys;
 mod model;
 mod ops;
 mod signing;
+mod store;
 
 pub use capability::capability;
 pub use entity::sessions::states::Ended;

@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 use web::Tools;
 
-use crate::browser;
+use crate::{browser, store};
 
 /// Sessions of one person that go on; a further one ends the oldest.
 const SESSIONS_MAX: u64 = 100;
@@ -158,9 +158,7 @@ pub enum Refreshed {
 /// # Errors
 /// [`DbError`].
 pub async fn refresh(tx: &mut Tx, tools: &Tools, digest: &[u8]) -> Result<Refreshed, DbError> {
-    let sql = "UPDATE refresh_token SET used_at = $3 \
-               WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL AND expires_at > $3";
-    let used = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
+    let used = store::use_refresh_token(tx, digest).await?;
     let row = tx.select::<refresh_token::Entity>().filter(refresh_token::Column::Digest.eq(digest.to_vec()));
     let Some(token) = tx.one(row).await? else {
         tx.housekeeping();

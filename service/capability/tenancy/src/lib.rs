@@ -9,6 +9,7 @@ mod http;
 mod model;
 mod ops;
 mod placement;
+mod store;
 
 pub use capability::capability;
 pub use error::Error;
@@ -21,6 +22,6 @@ pub use ops::{
     organization, organization_named, plan, record_event, resume, set_plan, suspend, transition,
 };
 pub use placement::{
-    Place, give_place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place,
-    take_capacity, take_place,
+    Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,
 };
+pub use store::{give_place, take_place};

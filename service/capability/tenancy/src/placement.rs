@@ -2,7 +2,7 @@
 
 use entity::tenancy::states::{Driver, InstanceStatus, Isolation, Mode};
 use entity::tenancy::{instance, tenant};
-use platform::{DbError, PlatformStatement, Tx, View};
+use platform::{DbError, Tx, View};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,8 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::ops::locked;
+use crate::store::{give_place, take_place};
 
-/// An instance's count of tenants is the platform's: it says how many others are there.
-const TAKE_PLACE: PlatformStatement = PlatformStatement::new(
-    "UPDATE instance SET tenant_count = tenant_count + 1 \
-     WHERE id = $1 AND tenant_count < capacity AND status = 'active'",
-);
-const GIVE_PLACE: PlatformStatement = PlatformStatement::new(
-    "UPDATE instance SET tenant_count = tenant_count - 1 WHERE id = $1 AND tenant_count > 0",
-);
 /// How often another place is looked for when somebody was faster.
 const PLACES_TRIED: u32 = 5;
 
@@ -151,23 +144,6 @@ fn in_region(region: Option<&str>) -> Condition {
             Condition::any().add(instance::Column::Region.eq(region)).add(instance::Column::Region.is_null())
         }
     }
-}
-
-/// Takes a place on an instance without moving there; false: there is no room.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn take_place(tx: &Tx, id: Uuid) -> Result<bool, DbError> {
-    Ok(tx.as_platform(TAKE_PLACE, vec![id.into()]).await? == 1)
-}
-
-/// Gives a place on an instance back.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn give_place(tx: &Tx, id: Uuid) -> Result<(), DbError> {
-    tx.as_platform(GIVE_PLACE, vec![id.into()]).await?;
-    Ok(())
 }
 
 /// Says where the tenant is; its place there was taken before.

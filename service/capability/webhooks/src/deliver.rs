@@ -161,7 +161,7 @@ impl Sender {
             // The probe is what was tried least: one that is never taken must not keep the rest from being sent.
             let limit = if Schedule::is_probing(endpoint.failures) { 1 } else { ROUND };
             let values = vec![id.into(), view.now().into(), Uuid::nil().into(), limit.into()];
-            let rows = view.query(sql, values).await?;
+            let rows = view.query(&platform::CrossTenantStatement::new(sql), values).await?;
             let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
             let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
             let events = view

@@ -190,7 +190,8 @@ async fn again(tx: &mut PlatformTx, job: &Replay, events: &[&outbox_event::Model
         "UPDATE webhook_delivery SET status = 'pending', attempts = 0, next_attempt_at = $1, delivered_at = NULL \
          WHERE endpoint_id = $2 AND status {which} AND event_id {test}"
     );
-    tx.execute(&sql, vec![tx.now().into(), job.endpoint.into(), list]).await?;
+    tx.execute(&platform::CrossTenantStatement::built(sql), vec![tx.now().into(), job.endpoint.into(), list])
+        .await?;
     let missing = events.iter().filter(|event| !there.contains(&event.id));
     tx.insert_all(missing.filter_map(|event| row(job.endpoint, event, tx.now())).collect()).await
 }

@@ -202,7 +202,7 @@ pub async fn is_secret_of(
         let add = async |tx: &mut PlatformTx| {
             tx.housekeeping();
             let sql = "UPDATE module SET secret_mac = $2 WHERE id = $1 AND secret_mac IS NULL";
-            tx.execute(sql, vec![id.into(), mac.into()]).await
+            tx.execute(&platform::CrossTenantStatement::new(sql), vec![id.into(), mac.into()]).await
         };
         // The client is right all the same; the next use tries again.
         let _ = service.db.write_platform(&Ctx::system("module secrets"), add).await;
@@ -343,13 +343,19 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
                WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
     let removed = tx
-        .execute(sql, vec![(tx.now() - DELIVERIES_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()])
+        .execute(
+            &platform::CrossTenantStatement::new(sql),
+            vec![(tx.now() - DELIVERIES_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()],
+        )
         .await?;
     // What waited at a disabled endpoint for longer than its event is kept.
     let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
                WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
                (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
-    Ok(removed.max(tx.execute(sql, vec![SWEPT_AT_ONCE.cast_signed().into()]).await?))
+    Ok(removed.max(
+        tx.execute(&platform::CrossTenantStatement::new(sql), vec![SWEPT_AT_ONCE.cast_signed().into()])
+            .await?,
+    ))
 }
 
 /// Whether an endpoint takes security event tokens.

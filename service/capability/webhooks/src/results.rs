@@ -67,7 +67,11 @@ async fn delivered(tx: &PlatformTx, done: &[Attempted]) -> Result<(), DbError> {
             "UPDATE webhook_delivery SET status = 'delivered', attempts = attempts + 1, response_status = $1, \
              last_error = NULL, delivered_at = $2 WHERE id {test}"
         );
-        tx.execute(&sql, vec![i64::from(status).into(), tx.now().into(), list]).await?;
+        tx.execute(
+            &platform::CrossTenantStatement::built(sql),
+            vec![i64::from(status).into(), tx.now().into(), list],
+        )
+        .await?;
     }
     Ok(())
 }
@@ -88,7 +92,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
     let at = one.at.max(tx.now()) + next.unwrap_or_default();
     let values =
         vec![one.row.id.into(), status.into(), at.into(), one.status.map(i64::from).into(), why.into()];
-    tx.execute(sql, values).await?;
+    tx.execute(&platform::CrossTenantStatement::new(sql), values).await?;
     if status == DeliveryStatus::Dead {
         metrics::counter!("tenantry_webhook_dead_total").increment(1);
     }

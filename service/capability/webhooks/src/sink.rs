@@ -145,7 +145,7 @@ async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(),
             tx.housekeeping();
             let sql = "INSERT INTO event_sink (name, sequence) VALUES ('nats', $1) \
                        ON CONFLICT (name) DO UPDATE SET sequence = $1";
-            tx.execute(sql, vec![last.into()]).await
+            tx.execute(&platform::CrossTenantStatement::new(sql), vec![last.into()]).await
         };
         service.db.write_platform(&Ctx::system("sink"), note).await?;
         if (events.len() as u64) < BATCH {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::argon::{Argon, Lane};
 use super::{Envelope, HashError, binding, random, sha256};
 use crate::db::Db;
-use crate::{Ctx, DbError, PlatformTx, Work as _};
+use crate::{CrossTenantStatement, Ctx, DbError, PlatformTx, Work as _};
 
 /// Verdicts of Argon2 that are remembered, and for how long: a client that goes on with a wrong secret costs one evaluation.
 const VERDICTS_MAX: u64 = 10_000;
@@ -26,6 +26,9 @@ const VERDICTS_KEPT: Duration = Duration::from_secs(60);
 const LOOKUP_KEY_PURPOSE: &str = "lookup_key";
 /// The one row's id.
 const LOOKUP_KEY_ID: i64 = 1;
+const MAKE_LOOKUP_KEY: CrossTenantStatement = CrossTenantStatement::new(
+    "INSERT INTO lookup_key (id, sealed_key, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+);
 
 /// What the lookup key is sealed for, as bytes.
 fn sealed_for() -> [u8; 8] {
@@ -67,12 +70,13 @@ impl LookupKey {
         let sealed = envelope.seal(LOOKUP_KEY_PURPOSE, &sealed_for(), &random::<32>())?;
         let make = async |tx: &mut PlatformTx| -> Result<Option<Model>, DbError> {
             tx.housekeeping();
-            let sql = "INSERT INTO lookup_key (id, sealed_key, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-            let made = tx.execute(sql, vec![LOOKUP_KEY_ID.into(), sealed.into(), tx.now().into()]).await?;
+            let made = tx
+                .execute(&MAKE_LOOKUP_KEY, vec![LOOKUP_KEY_ID.into(), sealed.into(), tx.now().into()])
+                .await?;
             if made == 1 {
                 for table in ["management_key", "scim_token", "module"] {
                     let sql = format!("UPDATE {table} SET secret_mac = NULL WHERE secret_mac IS NOT NULL");
-                    tx.execute(&sql, Vec::new()).await?;
+                    tx.execute(&CrossTenantStatement::built(sql), Vec::new()).await?;
                 }
             }
             // Another replica may have been faster.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Counts;
 use crate::retention::{Retained, remove};
-use crate::tx::{Ctx, PlatformTx, PlatformView, Target, Work};
+use crate::tx::{CrossTenantStatement, Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
 /// Finished jobs are kept this long, for operators to look at.
@@ -45,7 +45,7 @@ pub(super) async fn claim(
     tx.housekeeping();
     let (full, full_list) = tx.sql().is_one_of("kind", &closed.full, "$4");
     let (crowded, crowded_list) = tx.sql().is_one_of("kind", &closed.crowded, "$5");
-    let sql = format!(
+    let due = CrossTenantStatement::built(format!(
         "WITH due AS MATERIALIZED (\
             SELECT id FROM job WHERE status = 'pending' AND next_run_at <= $1 \
             AND NOT ({full}) AND (attempts = 0 OR NOT ({crowded})) \
@@ -57,10 +57,10 @@ pub(super) async fn claim(
          UPDATE job SET status = 'running', attempts = attempts + 1, lease_owner = $2, lease_expires_at = $3 \
          WHERE id IN (SELECT id FROM due) RETURNING *",
         tx.skip_locked()
-    );
+    ));
     let values =
         vec![tx.now().into(), owner.into(), lease_until.into(), full_list, crowded_list, TENANT_SHARE.into()];
-    let rows = tx.query(&sql, values).await?;
+    let rows = tx.query(&due, values).await?;
     Ok(rows.first().map(|row| job::Model::from_query_result(row, "")).transpose()?)
 }
 
@@ -73,10 +73,10 @@ pub(super) async fn renew(
 ) -> Result<HashSet<Uuid>, DbError> {
     tx.housekeeping();
     let (test, list) = tx.id_list(ids, "$3");
-    let sql = format!(
+    let renewal = CrossTenantStatement::built(format!(
         "UPDATE job SET lease_expires_at = $1 WHERE lease_owner = $2 AND status = 'running' AND id {test} RETURNING id"
-    );
-    let rows = tx.query(&sql, vec![until.into(), owner.into(), list]).await?;
+    ));
+    let rows = tx.query(&renewal, vec![until.into(), owner.into(), list]).await?;
     Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<Result<_, _>>()?)
 }
 
@@ -86,6 +86,11 @@ pub(super) enum Outcome {
     Again { at: Timestamp, reason: String },
     Dead { reason: String },
 }
+
+const END_LEASE: CrossTenantStatement = CrossTenantStatement::new(
+    "UPDATE job SET status = $3, next_run_at = $4, last_error = $5, finished_at = $6, \
+     lease_owner = NULL, lease_expires_at = NULL WHERE id = $1 AND lease_owner = $2 AND status = 'running'",
+);
 
 /// Ends the lease of `job`. Nothing happens if the lease was lost meanwhile: whoever has it now records it.
 pub(super) async fn finalize(tx: &mut PlatformTx, job: &job::Model, outcome: Outcome) -> Result<(), DbError> {
@@ -103,10 +108,8 @@ pub(super) async fn finalize(tx: &mut PlatformTx, job: &job::Model, outcome: Out
     };
     let reason = reason.map(|text| text.chars().take(ERROR_MAX).collect::<String>());
     let finished = (status != JobStatus::Pending).then(|| tx.now());
-    let sql = "UPDATE job SET status = $3, next_run_at = $4, last_error = $5, finished_at = $6, \
-               lease_owner = NULL, lease_expires_at = NULL WHERE id = $1 AND lease_owner = $2 AND status = 'running'";
     let values = vec![job.id.into(), owner.into(), status.into(), at.into(), reason.into(), finished.into()];
-    tx.execute(sql, values).await?;
+    tx.execute(&END_LEASE, values).await?;
     Ok(())
 }
 
@@ -145,6 +148,11 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
 /// How many rows of a kind one sweep removes at most: who removed so many sweeps again.
 pub const SWEPT_AT_ONCE: u64 = 5_000;
 
+const DROP_DEAD_BEYOND: CrossTenantStatement = CrossTenantStatement::new(
+    "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE status = 'dead' \
+     ORDER BY finished_at DESC, id DESC LIMIT $1 OFFSET $2)",
+);
+
 /// Removes jobs that are long over, a bounded number at a time; of dead ones those beyond a number too, the oldest first.
 ///
 /// # Errors
@@ -155,9 +163,7 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let dead = Retained { table: "job", key: "id", until: "status = 'dead' AND finished_at" };
     let done = remove(tx, done, tx.now() - DONE_KEPT).await?;
     let dead = remove(tx, dead, tx.now() - DEAD_KEPT).await?;
-    let beyond = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE status = 'dead' \
-                  ORDER BY finished_at DESC, id DESC LIMIT $1 OFFSET $2)";
-    let beyond = tx.execute(beyond, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await?;
+    let beyond = tx.execute(&DROP_DEAD_BEYOND, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await?;
     // One number for all: fewer than a sweep's worth only if none of the three took so many.
     Ok(done.max(dead).max(beyond))
 }

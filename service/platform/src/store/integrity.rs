@@ -200,12 +200,15 @@ impl Db {
     async fn note_whole_check(&self) -> Result<(), DbError> {
         self.write_platform(&crate::Ctx::system("integrity"), async |tx| {
             crate::Work::housekeeping(tx);
-            tx.execute("UPDATE store_state SET checked_at = $1 WHERE id = 1", vec![tx.now().into()]).await
+            tx.execute(&SET_CHECKED_AT, vec![tx.now().into()]).await
         })
         .await
         .map(drop)
     }
 }
+
+const SET_CHECKED_AT: crate::CrossTenantStatement =
+    crate::CrossTenantStatement::new("UPDATE store_state SET checked_at = $1 WHERE id = 1");
 
 /// Asks on a connection of its own.
 async fn on<T>(

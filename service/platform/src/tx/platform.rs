@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::inserts::{Insert, insert_each};
 use super::writes::{AuditRecord, primary_key, replace};
-use super::{Ctx, PlatformTx, Target, Tx};
+use super::{CrossTenantStatement, Ctx, PlatformTx, Target, Tx};
 use crate::DbError;
 use crate::event::Event;
 
@@ -70,9 +70,13 @@ impl PlatformTx {
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
+    pub async fn execute(
+        &self,
+        statement: &CrossTenantStatement,
+        values: Vec<Value>,
+    ) -> Result<u64, DbError> {
         self.writes.touched();
-        self.execute_raw(sql, values).await
+        self.execute_raw(statement.text(), values).await
     }
 
     /// After the commit the workers look at once: jobs are due now that were there before.

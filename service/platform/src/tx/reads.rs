@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{PlatformView, View};
+use super::{CrossTenantStatement, PlatformView, Statement, View};
 use crate::db::Db;
 use crate::sql::Sql;
 use crate::store::connection::Connection;
@@ -147,16 +147,16 @@ impl View {
         E::find().filter(E::TENANT.eq(self.tenant()))
     }
 
-    /// Hand-written SQL over the tenant's rows; `$1` is the tenant, `values` begin at `$2`.
+    /// Hand-written SQL over the tenant's rows; `values` begin at `$2`.
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    ///
-    /// # Panics
-    /// In debug builds, if the text doesn't compare `tenant_id` with `$1`.
-    pub async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbError> {
-        debug_assert!(sql.contains("tenant_id = $1"), "a query without scope: {sql}");
-        self.query_raw(sql, self.scoped(values)).await
+    pub async fn query(
+        &self,
+        statement: &Statement,
+        values: Vec<Value>,
+    ) -> Result<Vec<QueryResult>, DbError> {
+        self.query_raw(statement.text(), self.scoped(values)).await
     }
 
     pub(super) fn scoped(&self, mut values: Vec<Value>) -> Vec<Value> {
@@ -182,7 +182,11 @@ impl PlatformView {
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    pub async fn query(&self, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbError> {
-        self.query_raw(sql, values).await
+    pub async fn query(
+        &self,
+        statement: &CrossTenantStatement,
+        values: Vec<Value>,
+    ) -> Result<Vec<QueryResult>, DbError> {
+        self.query_raw(statement.text(), values).await
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::inserts::{Insert, insert_together};
-use super::{Changes, Ctx, PlatformTx, Reads, Target, Tx};
+use super::{Changes, Ctx, PlatformTx, Reads, Statement, Target, Tx};
 use crate::event::Event;
 use crate::jobs::Job;
 use crate::{DbError, Timestamp, ids};
@@ -51,7 +51,7 @@ pub(super) struct Writes {
     /// Rows for just before the commit.
     pub(super) rows: Vec<Insert>,
     /// Statements for just before the commit.
-    late: Vec<(&'static str, Vec<Value>)>,
+    late: Vec<(Statement, Vec<Value>)>,
     wrote: AtomicBool,
     housekeeping: bool,
 }
@@ -157,9 +157,9 @@ impl Reads {
     }
 }
 
-async fn run_late(reads: &Reads, late: Vec<(&'static str, Vec<Value>)>) -> Result<(), DbError> {
-    for (sql, values) in late {
-        reads.execute_raw(sql, values).await?;
+async fn run_late(reads: &Reads, late: Vec<(Statement, Vec<Value>)>) -> Result<(), DbError> {
+    for (statement, values) in late {
+        reads.execute_raw(statement.text(), values).await?;
     }
     Ok(())
 }
@@ -326,47 +326,34 @@ impl Tx {
         Ok(removal.exec(&self.connection).await?.rows_affected)
     }
 
-    /// Hand-written SQL over the tenant's rows; `$1` is the tenant, `values` begin at `$2`. Tells how many rows it
-    /// touched.
+    /// Hand-written SQL over the tenant's rows; `values` begin at `$2`. Tells how many rows it touched.
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    ///
-    /// # Panics
-    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
-    pub async fn execute(&self, sql: &str, values: Vec<Value>) -> Result<u64, DbError> {
-        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
+    pub async fn execute(&self, statement: &Statement, values: Vec<Value>) -> Result<u64, DbError> {
         self.writes.touched();
-        self.execute_raw(sql, self.scoped(values)).await
+        self.execute_raw(statement.text(), self.scoped(values)).await
     }
 
     /// Leaves a statement for just before the commit: for a row that many transactions change, so that the others wait for
     /// this one statement and the commit, and for nothing before. It can't be refused any more.
-    ///
-    /// # Panics
-    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
-    pub fn execute_last(&mut self, sql: &'static str, values: Vec<Value>) {
-        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
+    pub fn execute_last(&mut self, statement: Statement, values: Vec<Value>) {
         self.writes.touched();
         let values = self.scoped(values);
-        self.writes.late.push((sql, values));
+        self.writes.late.push((statement, values));
     }
 
     /// The same as [`Tx::execute`], for a statement that returns the rows it touched.
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
-    ///
-    /// # Panics
-    /// In debug builds, if the text doesn't name `tenant_id` and `$1`.
     pub async fn execute_returning(
         &self,
-        sql: &str,
+        statement: &Statement,
         values: Vec<Value>,
     ) -> Result<Vec<sea_orm::QueryResult>, DbError> {
-        debug_assert!(sql.contains("tenant_id") && sql.contains("$1"), "a statement without scope: {sql}");
         self.writes.touched();
-        self.query_raw(sql, self.scoped(values)).await
+        self.query_raw(statement.text(), self.scoped(values)).await
     }
 }
 

@@ -334,10 +334,8 @@ pub fn touch_group(tx: &mut Tx, row: group::Model, changed: u64) -> group::Model
         tx.housekeeping();
         return row;
     }
-    let sql = "UPDATE directory_group SET version = version + 1, updated_at = $4 \
-               WHERE tenant_id = $1 AND organization_id = $2 AND id = $3";
     let now = tx.now();
-    tx.execute_last(sql, vec![row.organization_id.into(), row.id.into(), now.into()]);
+    store::touch_at_commit(tx, &row);
     tx.record("group.members", Target::new("group", row.id).with(json!({"changed": changed})));
     tx.emit(&GroupUpdated(facts(&row, vec!["members".to_owned()])));
     group::Model { version: row.version + 1, updated_at: now, ..row }

@@ -12,7 +12,7 @@ use web::IfMatch;
 
 use super::users::Writer;
 use crate::error::Error;
-use crate::store::changes;
+use crate::store::{changes, users};
 
 /// The percentage counts from so many active users: of three, one is a third.
 const PERCENT_FROM_USERS: i64 = 10;
@@ -155,11 +155,7 @@ pub(super) async fn may_remove(tx: &Tx, organization: Uuid) -> Result<(), Error>
         return Err(Error::Held);
     }
     if let Some(percent) = row.percent_max {
-        let sql = "SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND active = $3";
-        let rows = tx.query(sql, vec![organization.into(), true.into()]).await?;
-        let active: i64 =
-            rows.first().map(|row| row.try_get("", "n")).transpose().map_err(DbError::from)?.unwrap_or(0);
-        let before = active + removed;
+        let before = users::count_active(tx, organization).await? + removed;
         if before >= PERCENT_FROM_USERS && (removed + 1) * 100 > percent * before {
             return Err(Error::Held);
         }

@@ -3,7 +3,6 @@
 use entity::directory::states::DepartedKind;
 use entity::directory::{identity, user};
 use platform::{DbError, Tx};
-use sea_orm::Value;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -11,6 +10,7 @@ use super::invitations;
 use crate::error::Error;
 use crate::model::{UserColumns, mailbox};
 use crate::ops::users::Writer;
+use crate::store::departed;
 
 /// Days for which it is remembered whom a directory removed.
 pub const DEPARTED_DAYS: i64 = 400;
@@ -40,7 +40,7 @@ pub fn address_of(resource: &Map<String, Json>) -> Option<String> {
 }
 
 /// How an identity is remembered; neither part can hold what stands between them.
-pub(super) fn identity_key(issuer: &str, subject: &str) -> String {
+pub(crate) fn identity_key(issuer: &str, subject: &str) -> String {
     format!("{issuer}\n{subject}")
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn leave(
     marks.extend(
         identities.iter().map(|one| (DepartedKind::Identity, identity_key(&one.issuer, &one.subject))),
     );
-    mark(tx, row, marks).await?;
+    departed::mark(tx, row, marks).await?;
     invitations::end_all(tx, &keys).await
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn renamed(tx: &mut Tx, before: Vec<String>, row: &user::Model)
     if lost.is_empty() || Writer::of(&tx.ctx().actor) != Writer::Directory {
         return Ok(());
     }
-    mark(tx, row, addressed(&lost)).await?;
+    departed::mark(tx, row, addressed(&lost)).await?;
     invitations::end_all(tx, &lost).await
 }
 
@@ -87,34 +87,12 @@ fn addressed(keys: &[String]) -> Vec<(DepartedKind, String)> {
     keys.iter().map(|key| (DepartedKind::Address, key.clone())).collect()
 }
 
-/// Remembers by what a user is recognized who is not there by it any more.
-async fn mark(tx: &Tx, row: &user::Model, marks: Vec<(DepartedKind, String)>) -> Result<(), DbError> {
-    let mut values: Vec<Value> = vec![row.organization_id.into(), row.id.into(), tx.now().into()];
-    let mut rows = Vec::new();
-    for (kind, key) in marks {
-        values.push(key.into());
-        rows.push(format!("($1, $2, '{kind}', ${}, $3, $4)", values.len() + 1));
-    }
-    let sql = format!(
-        "INSERT INTO directory_departed (tenant_id, organization_id, kind, key, user_id, departed_at) VALUES {} \
-         ON CONFLICT (tenant_id, organization_id, kind, key) DO UPDATE SET user_id = excluded.user_id, departed_at = excluded.departed_at",
-        rows.join(", ")
-    );
-    tx.execute(&sql, values).await.map(drop)
-}
-
 /// An admin wants somebody back: nothing is remembered any more of whom the directory removed with one of these addresses.
 ///
 /// # Errors
 /// [`DbError`].
 pub async fn forgive(tx: &Tx, organization: Uuid, keys: &[String]) -> Result<(), DbError> {
-    let (keys, mut values) = (listed(keys, 3), text_values(keys));
-    values.insert(0, organization.into());
-    let sql = format!(
-        "DELETE FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND user_id IN \
-         (SELECT user_id FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND kind = 'address' AND key IN ({keys}))"
-    );
-    tx.execute(&sql, values).await.map(drop)
+    departed::forget_of_addresses(tx, organization, keys).await
 }
 
 /// The directory has somebody of these addresses again. It is whom it removed if it calls them by the same subject; otherwise the addresses
@@ -128,22 +106,5 @@ pub(crate) async fn there_again(
     keys: &[String],
     subject: Option<&str>,
 ) -> Result<(), DbError> {
-    let (keys, mut values) = (listed(keys, 4), text_values(keys));
-    values.splice(0..0, [organization.into(), subject.map(ToOwned::to_owned).into()]);
-    let sql = format!(
-        "DELETE FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 AND (kind = 'address' AND key IN ({keys}) \
-         OR user_id IN (SELECT user_id FROM directory_departed WHERE tenant_id = $1 AND organization_id = $2 \
-         AND kind = 'external_id' AND key = $3))"
-    );
-    tx.execute(&sql, values).await.map(drop)
-}
-
-/// Parameters from this one on.
-fn listed(keys: &[String], first: usize) -> String {
-    let names: Vec<String> = (0..keys.len()).map(|at| format!("${}", first + at)).collect();
-    if names.is_empty() { "NULL".to_owned() } else { names.join(", ") }
-}
-
-fn text_values(keys: &[String]) -> Vec<Value> {
-    keys.iter().map(|key| key.clone().into()).collect()
+    departed::forget_addresses_or_subject(tx, organization, keys, subject).await
 }

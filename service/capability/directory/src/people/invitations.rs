@@ -138,7 +138,7 @@ pub(super) async fn end_all(tx: &mut Tx, keys: &[String]) -> Result<(), Error> {
 }
 
 /// Whether an invitation is one that holds a seat and is anybody's to consume who proves its address.
-pub(super) const KIND: InvitationKind = InvitationKind::Personal;
+pub(crate) const KIND: InvitationKind = InvitationKind::Personal;
 
 /// Whether somebody is invited who will run the tenant.
 pub(super) async fn admin_is_expected(tx: &Tx) -> Result<bool, DbError> {

@@ -10,20 +10,20 @@ use uuid::Uuid;
 use super::Comer;
 
 /// Identities of theirs that are looked at.
-pub(super) const IDENTITIES_MAX: u64 = 500;
+pub(crate) const IDENTITIES_MAX: u64 = 500;
 
 /// Somebody who may be meant.
-pub(super) struct Candidate {
-    pub(super) found: Found,
-    pub(super) row: user::Model,
+pub(crate) struct Candidate {
+    pub(crate) found: Found,
+    pub(crate) row: user::Model,
     /// What they came in by so far; of whom an identity found, nobody asks.
-    pub(super) identities: Vec<Identity>,
+    pub(crate) identities: Vec<Identity>,
 }
 
 /// What somebody came in by.
-pub(super) struct Identity {
-    pub(super) issuer: String,
-    pub(super) subject: String,
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
 }
 
 /// People as they are decided about.

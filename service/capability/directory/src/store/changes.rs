@@ -3,7 +3,7 @@
 use entity::directory::change;
 use entity::directory::states::{ChangeAction, ChangeKind};
 use entity::ids::OrganizationId;
-use platform::{DbError, Timestamp, Tx, View, ids};
+use platform::{DbError, Statement, Timestamp, Tx, View, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
@@ -78,9 +78,11 @@ pub(crate) async fn removals_since(
     organization: Uuid,
     since: Timestamp,
 ) -> Result<i64, DbError> {
-    let sql = "SELECT COUNT(DISTINCT subject_id) AS n FROM directory_change WHERE tenant_id = $1 AND organization_id = $2 \
-               AND occurred_at >= $3 AND kind = 'user' AND action IN ('deactivate', 'delete') AND actor_kind = $4";
-    let rows = view.query(sql, vec![organization.into(), since.into(), DIRECTORY.into()]).await?;
+    const REMOVALS: Statement = Statement::of_tenant(
+        "SELECT COUNT(DISTINCT subject_id) AS n FROM directory_change WHERE tenant_id = $1 AND organization_id = $2 \
+         AND occurred_at >= $3 AND kind = 'user' AND action IN ('deactivate', 'delete') AND actor_kind = $4",
+    );
+    let rows = view.query(&REMOVALS, vec![organization.into(), since.into(), DIRECTORY.into()]).await?;
     Ok(rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
 }
 
@@ -91,11 +93,13 @@ pub(crate) async fn first_changes(
     since: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<(ChangeKind, Uuid, Uuid, ChangeAction)>, DbError> {
-    let sql = "SELECT kind, subject_id, id, action FROM (SELECT kind, subject_id, id, action, \
-               ROW_NUMBER() OVER (PARTITION BY kind, subject_id ORDER BY occurred_at, id) AS place FROM directory_change \
-               WHERE tenant_id = $1 AND organization_id = $2 AND occurred_at > $3 AND occurred_at <= $4) AS ranked \
-               WHERE place = 1 ORDER BY kind, subject_id";
-    let rows = view.query(sql, vec![organization.into(), since.into(), until.into()]).await?;
+    const FIRST: Statement = Statement::of_tenant(
+        "SELECT kind, subject_id, id, action FROM (SELECT kind, subject_id, id, action, \
+         ROW_NUMBER() OVER (PARTITION BY kind, subject_id ORDER BY occurred_at, id) AS place FROM directory_change \
+         WHERE tenant_id = $1 AND organization_id = $2 AND occurred_at > $3 AND occurred_at <= $4) AS ranked \
+         WHERE place = 1 ORDER BY kind, subject_id",
+    );
+    let rows = view.query(&FIRST, vec![organization.into(), since.into(), until.into()]).await?;
     rows.iter()
         .map(|row| {
             Ok((

@@ -2,7 +2,7 @@
 
 use entity::directory::group;
 use entity::ids::OrganizationId;
-use platform::{DbError, Tx, View};
+use platform::{DbError, Statement, Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter, Select};
 use uuid::Uuid;
 
@@ -74,4 +74,14 @@ pub(crate) async fn lock_groups(tx: &Tx, organization: Uuid, groups: &[Uuid]) ->
         tx.lock_all::<_, Uuid>(select, group::Column::Id).await?;
     }
     Ok(())
+}
+
+/// Moves a group's version and time, just before the commit.
+pub(crate) fn touch_at_commit(tx: &mut Tx, row: &group::Model) {
+    const TOUCH: Statement = Statement::of_tenant(
+        "UPDATE directory_group SET version = version + 1, updated_at = $4 \
+         WHERE tenant_id = $1 AND organization_id = $2 AND id = $3",
+    );
+    let now = tx.now();
+    tx.execute_last(TOUCH, vec![row.organization_id.into(), row.id.into(), now.into()]);
 }

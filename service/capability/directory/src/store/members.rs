@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::directory::states::ChangeKind;
 use entity::ids::OrganizationId;
-use platform::{DbError, Tx, View};
+use platform::{DbError, Statement, Tx, View};
 use uuid::Uuid;
 
 /// Ids in one statement.
@@ -56,7 +56,7 @@ pub async fn members(
          WHERE m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id {test} LIMIT {}",
         limit + 1
     );
-    let rows = view.query(&sql, vec![organization.into(), list]).await?;
+    let rows = view.query(&Statement::built(sql)?, vec![organization.into(), list]).await?;
     if rows.len() > limit {
         return Ok(None);
     }
@@ -92,7 +92,9 @@ pub async fn members_behind(
              WHERE m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = $3 AND m.{column} > $4 \
              ORDER BY m.{column} LIMIT {limit}"
         );
-        let rows = view.query(&sql, vec![organization.into(), group.into(), behind.into()]).await?;
+        let rows = view
+            .query(&Statement::built(sql)?, vec![organization.into(), group.into(), behind.into()])
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(Member {
@@ -139,7 +141,7 @@ pub async fn groups_of(
          JOIN directory_group g ON g.tenant_id = $1 AND g.organization_id = $2 AND g.id = h.group_id \
          GROUP BY h.user_id, h.group_id, g.display_name ORDER BY h.user_id, h.group_id"
     );
-    for row in view.query(&sql, vec![organization.into(), list]).await? {
+    for row in view.query(&Statement::built(sql)?, vec![organization.into(), list]).await? {
         let direct: i32 = row.try_get("", "direct")?;
         let membership = Membership {
             group: row.try_get("", "group_id")?,
@@ -194,7 +196,7 @@ pub(crate) async fn known(
         let (test, list) = view.id_list(batch, "$3");
         let sql =
             format!("SELECT id FROM {named} WHERE tenant_id = $1 AND organization_id = $2 AND id {test}");
-        found.extend(ids(&view.query(&sql, vec![organization.into(), list]).await?)?);
+        found.extend(ids(&view.query(&Statement::built(sql)?, vec![organization.into(), list]).await?)?);
     }
     Ok(found)
 }
@@ -216,8 +218,9 @@ pub(crate) async fn add(
              SELECT tenant_id, organization_id, $4, id FROM {named} \
              WHERE tenant_id = $1 AND organization_id = $2 AND id {test} ON CONFLICT DO NOTHING RETURNING {column} AS id"
         );
-        added
-            .extend(ids(&tx.execute_returning(&sql, vec![organization.into(), list, group.into()]).await?)?);
+        added.extend(ids(&tx
+            .execute_returning(&Statement::built(sql)?, vec![organization.into(), list, group.into()])
+            .await?)?);
     }
     Ok(added)
 }
@@ -238,8 +241,9 @@ pub(crate) async fn remove(
             "DELETE FROM {table} WHERE tenant_id = $1 AND organization_id = $2 AND group_id = $3 AND {column} {test} \
              RETURNING {column} AS id"
         );
-        removed
-            .extend(ids(&tx.execute_returning(&sql, vec![organization.into(), group.into(), list]).await?)?);
+        removed.extend(ids(&tx
+            .execute_returning(&Statement::built(sql)?, vec![organization.into(), group.into(), list])
+            .await?)?);
     }
     Ok(removed)
 }
@@ -258,7 +262,7 @@ pub(crate) async fn keep(
         "DELETE FROM {table} WHERE tenant_id = $1 AND organization_id = $2 AND group_id = $3 AND NOT ({column} {test}) \
          RETURNING {column} AS id"
     );
-    ids(&tx.execute_returning(&sql, vec![organization.into(), group.into(), list]).await?)
+    ids(&tx.execute_returning(&Statement::built(sql)?, vec![organization.into(), group.into(), list]).await?)
 }
 
 /// All members of one kind.
@@ -272,7 +276,7 @@ pub(crate) async fn all(
     let sql = format!(
         "SELECT {column} AS id FROM {table} WHERE tenant_id = $1 AND organization_id = $2 AND group_id = $3"
     );
-    ids(&view.query(&sql, vec![organization.into(), group.into()]).await?)
+    ids(&view.query(&Statement::built(sql)?, vec![organization.into(), group.into()]).await?)
 }
 
 /// Groups that hold this user or group directly.
@@ -286,7 +290,7 @@ pub(crate) async fn holders(
     let sql = format!(
         "SELECT group_id AS id FROM {table} WHERE tenant_id = $1 AND organization_id = $2 AND {column} = $3"
     );
-    ids(&view.query(&sql, vec![organization.into(), id.into()]).await?)
+    ids(&view.query(&Statement::built(sql)?, vec![organization.into(), id.into()]).await?)
 }
 
 /// Whether one of `inner` is `outer` or holds it, however deep: as its member it would close a circle.
@@ -303,7 +307,7 @@ pub(crate) async fn would_circle(
          ON c.tenant_id = $1 AND c.organization_id = $2 AND c.child_id = a.id) \
          SELECT id FROM above WHERE id {test} LIMIT 1"
     );
-    Ok(!view.query(&sql, vec![organization.into(), outer.into(), list]).await?.is_empty())
+    Ok(!view.query(&Statement::built(sql)?, vec![organization.into(), outer.into(), list]).await?.is_empty())
 }
 
 /// Levels of groups at most; what is deeper is not told.
@@ -323,7 +327,7 @@ pub(crate) async fn levels_below(
          SELECT id, MAX(depth) AS depth FROM below GROUP BY id ORDER BY depth, id"
     );
     let mut levels: Vec<Vec<Uuid>> = Vec::new();
-    for row in view.query(&sql, vec![organization.into(), list]).await? {
+    for row in view.query(&Statement::built(sql)?, vec![organization.into(), list]).await? {
         let depth = usize::try_from(row.try_get::<i32>("", "depth")?).unwrap_or_default();
         levels.resize_with(levels.len().max(depth + 1), Vec::new);
         if let Some(level) = levels.get_mut(depth) {
@@ -343,5 +347,5 @@ pub(crate) async fn users_in(view: &View, organization: Uuid, groups: &[Uuid]) -
          SELECT DISTINCT m.user_id AS id FROM below b JOIN directory_group_member m \
          ON m.tenant_id = $1 AND m.organization_id = $2 AND m.group_id = b.id"
     );
-    ids(&view.query(&sql, vec![organization.into(), list]).await?)
+    ids(&view.query(&Statement::built(sql)?, vec![organization.into(), list]).await?)
 }

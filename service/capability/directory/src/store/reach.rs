@@ -2,7 +2,7 @@
 //! them, so that who pays for it has to know how many that is.
 
 use platform::sql::Sql;
-use platform::{DbError, View};
+use platform::{DbError, Statement, View};
 use scim_core::condition::{Condition, Place};
 use scim_core::filter::Operator;
 use scim_core::schema::ResourceType;
@@ -154,7 +154,8 @@ fn looks(kind: &ResourceType, condition: &Condition) -> Looks {
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn population(view: &View, organization: Uuid, kind: &ResourceType) -> Result<Population, DbError> {
-    let rows = view.query(&population_text(view.sql(), kind), vec![organization.into()]).await?;
+    let population = Statement::built(population_text(view.sql(), kind))?;
+    let rows = view.query(&population, vec![organization.into()]).await?;
     let Some(row) = rows.first() else { return Ok(Population::default()) };
     let number = |name: &str| -> Result<u64, DbError> {
         Ok(u64::try_from(row.try_get::<i64>("", name)?).unwrap_or(0))

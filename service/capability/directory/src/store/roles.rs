@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::by_name::ByName;
 use entity::directory::{role_mapping, user};
-use platform::{DbError, Tx, View};
+use platform::{DbError, Statement, Tx, View};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
@@ -51,7 +51,7 @@ pub(crate) async fn mapped_groups_of(
          ON r.tenant_id = $1 AND r.organization_id = $2 AND r.group_id = h.group_id"
     );
     let mut found: HashMap<Uuid, Vec<TenantRole>> = HashMap::new();
-    for row in view.query(&sql, vec![organization.into(), list]).await? {
+    for row in view.query(&Statement::built(sql)?, vec![organization.into(), list]).await? {
         let role: ByName<TenantRole> = row.try_get("", "role")?;
         found.entry(row.try_get("", "user_id")?).or_default().push(role.0);
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::Error;
-use platform::{DbError, View};
+use platform::{DbError, Statement, View};
 
 use super::condition::{Writer, table};
 use super::order::Key;
@@ -88,7 +88,7 @@ fn columns(view: &View, kind: &ResourceType) -> String {
 }
 
 /// A list in the store's language.
-struct Statement {
+struct Written {
     /// The page.
     page: String,
     /// How many there are, behind the mark if there is one.
@@ -101,7 +101,7 @@ struct Statement {
     limit: u64,
 }
 
-impl Statement {
+impl Written {
     fn of(view: &View, listing: Listing<'_>) -> Result<Self, ScimError> {
         let table = table(listing.kind);
         let mut writer = Writer::new(view.sql(), listing.kind, listing.base, listing.organization);
@@ -150,7 +150,7 @@ impl Statement {
     }
 
     async fn count(&self, view: &View) -> Result<u64, DbError> {
-        let rows = view.query(&self.count, self.values.clone()).await?;
+        let rows = view.query(&Statement::built(self.count.clone())?, self.values.clone()).await?;
         let n = rows.first().map(|row| row.try_get::<i64>("", "n")).transpose().map_err(DbError::from)?;
         Ok(u64::try_from(n.unwrap_or(0)).unwrap_or(0))
     }
@@ -182,7 +182,7 @@ impl Listable for group::Model {
 /// `validation.failed` (`invalidFilter`, `invalidPath`) for what can't be searched or sorted by.
 pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Listed<R>, Error> {
     let some = |limit: u64, at_once: u64| Listing { limit: limit.min(at_once), ..listing };
-    let first = Statement::of(view, some(listing.limit, ROWS_AT_ONCE))?;
+    let first = Written::of(view, some(listing.limit, ROWS_AT_ONCE))?;
     let (before, offset) = (first.before, first.offset);
     if listing.limit == 0 {
         let total = before + first.count(view).await?;
@@ -192,7 +192,7 @@ pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Li
     let mut next = None;
     let ended = loop {
         let part = next.as_ref().unwrap_or(&first);
-        let found = view.query(&part.page, part.values.clone()).await?;
+        let found = view.query(&Statement::built(part.page.clone())?, part.values.clone()).await?;
         last = part.mark(found.last())?.or(last);
         for row in &found {
             let row = R::from_query_result(row, "").map_err(DbError::from)?;
@@ -207,7 +207,7 @@ pub async fn search<R: Listable>(view: &View, listing: Listing<'_>) -> Result<Li
                 let start = Start::Behind(0, mark.clone());
                 let small = bytes / rows.len().max(1) < ROW_BYTES_SMALL;
                 let at_once = if small { SMALL_ROWS_AT_ONCE } else { ROWS_AT_ONCE };
-                next = Some(Statement::of(view, Listing { start: &start, ..some(left, at_once) })?);
+                next = Some(Written::of(view, Listing { start: &start, ..some(left, at_once) })?);
             }
             _ => break false,
         }
@@ -225,9 +225,10 @@ fn count(of: usize) -> u64 {
 /// # Errors
 /// The same as [`search`].
 pub async fn explain(view: &View, listing: Listing<'_>) -> Result<Vec<String>, Error> {
-    let statement = Statement::of(view, listing)?;
+    let written = Written::of(view, listing)?;
     let (explain, column) = view.sql().explain();
-    let rows = view.query(&format!("{explain} {}", statement.page), statement.values).await?;
+    let statement = Statement::built(format!("{explain} {}", written.page))?;
+    let rows = view.query(&statement, written.values).await?;
     let lines: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get("", column)).collect();
     Ok(lines.map_err(DbError::from)?)
 }

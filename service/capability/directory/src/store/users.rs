@@ -5,7 +5,7 @@ use entity::directory::{identity, user, user_email};
 use entity::ids::OrganizationId;
 use entity::tenancy::tenant;
 use identity_core::fold;
-use platform::{DbError, PlatformView, Tx, View};
+use platform::{CrossTenantStatement, DbError, PlatformView, Statement, Tx, View};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Select};
 use uuid::Uuid;
@@ -82,9 +82,18 @@ pub async fn users_of_address(
          (SELECT e.user_id FROM directory_user_email e WHERE e.tenant_id = $1 AND e.organization_id = $2 AND e.value_key = $3)) \
          LIMIT {NAMESAKES_MAX}"
     );
-    let rows = view.query(&sql, vec![organization.into(), fold(address).into()]).await?;
+    let rows = view.query(&Statement::built(sql)?, vec![organization.into(), fold(address).into()]).await?;
     let users = rows.iter().map(|row| user::Model::from_query_result(row, ""));
     Ok(users.collect::<Result<_, sea_orm::DbErr>>()?)
+}
+
+/// How many users of the organization are active.
+pub(crate) async fn count_active(view: &View, organization: Uuid) -> Result<i64, DbError> {
+    const COUNT: Statement = Statement::of_tenant(
+        "SELECT COUNT(*) AS n FROM directory_user WHERE tenant_id = $1 AND organization_id = $2 AND active = $3",
+    );
+    let rows = view.query(&COUNT, vec![organization.into(), true.into()]).await?;
+    Ok(rows.first().map(|row| row.try_get("", "n")).transpose()?.unwrap_or(0))
 }
 
 pub(crate) async fn find_identity(
@@ -101,10 +110,12 @@ pub(crate) async fn find_identity(
 /// # Errors
 /// [`DbError`].
 pub async fn by_identity(view: &View, issuer: &str, subject: &str) -> Result<Option<user::Model>, DbError> {
-    let sql = "SELECT u.* FROM user_identity i \
-               JOIN directory_user u ON u.tenant_id = i.tenant_id AND u.organization_id = i.organization_id AND u.id = i.user_id \
-               WHERE i.tenant_id = $1 AND i.issuer = $2 AND i.subject = $3";
-    let rows = view.query(sql, vec![issuer.into(), subject.into()]).await?;
+    const BY_IDENTITY: Statement = Statement::of_tenant(
+        "SELECT u.* FROM user_identity i \
+         JOIN directory_user u ON u.tenant_id = i.tenant_id AND u.organization_id = i.organization_id AND u.id = i.user_id \
+         WHERE i.tenant_id = $1 AND i.issuer = $2 AND i.subject = $3",
+    );
+    let rows = view.query(&BY_IDENTITY, vec![issuer.into(), subject.into()]).await?;
     Ok(rows.first().map(|row| user::Model::from_query_result(row, "")).transpose()?)
 }
 
@@ -162,16 +173,18 @@ pub struct Twin {
 /// # Errors
 /// [`DbError`].
 pub async fn twins(view: &PlatformView) -> Result<Vec<Twin>, DbError> {
-    let sql = "SELECT t.slug, r.kind, r.id, r.name FROM (\
-                 SELECT tenant_id, 'user' AS kind, id, user_name AS name, user_name_key AS name_key FROM directory_user \
-                 UNION ALL SELECT tenant_id, 'group', id, display_name, display_name_key FROM directory_group \
-                 UNION ALL SELECT tenant_id, 'invitation', id, email, email_key FROM invitation \
-                 UNION ALL SELECT tenant_id, 'request to join', id, email, email_key FROM join_request \
-                 UNION ALL SELECT NULL, 'operator', id, email, email FROM operator \
-                 UNION ALL SELECT NULL, 'suppressed address', NULL, address_key, address_key FROM mail_suppression) r \
-               LEFT JOIN tenant t ON t.id = r.tenant_id \
-               WHERE t.rehearses IS NULL AND r.name_key LIKE '%' || $1 || '%' ORDER BY t.slug, r.kind, r.id LIMIT 100";
-    let rows = view.query(sql, vec![identity_core::SHADOW.to_string().into()]).await?;
+    const TWINS: CrossTenantStatement = CrossTenantStatement::new(
+        "SELECT t.slug, r.kind, r.id, r.name FROM (\
+           SELECT tenant_id, 'user' AS kind, id, user_name AS name, user_name_key AS name_key FROM directory_user \
+           UNION ALL SELECT tenant_id, 'group', id, display_name, display_name_key FROM directory_group \
+           UNION ALL SELECT tenant_id, 'invitation', id, email, email_key FROM invitation \
+           UNION ALL SELECT tenant_id, 'request to join', id, email, email_key FROM join_request \
+           UNION ALL SELECT NULL, 'operator', id, email, email FROM operator \
+           UNION ALL SELECT NULL, 'suppressed address', NULL, address_key, address_key FROM mail_suppression) r \
+         LEFT JOIN tenant t ON t.id = r.tenant_id \
+         WHERE t.rehearses IS NULL AND r.name_key LIKE '%' || $1 || '%' ORDER BY t.slug, r.kind, r.id LIMIT 100",
+    );
+    let rows = view.query(&TWINS, vec![identity_core::SHADOW.to_string().into()]).await?;
     let twin = |row: &QueryResult| {
         Ok(Twin {
             tenant: row.try_get::<Option<String>>("", "slug")?.unwrap_or_else(|| "platform".to_owned()),

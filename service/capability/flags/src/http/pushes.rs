@@ -18,6 +18,7 @@ use web::{
 };
 
 use crate::push::{PushFlags, unconfirmed};
+use crate::store;
 
 const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";
 const REPAIR: &str = "/api/v1/modules/{module_id}/flag-pushes/repair";
@@ -137,9 +138,7 @@ async fn repair_flag_pushes(caller: PlatformCaller, ids: Ids) -> Result<Accepted
     let work = async |tx: &mut PlatformTx| {
         webhooks::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
         // A new version: what came under the old one, the module may take for seen.
-        let sql = "UPDATE flag_push SET version = version + 1, updated_at = $2, attempts = 0, next_attempt_at = NULL \
-                   WHERE module_id = $1";
-        let tenants = tx.execute(sql, vec![module.into(), tx.now().into()]).await?;
+        let tenants = store::raise_all(tx, module).await?;
         tx.enqueue(&PushFlags { module, at: None });
         let target = Target::new("module", module).with(json!({"tenants": tenants}));
         tx.record("module.flags_repair", target);
@@ -208,11 +207,11 @@ async fn report_applied_flags(
                 None => report.unknown.push(item.tenant_id),
                 Some(row) if row.version == item.version => {
                     report.current += 1;
-                    confirm(tx, row).await?;
+                    store::confirm_reported(tx, row).await?;
                 }
                 Some(row) => {
                     report.pushed.push(item.tenant_id);
-                    again(tx, row, item.version).await?;
+                    store::raise_above(tx, row, item.version).await?;
                 }
             }
         }
@@ -222,20 +221,4 @@ async fn report_applied_flags(
         Ok::<_, platform::DbError>(report)
     };
     Ok(Json(caller.write(work).await?))
-}
-
-async fn confirm(tx: &PlatformTx, row: &Model) -> Result<(), platform::DbError> {
-    let sql = "UPDATE flag_push SET confirmed_version = $3, confirmed_at = $4, last_error = NULL \
-               WHERE tenant_id = $1 AND module_id = $2 AND version = $3 AND confirmed_version < $3";
-    let values = vec![row.tenant_id.into(), row.module_id.into(), row.version.into(), tx.now().into()];
-    tx.execute(sql, values).await.map(drop)
-}
-
-/// Under a version that is later than both: what it has, and what it was told.
-async fn again(tx: &PlatformTx, row: &Model, has: i64) -> Result<(), platform::DbError> {
-    let sql = "UPDATE flag_push SET version = $4, updated_at = $5, attempts = 0, next_attempt_at = NULL \
-               WHERE tenant_id = $1 AND module_id = $2 AND version = $3";
-    let next = row.version.max(has) + 1;
-    let (tenant, module) = (row.tenant_id.into(), row.module_id.into());
-    tx.execute(sql, vec![tenant, module, row.version.into(), next.into(), tx.now().into()]).await.map(drop)
 }

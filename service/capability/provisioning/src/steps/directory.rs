@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step};
 use crate::model::StepError;
+use crate::store;
 
 pub(super) const REMOVE: Step = Step {
     name: "directory",
@@ -29,7 +30,7 @@ pub(super) async fn purge(tx: &mut Tx) -> Result<(), StepError> {
     scim::remove_all(tx).await?;
     let mut removed = Map::new();
     for table in OWNED_BY_TENANT.into_iter().filter(|table| !table.starts_with("quota")) {
-        let rows = tx.execute(&format!("DELETE FROM \"{table}\" WHERE tenant_id = $1"), Vec::new()).await?;
+        let rows = store::remove_rows(tx, table).await?;
         if rows > 0 {
             removed.insert(table.to_owned(), rows.into());
         }

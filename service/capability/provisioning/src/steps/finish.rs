@@ -10,6 +10,7 @@ use super::{Attempt, Learnt, NEVER_GIVEN_UP, Realm, Step};
 use crate::deployments;
 use crate::desired_state::desired_state;
 use crate::model::StepError;
+use crate::store;
 
 pub(super) const PROVE: Step = Step {
     name: "finish",
@@ -40,9 +41,7 @@ async fn require_absent(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result
 async fn finish(tx: &mut Tx) -> Result<(), StepError> {
     let mut counted = Map::new();
     for table in OWNED_BY_TENANT {
-        let sql = format!("SELECT count(*) AS rows FROM \"{table}\" WHERE tenant_id = $1");
-        let rows = tx.query(&sql, Vec::new()).await?;
-        let count: i64 = rows.first().and_then(|row| row.try_get("", "rows").ok()).unwrap_or(-1);
+        let count = store::count_rows(tx, table).await?.unwrap_or(-1);
         if count != 0 {
             return Err(StepError::Transient {
                 after: None,

@@ -1,11 +1,12 @@
 //! A tenant's realm or org: made, learnt, removed.
 
 use entity::tenancy::tenant;
-use platform::{PlatformStatement, Target, Tx, Work, ids};
+use platform::{Target, Tx, Work};
 
 use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step, Undo};
 use crate::desired_state::desired_state;
 use crate::model::StepError;
+use crate::store;
 
 pub(super) const MAKE: Step = Step {
     name: "identity",
@@ -29,15 +30,6 @@ pub(super) const REMOVE: Step = Step {
     commit: |_, tx, _| Box::pin(forget_learnt(tx)),
     undo: NEVER_GIVEN_UP,
 };
-
-/// An issuer is believed by the whole platform: what the tenant's backend calls itself, unless it is registered.
-const REGISTER_ISSUER: PlatformStatement = PlatformStatement::new(
-    "INSERT INTO issuer (id, issuer, audience, tenant_claim, resolve_by, version, created_at, updated_at) \
-     VALUES ($1, $2, $3, $4, $5, 1, $6, $6) ON CONFLICT DO NOTHING",
-);
-/// One that only this tenant had: others share theirs and are told apart by a claim.
-const FORGET_ISSUER: PlatformStatement =
-    PlatformStatement::new("DELETE FROM issuer WHERE issuer = $1 AND resolve_by = 'issuer'");
 
 async fn ensure(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, StepError> {
     let backend = backends::backend(attempt.service, tenant.identity_backend)?;
@@ -78,20 +70,10 @@ async fn forget_learnt(tx: &mut Tx) -> Result<(), StepError> {
 
 /// Forgets an issuer that only this tenant had.
 pub(crate) async fn forget(tx: &Tx, issuer: &str) -> Result<(), StepError> {
-    tx.as_platform(FORGET_ISSUER, vec![issuer.into()]).await?;
-    Ok(())
+    Ok(store::forget_issuer(tx, issuer).await?)
 }
 
 /// Registers an issuer, unless it is.
 pub(super) async fn register(tx: &Tx, issuer: &backends::Issuer) -> Result<(), StepError> {
-    let values = vec![
-        ids::new().into(),
-        issuer.issuer.clone().into(),
-        issuer.audience.clone().into(),
-        issuer.claim.clone().into(),
-        issuer.resolve_by.into(),
-        tx.now().into(),
-    ];
-    tx.as_platform(REGISTER_ISSUER, values).await?;
-    Ok(())
+    Ok(store::register_issuer(tx, issuer).await?)
 }

@@ -2,13 +2,13 @@
 
 use entity::tenancy::states::Driver;
 use entity::tenancy::tenant;
-use platform::{PlatformStatement, Target, Tx, View, Work};
+use platform::{Target, Tx, View, Work};
 use tenancy::Place;
 
 use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step, Undo};
 use crate::deployments::Own;
 use crate::model::StepError;
-use crate::{deployments, scale_out};
+use crate::{deployments, scale_out, store};
 
 pub(super) const PLACE: Step = Step {
     name: "instance",
@@ -27,14 +27,6 @@ pub(super) const REMOVE: Step = Step {
     commit: |_, tx, _| Box::pin(forget(tx)),
     undo: NEVER_GIVEN_UP,
 };
-
-/// Deployments of the tenant's own instances have none any more.
-const LEAVE_DEPLOYMENT: PlatformStatement =
-    PlatformStatement::new("UPDATE deployment SET instance_id = NULL WHERE purpose LIKE $1 || '%'");
-/// Instances that only this tenant had.
-const FORGET_INSTANCE: PlatformStatement = PlatformStatement::new(
-    "DELETE FROM instance WHERE id IN (SELECT id FROM deployment WHERE purpose LIKE $1 || '%') AND tenant_count = 0",
-);
 
 /// What its run says of where a tenant is to be placed.
 pub(crate) const PLACED: &str = "placed";
@@ -80,10 +72,7 @@ async fn forget(tx: &mut Tx) -> Result<(), StepError> {
 
 /// Forgets instances of deployments that are gone, also those that were registered and that the tenant never came to.
 pub(super) async fn forget_own(tx: &mut Tx, purpose: String) -> Result<(), StepError> {
-    for statement in [LEAVE_DEPLOYMENT, FORGET_INSTANCE] {
-        tx.as_platform(statement, vec![purpose.clone().into()]).await?;
-    }
-    Ok(())
+    Ok(store::forget_instances(tx, &purpose).await?)
 }
 
 impl Attempt<'_> {

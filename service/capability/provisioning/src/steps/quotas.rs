@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Attempt, NEVER_GIVEN_UP, Step, Undo};
 use crate::model::StepError;
+use crate::store;
 
 pub(super) const SET: Step = Step {
     name: "quotas",
@@ -37,7 +38,7 @@ async fn set(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
 
 async fn remove(tx: &mut Tx) -> Result<(), StepError> {
     for table in OWNED_BY_TENANT.into_iter().filter(|table| table.starts_with("quota")) {
-        tx.execute(&format!("DELETE FROM \"{table}\" WHERE tenant_id = $1"), Vec::new()).await?;
+        store::remove_rows(tx, table).await?;
     }
     tx.record("quota.delete", Target::new("tenant", tx.tenant()));
     Ok(())

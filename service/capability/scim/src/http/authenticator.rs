@@ -19,6 +19,7 @@ use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Servi
 
 use crate::PREFIX;
 use crate::oauth::AccessToken;
+use crate::store;
 
 /// A token's `last_used_at` is written at most this often, in seconds.
 const LAST_USED_GRAIN: i64 = 60;
@@ -144,13 +145,8 @@ async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
 }
 
 async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Found>, platform::DbError> {
-    let sql = "SELECT t.organization_id, t.kind, t.secret_hash, t.secret_mac, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \
-               t.allowed_addresses, t.rehearsal, r.shadow_id, r.status AS rehearsal_status, n.status, p.rate_multiplier \
-               FROM scim_token t JOIN tenant n ON n.id = t.tenant_id JOIN plan p ON p.key = n.plan \
-               LEFT JOIN scim_rehearsal r ON r.tenant_id = t.tenant_id AND r.organization_id = t.organization_id AND r.token_id = t.id \
-               WHERE t.tenant_id = $1 AND t.id = $2";
-    let rows = service.db.read(tenant.0, async |view| view.query(sql, vec![id.into()]).await).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let found = service.db.read(tenant.0, async |view| store::tokens::with_tenant(view, id).await).await?;
+    let Some(row) = found else { return Ok(None) };
     let rehearses: bool = row.try_get("", "rehearsal")?;
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
     let status: Option<RehearsalStatus> = row.try_get("", "rehearsal_status")?;
@@ -180,9 +176,7 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
 async fn touch(service: &Service, tenant: TenantId, id: Uuid, mac: Option<Vec<u8>>) {
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
-        let sql = "UPDATE scim_token SET last_used_at = $3, secret_mac = COALESCE(secret_mac, $4) \
-                   WHERE tenant_id = $1 AND id = $2";
-        tx.execute(sql, vec![id.into(), tx.now().into(), mac.into()]).await
+        store::tokens::record_use(tx, id, mac).await
     };
     // Nobody's request fails for a statistic.
     let _ = service.db.write(&Ctx::system("scim tokens"), tenant.0, write).await;

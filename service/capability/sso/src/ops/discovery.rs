@@ -163,7 +163,7 @@ pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resi
                    JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
                    JOIN tenant t ON t.id = e.tenant_id \
                    WHERE u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 20";
-        view.query(sql, vec![key.clone().into()]).await
+        view.query(&platform::CrossTenantStatement::new(sql), vec![key.clone().into()]).await
     };
     let rows = service.db.read_platform(find).await?;
     let mut found: Vec<Resident> = Vec::new();

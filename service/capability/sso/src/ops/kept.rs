@@ -69,7 +69,8 @@ pub(crate) async fn used(service: &Service, id: Uuid) {
     let ctx = Ctx::system("authorization");
     let remove = service.db.write_platform(&ctx, async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        tx.execute("DELETE FROM authorization_request WHERE id = $1", vec![id.into()]).await
+        let sql = "DELETE FROM authorization_request WHERE id = $1";
+        tx.execute(&platform::CrossTenantStatement::new(sql), vec![id.into()]).await
     });
     match timeout(USED_TIMEOUT, remove).await {
         Ok(Ok(_)) => {}

@@ -161,7 +161,10 @@ pub(crate) async fn redeem(
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
     let work = async |tx: &mut Tx, signers: &Signers| {
         let sql = "UPDATE authorization_code SET used_at = $3 WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL";
-        let first = tx.execute(sql, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
+        let first = tx
+            .execute(&platform::Statement::of_tenant(sql), vec![digest.to_vec().into(), tx.now().into()])
+            .await?
+            == 1;
         let select = tx.select::<authorization_code::Entity>();
         let row = tx.one(select.filter(authorization_code::Column::Digest.eq(digest.to_vec()))).await?;
         let row = row.ok_or(Error::GrantInvalid)?;

@@ -1,15 +1,13 @@
 //! What the tenant had where it was.
 
-use platform::{PlatformStatement, Tx, Work};
+use platform::{Tx, Work};
 
 use super::reserve::{Mark, marked};
 use crate::model::StepError;
 use crate::retire::{Retire, RetireRealm};
 use crate::steps::{Attempt, Step, Undo};
+use crate::store;
 
-/// An instance that only the tenant had takes nobody any more.
-const CLOSE_INSTANCE: PlatformStatement =
-    PlatformStatement::new("UPDATE instance SET status = 'offline' WHERE id = $1");
 /// What the run has of it being done.
 const RELEASED: &str = "released";
 
@@ -35,7 +33,7 @@ async fn release(attempt: &Attempt<'_>, tx: &mut Tx) -> Result<(), StepError> {
     tenancy::give_place(tx, id).await?;
     if from.is_own() {
         // Nobody else is placed there while it goes.
-        tx.as_platform(CLOSE_INSTANCE, vec![id.into()]).await?;
+        store::close_instance(tx, id).await?;
         tx.enqueue(&Retire { tenant: tenant.id, deployment: id });
     } else {
         tx.emit(&tenancy::InstanceAvailable { instance_id: id });

@@ -1,0 +1,42 @@
+//! Queries over events that came in.
+
+use entity::inbox::event::Model;
+use platform::jobs::SWEPT_AT_ONCE;
+use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
+
+use crate::ops::Incoming;
+
+/// Stores an event, unless it is there; tells whether it was new.
+pub(crate) async fn insert(tx: &PlatformTx, event: &Incoming) -> Result<bool, DbError> {
+    const INSERT: CrossTenantStatement = CrossTenantStatement::new(
+        "INSERT INTO inbox_event (source, id, type, payload, occurred_at, received_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    );
+    let values = vec![
+        event.source.into(),
+        event.id.clone().into(),
+        event.kind.clone().into(),
+        event.payload.clone().into(),
+        event.occurred_at.into(),
+        tx.now().into(),
+    ];
+    Ok(tx.execute(&INSERT, values).await? != 0)
+}
+
+/// Records what became of an event.
+pub(crate) async fn record_outcome(tx: &PlatformTx, event: &Model, outcome: &str) -> Result<(), DbError> {
+    const RECORD: CrossTenantStatement = CrossTenantStatement::new(
+        "UPDATE inbox_event SET settled_at = $3, outcome = $4 WHERE source = $1 AND id = $2",
+    );
+    let values = vec![event.source.into(), event.id.clone().into(), tx.now().into(), outcome.into()];
+    tx.execute(&RECORD, values).await.map(drop)
+}
+
+/// Removes some of the events that were received before this moment.
+pub(crate) async fn remove_received_before(tx: &PlatformTx, before: Timestamp) -> Result<u64, DbError> {
+    const REMOVE: CrossTenantStatement = CrossTenantStatement::new(
+        "DELETE FROM inbox_event WHERE (source, id) IN \
+         (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)",
+    );
+    tx.execute(&REMOVE, vec![before.into(), SWEPT_AT_ONCE.cast_signed().into()]).await
+}
