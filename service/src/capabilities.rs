@@ -28,6 +28,7 @@ pub(crate) fn all() -> Vec<Capability> {
         sso::capability(),
         tenancy::capability(),
         webhooks::capability(|| Rc::new(SignedEvents::default())),
+        modules::capability(),
     ]
 }
 

@@ -158,7 +158,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Error> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&FanOut::from_the_start(None));
-        for module in webhooks::modules(tx).await? {
+        for module in modules::modules(tx).await? {
             tx.enqueue(&PushFlags { module: module.id, at: None });
         }
         Ok::<_, DbError>(())
@@ -180,7 +180,7 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
 async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let modules = webhooks::modules(tx).await?;
+        let modules = modules::modules(tx).await?;
         let tenants = tx.across::<tenant::Entity>().filter(tenant::Column::Status.ne(Status::Deleted));
         let tenants = tx.all(tenants.filter(tenant::Column::Id.is_in(job.tenants.iter().copied()))).await?;
         refresh(tx, &modules, &tenants).await
@@ -191,7 +191,7 @@ async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
 async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let mut modules = webhooks::modules(tx).await?;
+        let mut modules = modules::modules(tx).await?;
         modules.retain(|module| job.module.is_none_or(|only| only == module.id));
         let select = tx.across::<tenant::Entity>();
         let select = select

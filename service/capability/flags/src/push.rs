@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use delivery::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 use entity::flags::push;
+use entity::modules::module;
+use entity::modules::states::PushProfile;
 use entity::tenancy::tenant;
-use entity::webhooks::module;
-use entity::webhooks::states::PushProfile;
 use flags_core::Context;
 use futures_util::StreamExt as _;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
@@ -20,7 +21,6 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 use web::Service;
-use webhooks::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
@@ -122,7 +122,7 @@ pub(crate) fn unconfirmed() -> Expr {
 async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Error> {
     use push::Column;
     let read = async |view: &PlatformView| {
-        let Some(module) = webhooks::module(view, id).await? else { return Ok(Look::Nothing) };
+        let Some(module) = modules::module(view, id).await? else { return Ok(Look::Nothing) };
         if let Some(until) = module.paused_until.filter(|until| *until > view.now()) {
             return Ok(Look::Rest(until));
         }
@@ -186,7 +186,7 @@ struct Pushed {
 }
 
 async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError> {
-    let secret = [webhooks::webhook_secret(service, &round.module)?];
+    let secret = [modules::webhook_secret(service, &round.module)?];
     let url = Url::parse(&format!("{}/api/internal/feature-flags/apply", round.module.base_url))
         .map_err(|_| JobError::Fail("the module's URL can't be read".to_owned()))?;
     let failures = std::cell::Cell::new(round.module.failures);
@@ -200,7 +200,7 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
         let id = format!("flags-{module}-{tenant}-{}", due.row.version);
         crash_point!("flags.before_push");
         let body = due.body.to_string().into_bytes();
-        let answer = webhooks::post(service, url, secret, &id, "application/json", body).await;
+        let answer = delivery::post(service, url, secret, &id, "application/json", body).await;
         crash_point!("flags.after_push");
         let said = answer.as_ref().ok().map(|answer| answer.beginning.as_str()).unwrap_or_default();
         let said: Value = serde_json::from_str(said).unwrap_or_default();

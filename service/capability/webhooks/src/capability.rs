@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use platform::http::HttpError;
 use web::{Capability, Finding, Service, When};
 
 use crate::deliver::{SecurityEvents, handlers};
@@ -25,21 +24,6 @@ async fn check(service: Service) -> Vec<Finding> {
     if let Some(asked) = sink::ping(&service).await {
         let asked = asked.map(|()| "JetStream answers".to_owned());
         found.push(Finding::of("nats", asked.map_err(|error| format!("{error}: check nats.url"))));
-    }
-    let modules = service.db.read_platform(async |view| ops::modules(view).await).await;
-    for module in modules.unwrap_or_default() {
-        let asked = match module.base_url.parse() {
-            Ok(url) => service.http.get_text(&url).await.map(drop),
-            Err(_) => Err(HttpError::Refused("it is no URL")),
-        };
-        // Any answer is a sign of life: what stands at the base URL is the module's own affair.
-        let alive = match asked {
-            Ok(()) | Err(HttpError::Status { .. } | HttpError::Body { .. }) => {
-                Ok(format!("{} answers", module.base_url))
-            }
-            Err(error) => Err(format!("{error}: check the module's baseUrl")),
-        };
-        found.push(Finding::of(format!("module {}", module.name), alive));
     }
     found
 }

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Instant;
 
+use ::delivery::{Look, Queue, RUN_MAX, Schedule, Verdict, post, verdict, work_off};
 use entity::platform::outbox_event;
 use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::http::Answer;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
@@ -25,10 +25,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::envelope::{self, envelope};
-use crate::queue::{Look, Queue, RUN_MAX, work_off};
 use crate::results::record_results;
-use crate::schedule::{Schedule, Verdict, verdict};
-use crate::signature::sign;
 
 /// Deliveries of one round.
 const ROUND: i64 = 200;
@@ -262,28 +259,4 @@ async fn next(view: &PlatformView, endpoint: Uuid) -> Result<Option<Timestamp>, 
         .filter(delivery::Column::NextAttemptAt.gt(view.now()));
     let waiting = waiting.order_by_asc(delivery::Column::NextAttemptAt).limit(1);
     Ok(view.tuples::<_, Timestamp>(waiting).await?.into_iter().next())
-}
-
-/// Posts a body, signed after Standard Webhooks by each secret: the new one, and while it is rotated the old one.
-///
-/// # Errors
-/// What kept it from being answered.
-pub async fn post(
-    service: &Service,
-    url: &Url,
-    secrets: &[String],
-    id: &str,
-    media_type: &str,
-    body: Vec<u8>,
-) -> Result<Answer, platform::http::HttpError> {
-    let timestamp = service.db.clock().now().timestamp();
-    let signatures: Vec<String> =
-        secrets.iter().filter_map(|secret| sign(secret, id, timestamp, &body)).collect();
-    let headers = [
-        ("content-type", media_type.to_owned()),
-        ("webhook-id", id.to_owned()),
-        ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-signature", signatures.join(" ")),
-    ];
-    service.http.post(url, &headers, body).await
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::deliver::Deliver;
-use crate::ops::RECEIVERS_MAX;
+use crate::ops::ENDPOINTS_MAX;
 
 /// Events that one step of a replay covers.
 const REPLAY_BATCH: u64 = 500;
@@ -47,7 +47,7 @@ impl Subscriber for Fanout {
 
 async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<(), DbError> {
     let enabled =
-        tx.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null()).limit(RECEIVERS_MAX);
+        tx.platform::<endpoint::Entity>().filter(endpoint::Column::DisabledAt.is_null()).limit(ENDPOINTS_MAX);
     let endpoints = tx.all(enabled).await?;
     let now = tx.now();
     let mut rows = Vec::new();
@@ -64,7 +64,7 @@ async fn fan_out(tx: &mut PlatformTx, events: &[outbox_event::Model]) -> Result<
     for resumed in events.iter().filter(|event| event.r#type == "tenant.resumed") {
         let held = tx.platform::<delivery::Entity>().select_only().column(delivery::Column::EndpointId);
         let held = held.distinct().filter(delivery::Column::Status.eq(DeliveryStatus::Pending));
-        let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(RECEIVERS_MAX);
+        let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(ENDPOINTS_MAX);
         wake.extend(tx.tuples::<_, Uuid>(held).await?);
     }
     tx.insert_all(rows).await?;

@@ -1,5 +1,6 @@
 //! What a round of deliveries came to is written: rows, the log of attempts, how the receiver is.
 
+use delivery::{Health, Schedule, Verdict};
 use entity::webhooks::states::DeliveryStatus;
 use entity::webhooks::{attempt, endpoint};
 use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
@@ -10,7 +11,6 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::deliver::Attempted;
-use crate::schedule::{Health, Schedule, Verdict};
 
 /// The service gave a receiver up.
 #[derive(Serialize)]

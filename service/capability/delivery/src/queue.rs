@@ -7,7 +7,7 @@ use platform::Timestamp;
 use platform::jobs::JobError;
 
 /// After this time a run lets another receiver have its place.
-pub(crate) const RUN_MAX: Duration = Duration::from_secs(20);
+pub const RUN_MAX: Duration = Duration::from_secs(20);
 
 /// What there is to do for a receiver.
 #[derive(Debug)]
