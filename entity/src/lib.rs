@@ -14,6 +14,7 @@ pub mod invitations;
 pub mod keys;
 pub mod lifecycle;
 pub mod mail;
+pub mod modules;
 pub mod operators;
 pub mod platform;
 pub mod provisioning;

@@ -29,6 +29,7 @@ pub(crate) fn all() -> Vec<Capability> {
         sso::capability(),
         tenancy::capability(),
         webhooks::capability(|| Rc::new(SignedEvents::default()), tenancy::TenantResumed::TYPE),
+        modules::capability(),
     ]
 }
 

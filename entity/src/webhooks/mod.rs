@@ -3,6 +3,5 @@
 pub mod attempt;
 pub mod delivery;
 pub mod endpoint;
-pub mod module;
 pub mod sink;
 pub mod states;

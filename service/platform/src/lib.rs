@@ -40,7 +40,8 @@ pub mod telemetry;
 pub mod tx;
 pub mod work;
 
-pub use error::{DbError, Remedy, chain, explain};
+pub use error::{DbError, chain, explain};
+pub use store::fault::Remedy;
 pub use tx::{
     Actor, CrossTenantStatement, Ctx, PlatformStatement, PlatformTx, PlatformView, Statement, Target, Tx,
     View, Work,

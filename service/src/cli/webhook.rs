@@ -76,7 +76,7 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
         feed.query_pairs_mut().append_pair("type", &kind);
     }
     let client = Client::for_configured(&config.outbound)?;
-    let secret = webhooks::new_secret();
+    let secret = delivery::new_secret();
     let clock = Clock::default();
     let listener = Listener { client, clock, feed, key, to: forward_to, secret, json };
     // Known before anything is printed: what happens after the first line is news, however slow this is.
@@ -91,7 +91,7 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
     }
     tokio::select! {
         result = listener.follow(after) => result?,
-        stopped = super::asked_to_stop() => stopped?,
+        stopped = crate::signals::asked_to_stop() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,7 +182,7 @@ impl Listener {
             ("content-type", "application/cloudevents+json".to_owned()),
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", at.to_string()),
-            ("webhook-signature", webhooks::sign(&self.secret, id, at, &body).unwrap_or_default()),
+            ("webhook-signature", delivery::sign(&self.secret, id, at, &body).unwrap_or_default()),
         ];
         let answer = match self.client.post(&self.to, &headers, body).await {
             Ok(answer) => answer.status.to_string(),

@@ -10,13 +10,13 @@ use platform::db::{Lookup, TenantDb};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Tx, View};
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::credential::{Authenticator, Credential, CredentialKind, Principal, still_good};
 use crate::failures::{Acting, Attempt, FailureOf};
 use crate::gate::tenant_named;
 use crate::limits::Limits;
 use crate::peer::Network;
-use crate::routes::{Access, Describe, Operation};
-use crate::{Code, Problem, Service, Tools, strangers};
+use crate::{Code, Denied, Problem, Service, Tools, strangers};
 
 /// Who calls, and the service they call. Made by the gate.
 #[derive(Clone)]
@@ -160,6 +160,27 @@ impl Caller {
     pub async fn record_denied(&self, tenant: Option<Uuid>, action: &'static str, target: Target) {
         let credential = self.principal.as_ref().map(|principal| principal.id);
         strangers::record_denied(&self.service, &self.ctx, credential, tenant, action, target).await;
+    }
+
+    /// Records what was refused. What failed for a reason of ours is no attempt.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn recorded<T>(
+        &self,
+        done: Result<T, Denied>,
+        action: &'static str,
+        target: Target,
+    ) -> Result<T, Problem> {
+        match done {
+            Ok(done) => Ok(done),
+            Err(denied) => {
+                if denied.problem.is_refusal() {
+                    self.record_denied(denied.tenant, action, denied.told(target)).await;
+                }
+                Err(denied.problem)
+            }
+        }
     }
 }
 
@@ -315,9 +336,6 @@ macro_rules! is_a_caller {
             }
         }
 
-        impl Describe for $kind {
-            fn describe(_: &mut Operation) {}
-        }
     )*};
 }
 
@@ -365,8 +383,4 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(caller(request))
     }
-}
-
-impl Describe for Caller {
-    fn describe(_: &mut Operation) {}
 }

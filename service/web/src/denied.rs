@@ -5,7 +5,7 @@ use platform::{DbError, Target};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Caller, Problem};
+use crate::Problem;
 
 /// A refusal, and whose door it was as far as that was known by then: its record stands where that tenant's admin looks.
 #[derive(Debug)]
@@ -67,28 +67,5 @@ impl From<HashError> for Denied {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         denied.problem
-    }
-}
-
-impl Caller {
-    /// Records what was refused. What failed for a reason of ours is no attempt.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn recorded<T>(
-        &self,
-        done: Result<T, Denied>,
-        action: &'static str,
-        target: Target,
-    ) -> Result<T, Problem> {
-        match done {
-            Ok(done) => Ok(done),
-            Err(denied) => {
-                if denied.problem.is_refusal() {
-                    self.record_denied(denied.tenant, action, denied.told(target)).await;
-                }
-                Err(denied.problem)
-            }
-        }
     }
 }

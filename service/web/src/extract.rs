@@ -5,10 +5,8 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::{Ready, ready};
 use platform::refusal::VersionMismatch;
-use utoipa::openapi::path::ParameterIn;
 use uuid::Uuid;
 
-use crate::routes::{Describe, Operation, text};
 use crate::{Code, Problem};
 
 /// Ids and keys from the path. What isn't one in its strict form is a resource that doesn't exist.
@@ -53,10 +51,6 @@ impl FromRequest for Ids {
     }
 }
 
-impl Describe for Ids {
-    fn describe(_: &mut Operation) {}
-}
-
 /// Something that a capability shares among its handlers, put into the application where it is put together.
 #[derive(Debug)]
 pub struct Shared<T>(web::Data<T>);
@@ -79,10 +73,6 @@ impl<T: 'static> FromRequest for Shared<T> {
                 .ok_or_else(|| Problem::internal(format!("no {} is shared", std::any::type_name::<T>()))),
         )
     }
-}
-
-impl<T> Describe for Shared<T> {
-    fn describe(_: &mut Operation) {}
 }
 
 /// Whether a list of entity tags (RFC 9110, section 13.1) names this version, or all. Compared weakly.
@@ -117,14 +107,6 @@ impl FromRequest for IfMatch {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let value = request.headers().get(header::IF_MATCH);
         ready(Ok(Self(value.map(|value| value.to_str().unwrap_or_default().to_owned()))))
-    }
-}
-
-impl Describe for IfMatch {
-    fn describe(operation: &mut Operation) {
-        let meaning =
-            "The `ETag` of the version that was read. If the resource has changed since, the answer is 412.";
-        operation.parameter("If-Match", ParameterIn::Header, meaning, text());
     }
 }
 

@@ -11,11 +11,8 @@ use platform::event::Catalogue;
 use platform::refusal::{FieldError, Invalid};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use utoipa::ToSchema;
-use utoipa::openapi::path::ParameterIn;
 
 use crate::bodies::Room;
-use crate::routes::{Describe, Operation, text};
 use crate::{Caller, Code, Problem};
 
 /// Input that can say what is wrong with it beyond its types.
@@ -189,13 +186,6 @@ impl<T: DeserializeOwned + Input> FromRequest for Body<T> {
     }
 }
 
-impl<T: ToSchema> Describe for Body<T> {
-    fn describe(operation: &mut Operation) {
-        let schema = operation.refer::<T>();
-        operation.body("application/json", schema);
-    }
-}
-
 /// A form body (OAuth, pages).
 #[derive(Debug)]
 pub struct Form<T>(pub T);
@@ -218,13 +208,6 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
     }
 }
 
-impl<T: ToSchema> Describe for Form<T> {
-    fn describe(operation: &mut Operation) {
-        let schema = operation.refer::<T>();
-        operation.body("application/x-www-form-urlencoded", schema);
-    }
-}
-
 /// A form as it was sent: for protocols in which a parameter that comes twice matters, or the bytes are signed.
 #[derive(Debug)]
 pub struct FormText(pub String);
@@ -243,12 +226,6 @@ impl FromRequest for FormText {
             let text = String::from_utf8(bytes(request).to_vec());
             text.map(Self).map_err(|_| Problem::new(Code::BodyMalformed))
         })())
-    }
-}
-
-impl Describe for FormText {
-    fn describe(operation: &mut Operation) {
-        operation.body("application/x-www-form-urlencoded", Operation::free_form());
     }
 }
 
@@ -299,12 +276,6 @@ impl FromRequest for RawBody {
     }
 }
 
-impl Describe for RawBody {
-    fn describe(operation: &mut Operation) {
-        operation.body("application/scim+json", Operation::free_form());
-    }
-}
-
 /// A body of many things: JSON, or a file of a spreadsheet (RFC 4180).
 #[derive(Debug)]
 pub enum JsonOrCsv {
@@ -326,12 +297,6 @@ impl FromRequest for JsonOrCsv {
     }
 }
 
-impl Describe for JsonOrCsv {
-    fn describe(operation: &mut Operation) {
-        operation.body("application/json", Operation::free_form());
-    }
-}
-
 /// The query.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
@@ -346,23 +311,6 @@ impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
             errors.finish().map(|()| Self(value))
         }))
     }
-}
-
-impl<T> Describe for Query<T> {
-    fn describe(operation: &mut Operation) {
-        operation.parameter(
-            "limit",
-            ParameterIn::Query,
-            "The number of items on a page: from 1 to 200.",
-            text(),
-        );
-        operation.parameter("cursor", ParameterIn::Query, "The `nextCursor` of the previous page.", text());
-    }
-}
-
-/// The request itself, for the few handlers that answer by its headers.
-impl Describe for HttpRequest {
-    fn describe(_: &mut Operation) {}
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! list makes `openapi.json` and the guards' inventory, so a route that isn't documented or has no permission can't be
 //! served.
 
+mod access;
 mod bodies;
 mod buckets;
 mod caller;
@@ -14,11 +15,11 @@ mod cookies;
 mod costs;
 mod credential;
 mod denied;
+mod describe;
 mod edge;
 mod extract;
 mod failures;
 mod gate;
-mod idempotency;
 mod input;
 mod journal;
 mod limits;
@@ -33,12 +34,14 @@ mod strangers;
 mod streams;
 mod tally;
 
+pub use access::Access;
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, Reach, TenantCaller};
 pub use capability::{Capability, Chore, Finding, When, log, swept};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use credential::{Authenticator, CredentialKind, Principal};
 pub use denied::Denied;
+pub use describe::{Describe, Operation};
 pub use edge::edge;
 pub use extract::{Ids, IfMatch, Shared, names_version};
 pub use failures::Acting;
@@ -51,7 +54,7 @@ pub use openapi::document;
 pub use page::{ListQuery, Page, Position};
 pub use problem::{Code, Dialect, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
-pub use routes::{Access, Describe, Operation, Route, Routes};
+pub use routes::{Route, Routes};
 pub use strangers::{Crowd, Strangers};
 pub use streams::{Place, Source, StreamOf, Streams, live};
 

@@ -9,12 +9,12 @@ use platform::Timestamp;
 use platform::crypto::sha256;
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::buckets::{Buckets, Size};
 use crate::costs::Costs;
 use crate::credential::{CredentialKind, Principal};
 use crate::failures::Failures;
 use crate::peer::Network;
-use crate::routes::Access;
 use crate::{Code, Problem, Strangers};
 
 /// Requests of a tenant's keys together to `/api` in a minute, and those of one of its people, on the smallest plan.

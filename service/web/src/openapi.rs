@@ -10,8 +10,10 @@ use utoipa::openapi::{
     PathsBuilder, Ref, Required, ResponseBuilder,
 };
 
+use crate::access::Access;
+use crate::describe::text;
 use crate::problem::Dialect;
-use crate::routes::{Access, Route, Routes, text};
+use crate::routes::{Route, Routes};
 
 /// The document of these routes.
 pub fn document(routes: &Routes) -> OpenApi {

@@ -11,13 +11,9 @@ use sea_orm::{
     QuerySelect as _, Select, Value,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa::openapi::ObjectBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, SchemaType, Type};
 
 use crate::caller::{PlatformCaller, TenantCaller};
 use crate::input::{FieldErrors, Input};
-use crate::routes::{Describe, Operation, text};
 use crate::{Code, Problem};
 
 /// Items on a page, unless asked.
@@ -114,23 +110,6 @@ impl<T: Serialize> Responder for Page<T> {
     type Body = BoxBody;
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         HttpResponse::Ok().json(self)
-    }
-}
-
-impl<T: ToSchema> Describe for Page<T> {
-    fn describe(operation: &mut Operation) {
-        let items = ArrayBuilder::new().items(operation.refer::<T>()).build();
-        let page = ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::Object))
-            .property("items", items)
-            .required("items")
-            .property("nextCursor", text())
-            .build();
-        operation.answer(
-            200,
-            "A page of the list. On the last one `nextCursor` is null.",
-            Some(("application/json", page.into())),
-        );
     }
 }
 

@@ -4,10 +4,8 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::extract::names_version;
-use crate::routes::{Describe, Operation};
 
 /// 201 with `Location`.
 #[derive(Debug)]
@@ -87,42 +85,5 @@ fn location(response: &mut HttpResponse, to: &str) {
     use actix_web::http::header::{HeaderValue, LOCATION};
     if let Ok(value) = HeaderValue::from_str(to) {
         response.headers_mut().insert(LOCATION, value);
-    }
-}
-
-macro_rules! describes {
-    ($($kind:ident $status:literal $text:literal;)*) => {$(
-        impl<T: ToSchema> Describe for $kind<T> {
-            fn describe(operation: &mut Operation) {
-                let schema = operation.refer::<T>();
-                operation.answer($status, $text, Some(("application/json", schema)));
-            }
-        }
-    )*};
-}
-
-describes! {
-    Created 201 "Created; `Location` is the URL of the new resource.";
-    Accepted 202 "Accepted; the work continues in the background. `Location` is the URL at which to follow it.";
-    Tagged 200 "The resource; its version is the `ETag`.";
-}
-
-impl Describe for NoContent {
-    fn describe(operation: &mut Operation) {
-        operation.answer(204, "Done; the response has no body.", None);
-    }
-}
-
-impl<T: ToSchema> Describe for actix_web::web::Json<T> {
-    fn describe(operation: &mut Operation) {
-        let schema = operation.refer::<T>();
-        operation.answer(200, "Success.", Some(("application/json", schema)));
-    }
-}
-
-/// An answer that the handler shapes itself: pages, SCIM, OAuth.
-impl Describe for HttpResponse {
-    fn describe(operation: &mut Operation) {
-        operation.answer(200, "Success.", None);
     }
 }

@@ -31,11 +31,13 @@ fn a_converted_capability_has_its_errors_in_one_file() {
     let converted = [
         "keys",
         "backends",
+        "delivery",
         "directory",
         "flags",
         "inbox",
         "invitations",
         "mail",
+        "modules",
         "operators",
         "provisioning",
         "quota",

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use modules::ModuleChanged;
 use platform::event::Event as _;
 use tenancy::{TenantActivated, TenantResumed, TenantUpdated};
 use web::{Capability, When};
-use webhooks::ModuleChanged;
 
 use crate::jobs::{FlagsChanged, handlers, reconcile};
 use crate::ops::{self, FlagChanged, OverrideChanged};

@@ -8,19 +8,20 @@ use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use modules::ModuleChanged;
 use platform::event::Emitted as _;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _};
+use platform::{Ctx, DbError, PlatformTx, Timestamp, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
-use webhooks::ModuleChanged;
 
 use crate::error::Error;
 use crate::ops::{self, FlagChanged};
-use crate::push::{self, PushFlags};
+use crate::push;
+use crate::queue::PushFlags;
 use crate::refresh::refresh;
 
 /// Tenants that one step of a fan-out covers: what a single change has to wait for at most.
@@ -41,6 +42,12 @@ impl Job for Refresh {
     fn lane(&self) -> Option<String> {
         Some(LANE.to_owned())
     }
+}
+
+/// Lets every module get the tenant's flags.
+pub fn push_all(tx: &mut Tx) {
+    let tenants = vec![tx.tenant()];
+    tx.enqueue(&Refresh { tenants });
 }
 
 /// Evaluates all tenants anew, a batch at a time.
@@ -148,7 +155,7 @@ pub async fn reconcile(service: &Service) -> Result<(), Error> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&FanOut::from_the_start(None));
-        for module in webhooks::modules(tx).await? {
+        for module in modules::modules(tx).await? {
             tx.enqueue(&PushFlags { module: module.id, at: None });
         }
         Ok::<_, DbError>(())
@@ -170,7 +177,7 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
 async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let modules = webhooks::modules(tx).await?;
+        let modules = modules::modules(tx).await?;
         let tenants = tx.across::<tenant::Entity>().filter(tenant::Column::Status.ne(Status::Deleted));
         let tenants = tx.all(tenants.filter(tenant::Column::Id.is_in(job.tenants.iter().copied()))).await?;
         refresh(tx, &modules, &tenants).await
@@ -181,7 +188,7 @@ async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
 async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let mut modules = webhooks::modules(tx).await?;
+        let mut modules = modules::modules(tx).await?;
         modules.retain(|module| job.module.is_none_or(|only| only == module.id));
         let select = tx.across::<tenant::Entity>();
         let select = select

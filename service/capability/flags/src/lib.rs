@@ -12,11 +12,11 @@ mod http;
 mod jobs;
 mod ops;
 mod push;
+mod queue;
 mod refresh;
 mod store;
 
 pub use cache::Evaluator;
 pub use capability::capability;
 pub use error::Error;
-pub use jobs::reconcile;
-pub use ops::push_all;
+pub use jobs::{push_all, reconcile};

@@ -5,25 +5,25 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use delivery::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 use entity::flags::push;
+use entity::modules::module;
+use entity::modules::states::PushProfile;
 use entity::tenancy::tenant;
-use entity::webhooks::module;
-use entity::webhooks::states::PushProfile;
 use flags_core::Context;
 use futures_util::StreamExt as _;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 use web::Service;
-use webhooks::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
+use crate::queue::PushFlags;
 use crate::refresh::{content, digest, refresh};
 use crate::store;
 
@@ -33,31 +33,6 @@ const ROUND: u64 = 100;
 const AT_ONCE: usize = 8;
 /// No delay between attempts is longer: a module that comes back is served within this time.
 const DELAY_MAX: Duration = Duration::from_secs(600);
-
-/// Pushes what a module has not confirmed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PushFlags {
-    pub(crate) module: Uuid,
-    /// Left for this moment; absent: because something changed.
-    #[serde(default)]
-    pub(crate) at: Option<Timestamp>,
-}
-
-impl Job for PushFlags {
-    const KIND: &'static str = "flags.push";
-    const CLASS: Class = Class::Push;
-    // What fails here is the store; pushes have their own schedule, and go on until the module confirms.
-    const ATTEMPTS_MAX: u32 = 10_000;
-
-    fn lane(&self) -> Option<String> {
-        Some(format!("module:{}", self.module))
-    }
-
-    fn dedupe_key(&self) -> Option<String> {
-        let at = self.at.map(|at| at.timestamp_micros());
-        Some(format!("{}:{}", self.module, at.unwrap_or_default()))
-    }
-}
 
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
@@ -123,7 +98,7 @@ pub(crate) fn unconfirmed() -> Expr {
 async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Error> {
     use push::Column;
     let read = async |view: &PlatformView| {
-        let Some(module) = webhooks::module(view, id).await? else { return Ok(Look::Nothing) };
+        let Some(module) = modules::module(view, id).await? else { return Ok(Look::Nothing) };
         if let Some(until) = module.paused_until.filter(|until| *until > view.now()) {
             return Ok(Look::Rest(until));
         }
@@ -187,7 +162,7 @@ struct Pushed {
 }
 
 async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError> {
-    let secret = [webhooks::webhook_secret(service, &round.module)?];
+    let secret = [modules::webhook_secret(service, &round.module)?];
     let url = Url::parse(&format!("{}/api/internal/feature-flags/apply", round.module.base_url))
         .map_err(|_| JobError::Fail("the module's URL can't be read".to_owned()))?;
     let failures = std::cell::Cell::new(round.module.failures);
@@ -201,7 +176,7 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
         let id = format!("flags-{module}-{tenant}-{}", due.row.version);
         crash_point!("flags.before_push");
         let body = due.body.to_string().into_bytes();
-        let answer = webhooks::post(service, url, secret, &id, "application/json", body).await;
+        let answer = delivery::post(service, url, secret, &id, "application/json", body).await;
         crash_point!("flags.after_push");
         let said = answer.as_ref().ok().map(|answer| answer.beginning.as_str()).unwrap_or_default();
         let said: Value = serde_json::from_str(said).unwrap_or_default();

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use entity::flags::push;
 use entity::ids::TenantId;
+use entity::modules::module;
+use entity::modules::states::PushProfile;
 use entity::tenancy::tenant;
-use entity::webhooks::module;
-use entity::webhooks::states::PushProfile;
 use flags_core::{Context, Flags};
 use platform::crypto::sha256;
 use platform::{PlatformTx, Timestamp, Work as _};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::evaluation::{self, Evaluated, Own};
-use crate::push::PushFlags;
+use crate::queue::PushFlags;
 use crate::store;
 
 /// Brings the modules' rows of these tenants up to date, and lets the modules hear what changed.

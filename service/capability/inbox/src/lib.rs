@@ -11,10 +11,12 @@ mod capability;
 mod error;
 mod http;
 mod ops;
+mod processed;
 mod reconcile;
 mod signature;
 mod store;
 mod stripe;
+mod subscription;
 mod zitadel;
 
 pub use capability::capability;

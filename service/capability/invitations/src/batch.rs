@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::ops::{self, NewInvitation};
@@ -143,7 +143,7 @@ pub(crate) async fn find(view: &View, id: Uuid) -> Result<Option<batch::Model>, 
 }
 
 /// Answers some lines; whether there are more.
-async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Error> {
+async fn step(tx: &mut Tx, tools: &Tools, id: Uuid) -> Result<bool, Error> {
     tx.housekeeping();
     let Some(batch) = find(tx, id).await?.filter(|batch| batch.status == BatchStatus::Running) else {
         return Ok(false);
@@ -153,11 +153,11 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Error> {
     let lines = tx.all(waiting.order_by_asc(batch_row::Column::Number).limit(STEP)).await?;
     let more = lines.len() as u64 == STEP;
     let mut allowance = match batch.limited {
-        true => rules::allowance(tx, service, batch.organization_id, Behind::Admins).await?,
+        true => rules::allowance(tx, tools, batch.organization_id, Behind::Admins).await?,
         false => u64::MAX,
     };
     for line in lines {
-        let answered = match invite(tx, service, &batch, &line, allowance).await {
+        let answered = match invite(tx, tools, &batch, &line, allowance).await {
             Ok(invitation) => {
                 allowance = allowance.saturating_sub(1);
                 batch_row::Model { status: LineStatus::Invited, invitation_id: Some(invitation), ..line }
@@ -181,7 +181,7 @@ async fn step(tx: &mut Tx, service: &Service, id: Uuid) -> Result<bool, Error> {
 /// One line. What can refuse it is asked before anything is written: the transaction goes on with the next line.
 async fn invite(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     batch: &batch::Model,
     line: &batch_row::Model,
     allowance: u64,
@@ -190,13 +190,13 @@ async fn invite(
     let organization = batch.organization_id;
     rules::require_invitable(tx, &tenant, organization, &line.email).await?;
     if allowance == 0 {
-        rules::require_allowance(tx, service, organization, Behind::Admins).await?;
+        rules::require_allowance(tx, tools, organization, Behind::Admins).await?;
     }
     let no_role = || Invalid::at("/role", NO_ROLE);
     let role = TenantRole::parse(&line.role).ok_or_else(no_role)?;
     ops::require_room(tx, organization, &line.email, role).await?;
-    mail::require_room(tx, service).await?;
-    rules::require_patience(tx, service, &line.email).await?;
+    mail::require_room(tx, tools).await?;
+    rules::require_patience(tx, tools, &line.email).await?;
     let (email, inviter) = (line.email.clone(), batch.inviter.clone());
     let new = NewInvitation::personal(organization, email, role, inviter);
     let new = NewInvitation {
@@ -210,5 +210,5 @@ async fn invite(
         Error::Mail(mail::Error::Limited(_)) => Error::PlaceTaken,
         other => other,
     };
-    Ok(ops::create(tx, service, &tenant, new).await.map_err(again)?.id)
+    Ok(ops::create(tx, tools, &tenant, new).await.map_err(again)?.id)
 }

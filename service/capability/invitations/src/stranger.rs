@@ -6,7 +6,7 @@ use platform::jobs::{Class, Job, JobError, JobRun};
 use platform::refusal::Classified as _;
 use platform::{Ctx, Tx, Work as _};
 use serde::{Deserialize, Serialize};
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::join;
@@ -66,7 +66,7 @@ pub(crate) async fn answer(service: Service, job: AnswerJoin, run: JobRun) -> Re
 
 /// Nothing that an admin made is touched: their invitation stays as it is, with its link, its end and its mail. Who asked themselves and
 /// asks again gets the same link again.
-async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(), Error> {
+async fn invite(tx: &mut Tx, tools: &Tools, request: &Request) -> Result<(), Error> {
     let email = request.email.as_str();
     let tenant = tenancy::active(tx).await?;
     let Some(rule) = join::rule_of(tx, email).await? else { return Ok(()) };
@@ -74,13 +74,13 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
     rules::require_invitable(tx, &tenant, organization, email).await?;
     let there = ops::pending_for(tx, organization, email).await?.filter(|row| row.expires_at > tx.now());
     if let Some(there) = there {
-        if there.kind != InvitationKind::Personal && mail::may_write_to(tx, service, email).await? {
-            ops::remind(tx, service, &tenant, &there).await?;
+        if there.kind != InvitationKind::Personal && mail::may_write_to(tx, tools, email).await? {
+            ops::remind(tx, tools, &tenant, &there).await?;
         }
         return Ok(());
     }
-    rules::require_allowance(tx, service, organization, Behind::Strangers).await?;
-    if !mail::may_write_to(tx, service, email).await? {
+    rules::require_allowance(tx, tools, organization, Behind::Strangers).await?;
+    if !mail::may_write_to(tx, tools, email).await? {
         return Ok(());
     }
     let kind = match rule.mode {
@@ -89,5 +89,5 @@ async fn invite(tx: &mut Tx, service: &Service, request: &Request) -> Result<(),
     };
     let new = NewInvitation::personal(organization, email.to_owned(), rule.role.0, tenant.name.clone());
     let new = NewInvitation { kind, locale: request.locale.clone(), ..new };
-    ops::create(tx, service, &tenant, new).await.map(drop)
+    ops::create(tx, tools, &tenant, new).await.map(drop)
 }

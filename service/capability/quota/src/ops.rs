@@ -12,46 +12,10 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::store;
+use crate::usage::Usage;
 
 /// What is counted here, without any module.
 pub const OWN_RESOURCES: [&str; 5] = ["users", "admins", "nodes", "groups", "connections"];
-
-/// Limit and usage of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// What is counted.
-    pub resource: String,
-    /// How much there may be; `None`: as much as you like.
-    pub limit: Option<i64>,
-    /// How much there is.
-    pub used: i64,
-    /// How much is held by reservations.
-    pub reserved: i64,
-    /// Crossing it is told, not refused.
-    pub soft_limit: Option<i64>,
-    /// Whether the limit is the tenant's own, not the plan's.
-    pub own: bool,
-}
-
-impl Usage {
-    /// What is left; `None`: as much as you like.
-    pub fn remaining(&self) -> Option<i64> {
-        self.limit.map(|limit| (limit - self.used - self.reserved).max(0))
-    }
-}
-
-impl From<Model> for Usage {
-    fn from(row: Model) -> Self {
-        Self {
-            resource: row.resource,
-            limit: row.limit_value,
-            used: row.used,
-            reserved: row.reserved,
-            soft_limit: row.limit_soft,
-            own: row.limit_own,
-        }
-    }
-}
 
 platform::events! {
     /// A tenant's usage of a resource exceeds the soft limit.
@@ -81,7 +45,7 @@ pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Error> 
 /// [`Error::Exceeded`]; [`Error::SeatBlocked`] for seats while a payment is overdue.
 pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Error> {
     let mut taken = store::take(tx, resource, amount).await?;
-    if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
+    if taken.is_none() && expire(tx, resource).await? > 0 {
         taken = store::take(tx, resource, amount).await?;
     }
     match taken {
@@ -91,6 +55,15 @@ pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Err
         }
         None => refused(tx, resource).await,
     }
+}
+
+/// Gives back what was held for too long; answers how much that was.
+pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
+    let amount = store::expire_of(tx, resource).await?;
+    if amount > 0 {
+        store::give_back_expired(tx, resource, amount).await?;
+    }
+    Ok(amount)
 }
 
 /// Why nothing could be taken. What has no quota isn't limited: a resource that the plan doesn't name.

@@ -15,8 +15,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::ops::{OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
+use crate::ops::{OWN_RESOURCES, expire, find, fresh, hold, soft_limit, tell, why};
 use crate::store;
+use crate::usage::Usage;
 
 /// Finalized reservations are kept this long.
 const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -172,15 +173,6 @@ async fn free(tx: &mut Tx, row: Model) -> Result<(), DbError> {
         }
     }
     finalize(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
-}
-
-/// Gives back what was held for too long; answers how much that was.
-pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
-    let amount = store::expire_of(tx, resource).await?;
-    if amount > 0 {
-        store::give_back_expired(tx, resource, amount).await?;
-    }
-    Ok(amount)
 }
 
 /// Gives back what was held for too long, of all tenants, and removes what was finalized long ago.

@@ -3,12 +3,12 @@
 
 use entity::quota::reservation;
 use entity::quota::usage::Model;
-use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::SWEPT_AT_ONCE;
 use platform::{CrossTenantStatement, DbError, PlatformTx, Statement, Timestamp, Tx};
 use sea_orm::FromQueryResult as _;
 use uuid::Uuid;
 
-use crate::ops::Usage;
+use crate::usage::Usage;
 
 /// Adds `$3` to a column of a resource's row, if there are so many and [`crate::require_free`] allows it.
 macro_rules! adding {

@@ -3,27 +3,27 @@
 
 use entity::platform::outbox_event;
 use serde_json::{Map, Value, json};
-use web::Service;
+use web::Tools;
 
 /// The media type of one event.
 pub(crate) const MEDIA_TYPE: &str = "application/cloudevents+json";
 
 /// Where an event type's schema is.
-pub(crate) fn schema_url(service: &Service, kind: &str) -> String {
-    format!("{}/api/v1/event-types/{kind}", service.config.public_url())
+pub(crate) fn schema_url(tools: &Tools, kind: &str) -> String {
+    format!("{}/api/v1/event-types/{kind}", tools.config.public_url())
 }
 
 /// The envelope. Extension attributes are lower-case, as CloudEvents wants them: `tenantid`, `sequence` (sortable as text), `requestid`.
-pub(crate) fn envelope(service: &Service, event: &outbox_event::Model) -> Map<String, Value> {
+pub(crate) fn envelope(tools: &Tools, event: &outbox_event::Model) -> Map<String, Value> {
     let fields = json!({
         "specversion": "1.0",
         "id": event.id,
-        "source": service.config.public_url(),
+        "source": tools.config.public_url(),
         "type": event.r#type,
         "time": event.occurred_at,
         "timestamp": event.occurred_at,
         "datacontenttype": "application/json",
-        "dataschema": schema_url(service, &event.r#type),
+        "dataschema": schema_url(tools, &event.r#type),
         "data": event.data,
     });
     let Value::Object(mut envelope) = fields else { return Map::new() };

@@ -1,14 +1,13 @@
-//! `/api/v1/modules`, `/api/v1/webhook-endpoints`, `/api/v1/events`, `/api/v1/event-types`, `/api/v1/deliveries`
+//! `/api/v1/webhook-endpoints`, `/api/v1/events`, `/api/v1/event-types`, `/api/v1/deliveries`
 
 mod deliveries;
 mod endpoints;
 mod events;
-mod modules;
 mod stream;
 
 use web::Routes;
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
-    modules::routes().and(endpoints::routes()).and(events::routes()).and(deliveries::routes())
+    endpoints::routes().and(events::routes()).and(stream::routes()).and(deliveries::routes())
 }

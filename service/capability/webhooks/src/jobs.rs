@@ -18,8 +18,9 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::Service;
 
-use crate::deliver::{Deliver, SecurityEvents};
-use crate::ops::RECEIVERS_MAX;
+use crate::deliver::SecurityEvents;
+use crate::ops::ENDPOINTS_MAX;
+use crate::queue::Deliver;
 
 /// Events that one step of a replay covers.
 const REPLAY_BATCH: u64 = 500;
@@ -56,7 +57,7 @@ impl Fanout {
         let enabled = tx
             .platform::<endpoint::Entity>()
             .filter(endpoint::Column::DisabledAt.is_null())
-            .limit(RECEIVERS_MAX);
+            .limit(ENDPOINTS_MAX);
         let endpoints = tx.all(enabled).await?;
         let now = tx.now();
         let mut rows = Vec::new();
@@ -73,7 +74,7 @@ impl Fanout {
         for resumed in events.iter().filter(|event| event.r#type == self.resumed.name) {
             let held = tx.platform::<delivery::Entity>().select_only().column(delivery::Column::EndpointId);
             let held = held.distinct().filter(delivery::Column::Status.eq(DeliveryStatus::Pending));
-            let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(RECEIVERS_MAX);
+            let held = held.filter(delivery::Column::TenantId.eq(resumed.tenant_id)).limit(ENDPOINTS_MAX);
             wake.extend(tx.tuples::<_, Uuid>(held).await?);
         }
         tx.insert_all(rows).await?;

@@ -1,54 +1,31 @@
-//! A receiver's queue: what is due goes out round after round, until nothing is, the receiver is left alone, or another one wants the place.
-//! Deliveries of events and pushes of flags are such queues.
-
-use std::time::{Duration, Instant};
+//! The job that works an endpoint's queue off: left when something comes, and when the next attempt is due.
 
 use platform::Timestamp;
-use platform::jobs::JobError;
+use platform::jobs::{Class, Job};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-/// After this time a run lets another receiver have its place.
-pub(crate) const RUN_MAX: Duration = Duration::from_secs(20);
-
-/// What there is to do for a receiver.
-#[derive(Debug)]
-pub enum Look<R> {
-    /// The receiver is gone, or nothing waits.
-    Nothing,
-    /// Not before this moment: the receiver is left alone, or what waits is not due.
-    Rest(Timestamp),
-    /// This, now.
-    Round(R),
+/// Delivers what an endpoint has to get.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Deliver {
+    pub(crate) endpoint: Uuid,
+    /// Left for this moment; absent: because something came.
+    #[serde(default)]
+    pub(crate) at: Option<Timestamp>,
 }
 
-/// A receiver's queue.
-pub trait Queue {
-    /// What is sent together, and noted together.
-    type Round;
+impl Job for Deliver {
+    const KIND: &'static str = "webhook.deliver";
+    const CLASS: Class = Class::Delivery;
+    // What fails here is the store; deliveries have their own schedule.
+    const ATTEMPTS_MAX: u32 = 10_000;
 
-    /// What there is to do.
-    fn look(&self) -> impl Future<Output = Result<Look<Self::Round>, JobError>>;
+    fn lane(&self) -> Option<String> {
+        Some(format!("endpoint:{}", self.endpoint))
+    }
 
-    /// Sends a round and notes what came of it. Who dies before the note sends it again, under the same ids.
-    fn work(&self, round: Self::Round) -> impl Future<Output = Result<(), JobError>>;
-
-    /// Leaves the job that goes on: at this moment, or as soon as there is a place.
-    fn wake(&self, at: Option<Timestamp>) -> impl Future<Output = Result<(), JobError>>;
-}
-
-/// Works a queue off.
-///
-/// # Errors
-/// What the queue answers: that the store failed.
-pub async fn work_off(queue: &impl Queue) -> Result<(), JobError> {
-    let begun = Instant::now();
-    loop {
-        match queue.look().await? {
-            Look::Nothing => return Ok(()),
-            Look::Rest(until) => return queue.wake(Some(until)).await,
-            Look::Round(round) => queue.work(round).await?,
-        }
-        if begun.elapsed() > RUN_MAX {
-            return queue.wake(None).await;
-        }
+    fn dedupe_key(&self) -> Option<String> {
+        let at = self.at.map(|at| at.timestamp_micros());
+        Some(format!("{}:{}", self.endpoint, at.unwrap_or_default()))
     }
 }

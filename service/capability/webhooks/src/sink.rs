@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::envelope::{self, envelope};
 
@@ -58,8 +58,8 @@ pub(crate) struct SinkHears {
 
 impl SinkHears {
     /// Hears for what the configuration names.
-    pub(crate) fn new(service: &Service) -> Self {
-        Self { configured: !service.config.nats.url.expose_secret().is_empty() }
+    pub(crate) fn new(tools: &Tools) -> Self {
+        Self { configured: !tools.config.nats.url.expose_secret().is_empty() }
     }
 }
 
@@ -90,16 +90,16 @@ pub(crate) fn handler(service: &Service) -> Handler {
 ///
 /// # Errors
 /// Why there is none.
-pub(crate) async fn ping(service: &Service) -> Option<Result<(), String>> {
-    if service.config.nats.url.expose_secret().is_empty() {
+pub(crate) async fn ping(tools: &Tools) -> Option<Result<(), String>> {
+    if tools.config.nats.url.expose_secret().is_empty() {
         return None;
     }
-    Some(connect(service).await.map(drop))
+    Some(connect(tools).await.map(drop))
 }
 
-async fn connect(service: &Service) -> Result<Context, String> {
+async fn connect(tools: &Tools) -> Result<Context, String> {
     let options = async_nats::ConnectOptions::new().name("tenantry").connection_timeout(PATIENCE);
-    let url = service.config.nats.url.expose_secret();
+    let url = tools.config.nats.url.expose_secret();
     // The error doesn't name the URL, which may hold a password.
     let client = options.connect(url).await.map_err(|error| error.kind().to_string())?;
     let mut context = jetstream::new(client);

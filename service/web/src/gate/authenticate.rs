@@ -3,18 +3,39 @@
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::{Method, header};
+use actix_web::http::{Method, StatusCode, header};
+use platform::Ctx;
 
-use super::{Gatekeeper, Rules};
+use super::keeper::{Gatekeeper, Rules};
+use super::permit::denied;
+use crate::access::Access;
 use crate::cookies::{is_from_own_page, operator_cookie, session_cookie};
 use crate::credential::{Credential, Principal};
-use crate::routes::Access;
 use crate::{Code, Denied, Problem, peer};
 
 /// Bytes of a bearer credential.
 const BEARER_MAX: usize = 1024;
 
+/// Who calls; nobody on a public route. Who shows a wrong credential is refused, which leaves a record.
 pub(super) async fn authenticate(
+    keeper: &Gatekeeper,
+    rules: &Rules,
+    request: &ServiceRequest,
+    ctx: &Ctx,
+) -> Result<Option<(Principal, Arc<Credential>)>, Problem> {
+    let refused = match recognise(keeper, rules, request).await {
+        Ok(known) => return Ok(known),
+        Err(refused) => refused,
+    };
+    // Of a tenant's credential its admin hears whatever refused it; of nobody's, that it was a wrong one.
+    let status = refused.problem.code.status();
+    if status == StatusCode::UNAUTHORIZED || status.is_client_error() && refused.tenant.is_some() {
+        denied(&keeper.service, ctx, refused.credential, "authenticate", (rules, &refused)).await;
+    }
+    Err(refused.problem)
+}
+
+async fn recognise(
     keeper: &Gatekeeper,
     rules: &Rules,
     request: &ServiceRequest,

@@ -9,13 +9,13 @@ use actix_web::web::{Bytes, Payload};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::{Gatekeeper, Rules};
+use super::keeper::{Gatekeeper, Rules};
+use crate::access::Access;
 use crate::bodies::{Arrival, Bodies, Owner, Room, Size, Weight};
 use crate::connections::Connection;
 use crate::credential::Principal;
 use crate::input::{self, ReadBody};
 use crate::peer::Network;
-use crate::routes::Access;
 use crate::{Code, Problem};
 
 /// Room is taken in steps, where it isn't taken at once.

@@ -17,7 +17,8 @@ use web::{
     Problem, Query, Routes,
 };
 
-use crate::push::{PushFlags, unconfirmed};
+use crate::push::unconfirmed;
+use crate::queue::PushFlags;
 use crate::store;
 
 const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";
@@ -112,7 +113,7 @@ async fn list_flag_pushes(
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
         .read(async |view| {
-            webhooks::module(view, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            modules::module(view, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
             let mut select = view.across::<Entity>().filter(Column::ModuleId.eq(module));
             if filter.drift == Some(true) {
                 select = select.filter(unconfirmed());
@@ -136,7 +137,7 @@ pub(crate) struct RepairBegun {
 async fn repair_flag_pushes(caller: PlatformCaller, ids: Ids) -> Result<Accepted<RepairBegun>, Problem> {
     let module = ids.id("module_id")?;
     let work = async |tx: &mut PlatformTx| {
-        webhooks::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        modules::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
         // A new version: what came under the old one, the module may take for seen.
         let tenants = store::raise_all(tx, module).await?;
         tx.enqueue(&PushFlags { module, at: None });
@@ -192,7 +193,7 @@ async fn report_applied_flags(
     caller: PlatformCaller,
     Body(input): Body<AppliedInput>,
 ) -> Result<Json<AppliedReport>, Problem> {
-    let module = webhooks::client(caller.service(), &input.client_id).await?;
+    let module = modules::client(caller.service(), &input.client_id).await?;
     let module = module.ok_or_else(|| Problem::invalid("/clientId", "must be a module's client id"))?.id;
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();

@@ -2,9 +2,9 @@
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
+use entity::modules::module;
 use entity::sessions::browser_session;
 use entity::sso::states::Purpose;
-use entity::webhooks::module;
 use platform::db::Lookup;
 use platform::refusal::Classified as _;
 use serde_json::json;
@@ -159,7 +159,7 @@ async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option
 
 pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Error> {
     let id = parameters.get("client_id").ok_or(Error::ClientUnknown)?;
-    webhooks::client(service, id).await?.ok_or(Error::ClientUnknown)
+    modules::client(service, id).await?.ok_or(Error::ClientUnknown)
 }
 
 async fn come_in(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use entity::by_name::ByName;
-use entity::webhooks::module;
+use entity::modules::module;
 use platform::Target;
 use platform::refusal::Invalid;
 use policy_core::{Permission, Role, TenantRole};
@@ -140,7 +140,7 @@ async fn exchange(
 }
 
 async fn modules(caller: &Caller) -> Result<Vec<module::Model>, Problem> {
-    Ok(caller.service().db.read_platform(async |view| webhooks::modules(view).await).await?)
+    Ok(caller.service().db.read_platform(async |view| modules::modules(view).await).await?)
 }
 
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {

@@ -6,8 +6,8 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entity::modules::module;
 use entity::sessions::session;
-use entity::webhooks::module;
 use keys::Keys;
 use platform::Target;
 use platform::db::Lookup;
@@ -217,11 +217,11 @@ async fn client(
     };
     // A wrong secret counts for the client and where it comes from; what a client does that proved itself, for the client alone: through a
     // module's callback comes everybody.
-    let found = webhooks::client(caller.service(), &id).await?;
+    let found = modules::client(caller.service(), &id).await?;
     let claimed = found.as_ref().map_or(Acting::Nobody, |found| Acting::Claimed(found.id));
     caller.acts_as(request, claimed).await?;
     let found = found.ok_or_else(unauthenticated)?;
-    if !webhooks::is_secret_of(caller.service(), &found, &secret).await? {
+    if !modules::is_secret_of(caller.service(), &found, &secret).await? {
         return Err(unauthenticated());
     }
     caller.acts_as(request, Acting::Proven(found.id)).await?;
@@ -236,7 +236,7 @@ async fn acting_client(
     secret: Option<&str>,
 ) -> Result<Option<module::Model>, Problem> {
     match (client(caller, request, id, secret).await?, id) {
-        (None, Some(id)) => Ok(webhooks::client(caller.service(), id).await?.filter(|client| client.public)),
+        (None, Some(id)) => Ok(modules::client(caller.service(), id).await?.filter(|client| client.public)),
         (client, _) => Ok(client),
     }
 }

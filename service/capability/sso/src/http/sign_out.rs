@@ -8,8 +8,8 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::modules::module;
 use entity::sessions::browser_session;
-use entity::webhooks::module;
 use platform::{Tx, View};
 use serde_json::json;
 use sessions::{Ended, IdTokenHint, Keyring};
@@ -123,7 +123,7 @@ async fn afterwards(
         (None, id) => id,
     };
     let client = match id {
-        Some(id) => webhooks::client(service, id).await?,
+        Some(id) => modules::client(service, id).await?,
         None => None,
     };
     let Some(wanted) = parameters.get("post_logout_redirect_uri") else { return Ok((client, None)) };
@@ -212,7 +212,7 @@ async fn end(
     let opened = service.db.read(ending.tenant_id, find).await?;
     let clients: BTreeSet<&str> = opened.iter().map(|one| one.client_id.as_str()).collect();
     for id in clients {
-        let uri = webhooks::client(service, id).await?.and_then(|client| client.frontchannel_logout_uri);
+        let uri = modules::client(service, id).await?.and_then(|client| client.frontchannel_logout_uri);
         let Some(uri) = uri.and_then(|uri| Url::parse(&uri).ok()) else { continue };
         for one in opened.iter().filter(|one| one.client_id == id) {
             let mut uri = uri.clone();

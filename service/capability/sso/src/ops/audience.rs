@@ -1,6 +1,6 @@
 //! For whom a token may be asked for, and who may ask about it.
 
-use entity::webhooks::module;
+use entity::modules::module;
 use policy_core::Role;
 use sessions::Claims;
 

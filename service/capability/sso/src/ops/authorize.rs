@@ -3,9 +3,9 @@
 
 use chrono::TimeDelta;
 use entity::ids::OrganizationId;
+use entity::modules::module;
 use entity::sessions::browser_session;
 use entity::sso::authorization_code;
-use entity::webhooks::module;
 use platform::crypto::one_time_secret;
 use platform::{Ctx, Target, Tx, Work};
 use serde::{Deserialize, Serialize};
@@ -258,7 +258,7 @@ pub(super) mod tests {
             name: String::new(),
             base_url: String::new(),
             redirect_uris: serde_json::json!(uris),
-            profile: entity::webhooks::states::PushProfile::Tenantry,
+            profile: entity::modules::states::PushProfile::Tenantry,
             client_id: "c".to_owned(),
             client_secret_hash: String::new(),
             secret_mac: None,

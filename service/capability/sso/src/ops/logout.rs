@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use entity::modules::module;
 use entity::platform::outbox_event;
 use entity::sessions::session;
-use entity::webhooks::module;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode};
@@ -164,7 +164,7 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
 }
 
 async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Result<(), JobError> {
-    let client = webhooks::client(&service, &job.client_id).await?;
+    let client = modules::client(&service, &job.client_id).await?;
     let Some(uri) = client.and_then(|client| client.backchannel_logout_uri) else { return Ok(()) };
     let url = Url::parse(&uri).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
     let read = async |view: &platform::View| {

@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
+use delivery::{check_url, verifier};
 use entity::webhooks::endpoint::{Column, Entity, Model};
 use entity::webhooks::states::{Algorithm, Format};
 use platform::{Target, Work as _};
@@ -18,7 +19,6 @@ use web::{
 
 use crate::jobs::Replay;
 use crate::ops::{self, EndpointFields, MadeEndpoint};
-use crate::signature::verifier;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);
@@ -245,7 +245,7 @@ async fn update_webhook_endpoint(
 ) -> Result<Tagged<WebhookEndpoint>, Problem> {
     let id = ids.id("endpoint_id")?;
     if let Some(url) = &change.url {
-        ops::check_url(caller.service(), "/url", url)?;
+        check_url(caller.tools(), "/url", url)?;
     }
     let now = caller.now();
     let apply = |row: &mut Model| {

@@ -15,10 +15,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Caller, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query,
-    Routes, Service,
+    Routes, Tools,
 };
 
-use super::stream::stream_events;
 use crate::envelope::envelope;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
@@ -26,13 +25,6 @@ const READ: Access = Access::Key(Permission::WebhooksRead);
 pub(super) fn routes() -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/events", READ, "list_events: List events, oldest first.", list_events)
-        .add(
-            Method::GET,
-            "/api/v1/events/stream",
-            READ,
-            "stream_events: Stream events as they happen (server-sent events; resume with Last-Event-ID).",
-            stream_events,
-        )
         .add(
             Method::GET,
             "/api/v1/event-types",
@@ -114,8 +106,8 @@ pub(crate) struct EventItem {
 }
 
 impl EventItem {
-    fn of(service: &Service, row: Model) -> Self {
-        Self { event: envelope(service, &row), tenant_id: row.tenant_id }
+    fn of(tools: &Tools, row: Model) -> Self {
+        Self { event: envelope(tools, &row), tenant_id: row.tenant_id }
     }
 }
 

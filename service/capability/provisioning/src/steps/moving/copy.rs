@@ -71,7 +71,7 @@ async fn ask(attempt: &Attempt<'_>, tenant: &tenant::Model, action: Action) -> R
     let id = format!("{}-{action}", attempt.run.id);
     let at = attempt.outside.now().timestamp();
     let secret = settings.copy_hook_secret.expose_secret();
-    let signature = webhooks::sign(secret, &id, at, &body).ok_or_else(|| StepError::Permanent {
+    let signature = delivery::sign(secret, &id, at, &body).ok_or_else(|| StepError::Permanent {
         why: "provisioning.copy_hook_secret is not a webhook secret (whsec_…)".to_owned(),
     })?;
     let request = Request::post(&settings.copy_hook_url)

@@ -6,17 +6,21 @@
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody as _, to_bytes};
-use actix_web::dev::ResponseHead;
-use actix_web::http::StatusCode;
+use actix_web::dev::{ResponseHead, ServiceRequest};
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use actix_web::http::{Method, StatusCode};
 use chrono::TimeDelta;
 use entity::platform::idempotency_record::{Column, Entity, Model};
 use entity::platform::states::IdempotencyState;
+use platform::crypto::sha256;
 use platform::tx::IdempotencyMark;
 use platform::{CrossTenantStatement, Ctx, PlatformTx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
+use super::keeper::Rules;
+use crate::access::Access;
+use crate::credential::Principal;
 use crate::{Code, Problem, Service, Tools};
 
 /// How long a reply is kept.
@@ -38,7 +42,7 @@ struct Reply {
 }
 
 /// What to do with a request that carries a key.
-pub(crate) enum Start {
+pub(super) enum Start {
     /// It is the first.
     Go(IdempotencyMark),
     /// It is a repeat.
@@ -46,7 +50,7 @@ pub(crate) enum Start {
 }
 
 /// Reads the key: an sf-string in quotes by the draft, bare by everybody's habit.
-pub(crate) fn key(header: &HeaderValue) -> Result<String, Problem> {
+fn key(header: &HeaderValue) -> Result<String, Problem> {
     let text = header.to_str().unwrap_or_default().trim();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     let fits = (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -57,12 +61,26 @@ pub(crate) fn key(header: &HeaderValue) -> Result<String, Problem> {
     }
 }
 
-/// Takes the key for this request, or finds what became of the first.
-pub(crate) async fn start(
+/// What is to be done with a request that may carry a key; nothing with one that can't.
+pub(super) async fn begin(
     service: &Service,
-    mark: IdempotencyMark,
-    fingerprint: [u8; 32],
-) -> Result<Start, Problem> {
+    rules: &Rules,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+    body: &[u8],
+) -> Result<Option<Start>, Problem> {
+    let (Access::Key(_), Some(principal), &Method::POST) = (rules.access, principal, request.method()) else {
+        return Ok(None);
+    };
+    let Some(header) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let mark = IdempotencyMark { principal: principal.id.to_string(), key: key(header)? };
+    let target = request.uri().to_string();
+    let fingerprint = sha256(&[rules.pattern.as_bytes(), &[0], target.as_bytes(), &[0], body].concat());
+    start(service, mark, fingerprint).await.map(Some)
+}
+
+/// Takes the key for this request, or finds what became of the first.
+async fn start(service: &Service, mark: IdempotencyMark, fingerprint: [u8; 32]) -> Result<Start, Problem> {
     let ctx = Ctx::system("idempotency");
     let row = |now| Model {
         principal: mark.principal.clone(),
@@ -128,7 +146,7 @@ fn repeat(tools: &Tools, record: &Model, fingerprint: [u8; 32]) -> Result<HttpRe
 
 /// Keeps the reply, or frees the key if nothing came of the request. Where the store fails meanwhile the reply goes out all the same: what
 /// it says is so, and a repeat finds the record as the work left it.
-pub(crate) async fn finish(
+pub(super) async fn finish(
     service: &Service,
     mark: &IdempotencyMark,
     response: HttpResponse,

@@ -2,8 +2,9 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use entity::webhooks::module::{Column, Entity, Model};
-use entity::webhooks::states::PushProfile;
+use delivery::check_url;
+use entity::modules::module::{Column, Entity, Model};
+use entity::modules::states::PushProfile;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,11 +17,13 @@ use web::{
 };
 
 use crate::ops::{self, LogoutUris, ModuleFields};
+use crate::store;
 
 const READ: Access = Access::Key(Permission::CatalogueRead);
 const WRITE: Access = Access::Key(Permission::CatalogueWrite);
 
-pub(super) fn routes() -> Routes {
+/// The routes.
+pub(crate) fn routes() -> Routes {
     Routes::new()
         .add(Method::POST, "/api/v1/modules", WRITE, "create_module: Register a module.", create_module)
         .add(Method::GET, "/api/v1/modules", READ, "list_modules: List modules.", list_modules)
@@ -238,7 +241,7 @@ async fn list_modules(
 async fn get_module(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Module>, Problem> {
     let id = ids.id("module_id")?;
     let row = caller
-        .read(async |view| ops::module(view, id).await)
+        .read(async |view| store::module(view, id).await)
         .await?
         .ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Tagged(row.version, row.into()))
@@ -252,10 +255,10 @@ async fn update_module(
 ) -> Result<Tagged<Module>, Problem> {
     let id = ids.id("module_id")?;
     if let Some(url) = &change.base_url {
-        ops::check_url(caller.service(), "/baseUrl", url)?;
+        check_url(caller.tools(), "/baseUrl", url)?;
     }
     if let Some(uri) = &change.backchannel_logout_uri {
-        ops::check_url(caller.service(), "/backchannelLogoutUri", uri)?;
+        check_url(caller.tools(), "/backchannelLogoutUri", uri)?;
     }
     let apply = |row: &mut Model| {
         if let Some(uris) = change.post_logout_redirect_uris {

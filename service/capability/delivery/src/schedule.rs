@@ -32,7 +32,7 @@ impl Schedule {
 
     /// How long after this failure, from 1, the next attempt is due, or what the receiver asked for if that is longer; `None`: it was the
     /// last. Up to a tenth longer: many that failed together don't come back together.
-    pub(crate) fn delay(self, failure: u32, asked: Option<Duration>) -> Option<TimeDelta> {
+    pub fn delay(self, failure: u32, asked: Option<Duration>) -> Option<TimeDelta> {
         let place = usize::try_from(failure.saturating_sub(1)).ok()?;
         let due = self.base.saturating_mul(*DELAYS.get(place)?);
         let jitter = due.mul_f64(f64::from(u32::from_be_bytes(random())) / f64::from(u32::MAX) / 10.0);
@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     /// How long a receiver may fail before it is disabled.
-    pub(crate) fn given_up(self) -> TimeDelta {
+    pub fn given_up(self) -> TimeDelta {
         TimeDelta::from_std(self.base.saturating_mul(GIVEN_UP)).unwrap_or(TimeDelta::days(5))
     }
 }

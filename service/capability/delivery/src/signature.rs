@@ -16,7 +16,7 @@ const PRIVATE: &str = "whsk_";
 const PUBLIC: &str = "whpk_";
 
 /// What signs: a new secret, or a new private key.
-pub(crate) fn generate(algorithm: Algorithm) -> String {
+pub fn generate(algorithm: Algorithm) -> String {
     match algorithm {
         Algorithm::HmacSha256 => new_secret(),
         Algorithm::Ed25519 => {
@@ -37,7 +37,7 @@ fn pair(seed: &[u8]) -> Option<Ed25519KeyPair> {
 }
 
 /// What a receiver checks signatures with: the secret itself, or the public key of a private one.
-pub(crate) fn verifier(secret: &str) -> String {
+pub fn verifier(secret: &str) -> String {
     let Some(private) = secret.strip_prefix(PRIVATE) else { return secret.to_owned() };
     let bytes = STANDARD.decode(private).unwrap_or_default();
     format!("{PUBLIC}{}", STANDARD.encode(bytes.get(32..).unwrap_or_default()))

@@ -1,0 +1,4 @@
+//! Rows of `modules`.
+
+pub mod module;
+pub mod states;

@@ -1,0 +1,77 @@
+//! Whose tenant a path is about. Asked before a body is read: what is sent to nobody isn't taken in.
+
+use actix_web::HttpMessage as _;
+use actix_web::dev::ServiceRequest;
+use platform::db::Lookup;
+use platform::{Ctx, DbError};
+use uuid::Uuid;
+
+use super::keeper::{Passed, Rules};
+use super::permit::denied;
+use crate::access::Target;
+use crate::credential::Principal;
+use crate::extract::strict_uuid;
+use crate::input::is_slug;
+use crate::{Code, Denied, Problem, Service};
+
+/// The tenant that the path names, if it names one. A known caller's attempt on another's leaves a record.
+pub(super) async fn tenant(
+    service: &Service,
+    rules: &Rules,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+    ctx: &Ctx,
+) -> Result<Option<Uuid>, Problem> {
+    let tenant = find(service, rules.target, request, principal).await;
+    let own = principal.and_then(|principal| principal.tenant);
+    if let Some(passed) = request.extensions_mut().get_mut::<Passed>() {
+        passed.tenant = tenant.as_ref().ok().copied().flatten().or(own);
+    }
+    match (tenant, principal) {
+        (Ok(tenant), _) => Ok(tenant),
+        (Err(problem), Some(principal)) => {
+            let (organization, credential) = (principal.organization, Some(principal.id));
+            let refused = Denied { tenant: own, organization, credential, problem };
+            denied(service, ctx, credential, "tenant.access", (rules, &refused)).await;
+            Err(refused.problem)
+        }
+        // That something isn't there is no attempt of a stranger's worth a record.
+        (Err(problem), None) => Err(problem),
+    }
+}
+
+/// Another tenant's id is answered as one that doesn't exist.
+async fn find(
+    service: &Service,
+    target: Option<Target>,
+    request: &ServiceRequest,
+    principal: Option<&Principal>,
+) -> Result<Option<Uuid>, Problem> {
+    let word = |name: &str| request.match_info().get(name).unwrap_or_default();
+    let found = match target {
+        None => return Ok(None),
+        Some(Target::Tenant) => tenant_named(service, word("tenant")).await?,
+        Some(Target::Realm) => by_slug(service, word("realm")).await?,
+        Some(Target::Connection) => match strict_uuid(word("connection")) {
+            Some(id) => service.db.tenant_of(Lookup::Connection(id)).await?,
+            None => None,
+        },
+    };
+    let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
+    found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+/// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
+    match strict_uuid(name) {
+        Some(id) => Ok(Some(id)),
+        None => by_slug(service, name).await,
+    }
+}
+
+async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
+    if is_slug(name) { service.db.tenant_of(Lookup::TenantSlug(name)).await } else { Ok(None) }
+}
