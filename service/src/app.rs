@@ -1,7 +1,7 @@
 //! The service, put together and started.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
@@ -9,7 +9,6 @@ use actix_web::web::Data;
 use actix_web::{App, rt};
 use anyhow::{Context as _, anyhow};
 use futures_util::future::{LocalBoxFuture, ready};
-use metrics_exporter_prometheus::PrometheusHandle;
 use platform::clock::Clock;
 use platform::config::Config;
 use sessions::ClientGrant;
@@ -20,7 +19,7 @@ use web::{Authenticator, CredentialKind, Denied, Journal, Limits, Principal, Pro
 
 pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
-use crate::{routes, server, worker};
+use crate::{recorder, routes, server, worker};
 
 /// A started service.
 #[derive(Debug)]
@@ -37,12 +36,6 @@ pub struct Running {
     stop: watch::Sender<bool>,
 }
 
-/// The metrics of this process: the recorder is one for all.
-pub(crate) fn metrics() -> Option<&'static PrometheusHandle> {
-    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
-    HANDLE.get_or_init(|| platform::telemetry::metrics().ok()).as_ref()
-}
-
 /// Starts the service in this actix system.
 ///
 /// # Errors
@@ -52,7 +45,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     let listener = TcpListener::bind(listen).with_context(|| format!("{listen} can't be listened on"))?;
     let address = listener.local_addr()?;
     config.server.listen = address;
-    metrics();
+    recorder::metrics();
     // What is wrong in the configuration is told before anything is made or migrated.
     mail::Transport::new(&config.smtp).map_err(|wrong| anyhow!(wrong))?;
     let service = open(config, clock).await?;

@@ -14,9 +14,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use platform::clock::Clock;
 use platform::config::{self, Config};
 use platform::store::look::{Schema, known_migrations};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{app, demo, operations, startup};
+use crate::{app, demo, operations, signals, startup};
 
 /// The identity front desk of a B2B SaaS company: tenants, sign-in, directories, invitations, flags.
 #[derive(Debug, Parser)]
@@ -168,16 +167,6 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Resolves when the process is asked to stop.
-pub(crate) async fn asked_to_stop() -> anyhow::Result<()> {
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
-}
-
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let running = app::start(config, Clock::default()).await?;
     if let Some(key) = &running.first_key {
@@ -188,7 +177,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         running.service.config.public_url(),
         running.service.config.public_url()
     );
-    asked_to_stop().await?;
+    signals::asked_to_stop().await?;
     tracing::info!("stopping");
     running.stop().await;
     Ok(ExitCode::SUCCESS)

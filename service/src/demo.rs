@@ -14,7 +14,7 @@ use platform::clock::Clock;
 use platform::config::Config;
 use secrecy::SecretString;
 
-use crate::{app, cli};
+use crate::{app, signals};
 use issuer::Issuer;
 use module::Module;
 use story::Story;
@@ -67,7 +67,7 @@ pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCo
             "\nLook at\n  {base}/docs       the API\n  {base}/dev/mail   the mail\n  {base}/health     the health\n  {base}/metrics    the figures"
         );
         println!("\nThe operator's key: {}\n\nCtrl-C ends it.", *key.text);
-        cli::asked_to_stop().await?;
+        signals::asked_to_stop().await?;
     }
     issuer.stop().await;
     module.stop().await;

@@ -150,8 +150,9 @@ async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
 }
 
 async fn metrics(_: Caller) -> Result<HttpResponse, Problem> {
-    let text =
-        crate::app::metrics().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();
+    let text = crate::recorder::metrics()
+        .map(metrics_exporter_prometheus::PrometheusHandle::render)
+        .unwrap_or_default();
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
 

@@ -5,6 +5,7 @@ mod actions;
 mod architecture;
 mod audit;
 mod capabilities;
+mod circles;
 mod contract;
 mod errors;
 mod isolation;

@@ -26,8 +26,9 @@ use crate::Timestamp;
 use crate::crypto::random;
 use crate::refusal::{Classified, Retry};
 
+pub use crate::retention::SWEPT_AT_ONCE;
 pub use class::Class;
-pub use queue::{SWEPT_AT_ONCE, counts, oldest_due, retry, sweep, sweep_events, sweep_replies};
+pub use queue::{counts, oldest_due, retry, sweep, sweep_events, sweep_replies};
 pub use running::outside;
 pub use worker::Worker;
 

@@ -38,7 +38,8 @@ pub mod telemetry;
 pub mod tx;
 pub mod work;
 
-pub use error::{DbError, Remedy, chain, explain};
+pub use error::{DbError, chain, explain};
+pub use store::fault::Remedy;
 pub use tx::{Actor, Ctx, PlatformStatement, PlatformTx, PlatformView, Target, Tx, View, Work};
 
 /// A moment in UTC, truncated to microseconds.

@@ -2,8 +2,10 @@
 
 use sea_orm::Value;
 
-use crate::jobs::SWEPT_AT_ONCE;
 use crate::{DbError, PlatformTx};
+
+/// How many rows of a kind one sweep removes at most: who removed so many sweeps again.
+pub const SWEPT_AT_ONCE: u64 = 5_000;
 
 /// Rows of one table that are kept until a moment.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,8 @@
 //! | `place` | whether SQLite's files are still where they were opened |
 //! | `leftover` | a log whose database is gone: nothing is made beside it |
 //! | `health` | whether writes reach the disk, and the probe that notices when they do again |
+//! | `fault` | what a driver's error means, and what mends it |
+//! | `findings` | what is known of damaged pages |
 //! | `integrity` | corrupt pages, looked for a table at a time |
 //! | `look` | what a store is before it is trusted, asked without changing it |
 //! | `migrate` | each schema change and its record in one transaction |
@@ -18,6 +20,8 @@
 mod brake;
 pub(crate) mod connection;
 pub(crate) mod crash;
+pub(crate) mod fault;
+pub(crate) mod findings;
 pub mod health;
 pub mod integrity;
 pub(crate) mod leftover;

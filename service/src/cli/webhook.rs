@@ -91,7 +91,7 @@ pub(crate) async fn run(what: Webhook, config: Config) -> anyhow::Result<ExitCod
     }
     tokio::select! {
         result = listener.follow(after) => result?,
-        stopped = super::asked_to_stop() => stopped?,
+        stopped = crate::signals::asked_to_stop() => stopped?,
     }
     Ok(ExitCode::SUCCESS)
 }

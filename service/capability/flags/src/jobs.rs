@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, Timestamp, Work as _};
+use platform::{Ctx, DbError, PlatformTx, Timestamp, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +19,8 @@ use web::Service;
 
 use crate::error::Error;
 use crate::ops::{self, FlagChanged};
-use crate::push::{self, PushFlags};
+use crate::push;
+use crate::queue::PushFlags;
 use crate::refresh::refresh;
 
 /// Tenants that one step of a fan-out covers: what a single change has to wait for at most.
@@ -40,6 +41,12 @@ impl Job for Refresh {
     fn lane(&self) -> Option<String> {
         Some(LANE.to_owned())
     }
+}
+
+/// Lets every module get the tenant's flags.
+pub fn push_all(tx: &mut Tx) {
+    let tenants = vec![tx.tenant()];
+    tx.enqueue(&Refresh { tenants });
 }
 
 /// Evaluates all tenants anew, a batch at a time.

@@ -12,10 +12,10 @@ mod http;
 mod jobs;
 mod ops;
 mod push;
+mod queue;
 mod refresh;
 
 pub use cache::Evaluator;
 pub use capability::capability;
 pub use error::Error;
-pub use jobs::reconcile;
-pub use ops::push_all;
+pub use jobs::{push_all, reconcile};

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use web::IfMatch;
 
 use crate::error::Error;
-use crate::jobs::Refresh;
 
 /// Flags of the platform.
 pub(crate) const FLAGS_MAX: u64 = 1000;
@@ -204,10 +203,4 @@ pub(crate) async fn clear_override(tx: &mut Tx, key: &str) -> Result<(), Error> 
     tx.record("flag.override_clear", Target::new("flag", key));
     tx.emit(&OverrideChanged { key, variant: None });
     Ok(())
-}
-
-/// Lets every module get the tenant's flags.
-pub fn push_all(tx: &mut Tx) {
-    let tenants = vec![tx.tenant()];
-    tx.enqueue(&Refresh { tenants });
 }

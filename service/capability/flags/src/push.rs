@@ -12,11 +12,10 @@ use entity::modules::states::PushProfile;
 use entity::tenancy::tenant;
 use flags_core::Context;
 use futures_util::StreamExt as _;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -24,6 +23,7 @@ use web::Service;
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
+use crate::queue::PushFlags;
 use crate::refresh::{content, digest, refresh};
 
 /// Tenants of one round.
@@ -32,31 +32,6 @@ const ROUND: u64 = 100;
 const AT_ONCE: usize = 8;
 /// No delay between attempts is longer: a module that comes back is served within this time.
 const DELAY_MAX: Duration = Duration::from_secs(600);
-
-/// Pushes what a module has not confirmed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PushFlags {
-    pub(crate) module: Uuid,
-    /// Left for this moment; absent: because something changed.
-    #[serde(default)]
-    pub(crate) at: Option<Timestamp>,
-}
-
-impl Job for PushFlags {
-    const KIND: &'static str = "flags.push";
-    const CLASS: Class = Class::Push;
-    // What fails here is the store; pushes have their own schedule, and go on until the module confirms.
-    const ATTEMPTS_MAX: u32 = 10_000;
-
-    fn lane(&self) -> Option<String> {
-        Some(format!("module:{}", self.module))
-    }
-
-    fn dedupe_key(&self) -> Option<String> {
-        let at = self.at.map(|at| at.timestamp_micros());
-        Some(format!("{}:{}", self.module, at.unwrap_or_default()))
-    }
-}
 
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();

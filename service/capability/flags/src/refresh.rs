@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::evaluation::{self, Evaluated, Own};
-use crate::push::PushFlags;
+use crate::queue::PushFlags;
 
 /// Brings the modules' rows of these tenants up to date, and lets the modules hear what changed.
 pub(crate) async fn refresh(

@@ -12,7 +12,7 @@ use tenancy::Status;
 use web::Service;
 
 use crate::error::Error;
-use crate::stripe::{Change, is_later, mark};
+use crate::subscription::{Change, is_later, mark};
 
 /// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
 const EFFECTS: [&str; 4] = ["full", "grace", "suspend", "free"];

@@ -11,9 +11,11 @@ mod capability;
 mod error;
 mod http;
 mod ops;
+mod processed;
 mod reconcile;
 mod signature;
 mod stripe;
+mod subscription;
 mod zitadel;
 
 pub use capability::capability;

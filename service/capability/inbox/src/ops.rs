@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use web::Service;
 
+use crate::processed::Processed;
 use crate::{stripe, zitadel};
 
 /// Events are kept this long: longer than anybody sends them again.
@@ -25,21 +26,6 @@ pub(crate) struct Incoming {
     pub(crate) kind: String,
     pub(crate) occurred_at: Timestamp,
     pub(crate) payload: Value,
-}
-
-/// What became of an event.
-#[derive(Debug)]
-pub(crate) enum Processed {
-    /// In words.
-    As(String),
-    /// Something that it needs isn't there yet: another event may bring it.
-    NotYet(String),
-}
-
-impl Processed {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self::As(text.into())
-    }
 }
 
 /// Does what an event means.

@@ -1,10 +1,9 @@
 //! What Stripe's events say about a subscription, and whose it is.
 
-use chrono::{DateTime, Utc};
 use entity::inbox::event;
 use platform::db::Lookup;
 use platform::http::Failure;
-use platform::{Ctx, Timestamp, Tx};
+use platform::{Ctx, Tx};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,22 +11,8 @@ use web::Service;
 
 use crate::billing;
 use crate::error::Error;
-use crate::ops::Processed;
-
-/// What a subscription was when an event was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) subscription: String,
-    pub(crate) customer: Option<String>,
-    /// As Stripe names it; `None`: the event doesn't say.
-    pub(crate) status: Option<String>,
-    /// The price's lookup key, else its id; a price may also name its plan.
-    pub(crate) price: Option<String>,
-    pub(crate) plan: Option<String>,
-    pub(crate) tenant: Option<String>,
-    /// Of events of the same second, the higher is the later.
-    pub(crate) rank: u8,
-}
+use crate::processed::Processed;
+use crate::subscription::Change;
 
 fn text(value: &Value, pointer: &str) -> Option<String> {
     value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
@@ -144,17 +129,6 @@ async fn reread(service: &Service, change: &Change) -> Result<Option<Change>, Fa
     Ok(subscription(answer.body(), u8::MAX))
 }
 
-/// When an event that is noted was made, and how it ranks among those of the same second.
-pub(crate) fn mark(rank: u8, id: &str) -> String {
-    format!("{rank}:{id}")
-}
-
-/// Whether what was told at `at` with `rank` is later than what is noted.
-pub(crate) fn is_later(at: Timestamp, rank: u8, noted_at: DateTime<Utc>, noted: &str) -> bool {
-    let noted_rank = noted.split_once(':').and_then(|(rank, _)| rank.parse::<u8>().ok()).unwrap_or_default();
-    (at, rank) >= (noted_at, noted_rank)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -180,14 +154,5 @@ mod tests {
         );
         assert_eq!(change_of("customer.updated", &payload), None);
         assert_eq!(change_of("invoice.paid", &json!({"data": {"object": {}}})), None);
-    }
-
-    #[test]
-    fn what_was_made_later_counts_whenever_it_comes() {
-        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        assert!(is_later(at(2), 0, at(1), "4:evt"));
-        assert!(!is_later(at(1), 4, at(2), "0:evt"));
-        assert!(is_later(at(1), 4, at(1), "3:evt"), "a deletion is the last of its second");
-        assert!(!is_later(at(1), 2, at(1), "3:evt"));
     }
 }

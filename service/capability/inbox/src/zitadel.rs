@@ -15,7 +15,7 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::error::Error;
-use crate::ops::Processed;
+use crate::processed::Processed;
 
 /// What is said of somebody's access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,7 @@
 use entity::mail::branding::{Entity, Model};
 use platform::{DbError, View};
 use serde::Serialize;
-use web::FieldErrors;
 
-use crate::language::Language;
 use crate::plain::{one_line, plain};
 
 /// The colour of mail without a branding.
@@ -58,7 +56,8 @@ pub(crate) async fn find(view: &View) -> Result<Option<Model>, DbError> {
     view.one(view.select::<Entity>()).await
 }
 
-fn channels(color: &str) -> Option<[u8; 3]> {
+/// Red, green and blue of `#rrggbb`.
+pub(crate) fn channels(color: &str) -> Option<[u8; 3]> {
     let digits = color.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii())?;
     let channel = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     Some([channel(0)?, channel(2)?, channel(4)?])
@@ -73,41 +72,6 @@ fn ink_on(color: &str) -> &'static str {
     let [red, green, blue] = channels(color).unwrap_or([0; 3]).map(linear);
     let luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
     if luminance > 0.179 { "#000000" } else { "#ffffff" }
-}
-
-fn is_https(text: &str) -> bool {
-    text.len() <= 500
-        && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty())
-}
-
-/// Says what of a branding can't be taken.
-pub(crate) fn check(errors: &mut FieldErrors, given: &crate::http::BrandingInput) {
-    if let Some(name) = &given.sender_name {
-        errors.text("/senderName", name, 80);
-        // A name with an address in it pretends to be from there.
-        let plain = !name.contains(['@', '<', '>', '"', '\\']);
-        errors.require(plain, "/senderName", "must not contain an e-mail address, quotes or backslashes");
-    }
-    if let Some(address) = &given.reply_to {
-        errors.require(identity_core::is_email(address), "/replyTo", "must be an e-mail address");
-    }
-    if let Some(url) = &given.logo_url {
-        errors.require(is_https(url), "/logoUrl", "must be an https URL");
-    }
-    if let Some(url) = &given.support_url {
-        errors.require(is_https(url), "/supportUrl", "must be an https URL");
-    }
-    if let Some(color) = &given.color {
-        errors.require(channels(color).is_some(), "/color", "must be #rrggbb");
-    }
-    if let Some(footer) = &given.footer {
-        let fits = footer.chars().count() <= 500
-            && !footer.chars().any(|letter| letter.is_control() && letter != '\n');
-        errors.require(fits, "/footer", "at most 500 characters, without control characters");
-    }
-    if let Some(locale) = &given.locale {
-        errors.require(Language::parse(locale).is_some(), "/locale", "must be a supported language");
-    }
 }
 
 #[cfg(test)]

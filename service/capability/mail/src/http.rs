@@ -15,8 +15,6 @@ use web::{Access, Caller, Code, Ids, Problem, Routes};
 
 use crate::templates::Rendered;
 
-pub(crate) use brandings::BrandingInput;
-
 /// Mails shown.
 const SHOWN_MAX: u64 = 100;
 

@@ -51,6 +51,7 @@ pub(crate) fn routes() -> Routes {
             enroll_operator,
         )
         .and(pages::routes())
+        .and(passwords::routes())
 }
 
 /// An operator to invite.

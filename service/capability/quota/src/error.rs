@@ -6,7 +6,7 @@ use platform::DbError;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
-use crate::ops::Usage;
+use crate::usage::Usage;
 
 /// Why nothing was taken, held, set or given back.
 #[derive(Debug, thiserror::Error)]

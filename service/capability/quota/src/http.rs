@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use web::{Access, Body, FieldErrors, Input, Problem, Routes, TenantCaller};
 
-use crate::ops::{self, Usage};
+use crate::ops;
+use crate::usage::Usage;
 
 /// Resources of one tenant.
 const RESOURCES_MAX: usize = 100;

@@ -13,10 +13,12 @@ mod history;
 mod http;
 mod ops;
 mod reservations;
+mod usage;
 
 pub use capability::capability;
 pub use error::Error;
 pub use history::sample;
 pub use http::write_headers;
-pub use ops::{OWN_RESOURCES, Usage, apply_plan, give_back, hold, list, require_free, set, take};
+pub use ops::{OWN_RESOURCES, apply_plan, give_back, hold, list, require_free, set, take};
 pub use reservations::{commit, release, release_all, reserve, sweep};
+pub use usage::Usage;

@@ -13,46 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::usage::Usage;
 
 /// What is counted here, without any module.
 pub const OWN_RESOURCES: [&str; 5] = ["users", "admins", "nodes", "groups", "connections"];
-
-/// Limit and usage of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// What is counted.
-    pub resource: String,
-    /// How much there may be; `None`: as much as you like.
-    pub limit: Option<i64>,
-    /// How much there is.
-    pub used: i64,
-    /// How much is held by reservations.
-    pub reserved: i64,
-    /// Crossing it is told, not refused.
-    pub soft_limit: Option<i64>,
-    /// Whether the limit is the tenant's own, not the plan's.
-    pub own: bool,
-}
-
-impl Usage {
-    /// What is left; `None`: as much as you like.
-    pub fn remaining(&self) -> Option<i64> {
-        self.limit.map(|limit| (limit - self.used - self.reserved).max(0))
-    }
-}
-
-impl From<Model> for Usage {
-    fn from(row: Model) -> Self {
-        Self {
-            resource: row.resource,
-            limit: row.limit_value,
-            used: row.used,
-            reserved: row.reserved,
-            soft_limit: row.limit_soft,
-            own: row.limit_own,
-        }
-    }
-}
 
 /// A soft limit was reached.
 #[derive(Serialize)]
@@ -112,7 +76,7 @@ pub fn require_free(resource: &str, billing: BillingState) -> Result<(), Error> 
 pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Error> {
     let values = || vec![resource.into(), amount.into(), tx.now().into()];
     let mut taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
-    if taken.is_none() && crate::reservations::expire(tx, resource).await? > 0 {
+    if taken.is_none() && expire(tx, resource).await? > 0 {
         taken = changed(&tx.execute_returning(TAKE, values()).await?)?;
     }
     match taken {
@@ -122,6 +86,20 @@ pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Err
         }
         None => refused(tx, resource).await,
     }
+}
+
+/// Gives back what was held for too long; answers how much that was.
+pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
+    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $3 \
+               WHERE tenant_id = $1 AND resource = $2 AND status = 'held' AND expires_at <= $3 RETURNING amount";
+    let rows = tx.execute_returning(sql, vec![resource.into(), tx.now().into()]).await?;
+    let amounts: Vec<i64> = rows.iter().map(|row| row.try_get("", "amount")).collect::<Result<_, _>>()?;
+    let amount: i64 = amounts.into_iter().sum();
+    if amount > 0 {
+        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
+        tx.execute(sql, vec![resource.into(), amount.into()]).await?;
+    }
+    Ok(amount)
 }
 
 /// Why nothing could be taken. What has no quota isn't limited: a resource that the plan doesn't name.

@@ -16,7 +16,8 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::ops::{HOLD, OWN_RESOURCES, Usage, find, fresh, hold, soft_limit, tell, why};
+use crate::ops::{HOLD, OWN_RESOURCES, expire, find, fresh, hold, soft_limit, tell, why};
+use crate::usage::Usage;
 
 /// Finalized reservations are kept this long.
 const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
@@ -181,20 +182,6 @@ async fn free(tx: &mut Tx, row: Model) -> Result<(), DbError> {
     );
     tx.execute(&sql, vec![row.resource.clone().into(), row.amount.into(), tx.now().into()]).await?;
     finalize(tx, row, ReservationStatus::Released, "quota.release").await.map(drop)
-}
-
-/// Gives back what was held for too long; answers how much that was.
-pub(crate) async fn expire(tx: &Tx, resource: &str) -> Result<i64, DbError> {
-    let sql = "UPDATE quota_reservation SET status = 'expired', settled_at = $3 \
-               WHERE tenant_id = $1 AND resource = $2 AND status = 'held' AND expires_at <= $3 RETURNING amount";
-    let rows = tx.execute_returning(sql, vec![resource.into(), tx.now().into()]).await?;
-    let amounts: Vec<i64> = rows.iter().map(|row| row.try_get("", "amount")).collect::<Result<_, _>>()?;
-    let amount: i64 = amounts.into_iter().sum();
-    if amount > 0 {
-        let sql = "UPDATE quota SET reserved = reserved - $3 WHERE tenant_id = $1 AND resource = $2";
-        tx.execute(sql, vec![resource.into(), amount.into()]).await?;
-    }
-    Ok(amount)
 }
 
 /// Gives back what was held for too long, of all tenants, and removes what was finalized long ago.

@@ -16,46 +16,21 @@ use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
-use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
 use web::Service;
 
 use crate::envelope::{self, envelope};
-use crate::results::record_results;
+use crate::queue::Deliver;
+use crate::results::{Attempted, record_results};
 
 /// Deliveries of one round.
 const ROUND: i64 = 200;
 /// Tenants to whose events an endpoint listens at once.
 const AT_ONCE: usize = 8;
-
-/// Delivers what an endpoint has to get.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Deliver {
-    pub(crate) endpoint: Uuid,
-    /// Left for this moment; absent: because something came.
-    #[serde(default)]
-    pub(crate) at: Option<Timestamp>,
-}
-
-impl Job for Deliver {
-    const KIND: &'static str = "webhook.deliver";
-    const CLASS: Class = Class::Delivery;
-    // What fails here is the store; deliveries have their own schedule.
-    const ATTEMPTS_MAX: u32 = 10_000;
-
-    fn lane(&self) -> Option<String> {
-        Some(format!("endpoint:{}", self.endpoint))
-    }
-
-    fn dedupe_key(&self) -> Option<String> {
-        let at = self.at.map(|at| at.timestamp_micros());
-        Some(format!("{}:{}", self.endpoint, at.unwrap_or_default()))
-    }
-}
 
 /// Writes events as security event tokens (RFC 8417): whoever knows what they mean signs them.
 pub trait SecurityEvents {
@@ -68,14 +43,13 @@ pub trait SecurityEvents {
     ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>>;
 }
 
-/// Runs deliveries, replays and the sink.
-pub(crate) fn handlers(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Vec<Handler> {
-    let owned = service.clone();
-    let deliveries = Handler::new(Backoff::default(), move |job: Deliver, _| {
-        let sender = Sender { service: owned.clone(), tokens: tokens.clone(), endpoint: job.endpoint };
+/// Runs deliveries.
+pub(crate) fn handler(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Handler {
+    let service = service.clone();
+    Handler::new(Backoff::default(), move |job: Deliver, _| {
+        let sender = Sender { service: service.clone(), tokens: tokens.clone(), endpoint: job.endpoint };
         async move { work_off(&sender).await }
-    });
-    vec![deliveries, crate::jobs::replays(service), crate::sink::handler(service)]
+    })
 }
 
 /// A delivery that is due, and its event.
@@ -85,24 +59,6 @@ struct Due(delivery::Model, outbox_event::Model);
 struct Round {
     endpoint: endpoint::Model,
     due: Vec<Due>,
-}
-
-/// How one attempt went.
-pub(crate) struct Attempted {
-    pub(crate) row: delivery::Model,
-    pub(crate) at: Timestamp,
-    pub(crate) milliseconds: i64,
-    pub(crate) status: Option<u16>,
-    pub(crate) said: Option<String>,
-    /// `None`: there was nothing to be said.
-    pub(crate) verdict: Option<Verdict>,
-}
-
-impl Attempted {
-    /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe.
-    pub(crate) fn counts(&self, failures: i64) -> bool {
-        self.row.attempts == 0 || Schedule::is_probing(failures)
-    }
 }
 
 struct Sender {

@@ -9,5 +9,5 @@ use web::Routes;
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
-    endpoints::routes().and(events::routes()).and(deliveries::routes())
+    endpoints::routes().and(events::routes()).and(stream::routes()).and(deliveries::routes())
 }

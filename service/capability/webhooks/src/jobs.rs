@@ -16,8 +16,8 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::Service;
 
-use crate::deliver::Deliver;
 use crate::ops::ENDPOINTS_MAX;
+use crate::queue::Deliver;
 
 /// Events that one step of a replay covers.
 const REPLAY_BATCH: u64 = 500;

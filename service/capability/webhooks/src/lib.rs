@@ -13,6 +13,7 @@ mod error;
 mod http;
 mod jobs;
 mod ops;
+mod queue;
 mod results;
 mod sink;
 

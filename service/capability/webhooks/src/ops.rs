@@ -12,8 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{IfMatch, Service};
 
-use crate::deliver::Deliver;
 use crate::error::Error;
+use crate::queue::Deliver;
 
 /// So many endpoints there may be.
 pub(crate) const ENDPOINTS_MAX: u64 = 1000;

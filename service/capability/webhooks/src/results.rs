@@ -1,8 +1,8 @@
 //! What a round of deliveries came to is written: rows, the log of attempts, how the receiver is.
 
-use delivery::{Health, Schedule, Verdict};
+use ::delivery::{Health, Schedule, Verdict};
 use entity::webhooks::states::DeliveryStatus;
-use entity::webhooks::{attempt, endpoint};
+use entity::webhooks::{attempt, delivery, endpoint};
 use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
@@ -10,7 +10,23 @@ use serde_json::json;
 use uuid::Uuid;
 use web::Service;
 
-use crate::deliver::Attempted;
+/// How one attempt went.
+pub(crate) struct Attempted {
+    pub(crate) row: delivery::Model,
+    pub(crate) at: Timestamp,
+    pub(crate) milliseconds: i64,
+    pub(crate) status: Option<u16>,
+    pub(crate) said: Option<String>,
+    /// `None`: there was nothing to be said.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Attempted {
+    /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe.
+    pub(crate) fn counts(&self, failures: i64) -> bool {
+        self.row.attempts == 0 || Schedule::is_probing(failures)
+    }
+}
 
 /// The service gave a receiver up.
 #[derive(Serialize)]

@@ -6,11 +6,13 @@
 
 mod domain;
 mod fold;
+mod forbidden;
 mod people;
 mod subject;
 
 pub use domain::{domain, domain_of, is_email};
-pub use fold::{Forbidden, SHADOW, check, fold, fold_within, shadow, shadowed};
+pub use fold::{SHADOW, fold, fold_within, shadow, shadowed};
+pub use forbidden::{Forbidden, check};
 pub use people::{
     Claim, Decision, DomainOf, Enforced, Facts, First, Found, Given, Grant, Groups, Home, Invitation, Known,
     KnownAs, Others, Pending, Person, Policy, Proof, Reason, RoleFrom, Source, Vouched, connection_of,

@@ -9,6 +9,6 @@ mod known;
 #[cfg(test)]
 mod tests;
 
-pub use claim::{Claim, DomainOf, Grant, Groups, Source, Vouched, connection_of, issuers_of, vouched};
-pub use decide::{Decision, Given, Invitation, Others, Proof, Reason, decide};
+pub use claim::{Claim, DomainOf, Grant, Groups, Proof, Source, Vouched, connection_of, issuers_of, vouched};
+pub use decide::{Decision, Given, Invitation, Others, Reason, decide};
 pub use known::{Enforced, Facts, First, Found, Home, Known, KnownAs, Pending, Person, Policy, RoleFrom};

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::path::AttributePath;
+use crate::attribute::AttributePath;
 use crate::{Profile, ScimError};
 
 /// Bytes of a filter or path.

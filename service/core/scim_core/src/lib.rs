@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod attribute;
 pub mod bulk;
 pub mod condition;
 pub mod discovery;

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect
 use uuid::Uuid;
 
 use super::Counts;
-use crate::retention::{Retained, remove};
+use crate::retention::{Retained, SWEPT_AT_ONCE, remove};
 use crate::tx::{Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
@@ -141,9 +141,6 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
     }
     Ok(expired.len() as u64)
 }
-
-/// How many rows of a kind one sweep removes at most: who removed so many sweeps again.
-pub const SWEPT_AT_ONCE: u64 = 5_000;
 
 /// Removes jobs that are long over, a bounded number at a time; of dead ones those beyond a number too, the oldest first.
 ///

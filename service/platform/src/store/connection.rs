@@ -19,10 +19,10 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::sync::Mutex;
 
+use super::fault::sqlite_code;
 use super::health::Watch;
 use super::raw::{Pools, Raw};
 use crate::DbError;
-use crate::error::sqlite_code;
 
 /// SQLite's primary result code for a refused constraint.
 const SQLITE_CONSTRAINT: i32 = 19;

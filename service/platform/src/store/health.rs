@@ -14,9 +14,9 @@ use std::mem::discriminant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::integrity::Findings;
+use super::fault::{Kind, Remedy};
+use super::findings::Findings;
 use super::place::{Displaced, Place};
-use crate::error::{Kind, Remedy};
 
 /// How often a failing store is asked whether it takes writes again.
 const PROBE_EVERY: Duration = Duration::from_millis(250);

@@ -5,103 +5,26 @@
 //! indexes with rows as well. Postgres checks its pages itself if the cluster was made with data checksums: there its counter of
 //! failures is read.
 
-use std::collections::BTreeMap;
-
 use sea_orm::DbBackend;
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::connection::opening;
 use super::crash;
+use super::fault::{Kind, Remedy};
+use super::findings::{Depth, Round};
 use super::opener::Opener;
 use crate::db::Db;
-use crate::error::{Kind, Remedy};
 use crate::{DbError, Timestamp};
+
+pub use super::findings::Integrity;
 
 /// Between two whole checks of SQLite, in days.
 const WHOLE_CHECK_DAYS: i64 = 7;
 /// Characters of a finding that are retained.
 const FINDING_MAX: usize = 500;
 
-/// What the checks found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Integrity {
-    /// Nothing is damaged, as far as was looked.
-    #[default]
-    Sound,
-    /// Something is: what the database says of it.
-    Corrupt(String),
-}
-
 /// Under what Postgres' failed checksums are retained; SQLite's findings are by table.
 const CHECKSUMS: &str = "checksums";
-
-/// And what statements met.
-const MET: &str = "a page that was needed";
-
-/// How a table is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Depth {
-    /// Its pages alone.
-    #[default]
-    Quick,
-    /// Its indexes as well.
-    Whole,
-}
-
-impl Depth {
-    fn pragma(self) -> &'static str {
-        match self {
-            Depth::Quick => "quick_check",
-            Depth::Whole => "integrity_check",
-        }
-    }
-}
-
-/// Which tables the current round still has to look at.
-#[derive(Debug, Default)]
-pub(crate) struct Round {
-    waiting: Vec<String>,
-    depth: Depth,
-}
-
-/// What is damaged, as far as was looked, by table.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    found: BTreeMap<String, (Depth, String)>,
-    /// A statement of SQLite met what may be a damaged page.
-    suspicion: bool,
-}
-
-impl Findings {
-    /// What a look at `table` found; a clean one takes back what no deeper look had found.
-    fn note(&mut self, table: &str, depth: Depth, finding: Option<String>) {
-        match finding {
-            Some(finding) => {
-                self.found.insert(table.to_owned(), (depth, finding));
-            }
-            None => self.found.retain(|name, (found, _)| name != table || *found > depth),
-        }
-    }
-
-    /// That a statement of Postgres met a damaged page; whether that is news. No check takes it back: it doesn't say where the page is.
-    pub(crate) fn met(&mut self, error: &sqlx::Error) -> bool {
-        self.found.insert(MET.to_owned(), (Depth::Whole, error.to_string())).is_none()
-    }
-
-    /// That a statement of SQLite met what may be a damaged page, or had no memory to read a sound one: all tables are looked at before
-    /// it counts. Whether that is news.
-    pub(crate) fn suspect(&mut self) -> bool {
-        !std::mem::replace(&mut self.suspicion, true)
-    }
-
-    pub(crate) fn integrity(&self) -> Integrity {
-        let (table, finding) = match self.found.first_key_value() {
-            None => return Integrity::Sound,
-            Some((table, (_, finding))) => (table, finding),
-        };
-        Integrity::Corrupt(format!("{table}: {finding}"))
-    }
-}
 
 impl Db {
     /// Looks at the next table; begins a new round after the last one.
@@ -139,7 +62,7 @@ impl Db {
     }
 
     async fn check_table(&self, opener: &Opener) -> Result<(), DbError> {
-        if std::mem::take(&mut self.findings().suspicion) {
+        if self.findings().take_suspicion() {
             if let Err(error) = self.check_all(opener).await {
                 self.findings().suspect();
                 return Err(error);
@@ -271,40 +194,4 @@ pub async fn has_data_checksums(db: &Db) -> Result<Option<bool>, DbError> {
     }
     let row = db.ask("SELECT current_setting('data_checksums') = 'on' AS guarded").await?;
     Ok(row.map(|row| row.try_get("", "guarded")).transpose()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_statement_of_sqlite_met_counts_when_a_check_finds_it() {
-        let mut findings = Findings::default();
-        assert!(findings.suspect() && !findings.suspect(), "it is news once");
-        assert_eq!(findings.integrity(), Integrity::Sound);
-        findings.note("job", Depth::Quick, Some("row 3 missing from index".to_owned()));
-        assert_ne!(findings.integrity(), Integrity::Sound);
-    }
-
-    #[test]
-    fn a_finding_is_taken_back_by_a_clean_look_that_is_as_deep() {
-        use Depth::{Quick, Whole};
-        let damage = || Some("row 3 missing from index".to_owned());
-        // Looks at one table, whether each found something; whether the store is sound afterwards.
-        for (looks, sound) in [
-            (&[(Quick, false)][..], true),
-            (&[(Quick, true)], false),
-            (&[(Quick, true), (Quick, false)], true),
-            (&[(Quick, true), (Whole, false)], true),
-            (&[(Whole, true), (Quick, false)], false),
-            (&[(Whole, true), (Whole, false)], true),
-        ] {
-            let mut findings = Findings::default();
-            for (depth, found) in looks {
-                findings.note("job", *depth, found.then(damage).flatten());
-                findings.note("tenant", *depth, None);
-            }
-            assert_eq!(findings.integrity() == Integrity::Sound, sound, "{looks:?}");
-        }
-    }
 }

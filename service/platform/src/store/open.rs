@@ -18,7 +18,7 @@ use super::health::Watch;
 use super::leftover;
 use super::opener::{Opener, Purpose};
 use super::place::Anchor;
-use super::pool::{Plan, Pool};
+use super::pool::{ACQUIRE_TIMEOUT, Plan, Pool};
 use crate::DbError;
 use crate::config::Database;
 
@@ -26,8 +26,6 @@ use crate::config::Database;
 pub(crate) const SQLITE_READERS: u32 = 6;
 /// How long SQLite waits for another process's lock.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a transaction waits for a connection.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a Postgres server may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 

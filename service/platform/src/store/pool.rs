@@ -18,8 +18,10 @@ use tokio::time::timeout;
 
 use super::brake::{Brake, INSTRUCTIONS, Running};
 use super::crash::unless_one_dies;
-use super::open::ACQUIRE_TIMEOUT;
 use super::opener::{Opener, Purpose};
+
+/// How long a transaction waits for a connection.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The connections of one purpose to one file.
 #[derive(Clone, Debug)]

@@ -17,7 +17,8 @@ use web::{
     Problem, Query, Routes,
 };
 
-use crate::push::{PushFlags, unconfirmed};
+use crate::push::unconfirmed;
+use crate::queue::PushFlags;
 
 const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";
 const REPAIR: &str = "/api/v1/modules/{module_id}/flag-pushes/repair";

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use web::{Access, Body, FieldErrors, IfMatch, Input, NoContent, Problem, Routes, Tagged, TenantCaller};
 
 use crate::branding;
+use crate::language::Language;
 
 const PATH: &str = "/api/v1/tenants/{tenant}/branding";
 
@@ -54,9 +55,39 @@ pub(crate) struct BrandingInput {
     pub(crate) locale: Option<String>,
 }
 
+fn is_https(text: &str) -> bool {
+    text.len() <= 500
+        && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.username().is_empty())
+}
+
 impl Input for BrandingInput {
     fn check(&self, errors: &mut FieldErrors) {
-        branding::check(errors, self);
+        if let Some(name) = &self.sender_name {
+            errors.text("/senderName", name, 80);
+            // A name with an address in it pretends to be from there.
+            let plain = !name.contains(['@', '<', '>', '"', '\\']);
+            errors.require(plain, "/senderName", "must not contain an e-mail address, quotes or backslashes");
+        }
+        if let Some(address) = &self.reply_to {
+            errors.require(identity_core::is_email(address), "/replyTo", "must be an e-mail address");
+        }
+        if let Some(url) = &self.logo_url {
+            errors.require(is_https(url), "/logoUrl", "must be an https URL");
+        }
+        if let Some(url) = &self.support_url {
+            errors.require(is_https(url), "/supportUrl", "must be an https URL");
+        }
+        if let Some(color) = &self.color {
+            errors.require(branding::channels(color).is_some(), "/color", "must be #rrggbb");
+        }
+        if let Some(footer) = &self.footer {
+            let fits = footer.chars().count() <= 500
+                && !footer.chars().any(|letter| letter.is_control() && letter != '\n');
+            errors.require(fits, "/footer", "at most 500 characters, without control characters");
+        }
+        if let Some(locale) = &self.locale {
+            errors.require(Language::parse(locale).is_some(), "/locale", "must be a supported language");
+        }
     }
 }
 

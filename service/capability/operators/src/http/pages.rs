@@ -1,6 +1,5 @@
 //! The pages on which operators enrol a passkey, sign in by it or by a recovery code, and sign out.
 
-use super::passwords;
 use crate::{ops, pages, passkeys, sessions};
 use actix_web::cookie::SameSite;
 use actix_web::http::{Method, StatusCode, header};
@@ -88,7 +87,6 @@ pub(super) fn routes() -> Routes {
             logout,
             guarded,
         )
-        .and(passwords::routes())
 }
 
 pub(super) fn set_cookie(service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {

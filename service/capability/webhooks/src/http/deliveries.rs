@@ -17,8 +17,8 @@ use web::{
     Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
 };
 
-use crate::deliver::Deliver;
 use crate::envelope::envelope;
+use crate::queue::Deliver;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);

@@ -17,7 +17,6 @@ use web::{
     Service,
 };
 
-use super::stream::stream_events;
 use crate::catalogue::{self, CATALOGUE};
 use crate::envelope::envelope;
 use crate::jobs::is_of;
@@ -27,13 +26,6 @@ const READ: Access = Access::Key(Permission::WebhooksRead);
 pub(super) fn routes() -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/events", READ, "list_events: List events, oldest first.", list_events)
-        .add(
-            Method::GET,
-            "/api/v1/events/stream",
-            READ,
-            "stream_events: Stream events as they happen (server-sent events; resume with Last-Event-ID).",
-            stream_events,
-        )
         .add(
             Method::GET,
             "/api/v1/event-types",

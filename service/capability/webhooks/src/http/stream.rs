@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use platform::PlatformView;
+use policy_core::Permission;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
-use web::{Caller, PlatformCaller, Problem, Query, Service, Source, StreamOf, live};
+use web::{Access, Caller, PlatformCaller, Problem, Query, Routes, Service, Source, StreamOf, live};
 
 use super::events::{EventFilter, sequence_of};
 use crate::envelope::envelope;
@@ -20,7 +22,17 @@ const BATCH: u64 = 100;
 /// A word in between keeps proxies from closing the connection.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 
-pub(super) async fn stream_events(
+pub(super) fn routes() -> Routes {
+    Routes::new().add(
+        Method::GET,
+        "/api/v1/events/stream",
+        Access::Key(Permission::WebhooksRead),
+        "stream_events: Stream events as they happen (server-sent events; resume with Last-Event-ID).",
+        stream_events,
+    )
+}
+
+async fn stream_events(
     caller: PlatformCaller,
     request: HttpRequest,
     Query(filter): Query<EventFilter>,

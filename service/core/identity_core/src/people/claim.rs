@@ -3,8 +3,6 @@
 use policy_core::TenantRole;
 use uuid::Uuid;
 
-use super::decide::Proof;
-
 /// Who says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -23,6 +21,15 @@ pub enum Source {
     Approval,
     /// The organization's directory, by SCIM.
     Directory,
+}
+
+/// What must be proven, by a code that is mailed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// That this account is theirs.
+    Account(Uuid),
+    /// That this invitation is theirs.
+    Invitation(Uuid),
 }
 
 /// What the name of a connection's identities begins with.

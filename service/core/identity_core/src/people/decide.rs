@@ -3,7 +3,7 @@
 use policy_core::TenantRole;
 use uuid::Uuid;
 
-use super::claim::{Grant, Groups, Source, Vouched};
+use super::claim::{Grant, Groups, Proof, Source, Vouched};
 use super::known::{Facts, First, Found, KnownAs, Pending, Person, Policy, RoleFrom};
 
 /// A role, and where it comes from.
@@ -46,15 +46,6 @@ pub enum Others {
     Stay,
     /// They end: the account was made with an address for which nothing stood, and now comes who proves it.
     End,
-}
-
-/// What must be proven, by a code that is mailed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// That this account is theirs.
-    Account(Uuid),
-    /// That this invitation is theirs.
-    Invitation(Uuid),
 }
 
 /// Why somebody is not let in.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{DEPTH_MAX, Filter, LENGTH_MAX, Operator, TERMS_MAX};
-use crate::path::AttributePath;
+use crate::attribute::AttributePath;
 use crate::{ErrorType, Profile, ScimError};
 
 pub(super) fn parse(text: &str, profile: Profile) -> Result<Filter, ScimError> {
