@@ -6,7 +6,9 @@
 
 pub mod by_name;
 mod closed;
+pub mod connections;
 pub mod directory;
+pub mod exchange;
 pub mod flags;
 pub mod ids;
 pub mod inbox;
@@ -22,6 +24,6 @@ pub mod quota;
 pub mod scim;
 pub mod scope;
 pub mod sessions;
-pub mod sso;
+pub mod sign_in;
 pub mod tenancy;
 pub mod webhooks;

@@ -8,6 +8,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, rt};
 use anyhow::{Context as _, anyhow};
+use exchange::TenantMaker;
 use futures_util::future::{LocalBoxFuture, ready};
 use platform::clock::Clock;
 use platform::config::Config;
@@ -76,13 +77,19 @@ fn serve(
     let keys = Arc::new(keys::Keys::default());
     let tokens = Arc::new(scim::Tokens::default());
     let (as_keys, as_scim): (Arc<dyn Authenticator>, Arc<dyn Authenticator>) = (
-        Arc::new(Credentials { keys: keys.clone(), operators: operators::Operators, people: sso::People }),
+        Arc::new(Credentials {
+            keys: keys.clone(),
+            operators: operators::Operators,
+            people: sign_in::People,
+        }),
         tokens.clone(),
     );
     let configure = routes().serve(service.clone(), as_keys, as_scim, limits.clone(), journal);
     let keyring = Data::new(Arc::new(sessions::Keyring::default()));
-    let sign_ins = Data::new(Arc::new(sso::SignIns::new(Box::new(Provisions))));
-    let jwks = Data::new(Arc::new(sso::JwksCache::default()));
+    let upstream = Data::new(Arc::new(connections::Upstream::default()));
+    let makes: Arc<dyn TenantMaker> = Arc::new(Provisions);
+    let makes = Data::new(makes);
+    let jwks = Data::new(Arc::new(exchange::JwksCache::default()));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
     let states = Data::new(Arc::new(scim::States::default()));
     let evaluator = Arc::new(flags::Evaluator::default());
@@ -98,7 +105,8 @@ fn serve(
             .app_data(tokens.clone())
             .app_data(keyring.clone())
             .app_data(jwks.clone())
-            .app_data(sign_ins.clone())
+            .app_data(upstream.clone())
+            .app_data(makes.clone())
             .app_data(states.clone())
             .app_data(walks.clone())
             .app_data(evaluator.clone())
@@ -112,7 +120,7 @@ fn serve(
 struct Credentials {
     keys: Arc<keys::Keys>,
     operators: operators::Operators,
-    people: sso::People,
+    people: sign_in::People,
 }
 
 impl Authenticator for Credentials {

@@ -34,7 +34,7 @@ impl SecurityEvents for SignedEvents {
     ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>> {
         async move {
             let issuer = service.config.public_url();
-            let said = scim::security_event(event).or_else(|| sso::security_event(event, &issuer));
+            let said = scim::security_event(event).or_else(|| oidc_provider::security_event(event, &issuer));
             let Some(mut claims) = said else { return Ok(None) };
             claims.insert("iss".to_owned(), issuer.into());
             claims.insert("aud".to_owned(), audience.into());

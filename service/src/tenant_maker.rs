@@ -22,13 +22,13 @@ const READABLE_MAX: usize = 40;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Provisions;
 
-impl sso::TenantMaker for Provisions {
+impl exchange::TenantMaker for Provisions {
     fn make<'a>(
         &'a self,
         service: &'a Service,
         ctx: &'a Ctx,
         external_id: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), sso::Error>> {
+    ) -> LocalBoxFuture<'a, Result<(), exchange::Error>> {
         async move {
             let body = json!({
                 "slug": slug(external_id), "name": external_id, "plan": service.config.sso.exchange.plan,
@@ -62,7 +62,7 @@ impl sso::TenantMaker for Provisions {
                 sleep(LOOK).await;
             }
         }
-        .map_err(sso::Error::NotMade)
+        .map_err(exchange::Error::NotMade)
         .boxed_local()
     }
 }

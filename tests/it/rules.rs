@@ -7,14 +7,16 @@ mod proofs;
 
 use std::panic::AssertUnwindSafe;
 
+use entity::connections::{connection, domain};
 use entity::directory::{group, role_mapping};
+use entity::exchange::issuer;
 use entity::flags::flag;
 use entity::invitations::join_rule;
 use entity::modules::module;
 use entity::operators::{operator, passkey as passkey_row};
 use entity::scim::token;
 use entity::sessions::session;
-use entity::sso::{connection, domain, issuer, sign_in};
+use entity::sign_in::attempt as sign_in;
 use entity::tenancy::organization;
 use entity::webhooks::endpoint;
 use futures_util::FutureExt as _;

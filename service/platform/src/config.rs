@@ -420,7 +420,7 @@ impl Config {
             }
         }
         if tracing_subscriber::EnvFilter::try_new(&self.log.filter).is_err() {
-            return invalid("log.filter", "must be a filter like info, or warn,sso=debug");
+            return invalid("log.filter", "must be a filter like info, or warn,sign_in=debug");
         }
         if let Err((key, problem)) = outside::check(self) {
             return invalid(key, &problem);

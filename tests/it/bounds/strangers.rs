@@ -119,7 +119,7 @@ async fn junk_behind_an_authorization_request_is_not_stored() {
 async fn sweep(app: &TestApp) {
     let work = async |tx: &mut platform::PlatformTx| {
         platform::Work::housekeeping(tx);
-        sso::sweep_begun(tx).await
+        sign_in::sweep_begun(tx).await
     };
     app.running.service.db.write_platform(&platform::Ctx::system("test"), work).await.unwrap();
 }

@@ -58,8 +58,8 @@ const NOT_IN_THE_TABLE: [(&str, &str, &str); 32] = [
     ("src/cli/key.rs", "SHOWN_MAX", "one page at a terminal"),
     ("src/cli/tenant.rs", "SHOWN_MAX", "one page at a terminal"),
     ("src/tenant_maker.rs", "READABLE_MAX", "the readable part of a slug, which has its own bound"),
-    ("sso/src/http/sign_out.rs", "AFTERWARDS_BYTES_MAX", "what a browser's cookie can hold"),
-    ("sso/src/refusal.rs", "SHOWN_MAX", "how much of a foreign value is shown"),
+    ("oidc_provider/src/http/sign_out.rs", "AFTERWARDS_BYTES_MAX", "what a browser's cookie can hold"),
+    ("connections/src/refusal.rs", "SHOWN_MAX", "how much of a foreign value is shown"),
     ("webhooks/src/http/deliveries.rs", "ATTEMPTS_SHOWN_MAX", "one page of a delivery's log"),
 ];
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use entity::sso::connection;
-use entity::sso::states::{ConnectionState, ConnectionVerb};
+use entity::connections::connection;
+use entity::connections::states::{ConnectionState, ConnectionVerb};
 use platform::View;
 use reqwest::Method;
 use sea_orm::{ColumnTrait, QueryFilter};

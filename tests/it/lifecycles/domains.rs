@@ -1,6 +1,6 @@
 //! Domains: proven by a record, and no more without it.
 
-use entity::sso::states::{DomainState, DomainVerb};
+use entity::connections::states::{DomainState, DomainVerb};
 use serde_json::json;
 use tests::TestApp;
 

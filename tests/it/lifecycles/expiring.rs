@@ -55,7 +55,7 @@ async fn a_connection_that_is_disabled_while_it_is_warned_of_stays_disabled() {
             json!({"enabled": enabled, "clientSecretExpiresAt": app.clock.now() + TimeDelta::days(days)});
         let change =
             join_all(paths.iter().map(|path| app.operator.patch_owned(path.clone(), change.clone())));
-        let (warned, changed) = join(sso::warn(&app.running.service), change).await;
+        let (warned, changed) = join(::connections::warn(&app.running.service), change).await;
         warned.expect("they are warned of");
         assert!(changed.iter().all(|reply| reply.status == 200));
         let left = listed(&app.operator, &list).await;

@@ -1,6 +1,6 @@
 //! The sign-in policy of an organization, and the connection by which its people come in.
 
-use entity::sso::states::{PolicyState, PolicyVerb};
+use entity::connections::states::{PolicyState, PolicyVerb};
 use serde_json::{Value, json};
 use tests::TestApp;
 

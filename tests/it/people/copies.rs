@@ -1,6 +1,6 @@
 //! Many connections of one issuer: what another tenant makes changes nothing, and each is found.
 
-use entity::sso::connection;
+use entity::connections::connection;
 use platform::{Ctx, PlatformTx, Work as _};
 use tests::Browser;
 

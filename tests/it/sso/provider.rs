@@ -381,15 +381,15 @@ async fn what_ends_soon_is_told() {
         "clientSecretExpiresAt": soon,
     });
     connect(&acme, body).await;
-    assert_eq!(sso::warn(&app.running.service).await.unwrap(), 1);
-    assert_eq!(sso::warn(&app.running.service).await.unwrap(), 0);
+    assert_eq!(connections::warn(&app.running.service).await.unwrap(), 1);
+    assert_eq!(connections::warn(&app.running.service).await.unwrap(), 0);
     let mail = tests::eventually("the warning", async || {
         app.mails().await.into_iter().find(|mail| mail["template"] == "connection-expiring")
     })
     .await;
     assert_eq!(mail["recipient"], "it@acme.example");
     app.clock.advance(chrono::TimeDelta::days(5));
-    assert_eq!(sso::warn(&app.running.service).await.unwrap(), 1);
+    assert_eq!(connections::warn(&app.running.service).await.unwrap(), 1);
     app.stop().await;
 }
 

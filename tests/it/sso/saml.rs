@@ -234,7 +234,7 @@ async fn metadata_is_fetched_when_it_is_needed_and_again_when_the_key_changes() 
 
 /// Since when somebody has come in by a connection, and what its provider is called.
 async fn proven(app: &TestApp, acme: &Tenant, corp: &Corp) -> (bool, Option<String>) {
-    use entity::sso::connection;
+    use entity::connections::connection;
     use sea_orm::{ColumnTrait, QueryFilter};
     let id: uuid::Uuid = corp.id().parse().unwrap();
     let find = async |view: &platform::View| {

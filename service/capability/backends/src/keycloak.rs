@@ -7,7 +7,7 @@ mod admin;
 mod owner;
 mod realm;
 
-use entity::sso::states::ResolveBy;
+use entity::exchange::states::ResolveBy;
 use entity::tenancy::states::IdentityKind;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;

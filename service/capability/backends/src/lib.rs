@@ -16,8 +16,8 @@ mod error;
 mod keycloak;
 mod zitadel;
 
-use entity::sso::issuer;
-use entity::sso::states::ResolveBy;
+use entity::exchange::issuer;
+use entity::exchange::states::ResolveBy;
 use entity::tenancy::states::{IdentityBackend as Which, IdentityKind};
 use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};

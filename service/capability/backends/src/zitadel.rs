@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use entity::sso::issuer::ZITADEL_ORG;
-use entity::sso::states::ResolveBy;
+use entity::exchange::issuer::ZITADEL_ORG;
+use entity::exchange::states::ResolveBy;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};

@@ -48,7 +48,7 @@ async fn sso_of(
     row: &Model,
     token: &str,
 ) -> Result<Option<String>, Error> {
-    let enforced = sso::is_enforced(view, row.organization_id).await?;
+    let enforced = connections::is_enforced(view, row.organization_id).await?;
     Ok(enforced.then(|| sign_in(tools, tenant, row, token)))
 }
 

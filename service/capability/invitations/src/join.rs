@@ -61,8 +61,8 @@ pub(crate) async fn put_rule(
 ) -> Result<join_rule::Model, Error> {
     let invalid =
         || Invalid::at("/domain", "must be a domain of the organization, not one of a public mail provider");
-    let domain = sso::domain(domain).ok_or_else(invalid)?;
-    if sso::organization_of_domain(tx, &domain).await? != Some(organization) {
+    let domain = connections::domain(domain).ok_or_else(invalid)?;
+    if connections::organization_of_domain(tx, &domain).await? != Some(organization) {
         return Err(Error::DomainUnverified { domain });
     }
     let before = rule(tx, &domain).await?;
@@ -109,10 +109,10 @@ pub(crate) async fn delete_rule(tx: &mut Tx, organization: Uuid, domain: &str) -
 
 /// The rule under which the people of an address come in.
 pub(crate) async fn rule_of(view: &View, email: &str) -> Result<Option<join_rule::Model>, Error> {
-    let Some(domain) = sso::domain_of(email) else { return Ok(None) };
+    let Some(domain) = connections::domain_of(email) else { return Ok(None) };
     let Some(rule) = rule(view, &domain).await? else { return Ok(None) };
     // A proof may have lapsed since the rule was made.
-    let proven = sso::organization_of_domain(view, &domain).await?;
+    let proven = connections::organization_of_domain(view, &domain).await?;
     Ok(Some(rule).filter(|rule| proven == Some(rule.organization_id)))
 }
 
@@ -152,7 +152,7 @@ pub(crate) async fn ask(
     tx.emit(&JoinRequestCreated(facts(&row)));
     let url =
         format!("{}/api/v1/tenants/{}/join-requests/{}", tools.config.public_url(), tenant.slug, row.id);
-    let domain = sso::domain_of(&row.email).unwrap_or_default();
+    let domain = connections::domain_of(&row.email).unwrap_or_default();
     let values = json!({"person": row.email, "domain": domain, "role": row.role, "url": url});
     for address in directory::admin_addresses(tx, tenant).await? {
         let mail = NewMail::new("join-request", &address, row.id.to_string(), values.clone());

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::connections::connection;
 use entity::directory::user;
-use entity::sso::connection;
 use identity_core::{
     Claim, DomainOf, Facts, First, Found, Home, Known, Proof, Source, Vouched, domain_of, fold, vouched,
 };

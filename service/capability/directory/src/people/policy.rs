@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entity::by_name::ByName;
-use entity::sso::policy::{Column, Entity, Model};
+use entity::connections::policy::{Column, Entity, Model};
 use identity_core::{Enforced, Policy};
 use platform::{DbError, View};
 use policy_core::TenantRole;

@@ -1,0 +1,4 @@
+//! Rows of `exchange`.
+
+pub mod issuer;
+pub mod states;

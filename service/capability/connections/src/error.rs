@@ -1,0 +1,265 @@
+//! Why nothing is found, changed or asked of a provider: as facts, and what each is to a caller of the API.
+
+use platform::DbError;
+use platform::refusal::{Classified, Invalid, Retry};
+use platform::rules::NoRoom;
+use web::{Code, Problem};
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such connection or domain.
+    #[error("there is no such resource")]
+    NotFound,
+
+    /// The policy admits people of another connection only.
+    #[error("the policy does not admit this connection")]
+    Enforced,
+    /// Nobody comes in by the connection.
+    #[error("the connection is disabled")]
+    ConnectionDisabled,
+    /// Without the connection nobody could come in.
+    #[error("the organization would have no way in")]
+    ConnectionNeeded,
+    /// The sign-in policy names the connection.
+    #[error("the sign-in policy names this connection")]
+    ConnectionNamed,
+    /// The connection knows nothing of its identity provider yet.
+    #[error("the connection has no provider")]
+    ProviderUnknown,
+    /// The connection has no usable signing certificate of its identity provider.
+    #[error("the connection has no usable certificate")]
+    CertificateMissing,
+    /// The provider's metadata has no address for sign-ins.
+    #[error("the provider has no address for sign-ins")]
+    SignInAddressMissing,
+    /// The service doesn't connect to this URL of the provider's.
+    #[error("the provider's URL is refused")]
+    UrlRefused,
+    /// The service doesn't connect to where the metadata is.
+    #[error("the metadata URL is refused: {why}")]
+    MetadataUrlRefused {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The provider's metadata can't be fetched.
+    #[error("the metadata can't be had: {why}")]
+    MetadataUnreachable {
+        /// What happened.
+        why: String,
+    },
+
+    /// The tenant has this domain already.
+    #[error("the tenant has this domain")]
+    DomainExists,
+    /// Another tenant has proven this domain.
+    #[error("another tenant has proven this domain")]
+    DomainTaken,
+    /// The DNS record that proves the domain wasn't seen.
+    #[error("the domain is not proven: {why}")]
+    DomainUnproven {
+        /// Why not.
+        why: String,
+        /// Where the record is to stand.
+        record_name: String,
+        /// What it is to say.
+        record_value: String,
+    },
+
+    /// What was sent, or fetched, doesn't fit.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There are as many as there may be.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// There is no such tenant or organization, or it can't be used.
+    #[error(transparent)]
+    Tenant(#[from] tenancy::Error),
+    /// The quota leaves no room.
+    #[error(transparent)]
+    Quota(#[from] quota::Error),
+    /// A mail is not made.
+    #[error(transparent)]
+    Mail(#[from] mail::Error),
+    /// What is stored can't be read, or a key couldn't be made or used.
+    #[error("{0}")]
+    Internal(String),
+    /// The store failed, or a sealed value couldn't be opened.
+    #[error(transparent)]
+    Store(#[from] DbError),
+}
+
+impl Error {
+    /// A failure of ours.
+    pub(crate) fn internal(cause: impl ToString) -> Self {
+        Self::Internal(cause.to_string())
+    }
+
+    /// What happened, in one sentence.
+    #[must_use]
+    pub fn sentence(self) -> String {
+        Problem::from(self).detail
+    }
+}
+
+impl Classified for Error {
+    fn retry(&self) -> Retry {
+        match self {
+            Self::NotFound => Retry::Never,
+            Self::Enforced | Self::ConnectionDisabled | Self::ConnectionNeeded => Retry::Never,
+            // The policy may name another one by then.
+            Self::ConnectionNamed => Retry::Conflict,
+            Self::ProviderUnknown | Self::CertificateMissing | Self::SignInAddressMissing => Retry::Never,
+            Self::UrlRefused | Self::MetadataUrlRefused { .. } => Retry::Never,
+            Self::MetadataUnreachable { .. } => Retry::Later,
+            Self::DomainExists | Self::DomainTaken | Self::DomainUnproven { .. } => Retry::Never,
+            Self::Invalid(refused) => refused.retry(),
+            Self::NoRoom(refused) => refused.retry(),
+            Self::Tenant(error) => error.retry(),
+            Self::Quota(error) => error.retry(),
+            Self::Mail(error) => error.retry(),
+            Self::Internal(_) => Retry::Later,
+            Self::Store(error) => error.retry(),
+        }
+    }
+}
+
+/// The code of a fact; those that wrap another error are told by that one.
+fn code(error: &Error) -> Code {
+    match error {
+        Error::NotFound => Code::NotFound,
+        Error::Enforced => Code::SsoEnforced,
+        Error::ConnectionDisabled => Code::ConnectionDisabled,
+        Error::ConnectionNeeded => Code::ConnectionNeeded,
+        Error::ConnectionNamed => Code::Conflict,
+        Error::ProviderUnknown => Code::ConnectionIncomplete,
+        Error::CertificateMissing | Error::SignInAddressMissing => Code::ConnectionIncomplete,
+        Error::UrlRefused | Error::MetadataUrlRefused { .. } => Code::UrlRefused,
+        Error::MetadataUnreachable { .. } => Code::ProviderUnreachable,
+        Error::DomainExists => Code::DomainExists,
+        Error::DomainTaken => Code::DomainTaken,
+        Error::DomainUnproven { .. } => Code::DomainUnproven,
+        Error::Invalid(_) | Error::NoRoom(_) | Error::Tenant(_) | Error::Quota(_) => Code::Internal,
+        Error::Mail(_) | Error::Internal(_) | Error::Store(_) => Code::Internal,
+    }
+}
+
+/// What is said of a fact, where it is more than its code's own sentence.
+fn sentence(error: &Error) -> Option<String> {
+    let said = match error {
+        Error::ConnectionNamed => "The organization's sign-in policy names this connection.",
+        Error::ProviderUnknown => "The connection knows nothing of its identity provider yet.",
+        Error::CertificateMissing => {
+            "The connection has no usable signing certificate of its identity provider."
+        }
+        Error::SignInAddressMissing => "The identity provider's metadata has no address for sign-ins.",
+        Error::MetadataUrlRefused { why } => return Some(format!("The metadata URL is refused: {why}.")),
+        Error::MetadataUnreachable { why } => return Some(format!("The metadata can't be had: {why}.")),
+        Error::DomainUnproven { why, .. } => return Some(format!("The domain is not proven: {why}.")),
+        _ => return None,
+    };
+    Some(said.to_owned())
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let code = code(&error);
+        let said = match sentence(&error) {
+            Some(sentence) => Self::detailed(code, sentence),
+            None => Self::new(code),
+        };
+        match error {
+            Error::Invalid(invalid) => invalid.into(),
+            Error::NoRoom(refused) => refused.into(),
+            Error::Tenant(error) => error.into(),
+            Error::Quota(error) => error.into(),
+            Error::Mail(error) => error.into(),
+            Error::Internal(cause) => Self::internal(cause),
+            Error::Store(error) => error.into(),
+            Error::DomainUnproven { record_name, record_value, .. } => {
+                said.fact("recordName", record_name).fact("recordValue", record_value)
+            }
+            _ => said,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::tenancy::status::Unusable;
+    use platform::DbError;
+    use platform::refusal::{Classified as _, Invalid};
+    use platform::rules::NoRoom;
+
+    use super::*;
+
+    /// Whether another try can help, and whether it was a refusal, is the same for the fact and for what it is to the outside.
+    fn answered(error: Error) -> Problem {
+        let (retry, is_refusal) = (error.retry(), error.is_refusal());
+        let problem = Problem::from(error);
+        assert_eq!((retry, is_refusal), (problem.retry(), problem.is_refusal()), "{problem}");
+        problem
+    }
+
+    #[test]
+    fn each_fact_has_its_code() {
+        for (error, code) in [
+            (Error::NotFound, "not_found"),
+            (Error::Enforced, "sso.enforced"),
+            (Error::ConnectionDisabled, "connection.disabled"),
+            (Error::ConnectionNeeded, "connection.needed"),
+            (Error::UrlRefused, "outbound.refused"),
+            (Error::DomainExists, "domain.exists"),
+            (Error::DomainTaken, "domain.taken"),
+            (Invalid::at("/domain", "must be a domain").into(), "validation.failed"),
+            (NoRoom::Full { resource: "domains", limit: 1 }.into(), "quota.exceeded"),
+            (tenancy::Error::Unusable(Unusable::Suspended).into(), "tenant.suspended"),
+            (quota::Error::NotFound.into(), "not_found"),
+            (mail::Error::NotFound.into(), "not_found"),
+            (Error::internal("why"), "internal"),
+            (DbError::Conflict(String::new()).into(), "conflict"),
+            (DbError::Sealed("connection").into(), "internal"),
+        ] {
+            let problem = answered(error);
+            let plain = (problem.code.title(), None);
+            assert_eq!(problem.code.name(), code);
+            assert_eq!((problem.detail.as_str(), problem.dialect_code), plain, "{code}");
+        }
+    }
+
+    #[test]
+    fn some_facts_have_a_sentence_of_their_own() {
+        let (why, text) = ("it is such", || "it is such".to_owned());
+        for (error, code, sentence) in [
+            (Error::ConnectionNamed, "conflict", "The organization's sign-in policy names this connection."),
+            (Error::ProviderUnknown, "connection.incomplete", "The connection knows nothing"),
+            (Error::CertificateMissing, "connection.incomplete", "The connection has no usable signing"),
+            (Error::SignInAddressMissing, "connection.incomplete", "The identity provider's metadata has no"),
+            (
+                Error::MetadataUrlRefused { why },
+                "outbound.refused",
+                "The metadata URL is refused: it is such.",
+            ),
+            (
+                Error::MetadataUnreachable { why: text() },
+                "connection.provider_unreachable",
+                "The metadata can't be had: it is such.",
+            ),
+        ] {
+            let problem = answered(error);
+            assert_eq!((problem.code.name(), problem.dialect_code), (code, None));
+            assert!(problem.detail.starts_with(sentence), "{}", problem.detail);
+            assert!(problem.errors.is_empty() && problem.facts.is_empty(), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_unproven_domain_says_which_record_is_missing() {
+        let text = |text: &str| text.to_owned();
+        let unproven =
+            Error::DomainUnproven { why: text("no"), record_name: text("n"), record_value: text("v") };
+        let problem = answered(unproven);
+        assert_eq!(problem.code.name(), "domain.unproven");
+        assert_eq!(problem.facts.keys().collect::<Vec<_>>(), ["recordName", "recordValue"]);
+    }
+}

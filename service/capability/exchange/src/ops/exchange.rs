@@ -1,0 +1,214 @@
+//! An identity becomes a session and a token.
+
+use std::cell::Cell;
+
+use directory::{Comer, FirstRuns, Made, Outcome};
+use entity::directory::user;
+use entity::sessions::session;
+use entity::tenancy::tenant;
+use futures_util::future::LocalBoxFuture;
+use identity_core::Source;
+use platform::{Ctx, Tx};
+use quota::Usage;
+use sessions::{Keyring, Minted, NewSession, Signers, Subject};
+use sign_in::NotIn;
+use uuid::Uuid;
+use web::{Denied, Service};
+
+use super::subject::{Identity, Named, Told, Via};
+use crate::error::Error;
+
+/// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
+pub trait TenantMaker: Send + Sync {
+    /// Makes the tenant of this external id, unless it is there, and waits a while until it is active. Why not is
+    /// [`Error::NotMade`].
+    fn make<'a>(
+        &'a self,
+        service: &'a Service,
+        ctx: &'a Ctx,
+        external_id: &'a str,
+    ) -> LocalBoxFuture<'a, Result<(), Error>>;
+}
+
+/// What a person gets.
+pub struct Exchanged {
+    pub(crate) tenant: tenant::Model,
+    pub(crate) organization: Uuid,
+    pub(crate) user: user::Model,
+    /// The token by which the session goes on.
+    pub refresh_token: String,
+    /// The token with which the person acts.
+    pub access: Minted,
+    pub(crate) usage: Option<Usage>,
+}
+
+/// For whom the token is, and who asked.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Who asked.
+    pub client_id: String,
+    /// For whom the token is.
+    pub audience: String,
+}
+
+/// Lets the person of an identity in, and opens their session.
+///
+/// # Errors
+/// [`Denied`]: with the tenant and the organization that refuse, as far as they are known.
+pub async fn exchange(
+    (service, makes): (&Service, &dyn TenantMaker),
+    keys: &Keyring,
+    ctx: &Ctx,
+    (identity, told): (&Identity, &Told),
+    asked: Result<Asked, Error>,
+) -> Result<Exchanged, Denied> {
+    let tenant = match &identity.via {
+        Via::Tenant(named) => match named {
+            Named::ExternalId(id) if service.config.sso.exchange.auto_provision => {
+                if is_missing(service, named).await? {
+                    makes.make(service, ctx, id).await?;
+                }
+                named.tenant(service).await?
+            }
+            _ => named.tenant(service).await?,
+        },
+        Via::Connection(connection, _) => connection.row.tenant_id,
+    };
+    let refuses = Cell::new(match &identity.via {
+        Via::Connection(connection, _) => Some(connection.row.organization_id),
+        Via::Tenant(_) => None,
+    });
+    let denied = |error: Error| Denied::from(error).at(tenant, refuses.get());
+    let asked = asked.map_err(denied)?;
+    if told.tenant.is_some_and(|named| named != tenant) {
+        return Err(denied(Error::TenantOther));
+    }
+    let work = async |tx: &mut Tx, signers: &Signers| {
+        open_session(tx, (service, signers), (identity, told), (&asked, &refuses)).await
+    };
+    let mut done = keys.write_signed(service, ctx, tenant, &work).await;
+    if done.as_ref().is_err_and(Error::is_race) {
+        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
+        done = keys.write_signed(service, ctx, tenant, &work).await;
+    }
+    done.map_err(denied)
+}
+
+/// What a token says about a person: by the issuer at which the session began, else the tenant's own.
+#[must_use]
+pub fn subject(
+    service: &Service,
+    tenant: &tenant::Model,
+    user: &user::Model,
+    session: &session::Model,
+) -> Subject {
+    let platform = service.config.public_url();
+    let (realm, issuer) = match &session.token_issuer {
+        Some(issuer) if *issuer == platform => (None, platform),
+        _ => tenancy::issuer_of(tenant, &platform),
+    };
+    Subject {
+        tenant: tenant.id,
+        organization: user.organization_id,
+        user: user.id,
+        role: user.role.0,
+        plan: tenant.plan.clone(),
+        realm,
+        issuer,
+    }
+}
+
+async fn open_session(
+    tx: &mut Tx,
+    (service, signers): (&Service, &Signers),
+    (identity, told): (&Identity, &Told),
+    (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
+) -> Result<Exchanged, Error> {
+    let tenant = tenancy::active(tx).await?;
+    let organization = meant(tx, identity, told).await?;
+    let outcome = match &identity.via {
+        Via::Connection(connection, profile) => sign_in::admit(tx, connection, profile, None).await,
+        Via::Tenant(_) => admit(tx, service, identity, (&tenant, organization)).await,
+    };
+    let (user, usage) = match outcome {
+        Ok(Outcome::In(admitted)) => (admitted.user, admitted.usage),
+        // There is no page here on which to prove anything.
+        Ok(Outcome::MustProve(must)) => {
+            refuses.set(must.organization.or(refuses.get()));
+            return Err(Error::LinkRequired);
+        }
+        Err(NotIn { organization, error }) => {
+            refuses.set(organization.or(refuses.get()));
+            return Err(error.into());
+        }
+    };
+    let organization = user.organization_id;
+    let new = NewSession {
+        organization,
+        user: user.id,
+        issuer: identity.issuer.clone(),
+        client_id: asked.client_id.clone(),
+        audience: asked.audience.clone(),
+        scope: String::new(),
+        token_issuer: None,
+        browser: None,
+    };
+    let (session, refresh_token) = sessions::open(tx, service, new).await?;
+    let access = sessions::mint(service, signers, &session, &subject(service, &tenant, &user, &session))?;
+    Ok(Exchanged { tenant, organization, user, refresh_token, access, usage })
+}
+
+/// The person of an identity that a registered issuer or the gateway vouches for.
+async fn admit(
+    tx: &mut Tx,
+    service: &Service,
+    identity: &Identity,
+    (tenant, organization): (&tenant::Model, Option<Uuid>),
+) -> Result<Outcome, NotIn> {
+    let runs = service.config.sso.exchange.auto_provision;
+    let comer = Comer {
+        subject: Some(&identity.subject),
+        address: identity.email.as_deref(),
+        verified: identity.email_verified,
+        organization,
+        role: identity.role,
+        groups: identity.roles.for_tenant(tenant, &identity.issuer),
+        first: if runs { FirstRuns::Yes } else { FirstRuns::No },
+        made: Made::Named(identity.name.as_deref()),
+        ..Comer::new(Source::Issuer(identity.issuer.clone()))
+    };
+    Ok(directory::admit(tx, comer).await?)
+}
+
+/// The organization that the claims, the gateway, the caller and the connection name: one, or none.
+async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>, Error> {
+    let mut meant = match &identity.via {
+        Via::Connection(connection, _) => Some(connection.row.organization_id),
+        Via::Tenant(_) => None,
+    };
+    for name in identity.organizations.iter().chain(&told.organization) {
+        let named = organization_named(tx, name).await?;
+        if meant.replace(named).is_some_and(|before| before != named) {
+            return Err(Error::OrganizationOther);
+        }
+    }
+    Ok(meant)
+}
+
+/// An organization of the tenant's by its id or slug.
+async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Error> {
+    let organization = tenancy::find_organization(tx, name).await?;
+    Ok(organization.ok_or(Error::OrganizationUnknown)?.id)
+}
+
+/// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.
+async fn is_missing(service: &Service, named: &Named) -> Result<bool, Error> {
+    match named.tenant(service).await {
+        Ok(id) => {
+            let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
+            Ok(row.status == tenancy::Status::Provisioning)
+        }
+        Err(Error::TenantUnknown) => Ok(true),
+        Err(error) => Err(error),
+    }
+}

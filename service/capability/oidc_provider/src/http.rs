@@ -1,0 +1,19 @@
+//! The OpenID provider for modules over HTTP.
+
+mod metadata;
+mod oauth;
+mod pages;
+mod par;
+mod provider_logout;
+mod sign_out;
+
+use web::Routes;
+
+/// The routes.
+pub(crate) fn routes() -> Routes {
+    oauth::routes()
+        .and(metadata::routes())
+        .and(par::routes())
+        .and(provider_logout::routes())
+        .and(sign_out::routes())
+}

@@ -1,0 +1,16 @@
+//! Sign-in over HTTP.
+
+pub(crate) mod authorize;
+pub(crate) mod callback;
+pub(crate) mod leave;
+mod login;
+pub mod pages;
+mod sign_ins;
+mod tests;
+
+use web::Routes;
+
+/// The routes.
+pub(crate) fn routes() -> Routes {
+    authorize::routes().and(callback::routes()).and(tests::routes()).and(sign_ins::routes())
+}

@@ -1,0 +1,153 @@
+//! A browser leaves for its identity provider, or reads the page that asks where that is.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use connections::{Connection, Upstream, Wishes};
+use entity::modules::module;
+use entity::sessions::browser_session;
+use entity::sign_in::states::Purpose;
+use platform::db::Lookup;
+use serde_json::json;
+use uuid::Uuid;
+use web::{Caller, Problem, Service};
+
+use super::pages::{self, Failed, Jar};
+use crate::error::Error;
+use crate::ops::authorize::{Authorization, Continues};
+use crate::ops::discovery::{self, Hints, Home, Way};
+use crate::ops::kept;
+use crate::ops::parameters::Parameters;
+use crate::ops::sign_in::{self, Begin};
+
+/// How long a browser is known as the one that began a sign-in.
+const BROWSER_SECONDS: i64 = 3600;
+
+/// The browser's living session, if it has one.
+///
+/// # Errors
+/// [`Problem`], where the store fails.
+pub async fn session(
+    service: &Service,
+    request: &HttpRequest,
+) -> Result<Option<browser_session::Model>, Problem> {
+    let Some(cookie) = Jar::Session.get(service, request) else { return Ok(None) };
+    let Some(digest) = sessions::browser_digest(&cookie) else { return Ok(None) };
+    let Some(tenant) = service.db.tenant_of(Lookup::BrowserSession(&digest)).await? else { return Ok(None) };
+    Ok(service.db.read(tenant, async |view| sessions::find_browser(view, &digest).await).await?)
+}
+
+pub(super) fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
+    Wishes {
+        login_hint: parameters.get("login_hint").filter(|hint| hint.len() <= 254).cloned(),
+        invitation: None,
+        prompt: ["login", "select_account"].into_iter().find(|one| asked.wants(one)).map(ToOwned::to_owned),
+        max_age: asked.max_age,
+    }
+}
+
+/// A browser that is to sign in.
+pub(super) struct Leave<'a> {
+    pub(super) hints: &'a Hints,
+    pub(super) continues: Continues,
+    pub(super) wishes: Wishes,
+    /// A module's request, kept while a person reads a page.
+    pub(super) kept: Option<(&'a str, &'a Parameters)>,
+}
+
+/// To the identity provider, or to the page that asks where.
+pub(super) async fn leave(
+    caller: &Caller,
+    request: &HttpRequest,
+    upstream: &Upstream,
+    to: Leave<'_>,
+) -> Result<HttpResponse, Problem> {
+    let service = caller.service();
+    match discovery::home(service, to.hints).await {
+        Ok(Home::Connection(connection)) => {
+            begin(caller, request, upstream, &connection, Purpose::SignIn, to.continues, to.wishes).await
+        }
+        Ok(Home::Choice { tenant, connections }) => {
+            let find = async |view: &platform::View| tenancy::get(view).await;
+            let tenant = service.db.read(tenant, find).await?;
+            let waiting = match waiting(caller, &to).await {
+                Ok(waiting) => waiting,
+                Err(problem) => return pages::refusal(problem),
+            };
+            let ways: Vec<Way> =
+                connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
+            let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
+            pages::html(StatusCode::OK, "choose.html", &values)
+        }
+        Ok(Home::Unknown) => match waiting(caller, &to).await {
+            Ok(waiting) => login_form(service, request, waiting, to.hints.login.as_deref(), None),
+            Err(problem) => pages::refusal(problem),
+        },
+        Err(error) => pages::refusal(error),
+    }
+}
+
+/// Writes the attempt down and sends the browser to the provider.
+pub(super) async fn begin(
+    caller: &Caller,
+    request: &HttpRequest,
+    upstream: &Upstream,
+    connection: &Connection,
+    purpose: Purpose,
+    continues: Continues,
+    wishes: Wishes,
+) -> Result<HttpResponse, Problem> {
+    let service = caller.service();
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let begin = Begin { purpose, continues, wishes, browser: &browser };
+    let begun = async {
+        let bytes = sign_in::begun_bytes(&begin.continues)?;
+        service.strangers.begin(&caller.ctx, bytes).map_err(Problem::from)?;
+        Ok::<_, Failed>(sign_in::begin(service, upstream, &caller.ctx, connection, begin).await?)
+    };
+    let mut response = match begun.await {
+        Ok((to, _)) => pages::go(&to)?,
+        Err(failed) => pages::failed(failed)?,
+    };
+    Jar::Browser.set(service, &mut response, &browser, BROWSER_SECONDS);
+    Ok(response)
+}
+
+async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
+    match to.kept {
+        Some((client_id, parameters)) => {
+            // The door is part of what was asked; the page's form comes back by another path.
+            let mut parameters = parameters.clone();
+            if let Continues::Authorize(asked) = &to.continues {
+                parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
+            }
+            caller.tools().strangers.begin(&caller.ctx, bytes_of(&parameters))?;
+            Ok(Some(kept::keep(caller.service(), client_id, &parameters, false).await?))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Bytes of a request in the store, about.
+#[must_use]
+pub fn bytes_of(parameters: &Parameters) -> usize {
+    parameters.iter().map(|(name, value)| name.len() + value.len() + 8).sum()
+}
+
+pub(super) fn login_form(
+    service: &Service,
+    request: &HttpRequest,
+    waiting: Option<Uuid>,
+    email: Option<&str>,
+    told: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+    let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
+    let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
+    pages::html(StatusCode::OK, "login.html", &values)
+}
+
+/// The client that a request names.
+pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Error> {
+    let id = parameters.get("client_id").ok_or(Error::ClientUnknown)?;
+    modules::client(service, id).await?.ok_or(Error::ClientUnknown)
+}

@@ -1,0 +1,43 @@
+//! `/sso/test/{connection}`: a real sign-in whose result is shown and forgotten.
+
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse};
+use connections::{Upstream, Wishes, of_path};
+use entity::sign_in::states::Purpose;
+use web::{Access, Caller, Code, Ids, Problem, Routes, Shared};
+
+use super::leave::begin;
+use super::pages;
+use crate::ops::authorize::Continues;
+use crate::ops::parameters;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().add_with(
+        Method::GET,
+        "/sso/test/{connection}",
+        Access::Public("the link's sealed key is the credential"),
+        "begin_test: Begin a test sign-in that creates no session.",
+        begin_test,
+        |route| route.counts_failures(),
+    )
+}
+
+async fn begin_test(
+    caller: Caller,
+    ids: Ids,
+    request: HttpRequest,
+    upstream: Shared<Arc<Upstream>>,
+) -> Result<HttpResponse, Problem> {
+    let service = caller.service();
+    let one = match of_path(&caller, &ids).await {
+        Ok(one) => one,
+        Err(problem) => return pages::refusal(problem),
+    };
+    let parameters = parameters::read(request.query_string())?;
+    if !connections::opens_test(service, &one, parameters.get("key")) {
+        return pages::refusal(Problem::new(Code::NotFound));
+    }
+    begin(&caller, &request, &upstream, &one, Purpose::Test, Continues::Test, Wishes::default()).await
+}
