@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::access::Access;
 use crate::credential::{Authenticator, Credential, CredentialKind, Principal, still_good};
 use crate::failures::{Acting, Attempt, FailureOf};
-use crate::gate::tenant_named;
 use crate::limits::Limits;
+use crate::named::tenant_named;
 use crate::peer::Network;
 use crate::{Code, Denied, Problem, Service, Tools, strangers};
 

@@ -35,7 +35,6 @@ use authenticate::authenticate;
 pub(crate) use keeper::{Gatekeeper, Passed, RequestId, Rules};
 use permit::permit;
 use repeat::Start;
-pub use tenant::tenant_named;
 
 pub(crate) async fn method_not_allowed(
     request: HttpRequest,

@@ -72,16 +72,6 @@ impl FieldErrors {
     }
 }
 
-/// Whether `text` is a DNS label (RFC 1123): what a slug must be.
-pub fn is_slug(text: &str) -> bool {
-    let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = text.as_bytes();
-    (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-')
-        && bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-}
-
 /// The body as the gate read it, with the room that it takes until the handler is done.
 #[derive(Clone, Debug)]
 pub(crate) struct ReadBody {
@@ -316,18 +306,6 @@ impl<T: DeserializeOwned + Input> FromRequest for Query<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slug_is_a_dns_label() {
-        let longest = "a".repeat(63);
-        for good in ["a", "acme", "acme-2", "0x", longest.as_str()] {
-            assert!(is_slug(good), "{good}");
-        }
-        let too_long = "a".repeat(64);
-        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "ä", "a b", "a\0", too_long.as_str()] {
-            assert!(!is_slug(bad), "{bad:?}");
-        }
-    }
 
     #[test]
     fn a_refusal_points_to_the_place() {

@@ -231,7 +231,7 @@ fn rules_and_operations_know_little_of_the_web() {
             let names = names
                 .split(',')
                 .map(str::trim)
-                .filter(|name| !word && !name.is_empty() && *name != "Service");
+                .filter(|name| !word && !name.is_empty() && !matches!(*name, "Service" | "Tools"));
             found.extend(names.map(|name| format!("{file} {name}")));
         }
     }

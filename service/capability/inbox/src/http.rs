@@ -10,8 +10,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use web::{Access, Caller, Problem, RawBody, Routes, Service};
 
-use crate::ops::{self, Incoming};
+use crate::ops;
 use crate::signature::verify;
+use crate::store::Incoming;
 
 /// Bytes of an event.
 const EVENT_BYTES_MAX: usize = 256 * 1024;

@@ -6,27 +6,17 @@ use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
 use entity::inbox::source::Source;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work as _, crash_point};
+use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use web::Service;
 
 use crate::processed::Processed;
+use crate::store::Incoming;
 use crate::{store, stripe, zitadel};
 
 /// Events are kept this long: longer than anybody sends them again.
 const KEPT: TimeDelta = TimeDelta::days(30);
-
-/// An event that was verified.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    pub(crate) source: Source,
-    pub(crate) id: String,
-    pub(crate) kind: String,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) payload: Value,
-}
 
 /// Does what an event means.
 #[derive(Clone, Debug, Serialize, Deserialize)]

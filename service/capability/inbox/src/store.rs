@@ -1,10 +1,20 @@
 //! Queries over events that came in.
 
 use entity::inbox::event::Model;
+use entity::inbox::source::Source;
 use platform::jobs::SWEPT_AT_ONCE;
 use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
+use serde_json::Value;
 
-use crate::ops::Incoming;
+/// An event that was verified.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) source: Source,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) payload: Value,
+}
 
 /// Stores an event, unless it is there; tells whether it was new.
 pub(crate) async fn insert(tx: &PlatformTx, event: &Incoming) -> Result<bool, DbError> {

@@ -35,7 +35,8 @@ pub use expiry::warn;
 pub use http::{ScimClients, Tokens};
 pub use log::{RequestLog, Writer, request_log};
 pub use state::States;
-pub use sweep::{TooMany, sweep, too_many, trim};
+pub use store::requests::TooMany;
+pub use sweep::{sweep, too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
 /// What a SCIM token begins with.

@@ -4,9 +4,8 @@ use chrono::TimeDelta;
 use platform::jobs::SWEPT_AT_ONCE;
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView};
-use uuid::Uuid;
 
-use crate::store::requests;
+use crate::store::requests::{self, TooMany};
 
 /// How long requests are kept, in days.
 const KEPT_DAYS: i64 = 7;
@@ -38,15 +37,6 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
         removed += retention::remove(tx, Retained { table, key, until }, before).await?;
     }
     Ok(removed)
-}
-
-/// Requests that are too many, of one organization.
-#[derive(Debug)]
-pub struct TooMany {
-    pub(crate) tenant: Uuid,
-    pub(crate) organization: Uuid,
-    /// The newest of them.
-    pub(crate) upto: Uuid,
 }
 
 /// Which requests are too many. All are counted for that, so it is asked once, of a reader that holds up nobody.

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx};
-use web::Service;
+use web::Tools;
 
 /// Removes attempts that are kept long enough, and everything else whose time is over.
 ///
 /// # Errors
 /// [`DbError`].
-pub(crate) async fn sweep(tx: &mut PlatformTx, service: &Service) -> Result<u64, DbError> {
-    let kept = TimeDelta::from_std(service.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
+pub(crate) async fn sweep(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
+    let kept = TimeDelta::from_std(tools.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
     let (now, old) = (tx.now(), tx.now() - kept);
     let mut removed = 0;
     for ((table, key, until), before) in [

@@ -2,8 +2,8 @@
 
 use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceRequest;
+use platform::Ctx;
 use platform::db::Lookup;
-use platform::{Ctx, DbError};
 use uuid::Uuid;
 
 use super::keeper::{Passed, Rules};
@@ -11,7 +11,7 @@ use super::permit::denied;
 use crate::access::Target;
 use crate::credential::Principal;
 use crate::extract::strict_uuid;
-use crate::input::is_slug;
+use crate::named::{by_slug, tenant_named};
 use crate::{Code, Denied, Problem, Service};
 
 /// The tenant that the path names, if it names one. A known caller's attempt on another's leaves a record.
@@ -59,19 +59,4 @@ async fn find(
     };
     let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
     found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-/// The tenant of an id or slug. An id is taken as it is: whether there is such a tenant says whoever reads it.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
-    match strict_uuid(name) {
-        Some(id) => Ok(Some(id)),
-        None => by_slug(service, name).await,
-    }
-}
-
-async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
-    if is_slug(name) { service.db.tenant_of(Lookup::TenantSlug(name)).await } else { Ok(None) }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
-use web::{Code, FieldErrors, Input, Problem, Service};
+use web::{Code, FieldErrors, Input, Problem, Service, Tools};
 
 use crate::ops::connections::{self as ops, Kind};
 use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
@@ -105,23 +105,23 @@ impl Input for ConnectionInput {
 }
 
 /// A URL to which browsers are sent or that is fetched: refused where the service doesn't go.
-fn check_url(service: &Service, pointer: &str, text: &str) -> Result<(), Problem> {
+fn check_url(tools: &Tools, pointer: &str, text: &str) -> Result<(), Problem> {
     let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
-    service.http.check(&url).map_err(|error| {
+    tools.http.check(&url).map_err(|error| {
         let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
         Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) }
     })
 }
 
 pub(super) fn oidc(
-    service: &Service,
+    tools: &Tools,
     input: &ConnectionInput,
     before: Option<OidcSettings>,
 ) -> Result<OidcSettings, Problem> {
     let required = |pointer: &str| Problem::invalid(pointer, "is required");
     let issuer = input.issuer.clone().or_else(|| before.as_ref().map(|before| before.issuer.clone()));
     let issuer = issuer.ok_or_else(|| required("/issuer"))?;
-    check_url(service, "/issuer", &issuer)?;
+    check_url(tools, "/issuer", &issuer)?;
     if Url::parse(&issuer).is_ok_and(|url| url.query().is_some() || url.fragment().is_some()) {
         return Err(Problem::invalid("/issuer", "must have neither query nor fragment"));
     }
@@ -153,12 +153,12 @@ pub(super) fn oidc(
 }
 
 pub(super) fn saml(
-    service: &Service,
+    tools: &Tools,
     input: &ConnectionInput,
     before: SamlSettings,
 ) -> Result<SamlSettings, Problem> {
     if let Some(url) = &input.metadata_url {
-        check_url(service, "/metadataUrl", url)?;
+        check_url(tools, "/metadataUrl", url)?;
     }
     let by_hand = input.entity_id.is_some() || input.metadata_xml.is_some();
     Ok(SamlSettings {

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Caller, Code, Created, Ids, IfMatch, ListQuery, NoContent, Page, Problem, Query, Routes,
-    Service, Shared, Tagged, TenantCaller,
+    Tools, Shared, Tagged, TenantCaller,
 };
 
 use super::connection_input::{ConnectionInput, make};
@@ -152,7 +152,7 @@ pub(crate) struct ConnectionView {
     updated_at: DateTime<Utc>,
 }
 
-fn view(service: &Service, one: Connection) -> ConnectionView {
+fn view(tools: &Tools, one: Connection) -> ConnectionView {
     let status = one.status().as_str().to_owned();
     let row = one.row;
     let mut settings = row.settings;
@@ -179,10 +179,10 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
     };
     match one.kind {
         Kind::Oidc(_) => {
-            made.redirect_uri = Some(callback(service, row.id));
-            let base = format!("{}/sso/oidc/{}", service.config.public_url(), row.id);
+            made.redirect_uri = Some(callback(tools, row.id));
+            let base = format!("{}/sso/oidc/{}", tools.config.public_url(), row.id);
             made.backchannel_logout_uri = Some(format!("{base}/backchannel-logout"));
-            made.post_logout_redirect_uri = Some(post_logout_redirect_uri(service, row.id));
+            made.post_logout_redirect_uri = Some(post_logout_redirect_uri(tools, row.id));
         }
         Kind::Saml(_, provider) => {
             // Two addresses of metadata, the provider's and ours: ours is what has to be pasted.
@@ -191,7 +191,7 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
             {
                 settings.insert("providerMetadataUrl".to_owned(), theirs);
             }
-            let ours = addresses(service, row.id);
+            let ours = addresses(tools, row.id);
             made.metadata_url = Some(ours.entity_id.clone());
             made.entity_id = Some(ours.entity_id);
             made.acs_url = Some(ours.acs);
@@ -209,8 +209,8 @@ fn view(service: &Service, one: Connection) -> ConnectionView {
     made
 }
 
-fn sealed(service: &Service, id: Uuid, secret: Option<&String>) -> Result<Option<Vec<u8>>, Problem> {
-    let seal = |secret: &String| service.envelope.seal("connection", id.as_bytes(), secret.as_bytes());
+fn sealed(tools: &Tools, id: Uuid, secret: Option<&String>) -> Result<Option<Vec<u8>>, Problem> {
+    let seal = |secret: &String| tools.envelope.seal("connection", id.as_bytes(), secret.as_bytes());
     Ok(secret.map(seal).transpose()?)
 }
 

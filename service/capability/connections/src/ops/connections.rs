@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
@@ -307,9 +307,9 @@ pub(crate) async fn keys(view: &View, connection: Uuid) -> Result<Vec<connection
 ///
 /// # Errors
 /// [`Error::Store`], where it can't be opened; [`Error::Internal`]
-pub fn client_secret(service: &Service, connection: &Connection) -> Result<Option<String>, Error> {
+pub fn client_secret(tools: &Tools, connection: &Connection) -> Result<Option<String>, Error> {
     let Some(sealed) = &connection.row.client_secret else { return Ok(None) };
-    let plain = service.envelope.open("connection", connection.row.id.as_bytes(), sealed)?;
+    let plain = tools.envelope.open("connection", connection.row.id.as_bytes(), sealed)?;
     String::from_utf8(plain.to_vec()).map(Some).map_err(Error::internal)
 }
 
@@ -363,8 +363,8 @@ fn pem(der: &[u8]) -> String {
 }
 
 /// The private key of a row, in PEM.
-pub(crate) fn open_key(service: &Service, row: &connection_key::Model) -> Result<String, Error> {
-    let plain = service.envelope.open("connection_key", row.id.as_bytes(), &row.private_key)?;
+pub(crate) fn open_key(tools: &Tools, row: &connection_key::Model) -> Result<String, Error> {
+    let plain = tools.envelope.open("connection_key", row.id.as_bytes(), &row.private_key)?;
     String::from_utf8(plain.to_vec()).map_err(Error::internal)
 }
 

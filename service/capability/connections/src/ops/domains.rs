@@ -16,7 +16,7 @@ use platform::rules::{Rule, room};
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::settings;
@@ -203,8 +203,8 @@ pub async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, 
 }
 
 /// The TXT records of a name; none is an answer too.
-async fn texts(service: &Service, name: &str) -> Result<Vec<String>, String> {
-    let resolver = resolver(&service.config.sso.dns_server).map_err(|_| "no resolver".to_owned())?;
+async fn texts(tools: &Tools, name: &str) -> Result<Vec<String>, String> {
+    let resolver = resolver(&tools.config.sso.dns_server).map_err(|_| "no resolver".to_owned())?;
     match resolver.txt_lookup(format!("{name}.")).await {
         Ok(found) => Ok(found.answers().iter().filter_map(|record| text(&record.data)).collect()),
         Err(error) if error.is_no_records_found() => Ok(Vec::new()),

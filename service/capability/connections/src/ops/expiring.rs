@@ -8,7 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::connections::{Connection, Kind};
 use crate::error::Error;
@@ -89,7 +89,7 @@ async fn set_warned(tx: &Tx, connection: Uuid, days: Option<i64>) -> Result<(), 
 
 async fn tell(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     one: &Connection,
     (what, at): (&'static str, Timestamp),
     days: i64,
@@ -114,7 +114,7 @@ async fn tell(
         let occasion = format!("{}:{what}:{days}:{}", one.row.id, at.timestamp());
         let mail = NewMail::new("connection-expiring", &address, occasion, values.clone());
         let mail = NewMail { organization: Some(one.row.organization_id), ..mail };
-        mail::notify(tx, service, mail).await?;
+        mail::notify(tx, tools, mail).await?;
     }
     Ok(())
 }

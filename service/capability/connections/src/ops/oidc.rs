@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::addresses::callback;
 use super::claims::{lacks, profile};
@@ -135,8 +135,8 @@ pub struct Wishes {
     pub invitation: Option<Vec<u8>>,
 }
 
-pub(super) fn http(service: &Service) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
-    let client = service.http.clone();
+pub(super) fn http(tools: &Tools) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
+    let client = tools.http.clone();
     move |request| {
         let client = client.clone();
         Box::pin(async move {
@@ -158,7 +158,7 @@ impl Providers {
     /// The provider of a connection, discovered or remembered. `anew`: a key wasn't among those that are remembered.
     async fn provider(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: Uuid,
         settings: &OidcSettings,
         anew: bool,
@@ -175,7 +175,7 @@ impl Providers {
         if let Some(known) = self.known.get(&connection).filter(fresh) {
             return Ok(known);
         }
-        let metadata = discover(service, &settings.issuer).await?;
+        let metadata = discover(tools, &settings.issuer).await?;
         let asked_again = anew.then(Instant::now);
         let bytes = weight(&metadata);
         let known = Arc::new(Known { asked_again, issuer: settings.issuer.clone(), metadata, bytes });
@@ -336,17 +336,17 @@ impl Providers {
     /// Whether the provider describes itself as it should, asked anew.
     pub(crate) async fn probe(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
     ) -> Result<(), Refused> {
-        let metadata = discover(service, &settings.issuer).await?;
+        let metadata = discover(tools, &settings.issuer).await?;
         let endpoints = [
             Some(metadata.authorization_endpoint().url()),
             metadata.token_endpoint().map(|token| token.url()),
         ];
         for url in endpoints.into_iter().flatten() {
-            service.http.check(url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
+            tools.http.check(url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
         }
         metadata.token_endpoint().ok_or_else(no_token_endpoint)?;
         let bytes = weight(&metadata);

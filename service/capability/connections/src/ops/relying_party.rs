@@ -6,16 +6,16 @@ use openidconnect::{
     RedirectUrl, SignatureVerificationError,
 };
 use platform::http::HttpError;
-use web::Service;
+use web::Tools;
 
 use super::oidc::{Metadata, http};
 use crate::refusal::{Reason, Refused};
 use crate::settings::OidcSettings;
 
-pub(super) async fn discover(service: &Service, issuer: &str) -> Result<Metadata, Refused> {
+pub(super) async fn discover(tools: &Tools, issuer: &str) -> Result<Metadata, Refused> {
     let failed = |got: String| Refused::new(Reason::DiscoveryFailed).expected(issuer).got(got);
     let url = IssuerUrl::new(issuer.to_owned()).map_err(|error| failed(error.to_string()))?;
-    let http = http(service);
+    let http = http(tools);
     Metadata::discover_async(url, &http).await.map_err(|error| match error {
         openidconnect::DiscoveryError::Request(HttpError::Refused(why)) => {
             Refused::new(Reason::UrlRefused).got(why)

@@ -15,7 +15,7 @@ use saml_core::{
     Trust,
 };
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::connections::{self, Connection, Kind, open_key};
 use crate::error::Error;
@@ -114,8 +114,8 @@ pub(crate) struct Addresses {
     pub(crate) slo: String,
 }
 
-pub(crate) fn addresses(service: &Service, connection: Uuid) -> Addresses {
-    let base = format!("{}/sso/saml/{connection}", service.config.public_url());
+pub(crate) fn addresses(tools: &Tools, connection: Uuid) -> Addresses {
+    let base = format!("{}/sso/saml/{connection}", tools.config.public_url());
     Addresses {
         entity_id: format!("{base}/metadata"),
         acs: format!("{base}/acs"),

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Problem, Query, Routes, Service, Shared, Tagged,
+    PlatformCaller, Problem, Query, Routes, Tools, Shared, Tagged,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -113,11 +113,11 @@ impl From<Model> for Issuer {
     }
 }
 
-fn check_urls(service: &Service, input: &IssuerInput) -> Result<(), Problem> {
+fn check_urls(tools: &Tools, input: &IssuerInput) -> Result<(), Problem> {
     for (pointer, text) in [("/issuer", Some(&input.issuer)), ("/jwksUri", input.jwks_uri.as_ref())] {
         let Some(text) = text else { continue };
         let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
-        if let Err(HttpError::Refused(why)) = service.http.check(&url) {
+        if let Err(HttpError::Refused(why)) = tools.http.check(&url) {
             let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
             return Err(Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) });
         }

@@ -13,7 +13,7 @@ use quota::Usage;
 use sessions::{Keyring, Minted, NewSession, Signers, Subject};
 use sign_in::NotIn;
 use uuid::Uuid;
-use web::{Denied, Service};
+use web::{Denied, Service, Tools};
 
 use super::subject::{Identity, Named, Told, Via};
 use crate::error::Error;
@@ -97,12 +97,12 @@ pub async fn exchange(
 /// What a token says about a person: by the issuer at which the session began, else the tenant's own.
 #[must_use]
 pub fn subject(
-    service: &Service,
+    tools: &Tools,
     tenant: &tenant::Model,
     user: &user::Model,
     session: &session::Model,
 ) -> Subject {
-    let platform = service.config.public_url();
+    let platform = tools.config.public_url();
     let (realm, issuer) = match &session.token_issuer {
         Some(issuer) if *issuer == platform => (None, platform),
         _ => tenancy::issuer_of(tenant, &platform),
@@ -161,11 +161,11 @@ async fn open_session(
 /// The person of an identity that a registered issuer or the gateway vouches for.
 async fn admit(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     identity: &Identity,
     (tenant, organization): (&tenant::Model, Option<Uuid>),
 ) -> Result<Outcome, NotIn> {
-    let runs = service.config.sso.exchange.auto_provision;
+    let runs = tools.config.sso.exchange.auto_provision;
     let comer = Comer {
         subject: Some(&identity.subject),
         address: identity.email.as_deref(),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use crate::error::Error;
 
@@ -77,7 +77,7 @@ impl JwksCache {
     /// The issuer's key of this id; without an id, its only key. `None`: it has none such.
     pub(crate) async fn key(
         &self,
-        service: &Service,
+        tools: &Tools,
         issuer: &issuer::Model,
         kid: Option<&str>,
     ) -> Result<Option<Jwk>, Error> {
@@ -97,7 +97,7 @@ impl JwksCache {
         if self.failed.contains_key(&issuer.id) {
             return Err(unreachable("it could not be reached a moment ago"));
         }
-        match fetch(service, issuer).await {
+        match fetch(tools, issuer).await {
             Ok((keys, bytes)) => {
                 let found = choose(&keys, kid);
                 self.sets.insert(issuer.id, Arc::new(Fetched { at: Instant::now(), bytes, keys }));
@@ -122,8 +122,8 @@ fn unreachable(cause: impl ToString) -> Error {
 }
 
 /// The keys, and how many bytes they were.
-async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32), Error> {
-    let client = client_for(service, &issuer.issuer);
+async fn fetch(tools: &Tools, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32), Error> {
+    let client = client_for(tools, &issuer.issuer);
     let uri = match &issuer.jwks_uri {
         Some(uri) => Url::parse(uri).map_err(unreachable)?,
         None => {
@@ -137,7 +137,7 @@ async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u
             found.jwks_uri
         }
     };
-    let set: KeySet = client_for(service, uri.as_str()).get_json(&uri).await.map_err(unreachable)?;
+    let set: KeySet = client_for(tools, uri.as_str()).get_json(&uri).await.map_err(unreachable)?;
     let mut keys = set.keys;
     keys.truncate(KEYS_MAX);
     let bytes = keys.iter().map(|key| key.to_string().len()).sum::<usize>();
@@ -147,13 +147,13 @@ async fn fetch(service: &Service, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u
 }
 
 /// A backend that the configuration names may be on our own network; an issuer that somebody registered may not.
-fn client_for<'a>(service: &'a Service, url: &str) -> &'a Client {
-    let identity = &service.config.identity;
+fn client_for<'a>(tools: &'a Tools, url: &str) -> &'a Client {
+    let identity = &tools.config.identity;
     let is_under = |base: &String| {
         !base.is_empty() && url.starts_with(&format!("{}/", base.trim_end_matches('/'))) || url == base
     };
     let ours = [&identity.keycloak.url, &identity.zitadel.url].into_iter().any(is_under);
-    if ours { &service.configured_http } else { &service.http }
+    if ours { &tools.configured_http } else { &tools.http }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::jwks::JwksCache;
 use super::roles::{BackendRoles, highest};
@@ -65,14 +65,14 @@ pub(crate) enum Named {
 
 impl Named {
     /// What `claims` of a token of this issuer say.
-    fn of(service: &Service, issuer: &Model, claims: &SubjectClaims) -> Result<Self, Error> {
+    fn of(tools: &Tools, issuer: &Model, claims: &SubjectClaims) -> Result<Self, Error> {
         let text = |name: &str| {
             let found = claims.text(name).filter(|id| !id.is_empty() && id.len() <= 255);
             found.map(ToOwned::to_owned).ok_or_else(|| unnamed(name))
         };
         match issuer.resolve_by {
             ResolveBy::Issuer => Ok(Self::Issuer(issuer.issuer.clone())),
-            ResolveBy::IdpAlias => text(&service.config.identity.idp_alias_claim).map(Self::IdpAlias),
+            ResolveBy::IdpAlias => text(&tools.config.identity.idp_alias_claim).map(Self::IdpAlias),
             ResolveBy::Organization => organization(claims.value(&issuer.tenant_claim), &issuer.tenant_claim),
             ResolveBy::Claim => text(&issuer.tenant_claim).map(Self::ExternalId),
         }

@@ -19,7 +19,7 @@ use sign_in::{Parameters, list, read_parameters, session, upstream_of};
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service, Shared};
+use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service, Tools, Shared};
 
 use super::pages::{sign_out_page, signed_out};
 use crate::ops::tokens;
@@ -240,15 +240,15 @@ async fn end(
 
 /// The person comes back from the provider's logout: on to where their module wanted them.
 pub(super) fn come_back(
-    service: &Service,
+    tools: &Tools,
     request: &HttpRequest,
     connection: Uuid,
 ) -> Result<HttpResponse, Problem> {
-    let kept = Jar::Afterwards.get(service, request).and_then(|kept| URL_SAFE_NO_PAD.decode(kept).ok());
+    let kept = Jar::Afterwards.get(tools, request).and_then(|kept| URL_SAFE_NO_PAD.decode(kept).ok());
     // Opened only if it was sealed here, for this connection: nobody else's cookie leads anywhere.
-    let to = kept.and_then(|kept| service.envelope.open("afterwards", connection.as_bytes(), &kept).ok());
+    let to = kept.and_then(|kept| tools.envelope.open("afterwards", connection.as_bytes(), &kept).ok());
     let mut response = leave(&[], to.and_then(|to| String::from_utf8(to.to_vec()).ok()))?;
-    Jar::Afterwards.clear(service, &mut response);
+    Jar::Afterwards.clear(tools, &mut response);
     Ok(response)
 }
 

@@ -4,7 +4,14 @@ use entity::ids::{OrganizationId, TenantId};
 use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView};
 use uuid::Uuid;
 
-use crate::sweep::TooMany;
+/// Requests that are too many, of one organization.
+#[derive(Debug)]
+pub struct TooMany {
+    pub(crate) tenant: Uuid,
+    pub(crate) organization: Uuid,
+    /// The newest of them.
+    pub(crate) upto: Uuid,
+}
 
 /// Organizations of which more requests than so many are kept, some of them.
 pub(crate) async fn organizations_with_more_than(

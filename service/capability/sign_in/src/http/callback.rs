@@ -15,7 +15,7 @@ use platform::View;
 use saml_core::{Reason as SamlReason, Refusal};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Shared};
+use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Tools, Shared};
 
 use super::pages::{self, Failed, Jar};
 use crate::error::Error;
@@ -238,11 +238,11 @@ async fn arrive(
 }
 
 /// Puts the tenant in front of those that this browser's chooser shows.
-fn remember_tenant(service: &Service, request: &HttpRequest, response: &mut HttpResponse, slug: &str) {
-    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+fn remember_tenant(tools: &Tools, request: &HttpRequest, response: &mut HttpResponse, slug: &str) {
+    let known = Jar::Tenants.get(tools, request).unwrap_or_default();
     let others = known.split('.').filter(|other| web::is_slug(other) && *other != slug).take(4);
     let all: Vec<&str> = std::iter::once(slug).chain(others).collect();
-    Jar::Tenants.set(service, response, &all.join("."), 180 * 86_400);
+    Jar::Tenants.set(tools, response, &all.join("."), 180 * 86_400);
 }
 
 /// Who is signed in here.

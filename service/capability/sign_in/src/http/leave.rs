@@ -9,7 +9,7 @@ use entity::sign_in::states::Purpose;
 use platform::db::Lookup;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, Problem, Service};
+use web::{Caller, Problem, Service, Tools};
 
 use super::pages::{self, Failed, Jar};
 use crate::error::Error;
@@ -134,13 +134,13 @@ pub fn bytes_of(parameters: &Parameters) -> usize {
 }
 
 pub(super) fn login_form(
-    service: &Service,
+    tools: &Tools,
     request: &HttpRequest,
     waiting: Option<Uuid>,
     email: Option<&str>,
     told: Option<&str>,
 ) -> Result<HttpResponse, Problem> {
-    let known = Jar::Tenants.get(service, request).unwrap_or_default();
+    let known = Jar::Tenants.get(tools, request).unwrap_or_default();
     let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
     let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
     pages::html(StatusCode::OK, "login.html", &values)

@@ -9,7 +9,7 @@ use pages::{Forms, Pages};
 use platform::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use web::{Problem, Service};
+use web::{Problem, Service, Tools};
 
 use crate::error::Error;
 use crate::ops::arrival;
@@ -123,30 +123,30 @@ pub enum Jar {
 }
 
 impl Jar {
-    fn name(self, service: &Service) -> String {
+    fn name(self, tools: &Tools) -> String {
         match self {
-            Jar::Browser => web::cookie_name(service, "tnt_browser"),
-            Jar::Session => web::session_cookie(service),
-            Jar::Tenants => web::cookie_name(service, "tnt_tenants"),
-            Jar::Afterwards => web::cookie_name(service, "tnt_afterwards"),
+            Jar::Browser => web::cookie_name(tools, "tnt_browser"),
+            Jar::Session => web::session_cookie(tools),
+            Jar::Tenants => web::cookie_name(tools, "tnt_tenants"),
+            Jar::Afterwards => web::cookie_name(tools, "tnt_afterwards"),
         }
     }
 
     /// What the browser sent.
     #[must_use]
-    pub fn get(self, service: &Service, request: &HttpRequest) -> Option<String> {
-        request.cookie(&self.name(service)).map(|cookie| cookie.value().to_owned())
+    pub fn get(self, tools: &Tools, request: &HttpRequest) -> Option<String> {
+        request.cookie(&self.name(tools)).map(|cookie| cookie.value().to_owned())
     }
 
     /// Gives it to the browser, for so long.
-    pub fn set(self, service: &Service, response: &mut HttpResponse, value: &str, seconds: i64) {
+    pub fn set(self, tools: &Tools, response: &mut HttpResponse, value: &str, seconds: i64) {
         // Lax: it comes with the identity provider's redirect, and with no form of anybody else's.
-        web::set_cookie(service, response, (self.name(service), value), SameSite::Lax, seconds);
+        web::set_cookie(tools, response, (self.name(tools), value), SameSite::Lax, seconds);
     }
 
     /// Takes it from the browser.
-    pub fn clear(self, service: &Service, response: &mut HttpResponse) {
-        self.set(service, response, "", 0);
+    pub fn clear(self, tools: &Tools, response: &mut HttpResponse) {
+        self.set(tools, response, "", 0);
     }
 }
 

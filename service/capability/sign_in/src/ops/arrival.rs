@@ -12,7 +12,7 @@ use platform::{Ctx, DbError, Target, Tx, Work};
 use serde_json::{Value, json};
 use sessions::NewBrowserSession;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::admission;
 use super::authorize::{Authorization, Continues};
@@ -234,20 +234,20 @@ async fn invited(tx: &Tx, row: &Model, profile: &Profile) -> Result<Option<Proof
 
 pub(crate) async fn open_session(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     mut row: Model,
     Admitted { user, policy, .. }: &Admitted,
     profile: &Profile,
     agent: Option<String>,
 ) -> Result<Came, Error> {
-    let longest = TimeDelta::from_std(service.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let longest = TimeDelta::from_std(tools.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
     let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
     let mut expires_at = tx.now() + wanted.min(longest);
     if let Some(end) = profile.session_ends {
         expires_at = expires_at.min(end);
     }
     let upstream = match &profile.logout {
-        Some(text) => Some(service.envelope.seal("browser_session", row.id.as_bytes(), text.as_bytes())?),
+        Some(text) => Some(tools.envelope.seal("browser_session", row.id.as_bytes(), text.as_bytes())?),
         None => None,
     };
     let upstream = upstream.map(|sealed| [row.id.as_bytes().as_slice(), &sealed].concat());
@@ -275,7 +275,7 @@ pub(crate) async fn open_session(
             detail: Some(json!({"userId": user.id, "source": user.source})),
         },
     )?;
-    end(service, &mut row, tx.now(), End::Succeeded(Some(user.id)))?;
+    end(tools, &mut row, tx.now(), End::Succeeded(Some(user.id)))?;
     let details = json!({"connectionId": row.connection_id, "userId": user.id});
     tx.record("sign_in.succeed", Target::new("sign_in", row.id).with(details));
     let continues: Continues = serde_json::from_value(row.continues.clone()).map_err(Error::internal)?;
@@ -294,8 +294,8 @@ pub(crate) async fn open_session(
 
 /// What the provider needs to end its own session, as it was sealed.
 #[must_use]
-pub fn upstream_of(service: &Service, session: &browser_session::Model) -> Option<String> {
+pub fn upstream_of(tools: &Tools, session: &browser_session::Model) -> Option<String> {
     let (id, sealed) = session.upstream.as_ref()?.split_at_checked(16)?;
-    let plain = service.envelope.open("browser_session", id, sealed).ok()?;
+    let plain = tools.envelope.open("browser_session", id, sealed).ok()?;
     String::from_utf8(plain.to_vec()).ok()
 }

@@ -8,7 +8,7 @@ use platform::{Ctx, Target, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::discovery::{self, Resident};
 use crate::error::Error;
@@ -72,7 +72,7 @@ async fn send(service: Service, job: SendLinks, run: JobRun) -> Result<(), JobEr
 
 async fn link(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     resident: &Resident,
     waiting: Option<Uuid>,
     job: Uuid,
@@ -80,18 +80,18 @@ async fn link(
     tx.housekeeping();
     let row = tenancy::active(tx).await?;
     let address = resident.address.as_str();
-    if !mail::may_write_to(tx, service, address).await? {
+    if !mail::may_write_to(tx, tools, address).await? {
         return Ok(());
     }
     let request = waiting.map_or(String::new(), |id| format!("&request={id}"));
     let link = format!(
         "{}/login?tenant={}&login_hint={}{request}",
-        service.config.public_url(),
+        tools.config.public_url(),
         row.slug,
         url::form_urlencoded::byte_serialize(address.as_bytes()).collect::<String>(),
     );
     // The job's id: a second run of it makes no second mail.
     let mail = NewMail::new("sign-in-link", address, job.to_string(), json!({"link": link}));
     tx.record("sign_in.mail_link", Target::new("tenant", row.id));
-    Ok(mail::enqueue(tx, service, mail).await?)
+    Ok(mail::enqueue(tx, tools, mail).await?)
 }

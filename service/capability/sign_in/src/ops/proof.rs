@@ -12,7 +12,7 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::admission;
 use super::arrival::{self, Came, Failed};
@@ -53,7 +53,7 @@ fn invitation(proof: &Proof) -> Option<Uuid> {
 /// Mails a code and waits for it.
 pub(crate) async fn ask(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     mut row: Model,
     MustProve { proof, address, .. }: &MustProve,
     profile: &Profile,
@@ -72,7 +72,7 @@ pub(crate) async fn ask(
         proof_invitation: invitation(proof),
         oidc: None,
     };
-    row.secrets = sign_in::seal(service, row.id, &secrets)?;
+    row.secrets = sign_in::seal(tools, row.id, &secrets)?;
     row.status = Status::Proving;
     row.expires_at = tx.now() + LIFETIME;
     let step = Step {
@@ -87,7 +87,7 @@ pub(crate) async fn ask(
     let tenant = tenancy::get(tx).await?;
     let values = json!({"tenant": tenant.name, "code": code});
     let mail = NewMail::new("account-proof", address, row.id.to_string(), values);
-    mail::enqueue(tx, service, mail).await?;
+    mail::enqueue(tx, tools, mail).await?;
     let id = row.id;
     let target = match proof {
         Proof::Account(user) => Target::new("user", user),

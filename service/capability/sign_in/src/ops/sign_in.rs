@@ -18,7 +18,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use super::arrival::{Failed, failed_step};
 use super::authorize::Continues;
@@ -245,13 +245,13 @@ fn saml_refused(error: connections::Error) -> Refused {
     }
 }
 
-pub(crate) fn seal(service: &Service, id: Uuid, secrets: &Secrets) -> Result<Vec<u8>, Error> {
+pub(crate) fn seal(tools: &Tools, id: Uuid, secrets: &Secrets) -> Result<Vec<u8>, Error> {
     let plain = serde_json::to_vec(secrets).map_err(Error::internal)?;
-    Ok(service.envelope.seal("sign_in", id.as_bytes(), &plain)?)
+    Ok(tools.envelope.seal("sign_in", id.as_bytes(), &plain)?)
 }
 
-pub(crate) fn open(service: &Service, row: &Model) -> Result<Secrets, Error> {
-    let plain = service.envelope.open("sign_in", row.id.as_bytes(), &row.secrets)?;
+pub(crate) fn open(tools: &Tools, row: &Model) -> Result<Secrets, Error> {
+    let plain = tools.envelope.open("sign_in", row.id.as_bytes(), &row.secrets)?;
     serde_json::from_slice(&plain).map_err(Error::internal)
 }
 

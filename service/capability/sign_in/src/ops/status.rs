@@ -4,7 +4,7 @@ use entity::sign_in::attempt::Model;
 pub(crate) use entity::sign_in::states::SignInStatus as Status;
 use platform::Timestamp;
 use uuid::Uuid;
-use web::Service;
+use web::Tools;
 
 use super::sign_in::{Secrets, seal};
 use crate::error::Error;
@@ -22,7 +22,7 @@ pub(crate) enum End<'a> {
 ///
 /// # Errors
 /// [`Error::StateUnknown`] if it has ended already: how it ended stays true.
-pub(crate) fn end(service: &Service, row: &mut Model, now: Timestamp, how: End<'_>) -> Result<(), Error> {
+pub(crate) fn end(tools: &Tools, row: &mut Model, now: Timestamp, how: End<'_>) -> Result<(), Error> {
     if !row.status.is_open() {
         return Err(Error::StateUnknown);
     }
@@ -37,7 +37,7 @@ pub(crate) fn end(service: &Service, row: &mut Model, now: Timestamp, how: End<'
         }
     }
     row.finished_at = Some(now);
-    row.secrets = seal(service, row.id, &Secrets::default())?;
+    row.secrets = seal(tools, row.id, &Secrets::default())?;
     Ok(())
 }
 
