@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Caller, Code, Created, Ids, IfMatch, ListQuery, NoContent, Page, Problem, Query, Routes,
-    Tools, Shared, Tagged, TenantCaller,
+    Shared, Tagged, TenantCaller, Tools,
 };
 
 use super::connection_input::{ConnectionInput, make};
@@ -274,7 +274,7 @@ async fn list_connections(
         ops::of_organization(view, organization.id).await
     };
     let all = caller.read(find).await?;
-    let items = all.into_iter().map(|one| view(caller.service(), one)).collect();
+    let items = all.into_iter().map(|one| view(caller.tools(), one)).collect();
     Ok(Page { items, next_cursor: None })
 }
 
@@ -300,7 +300,7 @@ pub async fn of_path(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> 
 
 async fn get_connection(caller: TenantCaller, ids: Ids) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
-    Ok(Tagged(one.row.version, view(caller.service(), one)))
+    Ok(Tagged(one.row.version, view(caller.tools(), one)))
 }
 
 async fn update_connection(
@@ -440,5 +440,5 @@ async fn rotate_connection_key(
     };
     caller.write(work).await?;
     upstream.saml.forget(id);
-    Ok(Tagged(one.row.version, view(caller.service(), one)))
+    Ok(Tagged(one.row.version, view(caller.tools(), one)))
 }

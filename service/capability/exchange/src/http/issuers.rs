@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
     Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page,
-    PlatformCaller, Problem, Query, Routes, Tools, Shared, Tagged,
+    PlatformCaller, Problem, Query, Routes, Shared, Tagged, Tools,
 };
 
 use crate::ops::jwks::JwksCache;
@@ -142,7 +142,7 @@ async fn create_issuer(
     caller: PlatformCaller,
     Body(input): Body<IssuerInput>,
 ) -> Result<Created<Issuer>, Problem> {
-    check_urls(caller.service(), &input)?;
+    check_urls(caller.tools(), &input)?;
     let default_claim = caller.tools().config.sso.tenant_claim.clone();
     let row = caller
         .write(async |tx| {
@@ -192,7 +192,7 @@ async fn replace_issuer(
     cache: Shared<Arc<JwksCache>>,
 ) -> Result<Tagged<Issuer>, Problem> {
     let id = ids.id("issuer_id")?;
-    check_urls(caller.service(), &input)?;
+    check_urls(caller.tools(), &input)?;
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;

@@ -105,7 +105,7 @@ async fn oidc_frontchannel_logout(
 
 async fn oidc_signed_out(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let connection = of_path(&caller, &ids).await?;
-    come_back(caller.service(), &request, connection.row.id)
+    come_back(caller.tools(), &request, connection.row.id)
 }
 
 async fn saml_slo(

@@ -19,7 +19,7 @@ use sign_in::{Parameters, list, read_parameters, session, upstream_of};
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service, Tools, Shared};
+use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service, Shared, Tools};
 
 use super::pages::{sign_out_page, signed_out};
 use crate::ops::tokens;

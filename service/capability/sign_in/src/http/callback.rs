@@ -15,7 +15,7 @@ use platform::View;
 use saml_core::{Reason as SamlReason, Refusal};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Tools, Shared};
+use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Shared, Tools};
 
 use super::pages::{self, Failed, Jar};
 use crate::error::Error;

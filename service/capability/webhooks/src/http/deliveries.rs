@@ -180,7 +180,7 @@ async fn get_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<DeliveryL
         Ok::<_, Problem>((row, view.one(event).await?, view.all(log).await?))
     };
     let (row, event, log) = caller.read(read).await?;
-    let request_body = event.map_or(Value::Null, |event| Value::Object(envelope(caller.service(), &event)));
+    let request_body = event.map_or(Value::Null, |event| Value::Object(envelope(caller.tools(), &event)));
     let shown = |row: attempt::Model| DeliveryAttempt {
         at: row.at,
         milliseconds: row.milliseconds,

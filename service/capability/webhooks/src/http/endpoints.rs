@@ -279,7 +279,7 @@ async fn rotate_webhook_endpoint(
     ids: Ids,
 ) -> Result<Json<EndpointWithSecret>, Problem> {
     let id = ids.id("endpoint_id")?;
-    let service = caller.service();
+    let service = caller.tools();
     let made = caller.write(async |tx| ops::rotate_endpoint(tx, service, id).await).await?;
     Ok(Json(made.into()))
 }

@@ -130,7 +130,7 @@ async fn list_events(
         })
         .await?;
     let key = |row: &Model| row.sequence.unwrap_or_default().to_string();
-    Ok(position.page(rows, key, |row| EventItem::of(caller.service(), row)))
+    Ok(position.page(rows, key, |row| EventItem::of(caller.tools(), row)))
 }
 
 /// An event type.

@@ -60,7 +60,7 @@ async fn stream_events(
         silent_until: Instant::now() + SILENCE_MAX,
     };
     // The first word opens the stream at once.
-    Ok(live(caller.service(), place, Bytes::from_static(b": tenantry\n\n"), follower))
+    Ok(live(caller.tools(), place, Bytes::from_static(b": tenantry\n\n"), follower))
 }
 
 async fn latest(view: &PlatformView) -> Result<i64, platform::DbError> {
@@ -126,7 +126,7 @@ impl Follower {
         let all = (rows.len() as u64) < BATCH;
         let last = rows.last().and_then(|row| row.sequence);
         self.after = if all { told.max(last).unwrap_or(self.after).max(self.after) } else { last? };
-        self.waiting.extend(rows.iter().map(|row| frame(self.caller.service(), row)));
+        self.waiting.extend(rows.iter().map(|row| frame(self.caller.tools(), row)));
         Some(())
     }
 }
