@@ -238,6 +238,37 @@ fn rules_and_operations_know_little_of_the_web() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), OF_WEB);
 }
 
+/// How often a handler takes the whole service (`caller.service()`), by crate: what makes transactions of its own, or asks across tenants
+/// before it knows one. The numbers only fall.
+const WHOLE_SERVICE: [(&str, usize); 13] = [
+    ("connections", 6),
+    ("exchange", 2),
+    ("flags", 1),
+    ("inbox", 2),
+    ("invitations", 2),
+    ("mail", 2),
+    ("modules", 1),
+    ("oidc_provider", 20),
+    ("operators", 10),
+    ("provisioning", 4),
+    ("scim", 2),
+    ("sign_in", 20),
+    ("webhooks", 3),
+];
+
+#[test]
+fn a_handler_reaches_its_tenant_and_no_other() {
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, text) in super::rules::sources("service/capability") {
+        let count = text.matches(".service()").count();
+        if count > 0 && !file.ends_with("/tests.rs") {
+            *found.entry(file.split('/').next().unwrap_or_default().to_owned()).or_default() += count;
+        }
+    }
+    let found: Vec<(&str, usize)> = found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(found, WHOLE_SERVICE, "take `caller.read`, `caller.write`, `caller.at` or `caller.tools()`");
+}
+
 /// How many statements in SQL stand outside of `store` files, by crate. The numbers only fall.
 const SQL_OUTSIDE: [(&str, usize); 2] = [("sign_in", 3), ("webhooks", 7)];
 
