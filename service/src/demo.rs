@@ -4,7 +4,7 @@
 
 mod issuer;
 mod module;
-mod story;
+mod scenario;
 mod users;
 
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use crate::{app, signals};
 use issuer::Issuer;
 use module::Module;
-use story::Story;
+use scenario::Scenario;
 
 /// Prints steps with their times.
 struct Steps {
@@ -54,15 +54,15 @@ pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCo
     let base = running.service.config.public_url();
     let (issuer, module) = (Issuer::start()?, Module::start()?);
     steps.say(&format!("tenantry serves {base} on a throw-away SQLite store"));
-    let told = Story::new(base.clone(), key.text.to_string())?.tell(&issuer, &module, &mut steps).await;
-    let code = match &told {
+    let played = Scenario::new(base.clone(), key.text.to_string())?.play(&issuer, &module, &mut steps).await;
+    let code = match &played {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nthe demo failed at step {}: {error:#}", steps.number + 1);
             ExitCode::FAILURE
         }
     };
-    if told.is_ok() && !once {
+    if played.is_ok() && !once {
         println!(
             "\nLook at\n  {base}/docs       the API\n  {base}/dev/mail   the mail\n  {base}/health     the health\n  {base}/metrics    the figures"
         );

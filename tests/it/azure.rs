@@ -133,7 +133,7 @@ async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are
         orphans["items"],
         json!([{"resourceGroup": "tenantry-lost", "deployment": "01a1ff41-3bd4-7339-b0d4-8e414d16ed95"}])
     );
-    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     status(&app.operator, "acme", "failed").await;
     app.stop().await;
     arm.stop().await;
@@ -241,7 +241,7 @@ async fn giving_up_cancels_what_azure_is_at() {
         step.filter(|step| step.contains("health")).map(drop)
     })
     .await;
-    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     status(&app.operator, "acme", "failed").await;
     assert!(arm.groups().is_empty());
     app.stop().await;

@@ -76,7 +76,7 @@ async fn tenants_are_made_shown_cut_off_and_unmade_without_a_server() {
     // No room: it waits until it is given up.
     let waiting = run(&["create", "big", "--mode", "dedicated", "--no-wait", "--json"]).await;
     assert_eq!(waiting.json()["tenant"]["status"], "provisioning");
-    assert_eq!(run(&["unwind", "big"]).await.code, Some(0));
+    assert_eq!(run(&["rollback", "big"]).await.code, Some(0));
     let deleted = run(&["delete", "acme", "--purge", "--json"]).await;
     assert_eq!(
         (deleted.code, deleted.json()["tenant"]["status"].as_str()),

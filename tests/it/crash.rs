@@ -366,10 +366,10 @@ async fn a_restore_goes_on_where_the_process_died() {
 #[actix_web::test]
 async fn a_rehearsal_is_copied_once_wherever_the_process_dies() {
     let store = Store::new().await;
-    let mut process = Process::start(PROGRAM, &store, Some("rehearsal.before_commit"), &[]).await;
+    let mut process = Process::start(PROGRAM, &store, Some("dry_run.before_commit"), &[]).await;
     let (_, ids) = synced(&process, 20).await;
     let tokens = "/api/v1/tenants/acme/organizations/default/scim-tokens";
-    let made = process.operator.post(tokens, json!({"name": "dry", "rehearsal": true})).await.expect(201);
+    let made = process.operator.post(tokens, json!({"name": "dry", "dryRun": true})).await.expect(201);
     process.killed().await;
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     let dry = process.operator.with(made["token"].as_str().expect("a token"));

@@ -67,7 +67,7 @@ async fn a_rehearsing_token_keeps_nobodys_directory() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
     let tokens = path(&acme, "scim-tokens");
-    let made = acme.admin.post(&tokens, json!({"name": "dry run", "rehearsal": true})).await.expect(201);
+    let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.expect(201);
     let rehearses = app.anyone().with(text(&made, "token"));
     eventually("the copy to be ready", async || (rehearses.get(USERS).await.status == 200).then_some(()))
         .await;

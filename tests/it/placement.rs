@@ -355,7 +355,7 @@ async fn a_move_that_is_given_up_stays_and_takes_back_what_was_made() {
     let to = json!({"driver": "azure", "isolation": "private", "region": "northeurope"});
     app.operator.post("/api/v1/tenants/acme/move", to).await.expect(202);
     eventually("the group to be there", async || (arm.groups().len() == 1).then_some(())).await;
-    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     run(&app.operator, "acme", "failed").await;
     let after = get(&app.operator, "acme").await;
     assert_eq!((&after["instance"], &after["isolation"]), (&before["instance"], &json!("shared")));

@@ -1,4 +1,4 @@
-//! The four laws of a run, over every step of every kind: done twice it succeeds; a failure at it unwinds to a clean slate; undone
+//! The four laws of a run, over every step of every kind: done twice it succeeds; a failure at it rolls back to a clean slate; undone
 //! twice it succeeds; killed at it, the run ends well or clean. (The last one is also in `crash`.)
 
 use std::time::Duration;
@@ -390,7 +390,7 @@ async fn giving_up_while_something_is_being_made_leaves_nothing() {
         let slug = format!("t{number}");
         let made = app.operator.post("/api/v1/tenants", body(&slug, "outside")).await.expect(202);
         eventually("the request", async || (proxy.count() >= number).then_some(())).await;
-        app.operator.post(&format!("/api/v1/tenants/{slug}/unwind"), json!({})).await.expect(202);
+        app.operator.post(&format!("/api/v1/tenants/{slug}/rollback"), json!({})).await.expect(202);
         status(&app.operator, &slug, "failed").await;
         tokio::time::sleep(Duration::from_millis(1200)).await;
         let id = made["id"].as_str().unwrap().to_owned();

@@ -65,7 +65,7 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
         (Some("running"), Some("running"))
     );
     assert_eq!(timeline["steps"][4]["attempts"], 1, "waiting is no attempt");
-    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.expect(202);
+    app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     tests::status(&app.operator, "acme", "failed").await;
     let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
     let states: Vec<&str> =
@@ -76,7 +76,7 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
         let left = app.operator.get(&format!("/api/v1/tenants/acme/{what}")).await.expect(200);
         assert!(left["items"].as_array().unwrap().is_empty(), "{what}");
     }
-    app.operator.post("/api/v1/tenants/acme/unwind", json!({})).await.refused(409, "tenant.run_not_open");
+    app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.refused(409, "tenant.run_not_open");
     app.operator.post("/api/v1/tenants/acme/retry", json!({})).await.expect(202);
     waiting().await;
     // Nobody has to ask again: room is what it waited for.

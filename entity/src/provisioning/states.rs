@@ -78,7 +78,7 @@ lifecycle! {
         /// A step failed too often, or somebody gives it up: what was done is undone from here on.
         GiveUp = "give up" { Running => Compensating, Compensating => Compensating }
         /// Everything is undone.
-        Unwind = "unwind" { Compensating => Failed }
+        RollBack = "roll back" { Compensating => Failed }
         /// What it was for is wanted no more: a deletion that is taken back, a repair of what is deleted.
         Cancel = "cancel" { Running => Cancelled }
     }

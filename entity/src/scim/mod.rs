@@ -1,7 +1,7 @@
 //! Rows of `scim`.
 
 pub mod assertion;
-pub mod rehearsal;
+pub mod dry_run;
 pub mod request;
 pub mod schema;
 pub mod states;

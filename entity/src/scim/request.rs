@@ -29,7 +29,8 @@ pub struct Model {
     pub response_body: Option<String>,
     /// Whether the request's body is whole, so that it can be replayed.
     pub whole: bool,
-    pub rehearsal: bool,
+    #[sea_orm(column_name = "rehearsal")]
+    pub dry_run: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,4 +1,4 @@
-//! What a token is and how strict, where the copy of one that rehearses stands, and what an extension extends.
+//! What a token is and how strict, where the copy of one that makes a dry run stands, and what an extension extends.
 
 use sea_orm::prelude::{DateTimeUtc, Uuid};
 
@@ -26,8 +26,8 @@ closed! {
 }
 
 closed! {
-    /// Where the copy stands on which a token rehearses.
-    pub enum RehearsalStatus {
+    /// Where the copy stands on which a token makes its dry run.
+    pub enum DryRunStatus {
         /// It is being made: requests wait for it.
         Preparing = "preparing",
         /// Requests work on it.

@@ -32,7 +32,8 @@ pub struct Model {
     /// The client's public keys (RFC 7517), if it proves itself by them.
     pub jwks: Option<Json>,
     /// Whether its requests are answered but not applied.
-    pub rehearsal: bool,
+    #[sea_orm(column_name = "rehearsal")]
+    pub dry_run: bool,
     /// Days before its end at which its end was announced last.
     pub warned_days: Option<i64>,
 }

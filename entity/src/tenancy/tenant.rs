@@ -30,8 +30,9 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     pub suspended_at: Option<DateTimeUtc>,
     pub deleted_at: Option<DateTimeUtc>,
-    /// A hidden tenant that holds the copy on which a token of this one rehearses.
-    pub rehearses: Option<Uuid>,
+    /// A hidden tenant that holds the copy on which a token of this one makes its dry run.
+    #[sea_orm(column_name = "rehearses")]
+    pub dry_run_of: Option<Uuid>,
     /// As the backend's discovery says.
     pub identity_issuer: Option<String>,
     pub identity_idp_alias: Option<String>,

@@ -167,11 +167,11 @@ impl Db {
     }
 
     /// Changes whenever events were told, by whichever replica.
-    pub fn on_told(&self) -> watch::Receiver<Option<i64>> {
+    pub fn on_dispatched(&self) -> watch::Receiver<Option<i64>> {
         self.inner.told.subscribe()
     }
 
-    pub(crate) fn set_told(&self, sequence: i64) {
+    pub(crate) fn set_dispatched(&self, sequence: i64) {
         self.inner.told.send_if_modified(|told| told.replace(sequence) != Some(sequence));
     }
 

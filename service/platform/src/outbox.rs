@@ -103,7 +103,7 @@ impl Job for Dispatch {
 
 /// Who hears of the events of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hearers {
+enum Recipients {
     /// The subscribers, at once.
     Subscribers,
     /// Nobody yet: a job for each event dispatches it.
@@ -178,7 +178,7 @@ impl Dispatcher {
     pub async fn drain(&self) -> Result<usize, DbError> {
         let mut total = 0;
         loop {
-            let batch = match self.commit(BATCH, Hearers::Subscribers).await {
+            let batch = match self.commit(BATCH, Recipients::Subscribers).await {
                 Err(error) if !is_of_the_store(&error) => {
                     tracing::warn!(error = %crate::error::chain(&error), "events are dispatched one by one");
                     self.one_by_one().await?
@@ -196,11 +196,11 @@ impl Dispatcher {
     async fn one_by_one(&self) -> Result<Batch, DbError> {
         let mut dispatched = 0;
         while dispatched < BATCH as usize {
-            let one = match self.commit(1, Hearers::Subscribers).await {
+            let one = match self.commit(1, Recipients::Subscribers).await {
                 Err(error) if !is_of_the_store(&error) => {
                     tracing::error!(error = %crate::error::chain(&error), "an event could not be dispatched");
                     metrics::counter!("tenantry_outbox_refused_total").increment(1);
-                    self.commit(1, Hearers::Jobs).await?
+                    self.commit(1, Recipients::Jobs).await?
                 }
                 other => other?,
             };
@@ -212,8 +212,8 @@ impl Dispatcher {
         Ok(Batch { dispatched, is_full: true })
     }
 
-    async fn commit(&self, most: u64, hearers: Hearers) -> Result<Batch, DbError> {
-        let work = async |tx: &mut PlatformTx| self.batch(tx, most, hearers).await;
+    async fn commit(&self, most: u64, recipients: Recipients) -> Result<Batch, DbError> {
+        let work = async |tx: &mut PlatformTx| self.batch(tx, most, recipients).await;
         let batch = self.db.write_platform(&Ctx::system("outbox"), work).await?;
         crash_point!("outbox.dispatched");
         if batch.dispatched > 0 {
@@ -252,7 +252,7 @@ impl Dispatcher {
         Ok((ROWS_MAX / rows).clamp(1, most))
     }
 
-    async fn batch(&self, tx: &mut PlatformTx, most: u64, hearers: Hearers) -> Result<Batch, DbError> {
+    async fn batch(&self, tx: &mut PlatformTx, most: u64, recipients: Recipients) -> Result<Batch, DbError> {
         tx.housekeeping();
         let waiting = || {
             tx.across::<outbox_event::Entity>()
@@ -274,9 +274,9 @@ impl Dispatcher {
         let Some(first) = events.first().and_then(|event| event.sequence) else {
             return Ok(Batch::default());
         };
-        match hearers {
-            Hearers::Subscribers => self.notify(tx, &events).await?,
-            Hearers::Jobs => {
+        match recipients {
+            Recipients::Subscribers => self.notify(tx, &events).await?,
+            Recipients::Jobs => {
                 events.iter().for_each(|event| {
                     tx.enqueue(&Dispatch { event: event.id, tenant: event.tenant_id });
                 });
@@ -325,7 +325,7 @@ pub async fn hear(db: &Db) -> Result<(), DbError> {
         }
         let more = rows.len() as u64 == HEARD_MAX;
         let reached = rows.last().filter(|_| more).map_or(last, |row| row.0);
-        db.set_told(reached);
+        db.set_dispatched(reached);
         if !more {
             return Ok(());
         }

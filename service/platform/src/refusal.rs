@@ -3,7 +3,7 @@
 
 use crate::DbError;
 use crate::crypto::HashError;
-use crate::rules::NoRoom;
+use crate::rules::LimitReached;
 
 /// Whether the same may end otherwise at another try. Each error says it once; a job that fails by it is tried again or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Classified for HashError {
     }
 }
 
-impl Classified for NoRoom {
+impl Classified for LimitReached {
     fn retry(&self) -> Retry {
         match self {
             Self::Full { .. } => Retry::Never,

@@ -22,7 +22,7 @@ use crate::retention::{self, Retained};
 use crate::tx::Reads;
 use crate::{DbError, PlatformTx, Statement, Timestamp, Tx, View};
 
-pub use room::{Counts, NoRoom, room};
+pub use room::{Counts, LimitReached, room};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)*) => {

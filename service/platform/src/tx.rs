@@ -89,8 +89,8 @@ pub struct Ctx {
     pub ip_address: Option<IpAddr>,
     /// The idempotency record that the commit marks as applied.
     pub idempotency: Option<IdempotencyMark>,
-    /// Whether this only rehearses: rows are written to a copy, but nobody is told and nothing leaves.
-    pub rehearsal: bool,
+    /// Whether this only makes a dry run: rows are written to a copy, but nobody is told and nothing leaves.
+    pub dry_run: bool,
     /// What became of the request's changes so far.
     pub changes: Changes,
 }
@@ -124,7 +124,7 @@ impl Ctx {
             request_id: None,
             ip_address: None,
             idempotency: None,
-            rehearsal: false,
+            dry_run: false,
             changes: Changes::default(),
         }
     }

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Try a tenant's run again, now.
     Retry(One),
     /// Give a tenant's open run up; what was done is undone.
-    Unwind(One),
+    RollBack(One),
     /// Write everything that a tenant owns to standard output, as NDJSON.
     Export {
         /// Its id or slug.
@@ -211,8 +211,8 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
         Command::Retry(one) => {
             change(service, &ctx, one, async |tx| provisioning::retry(tx).await.map(drop)).await
         }
-        Command::Unwind(one) => {
-            change(service, &ctx, one, async |tx| provisioning::unwind(tx).await.map(drop)).await
+        Command::RollBack(one) => {
+            change(service, &ctx, one, async |tx| provisioning::rollback(tx).await.map(drop)).await
         }
         Command::Delete { one, purge, no_wait } => {
             let id = named(service, &one.tenant).await?;

@@ -66,7 +66,7 @@ pub struct OrganizationCaller {
     pub organization: Uuid,
     /// Whether the tolerance for real clients is on.
     pub compat: bool,
-    /// The tenant whose rows are read and written: the caller's, or the copy on which it rehearses.
+    /// The tenant whose rows are read and written: the caller's, or the copy on which it makes its dry run.
     directory: TenantDb,
 }
 
@@ -224,12 +224,12 @@ impl OrganizationCaller {
         self.own.tenant()
     }
 
-    /// The store as the tenant sees it, also while it rehearses on a copy.
+    /// The store as the tenant sees it, also while it makes a dry run on a copy.
     pub fn own(&self) -> &TenantDb {
         &self.own
     }
 
-    /// The tenant whose rows are read and written: its own, or the copy on which it rehearses.
+    /// The tenant whose rows are read and written: its own, or the copy on which it makes its dry run.
     pub fn directory(&self) -> &TenantDb {
         &self.directory
     }
@@ -363,7 +363,7 @@ impl OrganizationCaller {
         match (principal.tenant, principal.organization) {
             (Some(tenant), Some(organization)) => {
                 let compat = principal.compat;
-                let directory = caller.service.db.of(principal.rehearsal.unwrap_or(tenant));
+                let directory = caller.service.db.of(principal.dry_run.unwrap_or(tenant));
                 let own = caller.service.db.of(tenant);
                 Ok(Self { caller, own, organization, compat, directory })
             }

@@ -59,7 +59,7 @@ pub struct Principal {
     /// Where it may be used from; empty: everywhere.
     pub addresses: Arc<[IpNet]>,
     /// The hidden tenant on whose copy of the directory its requests work, instead of the real one.
-    pub rehearsal: Option<Uuid>,
+    pub dry_run: Option<Uuid>,
 }
 
 impl Principal {

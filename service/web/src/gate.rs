@@ -145,7 +145,7 @@ async fn admit(
         request_id,
         ip_address: address,
         idempotency: None,
-        rehearsal: false,
+        dry_run: false,
         changes: Changes::default(),
     };
     let (principal, credential) = authenticate(keeper, rules, request, &ctx).await?.unzip();
@@ -172,7 +172,7 @@ async fn admit(
     limit::attempt(keeper, rules, request, may_fail).await?;
     let mut extensions = request.extensions_mut();
     extensions.insert(body);
-    ctx.rehearsal = principal.as_ref().is_some_and(|principal| principal.rehearsal.is_some());
+    ctx.dry_run = principal.as_ref().is_some_and(|principal| principal.dry_run.is_some());
     let (limits, keys) = (keeper.limits.clone(), keeper.keys.clone());
     extensions.insert(Caller { service: service.clone(), principal, tenant, ctx, limits, keys, credential });
     Ok(Admitted { allowance, repeat })

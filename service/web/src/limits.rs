@@ -194,7 +194,7 @@ mod tests {
             rate_multiplier: Some(1),
             compat: false,
             addresses: Arc::default(),
-            rehearsal: None,
+            dry_run: None,
         }
     }
 

@@ -8,7 +8,7 @@ use chrono::SecondsFormat;
 use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
 use platform::refusal::{FieldError, Invalid, Retry, VersionMismatch};
-use platform::rules::{NoRoom, UsedUp};
+use platform::rules::{LimitReached, UsedUp};
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -265,11 +265,11 @@ impl From<VersionMismatch> for Problem {
     }
 }
 
-impl From<NoRoom> for Problem {
-    fn from(refused: NoRoom) -> Self {
+impl From<LimitReached> for Problem {
+    fn from(refused: LimitReached) -> Self {
         match refused {
-            NoRoom::Full { resource, limit } => Self::full(resource, limit),
-            NoRoom::Store(error) => error.into(),
+            LimitReached::Full { resource, limit } => Self::full(resource, limit),
+            LimitReached::Store(error) => error.into(),
         }
     }
 }

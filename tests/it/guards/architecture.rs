@@ -340,6 +340,7 @@ const ROWS_OF_OTHERS: [(&str, &[&str]); 19] = [
             "directory::restore",
             "directory::role_mapping",
             "directory::user",
+            "platform::outbox_event",
             "tenancy::plan",
             "tenancy::tenant",
         ],

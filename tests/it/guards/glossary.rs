@@ -7,15 +7,50 @@ use super::rules::sources;
 
 /// Words that the glossary replaces, and how often each still is a part of a name in the code. The numbers only fall; a word without
 /// one is gone for good.
-const REPLACED: [(&str, usize); 3] = [
-    ("a", 0),
-    ("b", 0),
-    ("c", 0),
+const REPLACED: [(&str, usize); 27] = [
+    ("admission", 10),
+    ("arrival", 29),
+    ("came", 32),
+    ("comer", 0),
+    ("converge", 0),
+    ("door", 15),
+    ("grow", 9),
+    ("hearer", 0),
+    ("hopeless", 0),
+    ("keep", 33),
+    ("kept", 157),
+    ("look", 201),
+    ("mend", 4),
+    ("mender", 0),
+    ("mischief", 0),
+    ("note", 73),
+    ("rehearsal", 0),
+    ("rehearse", 0),
+    ("rehearses", 0),
+    ("room", 79),
+    ("settle", 11),
+    ("story", 0),
+    ("tell", 29),
+    ("told", 99),
+    ("unmake", 0),
+    ("unwell", 0),
+    ("unwound", 0),
 ];
 
 /// Words that nothing public says: an operator or a receiver who never saw the code would not know what they mean.
 const PRIVATE: [&str; 12] = [
-    "comer", "converge", "hopeless", "mender", "mischief", "rehearsal", "rehearse", "settle", "told", "unmake", "unwell", "unwind",
+    "comer",
+    "converge",
+    "hopeless",
+    "mender",
+    "mischief",
+    "rehearsal",
+    "rehearse",
+    "settle",
+    "told",
+    "unmake",
+    "unwell",
+    "unwind",
 ];
 
 /// The names in a source, without comments and texts.
@@ -23,7 +58,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
-            let at = rest.find(|one: char| matches!(one, '"' | '\'' | '/' | '_') || one.is_ascii_alphabetic())?;
+            let at =
+                rest.find(|one: char| matches!(one, '"' | '\'' | '/' | '_') || one.is_ascii_alphabetic())?;
             let here = &rest[at..];
             if here.starts_with("'\"'") {
                 rest = &here[3..];
@@ -34,7 +70,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
             } else if here.starts_with(['/', '\'']) {
                 rest = &here[1..];
             } else {
-                let end = here.find(|one: char| one != '_' && !one.is_ascii_alphanumeric()).unwrap_or(here.len());
+                let end =
+                    here.find(|one: char| one != '_' && !one.is_ascii_alphanumeric()).unwrap_or(here.len());
                 rest = &here[end..];
                 return Some(&here[..end]);
             }
@@ -92,7 +129,9 @@ fn a_name_is_made_of_the_glossarys_words() {
     for (file, text) in sources("service").into_iter().chain(sources("entity/src")) {
         for name in names(&text) {
             for word in words(name) {
-                if let Some((word, count)) = found.get_key_value(word.as_str()).map(|(word, count)| (*word, *count)) {
+                if let Some((word, count)) =
+                    found.get_key_value(word.as_str()).map(|(word, count)| (*word, *count))
+                {
                     found.insert(word, count + 1);
                     where_.entry(word).or_default().push(format!("{file}: {name}"));
                 }
@@ -107,7 +146,8 @@ fn a_name_is_made_of_the_glossarys_words() {
 #[test]
 fn nothing_public_speaks_a_private_language() {
     let root = super::architecture::root();
-    let files = ["service/openapi.json", "docs/problems.md", "docs/events.md", "docs/lifecycles.md", "docs/steps.md"];
+    let files =
+        ["service/openapi.json", "docs/problems.md", "docs/events.md", "docs/lifecycles.md", "docs/steps.md"];
     let mut found = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(root.join(file)).expect("the file");
@@ -118,7 +158,9 @@ fn nothing_public_speaks_a_private_language() {
                     found == *word || found.strip_suffix('s') == Some(word)
                 })
             };
-            found.extend(PRIVATE.iter().filter(|word| spoken(word)).map(|word| format!("{file}:{}: {word}", at + 1)));
+            found.extend(
+                PRIVATE.iter().filter(|word| spoken(word)).map(|word| format!("{file}:{}: {word}", at + 1)),
+            );
         }
     }
     assert!(found.is_empty(), "see the glossary in CONTRIBUTING.md: {found:#?}");

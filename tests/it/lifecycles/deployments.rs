@@ -59,7 +59,7 @@ impl Deployments {
         self.arm.open(&one.group, Gate::Group);
         let path = format!("/api/v1/tenants/{}", one.tenant);
         let reply = match self.tenant(one).await["status"].as_str() {
-            Some("provisioning") => self.app.operator.post(&format!("{path}/unwind"), json!({})).await,
+            Some("provisioning") => self.app.operator.post(&format!("{path}/rollback"), json!({})).await,
             _ => self.app.operator.delete(&format!("{path}?purge=true")).await,
         };
         done(&reply);

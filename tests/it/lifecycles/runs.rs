@@ -1,4 +1,4 @@
-//! Runs: finished, given up, unwound, cancelled. What each kind of run can be told differs: a deletion is never given up, and a tenant that
+//! Runs: finished, given up, rolled back, cancelled. What each kind of run can be told differs: a deletion is never given up, and a tenant that
 //! is being made is not taken back.
 
 use std::time::Duration;
@@ -69,10 +69,10 @@ impl Runs<'_> {
         let run = self.waiting().await;
         match state {
             RunStatus::Running => {}
-            RunStatus::Compensating => drop(self.post(&run, "/unwind").await.expect(202)),
+            RunStatus::Compensating => drop(self.post(&run, "/rollback").await.expect(202)),
             RunStatus::Failed => {
                 self.zitadel.speak(&run.tenant);
-                self.post(&run, "/unwind").await.expect(202);
+                self.post(&run, "/rollback").await.expect(202);
                 status(&self.app.operator, &run.tenant, "failed").await;
             }
             RunStatus::Done | RunStatus::Cancelled => panic!("no such run"),
@@ -108,7 +108,7 @@ impl Runs<'_> {
                 self.latest(&run, |latest| latest["status"] == "done").await;
             }
             RunStatus::Failed => {
-                self.post(&run, "/unwind").await.expect(202);
+                self.post(&run, "/rollback").await.expect(202);
                 self.latest(&run, |latest| latest["status"] == "failed").await;
             }
             RunStatus::Cancelled => drop(self.act(&run, RunVerb::Cancel).await),
@@ -142,7 +142,7 @@ impl Story for Runs<'_> {
     fn after(&self, state: RunStatus, verb: RunVerb) -> Option<RunStatus> {
         match (self.kind, verb) {
             (RunKind::Provision, RunVerb::Cancel) | (RunKind::Deprovision, RunVerb::GiveUp) => None,
-            (RunKind::Repair, RunVerb::GiveUp) => state.after(verb)?.after(RunVerb::Unwind),
+            (RunKind::Repair, RunVerb::GiveUp) => state.after(verb)?.after(RunVerb::RollBack),
             _ => state.after(verb),
         }
     }
@@ -158,7 +158,7 @@ impl Story for Runs<'_> {
 
     async fn act(&self, run: &Run, verb: RunVerb) -> bool {
         let reply = match (verb, self.kind) {
-            (RunVerb::GiveUp, _) => self.post(run, "/unwind").await,
+            (RunVerb::GiveUp, _) => self.post(run, "/rollback").await,
             (RunVerb::Cancel, RunKind::Repair) => self.app.operator.delete(&run.path("")).await,
             (RunVerb::Cancel, _) => self.post(run, "/resume").await,
             // There is what it waits for.
@@ -171,11 +171,11 @@ impl Story for Runs<'_> {
                 self.post(run, "/retry").await
             }
             // What was in the way of undoing it is gone; the next attempt finds that.
-            (RunVerb::Unwind, RunKind::Provision) => {
+            (RunVerb::RollBack, RunKind::Provision) => {
                 self.zitadel.speak(&run.tenant);
                 self.app.operator.get("/health").await
             }
-            (RunVerb::Unwind, _) => self.app.operator.get("/health").await,
+            (RunVerb::RollBack, _) => self.app.operator.get("/health").await,
         };
         done(&reply)
     }

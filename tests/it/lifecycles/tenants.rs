@@ -115,7 +115,7 @@ impl Story for Tenants {
         match was.unwrap_or(state) {
             Status::Provisioning => return tenant,
             Status::Failed => {
-                self.post(&tenant, "/unwind").await.expect(202);
+                self.post(&tenant, "/rollback").await.expect(202);
                 until(Status::Failed).await;
             }
             Status::Active | Status::Suspended | Status::Deprovisioning | Status::Deleted => {
@@ -139,7 +139,7 @@ impl Story for Tenants {
     async fn act(&self, tenant: &Tenant, act: Act) -> bool {
         let reply = match act {
             Act::Activate => open(&self.0.operator, &tenant.instance).await,
-            Act::Fail => self.post(tenant, "/unwind").await,
+            Act::Fail => self.post(tenant, "/rollback").await,
             Act::Retry => self.post(tenant, "/retry").await,
             Act::Suspend => self.post(tenant, "/suspend").await,
             Act::Resume => self.post(tenant, "/resume").await,

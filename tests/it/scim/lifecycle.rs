@@ -1,4 +1,4 @@
-//! What no other server has: the guard, rehearsals, undo. And what every server should: deactivation that lasts.
+//! What no other server has: the guard, dry runs, undo. And what every server should: deactivation that lasts.
 
 use platform::Timestamp;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     let (ann, bob) = (user(&acme, "ann").await, user(&acme, "bob").await);
     let team = group(&acme, "team", &[&ann]).await;
     let tokens = at(&acme, "scim-tokens");
-    let made = acme.admin.post(&tokens, json!({"name": "dry run", "rehearsal": true})).await.expect(201);
+    let made = acme.admin.post(&tokens, json!({"name": "dry run", "dryRun": true})).await.expect(201);
     let dry = app.operator.with(made["token"].as_str().unwrap());
     let ready = eventually("the copy", async || {
         let reply = dry.get("/scim/v2/Users").await;
@@ -120,7 +120,7 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     assert_eq!(dry.patch(&format!("/scim/v2/Groups/{team}"), add).await.status, 204);
     assert_eq!(dry.patch(&format!("/scim/v2/Users/{bob}"), active(false)).await.expect(200)["active"], false);
     assert_eq!(dry.delete(&format!("/scim/v2/Users/{ann}")).await.status, 204);
-    let diff = acme.admin.get(&format!("{tokens}/{}/rehearsal", id(&made))).await.expect(200);
+    let diff = acme.admin.get(&format!("{tokens}/{}/dry-run", id(&made))).await.expect(200);
     let count = |name: &str| diff[name].as_i64().unwrap_or_else(|| panic!("{name} in {diff}"));
     assert_eq!(
         (count("usersCreated"), count("usersDeactivated"), count("usersDeleted"), count("usersChanged")),
@@ -141,8 +141,7 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     assert_eq!(tenants["items"].as_array().unwrap().len(), 1, "the copy is nobody's tenant");
     let logged = eventually("the log", async || {
         let log = acme.admin.get(&at(&acme, "scim-requests?limit=200")).await.expect(200);
-        let rehearsed =
-            log["items"].as_array().unwrap().iter().filter(|one| one["rehearsal"] == true).count();
+        let rehearsed = log["items"].as_array().unwrap().iter().filter(|one| one["dryRun"] == true).count();
         (rehearsed >= 6).then_some(())
     });
     logged.await;
@@ -258,11 +257,8 @@ async fn a_tenant_that_goes_takes_its_copies_and_its_history_with_it() {
     let schemas = format!("/api/v1/tenants/{}/scim-schemas", acme.slug);
     let declared = json!({"id": "urn:acme:badge", "name": "Badge", "resourceType": "User", "attributes": [{"name": "number"}]});
     acme.admin.post(&schemas, declared).await.expect(201);
-    let made = acme
-        .admin
-        .post(&at(&acme, "scim-tokens"), json!({"name": "dry", "rehearsal": true}))
-        .await
-        .expect(201);
+    let made =
+        acme.admin.post(&at(&acme, "scim-tokens"), json!({"name": "dry", "dryRun": true})).await.expect(201);
     let dry = app.operator.with(made["token"].as_str().unwrap());
     eventually("the copy", async || (dry.get("/scim/v2/Users").await.status == 200).then_some(())).await;
     assert_eq!(app.operator.delete(&format!("/api/v1/tenants/{}", acme.id)).await.status, 202);

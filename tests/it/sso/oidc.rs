@@ -198,7 +198,7 @@ async fn the_policy_decides_who_comes_in() {
     let code = page.code().expect("a code");
     let found = app.operator.get(&format!("/api/v1/sign-ins?code={code}")).await.expect(200);
     assert_eq!(found["items"][0]["reason"], "sign_in.not_provisioned");
-    assert_eq!(found["items"][0]["mender"], "tenant_admin");
+    assert_eq!(found["items"][0]["responsibleParty"], "tenant_admin");
     assert!(found["items"][0]["advice"].as_str().unwrap().contains("jitProvisioning"));
 
     acme.admin.put(&policy, json!({"allowedDomains": ["other.example"]})).await.expect(200);

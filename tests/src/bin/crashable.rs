@@ -1,6 +1,6 @@
 //! `tenantry`, which a test can have killed at a named place, `TENANTRY_TEST_KILL_AT=provisioning.quotas.before`, or have fail at one,
 //! `TENANTRY_TEST_FAIL_AT=provisioning.acme.quotas.before`.
-//! The kill is a real SIGKILL; nothing is flushed or unwound.
+//! The kill is a real SIGKILL; nothing is flushed or rolled back.
 
 #![allow(clippy::disallowed_methods, reason = "a test tells the process where to die")]
 

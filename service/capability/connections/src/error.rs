@@ -2,7 +2,7 @@
 
 use platform::DbError;
 use platform::refusal::{Classified, Invalid, Retry};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use web::{Code, Problem};
 
 /// Why nothing was done.
@@ -71,7 +71,7 @@ pub enum Error {
     Invalid(#[from] Invalid),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// There is no such tenant or organization, or it can't be used.
     #[error(transparent)]
     Tenant(#[from] tenancy::Error),
@@ -114,7 +114,7 @@ impl Classified for Error {
             Self::MetadataUnreachable { .. } => Retry::Later,
             Self::DomainExists | Self::DomainTaken | Self::DomainUnproven { .. } => Retry::Never,
             Self::Invalid(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Tenant(error) => error.retry(),
             Self::Quota(error) => error.retry(),
             Self::Mail(error) => error.retry(),
@@ -139,7 +139,7 @@ fn code(error: &Error) -> Code {
         Error::DomainExists => Code::DomainExists,
         Error::DomainTaken => Code::DomainTaken,
         Error::DomainUnproven { .. } => Code::DomainUnproven,
-        Error::Invalid(_) | Error::NoRoom(_) | Error::Tenant(_) | Error::Quota(_) => Code::Internal,
+        Error::Invalid(_) | Error::LimitReached(_) | Error::Tenant(_) | Error::Quota(_) => Code::Internal,
         Error::Mail(_) | Error::Internal(_) | Error::Store(_) => Code::Internal,
     }
 }
@@ -170,7 +170,7 @@ impl From<Error> for Problem {
         };
         match error {
             Error::Invalid(invalid) => invalid.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Tenant(error) => error.into(),
             Error::Quota(error) => error.into(),
             Error::Mail(error) => error.into(),
@@ -189,7 +189,7 @@ mod tests {
     use entity::tenancy::status::Unusable;
     use platform::DbError;
     use platform::refusal::{Classified as _, Invalid};
-    use platform::rules::NoRoom;
+    use platform::rules::LimitReached;
 
     use super::*;
 
@@ -212,7 +212,7 @@ mod tests {
             (Error::DomainExists, "domain.exists"),
             (Error::DomainTaken, "domain.taken"),
             (Invalid::at("/domain", "must be a domain").into(), "validation.failed"),
-            (NoRoom::Full { resource: "domains", limit: 1 }.into(), "quota.exceeded"),
+            (LimitReached::Full { resource: "domains", limit: 1 }.into(), "quota.exceeded"),
             (tenancy::Error::Unusable(Unusable::Suspended).into(), "tenant.suspended"),
             (quota::Error::NotFound.into(), "not_found"),
             (mail::Error::NotFound.into(), "not_found"),

@@ -34,7 +34,7 @@ pub use ops::policy::{enabled, is_enforced, still_holds};
 pub use ops::test_link::opens_test;
 pub use ops::token::{Found, OfToken, of_token};
 pub use ops::{jwk, saml};
-pub use refusal::{Mender, Reason, Refused, is_failure};
+pub use refusal::{Reason, Refused, ResponsibleParty, is_failure};
 pub use settings::{AttributeMapping, Binding, OidcSettings, Profile, SamlProvider, SamlSettings, domain};
 pub use skew::skew;
 pub use upstream::Upstream;

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Who can mend something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mender {
+pub enum ResponsibleParty {
     /// The customer's admin, at the identity provider.
     ProviderAdmin,
     /// The customer's admin, here.
@@ -33,8 +33,8 @@ macro_rules! reasons {
                 match self { $(Reason::$variant => $name,)* }
             }
 
-            fn mender(self) -> Mender {
-                match self { $(Reason::$variant => Mender::$who,)* }
+            fn responsible_party(self) -> ResponsibleParty {
+                match self { $(Reason::$variant => ResponsibleParty::$who,)* }
             }
 
             fn how(self) -> &'static str {
@@ -105,7 +105,7 @@ pub struct Refused {
     /// The stable name of the reason.
     pub reason: String,
     /// Who can mend it.
-    pub mender: Mender,
+    pub responsible_party: ResponsibleParty,
     /// How.
     pub how: String,
     /// What should have come.
@@ -127,7 +127,7 @@ impl Refused {
     pub fn new(reason: Reason) -> Self {
         Self {
             reason: reason.name().to_owned(),
-            mender: reason.mender(),
+            responsible_party: reason.responsible_party(),
             how: reason.how().to_owned(),
             expected: None,
             got: None,
@@ -150,14 +150,14 @@ impl Refused {
 
     /// A reason by its stored name: who can mend it, and how.
     #[must_use]
-    pub fn advice(name: &str) -> Option<(Mender, String)> {
+    pub fn advice(name: &str) -> Option<(ResponsibleParty, String)> {
         if let Some(reason) =
             SamlReason::ALL.iter().find(|one| name.strip_prefix("saml.") == Some(one.name()))
         {
-            return Some((saml_mender(*reason), saml_how(*reason)));
+            return Some((saml_responsible_party(*reason), saml_remediation(*reason)));
         }
         let known = Reason::ALL.iter().find(|reason| reason.name() == name)?;
-        Some((known.mender(), known.how().to_owned()))
+        Some((known.responsible_party(), known.how().to_owned()))
     }
 }
 
@@ -165,25 +165,25 @@ impl From<saml_core::Refusal> for Refused {
     fn from(refusal: saml_core::Refusal) -> Self {
         Self {
             reason: format!("saml.{}", refusal.reason.name()),
-            mender: saml_mender(refusal.reason),
-            how: saml_how(refusal.reason),
+            responsible_party: saml_responsible_party(refusal.reason),
+            how: saml_remediation(refusal.reason),
             expected: refusal.expected.map(shown),
             got: refusal.got.map(shown),
         }
     }
 }
 
-fn saml_mender(reason: SamlReason) -> Mender {
+fn saml_responsible_party(reason: SamlReason) -> ResponsibleParty {
     match reason {
         SamlReason::IssuerWrong | SamlReason::CertificateMissing | SamlReason::Unsolicited => {
-            Mender::TenantAdmin
+            ResponsibleParty::TenantAdmin
         }
-        SamlReason::InResponseToWrong | SamlReason::Expired => Mender::Person,
-        _ => Mender::ProviderAdmin,
+        SamlReason::InResponseToWrong | SamlReason::Expired => ResponsibleParty::Person,
+        _ => ResponsibleParty::ProviderAdmin,
     }
 }
 
-fn saml_how(reason: SamlReason) -> String {
+fn saml_remediation(reason: SamlReason) -> String {
     let advice = match reason {
         SamlReason::SignatureMissing => "Configure the provider to sign the assertion or the response.",
         SamlReason::SignatureInvalid => {

@@ -3,7 +3,7 @@
 use entity::invitations::states::InvitationStatus;
 use identity_core::{Forbidden, Reason};
 use platform::refusal::{Classified, Invalid, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use platform::{DbError, Timestamp};
 use scim_core::ScimError;
 use uuid::Uuid;
@@ -105,7 +105,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// There is no seat, or no room for a group.
     #[error(transparent)]
     Quota(#[from] quota::Error),
@@ -165,7 +165,7 @@ impl Classified for Error {
             Self::Restoring | Self::InvitationTaken => Retry::Conflict,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Quota(error) => error.retry(),
             Self::Internal(_) => Retry::Later,
             Self::Store(error) => error.retry(),
@@ -211,7 +211,7 @@ impl From<Error> for Problem {
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Quota(error) => error.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),
@@ -388,7 +388,7 @@ mod tests {
         let held = Problem::from(Error::Held);
         assert_eq!((held.code, held.retry_after, held.retry()), (Code::DirectoryHeld, Some(600), retry));
         assert!(held.detail.starts_with("Too many users would be deactivated or deleted at once."));
-        let full = Problem::from(Error::from(NoRoom::Full { resource: "role_mappings", limit: 1 }));
+        let full = Problem::from(Error::from(LimitReached::Full { resource: "role_mappings", limit: 1 }));
         assert_eq!((full.code, full.facts.len()), (Code::QuotaExceeded, 2));
     }
 }

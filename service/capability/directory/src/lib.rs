@@ -36,10 +36,10 @@ pub use ops::restore::{
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, set_role};
 pub use ops::users::{
     BACKEND, UserCreated, UserDeactivated, UserDeleted, UserFacts, UserReactivated, UserUpdated, delete_user,
-    last_word, note_word, replace_user, switch, unlink_connection,
+    last_word, record_last_word, replace_user, switch, unlink_connection,
 };
 pub use people::{
-    Admitted, Comer, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
+    Admitted, Applicant, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
     accept_invitation, address_of, admit, forgive, next, open_invitation, proof_of_token, require_open,
     revoke_invitation, sign_in_policy, unset_policy,
 };

@@ -49,7 +49,7 @@ pub enum Made<'a> {
 
 /// Somebody who comes, as a door states it.
 #[derive(Debug)]
-pub struct Comer<'a> {
+pub struct Applicant<'a> {
     /// Who vouches for them.
     pub source: Source,
     /// Who they are there.
@@ -74,7 +74,7 @@ pub struct Comer<'a> {
     pub made: Made<'a>,
 }
 
-impl<'a> Comer<'a> {
+impl<'a> Applicant<'a> {
     /// Somebody of whom nothing else is said.
     pub fn new(source: Source) -> Self {
         Self {
@@ -128,8 +128,8 @@ pub struct MustProve {
 ///
 /// # Errors
 /// [`NotAdmitted`], with [`Error::Refused`] for each [`Reason`]; `quota.exceeded`, `billing.seat_blocked`.
-pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, NotAdmitted> {
-    let loaded = load::load(tx, &comer).await?;
+pub async fn admit(tx: &mut Tx, applicant: Applicant<'_>) -> Result<Outcome, NotAdmitted> {
+    let loaded = load::load(tx, &applicant).await?;
     let decision = decide(&loaded.facts);
     let organization = organization_of(&loaded.facts, &decision);
     let denied = |error| NotAdmitted { organization, error };
@@ -140,7 +140,7 @@ pub async fn admit(tx: &mut Tx, comer: Comer<'_>) -> Result<Outcome, NotAdmitted
             Ok(Outcome::MustProve(MustProve { proof, address, organization }))
         }
         decision => {
-            let done = apply::apply(tx, loaded, comer, decision).await;
+            let done = apply::apply(tx, loaded, applicant, decision).await;
             done.map(|admitted| Outcome::In(Box::new(admitted))).map_err(denied)
         }
     }

@@ -1,7 +1,7 @@
 //! Queries over users and groups.
 
+pub(crate) mod applicants;
 pub(crate) mod changes;
-pub(crate) mod comers;
 mod condition;
 pub(crate) mod departed;
 pub(crate) mod groups;

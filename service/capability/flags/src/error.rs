@@ -2,7 +2,7 @@
 
 use platform::DbError;
 use platform::refusal::{Classified, Invalid, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use web::{Code, Problem};
 
 /// Why nothing was done.
@@ -28,7 +28,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// A stored definition can't be read.
     #[error("flag {key} has {what}")]
     Corrupt {
@@ -51,7 +51,7 @@ impl Classified for Error {
             Self::NotFound | Self::Exists | Self::InUse { .. } => Retry::Never,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Corrupt { .. } => Retry::Later,
             Self::Tenant(error) => error.retry(),
             Self::Store(error) => error.retry(),
@@ -67,7 +67,7 @@ impl From<Error> for Problem {
             Error::InUse { by } => Self::new(Code::FlagInUse).fact("by", by),
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Corrupt { .. } => Self::internal(error),
             Error::Tenant(error) => error.into(),
             Error::Store(error) => error.into(),
@@ -87,7 +87,7 @@ mod tests {
             (Error::InUse { by: "beta".to_owned() }, "flag.in_use"),
             (Invalid::at("/variant", "unknown").into(), "validation.failed"),
             (VersionMismatch.into(), "conflict.version"),
-            (NoRoom::Full { resource: "flags", limit: 1 }.into(), "quota.exceeded"),
+            (LimitReached::Full { resource: "flags", limit: 1 }.into(), "quota.exceeded"),
             (Error::Corrupt { key: "beta".to_owned(), what: "unreadable rules" }, "internal"),
             (tenancy::Error::NotFound.into(), "not_found"),
         ] {

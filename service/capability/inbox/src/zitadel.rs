@@ -184,7 +184,7 @@ pub(crate) async fn switch(
                 return Ok(word.passed_over());
             }
             if let Some(sequence) = word.sequence() {
-                directory::note_word(tx, issuer, subject, sequence).await?;
+                directory::record_last_word(tx, issuer, subject, sequence).await?;
             }
             return person(tx, user, access, word).await;
         }

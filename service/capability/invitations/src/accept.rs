@@ -1,6 +1,6 @@
 //! Accepted: by the mailed token, or by an identity provider where the organization wants nothing else.
 
-use directory::{Comer, Made, Outcome};
+use directory::{Applicant, Made, Outcome};
 use entity::ids::OrganizationId;
 use entity::invitations::invitation::{Column, Entity, Model};
 use entity::invitations::states::InvitationKind;
@@ -152,14 +152,14 @@ async fn come(
     display_name: Option<&str>,
     signed_in: Option<Uuid>,
 ) -> Result<Model, Error> {
-    let comer = Comer {
+    let applicant = Applicant {
         address: Some(&row.email),
         organization: Some(row.organization_id),
         grant: Some(Grant { invitation: Some(row.id), role: row.role.0, signed_in }),
         made: Made::Named(display_name),
-        ..Comer::new(Source::Invitation)
+        ..Applicant::new(Source::Invitation)
     };
-    match directory::admit(tx, comer).await? {
+    match directory::admit(tx, applicant).await? {
         Outcome::In(admitted) => Ok(Model { role: admitted.user.role, ..get(tx, row.id).await? }),
         Outcome::MustProve(..) => Err(Error::MustProve),
     }

@@ -194,8 +194,8 @@ async fn invite(
     }
     let no_role = || Invalid::at("/role", NO_ROLE);
     let role = TenantRole::parse(&line.role).ok_or_else(no_role)?;
-    ops::require_room(tx, organization, &line.email, role).await?;
-    mail::require_room(tx, tools).await?;
+    ops::require_below_limit(tx, organization, &line.email, role).await?;
+    mail::require_below_limit(tx, tools).await?;
     rules::require_patience(tx, tools, &line.email).await?;
     let (email, inviter) = (line.email.clone(), batch.inviter.clone());
     let new = NewInvitation::personal(organization, email, role, inviter);

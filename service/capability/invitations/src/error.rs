@@ -3,7 +3,7 @@
 use entity::invitations::states::JoinRequestStatus;
 use platform::DbError;
 use platform::refusal::{Classified, Invalid, Retry, VersionMismatch};
-use platform::rules::{NoRoom, UsedUp};
+use platform::rules::{LimitReached, UsedUp};
 use uuid::Uuid;
 use web::{Code, Denied, Problem};
 
@@ -85,7 +85,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// There is no such tenant or organization, or the tenant can't be used.
     #[error(transparent)]
     Tenant(#[from] tenancy::Error),
@@ -143,7 +143,7 @@ impl Classified for Error {
             Self::PlaceTaken => Retry::Later,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Tenant(error) => error.retry(),
             Self::Quota(error) => error.retry(),
             Self::Mail(error) => error.retry(),
@@ -180,7 +180,7 @@ impl From<Error> for Problem {
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Tenant(error) => error.into(),
             Error::Quota(error) => error.into(),
             Error::Mail(error) => error.into(),
@@ -306,8 +306,8 @@ mod tests {
         let conflict = || DbError::Conflict("user_name".to_owned());
         let used_up = UsedUp { limit: 1, renewed_in: 2 };
         for (error, code) in [
-            (NoRoom::Full { resource: "join_rules", limit: 100 }.into(), "quota.exceeded"),
-            (NoRoom::Store(conflict()).into(), "conflict"),
+            (LimitReached::Full { resource: "join_rules", limit: 100 }.into(), "quota.exceeded"),
+            (LimitReached::Store(conflict()).into(), "conflict"),
             (tenancy::Error::NotFound.into(), "not_found"),
             (tenancy::Error::Store(conflict()).into(), "conflict"),
             (quota::Error::NotFound.into(), "not_found"),

@@ -1,7 +1,7 @@
 //! Who has an address at a proven domain joins, or asks to. They show that they read the address' mail: the link in it is an invitation like
 //! any other, so that there is one way in.
 
-use directory::{Comer, Made, Outcome, fold};
+use directory::{Applicant, Made, Outcome, fold};
 use entity::by_name::ByName;
 use entity::invitations::states::{JoinMode, JoinRequestStatus, JoinRequestVerb};
 use entity::invitations::{invitation, join_request, join_rule};
@@ -9,7 +9,7 @@ use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use mail::NewMail;
 use platform::refusal::Invalid;
-use platform::rules::{NoRoom, Rule, room};
+use platform::rules::{LimitReached, Rule, room};
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -78,7 +78,7 @@ pub(crate) async fn put_rule(
     match before {
         Some(_) => tx.update(row.clone()).await?,
         None => {
-            require_room(tx, organization).await?;
+            require_below_limit(tx, organization).await?;
             tx.insert(row.clone()).await?;
         }
     }
@@ -88,7 +88,7 @@ pub(crate) async fn put_rule(
     Ok(row)
 }
 
-async fn require_room(tx: &Tx, organization: Uuid) -> Result<(), NoRoom> {
+async fn require_below_limit(tx: &Tx, organization: Uuid) -> Result<(), LimitReached> {
     let there = tx.select::<join_rule::Entity>();
     let there = there.filter(join_rule::Column::OrganizationId.eq(organization));
     room(tx, Rule::JoinRules, organization, there, RULES_MAX).await
@@ -184,14 +184,14 @@ pub(crate) async fn decide(
     let mut user = None;
     if verb == JoinRequestVerb::Approve {
         crate::rules::require_by_hand(tx, row.organization_id).await?;
-        let comer = Comer {
+        let applicant = Applicant {
             address: Some(&row.email),
             organization: Some(row.organization_id),
             grant: Some(Grant { invitation: None, role, signed_in: None }),
             made: Made::Named(row.display_name.as_deref()),
-            ..Comer::new(Source::Approval)
+            ..Applicant::new(Source::Approval)
         };
-        match directory::admit(tx, comer).await? {
+        match directory::admit(tx, applicant).await? {
             Outcome::In(admitted) => user = Some(admitted.user.id),
             Outcome::MustProve(..) => return Err(Error::MustProve),
         }

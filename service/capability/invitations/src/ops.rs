@@ -172,7 +172,7 @@ pub(crate) async fn remind(
 ///
 /// # Errors
 /// [`Error::Pending`], [`Error::Quota`]
-pub(crate) async fn require_room(
+pub(crate) async fn require_below_limit(
     view: &View,
     organization: Uuid,
     email: &str,

@@ -23,7 +23,7 @@ mod transport;
 pub use capability::capability;
 pub use error::Error;
 pub use jobs::SendMail;
-pub use ops::{NewMail, enqueue, notify, require_room};
+pub use ops::{NewMail, enqueue, notify, require_below_limit};
 pub use strangers::{LANE as STRANGERS_LANE, Sealed, ask, may_write_to};
 pub use templates::{Rendered, locales, names, preview, speaks};
 pub use transport::Transport;

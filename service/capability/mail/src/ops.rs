@@ -86,7 +86,7 @@ async fn limited(view: &View, allowance: Allowance) -> Result<Error, DbError> {
 ///
 /// # Errors
 /// [`Error::Limited`]
-pub async fn require_room(view: &View, tools: &Tools) -> Result<(), Error> {
+pub async fn require_below_limit(view: &View, tools: &Tools) -> Result<(), Error> {
     let allowance = a_day(view, tools).await?;
     let spent = view.is_spent(Rule::TenantMails, "", allowance).await?;
     if spent { Err(limited(view, allowance).await?) } else { Ok(()) }

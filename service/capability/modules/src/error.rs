@@ -3,7 +3,7 @@
 use platform::DbError;
 use platform::crypto::HashError;
 use platform::refusal::{Classified, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use web::{Code, Problem};
 
 /// Why nothing was done.
@@ -23,7 +23,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// A secret couldn't be made or recognised.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -48,7 +48,7 @@ impl Classified for Error {
             Self::NotFound | Self::ModuleExists => Retry::Never,
             Self::Url(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Hash(error) => error.retry(),
             Self::Internal(_) => Retry::Later,
             Self::Store(error) => error.retry(),
@@ -63,7 +63,7 @@ impl From<Error> for Problem {
             Error::ModuleExists => Self::new(Code::ModuleExists),
             Error::Url(refused) => refused.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Hash(error) => error.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),
@@ -85,7 +85,7 @@ mod tests {
             (Error::ModuleExists, "module.exists", 0),
             (delivery::Error::UrlRefused(field).into(), "outbound.refused", 1),
             (VersionMismatch.into(), "conflict.version", 0),
-            (NoRoom::Full { resource: "modules", limit: 1 }.into(), "quota.exceeded", 0),
+            (LimitReached::Full { resource: "modules", limit: 1 }.into(), "quota.exceeded", 0),
             (HashError::Busy.into(), "unavailable", 0),
             (Error::Internal(String::new()), "internal", 0),
         ] {

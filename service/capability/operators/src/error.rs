@@ -2,7 +2,7 @@
 
 use platform::DbError;
 use platform::refusal::{Classified, Retry};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use web::{Code, Problem};
 
 /// Why nothing was done.
@@ -19,7 +19,7 @@ pub(crate) enum Error {
     PasskeyRefused,
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// The public URL, or what is stored of a passkey, can't be read.
     #[error("{0}")]
     Internal(String),
@@ -50,7 +50,7 @@ impl Classified for Error {
             Self::NotFound | Self::PasskeyRefused => Retry::Never,
             Self::AddressTaken => Retry::Conflict,
             Self::Internal(_) => Retry::Later,
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Store(error) => error.retry(),
         }
     }
@@ -62,7 +62,7 @@ impl From<Error> for Problem {
             Error::NotFound => Self::new(Code::NotFound),
             Error::AddressTaken => Self::detailed(Code::Conflict, "An operator has this address."),
             Error::PasskeyRefused => Self::detailed(Code::AuthInvalid, "The passkey is not accepted."),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),
         }
@@ -79,7 +79,7 @@ mod tests {
             (Error::NotFound, "not_found"),
             (Error::AddressTaken, "conflict"),
             (Error::PasskeyRefused, "auth.invalid"),
-            (NoRoom::Full { resource: "operators", limit: 500 }.into(), "quota.exceeded"),
+            (LimitReached::Full { resource: "operators", limit: 500 }.into(), "quota.exceeded"),
             (Error::internal("no host"), "internal"),
             (DbError::Conflict("id".to_owned()).into(), "conflict"),
         ] {

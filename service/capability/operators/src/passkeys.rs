@@ -68,7 +68,7 @@ async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Mod
 }
 
 /// The passkeys that an operator has, one more of which there may be.
-async fn require_room(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
+async fn require_below_limit(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
     let there = tx.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
     room(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
     rows_of(tx, operator).await
@@ -81,7 +81,7 @@ pub(crate) async fn begin_registration(
     who: &operator::Model,
 ) -> Result<(Uuid, Value), Error> {
     tx.housekeeping();
-    let there = require_room(tx, who.id).await?;
+    let there = require_below_limit(tx, who.id).await?;
     let there: Vec<&Value> = there.iter().map(|row| &row.credential).collect();
     let begun = relying_party(tools)?.begin_registration((who.id, &who.email, &who.name), &there)?;
     let id = keep(tx, tools, CeremonyKind::Register, Some(who.id), &begun.state).await?;
@@ -101,7 +101,7 @@ pub(crate) async fn finish_registration(
     if operator != Some(who.id) {
         return Err(Error::PasskeyRefused);
     }
-    require_room(tx, who.id).await?;
+    require_below_limit(tx, who.id).await?;
     let made = relying_party(tools)?.finish_registration(credential, &state)?;
     let row = passkey::Model {
         id: ids::new(),

@@ -59,11 +59,11 @@ pub(crate) async fn compare(
 
 /// Makes a backend follow a tenant's name and status.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Converge {
+struct Reconcile {
     tenant: Uuid,
 }
 
-impl Job for Converge {
+impl Job for Reconcile {
     const KIND: &'static str = "identity.converge";
     const CLASS: Class = Class::Provisioning;
 
@@ -84,7 +84,7 @@ impl Job for Converge {
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(600) };
-    Handler::new(backoff, move |job: Converge, _| {
+    Handler::new(backoff, move |job: Reconcile, _| {
         let service = service.clone();
         async move {
             let find = async |view: &platform::View| tenancy::find(view).await;
@@ -123,7 +123,7 @@ impl Subscriber for BackendFollows {
                 .filter(tenant::Column::Id.is_in(tenants))
                 .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin));
             for row in tx.all(outside).await? {
-                tx.enqueue(&Converge { tenant: row.id });
+                tx.enqueue(&Reconcile { tenant: row.id });
             }
             Ok(())
         })

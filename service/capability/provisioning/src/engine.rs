@@ -98,7 +98,7 @@ impl Engine<'_> {
             let (ordinal, undo) = match next(&run, &steps) {
                 Next::Nothing => return Ok(()),
                 Next::Done => return Ok(self.finish(&run, RunVerb::Finish).await?),
-                Next::Unwound => return Ok(self.finish(&run, RunVerb::Unwind).await?),
+                Next::RolledBack => return Ok(self.finish(&run, RunVerb::RollBack).await?),
                 Next::Do(ordinal) => (ordinal, false),
                 Next::Undo(ordinal) => (ordinal, true),
             };
@@ -186,7 +186,7 @@ impl Engine<'_> {
         injected(&format!("provisioning.{slug}.{step}.{what}")).is_some()
     }
 
-    /// A step isn't done: it waits, is tried again, or the run is given up and unwound.
+    /// A step isn't done: it waits, is tried again, or the run is given up and rolled back.
     async fn stopped(
         &self,
         attempt: &Attempt<'_>,
@@ -203,17 +203,17 @@ impl Engine<'_> {
             StepError::Permanent { why } => (None, why, false),
         };
         let most = i64::from(self.service.config.jobs.provisioning_attempts_max);
-        let unwind = gives_up(attempt.run.kind) && (!helps || begun.attempts >= most);
+        let rollback = gives_up(attempt.run.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
             ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;
             // Where it isn't Running any more, somebody ended it meanwhile: the next look sees how.
-            Ok::<_, DbError>(!unwind || ops::go(tx, attempt.run, RunVerb::GiveUp).await?)
+            Ok::<_, DbError>(!rollback || ops::go(tx, attempt.run, RunVerb::GiveUp).await?)
         };
         let is_so = self.service.db.write(&ctx(), self.job.tenant, work).await?;
         if !is_so {
             return Ok(After::GoOn);
         }
-        if unwind {
+        if rollback {
             let (step, attempts) = (&begun.name, begun.attempts);
             tracing::warn!(step, attempts, why, "the run is given up and unwound");
             return Ok(After::GoOn);
@@ -278,7 +278,7 @@ impl Engine<'_> {
                 return Ok(());
             }
             match run.kind.table().on_failure {
-                OnFailure::Compensate(failed) if verb == RunVerb::Unwind => failed(tx).await?,
+                OnFailure::Compensate(failed) if verb == RunVerb::RollBack => failed(tx).await?,
                 OnFailure::Compensate(_) | OnFailure::Persist => {}
             }
             Ok::<_, Error>(())

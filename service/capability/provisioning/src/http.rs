@@ -74,10 +74,10 @@ pub(crate) fn routes() -> Routes {
         )
         .add(
             Method::POST,
-            "/api/v1/tenants/{tenant}/unwind",
+            "/api/v1/tenants/{tenant}/rollback",
             manage,
-            "unwind_tenant: Abort the tenant's open run and undo the steps already done.",
-            unwind_tenant,
+            "rollback_tenant: Abort the tenant's open run and undo the steps already done.",
+            rollback_tenant,
         )
         .add(
             Method::POST,
@@ -209,8 +209,8 @@ async fn retry_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem>
     Ok(accepted(caller.write(async |tx| ops::retry(tx).await).await?))
 }
 
-async fn unwind_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
-    Ok(accepted(caller.write(async |tx| ops::unwind(tx).await).await?))
+async fn rollback_tenant(caller: TenantCaller) -> Result<Accepted<Tenant>, Problem> {
+    Ok(accepted(caller.write(async |tx| ops::rollback(tx).await).await?))
 }
 
 /// How a tenant's realm or org at its identity backend differs from the desired state.

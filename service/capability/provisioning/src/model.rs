@@ -43,7 +43,7 @@ pub(crate) enum Next {
     /// All steps are done.
     Done,
     /// All that was done is undone.
-    Unwound,
+    RolledBack,
     /// The run ended before.
     Nothing,
 }
@@ -57,7 +57,7 @@ pub(crate) fn next(run: &run::Model, steps: &[step::Model]) -> Next {
         // What was begun may have had an effect, whether or not it was noted: it is undone as well.
         RunStatus::Compensating => match steps.iter().rev().find(|step| is_begun(step.status)) {
             Some(step) => Next::Undo(step.ordinal),
-            None => Next::Unwound,
+            None => Next::RolledBack,
         },
         RunStatus::Done | RunStatus::Failed | RunStatus::Cancelled => Next::Nothing,
     }
@@ -115,7 +115,7 @@ mod tests {
             ("running", vec!["done", "done"], Next::Done),
             ("compensating", vec!["done", "failed", "pending"], Next::Undo(1)),
             ("compensating", vec!["done", "compensated", "pending"], Next::Undo(0)),
-            ("compensating", vec!["compensated", "compensated", "pending"], Next::Unwound),
+            ("compensating", vec!["compensated", "compensated", "pending"], Next::RolledBack),
             ("done", vec!["done"], Next::Nothing),
             ("failed", vec!["compensated"], Next::Nothing),
             ("cancelled", vec!["done", "running"], Next::Nothing),

@@ -181,7 +181,7 @@ pub async fn retry(tx: &mut Tx) -> Result<tenant::Model, Error> {
 ///
 /// # Errors
 /// [`Error::RunNotOpen`]
-pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Error> {
+pub async fn rollback(tx: &mut Tx) -> Result<tenant::Model, Error> {
     let before = tenancy::get(tx).await?;
     let (run, _) = latest(tx).await?;
     let run = locked(tx, run.id).await?;
@@ -195,7 +195,7 @@ pub async fn unwind(tx: &mut Tx) -> Result<tenant::Model, Error> {
     }
     go(tx, &run, RunVerb::GiveUp).await?;
     wake(tx, run.id);
-    tx.record("tenant.unwind", Target::new("tenant", before.id));
+    tx.record("tenant.rollback", Target::new("tenant", before.id));
     Ok(before)
 }
 

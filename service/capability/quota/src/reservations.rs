@@ -69,7 +69,7 @@ pub async fn reserve(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Unusable`]
 pub(crate) async fn require_active(tx: &Tx) -> Result<(), Error> {
-    let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    let select = tx.select::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null());
     let row = tx.one(select).await?.ok_or(Error::NotFound)?;
     Ok(row.status.admits(Asks::People)?)
 }

@@ -4,7 +4,7 @@ use platform::DbError;
 use platform::jobs::Handler;
 use web::{Capability, Service, When, swept};
 
-use crate::{expiry, lifecycle, rehearsal, sweep};
+use crate::{dry_run, expiry, lifecycle, sweep};
 
 /// Routes, restores and dry runs, and the end of what is retained.
 pub fn capability() -> Capability {
@@ -22,7 +22,7 @@ pub fn capability() -> Capability {
 
 fn handlers(service: &Service) -> Vec<Handler> {
     let mut all = vec![lifecycle::handler(service)];
-    all.extend(rehearsal::handlers(service));
+    all.extend(dry_run::handlers(service));
     all
 }
 

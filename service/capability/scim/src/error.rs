@@ -8,7 +8,7 @@ use platform::DbError;
 use platform::crypto::HashError;
 use platform::jobs::JobError;
 use platform::refusal::{Classified, Invalid, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use platform::work::Refused;
 use scim_core::{ErrorType, ScimError};
 use web::{Code, Problem};
@@ -57,7 +57,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// A secret couldn't be recognised.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -142,7 +142,7 @@ impl Classified for Error {
             Self::Busy(Refused::Full | Refused::Failed) => Retry::Later,
             Self::Invalid(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Hash(error) => error.retry(),
             Self::Spent(problem) => problem.retry(),
             Self::Tenant(error) => error.retry(),
@@ -178,7 +178,7 @@ impl From<Error> for Problem {
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Hash(error) => error.into(),
             Error::Busy(refused) => refused.into(),
             Error::Spent(problem) => problem,
@@ -260,7 +260,13 @@ mod tests {
         compare(vec![
             (Invalid::at("/id", "can't be changed").into(), "validation.failed", "", None, None),
             (VersionMismatch.into(), "conflict.version", "", None, None),
-            (NoRoom::Full { resource: "scim_tokens", limit: 50 }.into(), "quota.exceeded", "", None, None),
+            (
+                LimitReached::Full { resource: "scim_tokens", limit: 50 }.into(),
+                "quota.exceeded",
+                "",
+                None,
+                None,
+            ),
             (HashError::Busy.into(), "unavailable", "", None, Some(1)),
             (Refused::Share.into(), "rate.limited", waiting, None, Some(1)),
             (Refused::Full.into(), "unavailable", full, None, Some(1)),

@@ -13,8 +13,8 @@ use crate::error::Error;
 pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
     caller
         .write(async |tx| {
-            // A rehearsal holds on its copy; nobody is woken for it.
-            if directory::hold(tx, organization).await? && !caller.ctx.rehearsal {
+            // A dry run holds on its copy; nobody is woken for it.
+            if directory::hold(tx, organization).await? && !caller.ctx.dry_run {
                 tell_admins(tx, caller, organization).await?;
             }
             Ok(())

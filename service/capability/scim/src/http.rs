@@ -3,13 +3,13 @@
 mod authenticator;
 mod bulk;
 mod discovery;
+mod dry_run;
 mod grant;
 mod guard;
 mod lifecycle;
 mod lists;
 mod one;
 mod parameters;
-mod rehearsal;
 mod requests;
 mod schemas;
 mod tokens;
@@ -46,7 +46,7 @@ pub(crate) fn routes() -> Routes {
         .and(tokens::routes())
         .and(guard::routes())
         .and(lifecycle::routes())
-        .and(rehearsal::routes())
+        .and(dry_run::routes())
         .and(requests::routes())
         .and(schemas::routes())
 }

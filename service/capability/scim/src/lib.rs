@@ -1,5 +1,5 @@
 //! The SCIM 2.0 server, the tokens by which identity providers reach it, and what an admin sees and does beside it: the
-//! guard, rehearsals, undo, the request log, declared schemas, roles by group.
+//! guard, dry runs, undo, the request log, declared schemas, roles by group.
 //!
 //! Owns `scim_token`, `scim_schema`, `scim_rehearsal`, `scim_request` and `scim_assertion`. The protocol itself is
 //! `scim_core`, the rows are `directory`'s; here the two meet. A token names one organization, is shown once and kept as an
@@ -8,6 +8,7 @@
 
 mod capability;
 mod cursor;
+mod dry_run;
 mod error;
 mod events;
 mod expiry;
@@ -16,7 +17,6 @@ mod http;
 mod lifecycle;
 mod log;
 mod oauth;
-mod rehearsal;
 mod represent;
 mod resources;
 mod schemas;

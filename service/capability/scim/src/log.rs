@@ -179,7 +179,7 @@ fn row(entry: Entry) -> Option<request::Model> {
         request_body: text(&exchange.request_body, entry.request_whole),
         response_body: text(&exchange.response_body, entry.response_whole),
         whole: entry.request_whole,
-        rehearsal: principal.rehearsal.is_some(),
+        dry_run: principal.dry_run.is_some(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Operations on resources within a transaction: what handlers, bulk requests and replays share.
 
-use directory::{Admitted, Comer, Made, Member, MemberEdit, Membership, Outcome};
+use directory::{Admitted, Applicant, Made, Member, MemberEdit, Membership, Outcome};
 use entity::directory::{group, user};
 use entity::ids::OrganizationId;
 use identity_core::Source;
@@ -175,15 +175,15 @@ async fn apply_user(
 async fn create(tx: &mut Tx, scope: &Scope, resource: Map<String, Value>) -> Result<Admitted, Error> {
     let address = directory::address_of(&resource);
     let subject = resource.get("externalId").and_then(Value::as_str).map(ToOwned::to_owned);
-    let comer = Comer {
+    let applicant = Applicant {
         subject: subject.as_deref(),
         address: address.as_deref(),
         organization: Some(scope.organization),
         role: Some(ROLE),
         made: Made::Pushed(&scope.registry.users, resource),
-        ..Comer::new(Source::Directory)
+        ..Applicant::new(Source::Directory)
     };
-    match directory::admit(tx, comer).await? {
+    match directory::admit(tx, applicant).await? {
         Outcome::In(done) => Ok(*done),
         Outcome::MustProve(..) => Err(Error::internal("a directory has nothing to prove")),
     }

@@ -4,15 +4,15 @@ use chrono::TimeDelta;
 use entity::scim::states::{TokenKind, TokenProfile, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use platform::crypto::SecretProof;
-use platform::rules::{NoRoom, Rule, room};
+use platform::rules::{LimitReached, Rule, room};
 use platform::{DbError, Target, Timestamp, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 use web::Tools;
 
+use crate::dry_run;
 use crate::error::Error;
-use crate::rehearsal;
 
 /// A token to be made.
 pub(crate) struct NewToken {
@@ -22,11 +22,11 @@ pub(crate) struct NewToken {
     pub(crate) kind: TokenKind,
     pub(crate) allowed_addresses: Value,
     pub(crate) jwks: Option<Value>,
-    pub(crate) rehearsal: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// Refuses one token more than an organization may have that count.
-async fn require_room(tx: &Tx, tools: &Tools, organization: Uuid) -> Result<(), NoRoom> {
+async fn require_below_limit(tx: &Tx, tools: &Tools, organization: Uuid) -> Result<(), LimitReached> {
     let live = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
     let live = live.filter(Column::RevokedAt.is_null());
     let live =
@@ -44,7 +44,7 @@ pub(crate) async fn create(
 ) -> Result<Model, Error> {
     tenancy::active(tx).await?;
     let organization = tenancy::organization_named(tx, organization).await?;
-    require_room(tx, tools, organization.id).await?;
+    require_below_limit(tx, tools, organization.id).await?;
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: organization.id,
@@ -61,12 +61,12 @@ pub(crate) async fn create(
         kind: new.kind,
         allowed_addresses: new.allowed_addresses,
         jwks: new.jwks,
-        rehearsal: new.rehearsal,
+        dry_run: new.dry_run,
         warned_days: None,
     };
     tx.insert(row.clone()).await?;
-    if row.rehearsal {
-        rehearsal::begin(tx, &row).await?;
+    if row.dry_run {
+        dry_run::begin(tx, &row).await?;
     }
     tx.record("scim_token.create", Target::new("scim_token", row.id));
     Ok(row)
@@ -104,7 +104,7 @@ pub(crate) async fn rotate(
     // One that ends at once makes the room that its successor takes: a leaked one can always be replaced.
     let makes_room = overlap == 0 && old.expires_at.is_none_or(|end| end > tx.now());
     if !makes_room {
-        require_room(tx, tools, old.organization_id).await?;
+        require_below_limit(tx, tools, old.organization_id).await?;
     }
     let new = Model {
         id: successor,
@@ -117,8 +117,8 @@ pub(crate) async fn rotate(
         ..old.clone()
     };
     tx.insert(new.clone()).await?;
-    if new.rehearsal {
-        rehearsal::begin(tx, &new).await?;
+    if new.dry_run {
+        dry_run::begin(tx, &new).await?;
     }
     let end = tx.now() + TimeDelta::seconds(overlap);
     let expires_at = Some(old.expires_at.map_or(end, |old| old.min(end)));
@@ -132,7 +132,7 @@ pub(crate) async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<
     // Revoked twice it was revoked the first time.
     let was = row.state(tx.now());
     if was.after(TokenVerb::Revoke) != Some(was) {
-        rehearsal::end(tx, &row).await?;
+        dry_run::end(tx, &row).await?;
         tx.update(Model { revoked_at: Some(tx.now()), ..row }).await?;
     }
     tx.record("scim_token.revoke", Target::new("scim_token", id));
@@ -144,7 +144,7 @@ pub(crate) async fn revoke(tx: &mut Tx, organization: &str, id: Uuid) -> Result<
 /// # Errors
 /// [`DbError`].
 pub async fn remove_all(tx: &mut Tx) -> Result<(), DbError> {
-    rehearsal::end_all(tx).await?;
+    dry_run::end_all(tx).await?;
     tx.purge(tx.remove::<Entity>()).await?;
     tx.purge(tx.remove::<entity::scim::schema::Entity>()).await?;
     tx.purge(tx.remove::<entity::scim::assertion::Entity>()).await?;
@@ -157,8 +157,8 @@ pub async fn remove_all(tx: &mut Tx) -> Result<(), DbError> {
 /// [`DbError`].
 pub async fn owns_directory(view: &View, organization: Uuid) -> Result<bool, DbError> {
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    // One that rehearses pushes into a copy.
-    let select = select.filter(Column::Rehearsal.eq(false)).filter(Column::LastUsedAt.is_not_null());
+    // One that makes a dry run pushes into a copy.
+    let select = select.filter(Column::DryRun.eq(false)).filter(Column::LastUsedAt.is_not_null());
     let holds = Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(view.now()));
     let select = select.filter(Column::RevokedAt.is_null()).filter(holds).limit(1);
     Ok(view.one(select).await?.is_some())

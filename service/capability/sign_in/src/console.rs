@@ -54,6 +54,6 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Error> {
         rate_multiplier: Some(multiplier),
         compat: false,
         addresses: Arc::default(),
-        rehearsal: None,
+        dry_run: None,
     })
 }

@@ -74,8 +74,8 @@ pub async fn get(view: &View) -> Result<tenant::Model, Error> {
 /// # Errors
 /// [`DbError`].
 pub async fn find(view: &View) -> Result<Option<tenant::Model>, DbError> {
-    // The copy on which a SCIM token rehearses is nobody's tenant.
-    view.one(view.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null())).await
+    // The copy on which a SCIM token makes a dry run is nobody's tenant.
+    view.one(view.select::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null())).await
 }
 
 /// Tenants of all statuses or of one, oldest first.
@@ -87,7 +87,7 @@ pub async fn list(
     status: Option<Status>,
     limit: u64,
 ) -> Result<Vec<tenant::Model>, DbError> {
-    let mut select = view.across::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    let mut select = view.across::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null());
     if let Some(status) = status {
         select = select.filter(tenant::Column::Status.eq(status));
     }
@@ -109,7 +109,7 @@ pub async fn active(view: &View) -> Result<tenant::Model, Error> {
 /// # Errors
 /// [`Error::NotFound`]
 pub async fn locked(tx: &Tx) -> Result<tenant::Model, Error> {
-    let select = tx.select::<tenant::Entity>().filter(tenant::Column::Rehearses.is_null());
+    let select = tx.select::<tenant::Entity>().filter(tenant::Column::DryRunOf.is_null());
     tx.lock(select).await?.ok_or(Error::NotFound)
 }
 

@@ -7,7 +7,7 @@ use web::{Capability, Finding, Service, When};
 
 use crate::deliver::{self, SecurityEvents};
 use crate::jobs::{self, Fanout};
-use crate::sink::{self, SinkHears};
+use crate::sink::{self, SinkSubscriber};
 use crate::{ops, results};
 
 /// Routes, deliveries, and who hears of events; security events are signed by whoever has the keys. `resumed` is the type of event after
@@ -19,7 +19,7 @@ pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) ->
             Ok(vec![deliveries, jobs::replays(service, signer()), sink::handler(service)])
         })
         .emits(results::EVENTS)
-        .hears_all(|service| Box::new(SinkHears::new(service)))
+        .hears_all(|service| Box::new(SinkSubscriber::new(service)))
         .hears_all(move |_| Box::new(Fanout { tokens: signer(), resumed }))
         .sweep(When::Housekeeping, "the sweep of deliveries", async |tx, _| ops::sweep(tx).await)
         .checks(check)

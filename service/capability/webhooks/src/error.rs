@@ -2,7 +2,7 @@
 
 use platform::DbError;
 use platform::refusal::{Classified, Retry, VersionMismatch};
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 use web::{Code, Problem};
 
 /// Why nothing was done.
@@ -19,7 +19,7 @@ pub enum Error {
     Version(#[from] VersionMismatch),
     /// There are as many as there may be.
     #[error(transparent)]
-    NoRoom(#[from] NoRoom),
+    LimitReached(#[from] LimitReached),
     /// A stored secret is no text.
     #[error("{0}")]
     Internal(String),
@@ -34,7 +34,7 @@ impl Classified for Error {
             Self::NotFound => Retry::Never,
             Self::Url(refused) => refused.retry(),
             Self::Version(refused) => refused.retry(),
-            Self::NoRoom(refused) => refused.retry(),
+            Self::LimitReached(refused) => refused.retry(),
             Self::Internal(_) => Retry::Later,
             Self::Store(error) => error.retry(),
         }
@@ -47,7 +47,7 @@ impl From<Error> for Problem {
             Error::NotFound => Self::new(Code::NotFound),
             Error::Url(refused) => refused.into(),
             Error::Version(mismatch) => mismatch.into(),
-            Error::NoRoom(refused) => refused.into(),
+            Error::LimitReached(refused) => refused.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),
         }
@@ -67,7 +67,7 @@ mod tests {
             (Error::NotFound, "not_found", 0),
             (delivery::Error::UrlRefused(field).into(), "outbound.refused", 1),
             (VersionMismatch.into(), "conflict.version", 0),
-            (NoRoom::Full { resource: "webhook endpoints", limit: 1 }.into(), "quota.exceeded", 0),
+            (LimitReached::Full { resource: "webhook endpoints", limit: 1 }.into(), "quota.exceeded", 0),
             (Error::Internal(String::new()), "internal", 0),
         ] {
             let retry = error.retry();

@@ -52,18 +52,18 @@ impl Job for Fill {
 
 /// Hears of every event, where a sink is configured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SinkHears {
+pub(crate) struct SinkSubscriber {
     configured: bool,
 }
 
-impl SinkHears {
+impl SinkSubscriber {
     /// Hears for what the configuration names.
     pub(crate) fn new(tools: &Tools) -> Self {
         Self { configured: !tools.config.nats.url.expose_secret().is_empty() }
     }
 }
 
-impl Subscriber for SinkHears {
+impl Subscriber for SinkSubscriber {
     fn on_events<'a>(
         &'a self,
         tx: &'a mut PlatformTx,

@@ -7,7 +7,7 @@ use crate::{DbError, PlatformTx, Tx};
 
 /// Why there is not one thing more.
 #[derive(Debug, thiserror::Error)]
-pub enum NoRoom {
+pub enum LimitReached {
     /// There are as many as there may be.
     #[error("there are {limit} of `{resource}` already")]
     Full {
@@ -55,14 +55,14 @@ counts!(Tx, PlatformTx);
 /// meanwhile under the same rule and key.
 ///
 /// # Errors
-/// [`NoRoom::Full`], with the rule's name as the resource.
+/// [`LimitReached::Full`], with the rule's name as the resource.
 pub async fn room<E>(
     tx: &impl Counts,
     rule: Rule,
     key: impl AsRef<[u8]>,
     there: Select<E>,
     limit: u64,
-) -> Result<(), NoRoom>
+) -> Result<(), LimitReached>
 where
     E: EntityTrait,
     E::Model: Sync,
@@ -71,6 +71,6 @@ where
     if tx.how_many(there).await? < limit {
         Ok(())
     } else {
-        Err(NoRoom::Full { resource: rule.name(), limit })
+        Err(LimitReached::Full { resource: rule.name(), limit })
     }
 }

@@ -97,7 +97,7 @@ impl Db {
         }
         self.findings().note(&table, round.depth, finding);
         if round.depth == Depth::Whole && round.waiting.is_empty() {
-            self.note_whole_check().await?;
+            self.record_whole_check().await?;
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Db {
         Ok(row.map(|row| row.try_get("", "checked_at")).transpose()?.flatten())
     }
 
-    async fn note_whole_check(&self) -> Result<(), DbError> {
+    async fn record_whole_check(&self) -> Result<(), DbError> {
         self.write_platform(&crate::Ctx::system("integrity"), async |tx| {
             crate::Work::housekeeping(tx);
             tx.execute(&SET_CHECKED_AT, vec![tx.now().into()]).await

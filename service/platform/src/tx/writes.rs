@@ -100,7 +100,7 @@ impl Writes {
             self.housekeeping || !self.wrote.load(Ordering::Relaxed) || !self.audit.is_empty(),
             "a transaction wrote but recorded nothing: record() it, or say housekeeping()"
         );
-        if self.ctx.rehearsal {
+        if self.ctx.dry_run {
             insert_together(reads, self.rows).await?;
             run_late(reads, self.late).await?;
             return Ok(Rung { jobs: false, events: Vec::new() });

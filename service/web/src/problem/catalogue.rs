@@ -90,7 +90,7 @@ codes! {
     DirectoryHeld = "directory.held" 503 "The directory guard holds this removal until an admin confirms it.";
     DirectoryRejected = "directory.rejected" 403 "An admin rejected the removal of so many users.";
     DirectoryRestoring = "directory.restoring" 503 "The directory is being restored.";
-    RehearsalPreparing = "scim.rehearsal_preparing" 503 "The copy of the directory for this rehearsal token is not ready yet.";
+    DryRunPreparing = "scim.dry_run_preparing" 503 "The copy of the directory for this dry-run token is not ready yet.";
     ReplayIncomplete = "scim.replay_incomplete" 409 "The request can't be replayed: its body was too large to be kept.";
     TenantUnknown = "sso.tenant_unknown" 404 "No tenant is known for this organization.";
     TokenRefused = "sso.token_refused" 401 "The subject token is not accepted.";

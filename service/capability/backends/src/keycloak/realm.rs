@@ -66,13 +66,13 @@ impl Keycloak<'_> {
             path: format!("{path}/roles"),
             body: json!({"name": role}),
         }));
-        repairs.extend(self.mend_of_client(admin, &path, desired).await?);
-        repairs.extend(self.mend_of_broker(admin, &path).await?);
+        repairs.extend(self.repair_of_client(admin, &path, desired).await?);
+        repairs.extend(self.repair_of_broker(admin, &path).await?);
         Ok(repairs)
     }
 
     /// The client that modules use.
-    async fn mend_of_client(
+    async fn repair_of_client(
         &self,
         admin: &Admin<'_>,
         path: &str,
@@ -108,7 +108,7 @@ impl Keycloak<'_> {
     }
 
     /// The platform's own identity provider, brokered for support, where one is configured.
-    async fn mend_of_broker(&self, admin: &Admin<'_>, path: &str) -> Result<Option<Repair>, Failure> {
+    async fn repair_of_broker(&self, admin: &Admin<'_>, path: &str) -> Result<Option<Repair>, Failure> {
         let settings = self.settings;
         if settings.broker_issuer.is_empty() {
             return Ok(None);

@@ -176,10 +176,10 @@ pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -
     lock_users(tx, organization.0, affected.clone()).await?;
     for kind in [Kind::User, Kind::Group] {
         let all = members::all(tx, kind, organization, id).await?;
-        changes::note_members(tx, organization, kind.change(), ChangeAction::Remove, id, &all).await?;
+        changes::record_members(tx, organization, kind.change(), ChangeAction::Remove, id, &all).await?;
     }
     for holder in members::holders(tx, Kind::Group, organization, id).await? {
-        changes::note_members(tx, organization, ChangeKind::Child, ChangeAction::Remove, holder, &[id])
+        changes::record_members(tx, organization, ChangeKind::Child, ChangeAction::Remove, holder, &[id])
             .await?;
     }
     let image = Some(group_image(&row));
@@ -279,7 +279,7 @@ async fn note(
     if ids.is_empty() {
         return Ok(());
     }
-    changes::note_members(tx, OrganizationId(group.organization_id), kind.change(), action, group.id, &ids)
+    changes::record_members(tx, OrganizationId(group.organization_id), kind.change(), action, group.id, &ids)
         .await?;
     match kind {
         Kind::User => moved.users.extend(ids),

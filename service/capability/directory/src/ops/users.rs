@@ -24,7 +24,7 @@ use crate::people;
 use crate::store::members::{self, Kind};
 use crate::store::{changes, users as store};
 
-pub use off::{BACKEND, last_word, note_word, switch};
+pub use off::{BACKEND, last_word, record_last_word, switch};
 pub(crate) use off::{Writer, after, edit};
 
 platform::facts! {
@@ -299,7 +299,7 @@ pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) ->
         image.insert("identities".to_owned(), pairs.collect());
     }
     for group in members::holders(tx, Kind::User, organization, id).await? {
-        changes::note_members(tx, organization, ChangeKind::Member, ChangeAction::Remove, group, &[id])
+        changes::record_members(tx, organization, ChangeKind::Member, ChangeAction::Remove, group, &[id])
             .await?;
     }
     changes::note(tx, organization, ChangeKind::User, ChangeAction::Delete, id, Some(image)).await?;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::load::{self, Loaded};
-use super::{Admitted, Comer, Made, invitations, policy};
+use super::{Admitted, Applicant, Made, invitations, policy};
 use crate::error::Error;
 use crate::model::UserColumns;
 use crate::ops::expected::forget_expected;
@@ -30,28 +30,28 @@ const NAME_MAX: usize = 200;
 pub(super) async fn apply(
     tx: &mut Tx,
     mut loaded: Loaded,
-    comer: Comer<'_>,
+    applicant: Applicant<'_>,
     decision: Decision,
 ) -> Result<Admitted, Error> {
-    if comer.proven.is_some_and(|proof| !proves(&proof, &decision)) {
+    if applicant.proven.is_some_and(|proof| !proves(&proof, &decision)) {
         // Something else was proven than what they would be given now.
         return Err(Error::ProvenOther);
     }
     let (user, usage) = match decision {
         Decision::Known { user, role, invitation } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
-            (known(tx, row, (role, invitation), &comer).await?, None)
+            (known(tx, row, (role, invitation), &applicant).await?, None)
         }
         Decision::Linked { user, role, invitation, others } => {
             let row = loaded.users.remove(&user).ok_or_else(Error::deactivated)?;
-            let row = reconcile_identities(tx, row, &loaded.facts, (others, &comer.source)).await?;
+            let row = reconcile_identities(tx, row, &loaded.facts, (others, &applicant.source)).await?;
             // The row is taken before the link takes a share in it: two who come at once must not wait for each other.
-            let row = given(tx, row, (role, invitation), &comer).await?;
-            link(tx, &row, &comer).await?;
+            let row = given(tx, row, (role, invitation), &applicant).await?;
+            link(tx, &row, &applicant).await?;
             (row, None)
         }
         Decision::Created { organization, role, invitation } => {
-            created(tx, &loaded, comer, (organization, role, invitation)).await?
+            created(tx, &loaded, applicant, (organization, role, invitation)).await?
         }
         Decision::MustProve(_) | Decision::Refused(_) => {
             return Err(Error::Internal("a decision that lets nobody in".to_owned()));
@@ -82,14 +82,14 @@ async fn known(
     tx: &mut Tx,
     row: user::Model,
     (role, invitation): (Option<Given>, Invitation),
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if let (Source::Connection { .. }, Some(issuer), Some(subject)) =
-        (&comer.source, comer.source.issuer(), comer.subject)
+        (&applicant.source, applicant.source.issuer(), applicant.subject)
     {
         users::seen(tx, &issuer, subject).await?;
     }
-    given(tx, row, (role, invitation), comer).await
+    given(tx, row, (role, invitation), applicant).await
 }
 
 /// What somebody who was there before gets by coming. Their row is taken only where something of it changes; whether somebody is active
@@ -98,13 +98,13 @@ async fn given(
     tx: &mut Tx,
     row: user::Model,
     (role, invitation): (Option<Given>, Invitation),
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
 ) -> Result<user::Model, Error> {
     if role.is_none() && invitation == Invitation::None {
         return Ok(row);
     }
     let row = locked(tx, &row).await?;
-    consume(tx, invitation, row.id, comer).await?;
+    consume(tx, invitation, row.id, applicant).await?;
     match role {
         Some(given) => give(tx, row, given, Raises::by(invitation)).await,
         None => Ok(row),
@@ -112,8 +112,8 @@ async fn given(
 }
 
 /// By what they came, they come again.
-async fn link(tx: &mut Tx, row: &user::Model, comer: &Comer<'_>) -> Result<(), DbError> {
-    match (comer.source.issuer(), comer.subject) {
+async fn link(tx: &mut Tx, row: &user::Model, applicant: &Applicant<'_>) -> Result<(), DbError> {
+    match (applicant.source.issuer(), applicant.subject) {
         (Some(issuer), Some(subject)) => users::link(tx, row, &issuer, subject).await,
         _ => Ok(()),
     }
@@ -199,18 +199,24 @@ fn proof_of(vouched: Vouched) -> AddressProof {
 }
 
 /// The invitation ends, and its seat is free for who comes.
-async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<'_>) -> Result<(), Error> {
+async fn consume(
+    tx: &mut Tx,
+    invitation: Invitation,
+    user: Uuid,
+    applicant: &Applicant<'_>,
+) -> Result<(), Error> {
     match invitation {
         Invitation::None => Ok(()),
         Invitation::SeatOnly(id) => Ok(forget_expected(tx, id).await?),
         Invitation::Accepted(id) => {
-            let row =
-                invitations::open_invitation(tx, id).await.map_err(|error| match (&comer.grant, error) {
+            let row = invitations::open_invitation(tx, id).await.map_err(|error| {
+                match (&applicant.grant, error) {
                     // It was there a moment ago: whoever asked asks again, and is decided about without it.
                     (None, Error::InvitationGone) => Error::InvitationTaken,
                     (_, error) => error,
-                })?;
-            match comer.grant {
+                }
+            })?;
+            match applicant.grant {
                 Some(_) => invitations::accept_invitation(tx, row, Some(user)).await.map(drop)?,
                 None => invitations::accept_at_door(tx, row, user).await?,
             }
@@ -222,32 +228,32 @@ async fn consume(tx: &mut Tx, invitation: Invitation, user: Uuid, comer: &Comer<
 async fn created(
     tx: &mut Tx,
     loaded: &Loaded,
-    comer: Comer<'_>,
+    applicant: Applicant<'_>,
     (organization, given, invitation): (Uuid, Given, Invitation),
 ) -> Result<(user::Model, Option<Usage>), Error> {
-    let keys = load::keys(&comer);
+    let keys = load::keys(&applicant);
     let known = &loaded.facts.known;
     let left = known.departed.contains(&organization) || known.departed_themselves.contains(&organization);
     let was = if left { UserState::Removed } else { UserState::Nobody };
     if was == UserState::Removed {
-        match comer.source {
-            Source::Directory => super::there_again(tx, organization, &keys, comer.subject).await?,
+        match applicant.source {
+            Source::Directory => super::there_again(tx, organization, &keys, applicant.subject).await?,
             _ => super::forgive(tx, organization, &keys).await?,
         }
     }
-    let source = match (&comer.source, invitation) {
+    let source = match (&applicant.source, invitation) {
         (Source::Directory, _) => MadeBy::Scim,
         (Source::Invitation | Source::Approval, _) | (_, Invitation::Accepted(_)) => MadeBy::Invitation,
         _ => MadeBy::Jit,
     };
-    let (kind, resource): (&ResourceType, Map<String, Value>) = match &comer.made {
+    let (kind, resource): (&ResourceType, Map<String, Value>) = match &applicant.made {
         Made::Pushed(kind, resource) => (kind, resource.clone()),
-        Made::Named(name) => (&USERS, named(tx, organization, &comer, *name).await?),
+        Made::Named(name) => (&USERS, named(tx, organization, &applicant, *name).await?),
     };
     users::fit(&resource)?;
     // Who names no address has none that could be proven; a directory answers for what it pushes.
-    let asserted = comer.address.is_some() && comer.source != Source::Directory;
-    let state = state_of_new(was, &comer, &resource)?;
+    let asserted = applicant.address.is_some() && applicant.source != Source::Directory;
+    let state = state_of_new(was, &applicant, &resource)?;
     let new = NewUser {
         organization,
         resource,
@@ -256,9 +262,9 @@ async fn created(
     };
     let kept = Kept { id: ids::new(), created_at: tx.now(), source, state };
     let row = users::insert_user(tx, kind, new, kept).await?;
-    link(tx, &row, &comer).await?;
+    link(tx, &row, &applicant).await?;
     if row.active {
-        consume(tx, invitation, row.id, &comer).await?;
+        consume(tx, invitation, row.id, &applicant).await?;
     } else {
         super::leave(tx, &row, None).await?;
     }
@@ -270,10 +276,10 @@ async fn created(
 /// nobody else so far.
 fn state_of_new(
     was: UserState,
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
     resource: &Map<String, Value>,
 ) -> Result<UserState, Error> {
-    if comer.source == Source::Directory {
+    if applicant.source == Source::Directory {
         return users::after(was, Writer::Directory.verb(&UserColumns::of(resource)));
     }
     let is = was.after(UserVerb::Invite).and_then(|was| was.after(UserVerb::Come));
@@ -284,20 +290,20 @@ fn state_of_new(
 async fn named(
     tx: &Tx,
     organization: Uuid,
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
     name: Option<&str>,
 ) -> Result<Map<String, Value>, DbError> {
     let mut resource: Map<String, Value> = Map::new();
-    let user_name = match comer.address {
+    let user_name = match applicant.address {
         Some(address) => address.to_owned(),
-        None => name_of_subject(tx, organization, comer).await?,
+        None => name_of_subject(tx, organization, applicant).await?,
     };
     resource.insert("userName".to_owned(), user_name.into());
     resource.insert("active".to_owned(), true.into());
     if let Some(name) = name {
         resource.insert("displayName".to_owned(), shown(name).into());
     }
-    if let Some(address) = comer.address {
+    if let Some(address) = applicant.address {
         resource.insert("emails".to_owned(), json!([{"value": address, "primary": true}]));
     }
     Ok(resource)
@@ -310,14 +316,14 @@ fn shown(name: &str) -> String {
 
 /// A user name for whom only a subject is known. Subjects that differ are two people, though their names be one without case; the same
 /// subject makes the same name at each attempt.
-async fn name_of_subject(tx: &Tx, organization: Uuid, comer: &Comer<'_>) -> Result<String, DbError> {
-    let subject = comer.subject.unwrap_or_default();
+async fn name_of_subject(tx: &Tx, organization: Uuid, applicant: &Applicant<'_>) -> Result<String, DbError> {
+    let subject = applicant.subject.unwrap_or_default();
     // What is an address would be found by it.
     let fits = identity_core::check(subject).is_ok() && !identity_core::is_email(subject);
     if fits && store::user_by_name(tx, organization, subject).await?.is_none() {
         return Ok(subject.to_owned());
     }
-    let whole = format!("{}\n{subject}", comer.source.issuer().unwrap_or_default());
+    let whole = format!("{}\n{subject}", applicant.source.issuer().unwrap_or_default());
     let mark: String = hex(&sha256(whole.as_bytes())).chars().take(8).collect();
     let readable = if fits { subject } else { "person" };
     Ok(format!("{readable} {mark}"))

@@ -15,9 +15,9 @@ use uuid::Uuid;
 
 use super::persons::{Candidate, persons};
 use super::policy::{self, SignInPolicy};
-use super::{Comer, FirstRuns};
+use super::{Applicant, FirstRuns};
 use crate::error::Error;
-use crate::store::comers::{self, Record};
+use crate::store::applicants::{self, Record};
 use crate::store::users;
 
 /// Addresses of one person that are looked for: the user name, and the first e-mails.
@@ -47,44 +47,44 @@ fn mailbox(row: &user::Model) -> Option<String> {
 }
 
 /// Everything that the decision rests on. Who comes again by an identity that is known costs a look at it and at the policy, no more.
-pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Error> {
-    let issuer = comer.source.issuer();
+pub(super) async fn load(tx: &Tx, applicant: &Applicant<'_>) -> Result<Loaded, Error> {
+    let issuer = applicant.source.issuer();
     let mut found = BTreeMap::new();
-    if let (Some(issuer), Some(subject)) = (&issuer, comer.subject)
+    if let (Some(issuer), Some(subject)) = (&issuer, applicant.subject)
         && let Some(row) = users::by_identity(tx, issuer, subject).await?
     {
         found.insert(row.id, Candidate { found: Found::Identity, row, identities: Vec::new() });
     }
     let again = !found.is_empty();
-    let keys = keys(comer);
+    let keys = keys(applicant);
     if !again {
-        for key in lock_keys(tx, comer, &keys) {
+        for key in lock_keys(tx, applicant, &keys) {
             tx.exclusive(Rule::People, key).await?;
         }
-        found = comers::people(tx, comer, &keys).await?;
+        found = applicants::people(tx, applicant, &keys).await?;
     }
     // Who comes again brings an invitation along, or has none to accept.
-    let record = match (again, comer.proven) {
+    let record = match (again, applicant.proven) {
         (true, None) => Record::default(),
-        _ => comers::record(tx, comer, &keys).await?,
+        _ => applicants::record(tx, applicant, &keys).await?,
     };
     let home = if again { Home::default() } else { record.home };
     let organizations: BTreeSet<Uuid> = found
         .values()
         .map(|one| one.row.organization_id)
         .chain(record.pending.iter().map(|one| one.organization))
-        .chain([comer.organization, home.of_domain, home.default].into_iter().flatten())
+        .chain([applicant.organization, home.of_domain, home.default].into_iter().flatten())
         .collect();
     let organizations: Vec<Uuid> = organizations.into_iter().collect();
     // What a directory pushes is no sign-in: no policy speaks of it.
-    let policies = match comer.source {
+    let policies = match applicant.source {
         Source::Directory => BTreeMap::new(),
         _ => policy::policies(tx, &organizations).await?,
     };
-    let owns = owns(tx, comer, &policies).await?;
-    let domain = domain_of_claim(record.proven, comer, owns);
-    let mut worth = vouched(&comer.source, comer.verified, domain);
-    if comer.proven.is_some() {
+    let owns = owns(tx, applicant, &policies).await?;
+    let domain = domain_of_claim(record.proven, applicant, owns);
+    let mut worth = vouched(&applicant.source, applicant.verified, domain);
+    if applicant.proven.is_some() {
         worth = Vouched::Mail;
     }
     let mut departed_themselves = record.departed_themselves;
@@ -94,21 +94,21 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Error> {
     }
     let mut known =
         Known { people: Vec::new(), departed: record.departed, departed_themselves, pending: record.pending };
-    known.people = persons(comer, &found, &record.accepted, owns);
-    if proves_another_mailbox(comer, &found) {
+    known.people = persons(applicant, &found, &record.accepted, owns);
+    if proves_another_mailbox(applicant, &found) {
         known.pending.clear();
     }
-    let first = first(tx, comer, again, &known).await?;
+    let first = first(tx, applicant, again, &known).await?;
     let claim = Claim {
-        source: comer.source.clone(),
-        subject: comer.subject.map(ToOwned::to_owned),
-        domain: comer.address.and_then(domain_of),
+        source: applicant.source.clone(),
+        subject: applicant.subject.map(ToOwned::to_owned),
+        domain: applicant.address.and_then(domain_of),
         vouched: worth,
-        proven: comer.proven,
-        groups: comer.groups.clone(),
-        organization: comer.organization,
-        role: comer.role,
-        grant: comer.grant.clone(),
+        proven: applicant.proven,
+        groups: applicant.groups.clone(),
+        organization: applicant.organization,
+        role: applicant.role,
+        grant: applicant.grant.clone(),
     };
     let rules = policies.iter().map(|(id, policy)| (*id, policy.rules.clone())).collect();
     Ok(Loaded {
@@ -120,17 +120,17 @@ pub(super) async fn load(tx: &Tx, comer: &Comer<'_>) -> Result<Loaded, Error> {
 }
 
 /// The addresses by which somebody is looked for, folded. What a directory pushes names several.
-pub(super) fn keys(comer: &Comer<'_>) -> Vec<String> {
-    match &comer.made {
-        super::Made::Named(_) => comer.address.map(fold).into_iter().collect(),
+pub(super) fn keys(applicant: &Applicant<'_>) -> Vec<String> {
+    match &applicant.made {
+        super::Made::Named(_) => applicant.address.map(fold).into_iter().collect(),
         super::Made::Pushed(_, resource) => super::departed::addresses_in(resource, ADDRESSES_MAX),
     }
 }
 
 /// Under which keys nobody else may come meanwhile: their addresses, or the subject of whom has none.
-fn lock_keys(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Vec<Vec<u8>> {
+fn lock_keys(tx: &Tx, applicant: &Applicant<'_>, keys: &[String]) -> Vec<Vec<u8>> {
     let key = |text: &str| [tx.tenant().as_bytes().as_slice(), text.as_bytes()].concat();
-    match (keys, comer.subject) {
+    match (keys, applicant.subject) {
         ([], subject) => vec![key(&format!("\0{}", subject.unwrap_or_default()))],
         (keys, _) => keys.iter().map(|one| key(one)).collect(),
     }
@@ -140,10 +140,11 @@ fn lock_keys(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Vec<Vec<u8>> {
 /// it, or it is the only one.
 async fn owns(
     tx: &View,
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
     policies: &BTreeMap<Uuid, SignInPolicy>,
 ) -> Result<bool, DbError> {
-    let (Source::Connection { id, .. }, Some(organization)) = (&comer.source, comer.organization) else {
+    let (Source::Connection { id, .. }, Some(organization)) = (&applicant.source, applicant.organization)
+    else {
         return Ok(true);
     };
     if let Some(named) = policies.get(&organization).and_then(|policy| policy.row.connection_id) {
@@ -154,10 +155,10 @@ async fn owns(
     Ok(tx.tuples::<_, (Uuid,)>(all).await?.len() == 1)
 }
 
-fn domain_of_claim(proven: Option<Uuid>, comer: &Comer<'_>, owns: bool) -> DomainOf {
+fn domain_of_claim(proven: Option<Uuid>, applicant: &Applicant<'_>, owns: bool) -> DomainOf {
     match proven {
         None => DomainOf::Nobody,
-        Some(organization) if owns && comer.organization.is_none_or(|named| named == organization) => {
+        Some(organization) if owns && applicant.organization.is_none_or(|named| named == organization) => {
             DomainOf::Own
         }
         Some(_) => DomainOf::Tenant,
@@ -165,15 +166,15 @@ fn domain_of_claim(proven: Option<Uuid>, comer: &Comer<'_>, owns: bool) -> Domai
 }
 
 /// A code that went to the account's mailbox proves nothing of another address.
-fn proves_another_mailbox(comer: &Comer<'_>, found: &BTreeMap<Uuid, Candidate>) -> bool {
-    let Some(Proof::Account(id)) = &comer.proven else { return false };
+fn proves_another_mailbox(applicant: &Applicant<'_>, found: &BTreeMap<Uuid, Candidate>) -> bool {
+    let Some(Proof::Account(id)) = &applicant.proven else { return false };
     let mailbox = found.get(id).and_then(|one| mailbox(&one.row));
-    mailbox.as_deref().map(fold) != comer.address.map(fold)
+    mailbox.as_deref().map(fold) != applicant.address.map(fold)
 }
 
 /// Whether they are the first: asked under its rule, so that of two who come at once only one is.
-async fn first(tx: &Tx, comer: &Comer<'_>, again: bool, known: &Known) -> Result<First, DbError> {
-    if comer.first == FirstRuns::No || again || !known.people.is_empty() {
+async fn first(tx: &Tx, applicant: &Applicant<'_>, again: bool, known: &Known) -> Result<First, DbError> {
+    if applicant.first == FirstRuns::No || again || !known.people.is_empty() {
         return Ok(First::No);
     }
     let somebody = async || Ok::<_, DbError>(tx.one(tx.select::<user::Entity>()).await?.is_some());
@@ -191,8 +192,8 @@ mod tests {
     fn what_is_looked_at_has_an_end() {
         use super::super::invitations;
         use crate::people::IDENTITIES_MAX;
-        use crate::store::comers;
-        let all = [comers::PEOPLE_MAX, IDENTITIES_MAX, comers::RECORD_MAX, invitations::ENDED_MAX];
+        use crate::store::applicants;
+        let all = [applicants::PEOPLE_MAX, IDENTITIES_MAX, applicants::RECORD_MAX, invitations::ENDED_MAX];
         assert_eq!((super::ADDRESSES_MAX, all), (20, [50, 500, 100, 100]));
         assert_eq!(crate::store::users::NAMESAKES_MAX, 50);
     }

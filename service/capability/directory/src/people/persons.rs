@@ -7,7 +7,7 @@ use entity::directory::user;
 use identity_core::{Found, KnownAs, Person, RoleFrom, Source, connection_of, fold};
 use uuid::Uuid;
 
-use super::Comer;
+use super::Applicant;
 
 /// Identities of theirs that are looked at.
 pub(crate) const IDENTITIES_MAX: u64 = 500;
@@ -28,24 +28,24 @@ pub(crate) struct Identity {
 
 /// People as they are decided about.
 pub(super) fn persons(
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
     found: &BTreeMap<Uuid, Candidate>,
     accepted: &BTreeSet<Uuid>,
     owns: bool,
 ) -> Vec<Person> {
-    let of_connection = matches!(comer.source, Source::Connection { .. });
-    let issuer = comer.source.issuer();
+    let of_connection = matches!(applicant.source, Source::Connection { .. });
+    let issuer = applicant.source.issuer();
     let mut people = Vec::new();
     for Candidate { found, row, identities } in found.values() {
         // Somebody made the link while this one waited.
         let is_linked = |one: &Identity| {
-            Some(&one.issuer) == issuer.as_ref() && Some(one.subject.as_str()) == comer.subject
+            Some(&one.issuer) == issuer.as_ref() && Some(one.subject.as_str()) == applicant.subject
         };
         let linked = identities.iter().any(is_linked);
         let found = match found {
             _ if linked => Found::Identity,
-            Found::Subject if of_connection && (!owns || !means(comer, row)) => {
-                match reachable_otherwise(comer, row) {
+            Found::Subject if of_connection && (!owns || !means(applicant, row)) => {
+                match reachable_otherwise(applicant, row) {
                     Some(otherwise) => otherwise,
                     None => continue,
                 }
@@ -53,7 +53,7 @@ pub(super) fn persons(
             other => *other,
         };
         // A connection lets in people of its own organization; of others it only hears that they left.
-        if of_connection && !means(comer, row) && found == Found::Before {
+        if of_connection && !means(applicant, row) && found == Found::Before {
             continue;
         }
         people.push(Person {
@@ -70,7 +70,7 @@ pub(super) fn persons(
                 RoleSource::SignIn => RoleFrom::SignIn,
             },
             under: row.role_under.map(|role| role.0),
-            known_as: known_as(comer, identities),
+            known_as: known_as(applicant, identities),
             accepted: accepted.contains(&row.id),
             doubtful: is_doubtful(row, identities) && !accepted.contains(&row.id),
         });
@@ -88,13 +88,13 @@ fn is_doubtful(row: &user::Model, identities: &[Identity]) -> bool {
     }
 }
 
-fn means(comer: &Comer<'_>, row: &user::Model) -> bool {
-    comer.organization.is_none_or(|named| named == row.organization_id)
+fn means(applicant: &Applicant<'_>, row: &user::Model) -> bool {
+    applicant.organization.is_none_or(|named| named == row.organization_id)
 }
 
 /// How somebody was found whose directory's subject this source may not name.
-fn reachable_otherwise(comer: &Comer<'_>, row: &user::Model) -> Option<Found> {
-    let key = comer.address.map(fold)?;
+fn reachable_otherwise(applicant: &Applicant<'_>, row: &user::Model) -> Option<Found> {
+    let key = applicant.address.map(fold)?;
     if row.user_name_key == key {
         return Some(Found::Name);
     }
@@ -102,13 +102,13 @@ fn reachable_otherwise(comer: &Comer<'_>, row: &user::Model) -> Option<Found> {
 }
 
 /// How this source knows somebody already, whose identity is not the one with which it comes.
-fn known_as(comer: &Comer<'_>, identities: &[Identity]) -> KnownAs {
-    let Some(issuer) = comer.source.issuer() else { return KnownAs::Nobody };
+fn known_as(applicant: &Applicant<'_>, identities: &[Identity]) -> KnownAs {
+    let Some(issuer) = applicant.source.issuer() else { return KnownAs::Nobody };
     let of_source = || identities.iter().filter(|one| one.issuer == issuer);
-    if of_source().any(|one| Some(one.subject.as_str()) != comer.subject) {
+    if of_source().any(|one| Some(one.subject.as_str()) != applicant.subject) {
         return KnownAs::Other;
     }
-    let Source::Connection { id, .. } = &comer.source else { return KnownAs::Nobody };
+    let Source::Connection { id, .. } = &applicant.source else { return KnownAs::Nobody };
     let before = identities.iter().any(|one| one.issuer != issuer && connection_of(&one.issuer) == Some(*id));
     if before { KnownAs::Before } else { KnownAs::Nobody }
 }

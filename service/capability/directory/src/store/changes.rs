@@ -33,7 +33,7 @@ pub(crate) async fn note(
 }
 
 /// Records which members came or went.
-pub(crate) async fn note_members(
+pub(crate) async fn record_members(
     tx: &Tx,
     organization: OrganizationId,
     kind: ChangeKind,

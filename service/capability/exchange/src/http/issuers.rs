@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::exchange::issuer::{Column, Entity, Model};
 use entity::exchange::states::ResolveBy;
 use platform::http::HttpError;
-use platform::rules::{NoRoom, Rule, room};
+use platform::rules::{LimitReached, Rule, room};
 use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -133,7 +133,7 @@ fn exists(error: platform::DbError) -> Problem {
 }
 
 /// Refuses one more registration of an issuer than the exchange looks at.
-async fn require_room(tx: &PlatformTx, issuer: &str) -> Result<(), NoRoom> {
+async fn require_below_limit(tx: &PlatformTx, issuer: &str) -> Result<(), LimitReached> {
     let there = tx.platform::<Entity>().filter(Column::Issuer.eq(issuer));
     room(tx, Rule::IssuerRegistrations, issuer, there, REGISTRATIONS_MAX).await
 }
@@ -157,7 +157,7 @@ async fn create_issuer(
                 updated_at: tx.now(),
                 resolve_by: input.resolve_by.unwrap_or(ResolveBy::Claim),
             };
-            require_room(tx, &row.issuer).await?;
+            require_below_limit(tx, &row.issuer).await?;
             tx.insert(row.clone()).await.map_err(exists)?;
             tx.record("issuer.create", Target::new("issuer", row.id));
             Ok::<_, Problem>(row)
@@ -200,7 +200,7 @@ async fn replace_issuer(
             seen.require(row.version)?;
             let before = row.clone();
             if row.issuer != input.issuer {
-                require_room(tx, &input.issuer).await?;
+                require_below_limit(tx, &input.issuer).await?;
             }
             let row = Model {
                 issuer: input.issuer,

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use directory::{Comer, FirstRuns, Made, Outcome};
+use directory::{Applicant, FirstRuns, Made, Outcome};
 use entity::directory::user;
 use entity::sessions::session;
 use entity::tenancy::tenant;
@@ -166,7 +166,7 @@ async fn admit(
     (tenant, organization): (&tenant::Model, Option<Uuid>),
 ) -> Result<Outcome, NotIn> {
     let runs = tools.config.sso.exchange.auto_provision;
-    let comer = Comer {
+    let applicant = Applicant {
         subject: Some(&identity.subject),
         address: identity.email.as_deref(),
         verified: identity.email_verified,
@@ -175,9 +175,9 @@ async fn admit(
         groups: identity.roles.for_tenant(tenant, &identity.issuer),
         first: if runs { FirstRuns::Yes } else { FirstRuns::No },
         made: Made::Named(identity.name.as_deref()),
-        ..Comer::new(Source::Issuer(identity.issuer.clone()))
+        ..Applicant::new(Source::Issuer(identity.issuer.clone()))
     };
-    Ok(directory::admit(tx, comer).await?)
+    Ok(directory::admit(tx, applicant).await?)
 }
 
 /// The organization that the claims, the gateway, the caller and the connection name: one, or none.

@@ -64,7 +64,7 @@ impl Keys {
         }
         Ok(Principal {
             addresses: Arc::default(),
-            rehearsal: None,
+            dry_run: None,
             kind: CredentialKind::Key,
             id,
             role: key.role.0,

@@ -37,7 +37,7 @@ impl Authenticator for Operators {
                 rate_multiplier: None,
                 compat: false,
                 addresses: Arc::default(),
-                rehearsal: None,
+                dry_run: None,
             })
         }
         .boxed_local()

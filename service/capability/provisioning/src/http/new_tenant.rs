@@ -208,7 +208,7 @@ impl NewTenant {
             updated_at: now,
             suspended_at: None,
             deleted_at: None,
-            rehearses: None,
+            dry_run_of: None,
             identity_issuer: None,
             identity_idp_alias: realm.idp_alias,
             recycle_until: None,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::ids::TenantId;
-use entity::scim::states::{RehearsalStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
+use entity::scim::states::{DryRunStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
 use entity::tenancy::plan;
 use entity::tenancy::status::{Asks, Status};
 use futures_util::FutureExt as _;
@@ -42,8 +42,8 @@ struct Found {
     last_used_at: Option<Timestamp>,
     profile: TokenProfile,
     allowed_addresses: Arc<[IpNet]>,
-    /// The copy on which it rehearses, and whether it is there yet.
-    rehearsal: Option<(Uuid, bool)>,
+    /// The copy on which it makes its dry run, and whether it is there yet.
+    dry_run: Option<(Uuid, bool)>,
     status: Status,
     rate_multiplier: u32,
 }
@@ -121,7 +121,7 @@ impl Tokens {
             rate_multiplier: Some(token.rate_multiplier),
             compat: token.profile == TokenProfile::Compat,
             addresses: token.allowed_addresses.clone(),
-            rehearsal: token.rehearsal.map(|(shadow, _)| shadow),
+            dry_run: token.dry_run.map(|(shadow, _)| shadow),
         })
     }
 }
@@ -130,10 +130,8 @@ impl Found {
     /// Whether its tenant and its copy are in a state in which it counts.
     fn usable(&self) -> Result<(), Problem> {
         self.status.admits(Asks::Directories)?;
-        match self.rehearsal {
-            Some((_, false)) => {
-                Err(Problem { retry_after: Some(1), ..Problem::new(Code::RehearsalPreparing) })
-            }
+        match self.dry_run {
+            Some((_, false)) => Err(Problem { retry_after: Some(1), ..Problem::new(Code::DryRunPreparing) }),
             Some((_, true)) | None => Ok(()),
         }
     }
@@ -147,9 +145,9 @@ async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
 async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Found>, platform::DbError> {
     let found = service.db.read(tenant.0, async |view| store::tokens::with_tenant(view, id).await).await?;
     let Some(row) = found else { return Ok(None) };
-    let rehearses: bool = row.try_get("", "rehearsal")?;
+    let dry_run: bool = row.try_get("", "rehearsal")?;
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
-    let status: Option<RehearsalStatus> = row.try_get("", "rehearsal_status")?;
+    let status: Option<DryRunStatus> = row.try_get("", "rehearsal_status")?;
     let ranges: serde_json::Value = row.try_get("", "allowed_addresses")?;
     // They were checked when they were set. None would mean: from everywhere.
     let unreadable = |error: serde_json::Error| sea_orm::DbErr::Json(error.to_string());
@@ -165,8 +163,8 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
         last_used_at: row.try_get("", "last_used_at")?,
         profile: row.try_get("", "profile")?,
         allowed_addresses: ranges.into(),
-        // A token that rehearses never works on the real directory, whatever became of its copy.
-        rehearsal: rehearses.then(|| (shadow.unwrap_or_default(), status == Some(RehearsalStatus::Ready))),
+        // A token that makes a dry run never works on the real directory, whatever became of its copy.
+        dry_run: dry_run.then(|| (shadow.unwrap_or_default(), status == Some(DryRunStatus::Ready))),
         status: row.try_get("", "status")?,
         rate_multiplier: plan::times(row.try_get("", "rate_multiplier")?),
     }))

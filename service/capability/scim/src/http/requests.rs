@@ -127,8 +127,8 @@ pub(crate) struct ScimRequest {
     detail: Option<String>,
     /// How long the request took, in microseconds.
     duration_micros: i64,
-    /// Whether it was made with a rehearsal token: answered, but not applied.
-    rehearsal: bool,
+    /// Whether it was made with a dry-run token: answered, but not applied.
+    dry_run: bool,
 }
 
 impl From<Model> for ScimRequest {
@@ -144,7 +144,7 @@ impl From<Model> for ScimRequest {
             scim_type: row.scim_type,
             detail: row.detail,
             duration_micros: row.duration_micros,
-            rehearsal: row.rehearsal,
+            dry_run: row.dry_run,
         }
     }
 }
@@ -351,7 +351,7 @@ async fn replay_request(
     let replay = platform::ids::new().to_string();
     // As the directory: what an admin may do says nothing of what it would do.
     let actor = Actor::new(CredentialKind::ScimToken.name(), row.token_id);
-    let ctx = Ctx { request_id: Some(replay), rehearsal: true, actor, ..caller.ctx.clone() };
+    let ctx = Ctx { request_id: Some(replay), dry_run: true, actor, ..caller.ctx.clone() };
     let work = async |tx: &mut Tx| -> Result<(), Ended> {
         let done = async {
             let done = resources::apply(tx, &scope, of, (write, &mut again), &Unseen).await?;

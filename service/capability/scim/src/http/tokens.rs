@@ -78,7 +78,7 @@ pub(crate) struct TokenInput {
     jwks: Option<Value>,
     /// Whether requests work on a copy of the directory: they are answered and recorded, but never applied.
     #[serde(default)]
-    rehearsal: bool,
+    dry_run: bool,
 }
 
 impl Input for TokenInput {
@@ -137,7 +137,7 @@ pub(crate) struct ScimToken {
     #[schema(value_type = Vec<String>)]
     allowed_addresses: Value,
     /// Whether requests are answered and recorded, but not applied.
-    rehearsal: bool,
+    dry_run: bool,
 }
 
 /// A SCIM token with its secret. The secret is shown only once.
@@ -173,7 +173,7 @@ impl From<Model> for ScimToken {
             replaced_by: row.replaced_by,
             kind: row.kind,
             allowed_addresses: row.allowed_addresses,
-            rehearsal: row.rehearsal,
+            dry_run: row.dry_run,
         }
     }
 }
@@ -224,7 +224,7 @@ async fn create_scim_token(
         kind: input.kind.unwrap_or(TokenKind::Bearer),
         allowed_addresses: input.allowed_addresses.into(),
         jwks: input.jwks,
-        rehearsal: input.rehearsal,
+        dry_run: input.dry_run,
     };
     let secret_of = (secret.id, proof);
     let row = caller.write(async |tx| tokens::create(tx, caller.tools(), name, secret_of, new).await).await?;

@@ -4,7 +4,7 @@ use platform::{DbError, Statement, Tx, View};
 use sea_orm::QueryResult;
 use uuid::Uuid;
 
-/// A token or client with its rehearsal, and with what its tenant may do at the moment.
+/// A token or client with its dry run, and with what its tenant may do at the moment.
 pub(crate) async fn with_tenant(view: &View, id: Uuid) -> Result<Option<QueryResult>, DbError> {
     const FIND: Statement = Statement::of_tenant(
         "SELECT t.organization_id, t.kind, t.secret_hash, t.secret_mac, t.expires_at, t.revoked_at, t.last_used_at, t.profile, \

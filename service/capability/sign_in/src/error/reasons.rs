@@ -2,7 +2,7 @@
 
 use connections::{Reason, Refused};
 use entity::tenancy::status::Unusable;
-use platform::rules::NoRoom;
+use platform::rules::LimitReached;
 
 use super::Error;
 
@@ -51,7 +51,7 @@ fn refused_by_directory(error: &directory::Error) -> Option<Refused> {
         directory::Error::UserExists { .. } => Reason::UserExists,
         directory::Error::NoAddress => Reason::LinkRequired,
         directory::Error::NotFound => Reason::TenantNotActive,
-        directory::Error::NoRoom(NoRoom::Full { .. }) => Reason::QuotaExceeded,
+        directory::Error::LimitReached(LimitReached::Full { .. }) => Reason::QuotaExceeded,
         directory::Error::Quota(error) => refused_by_quota(error)?,
         _ => return None,
     };

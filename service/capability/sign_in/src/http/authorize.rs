@@ -71,14 +71,14 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Where a request came in.
-struct Door {
+struct IssuerContext {
     issuer: String,
     /// The realm's tenant, by its slug.
     realm: Option<String>,
 }
 
-fn front(caller: &Caller) -> Door {
-    Door { issuer: caller.tools().config.public_url(), realm: None }
+fn front(caller: &Caller) -> IssuerContext {
+    IssuerContext { issuer: caller.tools().config.public_url(), realm: None }
 }
 
 /// The realm that the path names, and its issuer.
@@ -94,9 +94,9 @@ pub async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
     Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
 }
 
-async fn realm_door(caller: &Caller, ids: &Ids) -> Result<Door, Problem> {
+async fn realm_context(caller: &Caller, ids: &Ids) -> Result<IssuerContext, Problem> {
     let (_, issuer) = realm(caller).await?;
-    Ok(Door { issuer, realm: Some(ids.key("realm")?.to_owned()) })
+    Ok(IssuerContext { issuer, realm: Some(ids.key("realm")?.to_owned()) })
 }
 
 pub(super) async fn authorize(
@@ -105,7 +105,7 @@ pub(super) async fn authorize(
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
     let door = front(&caller);
-    come_in(&caller, &request, &upstream, door, request.query_string()).await
+    start_authorization(&caller, &request, &upstream, door, request.query_string()).await
 }
 
 async fn authorize_by_form(
@@ -115,7 +115,7 @@ async fn authorize_by_form(
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
     let door = front(&caller);
-    come_in(&caller, &request, &upstream, door, &form).await
+    start_authorization(&caller, &request, &upstream, door, &form).await
 }
 
 async fn realm_authorize(
@@ -124,8 +124,8 @@ async fn realm_authorize(
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = realm_door(&caller, &ids).await?;
-    come_in(&caller, &request, &upstream, door, request.query_string()).await
+    let door = realm_context(&caller, &ids).await?;
+    start_authorization(&caller, &request, &upstream, door, request.query_string()).await
 }
 
 async fn realm_authorize_by_form(
@@ -135,8 +135,8 @@ async fn realm_authorize_by_form(
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = realm_door(&caller, &ids).await?;
-    come_in(&caller, &request, &upstream, door, &form).await
+    let door = realm_context(&caller, &ids).await?;
+    start_authorization(&caller, &request, &upstream, door, &form).await
 }
 
 /// What a request asks for: of its own, or as it was pushed, by that request's id.
@@ -152,11 +152,11 @@ async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option
     if own.get("client_id") == Some(&client) { Ok((pushed, Some(id))) } else { Err(unknown()) }
 }
 
-async fn come_in(
+async fn start_authorization(
     caller: &Caller,
     request: &HttpRequest,
     upstream: &Upstream,
-    door: Door,
+    door: IssuerContext,
     text: &str,
 ) -> Result<HttpResponse, Problem> {
     let service = caller.service();

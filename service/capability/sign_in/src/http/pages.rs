@@ -4,7 +4,7 @@ use actix_web::cookie::SameSite;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use connections::saml::Go;
-use connections::{Mender, Refused};
+use connections::{Refused, ResponsibleParty};
 use pages::{Forms, Pages};
 use platform::Timestamp;
 use serde::Serialize;
@@ -87,7 +87,8 @@ pub fn failed(failed: Failed) -> Result<HttpResponse, Problem> {
     if status.is_server_error() && failed.refused.is_none() {
         return Err(problem);
     }
-    let by_person = failed.refused.as_ref().is_some_and(|refused| refused.mender == Mender::Person);
+    let by_person =
+        failed.refused.as_ref().is_some_and(|refused| refused.responsible_party == ResponsibleParty::Person);
     let advice = match &failed.refused {
         Some(refused) if by_person => refused.how.clone(),
         Some(_) => {

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use connections::Mender;
+use connections::ResponsibleParty;
 use entity::sessions::browser_session;
 use entity::sign_in::attempt::{Column, Entity, Model};
 use entity::sign_in::states::Purpose;
@@ -118,7 +118,7 @@ pub(crate) struct SignInView {
     /// The code of the reason for which it failed; otherwise null.
     reason: Option<String>,
     /// Who can fix the problem: `provider_admin`, `tenant_admin`, `person` or `operator`.
-    mender: Option<String>,
+    responsible_party: Option<String>,
     /// How to fix the problem.
     advice: Option<String>,
     /// The user who signed in; null: not known.
@@ -135,12 +135,12 @@ impl SignInView {
     fn at(row: Model, now: platform::Timestamp) -> Self {
         let abandoned = row.status.is_open() && row.expires_at <= now;
         let advice = sign_in::advice(&row);
-        let mender = advice.as_ref().map(|(mender, _)| {
-            match mender {
-                Mender::ProviderAdmin => "provider_admin",
-                Mender::TenantAdmin => "tenant_admin",
-                Mender::Person => "person",
-                Mender::Operator => "operator",
+        let responsible_party = advice.as_ref().map(|(responsible_party, _)| {
+            match responsible_party {
+                ResponsibleParty::ProviderAdmin => "provider_admin",
+                ResponsibleParty::TenantAdmin => "tenant_admin",
+                ResponsibleParty::Person => "person",
+                ResponsibleParty::Operator => "operator",
             }
             .to_owned()
         });
@@ -153,7 +153,7 @@ impl SignInView {
             purpose: row.purpose,
             status: if abandoned { "abandoned".to_owned() } else { row.status.to_string() },
             reason: row.reason,
-            mender,
+            responsible_party,
             advice: advice.map(|(_, how)| how),
             user_id: row.user_id,
             ip_address: row.ip_address,

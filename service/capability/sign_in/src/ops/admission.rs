@@ -1,7 +1,7 @@
 //! Somebody whom a connection's provider vouches for comes in, or doesn't: `directory` decides.
 
 use connections::{Connection, Profile};
-use directory::{Comer, Made, NotAdmitted, Outcome};
+use directory::{Applicant, Made, NotAdmitted, Outcome};
 use identity_core::{Groups, Proof};
 use platform::Tx;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ pub async fn admit(
         // It was pointed at another provider than the one that answered.
         return Err(Error::from(connections::Error::ConnectionDisabled).into());
     }
-    let comer = Comer {
+    let applicant = Applicant {
         subject: Some(&profile.subject),
         address: profile.email.as_deref(),
         verified: profile.email_verified,
@@ -59,7 +59,7 @@ pub async fn admit(
         groups: profile.groups.clone().map_or(Groups::NotSaid, Groups::Said),
         organization: Some(now.row.organization_id),
         made: Made::Named(profile.name.as_deref()),
-        ..Comer::new(now.source())
+        ..Applicant::new(now.source())
     };
-    Ok(directory::admit(tx, comer).await?)
+    Ok(directory::admit(tx, applicant).await?)
 }

@@ -5,7 +5,9 @@
 
 use chrono::TimeDelta;
 use connections::saml::{self, Go, SamlWishes};
-use connections::{Connection, Kind, Mender, OidcSecrets, Profile, Reason, Refused, Upstream, Wishes};
+use connections::{
+    Connection, Kind, OidcSecrets, Profile, Reason, Refused, ResponsibleParty, Upstream, Wishes,
+};
 use entity::connections::states::ConnectionVerb;
 use entity::ids::TenantId;
 use entity::sign_in::attempt::{Column, Entity, Model};
@@ -319,6 +321,6 @@ pub(crate) async fn connection_of(service: &Service, row: &Model) -> Result<Conn
 }
 
 /// Who can mend a stored reason, and how.
-pub(crate) fn advice(row: &Model) -> Option<(Mender, String)> {
+pub(crate) fn advice(row: &Model) -> Option<(ResponsibleParty, String)> {
     Refused::advice(row.reason.as_deref()?)
 }

@@ -195,7 +195,7 @@ async fn list_tenants(
     let rows = caller
         .read(async |view| {
             let mut select =
-                view.across::<Entity>().filter(Column::Id.gt(after)).filter(Column::Rehearses.is_null());
+                view.across::<Entity>().filter(Column::Id.gt(after)).filter(Column::DryRunOf.is_null());
             if let Some(status) = filter.status.as_deref().and_then(Status::parse) {
                 select = select.filter(Column::Status.eq(status));
             }

@@ -46,7 +46,7 @@ async fn stream_events(
         }
         None => filter.after,
     };
-    let told = caller.service().db.on_told();
+    let told = caller.service().db.on_dispatched();
     let after = match seen {
         Some(id) => caller.read(async |view: &PlatformView| sequence_of(view, id).await).await?,
         None => caller.read(async |view: &PlatformView| latest(view).await).await?,

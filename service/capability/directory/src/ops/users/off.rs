@@ -113,7 +113,7 @@ pub async fn last_word(view: &View, issuer: &str, subject: &str) -> Result<Optio
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn note_word(tx: &Tx, issuer: &str, subject: &str, sequence: i64) -> Result<(), DbError> {
+pub async fn record_last_word(tx: &Tx, issuer: &str, subject: &str, sequence: i64) -> Result<(), DbError> {
     let change = tx
         .change::<identity::Entity>()
         .col_expr(identity::Column::Sequence, Expr::value(sequence))

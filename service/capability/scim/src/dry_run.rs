@@ -1,12 +1,12 @@
-//! Rehearsals: a token whose requests work on a copy of the directory. They are answered as the real thing would answer,
+//! Dry runs: a token whose requests work on a copy of the directory. They are answered as the real thing would answer,
 //! one after the other, and recorded; the directory itself never sees them. What they would have changed is a comparison
 //! of the copy with it.
 //!
 //! The copy lives under a hidden tenant of its own, so everything that keeps tenants apart keeps it apart, too: no list,
 //! sign-in, quota or event of the real tenant can meet it.
 
-use entity::scim::rehearsal::{Column, Entity, Model};
-use entity::scim::states::RehearsalStatus;
+use entity::scim::dry_run::{Column, Entity, Model};
+use entity::scim::states::DryRunStatus;
 use entity::scim::token;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError, JobRun};
 use platform::{Ctx, DbError, PlatformTx, Target, Tx, Work, ids};
@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::Service;
 
-use crate::store::rehearsals;
+use crate::store::dry_runs;
 
-/// Begins a rehearsal for a token that was just made: the copy follows by a job.
+/// Begins a dry run for a token that was just made: the copy follows by a job.
 pub(crate) async fn begin(tx: &mut Tx, token: &token::Model) -> Result<(), DbError> {
     let row = Model {
         tenant_id: token.tenant_id,
         organization_id: token.organization_id,
         token_id: token.id,
         shadow_id: ids::new(),
-        status: RehearsalStatus::Preparing,
+        status: DryRunStatus::Preparing,
         created_at: tx.now(),
         ready_at: None,
     };
@@ -33,7 +33,7 @@ pub(crate) async fn begin(tx: &mut Tx, token: &token::Model) -> Result<(), DbErr
     Ok(())
 }
 
-/// Ends the rehearsal of a token that goes: the copy is thrown away by a job.
+/// Ends the dry run of a token that goes: the copy is thrown away by a job.
 pub(crate) async fn end(tx: &mut Tx, token: &token::Model) -> Result<(), DbError> {
     let select = tx.select::<Entity>().filter(Column::TokenId.eq(token.id));
     let Some(row) = tx.one(select).await? else { return Ok(()) };
@@ -43,7 +43,7 @@ pub(crate) async fn end(tx: &mut Tx, token: &token::Model) -> Result<(), DbError
     Ok(())
 }
 
-/// Ends all rehearsals of a tenant that goes.
+/// Ends all dry runs of a tenant that goes.
 pub(crate) async fn end_all(tx: &mut Tx) -> Result<(), DbError> {
     for row in tx.all(tx.select::<Entity>()).await? {
         tx.enqueue(&Discard { tenant: row.tenant_id, shadow: row.shadow_id });
@@ -61,7 +61,7 @@ struct Prepare {
 }
 
 impl Job for Prepare {
-    const KIND: &'static str = "scim.prepare_rehearsal";
+    const KIND: &'static str = "scim.prepare_dry_run";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
@@ -77,7 +77,7 @@ struct Discard {
 }
 
 impl Job for Discard {
-    const KIND: &'static str = "scim.discard_rehearsal";
+    const KIND: &'static str = "scim.discard_dry_run";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
@@ -95,31 +95,31 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
 }
 
 async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobError> {
-    let ctx = Ctx { request_id: run.request_id, ..Ctx::system("rehearsals") };
+    let ctx = Ctx { request_id: run.request_id, ..Ctx::system("dry runs") };
     let work = async |tx: &mut PlatformTx| -> Result<(), DbError> {
         let select = tx.across::<Entity>().filter(Column::TenantId.eq(job.tenant));
         let Some(row) = tx.one(select.filter(Column::TokenId.eq(job.token))).await? else {
             tx.housekeeping();
             return Ok(());
         };
-        if row.status == RehearsalStatus::Ready {
+        if row.status == DryRunStatus::Ready {
             tx.housekeeping();
             return Ok(());
         }
-        rehearsals::copy(tx, &row).await?;
-        platform::crash_point!("rehearsal.before_commit");
-        tx.update(Model { status: RehearsalStatus::Ready, ready_at: Some(tx.now()), ..row.clone() }).await?;
-        tx.record_for(row.tenant_id, "scim_rehearsal.begin", Target::new("scim_token", row.token_id));
+        dry_runs::copy(tx, &row).await?;
+        platform::crash_point!("dry_run.before_commit");
+        tx.update(Model { status: DryRunStatus::Ready, ready_at: Some(tx.now()), ..row.clone() }).await?;
+        tx.record_for(row.tenant_id, "scim_dry_run.begin", Target::new("scim_token", row.token_id));
         Ok(())
     };
     Ok(service.db.write_platform(&ctx, work).await?)
 }
 
 async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobError> {
-    let ctx = Ctx::system("rehearsals");
+    let ctx = Ctx::system("dry runs");
     let work = async |tx: &mut PlatformTx| -> Result<(), DbError> {
         tx.housekeeping();
-        rehearsals::discard(tx, job.shadow).await
+        dry_runs::discard(tx, job.shadow).await
     };
     Ok(service.db.write_platform(&ctx, work).await?)
 }

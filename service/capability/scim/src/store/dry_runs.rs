@@ -1,8 +1,8 @@
-//! Queries over rehearsals: the copy of a directory, and what is different in it.
+//! Queries over dry runs: the copy of a directory, and what is different in it.
 
 use std::fmt::Write as _;
 
-use entity::scim::rehearsal::Model;
+use entity::scim::dry_run::Model;
 use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView};
 use uuid::Uuid;
 

@@ -13,7 +13,7 @@ use sea_orm::{FromQueryResult, QueryResult, Value};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::people::{Candidate, Comer, IDENTITIES_MAX, Identity, identity_key, invitations};
+use crate::people::{Applicant, Candidate, IDENTITIES_MAX, Identity, identity_key, invitations};
 
 /// People that are looked at, of all who share an address or a subject in a tenant.
 pub(crate) const PEOPLE_MAX: u64 = 50;
@@ -23,10 +23,10 @@ pub(crate) const RECORD_MAX: u64 = 100;
 /// Everybody who may be meant, with what they came in by so far.
 pub(crate) async fn people(
     tx: &Tx,
-    comer: &Comer<'_>,
+    applicant: &Applicant<'_>,
     keys: &[String],
 ) -> Result<BTreeMap<Uuid, Candidate>, DbError> {
-    if comer.source == Source::Directory {
+    if applicant.source == Source::Directory {
         return Ok(BTreeMap::new());
     }
     let mut values: Vec<Value> = Vec::new();
@@ -36,12 +36,12 @@ pub(crate) async fn people(
         format!("${}", values.len() + 1)
     };
     // An issuer that the operator trusts, or a connection: of a connection it is asked later whether it is the organization's own.
-    if let Some(subject) = comer.subject {
+    if let Some(subject) = applicant.subject {
         let subject = value(subject.into());
         ways.push(format!(
             "SELECT id, 1 AS way FROM directory_user WHERE tenant_id = $1 AND external_id = {subject} AND source = 'scim'"
         ));
-        if let Source::Connection { id, .. } = &comer.source {
+        if let Source::Connection { id, .. } = &applicant.source {
             // Written while it was not part of it which provider was behind the connection: perhaps this one.
             let before = value(issuers_of(*id).into());
             ways.push(format!(
@@ -114,7 +114,7 @@ const PROVEN: &str = "proven";
 const DEFAULT: &str = "default";
 
 /// One question: who left, who is invited, whose the domain is, and where people go otherwise.
-pub(crate) async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Result<Record, Error> {
+pub(crate) async fn record(tx: &Tx, applicant: &Applicant<'_>, keys: &[String]) -> Result<Record, Error> {
     let mut values: Vec<Value> = Vec::new();
     let mut value = |one: Value| {
         values.push(one);
@@ -122,7 +122,7 @@ pub(crate) async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Resul
     };
     let addresses: Vec<String> = keys.iter().map(|key| value(key.clone().into())).collect();
     let mut parts = Vec::new();
-    let left = departures(comer, &addresses, &mut value);
+    let left = departures(applicant, &addresses, &mut value);
     if !left.is_empty() {
         parts.push(format!(
             "SELECT 1, kind, user_id, organization_id, NULL, user_id, NULL, departed_at FROM directory_departed \
@@ -138,14 +138,14 @@ pub(crate) async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Resul
             addresses.join(", ")
         ));
     }
-    if let Some(name) = comer.address.and_then(domain_of).filter(|_| names_its_domain(comer)) {
+    if let Some(name) = applicant.address.and_then(domain_of).filter(|_| names_its_domain(applicant)) {
         let name = value(name.into());
         parts.push(format!(
             "SELECT 0, '{PROVEN}', id, organization_id, NULL, id, NULL, created_at FROM domain \
              WHERE tenant_id = $1 AND verified_name = {name}"
         ));
     }
-    if comer.organization.is_none() {
+    if applicant.organization.is_none() {
         parts.push(format!(
             "SELECT 0, '{DEFAULT}', id, id, NULL, id, NULL, created_at FROM organization WHERE tenant_id = $1 AND slug = 'default'"
         ));
@@ -160,21 +160,25 @@ pub(crate) async fn record(tx: &Tx, comer: &Comer<'_>, keys: &[String]) -> Resul
     ))?;
     let mut record = Record::default();
     for row in tx.query(&find, values).await? {
-        record.take(&row, comer).map_err(|error| Error::Internal(error.to_string()))?;
+        record.take(&row, applicant).map_err(|error| Error::Internal(error.to_string()))?;
     }
-    if comer.organization.is_none() {
+    if applicant.organization.is_none() {
         record.home.of_domain = record.proven;
     }
     Ok(record)
 }
 
 /// Which marks of `directory_departed` mean who comes.
-fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(Value) -> String) -> String {
+fn departures(
+    applicant: &Applicant<'_>,
+    addresses: &[String],
+    value: &mut impl FnMut(Value) -> String,
+) -> String {
     let mut marks = vec![(DepartedKind::Address, addresses.join(", "))];
-    if let Some(subject) = comer.subject {
+    if let Some(subject) = applicant.subject {
         marks.push((DepartedKind::ExternalId, value(subject.into())));
-        if let Some(issuer) = comer.source.issuer() {
-            let before = match &comer.source {
+        if let Some(issuer) = applicant.source.issuer() {
+            let before = match &applicant.source {
                 Source::Connection { id, .. } => Some(issuers_of(*id)),
                 _ => None,
             };
@@ -190,17 +194,17 @@ fn departures(comer: &Comer<'_>, addresses: &[String], value: &mut impl FnMut(Va
 }
 
 /// Whether the domain of the address says anything of who comes with it from there.
-fn names_its_domain(comer: &Comer<'_>) -> bool {
-    match comer.source {
-        Source::Connection { .. } => comer.verified != Some(false),
-        Source::Issuer(_) => comer.verified == Some(true),
+fn names_its_domain(applicant: &Applicant<'_>) -> bool {
+    match applicant.source {
+        Source::Connection { .. } => applicant.verified != Some(false),
+        Source::Issuer(_) => applicant.verified == Some(true),
         Source::Directory => true,
         Source::Invitation | Source::Approval => false,
     }
 }
 
 impl Record {
-    fn take(&mut self, row: &QueryResult, comer: &Comer<'_>) -> Result<(), sea_orm::DbErr> {
+    fn take(&mut self, row: &QueryResult, applicant: &Applicant<'_>) -> Result<(), sea_orm::DbErr> {
         let organization: Uuid = row.try_get("", "organization_id")?;
         let what: String = row.try_get("", "what")?;
         match (DepartedKind::parse(&what), InvitationStatus::parse(&what)) {
@@ -213,7 +217,7 @@ impl Record {
             (None, Some(_)) => {
                 let role = row.try_get::<ByName<TenantRole>>("", "role")?.0;
                 let (id, email): (Uuid, String) = (row.try_get("", "id")?, row.try_get("", "email")?);
-                let of_claim = comer.address.is_some_and(|address| fold(address) == fold(&email));
+                let of_claim = applicant.address.is_some_and(|address| fold(address) == fold(&email));
                 self.pending.push(Pending { id, organization, role, of_claim });
                 self.invited.insert(id, email);
             }

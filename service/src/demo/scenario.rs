@@ -1,4 +1,4 @@
-//! The story itself: each paragraph is what one user of the service does.
+//! The scenario itself: each paragraph is what one user of the service does.
 
 #![allow(clippy::indexing_slicing, reason = "serde_json answers null for what isn't there")]
 
@@ -11,7 +11,7 @@ use super::issuer::{AUDIENCE, Issuer};
 use super::module::{Module, pushed};
 use super::{Steps, users};
 
-pub(super) struct Story {
+pub(super) struct Scenario {
     base: String,
     key: String,
     http: reqwest::Client,
@@ -24,7 +24,7 @@ struct Tenant {
     users: Vec<String>,
 }
 
-impl Story {
+impl Scenario {
     #[allow(
         clippy::disallowed_methods,
         clippy::disallowed_types,
@@ -36,7 +36,7 @@ impl Story {
         Ok(Self { base, key, http })
     }
 
-    pub(super) async fn tell(
+    pub(super) async fn play(
         &self,
         issuer: &Issuer,
         module: &Module,

@@ -1,10 +1,10 @@
-//! `…/rehearsal`: what the requests of a rehearsal would have changed is a comparison of its copy with the directory.
+//! `…/dry run`: what the requests of a dry run would have changed is a comparison of its copy with the directory.
 
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
-use entity::scim::rehearsal::{Column, Entity, Model};
-use entity::scim::states::RehearsalStatus;
+use entity::scim::dry_run::{Column, Entity, Model};
+use entity::scim::states::DryRunStatus;
 use platform::{DbError, PlatformView};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{Access, Code, Ids, Problem, Routes, TenantCaller};
 
-use crate::store::rehearsals;
+use crate::store::dry_runs;
 use crate::tokens;
 
-const DIFF: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{token_id}/rehearsal";
+const DIFF: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-tokens/{token_id}/dry-run";
 /// Differences that are listed of each kind; all are counted.
 const LISTED: usize = 200;
 
@@ -25,12 +25,12 @@ pub(super) fn routes() -> Routes {
         Method::GET,
         DIFF,
         Access::Key(Permission::DirectoryRead),
-        "get_rehearsal: Get what the requests made with a rehearsal token would have changed.",
-        get_rehearsal,
+        "get_dry_run: Get what the requests made with a dry-run token would have changed.",
+        get_dry_run,
     )
 }
 
-/// One difference between the rehearsal's copy and the directory.
+/// One difference between the dry run's copy and the directory.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Difference {
@@ -47,20 +47,20 @@ pub(crate) struct Difference {
     removed: Option<i64>,
 }
 
-impl From<rehearsals::Difference> for Difference {
-    fn from(found: rehearsals::Difference) -> Self {
-        let rehearsals::Difference { kind, action, id, name, added, removed } = found;
+impl From<dry_runs::Difference> for Difference {
+    fn from(found: dry_runs::Difference) -> Self {
+        let dry_runs::Difference { kind, action, id, name, added, removed } = found;
         Self { kind: kind.to_owned(), action, id, name, added, removed }
     }
 }
 
-/// What the requests made with a rehearsal token would have changed.
+/// What the requests made with a dry-run token would have changed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Rehearsal {
+pub(crate) struct DryRun {
     /// `preparing` (the copy of the directory is being made) or `ready`.
     #[schema(value_type = String)]
-    status: RehearsalStatus,
+    status: DryRunStatus,
     created_at: DateTime<Utc>,
     /// When the copy of the directory was ready; null until then.
     ready_at: Option<DateTime<Utc>>,
@@ -77,7 +77,7 @@ pub(crate) struct Rehearsal {
     differences: Vec<Difference>,
 }
 
-async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>, Problem> {
+async fn get_dry_run(caller: TenantCaller, ids: Ids) -> Result<Json<DryRun>, Problem> {
     let (name, id) = (ids.key("organization")?, ids.id("token_id")?);
     let row = caller
         .read(async |view| {
@@ -86,13 +86,13 @@ async fn get_rehearsal(caller: TenantCaller, ids: Ids) -> Result<Json<Rehearsal>
             Ok::<_, Problem>(view.one(select.filter(Column::TokenId.eq(id))).await?)
         })
         .await?;
-    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a rehearsal token."))?;
+    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a dry-run token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
     Ok(Json(caller.service().db.read_platform(found).await?))
 }
 
-async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, DbError> {
-    let mut all = Rehearsal {
+async fn compare(view: &PlatformView, row: Model) -> Result<DryRun, DbError> {
+    let mut all = DryRun {
         status: row.status,
         created_at: row.created_at,
         ready_at: row.ready_at,
@@ -107,10 +107,10 @@ async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, DbError> 
         members_removed: 0,
         differences: Vec::new(),
     };
-    if row.status != RehearsalStatus::Ready {
+    if row.status != DryRunStatus::Ready {
         return Ok(all);
     }
-    for difference in rehearsals::users(view, &row).await? {
+    for difference in dry_runs::users(view, &row).await? {
         let counter = match difference.action.as_str() {
             "created" => &mut all.users_created,
             "deleted" => &mut all.users_deleted,
@@ -120,7 +120,7 @@ async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, DbError> 
         *counter += 1;
         keep(&mut all.differences, difference.into());
     }
-    for difference in rehearsals::groups(view, &row).await? {
+    for difference in dry_runs::groups(view, &row).await? {
         let counter = match difference.action.as_str() {
             "created" => &mut all.groups_created,
             "deleted" => &mut all.groups_deleted,
@@ -129,7 +129,7 @@ async fn compare(view: &PlatformView, row: Model) -> Result<Rehearsal, DbError> 
         *counter += 1;
         keep(&mut all.differences, difference.into());
     }
-    for difference in rehearsals::memberships(view, &row).await? {
+    for difference in dry_runs::memberships(view, &row).await? {
         all.members_added += difference.added.unwrap_or(0);
         all.members_removed += difference.removed.unwrap_or(0);
         keep(&mut all.differences, difference.into());

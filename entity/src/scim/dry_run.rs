@@ -1,8 +1,8 @@
-//! The copy of a directory on which a token rehearses.
+//! The copy of a directory on which a token makes its dry run.
 
 use sea_orm::entity::prelude::*;
 
-use super::states::RehearsalStatus;
+use super::states::DryRunStatus;
 use crate::scope::TenantOwned;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -16,7 +16,7 @@ pub struct Model {
     pub token_id: Uuid,
     /// The hidden tenant that holds the copy.
     pub shadow_id: Uuid,
-    pub status: RehearsalStatus,
+    pub status: DryRunStatus,
     pub created_at: DateTimeUtc,
     pub ready_at: Option<DateTimeUtc>,
 }
