@@ -31,7 +31,7 @@ const REPLACED: [(&str, usize); 27] = [
     ("settle", 11),
     ("story", 0),
     ("tell", 29),
-    ("told", 99),
+    ("told", 98),
     ("unmake", 0),
     ("unwell", 0),
     ("unwound", 0),
