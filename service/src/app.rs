@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 use web::{Authenticator, CredentialKind, Denied, Journal, Limits, Principal, Problem, Service};
 
+use crate::operations::Contract;
 pub use crate::startup::open;
 use crate::tenant_maker::Provisions;
 use crate::{recorder, routes, server, worker};
@@ -90,6 +91,7 @@ fn serve(
     let makes: Arc<dyn TenantMaker> = Arc::new(Provisions);
     let makes = Data::new(makes);
     let jwks = Data::new(Arc::new(exchange::JwksCache::default()));
+    let contract = Data::new(Contract::of(routes));
     let (keys, tokens) = (Data::new(keys), Data::new(tokens));
     let states = Data::new(Arc::new(scim::States::default()));
     let evaluator = Arc::new(flags::Evaluator::default());
@@ -111,6 +113,7 @@ fn serve(
             .app_data(walks.clone())
             .app_data(evaluator.clone())
             .app_data(grants.clone())
+            .app_data(contract.clone())
             .configure(configure.clone())
             .wrap(from_fn(web::edge))
     })

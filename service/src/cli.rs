@@ -147,7 +147,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Tenant { what } => tenant::run(what, config).await,
         Command::Mail { what } => mail::run(what),
         Command::Webhook { what } => webhook::run(what, config).await,
-        Command::Openapi => print(&operations::document()?),
+        Command::Openapi => print(&operations::document(&crate::routes())?),
         Command::Problems => print(&web::Code::page()),
         Command::EventTypes => print(&crate::event_types().page()),
         Command::Completions { shell } => {

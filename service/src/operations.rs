@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use web::{Access, Caller, Problem, Route, Routes};
+use web::{Access, Caller, Problem, Route, Routes, Shared};
 
 static PAGES: Pages = ::pages::pages!("../../templates/pages/service/": "reference.html");
 
@@ -157,42 +157,52 @@ async fn metrics(_: Caller) -> Result<HttpResponse, Problem> {
 }
 
 /// The contract, as it is committed and served.
-pub(crate) fn document() -> Result<String, serde_json::Error> {
-    let mut text = serde_json::to_string_pretty(&web::document(&crate::routes()))?;
+pub(crate) fn document(routes: &Routes) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(&web::document(routes))?;
     text.push('\n');
     Ok(text)
 }
 
-async fn openapi(_: Caller) -> Result<HttpResponse, Problem> {
-    // Made once and shared: whoever asks costs nothing, however slowly they read.
-    static TEXT: OnceLock<Bytes> = OnceLock::new();
-    let text = match TEXT.get() {
+/// What the service says of its own routes, made when it is first asked for and then shared: whoever asks costs nothing, however slowly
+/// they read.
+pub(crate) struct Contract {
+    routes: fn() -> Routes,
+    openapi: OnceLock<Bytes>,
+    reference: OnceLock<Bytes>,
+}
+
+impl Contract {
+    /// Of these routes.
+    pub(crate) fn of(routes: fn() -> Routes) -> Self {
+        Self { routes, openapi: OnceLock::new(), reference: OnceLock::new() }
+    }
+}
+
+async fn openapi(_: Caller, contract: Shared<Contract>) -> Result<HttpResponse, Problem> {
+    let text = match contract.openapi.get() {
         Some(text) => text,
         None => {
-            let made = document().map_err(Problem::internal)?;
-            TEXT.get_or_init(|| made.into())
+            let made = document(&(contract.routes)()).map_err(Problem::internal)?;
+            contract.openapi.get_or_init(|| made.into())
         }
     };
     Ok(HttpResponse::Ok().content_type("application/json").body(text.clone()))
 }
 
-async fn docs(_: Caller) -> Result<HttpResponse, Problem> {
-    static TEXT: OnceLock<Bytes> = OnceLock::new();
+async fn docs(_: Caller, contract: Shared<Contract>) -> Result<HttpResponse, Problem> {
     let page = PAGES.page("reference.html");
-    // Made once and shared, as the contract is.
-    let text = match TEXT.get() {
+    let text = match contract.reference.get() {
         Some(text) => text,
         None => {
-            let made = page.text(&reference())?;
-            TEXT.get_or_init(|| made.into())
+            let made = page.text(&reference(&(contract.routes)()))?;
+            contract.reference.get_or_init(|| made.into())
         }
     };
     Ok(page.with(text.clone()))
 }
 
 /// All routes, by tag.
-fn reference() -> Value {
-    let routes = crate::routes();
+fn reference(routes: &Routes) -> Value {
     let mut all: Vec<_> = routes.iter().collect();
     all.sort_by_key(|route| (route.tag(), route.pattern, route.method.to_string()));
     let of_tag = |routes: &[&Route]| {

@@ -9,6 +9,7 @@ pub(crate) mod expiring;
 pub mod jwk;
 pub(crate) mod oidc;
 pub(crate) mod policy;
+mod provider;
 pub(crate) mod relying_party;
 pub mod saml;
 pub(crate) mod test_link;

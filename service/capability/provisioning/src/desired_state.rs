@@ -72,7 +72,7 @@ impl Job for Reconcile {
     }
 
     fn lane(&self) -> Option<String> {
-        Some(crate::engine::lane(self.tenant))
+        Some(crate::advance::lane(self.tenant))
     }
 
     fn tenant(&self) -> Option<Uuid> {

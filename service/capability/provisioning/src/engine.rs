@@ -5,12 +5,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entity::provisioning::states::{RunVerb, StepStatus};
 use entity::provisioning::{run, step};
-use platform::jobs::{Backoff, Class, Handler, Job, JobError};
+use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, Tx, Work as _, crash_point, injected};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 use web::Service;
 
+use crate::advance::Advance;
 use crate::error::Error;
 use crate::model::{Next, StepError, next};
 use crate::ops::{self, Note};
@@ -20,44 +19,6 @@ use crate::steps::{Attempt, OnFailure, Step, Steps as _, gives_up};
 const DELAY_MAX: Duration = Duration::from_secs(300);
 /// Looks in a row at something that is worth looking at again at once.
 const LOOKS_MAX: u32 = 20;
-
-/// Whatever changes what a tenant has outside runs one at a time: a removal must not overtake what is being made.
-pub(crate) fn lane(tenant: Uuid) -> String {
-    format!("tenant:{tenant}")
-}
-
-/// Takes a run on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Advance {
-    pub(crate) tenant: Uuid,
-    pub(crate) run: Uuid,
-}
-
-impl Job for Advance {
-    const KIND: &'static str = "provisioning.advance";
-    const CLASS: Class = Class::Provisioning;
-    // The run itself decides when to give up; the job only carries it.
-    const ATTEMPTS_MAX: u32 = 10_000;
-
-    fn dedupe_key(&self) -> Option<String> {
-        Some(self.run.to_string())
-    }
-
-    fn lane(&self) -> Option<String> {
-        Some(lane(self.tenant))
-    }
-
-    fn tenant(&self) -> Option<Uuid> {
-        Some(self.tenant)
-    }
-}
-
-impl Advance {
-    /// The key as the queue keeps it.
-    pub(crate) fn stored_key(&self) -> String {
-        format!("{}:{}", Self::KIND, self.run)
-    }
-}
 
 /// Runs the jobs that take a run on.
 pub(crate) fn handler(service: &Service) -> Handler {

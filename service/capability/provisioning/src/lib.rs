@@ -8,6 +8,7 @@
 //! Events: `tenant.created`, `.activated`, `.failed`, `.deleted`, `.moving`, `.moved`, `.move_failed`, `.restored`,
 //! `tenant.drifted`, `instance.capacity_low`.
 
+mod advance;
 mod capability;
 mod deployments;
 mod desired_state;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tenancy::{Status, TenantCreated, TenantDeprovisioning, TenantRestored, Verb};
 use uuid::Uuid;
 
-use crate::engine::Advance;
+use crate::advance::Advance;
 use crate::error::Error;
 use crate::model::{Kind, StepError};
 use crate::steps::{Steps as _, gives_up};

@@ -13,7 +13,7 @@ use web::Service;
 use crate::desired_state::desired_state;
 use crate::model::StepError;
 use crate::steps::Realm;
-use crate::{deployments, engine, ops, scale_out, steps};
+use crate::{advance, deployments, ops, scale_out, steps};
 
 /// Removes a deployment, and the instance that it became.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl Job for Retire {
     }
 
     fn lane(&self) -> Option<String> {
-        Some(engine::lane(self.tenant))
+        Some(advance::lane(self.tenant))
     }
 }
 
@@ -49,7 +49,7 @@ impl Job for RetireRealm {
     const ATTEMPTS_MAX: u32 = 2_000;
 
     fn lane(&self) -> Option<String> {
-        Some(engine::lane(self.tenant))
+        Some(advance::lane(self.tenant))
     }
 }
 

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use tenancy::Place;
 use web::{Service, Tools};
 
+use crate::advance::Advance;
 use crate::deployments;
-use crate::engine::Advance;
 use crate::model::StepError;
 use crate::store;
 

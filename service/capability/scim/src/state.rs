@@ -21,7 +21,6 @@ use uuid::Uuid;
 use web::{OrganizationCaller, Tools};
 
 use crate::error::Error;
-use crate::work::LOOKING_AT_ONCE;
 
 /// How long it is remembered: the time in which a declared schema reaches other processes.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -31,6 +30,9 @@ const REMEMBERED_MAX: u64 = 10_000;
 const POPULATION_REMEMBERED: Duration = Duration::from_secs(30);
 /// Schemas of one tenant.
 pub(crate) const SCHEMAS_MAX: u64 = 20;
+
+/// Searches that look at everybody at once, of all tenants: half of SQLite's readers.
+const LOOKING_AT_ONCE: usize = 3;
 
 /// What is known of organizations.
 #[derive(Debug)]

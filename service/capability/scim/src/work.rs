@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::resources::{self, Write};
 use crate::state::{Scope, Type};
 
-pub(crate) use lists::{LOOKING_AT_ONCE, ListPrice, Turn};
+pub(crate) use lists::{ListPrice, Turn};
 
 /// Bytes of a body that is read on the worker's thread.
 const INLINE_BYTES: usize = 64 << 10;

@@ -9,17 +9,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod,
-    CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
-    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
-    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+    CoreAuthenticationFlow, CoreGenderClaim, CoreIdToken, CoreJsonWebKeySet, CoreJwsSigningAlgorithm,
 };
 use openidconnect::{
-    AccessTokenHash, AdditionalProviderMetadata, AuthorizationCode, ClientId, CsrfToken, HttpRequest,
-    IssuerUrl, LoginHint, LogoutProviderMetadata, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, ProviderMetadata, Scope, SubjectIdentifier, TokenResponse as _, UserInfoClaims,
+    AccessTokenHash, AuthorizationCode, ClientId, CsrfToken, IssuerUrl, LoginHint, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, Scope, SubjectIdentifier,
+    TokenResponse as _, UserInfoClaims,
 };
-use platform::http::{HttpError, retry_after};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -30,6 +26,7 @@ use web::{Service, Tools};
 use super::addresses::callback;
 use super::claims::{lacks, profile};
 use super::connections::Connection;
+use super::provider::{Metadata, http};
 use super::relying_party::{
     check_at_hash, client, discover, no_token_endpoint, token_error, userinfo_error, verification_error,
 };
@@ -45,29 +42,6 @@ const REFETCH_MIN: Duration = Duration::from_secs(60);
 const PROVIDERS_MAX: u64 = 10_000;
 /// Bytes of all remembered provider documents: who has a long one has fewer of them remembered.
 const DOCUMENTS_BYTES_MAX: u64 = 32 << 20;
-
-/// What of RFC 9207 a provider promises.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Promises {
-    #[serde(default)]
-    pub(super) authorization_response_iss_parameter_supported: bool,
-}
-impl AdditionalProviderMetadata for Promises {}
-
-pub(super) type Metadata = ProviderMetadata<
-    LogoutProviderMetadata<Promises>,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
 
 /// A provider as it described itself.
 struct Known {
@@ -134,25 +108,6 @@ pub struct Wishes {
     /// SHA-256 of the token of an invitation, with which whoever was invited was sent here.
     pub invitation: Option<Vec<u8>>,
 }
-
-pub(super) fn http(tools: &Tools) -> impl Fn(HttpRequest) -> HttpFuture + use<> {
-    let client = tools.http.clone();
-    move |request| {
-        let client = client.clone();
-        Box::pin(async move {
-            let host = request.uri().host().unwrap_or_default().to_owned();
-            let answer = client.exchange(request).await?;
-            // A provider that fails says nothing of the person: it is as if it didn't answer.
-            if answer.status().is_server_error() {
-                let (status, retry_after) = (answer.status().as_u16(), retry_after(answer.headers()));
-                return Err(HttpError::Status { host, status, retry_after });
-            }
-            Ok(answer)
-        })
-    }
-}
-
-type HttpFuture = std::pin::Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, HttpError>>>>;
 
 impl Providers {
     /// The provider of a connection, discovered or remembered. `anew`: a key wasn't among those that are remembered.

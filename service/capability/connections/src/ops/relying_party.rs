@@ -8,7 +8,7 @@ use openidconnect::{
 use platform::http::HttpError;
 use web::Tools;
 
-use super::oidc::{Metadata, http};
+use super::provider::{Metadata, http};
 use crate::refusal::{Reason, Refused};
 use crate::settings::OidcSettings;
 

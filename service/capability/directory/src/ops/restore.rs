@@ -6,6 +6,7 @@
 //! which was interrupted goes on where it stopped.
 
 mod image;
+mod item;
 mod links;
 mod members;
 
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::image::{created_at, image, object, unreadable};
+use self::item::Item;
 use self::links::Links;
 use super::admins::SEATS;
 use super::groups;
@@ -51,21 +53,6 @@ platform::events! {
         restore_id: Uuid,
         moment: Timestamp,
     }
-}
-
-/// One thing to put back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
-    /// It was made since: it goes.
-    RemoveGroup(Uuid),
-    /// It was made since: they go.
-    RemoveUser(Uuid),
-    /// As it was before this change.
-    User(Uuid, Uuid),
-    /// As it was before this change.
-    Group(Uuid, Uuid),
-    /// Who was in it.
-    Members(Uuid),
 }
 
 /// How much a restore would do.

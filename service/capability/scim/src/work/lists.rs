@@ -39,9 +39,6 @@ const PASSED_PER_COST: u64 = 8;
 /// What looking at everybody may cost beside other such searches of the same tenant.
 const TOGETHER: u64 = 20_000;
 
-/// Searches that look at everybody at once, of all tenants: half of SQLite's readers.
-pub(crate) const LOOKING_AT_ONCE: usize = 3;
-
 /// What a heavy search has until it is answered: its tenant's turn, and a place among those of all tenants.
 #[derive(Debug)]
 pub(crate) struct Turn {

@@ -8,7 +8,7 @@ use platform::{DbError, Tx};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Item;
+use super::item::Item;
 use crate::error::Error;
 use crate::ops::users;
 use crate::store::{changes, users as store};
