@@ -8,6 +8,7 @@ mod capabilities;
 mod circles;
 mod contract;
 mod errors;
+mod files;
 mod glossary;
 mod isolation;
 mod limits;
