@@ -44,7 +44,7 @@ impl exchange::TenantMaker for Provisions {
                 Ok(_) => {}
                 // Somebody else of the same organization came at the same moment.
                 Err(taken @ (provisioning::Error::ExternalIdTaken | provisioning::Error::SlugTaken)) => {
-                    let found = platform::db::Lookup::TenantExternalId(external_id);
+                    let found = tenancy::by_external_id(external_id);
                     id = service.db.tenant_of(found).await?.ok_or(taken)?;
                 }
                 Err(error) => return Err(error.into()),

@@ -240,12 +240,12 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    pub async fn tenant_of(&self, lookup: Lookup<'_>) -> Result<Option<Uuid>, DbError> {
-        let (table, key, tenant, live, value) = lookup.parts();
+    pub async fn tenant_of(&self, lookup: Lookup) -> Result<Option<Uuid>, DbError> {
+        let Lookup { table, key, tenant, and, value } = lookup;
         let sql = if self.is_postgres() {
             format!("SELECT lookup_{table}_{key}($1) AS tenant_id")
         } else {
-            format!("SELECT {tenant} AS tenant_id FROM {table} WHERE {key} = $1{live}")
+            format!("SELECT {tenant} AS tenant_id FROM {table} WHERE {key} = $1{and}")
         };
         let row = self.look_up(self.statement(sql, [value])).await?;
         Ok(row.and_then(|row| row.try_get::<Option<Uuid>>("", "tenant_id").transpose()).transpose()?)

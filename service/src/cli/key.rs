@@ -114,7 +114,7 @@ async fn create(
         None => None,
         Some(text) => match Uuid::try_parse(&text) {
             Ok(id) => Some(id),
-            Err(_) => match service.db.tenant_of(Lookup::TenantSlug(&text)).await? {
+            Err(_) => match service.db.tenant_of(Lookup::slug(&text)).await? {
                 Some(id) => Some(id),
                 None => bail!("there is no tenant `{text}`"),
             },

@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Try a tenant's run again, now.
     Retry(One),
     /// Give a tenant's open run up; what was done is undone.
-    RollBack(One),
+    Rollback(One),
     /// Write everything that a tenant owns to standard output, as NDJSON.
     Export {
         /// Its id or slug.
@@ -211,7 +211,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
         Command::Retry(one) => {
             change(service, &ctx, one, async |tx| provisioning::retry(tx).await.map(drop)).await
         }
-        Command::RollBack(one) => {
+        Command::Rollback(one) => {
             change(service, &ctx, one, async |tx| provisioning::rollback(tx).await.map(drop)).await
         }
         Command::Delete { one, purge, no_wait } => {
@@ -232,7 +232,7 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
 async fn named(service: &Service, name: &str) -> anyhow::Result<Uuid> {
     let id = match Uuid::try_parse(name) {
         Ok(id) => Some(id),
-        Err(_) => service.db.tenant_of(Lookup::TenantSlug(name)).await?,
+        Err(_) => service.db.tenant_of(Lookup::slug(name)).await?,
     };
     let Some(id) = id else { bail!("there is no tenant `{name}`") };
     let found = service.db.read(id, async |view| tenancy::find(view).await).await?;

@@ -1,6 +1,8 @@
 //! Who may call a route, whose failures count, and whose tenant its path is about.
 
+use platform::db::Lookup;
 use policy_core::Permission;
+use uuid::Uuid;
 
 /// Who may call a route. Bound to the route; never decided by the request's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +29,14 @@ pub(crate) enum CountFailures {
 }
 
 /// What a path names that belongs to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     /// `{tenant}`
     Tenant,
-    /// `{connection}`, where anybody may come.
-    Connection,
     /// `{realm}`, where anybody may come.
     Realm,
+    /// Another parameter that is an id, where anybody may come; how its tenant is found says the capability that has the route.
+    Other(&'static str, fn(Uuid) -> Lookup),
 }
 
 impl Target {
@@ -43,7 +45,6 @@ impl Target {
         let names = |name: &str| pattern.split('/').any(|word| word == name);
         match access {
             _ if names("{tenant}") => Some(Self::Tenant),
-            Access::Public(_) if names("{connection}") => Some(Self::Connection),
             Access::Public(_) if names("{realm}") => Some(Self::Realm),
             _ => None,
         }
@@ -61,14 +62,14 @@ mod tests {
         let public = Access::Public("a test");
         let key = Access::Key(Permission::TenantRead);
         for (access, pattern, target) in [
-            (key, "/api/v1/tenants/{tenant}/connections/{connection}", Some(Target::Tenant)),
-            (public, "/sso/saml/{connection}/acs", Some(Target::Connection)),
-            (public, "/realms/{realm}/oauth2/authorize", Some(Target::Realm)),
+            (key, "/api/v1/tenants/{tenant}/connections/{connection}", Some("Tenant")),
+            (public, "/realms/{realm}/oauth2/authorize", Some("Realm")),
             (public, "/oauth2/token", None),
             (key, "/api/v1/keys/{key_id}", None),
             (Access::Scim, "/scim/v2/Users/{id}", None),
         ] {
-            assert_eq!(Target::of(access, pattern), target, "{pattern}");
+            let found = Target::of(access, pattern).map(|target| format!("{target:?}"));
+            assert_eq!(found.as_deref(), target, "{pattern}");
         }
     }
 }

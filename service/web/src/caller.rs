@@ -111,7 +111,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`DbError`].
-    pub async fn at(&self, what: Lookup<'_>) -> Result<Option<TenantCaller>, DbError> {
+    pub async fn at(&self, what: Lookup) -> Result<Option<TenantCaller>, DbError> {
         Ok(self.service.db.tenant_of(what).await?.map(|tenant| self.within(tenant)))
     }
 

@@ -30,7 +30,7 @@ pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>,
 
 /// The tenant of a slug.
 pub(crate) async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
-    if is_slug(name) { service.db.tenant_of(Lookup::TenantSlug(name)).await } else { Ok(None) }
+    if is_slug(name) { service.db.tenant_of(Lookup::slug(name)).await } else { Ok(None) }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Routes: method, pattern, access and handler in one value. From the list come the served application, `openapi.json`
 //! and the guards' inventory.
 
+use platform::db::Lookup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use uuid::Uuid;
 
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -33,6 +35,7 @@ pub struct Route {
     pub(crate) dialect: Dialect,
     pub(crate) body_bytes_max: usize,
     pub(crate) failures: CountFailures,
+    target: Option<Target>,
     describe: fn(&mut Operation),
     handler: Arc<dyn Fn() -> actix_web::Route + Send + Sync>,
 }
@@ -88,7 +91,7 @@ impl Route {
 
     /// Whether the path names something that is looked up before a body is read.
     pub fn knows_its_target(&self) -> bool {
-        Target::of(self.access, self.pattern).is_some()
+        self.target.is_some()
     }
 
     /// Takes smaller or larger bodies.
@@ -105,7 +108,7 @@ impl Route {
             pattern: self.pattern,
             body_bytes_max: self.body_bytes_max,
             failures: self.failures,
-            target: Target::of(self.access, self.pattern),
+            target: self.target,
         }
     }
 
@@ -168,6 +171,7 @@ impl Routes {
             pattern,
             access,
             operation_id,
+            target: Target::of(access, pattern),
             summary,
             dialect: if access == Access::Scim { Dialect::Scim } else { Dialect::Problem },
             body_bytes_max: BODY_BYTES_MAX,
@@ -175,6 +179,21 @@ impl Routes {
             describe: F::describe,
             handler: Arc::new(move || web::route().to(handler.clone())),
         }));
+        self
+    }
+
+    /// The public routes of this list whose paths have `{parameter}` are about the tenant that this look-up finds by its id, which is
+    /// done before a body is read.
+    #[must_use]
+    pub fn tenant_by(mut self, parameter: &'static str, lookup: fn(Uuid) -> Lookup) -> Self {
+        for route in &mut self.routes {
+            let names = |word: &str| {
+                word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) == Some(parameter)
+            };
+            if matches!(route.access, Access::Public(_)) && route.pattern.split('/').any(names) {
+                route.target = route.target.or(Some(Target::Other(parameter, lookup)));
+            }
+        }
         self
     }
 

@@ -10,6 +10,7 @@
 mod capability;
 mod error;
 mod http;
+mod lookup;
 mod ops;
 mod refusal;
 mod settings;
@@ -20,6 +21,7 @@ pub use capability::capability;
 pub use error::Error;
 pub use http::of_path;
 pub use identity_core::domain_of;
+pub use lookup::{by_connection, by_domain};
 pub use ops::addresses::post_logout_redirect_uri;
 pub use ops::attributes::profile as profile_of_assertion;
 pub use ops::claims::{profile as profile_of_claims, yes_or_no};

@@ -110,9 +110,9 @@ impl Evaluator {
             return Ok(Some(caller.within(known)));
         }
         let before = self.changes.load(Ordering::Acquire);
-        let found = match caller.at(Lookup::TenantExternalId(name)).await? {
+        let found = match caller.at(tenancy::by_external_id(name)).await? {
             Some(found) => Some(found),
-            None => caller.at(Lookup::TenantSlug(name)).await?,
+            None => caller.at(Lookup::slug(name)).await?,
         };
         if let Some(found) = found.as_ref().filter(|_| before == self.changes.load(Ordering::Acquire)) {
             self.names.insert(name.to_owned(), found.tenant());

@@ -1,7 +1,6 @@
 //! What Stripe's events say about a subscription, and whose it is.
 
 use entity::inbox::event;
-use platform::db::Lookup;
 use platform::http::Failure;
 use platform::{Ctx, Tx};
 use secrecy::ExposeSecret as _;
@@ -102,7 +101,7 @@ async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, E
         return Ok(Some(id));
     }
     match &change.customer {
-        Some(customer) => Ok(service.db.tenant_of(Lookup::TenantCustomer(customer)).await?),
+        Some(customer) => Ok(service.db.tenant_of(tenancy::by_customer(customer)).await?),
         None => Ok(None),
     }
 }

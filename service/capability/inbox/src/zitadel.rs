@@ -6,7 +6,6 @@ use entity::ids::OrganizationId;
 use entity::inbox::event;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::tenant;
-use platform::db::Lookup;
 use platform::refusal::{Classified as _, Retry};
 use platform::{Ctx, Tx, View, Work as _};
 use serde_json::Value;
@@ -129,7 +128,7 @@ fn sequence(payload: &Value) -> Option<i64> {
 
 /// The tenant whose org this is.
 async fn tenant_of(service: &Service, organization: &str) -> Result<Option<Uuid>, Error> {
-    let Some(id) = service.db.tenant_of(Lookup::TenantExternalId(organization)).await? else {
+    let Some(id) = service.db.tenant_of(tenancy::by_external_id(organization)).await? else {
         return Ok(None);
     };
     let row: tenant::Model = service.db.read(id, async |view: &View| tenancy::get(view).await).await?;

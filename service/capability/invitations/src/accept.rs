@@ -7,7 +7,6 @@ use entity::invitations::states::InvitationKind;
 use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use platform::crypto::sha256;
-use platform::db::Lookup;
 use platform::{Tx, View};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
@@ -15,6 +14,7 @@ use web::{Caller, TenantCaller, Tools};
 
 use crate::error::{Error, NotAccepted};
 use crate::join;
+use crate::lookup::by_invitation;
 use crate::ops::get;
 
 /// What an invitation leads to.
@@ -27,7 +27,7 @@ pub(crate) struct Found {
 }
 
 async fn inviting(caller: &Caller, digest: &[u8]) -> Result<TenantCaller, Error> {
-    caller.at(Lookup::Invitation(digest)).await?.ok_or(Error::Unknown)
+    caller.at(by_invitation(digest)).await?.ok_or(Error::Unknown)
 }
 
 /// The sign-in of the organization, for this person. It goes on by itself: the address finds the connection. The token goes with them: it

@@ -49,7 +49,7 @@ pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Resu
 pub(crate) async fn answer(service: Service, job: AnswerJoin, run: JobRun) -> Result<(), JobError> {
     let request: Option<Request> = job.request.open(&service, PURPOSE);
     let request = request.ok_or_else(|| JobError::Fail("the request can't be opened".to_owned()))?;
-    let Some(tenant) = service.db.tenant_of(Lookup::TenantSlug(&request.tenant)).await? else {
+    let Some(tenant) = service.db.tenant_of(Lookup::slug(&request.tenant)).await? else {
         return Ok(());
     };
     let ctx = Ctx { request_id: run.request_id, ..Ctx::system("join") };

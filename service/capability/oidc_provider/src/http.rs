@@ -16,4 +16,5 @@ pub(crate) fn routes() -> Routes {
         .and(par::routes())
         .and(provider_logout::routes())
         .and(sign_out::routes())
+        .tenant_by("connection", connections::by_connection)
 }

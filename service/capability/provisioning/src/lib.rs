@@ -1,9 +1,9 @@
-//! The durable runs that make, unmake, move and mend tenants, and the instances under them.
+//! The durable runs that provision, deprovision, move and repair tenants, and the instances under them.
 //!
 //! Owns `tenant_run`, `tenant_run_step` and, with `azure`, `deployment`. Promise: whatever dies in between, a tenant ends active
 //! or cleanly absent. Each step is idempotent, its effect in the store is committed with its note, and what it does outside is
 //! found again by a name that only this tenant has. A step that fails too often rolls back the run, undoing what was begun in
-//! reverse; a step that waits (for room, for Azure, for the end of a recycle period) waits as long as it takes and says for what.
+//! reverse; a step that waits (for capacity, for Azure, for the end of a recycle period) waits as long as it takes and says for what.
 //!
 //! Events: `tenant.created`, `.activated`, `.failed`, `.deleted`, `.moving`, `.moved`, `.move_failed`, `.restored`,
 //! `tenant.drifted`, `instance.capacity_low`.

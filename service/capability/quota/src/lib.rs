@@ -11,6 +11,7 @@ mod capability;
 mod error;
 mod history;
 mod http;
+mod lookup;
 mod ops;
 mod reservations;
 mod store;

@@ -61,7 +61,8 @@ struct Prepare {
 }
 
 impl Job for Prepare {
-    const KIND: &'static str = "scim.prepare_dry_run";
+    // Stored by versions before this one, too.
+    const KIND: &'static str = "scim.prepare_rehearsal";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {
@@ -77,7 +78,7 @@ struct Discard {
 }
 
 impl Job for Discard {
-    const KIND: &'static str = "scim.discard_dry_run";
+    const KIND: &'static str = "scim.discard_rehearsal";
     const CLASS: Class = Class::Directory;
 
     fn tenant(&self) -> Option<Uuid> {

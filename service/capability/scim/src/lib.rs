@@ -16,6 +16,7 @@ mod guard;
 mod http;
 mod lifecycle;
 mod log;
+mod lookup;
 mod oauth;
 mod represent;
 mod resources;

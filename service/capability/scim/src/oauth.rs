@@ -14,7 +14,6 @@ use entity::tenancy::status::Asks;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use platform::crypto::{SecretKind, StoredSecret};
-use platform::db::Lookup;
 use platform::{Ctx, Target, Tx, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -24,6 +23,7 @@ use uuid::Uuid;
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::lookup::by_token;
 use crate::store;
 
 /// What an access token begins with.
@@ -108,7 +108,7 @@ pub(crate) async fn grant(
         (None, None) => return Err(Error::Unauthenticated),
     };
     let id = Uuid::try_parse(&id).map_err(|_| Error::Unauthenticated)?;
-    let tenant = service.db.tenant_of(Lookup::ScimToken(id)).await?.ok_or(Error::Unauthenticated)?;
+    let tenant = service.db.tenant_of(by_token(id)).await?.ok_or(Error::Unauthenticated)?;
     let now = service.clock.now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;

@@ -1,7 +1,8 @@
 //! Client credentials (RFC 6749, section 4.4): the token endpoint takes them, whoever owns the clients grants.
 
 use futures_util::future::LocalBoxFuture;
-use platform::Ctx;
+use platform::{Ctx, DbError};
+use uuid::Uuid;
 use web::{Problem, Service};
 
 /// How a client proves who it is.
@@ -30,6 +31,9 @@ pub struct Granted {
 
 /// Grants clients their tokens.
 pub trait ClientGrant: Send + Sync {
+    /// Whether there is a client of this id.
+    fn knows<'a>(&'a self, service: &'a Service, id: Uuid) -> LocalBoxFuture<'a, Result<bool, DbError>>;
+
     /// The token, or `invalid_client`, `invalid_scope`.
     fn grant<'a>(
         &'a self,

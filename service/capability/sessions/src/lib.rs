@@ -11,6 +11,7 @@ mod error;
 mod grant;
 mod jwt;
 mod keys;
+mod lookup;
 mod model;
 mod ops;
 mod signing;
@@ -30,6 +31,7 @@ pub use jwt::{
     verify_id_token,
 };
 pub use keys::{Keyring, ensure_key, public_keys};
+pub use lookup::{by_browser_session, by_refresh_token};
 pub use model::Subject;
 pub use ops::{
     NewSession, Refreshed, SessionsEnded, end, end_all_of_organization, end_all_of_tenant, end_all_of_user,

@@ -8,7 +8,6 @@ use entity::tenancy::plan;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::View;
-use platform::db::Lookup;
 use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Authenticator, CredentialKind, Denied, Principal, Service};
 
@@ -26,7 +25,7 @@ impl Authenticator for People {
     ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
             let digest = sessions::browser_digest(bearer).ok_or(Error::CredentialUnknown)?;
-            let found = service.db.tenant_of(Lookup::BrowserSession(&digest)).await?;
+            let found = service.db.tenant_of(sessions::by_browser_session(&digest)).await?;
             let tenant = found.ok_or(Error::CredentialUnknown)?;
             let person = service.db.read(tenant, async |view: &View| person(view, &digest).await).await;
             person.map_err(|error| Denied::from(error).at(tenant, None))

@@ -12,5 +12,9 @@ use web::Routes;
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
-    authorize::routes().and(callback::routes()).and(tests::routes()).and(sign_ins::routes())
+    authorize::routes()
+        .and(callback::routes())
+        .and(tests::routes())
+        .and(sign_ins::routes())
+        .tenant_by("connection", connections::by_connection)
 }

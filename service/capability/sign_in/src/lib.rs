@@ -10,6 +10,7 @@ mod capability;
 mod console;
 mod error;
 mod http;
+mod lookup;
 mod ops;
 mod sweep;
 
@@ -20,6 +21,7 @@ pub use http::authorize::realm;
 pub use http::callback::{RESPONSE_BYTES_MAX, long_parameter};
 pub use http::leave::{bytes_of, session};
 pub use http::pages;
+pub use lookup::by_authorization_code;
 pub use ops::admission::{NotIn, admit};
 pub use ops::arrival::upstream_of;
 pub use ops::authorize::{Authorization, NotAuthorized, REQUEST_URI_PREFIX, SCOPES, authorization, list};

@@ -6,6 +6,7 @@
 mod capability;
 mod error;
 mod http;
+mod lookup;
 mod model;
 mod ops;
 mod placement;
@@ -14,6 +15,7 @@ mod store;
 pub use capability::capability;
 pub use error::Error;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant};
+pub use lookup::{by_customer, by_external_id, by_idp_alias, by_issuer};
 pub use model::{Asks, Status, Verb, issuer_of};
 pub use ops::{
     TenantActivated, TenantCreated, TenantDeleted, TenantDeprovisioning, TenantDrifted, TenantFacts,

@@ -99,11 +99,6 @@ struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Once the runtime has ended there is nobody to close it with: the driver would panic, also where that is while unwinding.
-        if tokio::runtime::Handle::try_current().is_err() {
-            std::mem::forget(self.raw.take());
-            return;
-        }
         if let (Some(raw), false) = (&mut self.raw, self.state == State::Ended) {
             raw.close_on_drop();
         }

@@ -25,14 +25,30 @@ pub(crate) enum Pools {
 #[derive(Debug)]
 pub(super) enum Raw {
     Sqlite(Held),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
+}
+
+/// A connection to Postgres; there until it is closed or dropped.
+#[derive(Debug)]
+pub(super) struct Lent(Option<PoolConnection<Postgres>>);
+
+impl Drop for Lent {
+    /// Gives it back. What an HTTP worker that is stopped by force leaves is dropped outside of any runtime, where the driver would panic
+    /// for want of somebody to give it back with: then it leaves the pool, which has its place again, and its socket is closed.
+    fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_err()
+            && let Some(inner) = self.0.take()
+        {
+            drop(inner.detach());
+        }
+    }
 }
 
 impl Pools {
     pub(super) async fn acquire(&self) -> Result<Raw, sqlx::Error> {
         match self {
             Pools::Sqlite(pool) => pool.acquire().await.map(Raw::Sqlite),
-            Pools::Postgres(pool) => pool.acquire().await.map(Raw::Postgres),
+            Pools::Postgres(pool) => pool.acquire().await.map(|inner| Raw::Postgres(Lent(Some(inner)))),
         }
     }
 
@@ -71,7 +87,8 @@ macro_rules! on {
                 let ($sqlite, running) = held.lend()?;
                 running.through(unless_one_dies(async { $on_sqlite })).await
             }
-            Raw::Postgres(inner) => {
+            Raw::Postgres(lent) => {
+                let inner = lent.0.as_mut().ok_or(sqlx::Error::PoolClosed)?;
                 let $postgres = &mut **inner;
                 $on_postgres
             }
@@ -119,7 +136,11 @@ impl Raw {
     pub(super) fn close_on_drop(&mut self) {
         match self {
             Raw::Sqlite(held) => held.close_on_drop(),
-            Raw::Postgres(inner) => inner.close_on_drop(),
+            Raw::Postgres(lent) => {
+                if let Some(inner) = &mut lent.0 {
+                    inner.close_on_drop();
+                }
+            }
         }
     }
 
@@ -131,7 +152,10 @@ impl Raw {
                     held.close().await;
                     Ok(())
                 }
-                Raw::Postgres(inner) => inner.close().await,
+                Raw::Postgres(mut lent) => match lent.0.take() {
+                    Some(inner) => inner.close().await,
+                    None => Ok(()),
+                },
             }
         };
         if !matches!(timeout(CLOSE_TIMEOUT, closing).await, Ok(Ok(()))) {

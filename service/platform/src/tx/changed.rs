@@ -2,6 +2,7 @@
 
 use sea_orm::{IdenStatic as _, Iterable as _, ModelTrait, Value};
 use serde_json::{Map, Value as Json, json};
+use url::Url;
 
 use super::Target;
 use crate::event::camel_case;
@@ -63,7 +64,34 @@ fn shown(column: &str, value: &Value) -> Option<Json> {
         Value::Json(value) => json!(value),
         _ => return None,
     };
+    let json = without_queries(json);
     (json.to_string().len() <= SHOWN_MAX).then_some(json)
+}
+
+/// The same with `…` for what stands in a URL as user information, query or fragment: that may be what opens the door there.
+fn without_queries(json: Json) -> Json {
+    match json {
+        Json::String(text) => Json::String(without_query(text)),
+        Json::Array(items) => items.into_iter().map(without_queries).collect(),
+        Json::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, without_queries(value))).collect()
+        }
+        other => other,
+    }
+}
+
+fn without_query(text: String) -> String {
+    let Ok(mut url) = Url::parse(&text) else { return text };
+    let is_open = |url: &Url| url.query().is_none() && url.fragment().is_none() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || is_open(&url) && url.username().is_empty() {
+        return text;
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    // Of a URL with a host both can be set.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    format!("{url}…")
 }
 
 #[cfg(test)]
@@ -133,5 +161,18 @@ mod tests {
         let made = details(None, &endpoint());
         assert_eq!((&made["from"], &made["to"]["url"]), (&Json::Null, &json!("https://one.example")));
         assert!(made["notShown"].as_array().is_some_and(|names| names.contains(&json!("secret"))), "{made}");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_may_open_the_door_there() {
+        for (url, shown) in [
+            ("https://hooks.example/x", "https://hooks.example/x"),
+            ("https://hooks.example/x?sig=secret", "https://hooks.example/x…"),
+            ("https://user:pass@hooks.example/x#secret", "https://hooks.example/x…"),
+            ("no url?sig=1", "no url?sig=1"),
+            ("urn:x?sig=1", "urn:x?sig=1"),
+        ] {
+            assert_eq!(without_queries(json!({"urls": [url]})), json!({"urls": [shown]}));
+        }
     }
 }

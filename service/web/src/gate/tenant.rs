@@ -3,7 +3,6 @@
 use actix_web::HttpMessage as _;
 use actix_web::dev::ServiceRequest;
 use platform::Ctx;
-use platform::db::Lookup;
 use uuid::Uuid;
 
 use super::keeper::{Passed, Rules};
@@ -52,8 +51,8 @@ async fn find(
         None => return Ok(None),
         Some(Target::Tenant) => tenant_named(service, word("tenant")).await?,
         Some(Target::Realm) => by_slug(service, word("realm")).await?,
-        Some(Target::Connection) => match strict_uuid(word("connection")) {
-            Some(id) => service.db.tenant_of(Lookup::Connection(id)).await?,
+        Some(Target::Other(parameter, lookup)) => match strict_uuid(word(parameter)) {
+            Some(id) => service.db.tenant_of(lookup(id)).await?,
             None => None,
         },
     };

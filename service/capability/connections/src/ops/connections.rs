@@ -8,7 +8,6 @@ use entity::connections::states::{ConnectionState, ConnectionType, ConnectionVer
 use entity::connections::{connection, connection_key};
 use entity::ids::{OrganizationId, TenantId};
 use identity_core::Source;
-use platform::db::Lookup;
 use platform::refusal::Invalid;
 use platform::rules::{Rule, room};
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
@@ -21,6 +20,7 @@ use uuid::Uuid;
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::lookup::by_connection;
 use crate::settings::{OidcSettings, SamlProvider, SamlSettings};
 
 /// Connections of one organization.
@@ -140,7 +140,7 @@ pub fn is_another(before: Option<&String>, now: Option<&String>) -> bool {
 /// # Errors
 /// [`Error::NotFound`]
 pub async fn tenant_of(service: &Service, id: Uuid) -> Result<Uuid, Error> {
-    service.db.tenant_of(Lookup::Connection(id)).await?.ok_or(Error::NotFound)
+    service.db.tenant_of(by_connection(id)).await?.ok_or(Error::NotFound)
 }
 
 /// A connection of the tenant.

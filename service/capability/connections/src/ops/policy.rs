@@ -127,7 +127,7 @@ pub(crate) async fn put(tx: &mut Tx, row: Model) -> Result<Model, Error> {
     }
     let details = json!({"enforced": row.enforced, "jitProvisioning": row.jit_provisioning});
     let target = Target::new("organization", row.organization_id).with(details);
-    tx.record("sso_policy.update", target.changed(&before.row, &row));
+    tx.record("sso_policy.update", target.changed((!made).then_some(&before.row), &row));
     Ok(row)
 }
 

@@ -82,12 +82,12 @@ impl Named {
     pub(crate) async fn tenant(&self, service: &Service) -> Result<Uuid, Error> {
         let db = &service.db;
         let found = match self {
-            Self::ExternalId(id) => db.tenant_of(Lookup::TenantExternalId(id)).await?,
-            Self::Issuer(issuer) => db.tenant_of(Lookup::TenantIssuer(issuer)).await?,
-            Self::IdpAlias(alias) => db.tenant_of(Lookup::TenantIdpAlias(alias)).await?,
-            Self::Organization { id: Some(id), .. } => db.tenant_of(Lookup::TenantExternalId(id)).await?,
+            Self::ExternalId(id) => db.tenant_of(tenancy::by_external_id(id)).await?,
+            Self::Issuer(issuer) => db.tenant_of(tenancy::by_issuer(issuer)).await?,
+            Self::IdpAlias(alias) => db.tenant_of(tenancy::by_idp_alias(alias)).await?,
+            Self::Organization { id: Some(id), .. } => db.tenant_of(tenancy::by_external_id(id)).await?,
             Self::Organization { alias, id: None } => {
-                let found = db.tenant_of(Lookup::TenantSlug(alias)).await?;
+                let found = db.tenant_of(Lookup::slug(alias)).await?;
                 match found {
                     Some(id) if is_organization(service, id).await? => Some(id),
                     _ => None,

@@ -12,7 +12,6 @@ use entity::sessions::session;
 use exchange::{Asked, By, Error, JwksCache, TenantMaker, audience, may_introspect};
 use keys::Keys;
 use platform::Target;
-use platform::db::Lookup;
 use platform::refusal::Classified as _;
 use policy_core::{Permission, allows};
 use serde::Deserialize;
@@ -147,7 +146,7 @@ async fn client_credentials(
     };
     let (assertion, scope) = (input.client_assertion, input.scope);
     let claimed = match client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-        Some(id) => caller.service().db.tenant_of(Lookup::ScimToken(id)).await?.map(|_| id),
+        Some(id) => grants.knows(caller.service(), id).await?.then_some(id),
         None => None,
     };
     caller.acts_as(request, claimed.map_or(Acting::Nobody, Acting::Claimed)).await?;

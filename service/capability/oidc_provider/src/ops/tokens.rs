@@ -9,7 +9,6 @@ use entity::sessions::session;
 use exchange::subject;
 use identity_core::{connection_of, issuers_of};
 use platform::crypto::{same, sha256};
-use platform::db::Lookup;
 use platform::refusal::Classified as _;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
 use serde_json::{Map, Value, json};
@@ -41,7 +40,8 @@ pub(crate) async fn refresh(
     may: impl Fn(&session::Model) -> bool,
 ) -> Result<Pair, Error> {
     let digest = sha256(token.as_bytes());
-    let tenant = service.db.tenant_of(Lookup::RefreshToken(&digest)).await?.ok_or(Error::GrantInvalid)?;
+    let tenant =
+        service.db.tenant_of(sessions::by_refresh_token(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let work = async |tx: &mut Tx, signers: &Signers| {
         let refreshed = sessions::refresh(tx, service, &digest).await?;
         let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
@@ -155,7 +155,7 @@ pub(crate) async fn redeem(
 ) -> Result<Pair, Error> {
     let digest = sha256(code.as_bytes());
     let tenant =
-        service.db.tenant_of(Lookup::AuthorizationCode(&digest)).await?.ok_or(Error::GrantInvalid)?;
+        service.db.tenant_of(sign_in::by_authorization_code(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
     let work = async |tx: &mut Tx, signers: &Signers| {
         let row = match sign_in::redeem_code(tx, &digest).await?.ok_or(Error::GrantInvalid)? {
@@ -273,7 +273,7 @@ pub(crate) async fn revoke(
     may: impl Fn(&session::Model) -> bool,
 ) -> Result<(), Error> {
     let digest = sha256(token.as_bytes());
-    let (tenant, session) = match service.db.tenant_of(Lookup::RefreshToken(&digest)).await? {
+    let (tenant, session) = match service.db.tenant_of(sessions::by_refresh_token(&digest)).await? {
         Some(tenant) => {
             let find = async |view: &platform::View| sessions::session_of_refresh(view, &digest).await;
             match service.db.read(tenant, find).await? {

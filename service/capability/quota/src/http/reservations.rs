@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, Responder as _};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::quota::reservation::Model;
 use entity::quota::states::ReservationStatus;
-use platform::db::Lookup;
 use policy_core::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,6 +15,7 @@ use web::{
 };
 
 use super::write_headers;
+use crate::lookup::by_reservation;
 use crate::reservations;
 
 const LIST: &str = "/api/internal/quotas/reservations";
@@ -130,7 +130,7 @@ async fn create_reservation(
 }
 
 async fn tenant_of(caller: &PlatformCaller, id: Uuid) -> Result<TenantCaller, Problem> {
-    let found = caller.at(Lookup::Reservation(id)).await?;
+    let found = caller.at(by_reservation(id)).await?;
     found.ok_or_else(|| Problem::new(Code::NotFound))
 }
 

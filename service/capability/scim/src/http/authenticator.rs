@@ -10,7 +10,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use ipnet::IpNet;
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
-use platform::db::Lookup;
 use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service, Tools};
 
 use crate::PREFIX;
+use crate::lookup::by_token;
 use crate::oauth::AccessToken;
 use crate::store;
 
@@ -138,7 +138,7 @@ impl Found {
 }
 
 async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
-    let Some(tenant) = service.db.tenant_of(Lookup::ScimToken(id)).await? else { return Ok(None) };
+    let Some(tenant) = service.db.tenant_of(by_token(id)).await? else { return Ok(None) };
     Ok(find(service, TenantId(tenant), id).await?)
 }
 

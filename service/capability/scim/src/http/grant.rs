@@ -2,10 +2,12 @@
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::Ctx;
+use platform::{Ctx, DbError};
 use sessions::{ClientCredentials, ClientGrant, Granted};
+use uuid::Uuid;
 use web::{Problem, Service};
 
+use crate::lookup::by_token;
 use crate::oauth;
 
 /// Grants SCIM clients their tokens.
@@ -13,6 +15,10 @@ use crate::oauth;
 pub struct ScimClients;
 
 impl ClientGrant for ScimClients {
+    fn knows<'a>(&'a self, service: &'a Service, id: Uuid) -> LocalBoxFuture<'a, Result<bool, DbError>> {
+        async move { Ok(service.db.tenant_of(by_token(id)).await?.is_some()) }.boxed_local()
+    }
+
     fn grant<'a>(
         &'a self,
         service: &'a Service,

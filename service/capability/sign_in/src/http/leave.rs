@@ -6,7 +6,6 @@ use connections::{Connection, Upstream, Wishes};
 use entity::modules::module;
 use entity::sessions::browser_session;
 use entity::sign_in::states::Purpose;
-use platform::db::Lookup;
 use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, Problem, Service, Tools};
@@ -32,7 +31,9 @@ pub async fn session(
 ) -> Result<Option<browser_session::Model>, Problem> {
     let Some(cookie) = Jar::Session.get(service, request) else { return Ok(None) };
     let Some(digest) = sessions::browser_digest(&cookie) else { return Ok(None) };
-    let Some(tenant) = service.db.tenant_of(Lookup::BrowserSession(&digest)).await? else { return Ok(None) };
+    let Some(tenant) = service.db.tenant_of(sessions::by_browser_session(&digest)).await? else {
+        return Ok(None);
+    };
     Ok(service.db.read(tenant, async |view| sessions::find_browser(view, &digest).await).await?)
 }
 

@@ -1,7 +1,6 @@
 //! Home-realm discovery: which connection a person is sent to, by what the request says.
 
 use connections::{Connection, ConnectionStatus};
-use platform::db::Lookup;
 use platform::{DbError, PlatformView, View};
 use serde::Serialize;
 use serde_json::Value;
@@ -82,7 +81,7 @@ pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uu
         return Ok(found);
     }
     for domain in hints.domains() {
-        if let Some(tenant) = service.db.tenant_of(Lookup::Domain(&domain)).await? {
+        if let Some(tenant) = service.db.tenant_of(connections::by_domain(&domain)).await? {
             return Ok(Some(tenant));
         }
     }
