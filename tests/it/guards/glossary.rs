@@ -61,8 +61,8 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
             let at =
                 rest.find(|one: char| matches!(one, '"' | '\'' | '/' | '_') || one.is_ascii_alphabetic())?;
             let here = &rest[at..];
-            if here.starts_with("'\"'") {
-                rest = &here[3..];
+            if let Some(after) = here.strip_prefix("'\"'") {
+                rest = after;
             } else if let Some(comment) = here.strip_prefix("//") {
                 rest = comment.find('\n').map_or("", |end| &comment[end..]);
             } else if let Some(quoted) = here.strip_prefix('"') {
