@@ -36,12 +36,16 @@ impl Drop for Lent {
     /// Gives it back. What an HTTP worker that is stopped by force leaves is dropped outside of any runtime, where the driver would panic
     /// for want of somebody to give it back with: then it leaves the pool, which has its place again, and its socket is closed.
     fn drop(&mut self) {
-        if tokio::runtime::Handle::try_current().is_err()
+        if !has_runtime()
             && let Some(inner) = self.0.take()
         {
             drop(inner.detach());
         }
     }
+}
+
+fn has_runtime() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
 }
 
 impl Pools {
@@ -136,8 +140,9 @@ impl Raw {
     pub(super) fn close_on_drop(&mut self) {
         match self {
             Raw::Sqlite(held) => held.close_on_drop(),
+            // Without a runtime it is closed in any case, and the driver's own way to close it needs one.
             Raw::Postgres(lent) => {
-                if let Some(inner) = &mut lent.0 {
+                if let Some(inner) = lent.0.as_mut().filter(|_| has_runtime()) {
                     inner.close_on_drop();
                 }
             }
