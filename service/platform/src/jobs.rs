@@ -26,7 +26,6 @@ use crate::Timestamp;
 use crate::crypto::random;
 use crate::refusal::{Classified, Retry};
 
-pub use crate::retention::SWEPT_AT_ONCE;
 pub use class::Class;
 pub use queue::{counts, oldest_due, retry, sweep, sweep_events, sweep_replies};
 pub use running::outside;

@@ -344,7 +344,8 @@ is_a_caller!(TenantCaller, PlatformCaller, OrganizationCaller);
 impl TenantCaller {
     fn narrow(caller: Caller) -> Result<Self, Problem> {
         let tenant = caller.tenant.ok_or_else(|| Problem::internal("the route names no tenant"))?;
-        Ok(caller.within(tenant))
+        let db = caller.service.db.of(tenant);
+        Ok(Self { caller, db })
     }
 }
 

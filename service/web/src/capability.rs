@@ -8,8 +8,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::config::Config;
 use platform::event::EventType;
-use platform::jobs::{Handler, SWEPT_AT_ONCE};
+use platform::jobs::Handler;
 use platform::outbox::{Hears, Subscriber, Subscription};
+use platform::retention::SWEPT_AT_ONCE;
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 
 use crate::{Problem, Routes, Service};

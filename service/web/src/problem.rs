@@ -64,6 +64,12 @@ impl Problem {
         Self { detail: detail.into(), ..Self::new(code) }
     }
 
+    /// A refusal with this sentence, or else with its code's own.
+    pub fn saying(code: Code, sentence: Option<String>) -> Self {
+        let problem = Self::new(code);
+        Self { detail: sentence.unwrap_or(problem.detail), ..problem }
+    }
+
     /// Input that doesn't fit at one place.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Invalid::at(pointer, detail).into()

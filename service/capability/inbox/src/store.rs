@@ -2,7 +2,7 @@
 
 use entity::inbox::event::Model;
 use entity::inbox::source::Source;
-use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::SWEPT_AT_ONCE;
 use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Queries over batches of invitations.
 
-use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::SWEPT_AT_ONCE;
 use platform::retention::{self, Retained};
 use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
 

@@ -1,7 +1,7 @@
 //! What is kept no longer: requests that are old or too many, assertions and recorded changes that are over.
 
 use chrono::TimeDelta;
-use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::SWEPT_AT_ONCE;
 use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView};
 

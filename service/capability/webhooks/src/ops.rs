@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use delivery::{check_url, generate};
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
-use platform::jobs::SWEPT_AT_ONCE;
+use platform::retention::SWEPT_AT_ONCE;
 use platform::rules::{Rule, room};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};

@@ -6,13 +6,11 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::exchange::issuer::{Column, Entity, Model};
 use entity::exchange::states::ResolveBy;
-use platform::http::HttpError;
 use platform::rules::{LimitReached, Rule, room};
 use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use url::Url;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
@@ -115,11 +113,8 @@ impl From<Model> for Issuer {
 
 fn check_urls(tools: &Tools, input: &IssuerInput) -> Result<(), Problem> {
     for (pointer, text) in [("/issuer", Some(&input.issuer)), ("/jwksUri", input.jwks_uri.as_ref())] {
-        let Some(text) = text else { continue };
-        let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
-        if let Err(HttpError::Refused(why)) = tools.http.check(&url) {
-            let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: why.to_owned() };
-            return Err(Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) });
+        if let Some(text) = text {
+            delivery::check_url(tools, pointer, text)?;
         }
     }
     Ok(())

@@ -82,11 +82,7 @@ fn sentence(error: &Error) -> Option<String> {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let code = code(&error);
-        let said = match sentence(&error) {
-            Some(sentence) => Self::detailed(code, sentence),
-            None => Self::new(code),
-        };
+        let said = Self::saying(code(&error), sentence(&error));
         match error {
             Error::Connection(error) => error.into(),
             Error::Tenant(error) => error.into(),
