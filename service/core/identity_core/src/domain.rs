@@ -73,6 +73,25 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_the_domain_behind_its_last_at() {
+        assert_eq!(domain_of("\"a@b\"@Acme.Example").as_deref(), Some("acme.example"));
+        assert_eq!(domain_of("a@gmail.com").as_deref(), Some("gmail.com"));
+        assert_eq!(domain_of("a@acme.example.").as_deref(), Some("acme.example"));
+        for none in [
+            "nobody",
+            "x@corp.example/ü.evil.example",
+            "x@corp.example?ü",
+            "x@corp.example#ü",
+            "x@corp.example:443",
+            "x@corp.ex\tample",
+            "x@corp.example\\evil.example",
+            "x@127.0.0.1",
+        ] {
+            assert_eq!(domain_of(none), None, "{none}");
+        }
+    }
+
+    #[test]
     fn an_address_that_could_inject_a_header_is_none() {
         for good in ["a@b", "zoe.miller+x@example.com", "o'hara@xn--bcher-kva.example", "ü@bücher.example"]
         {

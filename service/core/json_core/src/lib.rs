@@ -284,6 +284,11 @@ mod tests {
             let census = Census::of(text.as_bytes());
             assert_eq!(census.check(census.weight), expected, "{text:.40}");
         }
+        for (excess, says) in
+            [(Excess::Depth, "128 levels"), (Excess::Values, "200000 values"), (Excess::Nul, "NUL")]
+        {
+            assert!(excess.to_string().contains(says), "{excess}");
+        }
         assert_eq!(Census::of(list(VALUES_MAX).as_bytes()).check(0), Ok(()), "what doesn't count");
     }
 

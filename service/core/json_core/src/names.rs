@@ -209,6 +209,9 @@ mod tests {
             assert_eq!(repeated_name(text.as_bytes(), Names::AnyCase).as_deref(), any, "{text}");
         }
         assert_eq!(repeated_name(&[b'{', b'"', 0xff, b'"', b':', b'1', b'}'], Names::Exact), None);
-        assert_eq!(repeated_name("[".repeat(1_000_000).as_bytes(), Names::Exact), None);
+        for (levels, found) in [(DEPTH_MAX - 1, true), (DEPTH_MAX, false), (1_000_000, false)] {
+            let deep = format!("{}{{\"a\":1,\"a\":2}}", "[".repeat(levels));
+            assert_eq!(repeated_name(deep.as_bytes(), Names::Exact).is_some(), found, "{levels}");
+        }
     }
 }

@@ -145,33 +145,4 @@ impl Shown {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_ceremony_is_of_our_host_and_asks_for_verification() {
-        let party = RelyingParty::new("https://id.example.com:8443/base").unwrap();
-        let begun = party.begin_registration((Uuid::nil(), "ann@example.com", "Ann"), &[]).unwrap();
-        let asked = &begun.options["publicKey"];
-        assert_eq!(
-            (&asked["rp"]["id"], &asked["rp"]["name"]),
-            (&json!("id.example.com"), &json!("tenantry"))
-        );
-        assert_eq!(asked["authenticatorSelection"]["userVerification"], "required");
-        let again = party.begin_registration((Uuid::nil(), "ann@example.com", "Ann"), &[]).unwrap();
-        assert_ne!(asked["challenge"], again.options["publicKey"]["challenge"]);
-    }
-
-    #[test]
-    fn what_was_not_kept_by_us_goes_nowhere() {
-        let party = RelyingParty::new("https://id.example.com").unwrap();
-        for wrong in [json!(null), json!({}), json!({"cred": 1})] {
-            assert!(matches!(party.begin_authentication(&[&wrong]), Err(Error::Internal(_))), "{wrong}");
-        }
-        for url in ["", "https://", "/relative"] {
-            assert!(matches!(RelyingParty::new(url), Err(Error::Internal(_))), "{url}");
-        }
-    }
-}
+mod tests;

@@ -162,11 +162,19 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::parse(role.name()), Some(role));
             assert_eq!(TenantRole::parse(role.name()), role.in_tenant());
+            assert_eq!(role.to_string(), role.name());
         }
         for role in TenantRole::ALL {
             assert_eq!(role.role().in_tenant(), Some(role));
+            assert_eq!(role.to_string(), role.name());
         }
         assert_eq!(Role::parse("root"), None);
+    }
+
+    #[test]
+    fn a_role_is_of_the_platform_or_of_a_tenant() {
+        let platform = Role::ALL.into_iter().filter(|role| role.is_platform());
+        assert!(platform.eq([Role::Operator, Role::Auditor, Role::Gateway, Role::Module]));
     }
 
     #[test]
