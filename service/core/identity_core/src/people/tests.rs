@@ -357,6 +357,16 @@ fn of_group_and_invitation_the_higher_role_counts() {
         });
         assert_eq!(decide(&facts), linked(Some(given), Invitation::Accepted(INVITATION)));
     }
+    let facts = with(facts(connection(), Vouched::Domain), |facts| {
+        facts.known.people = vec![Person { role: TenantRole::Contributor, ..person(Found::Name) }];
+        facts.known.pending = vec![pending(TenantRole::Viewer)];
+        facts.claim.groups = Groups::Said(vec!["g".to_owned()]);
+        facts.policies.get_mut(&HERE).unwrap().group_roles = vec![("g".to_owned(), TenantRole::Admin)];
+    });
+    let under = Some(TenantRole::Contributor);
+    let given = Given { role: TenantRole::Admin, from: RoleFrom::SignIn, under };
+    let accepted = Invitation::Accepted(INVITATION);
+    assert_eq!(decide(&facts), linked(Some(given), accepted), "the invitation is lower than what they have");
 }
 
 #[test]
@@ -385,6 +395,22 @@ fn of_several_people_of_one_address_only_a_clear_one_is_meant() {
         let facts = with(facts(issuer(), Vouched::Domain), |facts| facts.known.people = people);
         let refused = Decision::Refused(Reason::Ambiguous);
         assert_eq!(decide(&facts), if expected { linked(None, Invitation::None) } else { refused });
+    }
+    let elsewhere = at(USER, ELSEWHERE, Found::Name);
+    let third = Uuid::from_u128(3);
+    let both = || vec![elsewhere.clone(), at(OTHER, third, Found::Name)];
+    let managed = vec![Person { managed: true, ..elsewhere.clone() }, at(OTHER, third, Found::Name)];
+    for (people, of_domain, expected) in [
+        (vec![elsewhere.clone()], None, linked(None, Invitation::None)),
+        (both(), Some(ELSEWHERE), linked(None, Invitation::None)),
+        (both(), Some(HERE), Decision::Refused(Reason::Ambiguous)),
+        (managed, Some(third), linked(None, Invitation::None)),
+    ] {
+        let facts = with(facts(issuer(), Vouched::Domain), |facts| {
+            facts.known.people = people;
+            facts.home.of_domain = of_domain;
+        });
+        assert_eq!(decide(&facts), expected, "{of_domain:?}");
     }
     let subjects = vec![at(USER, HERE, Found::Subject), at(OTHER, ELSEWHERE, Found::Subject)];
     let facts = with(facts(issuer(), Vouched::Domain), |facts| facts.known.people = subjects);
