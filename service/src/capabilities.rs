@@ -5,14 +5,14 @@ use std::rc::Rc;
 use platform::event::{Catalogue, Event as _};
 use platform::jobs::Handler;
 use platform::outbox::Subscription;
-use web::{Capability, Routes, Service};
+use web::{Capability, Code, Routes, Service};
 
 use crate::security_events::SignedEvents;
 
 /// All capabilities.
 pub(crate) fn all() -> Vec<Capability> {
     vec![
-        Capability::new(crate::operations::routes),
+        Capability::new(crate::operations::routes).problems(crate::codes::DECLARED),
         audit::capability(),
         keys::capability(),
         backends::capability(),
@@ -39,6 +39,14 @@ pub(crate) fn all() -> Vec<Capability> {
 /// All routes of the service: what isn't here isn't served, and what is here is documented and guarded.
 pub fn routes() -> Routes {
     all().into_iter().fold(Routes::new(), |routes, one| routes.and(one.routes()))
+}
+
+/// All codes of problems, by name: the shared ones, and those of the capabilities.
+pub fn problem_codes() -> Vec<Code> {
+    let owned = all().into_iter().flat_map(|one| one.problem_codes().collect::<Vec<_>>());
+    let mut codes: Vec<Code> = Code::DECLARED.iter().copied().chain(owned).collect();
+    codes.sort_by_key(|code| code.name());
+    codes
 }
 
 /// All types of events that the service emits.

@@ -1,4 +1,4 @@
-//! What a capability brings to the service: its routes, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
+//! What a capability brings to the service: its routes, the codes of its problems, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
 //! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use platform::outbox::{Hears, Subscriber, Subscription};
 use platform::retention::SWEPT_AT_ONCE;
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 
-use crate::{Problem, Routes, Service};
+use crate::{Code, Problem, Routes, Service};
 
 /// Sweeps of one kind at one time.
 const SWEEPS_MAX: usize = 200;
@@ -94,6 +94,7 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 /// What a capability brings.
 pub struct Capability {
     routes: fn() -> Routes,
+    problems: Vec<Code>,
     jobs: Option<Jobs>,
     emits: Vec<EventType>,
     subscribers: Vec<(Hears, Subscribes)>,
@@ -110,8 +111,15 @@ impl std::fmt::Debug for Capability {
 impl Capability {
     /// One that brings these routes.
     pub fn new(routes: fn() -> Routes) -> Self {
-        let (emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new());
-        Self { routes, jobs: None, emits, subscribers, chores, checks: None }
+        let (problems, emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { routes, problems, jobs: None, emits, subscribers, chores, checks: None }
+    }
+
+    /// The codes of problems that it owns: what [`codes!`](crate::codes) declares in its `codes.rs`.
+    #[must_use]
+    pub fn problems(mut self, codes: &[Code]) -> Self {
+        self.problems.extend(codes);
+        self
     }
 
     /// The handlers of its jobs. An error is what of the configuration is wrong.
@@ -196,6 +204,11 @@ impl Capability {
     /// What of the configuration is wrong.
     pub fn handlers(&self, service: &Service) -> Result<Vec<Handler>, String> {
         self.jobs.as_ref().map_or(Ok(Vec::new()), |jobs| jobs(service))
+    }
+
+    /// The codes of problems that it owns.
+    pub fn problem_codes(&self) -> impl Iterator<Item = Code> {
+        self.problems.iter().copied()
     }
 
     /// The types of events that it emits.

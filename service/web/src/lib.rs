@@ -53,6 +53,8 @@ pub use memory::give_memory_back;
 pub use named::{is_slug, tenant_named};
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};
+#[doc(hidden)]
+pub use problem::Description;
 pub use problem::{Code, Dialect, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
 pub use routes::{Route, Routes};

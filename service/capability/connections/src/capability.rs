@@ -2,11 +2,13 @@
 
 use web::{Capability, When};
 
+use crate::codes;
 use crate::ops::{connections, domains, expiring};
 
 /// Routes, and what has to be looked at again.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(connections::EVENTS)
         .emits(domains::EVENTS)
         .emits(expiring::EVENTS)

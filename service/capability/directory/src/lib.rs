@@ -10,6 +10,7 @@
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.
 
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod model;

@@ -7,6 +7,7 @@ use platform::event::Event as _;
 use tenancy::{TenantActivated, TenantResumed, TenantUpdated};
 use web::{Capability, When};
 
+use crate::codes;
 use crate::jobs::{FlagsChanged, handlers, reconcile};
 use crate::ops::{self, FlagChanged, OverrideChanged};
 
@@ -16,6 +17,7 @@ const COMPARED: Duration = Duration::from_secs(900);
 /// Routes, pushes, and who leaves them when flags change.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .jobs(|service| Ok(handlers(service)))
         .emits(ops::EVENTS)
         .hears(

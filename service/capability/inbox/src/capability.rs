@@ -2,11 +2,12 @@
 
 use web::{Capability, When};
 
-use crate::{billing, ops, reconcile};
+use crate::{billing, codes, ops, reconcile};
 
 /// Routes, the jobs that process events, and the comparison with Zitadel.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(billing::EVENTS)
         .jobs(|service| Ok(vec![ops::handler(service)]))
         .sweep(When::Housekeeping, "the sweep of the inbox", async |tx, _| ops::sweep(tx).await)

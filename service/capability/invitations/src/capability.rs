@@ -2,11 +2,12 @@
 
 use web::{Capability, When};
 
-use crate::{batch, join, ops, sweep};
+use crate::{batch, codes, join, ops, sweep};
 
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(ops::EVENTS)
         .emits(join::EVENTS)
         .jobs(|service| Ok(batch::handlers(service)))

@@ -3,11 +3,11 @@
 use platform::http::HttpError;
 use web::{Capability, Finding, Service};
 
-use crate::{ops, store};
+use crate::{codes, ops, store};
 
 /// Routes, and the question whether the modules are there.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes).emits(ops::EVENTS).checks(check)
+    Capability::new(crate::http::routes).problems(codes::DECLARED).emits(ops::EVENTS).checks(check)
 }
 
 async fn check(service: Service) -> Vec<Finding> {

@@ -10,11 +10,12 @@ use web::{Capability, Finding, Service, When};
 
 use crate::desired_state::BackendFollows;
 use crate::scale_out::{self, CapacityAvailable};
-use crate::{desired_state, engine, health, retire};
+use crate::{codes, desired_state, engine, health, retire};
 
 /// Routes, runs, and what keeps instances and backends as they should be.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .jobs(|service| Ok(handlers(service)))
         .emits(health::EVENTS)
         .emits(scale_out::EVENTS)

@@ -3,11 +3,12 @@
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 use web::{Capability, Service, When};
 
-use crate::{history, ops, reservations};
+use crate::{codes, history, ops, reservations};
 
 /// Routes, the end of reservations, and the history of usage.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(ops::EVENTS)
         .sweep(When::EachMinute, "reservations", async |tx, _| reservations::sweep(tx).await)
         .chore(When::Housekeeping, "the quotas' history", |service| async move { sample(&service).await })

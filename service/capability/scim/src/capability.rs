@@ -4,11 +4,12 @@ use platform::DbError;
 use platform::jobs::Handler;
 use web::{Capability, Service, When, swept};
 
-use crate::{dry_run, expiry, lifecycle, sweep};
+use crate::{codes, dry_run, expiry, lifecycle, sweep};
 
 /// Routes, restores and dry runs, and the end of what is retained.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(expiry::EVENTS)
         .jobs(|service| Ok(handlers(service)))
         .sweep(When::Housekeeping, "the sweep of SCIM", async |tx, _| sweep::sweep(tx).await)

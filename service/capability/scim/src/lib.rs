@@ -7,6 +7,7 @@
 //! and within a second by every other.
 
 mod capability;
+mod codes;
 mod cursor;
 mod dry_run;
 mod error;

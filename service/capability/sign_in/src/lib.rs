@@ -7,6 +7,7 @@
 //! what it is changed into is the business of `oidc_provider`.
 
 mod capability;
+pub mod codes;
 mod console;
 mod error;
 mod http;

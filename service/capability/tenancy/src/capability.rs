@@ -2,9 +2,9 @@
 
 use web::Capability;
 
-use crate::{http, ops};
+use crate::{codes, http, ops};
 
 /// Routes and events.
 pub fn capability() -> Capability {
-    Capability::new(http::routes).emits(ops::EVENTS).emits(http::EVENTS)
+    Capability::new(http::routes).problems(codes::DECLARED).emits(ops::EVENTS).emits(http::EVENTS)
 }
