@@ -5,6 +5,7 @@ use std::rc::Rc;
 use platform::event::{Catalogue, Event as _};
 use platform::jobs::Handler;
 use platform::outbox::Subscription;
+use platform::retention::Retained;
 use web::{Capability, Code, Routes, Service};
 
 use crate::security_events::SignedEvents;
@@ -12,7 +13,7 @@ use crate::security_events::SignedEvents;
 /// All capabilities.
 pub(crate) fn all() -> Vec<Capability> {
     vec![
-        Capability::new(crate::operations::routes).problems(crate::codes::DECLARED),
+        crate::operations::capability(),
         audit::capability(),
         keys::capability(),
         backends::capability(),
@@ -49,6 +50,11 @@ pub fn problem_codes() -> Vec<Code> {
     codes
 }
 
+/// How long the rows of each table stay.
+pub fn retained() -> Vec<Retained> {
+    all().iter().flat_map(|one| one.retained().cloned().collect::<Vec<_>>()).collect()
+}
+
 /// All types of events that the service emits.
 pub fn event_types() -> Catalogue {
     all().iter().flat_map(|one| one.event_types()).collect()
@@ -64,4 +70,35 @@ pub(crate) fn handlers(service: &Service) -> anyhow::Result<Vec<Handler>> {
 /// Who hears which events.
 pub(crate) fn subscriptions(service: &Service) -> Vec<Subscription> {
     all().iter().flat_map(|one| one.subscriptions(service).collect::<Vec<_>>()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::retention::End;
+    use web::Kind;
+
+    use super::*;
+
+    #[test]
+    fn what_a_table_says_of_its_sweeps_is_done_by_the_clock() {
+        for one in all() {
+            let done: Vec<&str> = one.chores().map(|chore| chore.what()).collect();
+            let mut named = Vec::new();
+            for table in one.retained() {
+                for end in table.ends() {
+                    match end {
+                        End::Sweep(name) => named.push(*name),
+                        End::Expiry(_) => named.push(table.table()),
+                        End::Removal | End::With(_) => {}
+                    }
+                }
+            }
+            let missing: Vec<&&str> = named.iter().filter(|name| !done.contains(*name)).collect();
+            assert!(missing.is_empty(), "no capability does {missing:?}");
+            let sweeps = one.chores().filter(|chore| chore.kind() == Kind::Sweep);
+            let unnamed: Vec<&str> =
+                sweeps.map(|chore| chore.what()).filter(|what| !named.contains(what)).collect();
+            assert!(unnamed.is_empty(), "no table says that it ends by {unnamed:?}");
+        }
+    }
 }

@@ -14,4 +14,4 @@ mod startup;
 mod tenant_maker;
 mod worker;
 
-pub use capabilities::{event_types, problem_codes, routes};
+pub use capabilities::{event_types, problem_codes, retained, routes};

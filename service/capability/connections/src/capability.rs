@@ -1,5 +1,6 @@
 //! What this capability brings to the service.
 
+use platform::retention::Retained;
 use web::{Capability, When};
 
 use crate::codes;
@@ -12,6 +13,12 @@ pub fn capability() -> Capability {
         .emits(connections::EVENTS)
         .emits(domains::EVENTS)
         .emits(expiring::EVENTS)
+        .retains([
+            Retained::until_removed("connection"),
+            Retained::with("connection_key", "connection"),
+            Retained::with("sso_policy", "organization"),
+            Retained::until_removed("domain"),
+        ])
         .chore(When::Housekeeping, "warnings of connections", |service| async move {
             expiring::warn(&service).await
         })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use modules::ModuleChanged;
 use platform::event::Event as _;
+use platform::retention::Retained;
 use tenancy::{TenantActivated, TenantResumed, TenantUpdated};
 use web::{Capability, When};
 
@@ -20,6 +21,11 @@ pub fn capability() -> Capability {
         .problems(codes::DECLARED)
         .jobs(|service| Ok(handlers(service)))
         .emits(ops::EVENTS)
+        .retains([
+            Retained::until_removed("flag"),
+            Retained::until_removed("flag_override"),
+            Retained::with("flag_push", "module"),
+        ])
         .hears(
             [
                 FlagChanged::TYPE,

@@ -1,8 +1,12 @@
 //! What this capability brings to the service.
 
+use platform::retention::Retained;
 use web::{Capability, When};
 
 use crate::{batch, codes, join, ops, sweep};
+
+/// What removes batches, lines before their batch.
+const BATCHES: &str = "the sweep of batches";
 
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
@@ -11,7 +15,14 @@ pub fn capability() -> Capability {
         .emits(ops::EVENTS)
         .emits(join::EVENTS)
         .jobs(|service| Ok(batch::handlers(service)))
-        .sweep(When::Housekeeping, "the sweep of batches", async |tx, _| sweep::sweep_batches(tx).await)
+        .retains([
+            Retained::with("invitation", "tenant"),
+            Retained::until_swept("invitation_batch", BATCHES),
+            Retained::until_swept("invitation_batch_row", BATCHES),
+            Retained::until_removed("join_rule"),
+            Retained::with("join_request", "tenant"),
+        ])
+        .sweep(When::Housekeeping, BATCHES, async |tx, _| sweep::sweep_batches(tx).await)
         .chore(
             When::Housekeeping,
             "the end of invitations",

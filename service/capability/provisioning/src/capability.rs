@@ -2,6 +2,7 @@
 
 use platform::event::Event as _;
 use platform::jobs::Handler;
+use platform::retention::Retained;
 use tenancy::{
     InstanceAvailable, TenantDeleted, TenantDeprovisioning, TenantFailed, TenantRestored, TenantResumed,
     TenantSuspended, TenantUpdated,
@@ -19,6 +20,11 @@ pub fn capability() -> Capability {
         .jobs(|service| Ok(handlers(service)))
         .emits(health::EVENTS)
         .emits(scale_out::EVENTS)
+        .retains([
+            Retained::forever("tenant_run"),
+            Retained::with("tenant_run_step", "tenant_run"),
+            Retained::forever("deployment"),
+        ])
         .hears([InstanceAvailable::TYPE, TenantDeleted::TYPE, TenantFailed::TYPE], |_| {
             Box::new(CapacityAvailable)
         })

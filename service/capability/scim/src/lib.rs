@@ -38,7 +38,7 @@ pub use http::{ScimClients, Tokens};
 pub use log::{RequestLog, Writer, request_log};
 pub use state::States;
 pub use store::requests::TooMany;
-pub use sweep::{sweep, too_many, trim};
+pub use sweep::{too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
 /// What a SCIM token begins with.
