@@ -148,7 +148,7 @@ async fn run(command: Command, config: Config) -> anyhow::Result<ExitCode> {
         Command::Mail { what } => mail::run(what),
         Command::Webhook { what } => webhook::run(what, config).await,
         Command::Openapi => print(&operations::document(&crate::routes())?),
-        Command::Problems => print(&web::Code::page()),
+        Command::Problems => print(&web::Code::page(&crate::problem_codes())),
         Command::EventTypes => print(&crate::event_types().page()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tenantry", &mut std::io::stdout());

@@ -3,6 +3,7 @@
 pub mod app;
 mod capabilities;
 pub mod cli;
+mod codes;
 mod demo;
 mod operations;
 mod recorder;
@@ -13,4 +14,4 @@ mod startup;
 mod tenant_maker;
 mod worker;
 
-pub use capabilities::{event_types, routes};
+pub use capabilities::{event_types, problem_codes, retained, routes};

@@ -11,19 +11,32 @@ use actix_web::web::{Bytes, Json};
 use chrono::{DateTime, Utc};
 use pages::Pages;
 use platform::db::Db;
+use platform::jobs::remove_dead_beyond;
 use platform::store::health::Health as StoreHealth;
 use platform::store::integrity::Integrity;
+use platform::tables;
 use policy_core::Permission;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use web::{Access, Caller, Problem, Route, Routes, Shared};
+use web::{Access, Caller, Capability, Problem, Route, Routes, Shared, When};
+
+use crate::codes;
 
 static PAGES: Pages = ::pages::pages!("../../templates/pages/service/": "reference.html");
 
+/// What the service itself brings: routes, and how long the rows of the platform's own tables stay.
+pub(crate) fn capability() -> Capability {
+    Capability::new(routes).problems(codes::DECLARED).retains(tables::retained()).sweep(
+        When::Housekeeping,
+        tables::DEAD_BEYOND,
+        async |tx, _| remove_dead_beyond(tx).await,
+    )
+}
+
 /// The routes.
-pub(crate) fn routes() -> Routes {
+fn routes() -> Routes {
     let probe = Access::Public("load balancers and orchestrators ask without a key");
     let contract = Access::Public("the contract is no secret");
     Routes::new()

@@ -56,7 +56,7 @@ impl exchange::TenantMaker for Provisions {
                     return Ok(());
                 }
                 if Instant::now() > until {
-                    let problem = Problem::detailed(Code::Unavailable, "The tenant is being provisioned.");
+                    let problem = Problem::detailed(Code::UNAVAILABLE, "The tenant is being provisioned.");
                     return Err(Problem { retry_after: Some(5), ..problem });
                 }
                 sleep(LOOK).await;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use platform::chain;
-use platform::jobs::{self, Worker};
+use platform::jobs::Worker;
 use platform::outbox::Dispatcher;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use web::{Chore, Limits, Service, When, log, swept};
+use web::{Chore, Limits, Service, When, log};
 
 use crate::capabilities::{handlers, subscriptions};
 
@@ -98,7 +98,6 @@ async fn by_the_clock(service: Service, limits: Arc<Limits>, stop: watch::Receiv
         .map(|(chore, period, first)| every(*period, *first, stop, async || chore.run(service).await));
     tokio::join!(
         every(HOUSEKEEPING, AtOnce, stop, async || {
-            platforms_own(service).await;
             one_by_one(service, &together).await;
             tracing::debug!("housekeeping done");
         }),
@@ -142,14 +141,6 @@ async fn every(period: Duration, first: First, stop: &watch::Receiver<bool>, wor
             _ = ticks.tick() => work().await,
         }
     }
-}
-
-/// What of the platform's own tables is over goes.
-async fn platforms_own(service: &Service) {
-    swept(service, "the sweep of jobs", async |tx| jobs::sweep(tx).await).await;
-    swept(service, "the sweep of events", async |tx| jobs::sweep_events(tx).await).await;
-    swept(service, "the sweep of replies", async |tx| jobs::sweep_replies(tx).await).await;
-    swept(service, "the sweep of allowances", async |tx| platform::rules::sweep(tx).await).await;
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]

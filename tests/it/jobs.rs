@@ -255,11 +255,8 @@ async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
     ] {
         behind.execute_unprepared(&sql).await.expect("the row");
     }
-    let sweep = async |tx: &mut platform::PlatformTx| {
-        platform::jobs::sweep(tx).await?;
-        platform::jobs::sweep_replies(tx).await
-    };
-    app.running.service.db.write_platform(&platform::Ctx::system("test"), sweep).await.unwrap();
+    app.sweep("job").await;
+    app.sweep("idempotency_record").await;
     let kept = "SELECT idempotency_key FROM idempotency_record WHERE principal = 'p'".to_owned();
     let kept =
         behind.query_all_raw(Statement::from_string(behind.get_database_backend(), kept)).await.unwrap();

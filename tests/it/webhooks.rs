@@ -524,12 +524,14 @@ async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
     .await;
     assert!(!app.events().await.is_empty());
     app.clock.advance(TimeDelta::days(31));
-    let sweep = async |tx: &mut platform::PlatformTx| {
-        platform::jobs::sweep_events(tx).await?;
-        webhooks::sweep(tx).await
+    app.sweep("outbox_event").await;
+    app.sweep("webhook_delivery").await;
+    let end = async |tx: &mut platform::PlatformTx| {
+        platform::Work::housekeeping(tx);
+        webhooks::end_without_event(tx).await
     };
     let ctx = platform::Ctx::system("test");
-    app.running.service.db.write_platform(&ctx, sweep).await.unwrap();
+    app.running.service.db.write_platform(&ctx, end).await.unwrap();
     let kept = app.operator.get("/api/v1/deliveries").await.expect(200);
     let kept = kept["items"].as_array().unwrap();
     let ended: Vec<&Value> = kept.iter().map(|one| &one["lastError"]).collect();

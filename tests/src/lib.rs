@@ -16,6 +16,7 @@ mod parts;
 mod process;
 mod proxy;
 mod receiver;
+mod retention;
 pub mod saml;
 mod store;
 mod zitadel;

@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_and_what_to_do() {
-        let refused = refusal(&Problem::new(web::Code::InvitationGone), "Ask for another.").unwrap();
+        let refused = refusal(&Problem::new(web::Code::INVITATION_GONE), "Ask for another.").unwrap();
         assert_eq!(refused.status(), StatusCode::GONE);
         let text = body(refused);
         assert!(text.contains("Ask for another.") && text.contains("invitation.gone"), "{text}");

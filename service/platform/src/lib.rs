@@ -14,7 +14,7 @@
 //! | [`config`] | settings from a file and the environment |
 //! | [`remembered`] | rows that a crowd asks for, read once a second |
 //! | [`clock`], [`ids`] | time and identity, so that tests can hold both |
-//! | [`retention`] | what is over is removed, a bounded number of rows at a time |
+//! | [`retention`], [`tables`] | how long rows stay: what is over is removed, a bounded number of rows at a time |
 //! | [`rules`] | what counts and then decides: locks and allowances, as a list |
 //! | [`telemetry`] | logs and metrics |
 //! | [`work`] | what costs much: admitted by its owner's share, computed beside the worker threads |
@@ -36,6 +36,7 @@ pub mod retention;
 pub mod rules;
 pub mod sql;
 pub mod store;
+pub mod tables;
 pub mod telemetry;
 pub mod tx;
 pub mod work;

@@ -18,7 +18,6 @@ use entity::tenancy::plan;
 use sea_orm::Value;
 
 use crate::crypto::{hex, sha256};
-use crate::retention::{self, Retained};
 use crate::tx::Reads;
 use crate::{DbError, PlatformTx, Statement, Timestamp, Tx, View};
 
@@ -242,19 +241,6 @@ impl PlatformTx {
     pub async fn exclusive(&self, rule: Rule, key: impl AsRef<[u8]>) -> Result<(), DbError> {
         hold(self, rule, key.as_ref()).await
     }
-}
-
-/// How long an allowance is remembered after the first thing was spent of it: longer than any period.
-const ALLOWANCES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(7);
-
-/// Removes allowances whose period is long over.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let before = tx.now() - ALLOWANCES_KEPT;
-    let rows = Retained { table: "allowance", key: "tenant_id, rule, key", until: "began_at" };
-    retention::remove(tx, rows, before).await
 }
 
 #[cfg(test)]

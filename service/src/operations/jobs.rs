@@ -14,6 +14,8 @@ use web::{
     Access, Code, FieldErrors, Ids, Input, ListQuery, Page, PlatformCaller, Position, Problem, Query, Routes,
 };
 
+use crate::codes;
+
 pub(crate) fn routes(read: Access, write: Access) -> Routes {
     Routes::new()
         .add(Method::GET, "/api/v1/jobs", read, "list_jobs: List background jobs, newest first.", list_jobs)
@@ -115,9 +117,9 @@ async fn retry_job(caller: PlatformCaller, ids: Ids) -> Result<Json<Job>, Proble
     let row = caller
         .write(async |tx| {
             let there = tx.one(tx.across::<Entity>().filter(Column::Id.eq(id))).await?;
-            there.ok_or_else(|| Problem::new(Code::NotFound))?;
+            there.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             let retried = platform::jobs::retry(tx, id).await?;
-            retried.ok_or_else(|| Problem::new(Code::JobNotRetryable))
+            retried.ok_or_else(|| Problem::new(codes::JOB_NOT_RETRYABLE))
         })
         .await?;
     Ok(Json(row.into()))

@@ -83,11 +83,11 @@ impl Full {
     fn problem(self) -> Problem {
         let problem = match self {
             Self::Share => Problem::detailed(
-                Code::RateLimited,
+                Code::RATE_LIMITED,
                 "Your other requests use up your share of the memory for request bodies.",
             ),
             Self::Process => {
-                Problem::detailed(Code::Unavailable, "The memory for request bodies is used up.")
+                Problem::detailed(Code::UNAVAILABLE, "The memory for request bodies is used up.")
             }
         };
         Problem { retry_after: Some(RETRY_AFTER), ..problem }
@@ -326,7 +326,7 @@ mod tests {
         first.grow(Size::Large, 100 * MIB).await.unwrap();
         assert_eq!(first.bytes, 16 * MIB, "larger than the share: alone");
         let refused = bodies.room(owner).grow(Size::Large, MIB).await.unwrap_err();
-        assert_eq!((refused.code, refused.retry_after), (Code::RateLimited, Some(2)));
+        assert_eq!((refused.code, refused.retry_after), (Code::RATE_LIMITED, Some(2)));
         let mut other = bodies.room(Owner::Tenant(Uuid::nil()));
         other.grow(Size::Large, MIB).await.unwrap();
         drop((first, other));

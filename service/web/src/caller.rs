@@ -124,7 +124,7 @@ impl Caller {
     /// # Errors
     /// `auth.required`.
     pub fn principal(&self) -> Result<&Principal, Problem> {
-        self.principal.as_ref().ok_or_else(|| Problem::new(Code::AuthRequired))
+        self.principal.as_ref().ok_or_else(|| Problem::new(Code::AUTH_REQUIRED))
     }
 
     /// Whether what the caller showed is still taken, for the same role.
@@ -288,7 +288,7 @@ impl PlatformCaller {
     /// `not_found` where there is no tenant of this slug.
     pub async fn named(&self, tenant: &str) -> Result<TenantCaller, Problem> {
         let found = tenant_named(&self.service, tenant).await?;
-        Ok(self.within(found.ok_or_else(|| Problem::new(Code::NotFound))?))
+        Ok(self.within(found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?))
     }
 
     /// The narrow caller of a tenant.
@@ -352,7 +352,7 @@ impl TenantCaller {
 impl PlatformCaller {
     fn narrow(caller: Caller) -> Result<Self, Problem> {
         if caller.principal()?.tenant.is_some() {
-            return Err(Problem::new(Code::AuthInsufficient));
+            return Err(Problem::new(Code::AUTH_INSUFFICIENT));
         }
         Ok(Self { caller })
     }
@@ -368,7 +368,7 @@ impl OrganizationCaller {
                 let own = caller.service.db.of(tenant);
                 Ok(Self { caller, own, organization, compat, directory })
             }
-            _ => Err(Problem::new(Code::AuthInsufficient)),
+            _ => Err(Problem::new(Code::AUTH_INSUFFICIENT)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a capability brings to the service: its routes, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
+//! What a capability brings to the service: its routes, the codes of its problems, the jobs that it runs, the events that it emits and hears, how long its rows stay, what it does by the clock, and
 //! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use platform::config::Config;
 use platform::event::EventType;
 use platform::jobs::Handler;
 use platform::outbox::{Hears, Subscriber, Subscription};
-use platform::retention::SWEPT_AT_ONCE;
+use platform::retention::{Expiry, Often, Retained, SWEPT_AT_ONCE};
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 
-use crate::{Problem, Routes, Service};
+use crate::{Code, Problem, Routes, Service};
 
 /// Sweeps of one kind at one time.
 const SWEEPS_MAX: usize = 200;
@@ -43,6 +43,7 @@ pub enum Kind {
 /// Something that is done by the clock. What fails is logged, holds up nothing else, and is tried again next time.
 #[derive(Clone)]
 pub struct Chore {
+    what: &'static str,
     when: When,
     kind: Kind,
     run: Rc<dyn Fn(Service) -> LocalBoxFuture<'static, ()>>,
@@ -50,11 +51,16 @@ pub struct Chore {
 
 impl std::fmt::Debug for Chore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chore").field("when", &self.when).finish_non_exhaustive()
+        f.debug_struct("Chore").field("what", &self.what).field("when", &self.when).finish_non_exhaustive()
     }
 }
 
 impl Chore {
+    /// What is done; of a removal that a table's retention asks for, the table.
+    pub fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// When it is done.
     pub fn when(&self) -> When {
         self.when
@@ -94,9 +100,11 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 /// What a capability brings.
 pub struct Capability {
     routes: fn() -> Routes,
+    problems: Vec<Code>,
     jobs: Option<Jobs>,
     emits: Vec<EventType>,
     subscribers: Vec<(Hears, Subscribes)>,
+    retained: Vec<Retained>,
     chores: Vec<Chore>,
     checks: Option<Checks>,
 }
@@ -110,8 +118,23 @@ impl std::fmt::Debug for Capability {
 impl Capability {
     /// One that brings these routes.
     pub fn new(routes: fn() -> Routes) -> Self {
-        let (emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new());
-        Self { routes, jobs: None, emits, subscribers, chores, checks: None }
+        Self {
+            routes,
+            problems: Vec::new(),
+            jobs: None,
+            emits: Vec::new(),
+            subscribers: Vec::new(),
+            retained: Vec::new(),
+            chores: Vec::new(),
+            checks: None,
+        }
+    }
+
+    /// The codes of problems that it owns: what [`codes!`](crate::codes) declares in its `codes.rs`.
+    #[must_use]
+    pub fn problems(mut self, codes: &[Code]) -> Self {
+        self.problems.extend(codes);
+        self
     }
 
     /// The handlers of its jobs. An error is what of the configuration is wrong.
@@ -155,11 +178,22 @@ impl Capability {
         work: impl Fn(Service) -> F + 'static,
     ) -> Self {
         let run = move |service: Service| work(service).map(move |done| log(what, done)).boxed_local();
-        self.chores.push(Chore { when, kind: Kind::Other, run: Rc::new(run) });
+        self.chores.push(Chore { what, when, kind: Kind::Other, run: Rc::new(run) });
         self
     }
 
-    /// Rows that are over, and how they are removed: so many in one transaction, and how many they were.
+    /// How long the rows of its tables stay, each table once. Those that end by a moment are removed by sweeps that are made here.
+    #[must_use]
+    pub fn retains(mut self, tables: impl IntoIterator<Item = Retained>) -> Self {
+        for table in tables {
+            self.chores.extend(table.expiries().map(|expiry| removal(table.table(), expiry)));
+            self.retained.push(table);
+        }
+        self
+    }
+
+    /// Rows that end by more than a moment: what is done with so many in one transaction, and how many they were. The retention of their
+    /// table names it.
     #[must_use]
     pub fn sweep<E: From<DbError> + Into<Problem>>(
         mut self,
@@ -171,7 +205,7 @@ impl Capability {
             let work = work.clone();
             async move { swept(&service, what, async |tx| work(tx, &service).await).await }.boxed_local()
         };
-        self.chores.push(Chore { when, kind: Kind::Sweep, run: Rc::new(run) });
+        self.chores.push(Chore { what, when, kind: Kind::Sweep, run: Rc::new(run) });
         self
     }
 
@@ -198,6 +232,11 @@ impl Capability {
         self.jobs.as_ref().map_or(Ok(Vec::new()), |jobs| jobs(service))
     }
 
+    /// The codes of problems that it owns.
+    pub fn problem_codes(&self) -> impl Iterator<Item = Code> {
+        self.problems.iter().copied()
+    }
+
     /// The types of events that it emits.
     pub fn event_types(&self) -> impl Iterator<Item = EventType> {
         self.emits.iter().copied()
@@ -208,6 +247,11 @@ impl Capability {
         self.subscribers
             .iter()
             .map(|(hears, make)| Subscription { hears: hears.clone(), subscriber: make(service) })
+    }
+
+    /// How long the rows of its tables stay.
+    pub fn retained(&self) -> impl Iterator<Item = &Retained> {
+        self.retained.iter()
     }
 
     /// What is done by the clock.
@@ -222,6 +266,22 @@ impl Capability {
             None => Vec::new(),
         }
     }
+}
+
+/// The sweep of what is over of a table.
+fn removal(table: &'static str, expiry: Expiry) -> Chore {
+    let when = match expiry.often() {
+        Often::Housekeeping => When::Housekeeping,
+        Often::EachMinute => When::EachMinute,
+    };
+    let run = move |service: Service| {
+        async move {
+            let work = async |tx: &mut PlatformTx| expiry.remove(tx, table, &service.config).await;
+            swept(&service, &format!("the sweep of {table}"), work).await;
+        }
+        .boxed_local()
+    };
+    Chore { what: table, when, kind: Kind::Sweep, run: Rc::new(run) }
 }
 
 /// Logs what failed.

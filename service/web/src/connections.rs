@@ -277,7 +277,7 @@ pub async fn while_asked<T>(
     tokio::select! {
         biased;
         done = work => done,
-        () = gone => Err(Problem::detailed(Code::Unavailable, "The client has closed the connection.")),
+        () = gone => Err(Problem::detailed(Code::UNAVAILABLE, "The client has closed the connection.")),
     }
 }
 

@@ -31,14 +31,14 @@ impl Costs {
         let burst = per_second.saturating_mul(COST_BURST_SECONDS);
         let Some(cost) = NonZeroU32::new(u32::try_from(cost).unwrap_or(u32::MAX)) else { return Ok(()) };
         let too_large =
-            || Problem::detailed(Code::BodyTooLarge, "The request costs more than a single request may.");
+            || Problem::detailed(Code::BODY_TOO_LARGE, "The request costs more than a single request may.");
         let size = Size { burst, back: per_second, period: Duration::from_secs(1) };
         match self.buckets.of(multiplier, size).check_key_n(&tenant, cost) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(not_until)) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
                 let detail = "The tenant's requests cost more per second than its plan allows.";
-                let problem = Problem::detailed(Code::RateLimited, detail).fact("costPerSecond", per_second);
+                let problem = Problem::detailed(Code::RATE_LIMITED, detail).fact("costPerSecond", per_second);
                 Err(Problem { retry_after: Some(wait.as_secs() + 1), ..problem })
             }
             Err(_) => Err(too_large()),
@@ -62,11 +62,11 @@ mod tests {
         assert!(costs.spend(one, 1, 0).is_ok());
         assert!(costs.spend(one, 1, 7_900_000).is_ok());
         let refused = costs.spend(one, 1, 1_000_000).unwrap_err();
-        assert_eq!(refused.code, Code::RateLimited);
+        assert_eq!(refused.code, Code::RATE_LIMITED);
         // 900,000 are missing; it gets 100,000 back in a second.
         assert!((8..=10).contains(&refused.retry_after.unwrap()), "{refused:?}");
         assert!(costs.spend(two, 1, 7_900_000).is_ok());
         assert!(costs.spend(one, 5, 30_000_000).is_ok(), "a larger plan has more");
-        assert_eq!(costs.spend(two, 1, u64::MAX).unwrap_err().code, Code::BodyTooLarge);
+        assert_eq!(costs.spend(two, 1, u64::MAX).unwrap_err().code, Code::BODY_TOO_LARGE);
     }
 }

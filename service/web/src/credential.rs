@@ -137,13 +137,13 @@ mod tests {
         for (answer, good) in [
             (Ok(true), true),
             (Ok(false), false),
-            (Err(Code::AuthInvalid), false),
-            (Err(Code::AuthInsufficient), false),
-            (Err(Code::TenantSuspended), false),
-            (Err(Code::TenantNotActive), false),
-            (Err(Code::Unavailable), true),
-            (Err(Code::Internal), true),
-            (Err(Code::RateLimited), true),
+            (Err(Code::AUTH_INVALID), false),
+            (Err(Code::AUTH_INSUFFICIENT), false),
+            (Err(Code::TENANT_SUSPENDED), false),
+            (Err(Code::TENANT_NOT_ACTIVE), false),
+            (Err(Code::UNAVAILABLE), true),
+            (Err(Code::INTERNAL), true),
+            (Err(Code::RATE_LIMITED), true),
         ] {
             assert_eq!(still_good(answer.map_err(Problem::new)), good, "{answer:?}");
         }

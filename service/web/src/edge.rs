@@ -52,7 +52,7 @@ async fn nowhere(request: HttpRequest) -> HttpResponse {
     let scim = request.uri().path().starts_with("/scim/");
     let dialect = if scim { Dialect::Scim } else { Dialect::default() };
     request.extensions_mut().insert(Passed { dialect, ..Passed::default() });
-    HttpResponse::from_error(Problem::new(Code::NotFound))
+    HttpResponse::from_error(Problem::new(Code::NOT_FOUND))
 }
 
 /// Wraps the whole application.
@@ -208,14 +208,14 @@ fn now(request: &HttpRequest) -> platform::Timestamp {
 /// A refusal that the framework made.
 fn foreign(status: StatusCode, error: Option<&actix_web::Error>) -> Problem {
     let code = match status.as_u16() {
-        404 => Code::NotFound,
-        405 => Code::MethodNotAllowed,
-        408 => Code::BodyTimeout,
-        413 => Code::BodyTooLarge,
-        415 => Code::MediaType,
-        400..=499 => Code::BodyMalformed,
-        503 => Code::Unavailable,
-        _ => Code::Internal,
+        404 => Code::NOT_FOUND,
+        405 => Code::METHOD_NOT_ALLOWED,
+        408 => Code::BODY_TIMEOUT,
+        413 => Code::BODY_TOO_LARGE,
+        415 => Code::MEDIA_TYPE,
+        400..=499 => Code::BODY_MALFORMED,
+        503 => Code::UNAVAILABLE,
+        _ => Code::INTERNAL,
     };
     Problem { cause: error.map(ToString::to_string), ..Problem::new(code) }
 }

@@ -20,7 +20,7 @@ impl Ids {
     /// `not_found` for anything else.
     pub fn id(&self, name: &str) -> Result<Uuid, Problem> {
         let text = self.0.match_info().get(name).unwrap_or_default();
-        strict_uuid(text).ok_or_else(|| Problem::new(Code::NotFound))
+        strict_uuid(text).ok_or_else(|| Problem::new(Code::NOT_FOUND))
     }
 
     /// A key or slug: letters, digits, `.`, `_`, `-`, at most 100.
@@ -33,7 +33,7 @@ impl Ids {
         if (1..=100).contains(&text.len()) && text.bytes().all(fits) {
             Ok(text)
         } else {
-            Err(Problem::new(Code::NotFound))
+            Err(Problem::new(Code::NOT_FOUND))
         }
     }
 }

@@ -140,7 +140,7 @@ impl Failures {
     /// Whether there were too many already: then nothing else needs to be done for the request.
     pub(crate) fn may(&self, of: FailureOf) -> Result<(), Problem> {
         let (failed, left) = self.tally(of).counted(of);
-        if failed >= of.most() { Err(wait(Code::RateLimited, left)) } else { Ok(()) }
+        if failed >= of.most() { Err(wait(Code::RATE_LIMITED, left)) } else { Ok(()) }
     }
 
     /// Takes a place before something is evaluated. Where those at work fill all places, waits for one.
@@ -201,7 +201,7 @@ impl Failures {
 
 /// A refusal of whom others only were before.
 fn soon() -> Problem {
-    wait(Code::RateLimited, Duration::ZERO)
+    wait(Code::RATE_LIMITED, Duration::ZERO)
 }
 
 /// A place in the line; whoever goes away leaves it.
@@ -220,7 +220,7 @@ impl Waiting<'_> {
         let (failed, left) = failures.tally(of).counted(of);
         let is_first = line.waiting.front().is_some_and(|first| Arc::ptr_eq(first, &self.bell));
         match now(failed, line.at_work, of.most()) {
-            Now::Refused => Some(Err(wait(Code::RateLimited, left))),
+            Now::Refused => Some(Err(wait(Code::RATE_LIMITED, left))),
             Now::Go if is_first => {
                 line.at_work += 1;
                 line.waiting.pop_front();
@@ -326,7 +326,7 @@ mod tests {
             assert_eq!(failed, taken, "{acting:?} from {host}");
         }
         let refused = failures.may(nobody(1)).unwrap_err();
-        assert_eq!(refused.code, Code::RateLimited);
+        assert_eq!(refused.code, Code::RATE_LIMITED);
         assert!(refused.retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)));
         assert!(failures.lines().is_empty(), "nothing is left of what ended");
     }
@@ -369,7 +369,7 @@ mod tests {
             assert!(one.as_mut().now_or_never().is_none());
         }
         let beyond = failures.attempt(nobody(1)).now_or_never().unwrap().unwrap_err();
-        assert_eq!((beyond.code, beyond.retry_after), (Code::RateLimited, Some(1)));
+        assert_eq!((beyond.code, beyond.retry_after), (Code::RATE_LIMITED, Some(1)));
         drop(at_work);
         for one in waiting {
             let refused = one.await.unwrap_err();

@@ -42,7 +42,7 @@ pub(crate) async fn method_not_allowed(
     dialect: Dialect,
 ) -> HttpResponse {
     request.extensions_mut().insert(Passed { dialect, ..Passed::default() });
-    let mut response = HttpResponse::from_error(Problem::new(Code::MethodNotAllowed));
+    let mut response = HttpResponse::from_error(Problem::new(Code::METHOD_NOT_ALLOWED));
     if let Ok(value) = header::HeaderValue::from_str(&allow) {
         response.headers_mut().insert(header::ALLOW, value);
     }
@@ -85,7 +85,7 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(Ok(Err(error))) => HttpResponse::from_error(error),
         Ok(Err(_)) => HttpResponse::from_error(Problem::internal("the handler panicked")),
         Err(_) => {
-            HttpResponse::from_error(Problem::detailed(Code::Unavailable, "The response took too long."))
+            HttpResponse::from_error(Problem::detailed(Code::UNAVAILABLE, "The response took too long."))
         }
     };
     let may_have_changed =
@@ -111,7 +111,7 @@ fn truthful(response: HttpResponse) -> HttpResponse {
     match problem.filter(|problem| problem.code.is_unavailable()) {
         Some(problem) => {
             let (cause, retry_after) = (problem.cause.clone(), problem.retry_after);
-            HttpResponse::from_error(Problem { cause, retry_after, ..Problem::new(Code::OutcomeUnknown) })
+            HttpResponse::from_error(Problem { cause, retry_after, ..Problem::new(Code::OUTCOME_UNKNOWN) })
         }
         None => response,
     }

@@ -109,13 +109,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             Problem::invalid(pointer, message.chars().take(200).collect::<String>())
         } else {
             Problem::detailed(
-                Code::BodyMalformed,
+                Code::BODY_MALFORMED,
                 format!("The body is not JSON: line {}, column {}.", inner.line(), inner.column()),
             )
         }
     })?;
     reader.end().map_err(|_| {
-        Problem::detailed(Code::BodyMalformed, "The body contains data after the JSON value.")
+        Problem::detailed(Code::BODY_MALFORMED, "The body contains data after the JSON value.")
     })?;
     Ok(value)
 }
@@ -145,9 +145,9 @@ fn refuse_oversized(bytes: &[u8]) -> Result<(), Problem> {
     let census = Census::of(bytes);
     census.check(census.weight).map_err(|excess| match excess {
         Excess::Values => {
-            Problem::detailed(Code::BodyTooLarge, format!("{excess}.")).fact("valuesMax", VALUES_MAX)
+            Problem::detailed(Code::BODY_TOO_LARGE, format!("{excess}.")).fact("valuesMax", VALUES_MAX)
         }
-        Excess::Depth | Excess::Nul => Problem::detailed(Code::ValidationFailed, format!("{excess}.")),
+        Excess::Depth | Excess::Nul => Problem::detailed(Code::VALIDATION_FAILED, format!("{excess}.")),
     })
 }
 
@@ -158,7 +158,7 @@ pub struct Body<T>(pub T);
 impl<T: DeserializeOwned + Input> Body<T> {
     fn read(request: &HttpRequest) -> Result<Self, Problem> {
         if !is_json(&media_type(request.headers())) {
-            return Err(Problem::detailed(Code::MediaType, "The body must be application/json."));
+            return Err(Problem::detailed(Code::MEDIA_TYPE, "The body must be application/json."));
         }
         let value: T = parse(&bytes(request))?;
         let mut errors = FieldErrors::of(request);
@@ -187,12 +187,12 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
         ready((|| {
             if media_type(request.headers()) != "application/x-www-form-urlencoded" {
                 return Err(Problem::detailed(
-                    Code::MediaType,
+                    Code::MEDIA_TYPE,
                     "The body must be application/x-www-form-urlencoded.",
                 ));
             }
             let bytes = bytes(request);
-            let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::BodyMalformed))?;
+            let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new(Code::BODY_MALFORMED))?;
             urlencoded(text).map(Self)
         })())
     }
@@ -209,26 +209,26 @@ impl FromRequest for FormText {
         ready((|| {
             if media_type(request.headers()) != "application/x-www-form-urlencoded" {
                 return Err(Problem::detailed(
-                    Code::MediaType,
+                    Code::MEDIA_TYPE,
                     "The body must be application/x-www-form-urlencoded.",
                 ));
             }
             let text = String::from_utf8(bytes(request).to_vec());
-            text.map(Self).map_err(|_| Problem::new(Code::BodyMalformed))
+            text.map(Self).map_err(|_| Problem::new(Code::BODY_MALFORMED))
         })())
     }
 }
 
 fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     if text.to_ascii_lowercase().contains("%00") {
-        return Err(Problem::detailed(Code::ValidationFailed, "Parameters must not contain NUL."));
+        return Err(Problem::detailed(Code::VALIDATION_FAILED, "Parameters must not contain NUL."));
     }
     let parsed = web::Query::<T>::from_query(text).map(web::Query::into_inner);
     parsed.map_err(|error| {
         let message = error.to_string();
         let message = message.split_once(": ").map_or(message.as_str(), |(_, text)| text);
         Problem::detailed(
-            Code::ValidationFailed,
+            Code::VALIDATION_FAILED,
             format!("The parameters are not valid: {}.", message.chars().take(200).collect::<String>()),
         )
     })
@@ -262,7 +262,7 @@ impl FromRequest for RawBody {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let media = media_type(request.headers());
         let fits = matches!(media.as_str(), "" | "application/json" | "application/scim+json");
-        ready(if fits { Ok(Self(bytes(request))) } else { Err(Problem::new(Code::MediaType)) })
+        ready(if fits { Ok(Self(bytes(request))) } else { Err(Problem::new(Code::MEDIA_TYPE)) })
     }
 }
 
@@ -282,7 +282,7 @@ impl FromRequest for JsonOrCsv {
         ready(match media_type(request.headers()).as_str() {
             "" | "application/json" => parse(&bytes(request)).map(Self::Json),
             "text/csv" => Ok(Self::Csv(bytes(request))),
-            _ => Err(Problem::new(Code::MediaType)),
+            _ => Err(Problem::new(Code::MEDIA_TYPE)),
         })
     }
 }
@@ -324,16 +324,16 @@ mod tests {
         assert_eq!(problem.errors[0].pointer, "/inner/1/count");
         let problem = parse::<Outer>(br#"{"inner":[{"count":1,"other":2}]}"#).unwrap_err();
         assert!(problem.errors[0].pointer.starts_with("/inner/0"), "{problem:?}");
-        assert_eq!(parse::<Outer>(b"{").unwrap_err().code, Code::BodyMalformed);
-        assert_eq!(parse::<Value>(b"{} {}").unwrap_err().code, Code::BodyMalformed);
-        assert_eq!(parse::<Value>(br#"{"a":"\u0000"}"#).unwrap_err().code, Code::ValidationFailed);
+        assert_eq!(parse::<Outer>(b"{").unwrap_err().code, Code::BODY_MALFORMED);
+        assert_eq!(parse::<Value>(b"{} {}").unwrap_err().code, Code::BODY_MALFORMED);
+        assert_eq!(parse::<Value>(br#"{"a":"\u0000"}"#).unwrap_err().code, Code::VALIDATION_FAILED);
         assert!(parse::<Value>(br#"{"a":"\\u0000"}"#).is_ok());
         let lists = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
         assert!(parse::<Value>(lists(60_000).as_bytes()).is_ok());
-        assert_eq!(parse::<Value>(lists(70_000).as_bytes()).unwrap_err().code, Code::BodyTooLarge);
+        assert_eq!(parse::<Value>(lists(70_000).as_bytes()).unwrap_err().code, Code::BODY_TOO_LARGE);
         let deep = [b"{\"x\":".as_slice(), "[".repeat(200).as_bytes()].concat();
-        assert_eq!(parse::<Value>(&deep).unwrap_err().code, Code::ValidationFailed);
+        assert_eq!(parse::<Value>(&deep).unwrap_err().code, Code::VALIDATION_FAILED);
         let problem = parse::<Value>(br#"{"a":[{"b":1,"b":1}]}"#).unwrap_err();
-        assert_eq!((problem.code, problem.errors[0].pointer.as_str()), (Code::ValidationFailed, "/a/0/b"));
+        assert_eq!((problem.code, problem.errors[0].pointer.as_str()), (Code::VALIDATION_FAILED, "/a/0/b"));
     }
 }

@@ -37,7 +37,7 @@ mod tally;
 
 pub use access::Access;
 pub use caller::{Caller, OrganizationCaller, PlatformCaller, Reach, TenantCaller};
-pub use capability::{Capability, Chore, Finding, When, log, swept};
+pub use capability::{Capability, Chore, Finding, Kind, When, log, swept};
 pub use connections::{Connections, HEAD_MAX, SILENT_MAX, Tracked, Transport, while_asked};
 pub use cookies::{cookie_name, is_from_own_page, operator_cookie, session_cookie, set_cookie};
 pub use credential::{Authenticator, CredentialKind, Principal};
@@ -53,6 +53,8 @@ pub use memory::give_memory_back;
 pub use named::{is_slug, tenant_named};
 pub use openapi::document;
 pub use page::{ListQuery, Page, Position};
+#[doc(hidden)]
+pub use problem::Description;
 pub use problem::{Code, Dialect, Problem};
 pub use reply::{Accepted, Created, NoContent, Tagged};
 pub use routes::{Route, Routes};

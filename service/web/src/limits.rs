@@ -137,7 +137,7 @@ impl Limits {
             }
             Err(not_until) => {
                 let wait = not_until.wait_time_from(DefaultClock::default().now());
-                let problem = Problem::new(Code::RateLimited);
+                let problem = Problem::new(Code::RATE_LIMITED);
                 Err(Problem { retry_after: Some(wait.as_secs() + 1), ..problem }.fact("limit", limit))
             }
         }
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(limits.count(Window::Api, one, 1).unwrap().remaining, left);
         }
         let refused = limits.count(Window::Api, one, 1).unwrap_err();
-        assert_eq!(refused.code, Code::RateLimited);
+        assert_eq!(refused.code, Code::RATE_LIMITED);
         assert!(refused.retry_after.unwrap() >= 1);
         assert!(limits.count(Window::Api, two, 1).is_ok());
         assert_eq!(limits.count(Window::Api, two, 5).unwrap().limit, 500);

@@ -57,7 +57,7 @@ impl Position {
     /// # Errors
     /// `validation.cursor` for a cursor of another list.
     pub fn of(query: &ListQuery, binding: &str) -> Result<Self, Problem> {
-        let invalid = || Problem::new(Code::CursorInvalid);
+        let invalid = || Problem::new(Code::CURSOR_INVALID);
         let mut bound = [0; 8];
         bound.iter_mut().zip(sha256(binding.as_bytes())).for_each(|(to, from)| *to = from);
         let after = match &query.cursor {
@@ -79,7 +79,7 @@ impl Position {
     /// # Errors
     /// `validation.cursor` if the key isn't one.
     pub fn after_id(&self) -> Result<Option<uuid::Uuid>, Problem> {
-        let parse = |key: &String| uuid::Uuid::parse_str(key).map_err(|_| Problem::new(Code::CursorInvalid));
+        let parse = |key: &String| uuid::Uuid::parse_str(key).map_err(|_| Problem::new(Code::CURSOR_INVALID));
         self.after.as_ref().map(parse).transpose()
     }
 

@@ -12,7 +12,7 @@ use platform::rules::{LimitReached, UsedUp};
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
 
-pub use catalogue::Code;
+pub use catalogue::{Code, Description};
 
 /// How a route's refusals are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Problem {
 
     /// There are as many of something as there may be.
     pub(crate) fn full(resource: &str, limit: u64) -> Self {
-        Self::new(Code::QuotaExceeded).fact("resource", resource).fact("limit", limit)
+        Self::new(Code::QUOTA_EXCEEDED).fact("resource", resource).fact("limit", limit)
     }
 
     /// An allowance has no more; with the seconds until it has.
@@ -87,7 +87,7 @@ impl Problem {
 
     /// A failure of ours. The cause is logged, not sent.
     pub fn internal(cause: impl ToString) -> Self {
-        Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal) }
+        Self { cause: Some(cause.to_string()), ..Self::new(Code::INTERNAL) }
     }
 
     /// Whether a rule refused what was asked; a failure of ours, or of somebody whom we ask, is no refusal.
@@ -98,7 +98,7 @@ impl Problem {
     /// Whether the same may end otherwise at another try.
     pub fn retry(&self) -> Retry {
         match self.code {
-            Code::Conflict => Retry::Conflict,
+            Code::CONFLICT => Retry::Conflict,
             _ if self.is_refusal() => Retry::Never,
             _ => Retry::Later,
         }
@@ -235,15 +235,15 @@ impl From<DbError> for Problem {
 impl From<&DbError> for Problem {
     fn from(error: &DbError) -> Self {
         let code = match error {
-            DbError::Conflict(_) => Code::Conflict,
-            DbError::Busy(_) | DbError::Broken(_) | DbError::Crowded(_) => Code::Unavailable,
-            DbError::Full(_) => Code::StoreFull,
-            DbError::Moved(_) => Code::StoreMoved,
-            DbError::Unknown(_) => Code::OutcomeUnknown,
-            _ => Code::Internal,
+            DbError::Conflict(_) => Code::CONFLICT,
+            DbError::Busy(_) | DbError::Broken(_) | DbError::Crowded(_) => Code::UNAVAILABLE,
+            DbError::Full(_) => Code::STORE_FULL,
+            DbError::Moved(_) => Code::STORE_MOVED,
+            DbError::Unknown(_) => Code::OUTCOME_UNKNOWN,
+            _ => Code::INTERNAL,
         };
         let cause = Some(platform::chain(error));
-        let retry_after = (code.is_unavailable() || code == Code::OutcomeUnknown).then_some(1);
+        let retry_after = (code.is_unavailable() || code == Code::OUTCOME_UNKNOWN).then_some(1);
         Self { cause, retry_after, ..Self::new(code) }
     }
 }
@@ -252,22 +252,22 @@ impl From<&DbError> for Problem {
 impl From<Unusable> for Problem {
     fn from(unusable: Unusable) -> Self {
         match unusable {
-            Unusable::Suspended => Self::new(Code::TenantSuspended),
-            Unusable::NotActive(status) => Self::new(Code::TenantNotActive).fact("status", status.as_str()),
-            Unusable::Gone => Self::new(Code::AuthInvalid),
+            Unusable::Suspended => Self::new(Code::TENANT_SUSPENDED),
+            Unusable::NotActive(status) => Self::new(Code::TENANT_NOT_ACTIVE).fact("status", status.as_str()),
+            Unusable::Gone => Self::new(Code::AUTH_INVALID),
         }
     }
 }
 
 impl From<Invalid> for Problem {
     fn from(Invalid(errors): Invalid) -> Self {
-        Self { errors, ..Self::new(Code::ValidationFailed) }
+        Self { errors, ..Self::new(Code::VALIDATION_FAILED) }
     }
 }
 
 impl From<VersionMismatch> for Problem {
     fn from(_: VersionMismatch) -> Self {
-        Self::new(Code::VersionMismatch)
+        Self::new(Code::VERSION_MISMATCH)
     }
 }
 
@@ -284,7 +284,7 @@ impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Failed => Self::internal(error),
-            HashError::Busy => Self { retry_after: Some(1), ..Self::new(Code::Unavailable) },
+            HashError::Busy => Self { retry_after: Some(1), ..Self::new(Code::UNAVAILABLE) },
         }
     }
 }
@@ -295,9 +295,9 @@ impl From<platform::work::Refused> for Problem {
         use platform::work::Refused;
         let problem = match refused {
             Refused::Share => {
-                Self::detailed(Code::RateLimited, "Too many of your requests are waiting already.")
+                Self::detailed(Code::RATE_LIMITED, "Too many of your requests are waiting already.")
             }
-            Refused::Full => Self::detailed(Code::Unavailable, "Too many requests are waiting already."),
+            Refused::Full => Self::detailed(Code::UNAVAILABLE, "Too many requests are waiting already."),
             Refused::Failed => return Self::internal(refused),
         };
         Self { retry_after: Some(1), ..problem }
@@ -326,14 +326,14 @@ mod tests {
     fn scim_says_in_its_sentence_what_a_problem_has_members_for() {
         let full = Problem::full("users", 5);
         let unlimited =
-            Problem::new(Code::QuotaExceeded).fact("resource", "users").fact("limit", Value::Null);
+            Problem::new(Code::QUOTA_EXCEEDED).fact("resource", "users").fact("limit", Value::Null);
         let mut twice = Problem::invalid("/userName", "must be there");
         twice.errors.push(FieldError { pointer: "/emails".to_owned(), detail: "at most 1000".to_owned() });
         for (problem, wanted) in [
             (full, "This would exceed the quota: the limit of `users` is 5."),
             (unlimited, "This would exceed the quota."),
             (twice, "The input is not valid: /userName: must be there; /emails: at most 1000."),
-            (Problem::new(Code::NotFound), "There is no such resource."),
+            (Problem::new(Code::NOT_FOUND), "There is no such resource."),
         ] {
             assert_eq!(problem.scim_body()["detail"], wanted);
         }

@@ -75,8 +75,8 @@ impl Classified for Crowd {
 impl From<Crowd> for Problem {
     fn from(crowd: Crowd) -> Self {
         match crowd {
-            Crowd::Network { left } => wait(Code::RateLimited, left),
-            Crowd::All { left } => wait(Code::Unavailable, left),
+            Crowd::Network { left } => wait(Code::RATE_LIMITED, left),
+            Crowd::All { left } => wait(Code::UNAVAILABLE, left),
         }
     }
 }
@@ -290,9 +290,9 @@ mod tests {
         let refused = strangers.begin(&ctx("192.0.2.1"), 100).unwrap_err();
         assert!(matches!(refused, Crowd::All { .. }));
         let problem = Problem::from(refused);
-        assert_eq!((problem.code, problem.retry_after.is_some()), (Code::Unavailable, true));
+        assert_eq!((problem.code, problem.retry_after.is_some()), (Code::UNAVAILABLE, true));
         let refused = strangers.begin(&ctx("203.0.113.7"), 100).unwrap_err();
-        assert_eq!(Problem::from(refused).code, Code::RateLimited);
+        assert_eq!(Problem::from(refused).code, Code::RATE_LIMITED);
     }
 
     #[test]

@@ -80,10 +80,10 @@ impl Streams {
         let full = of.iter().any(|one| counts.of.get(one).is_some_and(|count| *count >= one.most()));
         let refused = |code| Problem { retry_after: Some(RETRY_AFTER), ..Problem::new(code) };
         if full {
-            return Err(refused(Code::RateLimited));
+            return Err(refused(Code::RATE_LIMITED));
         }
         if counts.all >= STREAMS_MAX {
-            return Err(refused(Code::Unavailable));
+            return Err(refused(Code::UNAVAILABLE));
         }
         counts.all += 1;
         for one in of {
@@ -182,12 +182,12 @@ mod tests {
         assert_eq!(of_ticket.len(), 5);
         let of_tenant = take(&[one], 100);
         assert_eq!(of_tenant.len(), 45);
-        assert_eq!(streams.take(&[one]).unwrap_err().code, Code::RateLimited);
+        assert_eq!(streams.take(&[one]).unwrap_err().code, Code::RATE_LIMITED);
         let others: Vec<Vec<Place>> =
             (0..20).map(|id| take(&[StreamOf::Credential(Uuid::from_u128(id))], 100)).collect();
         assert_eq!(others.iter().map(Vec::len).sum::<usize>(), 450);
         let refused = streams.take(&[ticket(2)]).unwrap_err();
-        assert_eq!((refused.code, refused.retry_after), (Code::Unavailable, Some(30)));
+        assert_eq!((refused.code, refused.retry_after), (Code::UNAVAILABLE, Some(30)));
         drop((of_ticket, of_tenant, others));
         let counts = streams.counts.lock().unwrap();
         assert_eq!((counts.all, counts.of.len()), (0, 0));

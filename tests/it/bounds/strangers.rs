@@ -111,17 +111,9 @@ async fn junk_behind_an_authorization_request_is_not_stored() {
     assert_eq!(statuses.last(), Some(&429));
     assert_eq!(rows(&app, "authorization_request").await, 120);
     app.clock.advance(TimeDelta::minutes(31));
-    sweep(&app).await;
+    app.sweep("authorization_request").await;
     assert_eq!(rows(&app, "authorization_request").await, 0);
     app.stop().await;
-}
-
-async fn sweep(app: &TestApp) {
-    let work = async |tx: &mut platform::PlatformTx| {
-        platform::Work::housekeeping(tx);
-        sign_in::sweep_begun(tx).await
-    };
-    app.running.service.db.write_platform(&platform::Ctx::system("test"), work).await.unwrap();
 }
 
 #[actix_web::test]
@@ -141,10 +133,10 @@ async fn sign_ins_that_strangers_begin_are_bounded_and_soon_forgotten() {
     let _ = begun;
     assert_eq!(rows(&app, "sign_in").await, 120);
     app.clock.advance(TimeDelta::minutes(12));
-    sweep(&app).await;
+    app.sweep("sign_in").await;
     assert_eq!(rows(&app, "sign_in").await, 120, "shown as abandoned for a while");
     app.clock.advance(TimeDelta::minutes(4));
-    sweep(&app).await;
+    app.sweep("sign_in").await;
     assert_eq!(rows(&app, "sign_in").await, 0);
     app.stop().await;
 }

@@ -5,14 +5,15 @@ use super::rules::sources;
 /// Whether a file may know of HTTP.
 fn is_edge(file: &str) -> bool {
     ["/src/http/", "/src/error/"].iter().any(|folder| file.contains(folder))
-        || ["/src/http.rs", "/src/error.rs"].iter().any(|one| file.ends_with(one))
+        || ["/src/http.rs", "/src/error.rs", "/src/codes.rs"].iter().any(|one| file.ends_with(one))
 }
 
-/// How often a text names a problem code.
+/// How often a text names a problem code; the list of them, which a capability's value registers, names none.
 fn named(text: &str) -> usize {
     let word =
         |at: usize| text[..at].chars().next_back().is_some_and(|one| one.is_alphanumeric() || one == '_');
-    text.match_indices("Code::").filter(|(at, _)| !word(*at)).count()
+    let count = |what: &str| text.match_indices(what).filter(|(at, _)| !word(*at)).count();
+    count("Code::") + count("codes::") - text.matches("codes::DECLARED").count()
 }
 
 #[test]
@@ -24,6 +25,42 @@ fn no_domain_names_a_problem_code() {
         .filter(|(_, count)| *count > 0)
         .collect();
     assert!(found.is_empty(), "an error of a capability is an enum in its `error.rs`: {found:?}");
+}
+
+/// How many codes are declared in a text.
+fn declared(text: &str) -> usize {
+    text.split("codes! {")
+        .skip(1)
+        .map(|list| list.split('}').next().unwrap_or_default().matches("\";").count())
+        .sum()
+}
+
+#[test]
+fn a_code_is_declared_once_by_its_owner_and_registered() {
+    let codes = tenantry::problem_codes();
+    let names: Vec<&str> = codes.iter().map(|code| code.name()).collect();
+    assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "a code is declared twice: {names:?}");
+    let all = sources("service");
+    let mut count = 0;
+    for (file, text) in &all {
+        // The macro is how a code is made, and these are the files whose codes are registered.
+        let may = file == "web/src/problem/catalogue.rs"
+            || file.ends_with("/src/codes.rs")
+            || file == "src/codes.rs";
+        assert!(may || !text.contains("codes! {"), "{file} declares codes: that is for a `codes.rs`");
+        assert!(
+            file == "web/src/problem/catalogue.rs" || !text.contains("Code::described("),
+            "{file} makes a code"
+        );
+        count += if may { declared(text) } else { 0 };
+        if let Some(capability) = file.strip_suffix("/src/codes.rs") {
+            let value = format!("{capability}/src/capability.rs");
+            let value = all.iter().find(|(file, _)| *file == value).map(|(_, text)| text.as_str());
+            let registers = value.is_some_and(|text| text.contains(".problems(codes::DECLARED)"));
+            assert!(registers, "{capability} doesn't register its codes");
+        }
+    }
+    assert_eq!(count, codes.len(), "a code is declared and not registered");
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use super::rules::sources;
 
 /// What stands in which file, or in the folder of that name.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("Routes::new()", "http"),
     ("pages!(", "pages"),
     ("fn capability(", "capability"),
     ("pub enum Error ", "error"),
+    ("codes! {", "codes"),
     ("impl Job for", "jobs"),
     ("impl Subscriber for", "jobs"),
 ];

@@ -1,5 +1,6 @@
 //! The store's own walls, read from its catalogue: a new table can't be forgotten.
 
+use platform::retention::{End, Retained};
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection};
 use tests::{Store, TestApp};
 
@@ -51,6 +52,31 @@ fn nothing_is_forgotten(mut with_tenant: Vec<String>) {
     assert_eq!(owned, with_tenant, "entity::scope::OWNED_BY_TENANT");
 }
 
+/// Each table's owner says how long its rows stay, once; what belongs to something belongs to a table that there is.
+fn each_says_how_long_its_rows_stay(mut tables: Vec<String>) {
+    tables.sort();
+    let all = tenantry::retained();
+    let mut declared: Vec<&str> = all.iter().map(Retained::table).collect();
+    declared.sort_unstable();
+    assert_eq!(
+        declared, tables,
+        "`.retains(…)` in the `capability.rs` of the table's owner; ours: platform/src/tables.rs"
+    );
+    let owned = provisioning::owned_tables();
+    for one in &all {
+        for end in one.ends() {
+            if let End::With(other) = end {
+                assert!(declared.contains(other), "{} goes with {other}, which is no table", one.table());
+                assert!(
+                    *other != "tenant" || owned.contains(&one.table()),
+                    "{} goes with no tenant",
+                    one.table()
+                );
+            }
+        }
+    }
+}
+
 #[actix_web::test]
 async fn every_table_of_a_tenant_is_behind_a_wall() {
     let app = TestApp::start().await;
@@ -71,6 +97,8 @@ async fn names(connection: &mut PgConnection, sql: &'static str) -> Vec<String> 
 /// no role of the service owns anything or may bypass.
 async fn postgres(store: &Store, superuser: &str) {
     let mut admin = PgConnection::connect(superuser).await.unwrap();
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
+    each_says_how_long_its_rows_stay(names(&mut admin, tables).await);
     let with_column = names(
         &mut admin,
         "SELECT table_name::text FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1",
@@ -136,6 +164,7 @@ async fn sqlite(store: &Store) {
     let mut connection = SqliteConnection::connect(&store.url).await.unwrap();
     let tables = connection.fetch_all("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%'").await.unwrap();
     let mut with_tenant = Vec::new();
+    each_says_how_long_its_rows_stay(tables.iter().map(|table| table.get(0)).collect());
     for table in tables {
         let (name, strict): (String, bool) = (table.get(0), table.get(1));
         assert!(strict || name == "seaql_migrations", "{name} is not strict");

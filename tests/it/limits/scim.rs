@@ -206,11 +206,7 @@ async fn a_directory_goes_back_thirty_days() {
     points_to(back(30, 1).await, "/moment");
     // What is recorded goes after the same time.
     let before = rows(&app, "directory_change").await;
-    let sweep = async |tx: &mut platform::PlatformTx| {
-        platform::Work::housekeeping(tx);
-        scim::sweep(tx).await
-    };
-    app.running.service.db.write_platform(&platform::Ctx::system("test"), sweep).await.unwrap();
+    app.sweep("directory_change").await;
     assert_eq!((before, rows(&app, "directory_change").await), (2, 1));
     app.stop().await;
 }

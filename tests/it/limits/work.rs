@@ -100,13 +100,7 @@ async fn a_kib_of_what_a_receiver_says_is_kept() {
 async fn finished_jobs_are_there_for_7_days_and_events_for_30() {
     let app = TestApp::start().await;
     app.tenant("acme").await;
-    let sweep = async || {
-        let work = async |tx: &mut PlatformTx| {
-            platform::jobs::sweep(tx).await?;
-            platform::jobs::sweep_events(tx).await
-        };
-        app.running.service.db.write_platform(&Ctx::system("test"), work).await.unwrap();
-    };
+    let sweep = async || app.sweep("job").await + app.sweep("outbox_event").await;
     let done = async || {
         let read = async |view: &platform::PlatformView| {
             view.query(

@@ -1,7 +1,6 @@
 //! What is looked at and remembered has an end.
 
 use chrono::TimeDelta;
-use platform::{Ctx, PlatformTx, Work as _};
 
 use super::*;
 
@@ -19,13 +18,7 @@ async fn what_is_remembered_of_who_left_ends() {
     let stage = Stage::set().await;
     let bob = stage.push(json!({"userName": "bob@x.test", "emails": [{"value": "bob@x.test"}]})).await;
     stage.remove(&bob).await;
-    let sweep = async || {
-        let work = async |tx: &mut PlatformTx| {
-            tx.housekeeping();
-            scim::sweep(tx).await
-        };
-        stage.app.running.service.db.write_platform(&Ctx::system("test"), work).await.expect("a sweep");
-    };
+    let sweep = async || stage.app.sweep("directory_departed").await;
     let headers = [(EMAIL, "bob@x.test")];
     stage.app.clock.advance(TimeDelta::days(400) - TimeDelta::minutes(1));
     sweep().await;

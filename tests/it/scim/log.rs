@@ -69,20 +69,10 @@ async fn what_is_old_is_forgotten() {
     let log = at(&acme, "scim-requests");
     let count = async || acme.admin.get(&log).await.expect(200)["items"].as_array().unwrap().len();
     eventually("the log", async || (count().await == 1).then_some(())).await;
-    let sweep = async || {
-        let ctx = platform::Ctx::system("test");
-        let db = &app.running.service.db;
-        db.write_platform(&ctx, async |tx| {
-            platform::Work::housekeeping(tx);
-            scim::sweep(tx).await
-        })
-        .await
-        .unwrap()
-    };
-    sweep().await;
+    app.sweep("scim_request").await;
     assert_eq!(count().await, 1);
     app.clock.advance(chrono::TimeDelta::days(8));
-    assert!(sweep().await >= 1);
+    assert!(app.sweep("scim_request").await >= 1);
     assert_eq!(count().await, 0);
     app.stop().await;
 }

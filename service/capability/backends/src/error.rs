@@ -3,7 +3,9 @@
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use platform::http::Failure;
 use platform::refusal::{Classified, Retry};
-use web::{Code, Problem};
+use web::Problem;
+
+use crate::codes;
 
 /// Why there is no backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,10 +40,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotConfigured(backend) => {
-                Self::new(Code::BackendUnavailable).fact("backend", backend.as_str())
+                Self::new(codes::BACKEND_UNAVAILABLE).fact("backend", backend.as_str())
             }
             Error::KindUnknown { backend, kind } => {
-                Self::detailed(Code::BackendUnavailable, "Zitadel has orgs, not realms.")
+                Self::detailed(codes::BACKEND_UNAVAILABLE, "Zitadel has orgs, not realms.")
                     .fact("backend", backend.as_str())
                     .fact("kind", kind.as_str())
             }

@@ -12,6 +12,7 @@
 
 mod builtin;
 mod capability;
+pub mod codes;
 mod error;
 mod keycloak;
 mod zitadel;

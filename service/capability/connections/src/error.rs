@@ -5,6 +5,8 @@ use platform::refusal::{Classified, Invalid, Retry};
 use platform::rules::LimitReached;
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -127,20 +129,20 @@ impl Classified for Error {
 /// The code of a fact; those that wrap another error are told by that one.
 fn code(error: &Error) -> Code {
     match error {
-        Error::NotFound => Code::NotFound,
-        Error::Enforced => Code::SsoEnforced,
-        Error::ConnectionDisabled => Code::ConnectionDisabled,
-        Error::ConnectionNeeded => Code::ConnectionNeeded,
-        Error::ConnectionNamed => Code::Conflict,
-        Error::ProviderUnknown => Code::ConnectionIncomplete,
-        Error::CertificateMissing | Error::SignInAddressMissing => Code::ConnectionIncomplete,
-        Error::UrlRefused | Error::MetadataUrlRefused { .. } => Code::UrlRefused,
-        Error::MetadataUnreachable { .. } => Code::ProviderUnreachable,
-        Error::DomainExists => Code::DomainExists,
-        Error::DomainTaken => Code::DomainTaken,
-        Error::DomainUnproven { .. } => Code::DomainUnproven,
-        Error::Invalid(_) | Error::LimitReached(_) | Error::Tenant(_) | Error::Quota(_) => Code::Internal,
-        Error::Mail(_) | Error::Internal(_) | Error::Store(_) => Code::Internal,
+        Error::NotFound => Code::NOT_FOUND,
+        Error::Enforced => directory::codes::SSO_ENFORCED,
+        Error::ConnectionDisabled => codes::CONNECTION_DISABLED,
+        Error::ConnectionNeeded => codes::CONNECTION_NEEDED,
+        Error::ConnectionNamed => Code::CONFLICT,
+        Error::ProviderUnknown => codes::CONNECTION_INCOMPLETE,
+        Error::CertificateMissing | Error::SignInAddressMissing => codes::CONNECTION_INCOMPLETE,
+        Error::UrlRefused | Error::MetadataUrlRefused { .. } => Code::URL_REFUSED,
+        Error::MetadataUnreachable { .. } => codes::PROVIDER_UNREACHABLE,
+        Error::DomainExists => codes::DOMAIN_EXISTS,
+        Error::DomainTaken => codes::DOMAIN_TAKEN,
+        Error::DomainUnproven { .. } => codes::DOMAIN_UNPROVEN,
+        Error::Invalid(_) | Error::LimitReached(_) | Error::Tenant(_) | Error::Quota(_) => Code::INTERNAL,
+        Error::Mail(_) | Error::Internal(_) | Error::Store(_) => Code::INTERNAL,
     }
 }
 

@@ -8,6 +8,7 @@
 //! or ends a session: that is `sign_in`.
 
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod lookup;

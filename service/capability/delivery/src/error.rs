@@ -30,7 +30,7 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::UrlRefused(field) => Self { errors: vec![field], ..Self::new(Code::UrlRefused) },
+            Error::UrlRefused(field) => Self { errors: vec![field], ..Self::new(Code::URL_REFUSED) },
             Error::Invalid(invalid) => invalid.into(),
             Error::Internal(cause) => Self::internal(cause),
         }

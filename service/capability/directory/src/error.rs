@@ -9,6 +9,8 @@ use scim_core::ScimError;
 use uuid::Uuid;
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// When an identity provider may ask again that a guard holds, in seconds.
 const RETRY_SECONDS: u64 = 600;
 
@@ -176,38 +178,38 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::UserExists { what } => {
-                Self::detailed(Code::UserExists, format!("A user of this {what} exists."))
+                Self::detailed(codes::USER_EXISTS, format!("A user of this {what} exists."))
                     .dialect("uniqueness")
             }
-            Error::GroupExists => Self::new(Code::GroupExists).dialect("uniqueness"),
+            Error::GroupExists => Self::new(codes::GROUP_EXISTS).dialect("uniqueness"),
             Error::Unseen { pointer, forbidden } => {
                 Self::invalid(pointer, forbidden.to_string()).dialect("invalidValue")
             }
             Error::MemberUnknown => no_member("A member is not a user or group of this organization."),
             Error::MemberCircle => no_member("A group can't be its own member, not even by another group."),
             Error::Unsearchable(error) => {
-                Self::detailed(Code::ValidationFailed, error.detail).dialect(error.kind.name())
+                Self::detailed(Code::VALIDATION_FAILED, error.detail).dialect(error.kind.name())
             }
-            Error::LastAdmin => Self::new(Code::UserLastAdmin),
-            Error::Managed => Self::new(Code::UserManaged),
+            Error::LastAdmin => Self::new(codes::USER_LAST_ADMIN),
+            Error::Managed => Self::new(codes::USER_MANAGED),
             Error::RoleOfGroup => Self::detailed(
-                Code::UserManaged,
+                codes::USER_MANAGED,
                 "The role comes from a group of the identity provider: change the group, or its mapping.",
             ),
-            Error::GroupMapped => Self::detailed(Code::Conflict, "The group is mapped already."),
+            Error::GroupMapped => Self::detailed(Code::CONFLICT, "The group is mapped already."),
             Error::Held => held(),
             Error::Rejected { until } => rejected(until),
-            Error::NothingHeld => Self::detailed(Code::Conflict, "The guard doesn't hold anything."),
-            Error::Restoring => Self::detailed(Code::Conflict, "The directory is being restored already."),
+            Error::NothingHeld => Self::detailed(Code::CONFLICT, "The guard doesn't hold anything."),
+            Error::Restoring => Self::detailed(Code::CONFLICT, "The directory is being restored already."),
             Error::Refused { reason, domain } => not_let_in(reason, domain),
-            Error::NoAddress => Self::new(Code::LinkRequired),
-            Error::ProvenOther => Self::new(Code::SsoStateUnknown),
-            Error::InvitationGone => Self::new(Code::InvitationGone),
-            Error::InvitationTaken => Self::new(Code::Conflict),
+            Error::NoAddress => Self::new(codes::LINK_REQUIRED),
+            Error::ProvenOther => Self::new(codes::SSO_STATE_UNKNOWN),
+            Error::InvitationGone => Self::new(Code::INVITATION_GONE),
+            Error::InvitationTaken => Self::new(Code::CONFLICT),
             Error::InvitationNotPending { status } => {
-                Self::new(Code::InvitationNotPending).fact("status", status.as_str())
+                Self::new(codes::INVITATION_NOT_PENDING).fact("status", status.as_str())
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
@@ -220,18 +222,18 @@ impl From<Error> for Problem {
 }
 
 fn no_member(detail: &str) -> Problem {
-    Problem::detailed(Code::ValidationFailed, detail).dialect("invalidValue")
+    Problem::detailed(Code::VALIDATION_FAILED, detail).dialect("invalidValue")
 }
 
 fn held() -> Problem {
     let detail = "Too many users would be deactivated or deleted at once. An admin was told and must confirm; ask again later.";
-    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(Code::DirectoryHeld, detail) }
+    Problem { retry_after: Some(RETRY_SECONDS), ..Problem::detailed(codes::DIRECTORY_HELD, detail) }
 }
 
 fn rejected(until: Option<Timestamp>) -> Problem {
     let until = until.map(|until| until.to_rfc3339()).unwrap_or_default();
     Problem::detailed(
-        Code::DirectoryRejected,
+        codes::DIRECTORY_REJECTED,
         format!("An admin rejected the removal of so many users. Removals are refused until {until}."),
     )
 }
@@ -239,17 +241,17 @@ fn rejected(until: Option<Timestamp>) -> Problem {
 /// What a reason is to the outside.
 fn not_let_in(reason: Reason, domain: Option<String>) -> Problem {
     match reason {
-        Reason::Deactivated => Problem::new(Code::UserDeactivated),
+        Reason::Deactivated => Problem::new(codes::USER_DEACTIVATED),
         Reason::Departed => {
             let detail = "The organization's directory removed this person; it can bring them back, or an admin can invite them.";
-            Problem::detailed(Code::UserDeactivated, detail)
+            Problem::detailed(codes::USER_DEACTIVATED, detail)
         }
-        Reason::OtherSubject => Problem::new(Code::SubjectOther),
-        Reason::Enforced => Problem::new(Code::SsoEnforced),
-        Reason::DomainRefused => Problem::new(Code::SsoDomainRefused).fact("domain", domain),
-        Reason::NotProvisioned => Problem::new(Code::SsoNotProvisioned),
-        Reason::Ambiguous => Problem::new(Code::LinkRequired),
-        Reason::OtherOrganization => Problem::new(Code::OrganizationOther),
+        Reason::OtherSubject => Problem::new(codes::SUBJECT_OTHER),
+        Reason::Enforced => Problem::new(codes::SSO_ENFORCED),
+        Reason::DomainRefused => Problem::new(codes::SSO_DOMAIN_REFUSED).fact("domain", domain),
+        Reason::NotProvisioned => Problem::new(codes::SSO_NOT_PROVISIONED),
+        Reason::Ambiguous => Problem::new(codes::LINK_REQUIRED),
+        Reason::OtherOrganization => Problem::new(codes::ORGANIZATION_OTHER),
     }
 }
 
@@ -285,7 +287,7 @@ mod tests {
         for (error, code, detail, dialect, member) in all {
             let (said, retry, race) = (error.to_string(), error.retry(), error.is_race());
             let problem = Problem::from(error);
-            let may_be_a_race = matches!(problem.code, Code::Conflict | Code::UserExists);
+            let may_be_a_race = matches!(problem.code, Code::CONFLICT | codes::USER_EXISTS);
             assert_eq!((problem.code.name(), problem.retry(), may_be_a_race), (code, retry, race), "{said}");
             let detail = if detail.is_empty() { problem.code.title() } else { detail };
             assert_eq!((problem.detail.as_str(), problem.dialect_code), (detail, dialect), "{said}");
@@ -379,16 +381,16 @@ mod tests {
             let problem = Problem::from(error);
             assert_eq!(
                 (problem.code, problem.retry(), problem.dialect_code),
-                (Code::ValidationFailed, retry, dialect)
+                (Code::VALIDATION_FAILED, retry, dialect)
             );
             let wanted = FieldError { pointer: "/userName".to_owned(), detail: detail.to_owned() };
             assert_eq!(problem.errors, [wanted]);
         }
         let retry = Error::Held.retry();
         let held = Problem::from(Error::Held);
-        assert_eq!((held.code, held.retry_after, held.retry()), (Code::DirectoryHeld, Some(600), retry));
+        assert_eq!((held.code, held.retry_after, held.retry()), (codes::DIRECTORY_HELD, Some(600), retry));
         assert!(held.detail.starts_with("Too many users would be deactivated or deleted at once."));
         let full = Problem::from(Error::from(LimitReached::Full { resource: "role_mappings", limit: 1 }));
-        assert_eq!((full.code, full.facts.len()), (Code::QuotaExceeded, 2));
+        assert_eq!((full.code, full.facts.len()), (Code::QUOTA_EXCEEDED, 2));
     }
 }

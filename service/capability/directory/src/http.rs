@@ -148,7 +148,7 @@ async fn list_users(caller: TenantCaller, Query(query): Query<ListQuery>) -> Res
 async fn get_user(caller: TenantCaller, ids: Ids) -> Result<Tagged<User>, Problem> {
     let id = ids.id("user_id")?;
     let found = caller.read(async |view| store::users::user_any_organization(view, id).await).await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -162,7 +162,7 @@ async fn update_user(
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.select::<user::Entity>().filter(user::Column::Id.eq(id))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             seen.require(row.version)?;
             apply(tx, row, &change).await
         })
@@ -195,6 +195,6 @@ async fn get_group(caller: TenantCaller, ids: Ids) -> Result<Tagged<Group>, Prob
     let found = caller
         .read(async |view| view.one(view.select::<group::Entity>().filter(group::Column::Id.eq(id))).await)
         .await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }

@@ -10,6 +10,7 @@
 //! (issuer, subject), never by e-mail; the tenant's last active admin stays.
 
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod model;
@@ -30,8 +31,7 @@ pub use ops::groups::{
 };
 pub use ops::guard::{GuardLimits, answer_guard, delete_guard, guard, hold, put_guard};
 pub use ops::restore::{
-    Items, Plan, RESTORE_DAYS, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores,
-    running_restore,
+    Items, Plan, begin_restore, fail_restore, go_on, plan_restore, restore_items, restores, running_restore,
 };
 pub use ops::roles::{create_role_mapping, delete_role_mapping, role_mappings, set_role};
 pub use ops::users::{
@@ -39,7 +39,7 @@ pub use ops::users::{
     last_word, record_last_word, replace_user, switch, unlink_connection,
 };
 pub use people::{
-    Admitted, Applicant, DEPARTED_DAYS, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
+    Admitted, Applicant, FirstRuns, InvitationFacts, Made, MustProve, Outcome, SignInPolicy,
     accept_invitation, address_of, admit, forgive, next, open_invitation, proof_of_token, require_open,
     revoke_invitation, sign_in_policy, unset_policy,
 };

@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use crate::error::{Error, NotAdmitted};
 
-pub use departed::{DEPARTED_DAYS, address_of, forgive};
+pub(crate) use departed::DEPARTED_DAYS;
+pub use departed::{address_of, forgive};
 pub(crate) use departed::{addresses, identity_key, leave, renamed, there_again};
 pub(crate) use invitations::EVENTS as INVITATION_EVENTS;
 pub use invitations::{

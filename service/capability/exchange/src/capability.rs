@@ -1,8 +1,13 @@
 //! What this capability brings to the service.
 
+use platform::retention::Retained;
 use web::Capability;
+
+use crate::codes;
 
 /// Routes.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
+        .retains([Retained::until_removed("issuer")])
 }

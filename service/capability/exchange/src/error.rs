@@ -4,6 +4,8 @@ use platform::DbError;
 use platform::refusal::{Classified, Invalid, Retry};
 use web::{Code, Denied, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -115,16 +117,18 @@ impl Classified for Error {
 /// The code of a fact; those that wrap another error are told by that one.
 fn code(error: &Error) -> Code {
     match error {
-        Error::TenantUnknown | Error::TenantUnnamed { .. } | Error::TenantOther => Code::TenantUnknown,
-        Error::LinkRequired => Code::LinkRequired,
-        Error::OrganizationOther => Code::OrganizationOther,
-        Error::OrganizationUnknown => Code::OrganizationUnknown,
-        Error::SubjectTokenRefused { .. } => Code::TokenRefused,
-        Error::IssuerUnknown => Code::IssuerUnknown,
-        Error::IssuerUnreachable { .. } | Error::ProviderKeysUnreachable => Code::IssuerUnreachable,
-        Error::AudienceOther => Code::BodyMalformed,
-        Error::Invalid(_) | Error::Connection(_) | Error::SignIn(_) | Error::Tenant(_) => Code::Internal,
-        Error::Sessions(_) | Error::NotMade(_) | Error::Internal(_) | Error::Store(_) => Code::Internal,
+        Error::TenantUnknown | Error::TenantUnnamed { .. } | Error::TenantOther => {
+            tenancy::codes::TENANT_UNKNOWN
+        }
+        Error::LinkRequired => directory::codes::LINK_REQUIRED,
+        Error::OrganizationOther => directory::codes::ORGANIZATION_OTHER,
+        Error::OrganizationUnknown => codes::ORGANIZATION_UNKNOWN,
+        Error::SubjectTokenRefused { .. } => codes::TOKEN_REFUSED,
+        Error::IssuerUnknown => codes::ISSUER_UNKNOWN,
+        Error::IssuerUnreachable { .. } | Error::ProviderKeysUnreachable => codes::ISSUER_UNREACHABLE,
+        Error::AudienceOther => Code::BODY_MALFORMED,
+        Error::Invalid(_) | Error::Connection(_) | Error::SignIn(_) | Error::Tenant(_) => Code::INTERNAL,
+        Error::Sessions(_) | Error::NotMade(_) | Error::Internal(_) | Error::Store(_) => Code::INTERNAL,
     }
 }
 
@@ -193,7 +197,7 @@ mod tests {
             (Error::OrganizationUnknown, "sso.organization_unknown"),
             (Error::IssuerUnknown, "sso.issuer_unknown"),
             (Error::ProviderKeysUnreachable, "sso.issuer_unreachable"),
-            (Error::NotMade(Problem::new(Code::Unavailable)), "unavailable"),
+            (Error::NotMade(Problem::new(Code::UNAVAILABLE)), "unavailable"),
             (Invalid::at("/audience", "must be another").into(), "validation.failed"),
             (connections::Error::ConnectionDisabled.into(), "connection.disabled"),
             (sign_in::Error::UserDeactivated.into(), "user.deactivated"),
@@ -228,7 +232,7 @@ mod tests {
             (
                 Error::IssuerUnreachable { cause: text("no") },
                 "sso.issuer_unreachable",
-                Code::IssuerUnreachable.title(),
+                codes::ISSUER_UNREACHABLE.title(),
                 "",
                 None,
                 Some(5),

@@ -6,6 +6,7 @@
 //! for whom its caller may ask; who comes by the exchange is admitted by the same decision as who comes by a page.
 
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod model;

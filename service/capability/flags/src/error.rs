@@ -5,6 +5,8 @@ use platform::refusal::{Classified, Invalid, Retry, VersionMismatch};
 use platform::rules::LimitReached;
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,9 +64,9 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::Exists => Self::new(Code::FlagExists),
-            Error::InUse { by } => Self::new(Code::FlagInUse).fact("by", by),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::Exists => Self::new(codes::FLAG_EXISTS),
+            Error::InUse { by } => Self::new(codes::FLAG_IN_USE).fact("by", by),
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
             Error::LimitReached(refused) => refused.into(),

@@ -252,7 +252,7 @@ async fn get_flag(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Flag>, Prob
     let found = caller
         .read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await)
         .await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -347,7 +347,7 @@ async fn get_feature_flags(
     Query(whose): Query<Whose>,
 ) -> Result<Json<FeatureFlags>, Problem> {
     let tenant = evaluator.tenant_named(&caller, &whose.org).await?;
-    let tenant = tenant.ok_or_else(|| Problem::new(Code::TenantUnknown))?;
+    let tenant = tenant.ok_or_else(|| Problem::new(tenancy::codes::TENANT_UNKNOWN))?;
     let (flags, known) = evaluator.of(tenant.db()).await?;
     let now = caller.now();
     // The same as what modules are pushed: by tenant, so that both ways agree.

@@ -6,6 +6,7 @@
 
 mod cache;
 mod capability;
+mod codes;
 mod error;
 mod evaluation;
 mod http;

@@ -1,15 +1,24 @@
 //! What this capability brings to the service.
 
+use chrono::TimeDelta;
+use platform::retention::{Expiry, Retained};
 use web::{Capability, When};
 
-use crate::{billing, ops, reconcile};
+use crate::{billing, codes, ops, reconcile};
+
+/// Events are kept this long: longer than anybody sends them again.
+const KEPT: TimeDelta = TimeDelta::days(30);
 
 /// Routes, the jobs that process events, and the comparison with Zitadel.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(billing::EVENTS)
         .jobs(|service| Ok(vec![ops::handler(service)]))
-        .sweep(When::Housekeeping, "the sweep of the inbox", async |tx, _| ops::sweep(tx).await)
+        .retains([
+            Retained::until("inbox_event", Expiry::at("received_at", "source, id").plus(KEPT)),
+            Retained::with("subscription", "tenant"),
+        ])
         .chore(
             When::AfterAPeriod(|config| config.identity.zitadel.reconcile),
             "Zitadel's comparison",

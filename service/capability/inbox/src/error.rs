@@ -5,6 +5,8 @@ use platform::http::Failure;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,10 +56,10 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unconfigured => Self::new(Code::InboxUnconfigured),
-            Error::SignatureWrong => Self::new(Code::InboxSignatureWrong),
-            Error::TimestampRefused => Self::new(Code::InboxTimestampRefused),
-            Error::Unreachable(failure) => Self::detailed(Code::Unavailable, failure.reason),
+            Error::Unconfigured => Self::new(codes::INBOX_UNCONFIGURED),
+            Error::SignatureWrong => Self::new(codes::INBOX_SIGNATURE_WRONG),
+            Error::TimestampRefused => Self::new(codes::INBOX_TIMESTAMP_REFUSED),
+            Error::Unreachable(failure) => Self::detailed(Code::UNAVAILABLE, failure.reason),
             Error::Tenant(error) => error.into(),
             Error::Directory(error) => error.into(),
             Error::Store(error) => error.into(),

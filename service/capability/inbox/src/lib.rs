@@ -8,6 +8,7 @@
 
 mod billing;
 mod capability;
+mod codes;
 mod error;
 mod http;
 mod ops;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use entity::inbox::event::{Column, Entity, Model};
 use entity::inbox::source::Source;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
@@ -14,9 +13,6 @@ use web::Service;
 use crate::processed::Processed;
 use crate::store::Incoming;
 use crate::{store, stripe, zitadel};
-
-/// Events are kept this long: longer than anybody sends them again.
-const KEPT: TimeDelta = TimeDelta::days(30);
 
 /// Does what an event means.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,15 +106,6 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
         store::record_outcome(tx, event, outcome).await
     };
     service.db.write_platform(&ctx(), work).await
-}
-
-/// Removes events that nobody sends again.
-///
-/// # Errors
-/// [`DbError`].
-pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    tx.housekeeping();
-    store::remove_received_before(tx, tx.now() - KEPT).await
 }
 
 #[cfg(test)]

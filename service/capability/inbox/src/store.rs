@@ -2,7 +2,6 @@
 
 use entity::inbox::event::Model;
 use entity::inbox::source::Source;
-use platform::retention::SWEPT_AT_ONCE;
 use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
 use serde_json::Value;
 
@@ -40,13 +39,4 @@ pub(crate) async fn record_outcome(tx: &PlatformTx, event: &Model, outcome: &str
     );
     let values = vec![event.source.into(), event.id.clone().into(), tx.now().into(), outcome.into()];
     tx.execute(&RECORD, values).await.map(drop)
-}
-
-/// Removes some of the events that were received before this moment.
-pub(crate) async fn remove_received_before(tx: &PlatformTx, before: Timestamp) -> Result<u64, DbError> {
-    const REMOVE: CrossTenantStatement = CrossTenantStatement::new(
-        "DELETE FROM inbox_event WHERE (source, id) IN \
-         (SELECT source, id FROM inbox_event WHERE received_at < $1 LIMIT $2)",
-    );
-    tx.execute(&REMOVE, vec![before.into(), SWEPT_AT_ONCE.cast_signed().into()]).await
 }

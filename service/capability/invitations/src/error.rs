@@ -7,6 +7,8 @@ use platform::rules::{LimitReached, UsedUp};
 use uuid::Uuid;
 use web::{Code, Denied, Problem};
 
+use crate::codes;
+
 /// What there were too many of within 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooMany {
@@ -156,27 +158,29 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::Unknown => Self::new(Code::InvitationUnknown),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::Unknown => Self::new(codes::INVITATION_UNKNOWN),
             Error::Pending { invitation: Some(id) } => {
-                Self::new(Code::InvitationPending).fact("invitationId", id.to_string())
+                Self::new(codes::INVITATION_PENDING).fact("invitationId", id.to_string())
             }
-            Error::Pending { invitation: None } => Self::new(Code::InvitationPending),
-            Error::Member { user } => Self::new(Code::InvitationMember).fact("userId", user.to_string()),
+            Error::Pending { invitation: None } => Self::new(codes::INVITATION_PENDING),
+            Error::Member { user } => Self::new(codes::INVITATION_MEMBER).fact("userId", user.to_string()),
             Error::DirectoryManaged => Self::detailed(
-                Code::InvitationDirectoryManaged,
+                codes::INVITATION_DIRECTORY_MANAGED,
                 "The organization's identity provider pushes its users by SCIM; assign the person there.",
             ),
             Error::Limited { of, used_up } => limited(of, used_up),
-            Error::PlaceTaken => Self::new(Code::Unavailable),
-            Error::SignInEnforced { sign_in } => Self::new(Code::SsoEnforced).fact("ssoUrl", sign_in),
-            Error::OtherAddress => Self::new(Code::InvitationOtherAddress),
-            Error::MustProve => Self::new(Code::LinkRequired),
+            Error::PlaceTaken => Self::new(Code::UNAVAILABLE),
+            Error::SignInEnforced { sign_in } => {
+                Self::new(directory::codes::SSO_ENFORCED).fact("ssoUrl", sign_in)
+            }
+            Error::OtherAddress => Self::new(codes::INVITATION_OTHER_ADDRESS),
+            Error::MustProve => Self::new(directory::codes::LINK_REQUIRED),
             Error::DomainUnverified { domain } => {
-                Self::new(Code::JoinDomainUnverified).fact("domain", domain)
+                Self::new(codes::JOIN_DOMAIN_UNVERIFIED).fact("domain", domain)
             }
             Error::JoinDecided { status } => {
-                Self::new(Code::JoinRequestDecided).fact("status", status.as_str())
+                Self::new(codes::JOIN_REQUEST_DECIDED).fact("status", status.as_str())
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
@@ -202,7 +206,7 @@ fn limited(of: TooMany, used_up: UsedUp) -> Problem {
             ("tenant", "The tenant has sent as many batches of invitations as it may within 24 hours.")
         }
     };
-    let refused = Problem::used_up(Code::InvitationLimited, used_up).fact("per", per);
+    let refused = Problem::used_up(codes::INVITATION_LIMITED, used_up).fact("per", per);
     Problem { detail: detail.to_owned(), ..refused }
 }
 
@@ -244,7 +248,7 @@ mod tests {
 
     /// What `directory::Error::is_race` is to a caller.
     fn may_be_a_race(problem: &Problem) -> bool {
-        matches!(problem.code, Code::Conflict | Code::UserExists)
+        matches!(problem.code, Code::CONFLICT | directory::codes::USER_EXISTS)
     }
 
     type Row = (Error, &'static str, Option<(&'static str, Value)>);
@@ -339,9 +343,9 @@ mod tests {
             let error = Error::Limited { of, used_up: UsedUp { limit: 3, renewed_in: 60 } };
             assert_eq!((error.retry(), error.is_refusal()), (Retry::Never, true));
             let problem = Problem::from(error);
-            assert_eq!((problem.code, problem.retry_after), (Code::InvitationLimited, Some(60)));
+            assert_eq!((problem.code, problem.retry_after), (codes::INVITATION_LIMITED, Some(60)));
             assert_eq!((&problem.facts["limit"], &problem.facts["per"]), (&json!(3), &json!(per)));
-            assert_ne!(problem.detail, Code::InvitationLimited.title());
+            assert_ne!(problem.detail, codes::INVITATION_LIMITED.title());
         }
     }
 

@@ -9,6 +9,7 @@
 mod accept;
 mod batch;
 mod capability;
+mod codes;
 mod error;
 mod http;
 mod inviter;

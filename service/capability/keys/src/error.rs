@@ -36,7 +36,7 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::Invalid(refused) => refused.into(),
             Error::Hash(error) => error.into(),
             Error::Store(error) => error.into(),

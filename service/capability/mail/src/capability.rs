@@ -1,13 +1,24 @@
 //! What this capability brings to the service.
 
-use web::{Capability, When};
+use chrono::TimeDelta;
+use platform::retention::{Expiry, Retained};
+use web::Capability;
 
 use crate::transport::Transport;
-use crate::{jobs, ops};
+use crate::{codes, jobs};
+
+/// How long a mail is kept that was sent, or never will be. Longer than what it is about: a second mail of one occasion isn't made.
+const MAILS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// Routes, and the job that sends.
 pub fn capability() -> Capability {
+    let old = Expiry::at("created_at", "tenant_id, id").only("status <> 'queued'").plus(MAILS_KEPT);
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .jobs(|service| Ok(vec![jobs::handler(service, Transport::new(&service.config.smtp)?)]))
-        .sweep(When::Housekeeping, "the sweep of mail", async |tx, _| ops::sweep(tx).await)
+        .retains([
+            Retained::until("mail_message", old),
+            Retained::until_removed("mail_suppression"),
+            Retained::until_removed("mail_branding"),
+        ])
 }

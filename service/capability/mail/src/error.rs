@@ -5,6 +5,8 @@ use platform::refusal::{Classified, Invalid, Retry};
 use platform::rules::UsedUp;
 use web::{Code, Crowd, Problem};
 
+use crate::codes;
+
 /// Why nothing was made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,8 +52,8 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::Limited(used_up) => Self::used_up(Code::MailLimited, used_up).fact("per", "tenant"),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::Limited(used_up) => Self::used_up(codes::MAIL_LIMITED, used_up).fact("per", "tenant"),
             Error::Crowd(refused) => refused.into(),
             Error::Invalid(refused) => refused.into(),
             Error::Internal(cause) => Self::internal(cause),

@@ -60,7 +60,7 @@ fn require_local(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> 
         && !request.headers().contains_key("x-forwarded-for")
         && !request.headers().contains_key(header::FORWARDED);
     if !local || !config.smtp.url.expose_secret().is_empty() {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Problem::new(Code::NOT_FOUND));
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result
     let one = async |view: &platform::PlatformView| {
         view.one(view.across::<message::Entity>().filter(message::Column::Id.eq(id))).await
     };
-    let row = caller.service().db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = caller.service().db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(pages::mail(shown(&caller, row)?.html))
 }
 

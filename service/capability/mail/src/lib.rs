@@ -8,6 +8,7 @@
 mod bounces;
 mod branding;
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod jobs;

@@ -1,12 +1,10 @@
 //! A mail is made.
 
-use chrono::TimeDelta;
 use entity::mail::message;
 use entity::mail::states::MailStatus;
 use entity::tenancy::tenant;
-use platform::retention::{self, Retained};
 use platform::rules::{Allowance, Rule};
-use platform::{DbError, PlatformTx, Timestamp, Tx, View, Work, ids};
+use platform::{DbError, Timestamp, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -17,9 +15,6 @@ use crate::error::Error;
 use crate::jobs::SendMail;
 use crate::language::Language;
 use crate::templates;
-
-/// How long a mail is kept that was sent, or never will be. Longer than what it is about: a second mail of one occasion isn't made.
-const MAILS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// A mail to be made.
 #[derive(Debug)]
@@ -151,14 +146,4 @@ async fn make(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<Made, Erro
         tx.enqueue_at(&SendMail { tenant: tx.tenant(), id }, new.send_at);
     }
     Ok(Made::Queued)
-}
-
-/// Removes mails that nothing will become of any more.
-///
-/// # Errors
-/// [`DbError`].
-pub(crate) async fn sweep(tx: &PlatformTx) -> Result<u64, DbError> {
-    let over =
-        Retained { table: "mail_message", key: "tenant_id, id", until: "status <> 'queued' AND created_at" };
-    retention::remove(tx, over, tx.now() - MAILS_KEPT).await
 }

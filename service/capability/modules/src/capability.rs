@@ -1,13 +1,18 @@
 //! What this capability brings to the service.
 
 use platform::http::HttpError;
+use platform::retention::Retained;
 use web::{Capability, Finding, Service};
 
-use crate::{ops, store};
+use crate::{codes, ops, store};
 
 /// Routes, and the question whether the modules are there.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes).emits(ops::EVENTS).checks(check)
+    Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
+        .emits(ops::EVENTS)
+        .retains([Retained::until_removed("module")])
+        .checks(check)
 }
 
 async fn check(service: Service) -> Vec<Finding> {

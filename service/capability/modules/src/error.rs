@@ -6,6 +6,8 @@ use platform::refusal::{Classified, Retry, VersionMismatch};
 use platform::rules::LimitReached;
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,8 +61,8 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::ModuleExists => Self::new(Code::ModuleExists),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::ModuleExists => Self::new(codes::MODULE_EXISTS),
             Error::Url(refused) => refused.into(),
             Error::Version(mismatch) => mismatch.into(),
             Error::LimitReached(refused) => refused.into(),

@@ -243,7 +243,7 @@ async fn get_module(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Module>, 
     let row = caller
         .read(async |view| store::module(view, id).await)
         .await?
-        .ok_or_else(|| Problem::new(Code::NotFound))?;
+        .ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }
 

@@ -4,6 +4,7 @@
 //! and the one that signs what is sent to it, which is stored sealed. The service sends nothing to a URL that it would not connect to.
 
 mod capability;
+mod codes;
 mod error;
 mod http;
 mod ops;

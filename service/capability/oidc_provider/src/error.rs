@@ -4,6 +4,8 @@ use platform::DbError;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -53,12 +55,12 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::GrantInvalid => Self::new(Code::GrantInvalid).dialect("invalid_grant"),
-            Error::ClientOther => Self::new(Code::AuthInvalid).dialect("invalid_client"),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::GrantInvalid => Self::new(codes::GRANT_INVALID).dialect("invalid_grant"),
+            Error::ClientOther => Self::new(Code::AUTH_INVALID).dialect("invalid_client"),
             Error::LogoutTokenRefused { why } => {
                 let sentence = format!("The logout token is not accepted: {why}.");
-                Self::detailed(Code::TokenRefused, sentence).dialect("invalid_request")
+                Self::detailed(exchange::codes::TOKEN_REFUSED, sentence).dialect("invalid_request")
             }
             Error::Connection(error) => error.into(),
             Error::Tenant(error) => error.into(),

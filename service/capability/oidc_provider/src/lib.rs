@@ -7,6 +7,7 @@
 //! the browser, or who holds their ID token, signs them out here.
 
 mod capability;
+mod codes;
 mod error;
 mod events;
 mod http;

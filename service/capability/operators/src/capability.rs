@@ -1,14 +1,18 @@
 //! What this capability brings to the service.
 
-use web::{Capability, When};
+use platform::retention::{Expiry, Retained};
+use web::Capability;
 
-use crate::{ops, sessions};
+use crate::ops;
 
 /// Routes, pages and events.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes).emits(ops::EVENTS).sweep(
-        When::Housekeeping,
-        "the sweep of operators",
-        async |tx, _| sessions::sweep(tx).await,
-    )
+    let over = Expiry::at("expires_at", "id");
+    Capability::new(crate::http::routes).emits(ops::EVENTS).retains([
+        // They are disabled, never removed: records name them.
+        Retained::forever("operator"),
+        Retained::until_removed("passkey"),
+        Retained::until("operator_session", over),
+        Retained::until("ceremony", over),
+    ])
 }

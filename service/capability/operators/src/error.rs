@@ -59,9 +59,9 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::AddressTaken => Self::detailed(Code::Conflict, "An operator has this address."),
-            Error::PasskeyRefused => Self::detailed(Code::AuthInvalid, "The passkey is not accepted."),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::AddressTaken => Self::detailed(Code::CONFLICT, "An operator has this address."),
+            Error::PasskeyRefused => Self::detailed(Code::AUTH_INVALID, "The passkey is not accepted."),
             Error::LimitReached(refused) => refused.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),

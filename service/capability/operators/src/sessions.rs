@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use entity::operators::operator_session::{Column, Entity, Model};
 use entity::operators::states::SignInMethod;
 use platform::crypto::{one_time_secret, sha256};
-use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
@@ -57,17 +56,4 @@ pub(crate) async fn end(tx: &mut PlatformTx, cookie: &str) -> Result<(), DbError
         tx.update(Model { ended_at: Some(tx.now()), ..row }).await?;
     }
     Ok(())
-}
-
-/// Removes what is over.
-///
-/// # Errors
-/// [`DbError`].
-pub(crate) async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let now = tx.now();
-    let mut removed = 0;
-    for table in ["operator_session", "ceremony"] {
-        removed += retention::remove(tx, Retained { table, key: "id", until: "expires_at" }, now).await?;
-    }
-    Ok(removed)
 }

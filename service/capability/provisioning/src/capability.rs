@@ -2,6 +2,7 @@
 
 use platform::event::Event as _;
 use platform::jobs::Handler;
+use platform::retention::Retained;
 use tenancy::{
     InstanceAvailable, TenantDeleted, TenantDeprovisioning, TenantFailed, TenantRestored, TenantResumed,
     TenantSuspended, TenantUpdated,
@@ -10,14 +11,20 @@ use web::{Capability, Finding, Service, When};
 
 use crate::desired_state::BackendFollows;
 use crate::scale_out::{self, CapacityAvailable};
-use crate::{desired_state, engine, health, retire};
+use crate::{codes, desired_state, engine, health, retire};
 
 /// Routes, runs, and what keeps instances and backends as they should be.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .jobs(|service| Ok(handlers(service)))
         .emits(health::EVENTS)
         .emits(scale_out::EVENTS)
+        .retains([
+            Retained::forever("tenant_run"),
+            Retained::with("tenant_run_step", "tenant_run"),
+            Retained::forever("deployment"),
+        ])
         .hears([InstanceAvailable::TYPE, TenantDeleted::TYPE, TenantFailed::TYPE], |_| {
             Box::new(CapacityAvailable)
         })

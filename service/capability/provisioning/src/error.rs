@@ -6,6 +6,7 @@ use platform::http::Failure;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
+use crate::codes;
 use crate::model::{Kind, StepError};
 
 /// Why nothing was begun, found or changed.
@@ -64,15 +65,15 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::SlugTaken => Self::new(Code::TenantSlugTaken),
-            Error::ExternalIdTaken => Self::new(Code::TenantExternalIdTaken),
-            Error::RunOpen => Self::new(Code::RunOpen),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::SlugTaken => Self::new(codes::TENANT_SLUG_TAKEN),
+            Error::ExternalIdTaken => Self::new(codes::TENANT_EXTERNAL_ID_TAKEN),
+            Error::RunOpen => Self::new(codes::RUN_OPEN),
             Error::RunNotOpen { kind, status } => {
-                Self::new(Code::RunNotOpen).fact("run", kind.as_str()).fact("status", status.as_str())
+                Self::new(codes::RUN_NOT_OPEN).fact("run", kind.as_str()).fact("status", status.as_str())
             }
             Error::Backend(error) => error.into(),
-            Error::Unreachable(failure) => Self::detailed(Code::Unavailable, failure.reason),
+            Error::Unreachable(failure) => Self::detailed(Code::UNAVAILABLE, failure.reason),
             Error::Tenant(error) => error.into(),
             Error::Internal(cause) => Self::internal(cause),
             Error::Store(error) => error.into(),
@@ -136,6 +137,6 @@ mod tests {
         let StepError::Transient { after: None, why } = Error::Internal("no status".to_owned()).into() else {
             panic!("it may pass");
         };
-        assert_eq!(why, format!("{} (no status)", Code::Internal.title()));
+        assert_eq!(why, format!("{} (no status)", Code::INTERNAL.title()));
     }
 }

@@ -10,6 +10,7 @@
 
 mod advance;
 mod capability;
+mod codes;
 mod deployments;
 mod desired_state;
 mod engine;

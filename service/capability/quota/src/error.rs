@@ -6,6 +6,7 @@ use platform::DbError;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
+use crate::codes;
 use crate::usage::Usage;
 
 /// Why nothing was taken, held, set or given back.
@@ -69,19 +70,19 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Exceeded(usage) => exceeded(&usage),
-            Error::SeatBlocked { resource } => Self::new(Code::SeatBlocked).fact("resource", resource),
-            Error::BelowUsage { limit, usage } => Self::new(Code::QuotaBelowUsage)
+            Error::SeatBlocked { resource } => Self::new(codes::SEAT_BLOCKED).fact("resource", resource),
+            Error::BelowUsage { limit, usage } => Self::new(codes::QUOTA_BELOW_USAGE)
                 .fact("resource", usage.resource)
                 .fact("limit", limit)
                 .fact("used", usage.used)
                 .fact("reserved", usage.reserved),
             Error::ResourceUnknown { resource } => {
-                Self::new(Code::QuotaResourceUnknown).fact("resource", resource)
+                Self::new(codes::QUOTA_RESOURCE_UNKNOWN).fact("resource", resource)
             }
             Error::ReservationFinalized(status) => {
-                Self::new(Code::ReservationSettled).fact("status", status.as_str())
+                Self::new(codes::RESERVATION_SETTLED).fact("status", status.as_str())
             }
-            Error::NotFound => Self::new(Code::NotFound),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::Unusable(unusable) => unusable.into(),
             Error::Store(error) => error.into(),
         }
@@ -91,9 +92,9 @@ impl From<Error> for Problem {
 fn exceeded(usage: &Usage) -> Problem {
     let problem = match usage.remaining() {
         Some(left) if left > 0 => {
-            Problem::detailed(Code::QuotaExceeded, format!("Only {left} left of `{}`.", usage.resource))
+            Problem::detailed(Code::QUOTA_EXCEEDED, format!("Only {left} left of `{}`.", usage.resource))
         }
-        _ => Problem::new(Code::QuotaExceeded),
+        _ => Problem::new(Code::QUOTA_EXCEEDED),
     };
     problem
         .fact("resource", usage.resource.as_str())
@@ -120,33 +121,33 @@ mod tests {
         let resource = || "users".to_owned();
         for (error, code, detail, facts) in [
             (Error::Exceeded(usage()), "quota.exceeded", "Only 1 left of `users`.", 4),
-            (Error::Exceeded(full), "quota.exceeded", Code::QuotaExceeded.title(), 4),
+            (Error::Exceeded(full), "quota.exceeded", Code::QUOTA_EXCEEDED.title(), 4),
             (
                 Error::SeatBlocked { resource: resource() },
                 "billing.seat_blocked",
-                Code::SeatBlocked.title(),
+                codes::SEAT_BLOCKED.title(),
                 1,
             ),
             (
                 Error::BelowUsage { limit: 2, usage: usage() },
                 "quota.below_usage",
-                Code::QuotaBelowUsage.title(),
+                codes::QUOTA_BELOW_USAGE.title(),
                 4,
             ),
             (
                 Error::ResourceUnknown { resource: resource() },
                 "quota.resource_unknown",
-                Code::QuotaResourceUnknown.title(),
+                codes::QUOTA_RESOURCE_UNKNOWN.title(),
                 1,
             ),
             (
                 Error::ReservationFinalized(ReservationStatus::Expired),
                 "quota.reservation_settled",
-                Code::ReservationSettled.title(),
+                codes::RESERVATION_SETTLED.title(),
                 1,
             ),
-            (Error::NotFound, "not_found", Code::NotFound.title(), 0),
-            (Error::Unusable(Unusable::Suspended), "tenant.suspended", Code::TenantSuspended.title(), 0),
+            (Error::NotFound, "not_found", Code::NOT_FOUND.title(), 0),
+            (Error::Unusable(Unusable::Suspended), "tenant.suspended", Code::TENANT_SUSPENDED.title(), 0),
         ] {
             let retry = error.retry();
             let problem = Problem::from(error);

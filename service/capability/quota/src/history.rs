@@ -1,7 +1,6 @@
 //! Usage over time: the most of each day, looked at every ten minutes.
 
 use chrono::TimeDelta;
-use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, Work as _};
 use web::Tools;
 
@@ -20,7 +19,6 @@ pub async fn sample(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> 
     tx.housekeeping();
     let sampled = store::sample(tx, day(tx.now())).await?;
     let kept = TimeDelta::from_std(tools.config.quota.history_kept).unwrap_or(TimeDelta::days(400));
-    let rows = Retained { table: "quota_sample", key: "tenant_id, resource, day", until: "day" };
-    retention::remove(tx, rows, day(tx.now() - kept)).await?;
+    store::remove_sampled_before(tx, day(tx.now() - kept)).await?;
     Ok(sampled)
 }

@@ -8,6 +8,7 @@
 //! Events: `quota.soft_limit_reached`.
 
 mod capability;
+pub mod codes;
 mod error;
 mod history;
 mod http;

@@ -164,6 +164,15 @@ pub(crate) async fn remove_finalized_before(tx: &PlatformTx, before: Timestamp) 
     tx.execute(&REMOVE, vec![before.into(), SWEPT_AT_ONCE.cast_signed().into()]).await.map(drop)
 }
 
+/// Removes some of the samples of days before this one.
+pub(crate) async fn remove_sampled_before(tx: &PlatformTx, day: String) -> Result<(), DbError> {
+    const REMOVE: CrossTenantStatement = CrossTenantStatement::new(
+        "DELETE FROM quota_sample WHERE (tenant_id, resource, day) IN \
+         (SELECT tenant_id, resource, day FROM quota_sample WHERE day < $1 LIMIT $2)",
+    );
+    tx.execute(&REMOVE, vec![day.into(), SWEPT_AT_ONCE.cast_signed().into()]).await.map(drop)
+}
+
 /// Writes down for a day what is used now, of all tenants, where it is more than what was; tells how many rows it wrote.
 pub(crate) async fn sample(tx: &PlatformTx, day: String) -> Result<u64, DbError> {
     const SAMPLE: CrossTenantStatement = CrossTenantStatement::new(

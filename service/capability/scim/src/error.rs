@@ -13,6 +13,8 @@ use platform::work::Refused;
 use scim_core::{ErrorType, ScimError};
 use web::{Code, Problem};
 
+use crate::codes;
+
 /// When an identity provider may ask again while the directory is being restored, in seconds.
 const RESTORING_SECONDS: u64 = 5;
 
@@ -113,7 +115,7 @@ impl Error {
     /// A search that can't be paid: because it costs more than any request may, or because the tenant has spent what it has.
     pub(crate) fn of_search(spent: Problem) -> Self {
         match spent.code {
-            Code::BodyTooLarge => {
+            Code::BODY_TOO_LARGE => {
                 let detail = "The search looks at more resources than one request may: filter by an indexed attribute \
                               (`id`, `userName`, `externalId`, `emails.value`), or use fewer conditions.";
                 ScimError::new(ErrorType::TooMany, detail).into()
@@ -158,23 +160,23 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
-            Error::NoUser => Self::detailed(Code::NotFound, "There is no such user."),
-            Error::NoGroup => Self::detailed(Code::NotFound, "There is no such group."),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
+            Error::NoUser => Self::detailed(Code::NOT_FOUND, "There is no such user."),
+            Error::NoGroup => Self::detailed(Code::NOT_FOUND, "There is no such group."),
             Error::Protocol(error) => protocol(error),
             Error::Restoring => {
-                Self { retry_after: Some(RESTORING_SECONDS), ..Self::new(Code::DirectoryRestoring) }
+                Self { retry_after: Some(RESTORING_SECONDS), ..Self::new(codes::DIRECTORY_RESTORING) }
             }
-            Error::TokenRevoked => Self::new(Code::TokenRevoked),
-            Error::Unauthenticated => Self::new(Code::AuthInvalid).dialect("invalid_client"),
+            Error::TokenRevoked => Self::new(codes::TOKEN_REVOKED),
+            Error::Unauthenticated => Self::new(Code::AUTH_INVALID).dialect("invalid_client"),
             Error::ScopeUnknown => {
-                Self::detailed(Code::BodyMalformed, "The only scope is `scim`.").dialect("invalid_scope")
+                Self::detailed(Code::BODY_MALFORMED, "The only scope is `scim`.").dialect("invalid_scope")
             }
             Error::SchemaExists => {
-                Self::detailed(Code::Conflict, "A schema with this URN is already declared.")
+                Self::detailed(Code::CONFLICT, "A schema with this URN is already declared.")
             }
             Error::SchemaInUse => {
-                Self::detailed(Code::Conflict, "Resources still have values of this schema.")
+                Self::detailed(Code::CONFLICT, "Resources still have values of this schema.")
             }
             Error::Invalid(invalid) => invalid.into(),
             Error::Version(mismatch) => mismatch.into(),
@@ -195,9 +197,9 @@ impl From<Error> for Problem {
 /// A refusal of the protocol; the route renders it in SCIM's words.
 fn protocol(error: ScimError) -> Problem {
     let code = match error.kind {
-        ErrorType::Uniqueness => Code::Conflict,
-        ErrorType::TooLarge => Code::BodyTooLarge,
-        _ => Code::ValidationFailed,
+        ErrorType::Uniqueness => Code::CONFLICT,
+        ErrorType::TooLarge => Code::BODY_TOO_LARGE,
+        _ => Code::VALIDATION_FAILED,
     };
     Problem::detailed(code, error.detail).dialect(error.kind.name())
 }
@@ -287,18 +289,18 @@ mod tests {
 
     #[test]
     fn a_search_that_costs_too_much_is_refused_in_the_words_of_scim() {
-        let (large, often) = (Problem::new(Code::BodyTooLarge), Problem::new(Code::RateLimited));
+        let (large, often) = (Problem::new(Code::BODY_TOO_LARGE), Problem::new(Code::RATE_LIMITED));
         let (large, often) = (Error::of_search(large), Error::of_search(often));
         let (large, often) = (Problem::from(large), Problem::from(often));
-        assert_eq!((large.code, large.dialect_code), (Code::ValidationFailed, Some("tooMany")));
+        assert_eq!((large.code, large.dialect_code), (Code::VALIDATION_FAILED, Some("tooMany")));
         assert!(large.detail.starts_with("The search looks at more resources than one request may"));
-        assert_eq!((often.code, often.dialect_code), (Code::RateLimited, None));
+        assert_eq!((often.code, often.dialect_code), (Code::RATE_LIMITED, None));
     }
 
     #[test]
     fn a_restore_that_failed_shows_code_and_sentence() {
         let (shown, job) = Error::internal("no image").told();
-        assert_eq!(shown, format!("internal: {}", Code::Internal.title()));
+        assert_eq!(shown, format!("internal: {}", Code::INTERNAL.title()));
         assert!(matches!(job, JobError::Retry { reason, .. } if reason == format!("{shown}: no image")));
     }
 }

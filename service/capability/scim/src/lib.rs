@@ -7,6 +7,7 @@
 //! and within a second by every other.
 
 mod capability;
+mod codes;
 mod cursor;
 mod dry_run;
 mod error;
@@ -37,7 +38,7 @@ pub use http::{ScimClients, Tokens};
 pub use log::{RequestLog, Writer, request_log};
 pub use state::States;
 pub use store::requests::TooMany;
-pub use sweep::{sweep, too_many, trim};
+pub use sweep::{too_many, trim};
 pub use tokens::{owns_directory, remove_all};
 
 /// What a SCIM token begins with.

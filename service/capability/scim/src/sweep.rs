@@ -1,43 +1,14 @@
-//! What is kept no longer: requests that are old or too many, assertions and recorded changes that are over.
+//! Requests that are too many are removed, however young they are.
 
-use chrono::TimeDelta;
 use platform::retention::SWEPT_AT_ONCE;
-use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx, PlatformView};
 
 use crate::store::requests::{self, TooMany};
 
-/// How long requests are kept, in days.
-const KEPT_DAYS: i64 = 7;
 /// Requests kept of one organization.
 const KEPT_MAX: u64 = 20_000;
 /// Organizations with more than that which are looked at in one go.
 const FULL_AT_ONCE: u64 = 1_000;
-
-/// Removes old requests, and assertions and changes that are over.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let now = tx.now();
-    let days = |days: i64| now - TimeDelta::days(days);
-    let mut removed = 0;
-    for ((table, key, until), before) in [
-        (("scim_request", "tenant_id, organization_id, id", "occurred_at"), days(KEPT_DAYS)),
-        (("scim_assertion", "tenant_id, client_id, jti", "expires_at"), now),
-        (
-            ("directory_change", "tenant_id, organization_id, id", "occurred_at"),
-            days(directory::RESTORE_DAYS),
-        ),
-        (
-            ("directory_departed", "tenant_id, organization_id, kind, key", "departed_at"),
-            days(directory::DEPARTED_DAYS),
-        ),
-    ] {
-        removed += retention::remove(tx, Retained { table, key, until }, before).await?;
-    }
-    Ok(removed)
-}
 
 /// Which requests are too many. All are counted for that, so it is asked once, of a reader that holds up nobody.
 ///

@@ -1,16 +1,28 @@
 //! What this capability brings to the service.
 
+use chrono::TimeDelta;
+use platform::retention::{Expiry, Retained};
 use platform::{Ctx, PlatformTx};
 use web::{Capability, Routes, Service, When};
 
 use crate::error::Error;
 use crate::{keys, ops};
 
+/// How long a session is remembered after it would have been over by itself.
+const OVER_KEPT: TimeDelta = TimeDelta::days(30);
+
 /// The end of sessions, and new signing keys in time; the routes are sign-in's.
 pub fn capability() -> Capability {
+    let over = Expiry::at("expires_at", "tenant_id, id").plus(OVER_KEPT);
     Capability::new(Routes::new)
         .emits(ops::EVENTS)
-        .sweep(When::Housekeeping, "the sweep of sessions", async |tx, _| ops::sweep(tx).await)
+        .retains([
+            Retained::until("session", over),
+            Retained::until("browser_session", over),
+            Retained::with("refresh_token", "session"),
+            // Removed with the realm that they signed for.
+            Retained::until_removed("signing_key"),
+        ])
         .chore(When::Housekeeping, "signing keys", |service| async move { rotate(&service).await })
 }
 

@@ -35,6 +35,6 @@ pub use lookup::{by_browser_session, by_refresh_token};
 pub use model::Subject;
 pub use ops::{
     NewSession, Refreshed, SessionsEnded, end, end_all_of_organization, end_all_of_tenant, end_all_of_user,
-    end_browser, find, is_live, open, refresh, session_of_refresh, sweep,
+    end_browser, find, is_live, open, refresh, session_of_refresh,
 };
 pub use signing::Signers;

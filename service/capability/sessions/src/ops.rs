@@ -4,9 +4,8 @@ use chrono::TimeDelta;
 use entity::sessions::states::{Ended, SessionVerb};
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
-use platform::retention::{self, Retained};
 use platform::rules::Rule;
-use platform::{DbError, PlatformTx, Target, Tx, View, Work, ids};
+use platform::{DbError, Target, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
@@ -21,8 +20,6 @@ const SESSIONS_MAX: u64 = 100;
 const SESSIONS_FEW: u64 = SESSIONS_MAX / 5;
 /// Sessions that one sign-in ends at most.
 const SUPERSEDED_AT_ONCE: u64 = 20;
-/// How long a session is remembered after it would have been over by itself.
-const OVER_KEPT: TimeDelta = TimeDelta::days(30);
 /// What a refresh token begins with.
 const PREFIX: &str = "tnt_rt_";
 
@@ -295,18 +292,4 @@ async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -
         .filter(session::Column::EndedAt.is_null())
         .filter(which);
     tx.apply(change).await
-}
-
-/// Removes sessions that were over long ago, with their refresh tokens.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let before = tx.now() - OVER_KEPT;
-    let mut removed = 0;
-    for table in ["session", "browser_session"] {
-        let rows = Retained { table, key: "tenant_id, id", until: "expires_at" };
-        removed += retention::remove(tx, rows, before).await?;
-    }
-    Ok(removed)
 }

@@ -1,17 +1,37 @@
 //! What this capability brings to the service.
 
-use web::{Capability, When};
+use chrono::TimeDelta;
+use platform::retention::{End, Expiry, Retained};
+use web::Capability;
 
+use crate::codes;
 use crate::ops::{arrival, links};
-use crate::sweep;
+
+/// How long a sign-in to which nothing came back is shown as abandoned.
+const ABANDONED_KEPT: TimeDelta = TimeDelta::minutes(5);
+/// How long a code is kept after its time, so that whoever comes with it again is noticed.
+const CODES_KEPT: TimeDelta = TimeDelta::hours(1);
 
 /// Routes, the links that strangers ask for, and what ends.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .problems(codes::DECLARED)
         .emits(arrival::EVENTS)
         .jobs(|service| Ok(vec![links::handler(service)]))
-        .sweep(When::EachMinute, "the sweep of begun sign-ins", async |tx, _| sweep::sweep_begun(tx).await)
-        .sweep(When::Housekeeping, "the sweep of sign-ins", async |tx, service| {
-            sweep::sweep(tx, service).await
-        })
+        .retains(retained())
+}
+
+fn retained() -> [Retained; 4] {
+    let old = Expiry::at("started_at", "tenant_id, id").plus_setting(|config| config.sso.sign_ins_kept);
+    // Anybody can begin: what was begun and never finished goes soon after its time.
+    let abandoned = Expiry::at("expires_at", "tenant_id, id")
+        .only("status IN ('started', 'answered')")
+        .plus(ABANDONED_KEPT)
+        .each_minute();
+    [
+        Retained::until("sign_in", old).or(End::Expiry(abandoned)),
+        Retained::until("authorization_request", Expiry::at("expires_at", "id").each_minute()),
+        Retained::until("assertion_use", Expiry::at("expires_at", "tenant_id, connection_id, assertion_id")),
+        Retained::until("authorization_code", Expiry::at("expires_at", "tenant_id, digest").plus(CODES_KEPT)),
+    ]
 }

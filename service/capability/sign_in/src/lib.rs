@@ -7,12 +7,12 @@
 //! what it is changed into is the business of `oidc_provider`.
 
 mod capability;
+pub mod codes;
 mod console;
 mod error;
 mod http;
 mod lookup;
 mod ops;
-mod sweep;
 
 pub use capability::capability;
 pub use console::People;
@@ -29,4 +29,3 @@ pub use ops::codes::{AuthorizationCode, Redemption, record_session, redeem_code}
 pub use ops::kept::{PUSHED_LIFETIME, keep};
 pub use ops::once::take_once;
 pub use ops::parameters::{Parameters, read as read_parameters};
-pub use sweep::sweep_begun;

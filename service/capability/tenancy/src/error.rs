@@ -5,6 +5,7 @@ use platform::DbError;
 use platform::refusal::{Classified, Retry};
 use web::{Code, Problem};
 
+use crate::codes;
 use crate::model::Status;
 
 /// Why nothing was found or changed.
@@ -52,9 +53,9 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::Unusable(unusable) => unusable.into(),
-            Error::PlanUnknown { key } => Self::new(Code::PlanUnknown).fact("plan", key),
+            Error::PlanUnknown { key } => Self::new(codes::PLAN_UNKNOWN).fact("plan", key),
             Error::Store(error) => error.into(),
         }
     }

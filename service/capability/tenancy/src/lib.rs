@@ -4,6 +4,7 @@
 //! runs of `provisioning` tell the rest). A suspended tenant's sessions end in the same transaction.
 
 mod capability;
+pub mod codes;
 mod error;
 mod http;
 mod lookup;

@@ -44,7 +44,7 @@ impl Classified for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound => Self::new(Code::NotFound),
+            Error::NotFound => Self::new(Code::NOT_FOUND),
             Error::Url(refused) => refused.into(),
             Error::Version(mismatch) => mismatch.into(),
             Error::LimitReached(refused) => refused.into(),

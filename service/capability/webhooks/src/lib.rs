@@ -19,4 +19,4 @@ mod sink;
 pub use capability::capability;
 pub use deliver::SecurityEvents;
 pub use error::Error;
-pub use ops::{sweep, takes_security_events};
+pub use ops::{end_without_event, takes_security_events};

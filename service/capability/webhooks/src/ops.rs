@@ -17,8 +17,6 @@ use crate::queue::Deliver;
 
 /// So many endpoints there may be.
 pub(crate) const ENDPOINTS_MAX: u64 = 1000;
-/// Deliveries that are over are kept this long, as long as events.
-const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
 
 /// What an endpoint is made of.
 pub(crate) struct EndpointFields {
@@ -145,27 +143,15 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
     found.ok_or(Error::NotFound)
 }
 
-/// Removes deliveries that are long over, with the log of their attempts, a bounded number at a time.
+/// Ends some of the deliveries that waited at a disabled endpoint for longer than their event is kept.
 ///
 /// # Errors
 /// [`DbError`] if the store fails.
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
-               WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
-    let removed = tx
-        .execute(
-            &platform::CrossTenantStatement::new(sql),
-            vec![(tx.now() - DELIVERIES_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()],
-        )
-        .await?;
-    // What waited at a disabled endpoint for longer than its event is kept.
+pub async fn end_without_event(tx: &mut PlatformTx) -> Result<u64, DbError> {
     let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
                WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
                (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
-    Ok(removed.max(
-        tx.execute(&platform::CrossTenantStatement::new(sql), vec![SWEPT_AT_ONCE.cast_signed().into()])
-            .await?,
-    ))
+    tx.execute(&platform::CrossTenantStatement::new(sql), vec![SWEPT_AT_ONCE.cast_signed().into()]).await
 }
 
 /// Whether an endpoint takes security event tokens.

@@ -2,27 +2,20 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
 use entity::platform::job;
 use entity::platform::states::JobStatus;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::Counts;
-use crate::retention::{Retained, SWEPT_AT_ONCE, remove};
+use crate::retention::SWEPT_AT_ONCE;
 use crate::tx::{CrossTenantStatement, Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
-/// Finished jobs are kept this long, for operators to look at.
-const DONE_KEPT: TimeDelta = TimeDelta::days(7);
-/// Dead jobs are kept this long, so that somebody finds and retries them.
-const DEAD_KEPT: TimeDelta = TimeDelta::days(90);
-/// And no more of them than this: a kind that always fails must not fill the store.
+/// Dead jobs that are kept: a kind that always fails must not fill the store.
 const DEAD_MAX: i64 = 100_000;
 /// Jobs of one kind that run for one tenant at once, in all processes.
 const TENANT_SHARE: i64 = 2;
-/// Dispatched events are kept this long, for those who read `/api/v1/events`.
-const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
 /// Characters of an error that are kept.
 const ERROR_MAX: usize = 1_000;
 
@@ -150,40 +143,13 @@ const DROP_DEAD_BEYOND: CrossTenantStatement = CrossTenantStatement::new(
      ORDER BY finished_at DESC, id DESC LIMIT $1 OFFSET $2)",
 );
 
-/// Removes jobs that are long over, a bounded number at a time; of dead ones those beyond a number too, the oldest first.
+/// Removes some of the dead jobs beyond their number, the oldest first.
 ///
 /// # Errors
 /// [`DbError`] if the store fails.
-pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
+pub async fn remove_dead_beyond(tx: &mut PlatformTx) -> Result<u64, DbError> {
     tx.housekeeping();
-    let done = Retained { table: "job", key: "id", until: "status = 'done' AND finished_at" };
-    let dead = Retained { table: "job", key: "id", until: "status = 'dead' AND finished_at" };
-    let done = remove(tx, done, tx.now() - DONE_KEPT).await?;
-    let dead = remove(tx, dead, tx.now() - DEAD_KEPT).await?;
-    let beyond = tx.execute(&DROP_DEAD_BEYOND, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await?;
-    // One number for all: fewer than a sweep's worth only if none of the three took so many.
-    Ok(done.max(dead).max(beyond))
-}
-
-/// Removes events that were dispatched long ago, a bounded number at a time.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
-pub async fn sweep_events(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    tx.housekeeping();
-    let events = Retained { table: "outbox_event", key: "id", until: "dispatched_at" };
-    remove(tx, events, tx.now() - EVENTS_KEPT).await
-}
-
-/// Removes replies to requests that nobody may repeat any more, a bounded number at a time.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
-pub async fn sweep_replies(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    tx.housekeeping();
-    let replies =
-        Retained { table: "idempotency_record", key: "principal, idempotency_key", until: "expires_at" };
-    remove(tx, replies, tx.now()).await
+    tx.execute(&DROP_DEAD_BEYOND, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await
 }
 
 /// Gives a dead job (or one that waits) its attempts back and runs it at once. `None` if there is no such job, or it is

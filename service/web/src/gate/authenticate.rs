@@ -55,7 +55,7 @@ async fn recognise(
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads && !is_from_own_page(&keeper.service, request.request()) {
             return Err(
-                Problem::detailed(Code::AuthInsufficient, "The request comes from another site.").into()
+                Problem::detailed(Code::AUTH_INSUFFICIENT, "The request comes from another site.").into()
             );
         }
         let credential = Credential::new(authenticator, cookie.value());
@@ -63,22 +63,22 @@ async fn recognise(
         return Ok(Some((principal, credential)));
     }
     let (Some(value), None) = (headers.next(), headers.next()) else {
-        return Err(Problem::new(Code::AuthRequired).into());
+        return Err(Problem::new(Code::AUTH_REQUIRED).into());
     };
-    let text = value.to_str().map_err(|_| Problem::new(Code::AuthInvalid))?;
+    let text = value.to_str().map_err(|_| Problem::new(Code::AUTH_INVALID))?;
     let bearer = match text.split_once(' ') {
         Some((scheme, bearer)) if scheme.eq_ignore_ascii_case("bearer") => bearer.trim(),
-        _ => return Err(Problem::new(Code::AuthInvalid).into()),
+        _ => return Err(Problem::new(Code::AUTH_INVALID).into()),
     };
     if bearer.is_empty() || bearer.len() > BEARER_MAX {
-        return Err(Problem::new(Code::AuthInvalid).into());
+        return Err(Problem::new(Code::AUTH_INVALID).into());
     }
     let principal = authenticator.authenticate(&keeper.service, bearer).await?;
     let address = peer::address(request.request(), &keeper.service.config.server.trusted_proxies);
     if !principal.may_come_from(address) {
         let (tenant, organization, credential) =
             (principal.tenant, principal.organization, Some(principal.id));
-        return Err(Denied { tenant, organization, credential, problem: Problem::new(Code::AuthInvalid) });
+        return Err(Denied { tenant, organization, credential, problem: Problem::new(Code::AUTH_INVALID) });
     }
     Ok(Some((principal, Credential::new(authenticator, bearer))))
 }

@@ -67,13 +67,13 @@ pub(super) async fn read(
     let upgrade = request.headers().get(header::UPGRADE).map(|protocol| protocol.as_bytes().trim_ascii());
     if upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::detailed(
-            Code::BodyMalformed,
+            Code::BODY_MALFORMED,
             "Connections can't be upgraded: omit the `Upgrade` header.",
         ));
     }
     let encoding = request.headers().get(header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(Problem::detailed(Code::MediaType, "Compressed request bodies are not supported."));
+        return Err(Problem::detailed(Code::MEDIA_TYPE, "Compressed request bodies are not supported."));
     }
     let length: Option<usize> =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -90,12 +90,12 @@ pub(super) async fn read(
         Ok(Err(Broken::TooLarge)) => Err(too_large(rules)),
         Ok(Err(Broken::Refused(problem))) => Err(problem),
         Ok(Ok(read)) => Ok(read),
-        Err(_) => Err(Problem::new(Code::BodyTimeout)),
+        Err(_) => Err(Problem::new(Code::BODY_TIMEOUT)),
     }
 }
 
 fn too_large(rules: &Rules) -> Problem {
-    Problem::detailed(Code::BodyTooLarge, format!("The body has more than {} bytes.", rules.body_bytes_max))
+    Problem::detailed(Code::BODY_TOO_LARGE, format!("The body has more than {} bytes.", rules.body_bytes_max))
 }
 
 enum Broken {
@@ -145,7 +145,7 @@ impl Reading<'_> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next(&mut payload, bytes.len()).await {
             let chunk = chunk.map_err(|_| {
-                Broken::Refused(Problem::detailed(Code::BodyMalformed, "The request body ended early."))
+                Broken::Refused(Problem::detailed(Code::BODY_MALFORMED, "The request body ended early."))
             })?;
             let come = bytes.len().saturating_add(chunk.len());
             if come > self.most {

@@ -21,7 +21,7 @@ pub(super) async fn permit(
     if allows(principal.role, permission) {
         return Ok(());
     }
-    let problem = Problem::new(Code::AuthInsufficient).fact("permission", permission.name());
+    let problem = Problem::new(Code::AUTH_INSUFFICIENT).fact("permission", permission.name());
     let (organization, credential) = (principal.organization, Some(principal.id));
     let refused = Denied { tenant: tenant.or(principal.tenant), organization, credential, problem };
     denied(service, ctx, credential, permission.name(), (rules, &refused)).await;

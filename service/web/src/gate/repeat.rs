@@ -114,22 +114,22 @@ async fn start(service: &Service, mark: IdempotencyMark, fingerprint: [u8; 32]) 
         Ok(None) => Ok(Start::Go(mark)),
         Ok(Some(record)) => repeat(service, &record, fingerprint).map(Start::Repeat),
         // Two first requests at the same moment: the other one won.
-        Err(platform::DbError::Conflict(_)) => Err(Problem::new(Code::IdempotencyInProgress)),
+        Err(platform::DbError::Conflict(_)) => Err(Problem::new(Code::IDEMPOTENCY_IN_PROGRESS)),
         Err(error) => Err(error.into()),
     }
 }
 
 fn repeat(tools: &Tools, record: &Model, fingerprint: [u8; 32]) -> Result<HttpResponse, Problem> {
     if record.fingerprint != fingerprint {
-        return Err(Problem::new(Code::IdempotencyMismatch));
+        return Err(Problem::new(Code::IDEMPOTENCY_MISMATCH));
     }
     let Some(sealed) = &record.reply else {
         let old = record.created_at + ABANDONED < tools.clock.now();
         let applied = record.state == IdempotencyState::Applied && old;
         return Err(Problem::new(if applied {
-            Code::IdempotencyReplyLost
+            Code::IDEMPOTENCY_REPLY_LOST
         } else {
-            Code::IdempotencyInProgress
+            Code::IDEMPOTENCY_IN_PROGRESS
         }));
     };
     let plain =

@@ -57,5 +57,5 @@ async fn find(
         },
     };
     let allowed = |id: &Uuid| principal.is_none_or(|principal| principal.tenant.is_none_or(|own| own == *id));
-    found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NotFound))
+    found.filter(allowed).map(Some).ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }

@@ -139,8 +139,8 @@ impl Site<'_> {
         }
         // OAuth has no such codes: it has the words that go with them.
         let said = body["error_description"].as_str().unwrap_or_default();
-        let removed = said.contains("directory removed").then_some(web::Code::UserDeactivated);
-        let code = web::Code::ALL.iter().copied().find(|code| code.title() == said).or(removed);
+        let removed = said.contains("directory removed").then_some(directory::codes::USER_DEACTIVATED);
+        let code = tenantry::problem_codes().into_iter().find(|code| code.title() == said).or(removed);
         Came::Refused(code_in(&format!("{} {said}", code.map_or("unknown", web::Code::name))))
     }
 

@@ -109,7 +109,7 @@ fn check_url(tools: &Tools, pointer: &str, text: &str) -> Result<(), Problem> {
     let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
     tools.http.check(&url).map_err(|error| {
         let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
-        Problem { errors: vec![error], ..Problem::new(Code::UrlRefused) }
+        Problem { errors: vec![error], ..Problem::new(Code::URL_REFUSED) }
     })
 }
 

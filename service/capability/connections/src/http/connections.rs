@@ -294,7 +294,7 @@ async fn found(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> 
 /// [`Problem`]: there is none.
 pub async fn of_path(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> {
     let id = ids.id("connection")?;
-    let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(caller.service().db.read(tenant, async |view| ops::find(view, id).await).await?)
 }
 
@@ -428,7 +428,7 @@ async fn rotate_connection_key(
 ) -> Result<Tagged<ConnectionView>, Problem> {
     let one = found(&caller, &ids).await?;
     if one.row.kind != ConnectionType::Saml {
-        return Err(Problem::detailed(Code::Conflict, "Only SAML connections have a key pair."));
+        return Err(Problem::detailed(Code::CONFLICT, "Only SAML connections have a key pair."));
     }
     ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;

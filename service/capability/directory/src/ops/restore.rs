@@ -42,7 +42,7 @@ use crate::store::roles::{self as role_store, RolesByGroup};
 use crate::store::{changes, groups as group_store, users as user_store};
 
 /// How far back a directory can be restored, and for how long changes are kept, in days.
-pub const RESTORE_DAYS: i64 = 30;
+pub(crate) const RESTORE_DAYS: i64 = 30;
 /// Restores of an organization that are listed.
 const LISTED: u64 = 100;
 

@@ -13,7 +13,7 @@ use crate::ops::users::Writer;
 use crate::store::departed;
 
 /// Days for which it is remembered whom a directory removed.
-pub const DEPARTED_DAYS: i64 = 400;
+pub(crate) const DEPARTED_DAYS: i64 = 400;
 
 /// Every address of a user, folded.
 pub(crate) fn addresses(row: &user::Model) -> Vec<String> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sessions::Keyring;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, Code, Denied, FieldErrors, Input, Problem, Routes, Service, Shared};
+use web::{Access, Body, Caller, Denied, FieldErrors, Input, Problem, Routes, Service, Shared};
 
 use crate::error::Error;
 use crate::model::return_to;
@@ -67,7 +67,7 @@ pub async fn told(
     let tenant = match tenant {
         Some(name) => {
             let found = web::tenant_named(service, name).await?;
-            Some(found.ok_or_else(|| Problem::new(Code::TenantUnknown))?)
+            Some(found.ok_or_else(|| Problem::new(tenancy::codes::TENANT_UNKNOWN))?)
         }
         None => None,
     };

@@ -18,6 +18,7 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Shared, Tagged, Tools,
 };
 
+use crate::codes;
 use crate::ops::jwks::JwksCache;
 use crate::ops::subject::REGISTRATIONS_MAX;
 
@@ -122,7 +123,7 @@ fn check_urls(tools: &Tools, input: &IssuerInput) -> Result<(), Problem> {
 
 fn exists(error: platform::DbError) -> Problem {
     match error {
-        platform::DbError::Conflict(_) => Problem::new(Code::IssuerExists),
+        platform::DbError::Conflict(_) => Problem::new(codes::ISSUER_EXISTS),
         other => other.into(),
     }
 }
@@ -170,7 +171,7 @@ async fn list_issuers(
 
 async fn find(view: &PlatformView, id: Uuid) -> Result<Model, Problem> {
     let found = view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }
 
 async fn get_issuer(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Issuer>, Problem> {
@@ -191,7 +192,7 @@ async fn replace_issuer(
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             seen.require(row.version)?;
             let before = row.clone();
             if row.issuer != input.issuer {

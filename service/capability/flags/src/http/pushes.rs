@@ -113,7 +113,7 @@ async fn list_flag_pushes(
     let after = position.after_id()?.unwrap_or_default();
     let rows = caller
         .read(async |view| {
-            modules::module(view, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            modules::module(view, module).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             let mut select = view.across::<Entity>().filter(Column::ModuleId.eq(module));
             if filter.drift == Some(true) {
                 select = select.filter(unconfirmed());
@@ -137,7 +137,7 @@ pub(crate) struct RepairBegun {
 async fn repair_flag_pushes(caller: PlatformCaller, ids: Ids) -> Result<Accepted<RepairBegun>, Problem> {
     let module = ids.id("module_id")?;
     let work = async |tx: &mut PlatformTx| {
-        modules::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        modules::module(tx, module).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
         // A new version: what came under the old one, the module may take for seen.
         let tenants = store::raise_all(tx, module).await?;
         tx.enqueue(&PushFlags { module, at: None });

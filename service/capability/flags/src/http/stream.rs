@@ -77,7 +77,7 @@ async fn ofrep_events(
     evaluator: Shared<Evaluator>,
     Query(query): Query<WithTicket>,
 ) -> Result<HttpResponse, Problem> {
-    let refused = || Problem::new(Code::AuthInvalid);
+    let refused = || Problem::new(Code::AUTH_INVALID);
     let sealed = URL_SAFE_NO_PAD.decode(&query.ticket).map_err(|_| refused())?;
     let plain = caller.tools().envelope.open(PURPOSE, b"", &sealed).map_err(|_| refused())?;
     let ticket: Ticket = serde_json::from_slice(&plain).map_err(|_| refused())?;

@@ -7,7 +7,7 @@ use platform::Target;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use web::{Access, Body, Caller, Code, Denied, Form, Input, Problem, Query, Routes};
+use web::{Access, Body, Caller, Denied, Form, Input, Problem, Query, Routes};
 
 use super::Invitation;
 use crate::accept::{self, Acceptor, Found};
@@ -114,7 +114,7 @@ fn session(caller: &Caller, request: &HttpRequest) -> Option<String> {
 /// Records what was refused. The way to the identity provider is no refusal.
 async fn recorded<T>(caller: &Caller, accepted: Result<T, NotAccepted>) -> Result<T, Problem> {
     match accepted.map_err(Denied::from) {
-        Err(denied) if denied.problem.code == Code::SsoEnforced => Err(denied.problem),
+        Err(denied) if denied.problem.code == directory::codes::SSO_ENFORCED => Err(denied.problem),
         other => caller.recorded(other, "invitation.accept", Target::new("invitation", "token")).await,
     }
 }

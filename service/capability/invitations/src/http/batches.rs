@@ -94,7 +94,7 @@ impl Input for BatchQuery {}
 fn parse_csv(bytes: &[u8], query: BatchQuery) -> Result<BatchInput, Problem> {
     let malformed = |error: csv::Error| {
         let at = error.position().map_or(0, csv::Position::line);
-        Problem::detailed(Code::BodyMalformed, format!("The body is not CSV: line {at}."))
+        Problem::detailed(Code::BODY_MALFORMED, format!("The body is not CSV: line {at}."))
     };
     // Spreadsheets put a mark at the beginning.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -227,7 +227,7 @@ async fn create_invitation_batch(
 }
 
 async fn found(view: &View, id: Uuid) -> Result<batch::Model, Problem> {
-    batches::find(view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    batches::find(view, id).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }
 
 async fn get_invitation_batch(
@@ -331,7 +331,7 @@ async fn list_invitation_batch_lines(
     let position = Position::of(&query, &format!("invitation lines {id} {:?}", filter.status))?;
     let wanted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let as_csv = wanted.is_some_and(|accept| accept.contains("text/csv"));
-    let cursor = |text: &String| text.parse::<i64>().map_err(|_| Problem::new(Code::CursorInvalid));
+    let cursor = |text: &String| text.parse::<i64>().map_err(|_| Problem::new(Code::CURSOR_INVALID));
     let after = position.after.as_ref().map(cursor).transpose()?.unwrap_or(0);
     let read = async |view: &View| {
         found(view, id).await?;

@@ -29,7 +29,7 @@ impl Keys {
     }
 
     async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
-        let invalid = || Denied::from(Problem::new(Code::AuthInvalid));
+        let invalid = || Denied::from(Problem::new(Code::AUTH_INVALID));
         let configured = service.config.secrets.bootstrap_key.expose_secret();
         let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
             bootstrap_id(service, bearer)

@@ -94,11 +94,11 @@ pub(crate) struct OneToken {
 }
 
 fn refuse(error: &'static str, detail: &str) -> Problem {
-    Problem::detailed(Code::BodyMalformed, detail).dialect(error)
+    Problem::detailed(Code::BODY_MALFORMED, detail).dialect(error)
 }
 
 fn unauthenticated() -> Problem {
-    Problem::new(Code::AuthInvalid).dialect("invalid_client")
+    Problem::new(Code::AUTH_INVALID).dialect("invalid_client")
 }
 
 /// Id and secret of HTTP Basic, if the request has it.
@@ -344,7 +344,7 @@ async fn introspect(
             false => denied.problem,
         })?;
         if !allows(principal.role, Permission::SsoExchange) {
-            return Err(Problem::new(Code::AuthInsufficient));
+            return Err(Problem::new(Code::AUTH_INSUFFICIENT));
         }
         by_key = Some(By::Key(principal.role));
     }

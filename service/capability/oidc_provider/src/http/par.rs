@@ -36,7 +36,8 @@ async fn push(
     let id = parameters.get("client_id").cloned();
     let client = known_client(&caller, &request, id.as_deref(), secret.as_deref()).await?;
     parameters.insert("client_id".to_owned(), client.client_id.clone());
-    let refused = |detail: &str| Problem::detailed(Code::ValidationFailed, detail).dialect("invalid_request");
+    let refused =
+        |detail: &str| Problem::detailed(Code::VALIDATION_FAILED, detail).dialect("invalid_request");
     if parameters.contains_key("request_uri") {
         return Err(refused("A pushed request must not contain request_uri."));
     }
@@ -44,7 +45,7 @@ async fn push(
         Ok(_) => {}
         Err(NotAuthorized::Page(error)) => return Err(Problem::from(error).dialect("invalid_request")),
         Err(NotAuthorized::Client { error, description, .. }) => {
-            return Err(Problem::detailed(Code::ValidationFailed, description).dialect(error));
+            return Err(Problem::detailed(Code::VALIDATION_FAILED, description).dialect(error));
         }
     }
     if client.public {

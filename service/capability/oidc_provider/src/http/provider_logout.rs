@@ -68,7 +68,7 @@ async fn oidc_backchannel_logout(
     let connection = of_path(&caller, &ids).await?;
     let token = long_parameter(&form, "logout_token")?;
     let token = token.ok_or_else(|| {
-        Problem::detailed(Code::ValidationFailed, "logout_token is missing.").dialect("invalid_request")
+        Problem::detailed(Code::VALIDATION_FAILED, "logout_token is missing.").dialect("invalid_request")
     })?;
     logout::by_token(caller.service(), &upstream.providers, &caller.ctx, &connection, &token).await?;
     Ok(HttpResponse::Ok().finish())
@@ -82,7 +82,7 @@ async fn oidc_frontchannel_logout(
 ) -> Result<HttpResponse, Problem> {
     let service = caller.service();
     let connection = of_path(&caller, &ids).await?;
-    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NotFound)) };
+    let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NOT_FOUND)) };
     let parameters = read_parameters(request.query_string())?;
     let named = parameters.get("iss").is_none_or(|iss| *iss == settings.issuer);
     let sid = parameters.get("sid");
@@ -119,7 +119,7 @@ async fn saml_slo(
     let direction = if is_request { Direction::Request } else { Direction::Response };
     let encoded = long_parameter(&query, direction.parameter())?;
     let encoded =
-        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
+        encoded.ok_or_else(|| Problem::detailed(Code::VALIDATION_FAILED, "The SAML message is missing."))?;
     let relay_state = long_parameter(&query, "RelayState")?;
     let message = saml_core::from_redirect(&encoded);
     let connection = of_path(&caller, &ids).await?;
@@ -143,7 +143,7 @@ async fn saml_slo_by_form(
         None => long_parameter(&form, "SAMLResponse")?,
     };
     let encoded =
-        encoded.ok_or_else(|| Problem::detailed(Code::ValidationFailed, "The SAML message is missing."))?;
+        encoded.ok_or_else(|| Problem::detailed(Code::VALIDATION_FAILED, "The SAML message is missing."))?;
     let relay_state = long_parameter(&form, "RelayState")?;
     let read = saml_core::from_post(&encoded)
         .map_err(Refused::from)
@@ -166,7 +166,7 @@ async fn log_out(
             let target = target.with(json!({"reason": refused.reason}));
             let tenant = Some(connection.row.tenant_id);
             caller.record_denied(tenant, "sso.logout", target).await;
-            let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
+            let problem = Problem::detailed(sign_in::codes::SSO_REFUSED, refused.how.clone());
             pages::failed(Failed { code: None, problem, refused: Some(refused) })
         }
         Ok(LogoutMessage::Response { .. }) => come_back(service, request, connection.row.id),
@@ -179,7 +179,7 @@ async fn log_out(
             // Made before the message is used up, which is taken once; what can't be answered for good ends sessions all the same.
             let made = saml::logout_response(service, &upstream.saml, connection, &id, relay).await;
             let back = match made.map_err(Problem::from) {
-                Err(problem) if problem.code == Code::Unavailable => return Err(problem),
+                Err(problem) if problem.code == Code::UNAVAILABLE => return Err(problem),
                 made => made,
             };
             logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;

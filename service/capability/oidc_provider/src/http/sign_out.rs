@@ -108,7 +108,7 @@ async fn afterwards(
     let id = match (hint, parameters.get("client_id")) {
         (Some(hint), Some(id)) if hint.aud != *id => {
             return Err(Problem::detailed(
-                Code::ValidationFailed,
+                Code::VALIDATION_FAILED,
                 "The ID token was issued to another client.",
             ));
         }
@@ -122,9 +122,9 @@ async fn afterwards(
     let Some(wanted) = parameters.get("post_logout_redirect_uri") else { return Ok((client, None)) };
     let allowed = client.as_ref().map(|client| list(&client.post_logout_redirect_uris));
     if !allowed.is_some_and(|allowed| allowed.contains(wanted)) {
-        return Err(Problem::new(Code::RedirectRefused));
+        return Err(Problem::new(sign_in::codes::REDIRECT_REFUSED));
     }
-    let mut url = Url::parse(wanted).map_err(|_| Problem::new(Code::RedirectRefused))?;
+    let mut url = Url::parse(wanted).map_err(|_| Problem::new(sign_in::codes::REDIRECT_REFUSED))?;
     if let Some(state) = parameters.get("state") {
         url.query_pairs_mut().append_pair("state", state);
     }
@@ -145,7 +145,7 @@ async fn sign_out(
             Some(hint) => Some(hint),
             None => {
                 return pages::refusal(Problem::detailed(
-                    Code::ValidationFailed,
+                    Code::VALIDATION_FAILED,
                     "The ID token was not issued by this service.",
                 ));
             }
@@ -216,7 +216,7 @@ async fn end(
     let provider = match timeout(UPSTREAM_TIMEOUT, provider_logout(service, upstream, ending)).await {
         Ok(Ok(provider)) => provider,
         // The store: asked again, everything is done. Nothing else keeps a person signed in who wants to go.
-        Ok(Err(problem)) if problem.code == Code::Unavailable => return Err(problem),
+        Ok(Err(problem)) if problem.code == Code::UNAVAILABLE => return Err(problem),
         Ok(Err(problem)) => {
             tracing::warn!(%problem, cause = problem.cause, "nobody is sent on to the provider's logout");
             None
@@ -300,7 +300,7 @@ async fn userinfo_by_post(caller: Caller, request: HttpRequest, keys: Keys) -> R
 }
 
 async fn about(caller: &Caller, request: &HttpRequest, keys: &Keyring) -> Result<HttpResponse, Problem> {
-    let invalid = || Problem::new(Code::AuthInvalid).dialect("invalid_token");
+    let invalid = || Problem::new(Code::AUTH_INVALID).dialect("invalid_token");
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, token) = bearer.and_then(|text| text.split_once(' ')).ok_or_else(invalid)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -309,7 +309,7 @@ async fn about(caller: &Caller, request: &HttpRequest, keys: &Keyring) -> Result
     let found = tokens::person(caller.service(), keys, token.trim()).await?;
     let (claims, user, verified) = found.ok_or_else(invalid)?;
     if !claims.scope.split(' ').any(|scope| scope == "openid") {
-        return Err(Problem::new(Code::AuthInsufficient).dialect("insufficient_scope"));
+        return Err(Problem::new(Code::AUTH_INSUFFICIENT).dialect("insufficient_scope"));
     }
     let mut body = tokens::user_claims(&user, &claims.scope, verified);
     body.insert("sub".to_owned(), claims.sub.into());

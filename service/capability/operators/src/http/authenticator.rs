@@ -21,7 +21,7 @@ impl Authenticator for Operators {
         bearer: &'a str,
     ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
-            let invalid = || Problem::new(Code::AuthInvalid);
+            let invalid = || Problem::new(Code::AUTH_INVALID);
             let look = async |view: &PlatformView| {
                 let session = sessions::find(view, bearer).await?.ok_or_else(invalid)?;
                 let operator = ops::find(view, session.operator_id).await?;

@@ -104,7 +104,7 @@ pub(crate) struct WithToken {
 impl Input for WithToken {}
 
 fn gone() -> Problem {
-    Problem::detailed(Code::InvitationGone, "The link was already used or has expired: ask for a new one.")
+    Problem::detailed(Code::INVITATION_GONE, "The link was already used or has expired: ask for a new one.")
 }
 
 async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
@@ -274,7 +274,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
         let operator = passkeys::finish_authentication(tx, service, ceremony, &credential).await?;
         let who = ops::find(tx, operator).await?;
         if who.is_none_or(|who| who.disabled_at.is_some()) {
-            return Err(Problem::new(Code::AuthInvalid));
+            return Err(Problem::new(Code::AUTH_INVALID));
         }
         Ok::<_, Problem>(sessions::open(tx, operator, SignInMethod::Passkey).await?)
     };

@@ -42,7 +42,7 @@ pub(super) fn routes() -> Routes {
 }
 
 fn switched_on(tools: &Tools) -> Result<(), Problem> {
-    if tools.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
+    if tools.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NOT_FOUND)) }
 }
 
 /// The new password; an empty one removes the password.
@@ -60,12 +60,12 @@ async fn set_password(
     let service = caller.service();
     switched_on(service)?;
     let (session, who) =
-        signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AuthRequired))?;
+        signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AUTH_REQUIRED))?;
     if session.method != SignInMethod::Passkey || !web::is_from_own_page(service, &request) {
         let target = Target::new("operator", who.id);
         caller.record_denied(None, "operator.password_set", target).await;
         return Err(Problem::detailed(
-            Code::AuthInsufficient,
+            Code::AUTH_INSUFFICIENT,
             "An operator must sign in with a passkey and use the page of this service.",
         ));
     }

@@ -12,6 +12,7 @@ use web::{Accepted, Body, Code, FieldErrors, Input, Problem, Service, TenantCall
 
 use super::new_tenant::IdentityInput;
 use super::{accepted, new_tenant};
+use crate::codes;
 use crate::model::Kind;
 use crate::ops;
 use crate::steps::{End, Realm};
@@ -73,7 +74,7 @@ pub(super) async fn move_tenant(
             }
             if let Some((from, to)) = &realms {
                 if *from != Realm::of(&tenant) {
-                    return Err(Problem::new(Code::Conflict));
+                    return Err(Problem::new(Code::CONFLICT));
                 }
                 ends.extend([(End::From.realm(), json!(from)), (End::To.realm(), json!(to))].map(named));
             }
@@ -132,7 +133,7 @@ async fn places(
 }
 
 fn refused(why: &str) -> Problem {
-    Problem::detailed(Code::MoveRefused, why)
+    Problem::detailed(codes::MOVE_REFUSED, why)
 }
 
 /// At Azure an instance of one's own is a SKU of its own.

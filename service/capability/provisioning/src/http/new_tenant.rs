@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tenancy::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Code, FieldErrors, Input, Problem, Service, Tools};
+use web::{FieldErrors, Input, Problem, Service, Tools};
 
+use crate::codes;
 use crate::steps::{PLACED, Realm};
 
 /// Slugs that would be mistaken for something else.
@@ -255,11 +256,11 @@ pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&s
     let settings = &tools.config.azure;
     let region = crate::deployments::region(tools, region);
     if !azure::is_configured(settings) {
-        return Err(Problem::new(Code::BackendUnavailable).fact("driver", "azure"));
+        return Err(Problem::new(backends::codes::BACKEND_UNAVAILABLE).fact("driver", "azure"));
     }
     if isolation == Isolation::Namespace && settings.environment_of(&region).is_none() {
         return Err(Problem::detailed(
-            Code::BackendUnavailable,
+            backends::codes::BACKEND_UNAVAILABLE,
             "No environment for the isolation namespace is configured in this region.",
         )
         .fact("driver", "azure")
@@ -283,5 +284,5 @@ pub(super) async fn check_region(service: &Service, driver: Driver, region: &str
     if known.is_empty() || known.iter().any(|one| one == region) {
         return Ok(());
     }
-    Err(Problem::new(Code::RegionUnknown).fact("region", region).fact("known", known))
+    Err(Problem::new(codes::REGION_UNKNOWN).fact("region", region).fact("known", known))
 }

@@ -61,7 +61,7 @@ async fn get_quota_history(
             }
             if let Some(after) = &position.after {
                 let (day, resource) =
-                    after.split_once(' ').ok_or_else(|| Problem::new(Code::CursorInvalid))?;
+                    after.split_once(' ').ok_or_else(|| Problem::new(Code::CURSOR_INVALID))?;
                 let same_day = Condition::all().add(Column::Day.eq(day)).add(Column::Resource.gt(resource));
                 select = select.filter(Condition::any().add(Column::Day.lt(day)).add(same_day));
             }

@@ -131,7 +131,7 @@ async fn create_reservation(
 
 async fn tenant_of(caller: &PlatformCaller, id: Uuid) -> Result<TenantCaller, Problem> {
     let found = caller.at(by_reservation(id)).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }
 
 async fn commit_reservation(

@@ -16,6 +16,7 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
+use crate::codes;
 use crate::ops::OWN_RESOURCES;
 
 const LIST: &str = "/api/v1/quota-resources";
@@ -133,7 +134,7 @@ async fn create(
                 updated_at: tx.now(),
             };
             tx.insert(row.clone()).await.map_err(|error| match error {
-                platform::DbError::Conflict(_) => Problem::new(Code::QuotaResourceExists),
+                platform::DbError::Conflict(_) => Problem::new(codes::QUOTA_RESOURCE_EXISTS),
                 other => other.into(),
             })?;
             tx.record("quota_resource.create", Target::new("quota_resource", &row.key));
@@ -149,7 +150,7 @@ async fn list(caller: PlatformCaller, Query(query): Query<ListQuery>) -> Result<
 
 async fn find(view: &PlatformView, key: &str) -> Result<Model, Problem> {
     let found = view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await?;
-    found.ok_or_else(|| Problem::new(Code::NotFound))
+    found.ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }
 
 async fn get(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Resource>, Problem> {
@@ -168,7 +169,7 @@ async fn replace(
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             seen.require(row.version)?;
             let before = row.clone();
             let (name, limits) = (input.name, json!(input.limits));

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service, Tools};
 
 use crate::PREFIX;
+use crate::codes;
 use crate::lookup::by_token;
 use crate::oauth::AccessToken;
 use crate::store;
@@ -77,7 +78,7 @@ impl Tokens {
     }
 
     async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
-        let invalid = || Denied::from(Problem::new(Code::AuthInvalid));
+        let invalid = || Denied::from(Problem::new(Code::AUTH_INVALID));
         let presented = Presented::parse(service, bearer).ok_or_else(invalid)?;
         let id = presented.id();
         let token = self.rows.get(id, load(service, id)).await?.ok_or_else(invalid)?;
@@ -131,7 +132,9 @@ impl Found {
     fn usable(&self) -> Result<(), Problem> {
         self.status.admits(Asks::Directories)?;
         match self.dry_run {
-            Some((_, false)) => Err(Problem { retry_after: Some(1), ..Problem::new(Code::DryRunPreparing) }),
+            Some((_, false)) => {
+                Err(Problem { retry_after: Some(1), ..Problem::new(codes::DRY_RUN_PREPARING) })
+            }
             Some((_, true)) | None => Ok(()),
         }
     }

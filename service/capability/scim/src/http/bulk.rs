@@ -64,7 +64,7 @@ async fn run(
             Ok(_) if stuck.contains(&at) => {
                 let detail =
                     "A `bulkId` that the operation refers to does not exist, failed, or refers back to it.";
-                Err(Problem::detailed(Code::Conflict, detail))
+                Err(Problem::detailed(Code::CONFLICT, detail))
             }
             Ok(operation) => {
                 let operation = operation.clone().resolved(&ids);
@@ -126,7 +126,7 @@ async fn one(
     if !unresolved.is_empty() {
         let some = unresolved.iter().take(10).map(String::as_str).collect::<Vec<_>>();
         let detail = format!("`bulkId:{}` was not created.", some.join("`, `bulkId:"));
-        return Err(Problem::detailed(Code::Conflict, detail));
+        return Err(Problem::detailed(Code::CONFLICT, detail));
     }
     let of = Type::at(&operation.endpoint).ok_or_else(|| {
         refusal(ScimError::new(ErrorType::InvalidPath, "`path` must begin with /Users or /Groups."))

@@ -70,7 +70,7 @@ pub(super) fn routes() -> Routes {
 fn refuse_filter(search: &Search) -> Result<(), Problem> {
     match search.filter() {
         Some(_) => {
-            Err(Problem::detailed(Code::AuthInsufficient, "Discovery endpoints do not support filters."))
+            Err(Problem::detailed(Code::AUTH_INSUFFICIENT, "Discovery endpoints do not support filters."))
         }
         None => Ok(()),
     }
@@ -131,7 +131,7 @@ async fn schema(
 }
 
 async fn nobody(_: OrganizationCaller) -> Result<HttpResponse, Problem> {
-    Err(Problem::detailed(Code::NotImplemented, "A token is not a user."))
+    Err(Problem::detailed(Code::NOT_IMPLEMENTED, "A token is not a user."))
 }
 
 fn all(request: &HttpRequest, entries: Vec<Value>) -> HttpResponse {
@@ -147,6 +147,6 @@ fn named(request: &HttpRequest, entries: Vec<Value>) -> Result<HttpResponse, Pro
     let is = |entry: &Value| {
         entry.get("id").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(name))
     };
-    let found = entries.into_iter().find(is).ok_or_else(|| Problem::new(Code::NotFound))?;
+    let found = entries.into_iter().find(is).ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(ok(request, &found))
 }

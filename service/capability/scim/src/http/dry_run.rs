@@ -86,7 +86,7 @@ async fn get_dry_run(caller: TenantCaller, ids: Ids) -> Result<Json<DryRun>, Pro
             Ok::<_, Problem>(view.one(select.filter(Column::TokenId.eq(id))).await?)
         })
         .await?;
-    let row = row.ok_or_else(|| Problem::detailed(Code::NotFound, "The token is not a dry-run token."))?;
+    let row = row.ok_or_else(|| Problem::detailed(Code::NOT_FOUND, "The token is not a dry-run token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
     Ok(Json(caller.service().db.read_platform(found).await?))
 }

@@ -133,7 +133,7 @@ async fn get_guard(caller: TenantCaller, ids: Ids) -> Result<Tagged<DirectoryGua
         })
         .await?;
     row.map(shown)
-        .ok_or_else(|| Problem::detailed(Code::NotFound, "The organization has no directory guard."))
+        .ok_or_else(|| Problem::detailed(Code::NOT_FOUND, "The organization has no directory guard."))
 }
 
 async fn put_guard(

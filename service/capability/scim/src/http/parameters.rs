@@ -24,7 +24,9 @@ impl FromRequest for Parameters {
         for (name, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
             if value.contains('\0') {
                 let detail = "Parameters must not contain NUL.";
-                return ready(Err(Problem::detailed(Code::ValidationFailed, detail).dialect("invalidValue")));
+                return ready(
+                    Err(Problem::detailed(Code::VALIDATION_FAILED, detail).dialect("invalidValue")),
+                );
             }
             search.take(&name, value.into_owned());
         }

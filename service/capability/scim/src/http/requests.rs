@@ -28,6 +28,7 @@ use web::{
 };
 
 use super::one::Unseen;
+use crate::codes;
 use crate::resources::{self, Shown};
 use crate::state::{Scope, States, Type};
 use crate::work::{Turn, Work};
@@ -267,7 +268,7 @@ async fn requests(
 async fn find(view: &View, organization: &str, id: Uuid) -> Result<Model, Problem> {
     let organization = tenancy::organization_named(view, organization).await?;
     let select = view.select::<Entity>().filter(Column::OrganizationId.eq(organization.id));
-    view.one(select.filter(Column::Id.eq(id))).await?.ok_or_else(|| Problem::new(Code::NotFound))
+    view.one(select.filter(Column::Id.eq(id))).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))
 }
 
 async fn get_request(caller: TenantCaller, ids: Ids) -> Result<Json<ScimRequestDetail>, Problem> {
@@ -333,7 +334,7 @@ async fn replay_request(
     };
     let (row, compat) = caller.read(find).await?;
     if !row.whole {
-        return Err(Problem::new(Code::ReplayIncomplete));
+        return Err(Problem::new(codes::REPLAY_INCOMPLETE));
     }
     let profile = if compat { Profile::Compat } else { Profile::Rfc };
     let Some((method, of, target)) = target(&row) else {
@@ -377,7 +378,9 @@ async fn replay_request(
     };
     match caller.db().write(&ctx, work).await {
         Err(Ended::Would(replay)) => Ok(Json(*replay)),
-        Err(Ended::Failed(problem)) if problem.is_refusal() || problem.code == Code::DirectoryHeld => {
+        Err(Ended::Failed(problem))
+            if problem.is_refusal() || problem.code == directory::codes::DIRECTORY_HELD =>
+        {
             Ok(Json(refused(&problem)))
         }
         Err(Ended::Failed(problem)) => Err(problem),

@@ -3,61 +3,63 @@
 use connections::Reason;
 use web::{Code, Denied, Problem};
 
+use crate::codes;
+
 use super::Error;
 
 /// What stands in the way of somebody whose provider is believed: to the outside, and as the reason that the trace keeps.
 const ADMISSION: [(Code, Reason); 13] = [
-    (Code::UserDeactivated, Reason::UserDeactivated),
-    (Code::SsoDomainRefused, Reason::DomainRefused),
-    (Code::SsoNotProvisioned, Reason::NotProvisioned),
-    (Code::QuotaExceeded, Reason::QuotaExceeded),
-    (Code::SeatBlocked, Reason::SeatBlocked),
-    (Code::TenantSuspended, Reason::TenantNotActive),
-    (Code::ConnectionDisabled, Reason::ConnectionDisabled),
-    (Code::SsoEnforced, Reason::Enforced),
-    (Code::SubjectOther, Reason::SubjectOther),
-    (Code::LinkRequired, Reason::LinkRequired),
-    (Code::OrganizationOther, Reason::OrganizationOther),
-    (Code::UserExists, Reason::UserExists),
-    (Code::MailLimited, Reason::MailLimited),
+    (directory::codes::USER_DEACTIVATED, Reason::UserDeactivated),
+    (directory::codes::SSO_DOMAIN_REFUSED, Reason::DomainRefused),
+    (directory::codes::SSO_NOT_PROVISIONED, Reason::NotProvisioned),
+    (Code::QUOTA_EXCEEDED, Reason::QuotaExceeded),
+    (quota::codes::SEAT_BLOCKED, Reason::SeatBlocked),
+    (Code::TENANT_SUSPENDED, Reason::TenantNotActive),
+    (connections::codes::CONNECTION_DISABLED, Reason::ConnectionDisabled),
+    (directory::codes::SSO_ENFORCED, Reason::Enforced),
+    (directory::codes::SUBJECT_OTHER, Reason::SubjectOther),
+    (directory::codes::LINK_REQUIRED, Reason::LinkRequired),
+    (directory::codes::ORGANIZATION_OTHER, Reason::OrganizationOther),
+    (directory::codes::USER_EXISTS, Reason::UserExists),
+    (mail::codes::MAIL_LIMITED, Reason::MailLimited),
 ];
 
 /// What the reason of a failed sign-in is to the outside.
 fn code_of_reason(reason: &str) -> Code {
     let by_admission = ADMISSION.iter().find(|(_, one)| one.name() == reason).map(|(code, _)| *code);
     by_admission.unwrap_or(match reason {
-        "sign_in.browser_other" => Code::SsoBrowserOther,
-        "sign_in.state_unknown" => Code::SsoStateUnknown,
-        "sign_in.proof_wrong" => Code::SsoProofWrong,
-        "saml.certificate_missing" => Code::ConnectionIncomplete,
-        "oidc.url_refused" => Code::UrlRefused,
+        "sign_in.browser_other" => codes::SSO_BROWSER_OTHER,
+        "sign_in.state_unknown" => directory::codes::SSO_STATE_UNKNOWN,
+        "sign_in.proof_wrong" => codes::SSO_PROOF_WRONG,
+        "saml.certificate_missing" => connections::codes::CONNECTION_INCOMPLETE,
+        "oidc.url_refused" => Code::URL_REFUSED,
         "oidc.discovery_failed" | "oidc.provider_unreachable" | "saml.metadata_unusable" => {
-            Code::ProviderUnreachable
+            connections::codes::PROVIDER_UNREACHABLE
         }
-        "sign_in.internal" => Code::Internal,
-        _ => Code::SsoRefused,
+        "sign_in.internal" => Code::INTERNAL,
+        _ => codes::SSO_REFUSED,
     })
 }
 
 /// The code of a fact; those that wrap another error are told by that one.
 fn code(error: &Error) -> Code {
     match error {
-        Error::NotFound => Code::NotFound,
-        Error::CredentialUnknown => Code::AuthInvalid,
+        Error::NotFound => Code::NOT_FOUND,
+        Error::CredentialUnknown => Code::AUTH_INVALID,
         Error::SignIn { reason, .. } => code_of_reason(reason),
-        Error::StateUnknown => Code::SsoStateUnknown,
-        Error::ProofWrong { .. } => Code::SsoProofWrong,
-        Error::CodesUsedUp(_) => Code::MailLimited,
-        Error::SessionOver => Code::AuthRequired,
-        Error::UserDeactivated => Code::UserDeactivated,
-        Error::NoWayIn => Code::SsoNoWayIn,
-        Error::NoConnectionActive => Code::ConnectionIncomplete,
-        Error::ClientUnknown => Code::ClientUnknown,
-        Error::RedirectMissing | Error::RedirectRefused => Code::RedirectRefused,
-        Error::RequestTooLong | Error::ParametersTooMany => Code::ValidationFailed,
-        Error::ParameterUnreadable | Error::ParameterTwice => Code::ValidationFailed,
-        Error::Connection(_) | Error::Tenant(_) | Error::Directory(_) | Error::Mail(_) => Code::Internal,
-        Error::Sessions(_) | Error::Internal(_) | Error::Store(_) => Code::Internal,
+        Error::StateUnknown => directory::codes::SSO_STATE_UNKNOWN,
+        Error::ProofWrong { .. } => codes::SSO_PROOF_WRONG,
+        Error::CodesUsedUp(_) => mail::codes::MAIL_LIMITED,
+        Error::SessionOver => Code::AUTH_REQUIRED,
+        Error::UserDeactivated => directory::codes::USER_DEACTIVATED,
+        Error::NoWayIn => codes::SSO_NO_WAY_IN,
+        Error::NoConnectionActive => connections::codes::CONNECTION_INCOMPLETE,
+        Error::ClientUnknown => codes::CLIENT_UNKNOWN,
+        Error::RedirectMissing | Error::RedirectRefused => codes::REDIRECT_REFUSED,
+        Error::RequestTooLong | Error::ParametersTooMany => Code::VALIDATION_FAILED,
+        Error::ParameterUnreadable | Error::ParameterTwice => Code::VALIDATION_FAILED,
+        Error::Connection(_) | Error::Tenant(_) | Error::Directory(_) | Error::Mail(_) => Code::INTERNAL,
+        Error::Sessions(_) | Error::Internal(_) | Error::Store(_) => Code::INTERNAL,
     }
 }
 
@@ -93,7 +95,9 @@ impl From<Error> for Problem {
             Error::Store(error) => error.into(),
             Error::SignIn { reason, .. } => said.fact("reason", reason),
             Error::ProofWrong { left } => said.fact("left", left),
-            Error::CodesUsedUp(used_up) => Self::used_up(Code::MailLimited, used_up).fact("per", "recipient"),
+            Error::CodesUsedUp(used_up) => {
+                Self::used_up(mail::codes::MAIL_LIMITED, used_up).fact("per", "recipient")
+            }
             _ => said,
         }
     }

@@ -86,7 +86,7 @@ fn front(caller: &Caller) -> IssuerContext {
 /// # Errors
 /// [`Problem`]: there is none, or it is not open.
 pub async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
-    let unknown = || Problem::new(Code::NotFound);
+    let unknown = || Problem::new(Code::NOT_FOUND);
     let tenant = caller.tenant.ok_or_else(unknown)?;
     let row = caller.service().db.read(tenant, async |view| tenancy::get(view).await).await?;
     let (realm, issuer) = tenancy::issuer_of(&row, &caller.tools().config.public_url());
@@ -144,7 +144,7 @@ async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option
     let own = parameters::read(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok((own, None)) };
     let unknown =
-        || Problem::detailed(Code::ValidationFailed, "The request_uri is unknown, already used or expired.");
+        || Problem::detailed(Code::VALIDATION_FAILED, "The request_uri is unknown, already used or expired.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
     let id = id.ok_or_else(unknown)?;
     let (client, pushed) = kept::kept(service, id, true).await?.ok_or_else(unknown)?;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Shared, Tools};
 
 use super::pages::{self, Failed, Jar};
+use crate::codes;
 use crate::error::Error;
 use crate::ops::arrival::{self, Came, Onward, SignedIn};
 use crate::ops::authorize::Continues;
@@ -101,7 +102,7 @@ async fn take_oidc(
     let service = caller.service();
     let connection = of_path(caller, ids).await?;
     let Kind::Oidc(settings) = connection.kind.clone() else {
-        return Err(Problem::new(Code::NotFound).into());
+        return Err(Problem::new(Code::NOT_FOUND).into());
     };
     let parameters = parameters::read(request.query_string())?;
     let state = parameters.get("state").map_or("", String::as_str);
@@ -269,7 +270,7 @@ async fn saml_metadata(
 ) -> Result<HttpResponse, Problem> {
     let connection = of_path(&caller, &ids).await?;
     if !matches!(connection.kind, Kind::Saml(..)) {
-        return Err(Problem::new(Code::NotFound));
+        return Err(Problem::new(Code::NOT_FOUND));
     }
     let xml = saml::metadata(caller.service(), &upstream.saml, &connection.row).await?;
     Ok(HttpResponse::Ok()
@@ -296,7 +297,7 @@ pub fn long_parameter(form: &str, name: &str) -> Result<Option<String>, Problem>
     let mut found = url::form_urlencoded::parse(form.as_bytes()).filter(|(one, _)| one == name);
     match (found.next(), found.next()) {
         (value, None) => Ok(value.map(|(_, value)| value.into_owned())),
-        _ => Err(Problem::detailed(Code::ValidationFailed, "A parameter was sent more than once.")),
+        _ => Err(Problem::detailed(Code::VALIDATION_FAILED, "A parameter was sent more than once.")),
     }
 }
 
@@ -310,10 +311,10 @@ async fn take_saml(
     let service = caller.service();
     let connection = of_path(caller, ids).await?;
     let Kind::Saml(settings, known) = &connection.kind else {
-        return Err(Problem::new(Code::NotFound).into());
+        return Err(Problem::new(Code::NOT_FOUND).into());
     };
     let encoded = long_parameter(form, "SAMLResponse")?
-        .ok_or_else(|| Problem::detailed(Code::ValidationFailed, "SAMLResponse is missing."))?;
+        .ok_or_else(|| Problem::detailed(Code::VALIDATION_FAILED, "SAMLResponse is missing."))?;
     // Which request it claims to answer is read without trust, only to find the attempt in whose trace the rest is written.
     let read = saml_core::from_post(&encoded)
         .and_then(|xml| saml_core::claimed_request(&xml).map(|claimed| (xml, claimed)));
@@ -424,7 +425,7 @@ async fn prove_account(
         Err(error) => return pages::refusal(error),
     };
     if !sign_in::same_browser(&row, Jar::Browser.get(service, &request).as_deref()) {
-        return pages::refusal(Problem::new(Code::SsoBrowserOther));
+        return pages::refusal(Problem::new(codes::SSO_BROWSER_OTHER));
     }
     let connection = sign_in::connection_of(service, &row).await?;
     let code = parameters.get("code").map(String::as_str).unwrap_or_default();

@@ -8,7 +8,7 @@ use connections::{Upstream, Wishes};
 use platform::crypto::sha256;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, Code, FormText, Problem, Service, Shared};
+use web::{Caller, FormText, Problem, Service, Shared};
 
 use super::leave::{Leave, client, leave, login_form, session, wishes};
 use super::pages;
@@ -23,7 +23,7 @@ async fn waited(
     parameters: &Parameters,
 ) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
     let Some(id) = parameters.get("request") else { return Ok(None) };
-    let over = || Problem::new(Code::SsoStateUnknown);
+    let over = || Problem::new(directory::codes::SSO_STATE_UNKNOWN);
     let id = Uuid::try_parse(id).map_err(|_| over())?;
     let (client_id, kept) = kept::kept(service, id, false).await?.ok_or_else(over)?;
     let issuer = kept.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());

@@ -206,7 +206,7 @@ async fn list_sign_ins(
 async fn get_sign_in(caller: TenantCaller, ids: Ids) -> Result<actix_web::web::Json<SignInView>, Problem> {
     let id = ids.id("sign_in_id")?;
     let find = async |view: &View| view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await;
-    let row = caller.read(find).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = caller.read(find).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(actix_web::web::Json(SignInView::at(row, caller.now())))
 }
 
@@ -310,7 +310,7 @@ async fn delete_session(caller: TenantCaller, ids: Ids) -> Result<NoContent, Pro
         }
         match sessions::find(tx, id).await? {
             Some(session) => Ok(sessions::end(tx, session.id, Ended::Revoked).await?),
-            None => Err(Problem::new(Code::NotFound)),
+            None => Err(Problem::new(Code::NOT_FOUND)),
         }
     };
     caller.write(work).await?;
@@ -321,7 +321,7 @@ async fn delete_user_sessions(caller: TenantCaller, ids: Ids) -> Result<NoConten
     let id = ids.id("user_id")?;
     let work = async |tx: &mut Tx| {
         let user = directory::user_any_organization(tx, id).await?;
-        let user = user.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let user = user.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
         platform::Work::record(tx, "session.end_all", platform::Target::new("user", user.id));
         sessions::end_all_of_user(tx, user.id, Ended::Revoked).await?;
         Ok::<_, Problem>(())

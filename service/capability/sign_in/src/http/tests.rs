@@ -37,7 +37,7 @@ async fn begin_test(
     };
     let parameters = parameters::read(request.query_string())?;
     if !connections::opens_test(service, &one, parameters.get("key")) {
-        return pages::refusal(Problem::new(Code::NotFound));
+        return pages::refusal(Problem::new(Code::NOT_FOUND));
     }
     begin(&caller, &request, &upstream, &one, Purpose::Test, Continues::Test, Wishes::default()).await
 }

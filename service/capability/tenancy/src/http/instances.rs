@@ -15,6 +15,8 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
+use crate::codes;
+
 platform::events! {
     /// An instance accepts tenants now.
     pub struct InstanceAvailable = "instance.available" {
@@ -214,7 +216,7 @@ async fn get_instance(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Instanc
     let id = ids.id("instance_id")?;
     let found =
         caller.read(async |view| view.one(view.platform::<Entity>().filter(Column::Id.eq(id))).await).await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -228,7 +230,7 @@ async fn update_instance(
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             seen.require(row.version)?;
             let before = row.clone();
             let capacity = change.capacity.unwrap_or(row.capacity);
@@ -238,7 +240,7 @@ async fn update_instance(
             if capacity < row.tenant_count {
                 let detail = "The instance hosts more tenants than that.";
                 return Err(
-                    Problem::detailed(Code::InstanceInUse, detail).fact("tenantCount", row.tenant_count)
+                    Problem::detailed(codes::INSTANCE_IN_USE, detail).fact("tenantCount", row.tenant_count)
                 );
             }
             let row = Model {
@@ -265,9 +267,9 @@ async fn delete_instance(caller: PlatformCaller, ids: Ids) -> Result<NoContent, 
     caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Id.eq(id))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             if row.tenant_count > 0 {
-                return Err(Problem::new(Code::InstanceInUse).fact("tenantCount", row.tenant_count));
+                return Err(Problem::new(codes::INSTANCE_IN_USE).fact("tenantCount", row.tenant_count));
             }
             tx.delete(row).await?;
             tx.record("instance.delete", Target::new("instance", id));

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Code, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem,
-    Query, Routes, Tagged, TenantCaller,
+    Access, Body, Created, FieldErrors, Ids, IfMatch, Input, ListQuery, NoContent, Page, Problem, Query,
+    Routes, Tagged, TenantCaller,
 };
 
+use crate::codes;
 use crate::ops;
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations";
@@ -118,7 +119,7 @@ async fn create_organization(
             };
             tx.insert(row.clone()).await.map_err(|error| {
                 if error.conflicts_on("slug") {
-                    Problem::new(Code::OrganizationSlugTaken)
+                    Problem::new(codes::ORGANIZATION_SLUG_TAKEN)
                 } else {
                     error.into()
                 }
@@ -172,12 +173,12 @@ async fn delete_organization(caller: TenantCaller, ids: Ids, seen: IfMatch) -> R
             let row = ops::organization_locked(tx, name).await?;
             seen.require(row.version)?;
             if row.slug == "default" {
-                return Err(Problem::new(Code::OrganizationDefault));
+                return Err(Problem::new(codes::ORGANIZATION_DEFAULT));
             }
             // What still belongs to it holds it by its foreign key.
             let removal = tx.remove::<Entity>().filter(Column::Id.eq(row.id));
             tx.purge(removal).await.map_err(|error| match error {
-                platform::DbError::Conflict(_) => Problem::new(Code::OrganizationNotEmpty),
+                platform::DbError::Conflict(_) => Problem::new(codes::ORGANIZATION_NOT_EMPTY),
                 other => other.into(),
             })?;
             tx.record("organization.delete", Target::new("organization", row.id));

@@ -16,6 +16,8 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
+use crate::codes;
+
 /// Bytes of a plan's entitlements.
 const ENTITLEMENTS_BYTES_MAX: usize = 16 * 1024;
 const LIST: &str = "/api/v1/plans";
@@ -145,7 +147,7 @@ async fn create_plan(caller: PlatformCaller, Body(input): Body<PlanInput>) -> Re
                 entitlements: json!(input.entitlements),
             };
             tx.insert(row.clone()).await.map_err(|error| match error {
-                platform::DbError::Conflict(_) => Problem::new(Code::PlanExists),
+                platform::DbError::Conflict(_) => Problem::new(codes::PLAN_EXISTS),
                 other => other.into(),
             })?;
             tx.record("plan.create", Target::new("plan", &row.key));
@@ -164,7 +166,7 @@ async fn get_plan(caller: PlatformCaller, ids: Ids) -> Result<Tagged<Plan>, Prob
     let found = caller
         .read(async |view| view.one(view.platform::<Entity>().filter(Column::Key.eq(key))).await)
         .await?;
-    let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Tagged(row.version, row.into()))
 }
 
@@ -178,7 +180,7 @@ async fn replace_plan(
     let row = caller
         .write(async |tx| {
             let found = tx.lock(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             seen.require(row.version)?;
             let before = row.clone();
             let row = Model {
@@ -204,9 +206,9 @@ async fn delete_plan(caller: PlatformCaller, ids: Ids) -> Result<NoContent, Prob
     caller
         .write(async |tx| {
             let found = tx.one(tx.platform::<Entity>().filter(Column::Key.eq(key))).await?;
-            let row = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let row = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             tx.delete(row).await.map_err(|error| match error {
-                platform::DbError::Conflict(_) => Problem::new(Code::PlanInUse),
+                platform::DbError::Conflict(_) => Problem::new(codes::PLAN_IN_USE),
                 other => other.into(),
             })?;
             tx.record("plan.delete", Target::new("plan", key));

@@ -216,7 +216,9 @@ async fn update_tenant(
     Body(change): Body<TenantChange>,
 ) -> Result<Tagged<Tenant>, Problem> {
     if change.plan.is_some() && !allows(caller.principal()?.role, Permission::TenantsManage) {
-        return Err(Problem::new(Code::AuthInsufficient).fact("permission", Permission::TenantsManage.name()));
+        return Err(
+            Problem::new(Code::AUTH_INSUFFICIENT).fact("permission", Permission::TenantsManage.name())
+        );
     }
     let row = caller
         .write(async |tx| {

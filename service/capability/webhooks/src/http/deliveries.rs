@@ -173,7 +173,7 @@ async fn get_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<DeliveryL
     let id = ids.id("delivery_id")?;
     let read = async |view: &platform::PlatformView| {
         let found = view.platform::<delivery::Entity>().filter(delivery::Column::Id.eq(id));
-        let row = view.one(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+        let row = view.one(found).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
         let event = view.across::<outbox_event::Entity>().filter(outbox_event::Column::Id.eq(row.event_id));
         let log = view.platform::<attempt::Entity>().filter(attempt::Column::DeliveryId.eq(id));
         let log = log.order_by_asc(attempt::Column::Id).limit(ATTEMPTS_SHOWN_MAX);
@@ -197,7 +197,7 @@ async fn retry_delivery(caller: PlatformCaller, ids: Ids) -> Result<Json<Deliver
     let row = caller
         .write(async |tx| {
             let found = tx.platform::<delivery::Entity>().filter(delivery::Column::Id.eq(id));
-            let mut row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+            let mut row = tx.lock(found).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
             row.status = DeliveryStatus::Pending;
             row.attempts = 0;
             row.next_attempt_at = tx.now();

@@ -117,7 +117,7 @@ async fn list_events(
 ) -> Result<Page<EventItem>, Problem> {
     let query = ListQuery { limit: filter.limit, cursor: filter.cursor.clone() };
     let position = Position::of(&query, &format!("events {:?} {:?}", filter.r#type, filter.tenant))?;
-    let cursor = |text: &String| text.parse::<i64>().map_err(|_| Problem::new(Code::CursorInvalid));
+    let cursor = |text: &String| text.parse::<i64>().map_err(|_| Problem::new(Code::CURSOR_INVALID));
     let after = position.after.as_ref().map(cursor).transpose()?;
     let rows = caller
         .read(async |view| {
@@ -163,6 +163,6 @@ async fn list_event_types(caller: PlatformCaller) -> Result<Json<EventTypes>, Pr
 async fn get_event_type(caller: Caller, ids: Ids) -> Result<Json<Value>, Problem> {
     let name = ids.key("event_type")?;
     let found = caller.tools().event_types.iter().find(|one| one.name == name);
-    let found = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let found = found.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(Json(found.schema()))
 }

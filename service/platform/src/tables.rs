@@ -1,0 +1,34 @@
+//! How long the rows of the platform's own tables stay; a capability says it of its own tables in its `capability.rs`.
+
+use chrono::TimeDelta;
+
+use crate::retention::{End, Expiry, Retained};
+
+/// Finished jobs are kept this long, for operators to look at.
+const DONE_KEPT: TimeDelta = TimeDelta::days(7);
+/// Dead jobs are kept this long, so that somebody finds and retries them.
+const DEAD_KEPT: TimeDelta = TimeDelta::days(90);
+/// Dispatched events are kept this long, for those who read `/api/v1/events`.
+const EVENTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// How long an allowance is remembered after the first thing was spent of it: longer than any period.
+const ALLOWANCES_KEPT: TimeDelta = TimeDelta::days(7);
+
+/// The sweep of dead jobs beyond a number: [`jobs::remove_dead_beyond`](crate::jobs::remove_dead_beyond).
+pub const DEAD_BEYOND: &str = "the sweep of dead jobs";
+
+/// The platform's tables.
+pub fn retained() -> [Retained; 8] {
+    let finished = Expiry::at("finished_at", "id");
+    [
+        Retained::until("job", finished.only("status = 'done'").plus(DONE_KEPT))
+            .or(End::Expiry(finished.only("status = 'dead'").plus(DEAD_KEPT)))
+            .or(End::Sweep(DEAD_BEYOND)),
+        Retained::until("outbox_event", Expiry::at("dispatched_at", "id").plus(EVENTS_KEPT)),
+        Retained::until("idempotency_record", Expiry::at("expires_at", "principal, idempotency_key")),
+        Retained::until("allowance", Expiry::at("began_at", "tenant_id, rule, key").plus(ALLOWANCES_KEPT)),
+        Retained::forever("outbox_state"),
+        Retained::forever("store_state"),
+        Retained::forever("lookup_key"),
+        Retained::forever("seaql_migrations"),
+    ]
+}
