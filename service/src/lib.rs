@@ -3,6 +3,7 @@
 pub mod app;
 mod capabilities;
 pub mod cli;
+pub mod config;
 mod demo;
 mod operations;
 mod recorder;

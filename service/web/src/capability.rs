@@ -1,4 +1,4 @@
-//! What a capability brings to the service: its routes, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
+//! What a capability brings to the service: its routes, its settings, the jobs that it runs, the events that it emits and hears, what it does by the clock, and
 //! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::config::Config;
+use platform::config::{Config, Declaration, Section};
 use platform::event::EventType;
 use platform::jobs::Handler;
 use platform::outbox::{Hears, Subscriber, Subscription};
@@ -94,6 +94,7 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 /// What a capability brings.
 pub struct Capability {
     routes: fn() -> Routes,
+    sections: Vec<Declaration>,
     jobs: Option<Jobs>,
     emits: Vec<EventType>,
     subscribers: Vec<(Hears, Subscribes)>,
@@ -110,8 +111,15 @@ impl std::fmt::Debug for Capability {
 impl Capability {
     /// One that brings these routes.
     pub fn new(routes: fn() -> Routes) -> Self {
-        let (emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new());
-        Self { routes, jobs: None, emits, subscribers, chores, checks: None }
+        let (sections, emits, subscribers, chores) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { routes, sections, jobs: None, emits, subscribers, chores, checks: None }
+    }
+
+    /// Settings that it reads, or that a crate below reads that has no value of its own.
+    #[must_use]
+    pub fn settings<S: Section>(mut self) -> Self {
+        self.sections.push(Declaration::of::<S>());
+        self
     }
 
     /// The handlers of its jobs. An error is what of the configuration is wrong.
@@ -188,6 +196,11 @@ impl Capability {
     /// Makes its routes.
     pub fn routes(&self) -> Routes {
         (self.routes)()
+    }
+
+    /// Settings that are read.
+    pub fn sections(&self) -> impl Iterator<Item = Declaration> {
+        self.sections.iter().copied()
     }
 
     /// Makes the handlers of its jobs.

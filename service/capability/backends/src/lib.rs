@@ -14,6 +14,7 @@ mod builtin;
 mod capability;
 mod error;
 mod keycloak;
+mod settings;
 mod zitadel;
 
 use entity::exchange::issuer;
@@ -29,6 +30,7 @@ use web::Service;
 
 pub use capability::capability;
 pub use error::Error;
+pub use settings::{Keycloak, Settings, Zitadel};
 pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
 /// What a tenant's realm or org should be.
@@ -134,7 +136,7 @@ pub trait IdentityBackend {
 /// # Errors
 /// [`Error::NotConfigured`]
 pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Error> {
-    let identity = &service.config.identity;
+    let identity = service.config.section::<Settings>();
     match which {
         Which::Builtin => Ok(Box::new(builtin::Builtin { service })),
         Which::Keycloak if !identity.keycloak.url.is_empty() => {

@@ -3,10 +3,12 @@
 use web::{Capability, When};
 
 use crate::ops::{connections, domains, expiring};
+use crate::settings::Settings;
 
 /// Routes, and what has to be looked at again.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .emits(connections::EVENTS)
         .emits(domains::EVENTS)
         .emits(expiring::EVENTS)

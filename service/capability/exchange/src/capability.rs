@@ -2,7 +2,9 @@
 
 use web::Capability;
 
+use crate::settings::Settings;
+
 /// Routes.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes)
+    Capability::new(crate::http::routes).settings::<Settings>()
 }

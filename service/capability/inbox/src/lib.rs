@@ -13,6 +13,7 @@ mod http;
 mod ops;
 mod processed;
 mod reconcile;
+mod settings;
 mod signature;
 mod store;
 mod stripe;
@@ -21,3 +22,4 @@ mod zitadel;
 
 pub use capability::capability;
 pub use error::Error;
+pub use settings::Settings;

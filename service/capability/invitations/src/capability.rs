@@ -2,11 +2,13 @@
 
 use web::{Capability, When};
 
+use crate::settings::Settings;
 use crate::{batch, join, ops, sweep};
 
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .emits(ops::EVENTS)
         .emits(join::EVENTS)
         .jobs(|service| Ok(batch::handlers(service)))

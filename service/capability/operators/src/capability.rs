@@ -2,11 +2,12 @@
 
 use web::{Capability, When};
 
+use crate::settings::Settings;
 use crate::{ops, sessions};
 
 /// Routes, pages and events.
 pub fn capability() -> Capability {
-    Capability::new(crate::http::routes).emits(ops::EVENTS).sweep(
+    Capability::new(crate::http::routes).settings::<Settings>().emits(ops::EVENTS).sweep(
         When::Housekeeping,
         "the sweep of operators",
         async |tx, _| sessions::sweep(tx).await,

@@ -20,6 +20,7 @@ mod model;
 mod ops;
 mod retire;
 mod scale_out;
+mod settings;
 mod steps;
 mod store;
 
@@ -29,4 +30,5 @@ pub use error::Error;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep};
 pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, rollback};
+pub use settings::{Instances, Retries, Settings};
 pub use steps::{Step, Steps, Table};

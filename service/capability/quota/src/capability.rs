@@ -3,11 +3,13 @@
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 use web::{Capability, Service, When};
 
+use crate::settings::Settings;
 use crate::{history, ops, reservations};
 
 /// Routes, the end of reservations, and the history of usage.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .emits(ops::EVENTS)
         .sweep(When::EachMinute, "reservations", async |tx, _| reservations::sweep(tx).await)
         .chore(When::Housekeeping, "the quotas' history", |service| async move { sample(&service).await })

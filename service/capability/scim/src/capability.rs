@@ -4,11 +4,13 @@ use platform::DbError;
 use platform::jobs::Handler;
 use web::{Capability, Service, When, swept};
 
+use crate::settings::Limits;
 use crate::{dry_run, expiry, lifecycle, sweep};
 
 /// Routes, restores and dry runs, and the end of what is retained.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Limits>()
         .emits(expiry::EVENTS)
         .jobs(|service| Ok(handlers(service)))
         .sweep(When::Housekeeping, "the sweep of SCIM", async |tx, _| sweep::sweep(tx).await)

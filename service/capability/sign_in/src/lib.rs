@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod lookup;
 mod ops;
+mod settings;
 mod sweep;
 
 pub use capability::capability;
@@ -29,4 +30,5 @@ pub use ops::codes::{AuthorizationCode, Redemption, record_session, redeem_code}
 pub use ops::kept::{PUSHED_LIFETIME, keep};
 pub use ops::once::take_once;
 pub use ops::parameters::{Parameters, read as read_parameters};
+pub use settings::Settings;
 pub use sweep::sweep_begun;

@@ -5,12 +5,15 @@ use platform::retention::{self, Retained};
 use platform::{DbError, PlatformTx};
 use web::Tools;
 
+use crate::settings::Settings;
+
 /// Removes attempts that are kept long enough, and everything else whose time is over.
 ///
 /// # Errors
 /// [`DbError`].
 pub(crate) async fn sweep(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
-    let kept = TimeDelta::from_std(tools.config.sso.sign_ins_kept).unwrap_or(TimeDelta::days(30));
+    let kept =
+        TimeDelta::from_std(tools.config.section::<Settings>().sign_ins_kept).unwrap_or(TimeDelta::days(30));
     let (now, old) = (tx.now(), tx.now() - kept);
     let mut removed = 0;
     for ((table, key, until), before) in [

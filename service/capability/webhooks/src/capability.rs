@@ -7,6 +7,7 @@ use web::{Capability, Finding, Service, When};
 
 use crate::deliver::{self, SecurityEvents};
 use crate::jobs::{self, Fanout};
+use crate::settings::Nats;
 use crate::sink::{self, SinkSubscriber};
 use crate::{ops, results};
 
@@ -14,6 +15,8 @@ use crate::{ops, results};
 /// which a tenant's deliveries go on.
 pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<delivery::Settings>()
+        .settings::<Nats>()
         .jobs(move |service| {
             let deliveries = deliver::handler(service, signer());
             Ok(vec![deliveries, jobs::replays(service, signer()), sink::handler(service)])

@@ -15,6 +15,8 @@ use web::{
     PlatformCaller, Problem, Query, Routes, Tagged,
 };
 
+use crate::settings::SharedInstances;
+
 platform::events! {
     /// An instance accepts tenants now.
     pub struct InstanceAvailable = "instance.available" {
@@ -172,7 +174,7 @@ async fn create_instance(
     Body(input): Body<InstanceInput>,
 ) -> Result<Created<Instance>, Problem> {
     let usual = match input.mode {
-        Mode::Shared => i64::from(caller.tools().config.instances.capacity),
+        Mode::Shared => i64::from(caller.tools().config.section::<SharedInstances>().capacity),
         Mode::Dedicated => 1,
     };
     let row = caller
