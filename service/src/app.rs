@@ -49,7 +49,7 @@ pub async fn start(mut config: Config, clock: Clock) -> anyhow::Result<Running> 
     config.server.listen = address;
     recorder::metrics();
     // What is wrong in the configuration is told before anything is made or migrated.
-    mail::Transport::new(&config.smtp).map_err(|wrong| anyhow!(wrong))?;
+    mail::Transport::new(config.section::<mail::Settings>()).map_err(|wrong| anyhow!(wrong))?;
     let service = open(config, clock).await?;
     // What changes from here on is heard, also what a replica tells before our own dispatcher looks.
     platform::outbox::hear(&service.db).await?;

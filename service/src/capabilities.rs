@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use platform::config::Declaration;
 use platform::event::{Catalogue, Event as _};
 use platform::jobs::Handler;
 use platform::outbox::Subscription;
@@ -58,6 +59,11 @@ pub fn retained() -> Vec<Retained> {
 /// All types of events that the service emits.
 pub fn event_types() -> Catalogue {
     all().iter().flat_map(|one| one.event_types()).collect()
+}
+
+/// The sections of the settings that capabilities read.
+pub(crate) fn sections() -> Vec<Declaration> {
+    all().iter().flat_map(|one| one.sections()).collect()
 }
 
 /// The handlers of all jobs.

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use platform::clock::Clock;
-use platform::config::{self, Config};
+use platform::config::{Config, ConfigError};
 use platform::store::look::{Schema, known_migrations};
 
-use crate::{app, demo, operations, signals, startup};
+use crate::{app, config, demo, operations, signals, startup};
 
 /// The identity front desk of a B2B SaaS company: tenants, sign-in, directories, invitations, flags.
 #[derive(Debug, Parser)]
@@ -110,7 +110,7 @@ enum Migrate {
 
 /// Configuration is read once, here.
 #[allow(clippy::disallowed_methods, reason = "this is the door")]
-fn configuration(file: Option<PathBuf>) -> Result<Config, config::ConfigError> {
+fn configuration(file: Option<PathBuf>) -> Result<Config, ConfigError> {
     let file = file
         .or_else(|| std::env::var("TENANTRY_CONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from));
     config::load(file.as_deref(), std::env::vars())

@@ -44,10 +44,10 @@ pub(crate) async fn run(mut config: Config, once: bool) -> anyhow::Result<ExitCo
     }
     config.server.public_url = String::new();
     config.secrets.bootstrap_key = SecretString::from(key.text.to_string());
-    config.smtp.url = SecretString::default();
+    config.section_mut::<mail::Settings>().url = SecretString::default();
     config.outbound.allow_private = true;
     config.rate_limit.enabled = false;
-    config.webhooks.retry_base_ms = 100;
+    config.section_mut::<delivery::Settings>().retry_base_ms = 100;
     config.jobs.poll = Duration::from_millis(50);
     let mut steps = Steps { begun: Instant::now(), number: 0 };
     let running = app::start(config, Clock::default()).await?;

@@ -4,6 +4,7 @@ pub mod app;
 mod capabilities;
 pub mod cli;
 mod codes;
+pub mod config;
 mod demo;
 mod operations;
 mod recorder;

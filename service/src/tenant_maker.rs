@@ -31,7 +31,7 @@ impl exchange::TenantMaker for Provisions {
     ) -> LocalBoxFuture<'a, Result<(), exchange::Error>> {
         async move {
             let body = json!({
-                "slug": slug(external_id), "name": external_id, "plan": service.config.sso.exchange.plan,
+                "slug": slug(external_id), "name": external_id, "plan": service.config.section::<exchange::Settings>().exchange.plan,
                 "identity": {"externalId": external_id},
             });
             let new: NewTenant = serde_json::from_value(body).map_err(Problem::internal)?;

@@ -8,17 +8,18 @@ use serde_json::{Value, json};
 use tests::{Arm, SUBSCRIPTION, TestApp, eventually, status};
 
 pub(crate) fn configure(arm: &Arm, config: &mut Config) {
-    config.azure.subscription_id = SUBSCRIPTION.to_owned();
-    config.azure.tenant_id = "directory".to_owned();
-    config.azure.client_id = "client".to_owned();
+    let settings = config.section_mut::<azure::Settings>();
+    settings.subscription_id = SUBSCRIPTION.to_owned();
+    settings.tenant_id = "directory".to_owned();
+    settings.client_id = "client".to_owned();
     // Tokens are remembered by the credentials that got them: a secret of its own for each double.
-    config.azure.client_secret = SecretString::from(arm.url.clone());
-    config.azure.authority_url = arm.url.clone();
-    config.azure.management_url = arm.url.clone();
-    config.azure.regions = vec!["westeurope".to_owned(), "northeurope".to_owned()];
-    config.azure.environments = vec!["westeurope=/subscriptions/x/environments/shared".to_owned()];
-    config.azure.poll = Duration::from_millis(20);
-    config.provisioning.wait = Duration::from_millis(100);
+    settings.client_secret = SecretString::from(arm.url.clone());
+    settings.authority_url = arm.url.clone();
+    settings.management_url = arm.url.clone();
+    settings.regions = vec!["westeurope".to_owned(), "northeurope".to_owned()];
+    settings.environments = vec!["westeurope=/subscriptions/x/environments/shared".to_owned()];
+    settings.poll = Duration::from_millis(20);
+    config.section_mut::<provisioning::Settings>().wait = Duration::from_millis(100);
 }
 
 pub(crate) async fn start(arm: &Arm) -> TestApp {
@@ -180,10 +181,11 @@ async fn tokens_come_by_secret_by_workload_identity_or_by_managed_identity() {
         let arm = Arm::start();
         let app = TestApp::with(|config| {
             configure(&arm, config);
-            config.azure.credential = credential.to_owned();
-            config.azure.federated_token_file = file.path().display().to_string();
-            config.azure.identity_endpoint = format!("{}/identity", arm.url);
-            config.azure.identity_header = SecretString::from("header");
+            let settings = config.section_mut::<azure::Settings>();
+            settings.credential = credential.to_owned();
+            settings.federated_token_file = file.path().display().to_string();
+            settings.identity_endpoint = format!("{}/identity", arm.url);
+            settings.identity_header = SecretString::from("header");
         })
         .await;
         app.operator.post("/api/v1/tenants", private("acme")).await.expect(202);
@@ -254,8 +256,9 @@ async fn two_hundred_deployments_end_well_or_cleanly_while_azure_misbehaves() {
     let app = TestApp::with(|config| {
         configure(&arm, config);
         config.outbound.timeout = Duration::from_secs(1);
-        config.jobs.provisioning_attempts_max = 4;
-        config.jobs.provisioning_retry_base_ms = 10;
+        let settings = config.section_mut::<provisioning::Retries>();
+        settings.provisioning_attempts_max = 4;
+        settings.provisioning_retry_base_ms = 10;
     })
     .await;
     arm.misbehave(150);

@@ -414,8 +414,9 @@ async fn sign_in(app: &TestApp, issuer: &str, login: &str) -> String {
 #[actix_web::test]
 async fn an_organization_that_nobody_knows_becomes_a_tenant_where_that_is_wanted() {
     let app = TestApp::with(|config| {
-        config.sso.exchange.auto_provision = true;
-        config.sso.exchange.plan = "pro".to_owned();
+        let settings = config.section_mut::<exchange::Settings>();
+        settings.exchange.auto_provision = true;
+        settings.exchange.plan = "pro".to_owned();
     })
     .await;
     let issuer = Issuer::start();

@@ -9,8 +9,9 @@ use tests::{AUDIENCE, Client, Reply, TestApp, Zitadel, eventually, status};
 const SECRET: &str = "whsec_for-tests";
 
 pub(crate) fn configure(config: &mut Config) {
-    config.billing.stripe_secret = SecretString::from(SECRET);
-    config.billing.prices = vec!["pro_monthly=pro".to_owned(), "price_ent=enterprise".to_owned()];
+    let settings = config.section_mut::<inbox::Settings>();
+    settings.stripe_secret = SecretString::from(SECRET);
+    settings.prices = vec!["pro_monthly=pro".to_owned(), "price_ent=enterprise".to_owned()];
 }
 
 pub(crate) fn signed(secret: &str, time: i64, body: &str) -> String {
@@ -198,8 +199,9 @@ async fn where_stripe_may_be_asked_what_it_says_now_counts() {
     api.answer(200);
     let app = TestApp::with(|config| {
         configure(config);
-        config.billing.stripe_api_key = SecretString::from("rk_test");
-        config.billing.stripe_url = api.url.clone();
+        let settings = config.section_mut::<inbox::Settings>();
+        settings.stripe_api_key = SecretString::from("rk_test");
+        settings.stripe_url = api.url.clone();
     })
     .await;
     app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
@@ -223,7 +225,7 @@ async fn zitadels_word_takes_and_gives_access_and_what_was_missed_is_found() {
     let issuer = tests::Issuer::start();
     let app = TestApp::with(|config| {
         zitadel.configure(config, &zitadel.url);
-        config.identity.zitadel.reconcile = std::time::Duration::from_secs(1);
+        config.section_mut::<backends::Settings>().zitadel.reconcile = std::time::Duration::from_secs(1);
     })
     .await;
     let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"backend": "zitadel"}});

@@ -29,7 +29,10 @@ impl World {
 
     /// It is also asked every second.
     async fn compared() -> Self {
-        Self::with(|config| config.identity.zitadel.reconcile = Duration::from_secs(1)).await
+        Self::with(|config| {
+            config.section_mut::<backends::Settings>().zitadel.reconcile = Duration::from_secs(1)
+        })
+        .await
     }
 
     async fn with(adjust: impl FnOnce(&mut Config)) -> Self {

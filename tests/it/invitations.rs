@@ -83,7 +83,7 @@ async fn an_invitation_that_is_over_revoked_or_resent_cannot_be_accepted() {
 async fn mail_leaves_by_smtp_and_is_tried_again() {
     let mut smtp = SmtpServer::start().await;
     let url = smtp.url();
-    let app = TestApp::with(|config| config.smtp.url = url.into()).await;
+    let app = TestApp::with(|config| config.section_mut::<mail::Settings>().url = url.into()).await;
     let acme = app.tenant("acme").await;
     assert_eq!(app.anyone().get("/dev/mail").await.status, 404);
     acme.admin.post(LIST, json!({"email": "zoe@example.com", "role": "viewer"})).await.expect(201);

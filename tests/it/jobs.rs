@@ -113,7 +113,7 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
 async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     let (silent, relay, well) = (Silent::start(), Silent::start(), Receiver::start());
     let smtp = format!("smtp://{}", relay.address);
-    let app = hanging(|config| config.smtp.url = smtp.into()).await;
+    let app = hanging(|config| config.section_mut::<mail::Settings>().url = smtp.into()).await;
     for number in 0..24 {
         let body = json!({"name": format!("m{number}"), "baseUrl": silent.url(&number.to_string())});
         app.operator.post("/api/v1/modules", body).await.expect(201);
@@ -152,8 +152,9 @@ async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
     let silent = Silent::start();
     let url = silent.url("");
     let app = hanging(|config| {
-        config.identity.keycloak.url = url.trim_end_matches('/').to_owned();
-        config.identity.keycloak.client_secret = "secret".to_owned().into();
+        let settings = config.section_mut::<backends::Settings>();
+        settings.keycloak.url = url.trim_end_matches('/').to_owned();
+        settings.keycloak.client_secret = "secret".to_owned().into();
     })
     .await;
     for number in 0..24 {

@@ -216,9 +216,9 @@ async fn both(first: impl AsyncFn() -> Reply, second: impl AsyncFn() -> Reply) -
 async fn app() -> TestApp {
     TestApp::with(|config| {
         config.rate_limit.enabled = false;
-        config.provisioning.recycle_period = std::time::Duration::from_secs(3600);
-        config.invitations.per_organization_per_day = 10_000;
-        config.limits.organizations = 1_000;
+        config.section_mut::<provisioning::Settings>().recycle_period = std::time::Duration::from_secs(3600);
+        config.section_mut::<::invitations::Settings>().per_organization_per_day = 10_000;
+        config.section_mut::<tenancy::Limits>().organizations = 1_000;
     })
     .await
 }

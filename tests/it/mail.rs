@@ -35,7 +35,7 @@ async fn person(app: &TestApp, slug: &str, name: &str) -> Value {
 async fn hostile_text_reaches_a_mail_as_text_and_no_header() {
     let mut smtp = SmtpServer::start().await;
     let url = smtp.url();
-    let app = TestApp::with(|config| config.smtp.url = url.into()).await;
+    let app = TestApp::with(|config| config.section_mut::<mail::Settings>().url = url.into()).await;
     for (number, hostile) in HOSTILE.iter().enumerate() {
         let slug = format!("t{number}");
         app.tenant_with(json!({"slug": slug, "name": hostile, "plan": "pro"})).await;
@@ -127,12 +127,13 @@ async fn the_domain_signs_and_the_second_relay_takes_what_the_first_cannot() {
         let mut smtp = SmtpServer::start().await;
         let (dead, alive) = (format!("smtp://127.0.0.1:{}", tests::free_port()), smtp.url());
         let app = TestApp::with(|config| {
-            config.smtp.url = dead.into();
-            config.smtp.fallback_urls = vec![alive.into()];
-            config.smtp.from = "Identity <no-reply@mail.example>".to_owned();
-            config.smtp.dkim_domain = "mail.example".to_owned();
-            config.smtp.dkim_selector = "sel".to_owned();
-            config.smtp.dkim_key = pem.into();
+            let settings = config.section_mut::<mail::Settings>();
+            settings.url = dead.into();
+            settings.fallback_urls = vec![alive.into()];
+            settings.from = "Identity <no-reply@mail.example>".to_owned();
+            settings.dkim_domain = "mail.example".to_owned();
+            settings.dkim_selector = "sel".to_owned();
+            settings.dkim_key = pem.into();
         })
         .await;
         app.tenant("acme").await;
@@ -159,8 +160,9 @@ async fn who_bounced_or_complained_gets_no_mail_until_somebody_lifts_it() {
     let mut smtp = SmtpServer::start().await;
     let url = smtp.url();
     let app = TestApp::with(|config| {
-        config.smtp.url = url.into();
-        config.smtp.per_domain_per_minute = 0;
+        let settings = config.section_mut::<mail::Settings>();
+        settings.url = url.into();
+        settings.per_domain_per_minute = 0;
     })
     .await;
     let acme = app.tenant("acme").await;
@@ -221,8 +223,9 @@ async fn a_domain_gets_so_many_mails_a_minute_and_the_rest_waits() {
     let mut smtp = SmtpServer::start().await;
     let url = smtp.url();
     let app = TestApp::with(|config| {
-        config.smtp.url = url.into();
-        config.smtp.per_domain_per_minute = 2;
+        let settings = config.section_mut::<mail::Settings>();
+        settings.url = url.into();
+        settings.per_domain_per_minute = 2;
     })
     .await;
     app.tenant("acme").await;
@@ -245,7 +248,10 @@ async fn a_domain_gets_so_many_mails_a_minute_and_the_rest_waits() {
 #[actix_web::test]
 async fn an_hour_without_smtp_loses_no_mail_and_sends_none_twice() {
     let port = tests::free_port();
-    let app = TestApp::with(|config| config.smtp.url = format!("smtp://127.0.0.1:{port}").into()).await;
+    let app = TestApp::with(|config| {
+        config.section_mut::<mail::Settings>().url = format!("smtp://127.0.0.1:{port}").into()
+    })
+    .await;
     app.tenant("acme").await;
     for number in 0..5 {
         let body = json!({"email": format!("z{number}@example.com"), "role": "viewer"});

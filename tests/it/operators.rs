@@ -16,7 +16,7 @@ async fn stage_with(passwords: bool) -> (TestApp, String) {
     let app = TestApp::with(move |config| {
         config.server.listen = format!("127.0.0.1:{port}").parse().unwrap();
         config.server.public_url = public;
-        config.sso.operator_passwords = passwords;
+        config.section_mut::<operators::Settings>().operator_passwords = passwords;
         config.rate_limit.enabled = !passwords;
     })
     .await;

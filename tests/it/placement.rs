@@ -44,7 +44,7 @@ async fn run(operator: &Client, slug: &str, status: &str) -> Value {
 async fn at_azure(arm: &Arm) -> TestApp {
     TestApp::with(|config| {
         azure::configure(arm, config);
-        config.provisioning.drain_period = Duration::ZERO;
+        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
     })
     .await
 }
@@ -85,7 +85,9 @@ async fn without_instances_nobody_is_placed_and_nobody_waits() {
 
 #[actix_web::test]
 async fn a_driver_that_is_set_places_everybody() {
-    let app = TestApp::with(|config| config.instances.driver = "pool".to_owned()).await;
+    let app =
+        TestApp::with(|config| config.section_mut::<provisioning::Instances>().driver = "pool".to_owned())
+            .await;
     app.operator.post("/api/v1/tenants", tenant("acme")).await.expect(202);
     eventually("it to wait", async || {
         let run = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
@@ -99,7 +101,7 @@ async fn a_driver_that_is_set_places_everybody() {
 
 #[actix_web::test]
 async fn an_instance_takes_as_many_as_it_says() {
-    let app = TestApp::with(|config| config.instances.capacity = 3).await;
+    let app = TestApp::with(|config| config.section_mut::<tenancy::SharedInstances>().capacity = 3).await;
     let usual = pool(&app.operator, "usual").await;
     let path = format!("/api/v1/instances/{usual}");
     assert_eq!(app.operator.get(&path).await.expect(200)["capacity"], 3);
@@ -150,7 +152,9 @@ async fn what_is_not_shared_is_never_on_a_shared_instance() {
 
 #[actix_web::test]
 async fn a_tenant_moves_between_isolations_and_regions_of_the_pool() {
-    let app = TestApp::with(|config| config.provisioning.drain_period = Duration::ZERO).await;
+    let app =
+        TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO)
+            .await;
     let here = json!({"name": "here", "mode": "shared", "region": "eu-west"});
     let here = instance(&app.operator, here).await;
     let there = json!({"name": "there", "mode": "shared", "region": "eu-north"});
@@ -208,9 +212,10 @@ async fn a_tenant_moves_between_isolations_and_regions_of_the_pool() {
 #[actix_web::test]
 async fn nobody_is_sent_to_an_instance_that_is_not_well() {
     let app = TestApp::with(|config| {
-        config.provisioning.drain_period = Duration::ZERO;
-        config.jobs.provisioning_attempts_max = 3;
-        config.jobs.provisioning_retry_base_ms = 20;
+        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
+        let settings = config.section_mut::<provisioning::Retries>();
+        settings.provisioning_attempts_max = 3;
+        settings.provisioning_retry_base_ms = 20;
     })
     .await;
     let module = Receiver::start();
@@ -372,7 +377,7 @@ async fn a_tenant_moves_between_realms_and_its_sessions_go_on() {
     let zitadel = tests::Zitadel::start();
     let app = TestApp::with(|config| {
         zitadel.configure(config, &zitadel.url);
-        config.provisioning.drain_period = Duration::ZERO;
+        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
     })
     .await;
     let issuer = tests::Issuer::start();
@@ -418,7 +423,9 @@ async fn a_tenant_moves_between_realms_and_its_sessions_go_on() {
 
 #[actix_web::test]
 async fn of_many_that_move_to_the_last_place_one_does() {
-    let app = TestApp::with(|config| config.provisioning.drain_period = Duration::ZERO).await;
+    let app =
+        TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO)
+            .await;
     let from = pool(&app.operator, "from").await;
     for number in 0..30 {
         app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);

@@ -312,7 +312,7 @@ async fn issuer_registrations() {
 
 async fn organizations() {
     // Twenty times one, on the plan enterprise; the first is called default.
-    let app = stage(|config| config.limits.organizations = 1).await;
+    let app = stage(|config| config.section_mut::<tenancy::Limits>().organizations = 1).await;
     let acme = acme(&app).await;
     let one = |at: usize| json!({"slug": format!("o{at}"), "name": "O"});
     fill!(&app, across, organization, 20 - ROOM, |row, at| organization::Model {
@@ -489,7 +489,9 @@ async fn group_nesting() {
 }
 
 async fn invitations() {
-    let app = stage(|config| config.invitations.per_organization_per_day = ROOM as u64).await;
+    let app =
+        stage(|config| config.section_mut::<invitations::Settings>().per_organization_per_day = ROOM as u64)
+            .await;
     let acme = acme(&app).await;
     let one = |at: usize| json!({"email": format!("p{at}@example.com"), "role": "viewer"});
     let asked = (0..WIDE).map(|at| (INVITATIONS.to_owned(), one(at)));
@@ -594,7 +596,7 @@ async fn admins(app: &TestApp) -> usize {
 }
 
 async fn invitation_mails() {
-    let app = stage(|config| config.invitations.per_recipient_per_day = 5).await;
+    let app = stage(|config| config.section_mut::<invitations::Settings>().per_recipient_per_day = 5).await;
     let acme = acme(&app).await;
     fill!(&app, across, organization, WIDE, |row, at| organization::Model {
         id: new_id(),
@@ -651,7 +653,7 @@ async fn code_mails() {
 
 async fn stranger_mails() {
     // Twenty times one, on the plan enterprise.
-    let app = stage(|config| config.limits.stranger_mails_per_day = 1).await;
+    let app = stage(|config| config.section_mut::<mail::Limits>().stranger_mails_per_day = 1).await;
     let acme = acme(&app).await;
     super::strangers::let_join(&app, &acme, "acme.example").await;
     let mails = async || app.mails().await.iter().filter(|mail| mail["template"] == "invitation").count();
@@ -680,7 +682,7 @@ async fn stranger_mails() {
 
 async fn tenant_mails() {
     // Twenty times one, on the plan enterprise.
-    let app = stage(|config| config.limits.mails_per_day = 1).await;
+    let app = stage(|config| config.section_mut::<mail::Limits>().mails_per_day = 1).await;
     let acme = acme(&app).await;
     let one = |at: usize| json!({"email": format!("p{at}@example.com"), "role": "viewer"});
     for at in 0..20 - ROOM {
@@ -792,7 +794,7 @@ async fn of_a_hundred_and_fifty_codes_at_once_five_are_compared() {
 #[actix_web::test]
 async fn of_many_wrong_passwords_at_once_no_more_are_compared_than_may_be_wrong() {
     const PASSWORD: &str = "a horse, correct; and a battery";
-    let app = stage(|config| config.sso.operator_passwords = true).await;
+    let app = stage(|config| config.section_mut::<operators::Settings>().operator_passwords = true).await;
     let made = app.operator.post("/api/v1/operators", json!({"email": "o@example.com", "name": "O"})).await;
     let id: Uuid = made.expect(201)["id"].as_str().expect("an id").parse().expect("a UUID");
     let hash = app.running.service.secrets.hash_password(id, PASSWORD).await.expect("a hash");

@@ -82,15 +82,17 @@ impl World {
 
 fn configure(config: &mut Config, arm: &Arm, zitadel: &Zitadel, copies: &Receiver) {
     zitadel.configure(config, &zitadel.url);
-    config.azure.subscription_id = SUBSCRIPTION.to_owned();
-    config.azure.client_secret = SecretString::from(arm.url.clone());
-    config.azure.authority_url = arm.url.clone();
-    config.azure.management_url = arm.url.clone();
-    config.azure.poll = Duration::from_millis(20);
-    config.provisioning.wait = Duration::from_millis(50);
-    config.provisioning.drain_period = Duration::ZERO;
-    config.provisioning.copy_hook_url = copies.url.clone();
-    config.provisioning.copy_hook_secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let settings = config.section_mut::<azure::Settings>();
+    settings.subscription_id = SUBSCRIPTION.to_owned();
+    settings.client_secret = SecretString::from(arm.url.clone());
+    settings.authority_url = arm.url.clone();
+    settings.management_url = arm.url.clone();
+    settings.poll = Duration::from_millis(20);
+    let settings = config.section_mut::<provisioning::Settings>();
+    settings.wait = Duration::from_millis(50);
+    settings.drain_period = Duration::ZERO;
+    settings.copy_hook_url = copies.url.clone();
+    settings.copy_hook_secret = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
 }
 
 /// A tenant whose every part is here, or outside.
@@ -321,7 +323,7 @@ async fn a_deletion_can_be_taken_back_until_its_recycle_period_is_over() {
     let (arm, zitadel, copies) = (Arm::start(), Zitadel::start(), Receiver::start());
     let app = TestApp::with(|config| {
         configure(config, &arm, &zitadel, &copies);
-        config.provisioning.recycle_period = Duration::from_secs(7 * 24 * 3600);
+        config.section_mut::<provisioning::Settings>().recycle_period = Duration::from_secs(7 * 24 * 3600);
     })
     .await;
     let acme = app.tenant("acme").await;
@@ -381,7 +383,7 @@ async fn giving_up_while_something_is_being_made_leaves_nothing() {
     let proxy = tests::Proxy::start(&world.zitadel.url);
     let app = TestApp::with(|config| {
         configure(config, &world.arm, &world.zitadel, &world.copies);
-        config.identity.zitadel.url = proxy.url.clone();
+        config.section_mut::<backends::Settings>().zitadel.url = proxy.url.clone();
     })
     .await;
     for number in 1..=4 {

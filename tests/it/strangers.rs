@@ -176,7 +176,7 @@ async fn where_to_sign_in_is_mailed_to_the_address_that_is_stored_and_seldom() {
 
 #[actix_web::test]
 async fn all_strangers_together_have_their_share_of_a_tenants_mails() {
-    let app = stage(|config| config.limits.stranger_mails_per_day = 1).await;
+    let app = stage(|config| config.section_mut::<mail::Limits>().stranger_mails_per_day = 1).await;
     // Five times one, on the plan pro.
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
     let_join(&app, &acme, "acme.example").await;

@@ -421,7 +421,7 @@ async fn jetstream_gets_every_event_once_in_order_also_after_it_was_away() {
     let mut nats = Nats::new();
     nats.start().await;
     let url = format!("nats://127.0.0.1:{}", nats.port);
-    let app = TestApp::with(|config| config.nats.url = url.into()).await;
+    let app = TestApp::with(|config| config.section_mut::<webhooks::Nats>().url = url.into()).await;
     let acme = app.tenant("acme").await;
     user(&acme, "ann").await;
     let all = async |name: &str| {

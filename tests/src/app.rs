@@ -62,7 +62,7 @@ impl TestApp {
     pub async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
         let store = Store::new().await;
         let clock = Clock::default();
-        let mut config = platform::config::load(None, []).expect("the defaults");
+        let mut config = tenantry::config::load(None, []).expect("the defaults");
         config.data.dir = store.directory.path().to_owned();
         config.database.url = store.url.clone();
         config.database.migration_url = store.migration_url.clone();
@@ -72,12 +72,12 @@ impl TestApp {
         config.secrets.master_key = SecretString::from(MASTER_KEY);
         config.secrets.bootstrap_key = SecretString::from(OPERATOR_KEY);
         config.outbound.allow_private = true;
-        config.webhooks.retry_base_ms = 50;
+        config.section_mut::<delivery::Settings>().retry_base_ms = 50;
         config.jobs.poll = std::time::Duration::from_millis(50);
-        config.jobs.provisioning_retry_base_ms = 50;
+        config.section_mut::<provisioning::Retries>().provisioning_retry_base_ms = 50;
         config.log.filter = "warn".to_owned();
         let dns = crate::Dns::start().await;
-        config.sso.dns_server = dns.address.to_string();
+        config.section_mut::<connections::Settings>().dns_server = dns.address.to_string();
         adjust(&mut config);
         platform::telemetry::logs(&config.log);
         let running = start(config, clock.clone()).await.expect("the service starts");

@@ -68,7 +68,7 @@ impl Keycloak {
 
     /// Points a configuration at this Keycloak, or at what stands before it.
     pub fn configure(&self, config: &mut platform::config::Config, url: &str) {
-        let settings = &mut config.identity.keycloak;
+        let settings = &mut config.section_mut::<backends::Settings>().keycloak;
         settings.url = url.to_owned();
         settings.client_secret = secrecy::SecretString::from(SECRET);
         settings.shared_realm = format!("shared-{}", self.realm);

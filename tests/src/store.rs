@@ -124,7 +124,7 @@ async fn template(admin: &str) -> String {
     ] {
         connection.execute(sqlx::AssertSqlSafe(sql)).await.expect("prepared");
     }
-    let mut config = platform::config::load(None, []).expect("the defaults").database;
+    let mut config = tenantry::config::load(None, []).expect("the defaults").database;
     config.url = with(admin, Some(OWNER), &name);
     platform::db::migrate(&config, std::path::Path::new(".")).await.expect("migrated");
     let grant = format!("GRANT tenantry_app, tenantry_platform TO {LOGIN}");

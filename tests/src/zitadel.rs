@@ -75,7 +75,7 @@ impl Zitadel {
 
     /// Points a configuration at this double, or at what stands before it.
     pub fn configure(&self, config: &mut platform::config::Config, url: &str) {
-        let settings = &mut config.identity.zitadel;
+        let settings = &mut config.section_mut::<backends::Settings>().zitadel;
         settings.url = url.to_owned();
         settings.token = secrecy::SecretString::from(TOKEN);
         settings.audience = PROJECT.to_owned();

@@ -1,10 +1,12 @@
 //! Settings: the defaults in `service/config.default.toml`, over them a TOML file, over both the environment.
 //!
 //! Which keys exist is told by the defaults; a key that isn't there is an error that names the nearest one. Secrets may
-//! come from files: `TENANTRY__SECRETS__MASTER_KEY_FILE`.
+//! come from files: `TENANTRY__SECRETS__MASTER_KEY_FILE`. Here is what the process itself reads; what a capability reads is a
+//! [`Section`] in its own crate.
 
+mod check;
 mod load;
-mod outside;
+mod section;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -18,10 +20,12 @@ use url::Url;
 
 use crate::jobs::Class;
 
+pub use check::{pairs, require_one_of, require_pairs, require_url};
 pub use load::{ConfigError, DEFAULTS, load};
-pub use outside::{Azure, Billing, Identity, Instances, Keycloak, Provisioning, Quota, Zitadel};
+use section::Sections;
+pub use section::{Declaration, Section};
 
-/// Everything that can be set.
+/// Everything that can be set: what platform and web read by its name, what capabilities read by [`Config::section`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -33,40 +37,16 @@ pub struct Config {
     pub data: Data,
     /// Keys.
     pub secrets: Secrets,
-    /// Mail.
-    pub smtp: Smtp,
     /// Requests to URLs that somebody chose.
     pub outbound: Outbound,
-    /// Pushes and deliveries.
-    pub webhooks: Webhooks,
     /// Durable work.
     pub jobs: Jobs,
-    /// Runs that make and unmake tenants.
-    pub provisioning: Provisioning,
-    /// Identity backends.
-    pub identity: Identity,
-    /// Where tenants run.
-    pub instances: Instances,
-    /// The Azure Resource Manager.
-    pub azure: Azure,
-    /// Quotas.
-    pub quota: Quota,
-    /// What the payment provider's word does.
-    pub billing: Billing,
     /// Rate limits.
     pub rate_limit: RateLimit,
-    /// Sign-in and exchange.
-    pub sso: Sso,
-    /// Tokens and sessions.
-    pub tokens: Tokens,
-    /// Invitations.
-    pub invitations: Invitations,
-    /// How much a tenant may have.
-    pub limits: Limits,
-    /// Events on NATS.
-    pub nats: ServerUrl,
     /// Logs.
     pub log: Log,
+    #[serde(skip)]
+    sections: Sections,
 }
 
 /// `[server]`
@@ -167,31 +147,6 @@ pub struct Secrets {
     pub bootstrap_key: SecretString,
 }
 
-/// `[smtp]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Smtp {
-    /// The relay; may hold a password.
-    pub url: SecretString,
-    /// Relays that are asked when it fails, in this order.
-    pub fallback_urls: Vec<SecretString>,
-    /// The sender.
-    pub from: String,
-    /// The language of mail, where nothing else is said.
-    pub locale: String,
-    /// Mails a minute to one domain; 0: without a limit.
-    pub per_domain_per_minute: u32,
-    /// The domain that signs (DKIM); empty: nothing is signed.
-    pub dkim_domain: String,
-    /// Under which name the public key is in its DNS.
-    pub dkim_selector: String,
-    /// The private key, PKCS #8 in PEM: RSA or Ed25519.
-    pub dkim_key: SecretString,
-    /// Time for the relay to answer.
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-}
-
 /// `[outbound]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,14 +161,6 @@ pub struct Outbound {
     pub timeout: Duration,
 }
 
-/// `[webhooks]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Webhooks {
-    /// Delay after the first failure, in milliseconds.
-    pub retry_base_ms: u64,
-}
-
 /// `[jobs]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,10 +173,6 @@ pub struct Jobs {
     /// Time after which a silent worker is dead.
     #[serde(with = "humantime_serde")]
     pub lease: Duration,
-    /// Attempts of a provisioning step.
-    pub provisioning_attempts_max: u32,
-    /// Delay after a provisioning step's first failure, in milliseconds.
-    pub provisioning_retry_base_ms: u64,
 }
 
 /// `[rate_limit]`
@@ -238,115 +181,6 @@ pub struct Jobs {
 pub struct RateLimit {
     /// Whether there are limits.
     pub enabled: bool,
-}
-
-/// `[sso]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sso {
-    /// The claim that names the organization.
-    pub tenant_claim: String,
-    /// The claim that names an organization of the tenant, by id or slug.
-    pub organization_claim: String,
-    /// Tolerated difference between clocks.
-    #[serde(with = "humantime_serde")]
-    pub clock_skew: Duration,
-    /// The name server that is asked for proofs of domains; empty: the system's.
-    pub dns_server: String,
-    /// How long attempts to sign in are kept.
-    #[serde(with = "humantime_serde")]
-    pub sign_ins_kept: Duration,
-    /// Whether operators may come in by a password too.
-    pub operator_passwords: bool,
-    /// The exchange.
-    pub exchange: Exchange,
-    /// Names of the gateway's headers.
-    pub gateway_headers: GatewayHeaders,
-}
-
-/// `[sso.exchange]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exchange {
-    /// Whether an organization that nobody knows becomes a tenant.
-    pub auto_provision: bool,
-    /// The plan of such a tenant.
-    pub plan: String,
-}
-
-/// `[sso.gateway_headers]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayHeaders {
-    /// Subject.
-    pub user_id: String,
-    /// E-mail.
-    pub user_email: String,
-    /// Display name.
-    pub user_name: String,
-    /// Organization at the identity backend.
-    pub org_id: String,
-    /// Roles.
-    pub user_roles: String,
-    /// Whether the e-mail was checked: `true` or `false`.
-    pub email_verified: String,
-    /// Organization of the tenant, by id or slug.
-    pub organization: String,
-}
-
-/// `[tokens]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tokens {
-    /// Lifetime of an access token.
-    #[serde(with = "humantime_serde")]
-    pub access_lifetime: Duration,
-    /// Lifetime of a session.
-    #[serde(with = "humantime_serde")]
-    pub session_lifetime: Duration,
-    /// Lifetime of an unused refresh token.
-    #[serde(with = "humantime_serde")]
-    pub refresh_lifetime: Duration,
-    /// Time between signing keys.
-    #[serde(with = "humantime_serde")]
-    pub key_rotation: Duration,
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Organizations of a tenant, times its plan's multiplier.
-    pub organizations: u64,
-    /// SCIM tokens of an organization that count.
-    pub scim_tokens: u64,
-    /// Mails of a tenant within 24 hours, times its plan's multiplier.
-    pub mails_per_day: u64,
-    /// Of these, those that callers without a credential cause, times its plan's multiplier.
-    pub stranger_mails_per_day: u64,
-    /// Of these, those to one address.
-    pub stranger_mails_to_address_per_day: u64,
-}
-
-/// `[invitations]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Invitations {
-    /// How long an invitation can be accepted.
-    #[serde(with = "humantime_serde")]
-    pub lifetime: Duration,
-    /// Invitations by an organization's own people within 24 hours.
-    pub per_organization_per_day: u64,
-    /// Mails with an invitation to one address within 24 hours.
-    pub per_recipient_per_day: u64,
-}
-
-/// `[nats]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerUrl {
-    /// Where it is; empty: nowhere.
-    pub url: SecretString,
 }
 
 /// `[log]`
@@ -382,6 +216,22 @@ impl LogFormat {
 }
 
 impl Config {
+    /// A capability's own settings. They are there: [`load`] fails while a key of the defaults has no owner, and a guard compares the
+    /// sections that there are with those that are declared.
+    #[allow(
+        clippy::expect_used,
+        reason = "an undeclared section is found by the first start, not by a request"
+    )]
+    pub fn section<S: Section>(&self) -> &S {
+        self.sections.get().expect("a capability declares it by `.settings::<S>()`")
+    }
+
+    /// The same, to be changed before the service starts.
+    #[allow(clippy::expect_used, reason = "as above")]
+    pub fn section_mut<S: Section>(&mut self) -> &mut S {
+        self.sections.get_mut().expect("a capability declares it by `.settings::<S>()`")
+    }
+
     /// How the service is reached, without a trailing slash.
     pub fn public_url(&self) -> String {
         if self.server.public_url.is_empty() {
@@ -392,8 +242,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let invalid =
-            |key: &str, problem: &str| Err(ConfigError::Invalid(key.to_owned(), problem.to_owned()));
+        let invalid = |key: &str, problem: &str| Err(ConfigError::invalid(key, problem));
         match Url::parse(&self.public_url()) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
             _ => {
@@ -422,12 +271,6 @@ impl Config {
         if tracing_subscriber::EnvFilter::try_new(&self.log.filter).is_err() {
             return invalid("log.filter", "must be a filter like info, or warn,sign_in=debug");
         }
-        if let Err((key, problem)) = outside::check(self) {
-            return invalid(key, &problem);
-        }
-        if self.tokens.access_lifetime < Duration::from_secs(10) {
-            return invalid("tokens.access_lifetime", "must be at least 10s");
-        }
-        Ok(())
+        self.sections.check(self)
     }
 }

@@ -140,7 +140,7 @@ fn clock(config: &Config, look: Option<&Look>) -> Finding {
 }
 
 async fn smtp(config: &Config) -> Result<String, String> {
-    let transport = mail::Transport::new(&config.smtp)?;
+    let transport = mail::Transport::new(config.section::<mail::Settings>())?;
     if !transport.is_connected() {
         return Ok("not configured: mail is kept and shown at /dev/mail".to_owned());
     }

@@ -216,7 +216,11 @@ async fn perform(what: Command, service: &Service) -> anyhow::Result<ExitCode> {
         }
         Command::Delete { one, purge, no_wait } => {
             let id = named(service, &one.tenant).await?;
-            let period = if purge { Duration::ZERO } else { service.config.provisioning.recycle_period };
+            let period = if purge {
+                Duration::ZERO
+            } else {
+                service.config.section::<provisioning::Settings>().recycle_period
+            };
             let period = TimeDelta::from_std(period).unwrap_or_default();
             let work = async |tx: &mut Tx| provisioning::delete(tx, period).await;
             service.db.write(&ctx, id, work).await.map_err(failed)?;

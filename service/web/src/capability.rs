@@ -1,4 +1,4 @@
-//! What a capability brings to the service: its routes, the codes of its problems, the jobs that it runs, the events that it emits and hears, how long its rows stay, what it does by the clock, and
+//! What a capability brings to the service: its routes, its settings, the codes of its problems, the jobs that it runs, the events that it emits and hears, how long its rows stay, what it does by the clock, and
 //! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::config::Config;
+use platform::config::{Config, Declaration, Section};
 use platform::event::EventType;
 use platform::jobs::Handler;
 use platform::outbox::{Hears, Subscriber, Subscription};
@@ -100,6 +100,7 @@ type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
 /// What a capability brings.
 pub struct Capability {
     routes: fn() -> Routes,
+    sections: Vec<Declaration>,
     problems: Vec<Code>,
     jobs: Option<Jobs>,
     emits: Vec<EventType>,
@@ -120,6 +121,7 @@ impl Capability {
     pub fn new(routes: fn() -> Routes) -> Self {
         Self {
             routes,
+            sections: Vec::new(),
             problems: Vec::new(),
             jobs: None,
             emits: Vec::new(),
@@ -128,6 +130,13 @@ impl Capability {
             chores: Vec::new(),
             checks: None,
         }
+    }
+
+    /// Settings that it reads, or that a crate below reads that has no value of its own.
+    #[must_use]
+    pub fn settings<S: Section>(mut self) -> Self {
+        self.sections.push(Declaration::of::<S>());
+        self
     }
 
     /// The codes of problems that it owns: what [`codes!`](crate::codes) declares in its `codes.rs`.
@@ -222,6 +231,11 @@ impl Capability {
     /// Makes its routes.
     pub fn routes(&self) -> Routes {
         (self.routes)()
+    }
+
+    /// Settings that are read.
+    pub fn sections(&self) -> impl Iterator<Item = Declaration> {
+        self.sections.iter().copied()
     }
 
     /// Makes the handlers of its jobs.

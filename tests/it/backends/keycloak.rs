@@ -59,9 +59,10 @@ async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     let keycloak = Keycloak::start().await;
     let app = TestApp::with(|config| {
         configure(&keycloak, &keycloak.url, config);
-        config.identity.keycloak.broker_issuer = keycloak.issuer();
-        config.identity.keycloak.broker_client_id = "support".to_owned();
-        config.identity.keycloak.broker_client_secret = "hush".to_owned().into();
+        let settings = config.section_mut::<backends::Settings>();
+        settings.keycloak.broker_issuer = keycloak.issuer();
+        settings.keycloak.broker_client_id = "support".to_owned();
+        settings.keycloak.broker_client_secret = "hush".to_owned().into();
     })
     .await;
     let slug = fresh("acme");

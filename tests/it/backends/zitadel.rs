@@ -101,7 +101,7 @@ async fn a_lost_answer_at_any_request_changes_nothing() {
     let proxy = Proxy::start(&zitadel.url);
     let app = TestApp::with(|config| {
         zitadel.configure(config, &proxy.url);
-        config.jobs.provisioning_retry_base_ms = 5;
+        config.section_mut::<provisioning::Retries>().provisioning_retry_base_ms = 5;
     })
     .await;
     proxy.upset(usize::MAX, Mishap::AnswerLost);

@@ -162,7 +162,8 @@ async fn failed_sign_ins_of_strangers_leave_few_traces() {
 #[actix_web::test]
 async fn unsigned_webhooks_and_wrong_credentials_are_recorded_a_few_times() {
     let app = TestApp::with(|config| {
-        config.billing.stripe_secret = secrecy::SecretString::from("whsec_for-tests");
+        config.section_mut::<inbox::Settings>().stripe_secret =
+            secrecy::SecretString::from("whsec_for-tests");
         config.server.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
     })
     .await;

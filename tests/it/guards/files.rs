@@ -3,10 +3,11 @@
 use super::rules::sources;
 
 /// What stands in which file, or in the folder of that name.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("Routes::new()", "http"),
     ("pages!(", "pages"),
     ("fn capability(", "capability"),
+    ("impl Section for", "settings"),
     ("pub enum Error ", "error"),
     ("codes! {", "codes"),
     ("impl Job for", "jobs"),

@@ -129,7 +129,7 @@ async fn call(client: &Client, route: &str) {
 async fn a_stranger_leaves_rows_only_where_the_list_says() {
     let app = TestApp::with(|config| {
         config.rate_limit.enabled = false;
-        config.sso.operator_passwords = true;
+        config.section_mut::<operators::Settings>().operator_passwords = true;
     })
     .await;
     let acme = app.tenant("acme").await;

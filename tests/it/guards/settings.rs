@@ -1,6 +1,6 @@
 //! Every setting that can be set is read by somebody: one that nothing reads is a promise that nobody keeps.
 
-use std::path::{Path, PathBuf};
+use super::rules::sources;
 
 /// `rate_limit` → `RateLimit`: how the struct of a section is called.
 fn camel(name: &str) -> String {
@@ -28,17 +28,6 @@ fn settings() -> Vec<(String, String)> {
     found
 }
 
-fn sources(under: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(under).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Whether `word` stands in `text` with nothing behind that would make it another one.
 fn has(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
@@ -47,28 +36,82 @@ fn has(text: &str, word: &str) -> bool {
     })
 }
 
+/// Sources without tests, and without what only says whether a value fits: that is no use of it.
+fn texts() -> Vec<(String, String)> {
+    let is_of_settings = |file: &str| file.contains("/config") || file.contains("/settings");
+    let cut = |text: &str| text.split("fn check(").next().unwrap_or_default().to_owned();
+    let all = sources("service").into_iter();
+    all.map(|(file, text)| if is_of_settings(&file) { (file, cut(&text)) } else { (file, text) }).collect()
+}
+
+/// The crate of a file below `service`.
+fn owner(file: &str) -> &str {
+    file.strip_prefix("capability/").and_then(|file| file.split('/').next()).unwrap_or_default()
+}
+
+/// A capability's struct with keys of a section.
+struct Section {
+    owner: String,
+    holder: String,
+    name: String,
+    keys: Vec<String>,
+}
+
+fn sections() -> Vec<Section> {
+    let mut found = Vec::new();
+    for (file, text) in sources("service") {
+        for (at, start) in text.match_indices("\nimpl Section for ") {
+            let rest = &text[at + start.len()..];
+            let (holder, rest) = rest.split_once(" {\n").expect("an implementation");
+            let name = rest.split('"').nth(1).expect("a name").to_owned();
+            let body = text.split(&format!("\npub struct {holder} {{\n")).nth(1).expect("its struct");
+            let fields = body.split("\n}").next().unwrap_or_default().lines();
+            let fields = fields.filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());
+            let keys = fields.map(ToOwned::to_owned).collect();
+            found.push(Section { owner: owner(&file).to_owned(), holder: holder.to_owned(), name, keys });
+        }
+    }
+    found
+}
+
+#[test]
+fn every_section_of_a_capability_is_declared() {
+    let mut there: Vec<_> = sections().iter().map(|one| format!("{}::{}", one.owner, one.holder)).collect();
+    let mut declared = Vec::new();
+    for (file, text) in sources("service/capability") {
+        for rest in text.split(".settings::<").skip(1) {
+            let section = rest.split('>').next().unwrap_or_default();
+            let own = format!("{}::{section}", file.split('/').next().unwrap_or_default());
+            declared.push(if section.contains("::") { section.to_owned() } else { own });
+        }
+    }
+    there.sort();
+    declared.sort();
+    assert!(there.len() > 15, "{there:?}");
+    assert_eq!(there, declared, "what a capability's value doesn't declare can't be read");
+}
+
 #[test]
 fn every_setting_is_read() {
-    let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../service"), &mut files);
-    let texts: Vec<String> = files
-        .iter()
-        .map(|file| {
-            let text = std::fs::read_to_string(file).expect("a source");
-            // That a setting fits is no use of it, nor is a test.
-            let cut = text.find("fn check(").filter(|_| file.to_string_lossy().contains("/config"));
-            let cut = cut.or_else(|| text.find("#[cfg(test)]\nmod tests"));
-            cut.map_or(text.clone(), |cut| text[..cut].to_owned())
-        })
-        .collect();
+    let texts = texts();
+    let sections = sections();
     let settings = settings();
     assert!(settings.len() > 90, "{}", settings.len());
     let unread: Vec<_> = settings
         .iter()
         .filter(|(section, key)| {
+            let read = format!(".{key}");
+            let of = sections.iter().find(|one| one.name == *section && one.keys.contains(key));
             let name = section.rsplit('.').next().unwrap_or_default();
-            let (section, holder, read) = (format!(".{name}"), camel(name), format!(".{key}"));
-            !texts.iter().any(|text| has(text, &read) && (has(text, &section) || has(text, &holder)))
+            let (field, holder) = (format!(".{name}"), camel(name));
+            !texts.iter().any(|(file, text)| {
+                let knows = match of {
+                    Some(of) if of.owner == owner(file) => has(text, &of.holder),
+                    Some(of) => has(text, &format!("{}::{}", of.owner, of.holder)),
+                    None => has(text, &field) || has(text, &holder),
+                };
+                knows && has(text, &read)
+            })
         })
         .collect();
     assert!(unread.is_empty(), "nothing reads {unread:?}");

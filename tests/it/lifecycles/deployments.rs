@@ -30,7 +30,7 @@ impl Deployments {
             configure(&arm, config);
             config.rate_limit.enabled = false;
             config.jobs.at_once = 16;
-            config.jobs.provisioning_attempts_max = 1_000;
+            config.section_mut::<provisioning::Retries>().provisioning_attempts_max = 1_000;
         })
         .await;
         Self { app, arm, verbs: verbs.into_iter().collect() }

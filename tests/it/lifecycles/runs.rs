@@ -222,9 +222,10 @@ async fn stage() -> (TestApp, Zitadel) {
     let app = TestApp::with(|config| {
         config.rate_limit.enabled = false;
         config.jobs.at_once = 16;
-        config.jobs.provisioning_attempts_max = 1_000;
-        config.provisioning.wait = Duration::from_millis(100);
-        config.provisioning.recycle_period = Duration::from_secs(3600);
+        config.section_mut::<provisioning::Retries>().provisioning_attempts_max = 1_000;
+        let settings = config.section_mut::<provisioning::Settings>();
+        settings.wait = Duration::from_millis(100);
+        settings.recycle_period = Duration::from_secs(3600);
         zitadel.configure(config, &zitadel.url);
     })
     .await;

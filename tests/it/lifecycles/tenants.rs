@@ -46,8 +46,9 @@ impl Tenants {
         let app = TestApp::with(|config| {
             config.rate_limit.enabled = false;
             config.jobs.at_once = 16;
-            config.provisioning.wait = Duration::from_millis(100);
-            config.provisioning.recycle_period = Duration::from_secs(3600);
+            let settings = config.section_mut::<provisioning::Settings>();
+            settings.wait = Duration::from_millis(100);
+            settings.recycle_period = Duration::from_secs(3600);
         })
         .await;
         Self(app, acts)

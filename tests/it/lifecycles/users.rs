@@ -63,7 +63,7 @@ impl Users {
         let (zitadel, issuer) = (Zitadel::start(), Issuer::start());
         let app = TestApp::with(|config| {
             config.rate_limit.enabled = false;
-            config.limits.organizations = 1_000;
+            config.section_mut::<tenancy::Limits>().organizations = 1_000;
             zitadel.configure(config, &zitadel.url);
             adjust(config);
         })
@@ -388,7 +388,10 @@ async fn whom_a_restore_brings_back_comes_in_as_before() {
 /// Whom Zitadel has as active when it is compared: each in another state.
 #[actix_web::test]
 async fn the_comparison_brings_back_only_whom_the_backend_cut_off() {
-    let story = Users::start(|config| config.identity.zitadel.reconcile = Duration::from_secs(1)).await;
+    let story = Users::start(|config| {
+        config.section_mut::<backends::Settings>().zitadel.reconcile = Duration::from_secs(1)
+    })
+    .await;
     let mut people = Vec::new();
     for state in story.states() {
         people.push((state, story.make(state).await));

@@ -224,7 +224,7 @@ async fn mails_and_batches_are_there_for_90_days() {
 #[actix_web::test]
 async fn the_store_has_its_connections_and_none_more() {
     // Tests have 8; who says nothing has 16.
-    let defaults = platform::config::load(None, []).unwrap().database.connections_max;
+    let defaults = tenantry::config::load(None, []).unwrap().database.connections_max;
     let app = TestApp::start().await;
     assert_eq!((app.running.service.config.database.connections_max, defaults), (8, 16));
     let acme = app.tenant("acme").await;
@@ -261,7 +261,10 @@ async fn a_deployment_has_30_minutes_and_is_removed() {
     let arm = tests::Arm::start();
     arm.sick(u32::MAX);
     let app = crate::azure::start(&arm).await;
-    assert_eq!(app.running.service.config.azure.deployment_timeout, Duration::from_secs(30 * 60));
+    assert_eq!(
+        app.running.service.config.section::<azure::Settings>().deployment_timeout,
+        Duration::from_secs(30 * 60)
+    );
     app.operator.post("/api/v1/tenants", crate::azure::private("acme")).await.expect(202);
     let waits = async || {
         let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
@@ -284,7 +287,7 @@ async fn a_lease_of_10_seconds_is_renewed_while_its_job_runs() {
         assert_eq!(config.jobs.lease, Duration::from_secs(10));
         config.jobs.lease = Duration::from_secs(2);
         config.outbound.timeout = Duration::from_secs(7);
-        config.webhooks.retry_base_ms = 60_000;
+        config.section_mut::<delivery::Settings>().retry_base_ms = 60_000;
     })
     .await;
     let acme = app.tenant("acme").await;
@@ -304,8 +307,8 @@ async fn a_lease_of_10_seconds_is_renewed_while_its_job_runs() {
 #[actix_web::test]
 async fn who_waits_for_room_looks_every_5_seconds_and_fifty_are_woken_at_a_time() {
     let app = TestApp::with(|config| {
-        assert_eq!(config.provisioning.wait, Duration::from_secs(5));
-        config.provisioning.wait = Duration::from_secs(3600);
+        assert_eq!(config.section::<provisioning::Settings>().wait, Duration::from_secs(5));
+        config.section_mut::<provisioning::Settings>().wait = Duration::from_secs(3600);
     })
     .await;
     let body = json!({"slug": "acme", "name": "Acme", "instance": {"mode": "dedicated"}});

@@ -134,7 +134,7 @@ impl Before {
 
     /// Brings the schema up to date as `tenantry migrate up` does; answers what was applied.
     pub(super) async fn upgrade(&self) -> Vec<String> {
-        let mut config = platform::config::load(None, []).expect("the defaults").database;
+        let mut config = tenantry::config::load(None, []).expect("the defaults").database;
         config.url = self.store.url.clone();
         config.migration_url = self.store.migration_url.clone();
         let applied = platform::db::migrate(&config, self.store.directory.path()).await;

@@ -178,7 +178,10 @@ async fn an_address_is_the_same_however_its_domain_is_written() {
 
 #[actix_web::test]
 async fn where_whoever_comes_first_runs_a_tenant_an_invited_owner_does() {
-    let stage = Stage::with(Some(OWNER), |config| config.sso.exchange.auto_provision = true).await;
+    let stage = Stage::with(Some(OWNER), |config| {
+        config.section_mut::<exchange::Settings>().exchange.auto_provision = true
+    })
+    .await;
     let intern = stage.exchange(&stage.claims("i-1", "intern@x.test")).await.expect(200);
     assert_eq!(intern["user"]["role"], "viewer");
     let owner = stage.exchange(&stage.claims("o-1", OWNER)).await.expect(200);
@@ -191,7 +194,10 @@ async fn where_whoever_comes_first_runs_a_tenant_an_invited_owner_does() {
 
 #[actix_web::test]
 async fn an_owner_and_an_intern_who_come_at_once_are_one_admin() {
-    let stage = Stage::with(Some(OWNER), |config| config.sso.exchange.auto_provision = true).await;
+    let stage = Stage::with(Some(OWNER), |config| {
+        config.section_mut::<exchange::Settings>().exchange.auto_provision = true
+    })
+    .await;
     let (owner, intern) = (stage.claims("o-1", OWNER), stage.claims("i-1", "intern@x.test"));
     let (owner, intern) = join(stage.exchange(&owner), stage.exchange(&intern)).await;
     assert_eq!(owner.expect(200)["user"]["role"], "admin");

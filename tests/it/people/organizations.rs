@@ -119,9 +119,10 @@ async fn a_claim_of_the_token_names_the_organization_too() {
 #[actix_web::test]
 async fn the_claim_and_the_headers_have_the_names_that_are_configured() {
     let stage = Stage::with(None, |config| {
-        config.sso.organization_claim = "team".to_owned();
-        config.sso.gateway_headers.organization = "X-Team".to_owned();
-        config.sso.gateway_headers.email_verified = "X-Checked".to_owned();
+        let settings = config.section_mut::<exchange::Settings>();
+        settings.organization_claim = "team".to_owned();
+        settings.gateway_headers.organization = "X-Team".to_owned();
+        settings.gateway_headers.email_verified = "X-Checked".to_owned();
     })
     .await;
     let (eng, _) = stage.organization("eng").await;

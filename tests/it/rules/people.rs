@@ -52,8 +52,9 @@ pub(super) async fn people() {
 /// Strangers of an organization that nobody knows, all at once: one of them runs its tenant.
 pub(super) async fn first_user() {
     let app = stage(|config| {
-        config.sso.exchange.auto_provision = true;
-        config.sso.exchange.plan = "enterprise".to_owned();
+        let settings = config.section_mut::<exchange::Settings>();
+        settings.exchange.auto_provision = true;
+        settings.exchange.plan = "enterprise".to_owned();
     })
     .await;
     let issuer = Issuer::start();

@@ -55,7 +55,7 @@ async fn an_organization_has_several_tokens_each_its_own() {
 
 #[actix_web::test]
 async fn a_leaked_token_is_rotated_where_there_is_no_room_for_another_one() {
-    let app = TestApp::with(|config| config.limits.scim_tokens = 3).await;
+    let app = TestApp::with(|config| config.section_mut::<scim::Limits>().scim_tokens = 3).await;
     let acme = app.tenant("acme").await;
     let tokens = at(&acme, "scim-tokens");
     let mut made = Vec::new();

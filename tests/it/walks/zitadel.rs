@@ -18,7 +18,7 @@ impl Walk {
         let platform = Platform::with(|config| {
             zitadel.configure(config, &zitadel.url);
             // By the project's id, which the settings speak of, nobody would be let in: see `found.rs`.
-            config.identity.zitadel.audience = Zitadel::APP.to_owned();
+            config.section_mut::<backends::Settings>().zitadel.audience = Zitadel::APP.to_owned();
         })
         .await;
         let body = json!({

@@ -31,7 +31,7 @@ async fn start(store: &Store) -> Process {
 }
 
 async fn open(store: &Store) -> anyhow::Result<Db> {
-    let mut config = platform::config::load(None, [])?;
+    let mut config = tenantry::config::load(None, [])?;
     config.database.url = store.url.clone();
     Ok(Db::open(&config.database, store.directory.path(), Clock::default()).await?)
 }

@@ -117,9 +117,9 @@ pub async fn builtin(store: &Store, count: usize) -> anyhow::Result<()> {
 
 pub async fn keycloak(store: &Store) -> anyhow::Result<()> {
     let keycloak = Keycloak::start().await;
-    let mut config = platform::config::load(None, [])?;
+    let mut config = tenantry::config::load(None, [])?;
     keycloak.configure(&mut config, &keycloak.url);
-    let settings = config.identity.keycloak;
+    let settings = &config.section::<backends::Settings>().keycloak;
     let secret = secrecy::ExposeSecret::expose_secret(&settings.client_secret).to_owned();
     let settings = [
         ("TENANTRY__RATE_LIMIT__ENABLED", "false"),

@@ -6,13 +6,13 @@ use chrono::TimeDelta;
 use entity::provisioning::deployment;
 use entity::provisioning::states::{DeploymentStatus, DeploymentVerb};
 use http::{Method, Request, Response, StatusCode};
-use platform::config::{Azure, Instances};
 use platform::http::{Failure, Outside};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::manager::{DEPLOYMENTS, Manager, RESOURCES, TAG, refused};
 use crate::operation::{self, Follow, State};
+use crate::settings::Settings;
 use crate::{refusal, template};
 
 /// How a look ended.
@@ -54,7 +54,7 @@ impl Operation {
 
 struct Look<'a> {
     manager: Manager<'a>,
-    instances: &'a Instances,
+    health_path: &'a str,
 }
 
 /// Does what can be done now and notes in `row` how far it came; the caller stores the row.
@@ -62,11 +62,11 @@ struct Look<'a> {
 /// # Errors
 /// [`Failure`]: nothing was found out, try again.
 pub async fn advance(
-    (settings, instances): (&Azure, &Instances),
+    (settings, health_path): (&Settings, &str),
     outside: &Outside,
     row: &mut deployment::Model,
 ) -> Result<Progress, Failure> {
-    let look = Look { manager: Manager { settings, outside }, instances };
+    let look = Look { manager: Manager { settings, outside }, health_path };
     let age = outside.now() - row.created_at;
     let late = age > TimeDelta::from_std(settings.deployment_timeout).unwrap_or(TimeDelta::hours(1));
     let under_way = matches!(
@@ -100,7 +100,7 @@ impl Look<'_> {
 
     /// Group, validation, forecast, deployment: each once, and again after a crash, which changes nothing.
     async fn prepare(&self, row: &mut deployment::Model) -> Result<Progress, Failure> {
-        let body = template::deployment(self.manager.settings, &self.instances.health_path, row)?;
+        let body = template::deployment(self.manager.settings, self.health_path, row)?;
         match Operation::of(row) {
             None => {
                 if let Some(refusal) = self.group(row).await? {
@@ -268,7 +268,7 @@ impl Look<'_> {
         let Some(endpoint) = endpoint else {
             return Ok(Progress::Failed("the deployment has no output called endpoint".to_owned()));
         };
-        let url = format!("{}{}", endpoint.trim_end_matches('/'), self.instances.health_path);
+        let url = format!("{}{}", endpoint.trim_end_matches('/'), self.health_path);
         let answer = self.manager.outside.json(Request::get(url), None).await;
         match answer {
             Ok(answer) if answer.status().is_success() => {

@@ -10,6 +10,7 @@ mod operation;
 mod purpose;
 mod refusal;
 mod remove;
+mod settings;
 mod template;
 mod token;
 
@@ -18,3 +19,4 @@ pub use manager::{Manager, Orphan, is_configured, orphans, ping};
 pub use operation::{Follow, State};
 pub use purpose::{Plan, for_pool, for_tenant, tenant_purpose};
 pub use remove::remove;
+pub use settings::Settings;

@@ -2,12 +2,12 @@
 
 use entity::provisioning::deployment;
 use http::{Method, Request, Response, StatusCode};
-use platform::config::Azure;
 use platform::http::{Failure, Outside};
 use platform::ids;
 use serde_json::Value;
 use url::Url;
 
+use crate::settings::Settings;
 use crate::{refusal, token};
 
 /// Of resource groups.
@@ -20,14 +20,14 @@ pub(crate) const TAG: &str = "tenantry-deployment";
 const PAGES_MAX: usize = 100;
 
 /// Whether there is an Azure to talk to.
-pub fn is_configured(settings: &Azure) -> bool {
+pub fn is_configured(settings: &Settings) -> bool {
     !settings.subscription_id.is_empty()
 }
 
 /// The Resource Manager, with our credentials.
 #[derive(Debug)]
 pub struct Manager<'a> {
-    pub(crate) settings: &'a Azure,
+    pub(crate) settings: &'a Settings,
     pub(crate) outside: &'a Outside,
 }
 
@@ -42,7 +42,7 @@ pub struct Orphan {
 
 impl<'a> Manager<'a> {
     /// The Resource Manager that `settings` name, asked by `outside`.
-    pub fn new(settings: &'a Azure, outside: &'a Outside) -> Self {
+    pub fn new(settings: &'a Settings, outside: &'a Outside) -> Self {
         Self { settings, outside }
     }
 
@@ -115,7 +115,7 @@ pub(crate) fn refused(answer: &Response<Value>) -> Failure {
 /// # Errors
 /// [`Failure`].
 pub async fn orphans(
-    settings: &Azure,
+    settings: &Settings,
     outside: &Outside,
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<Orphan>, Failure> {
@@ -153,7 +153,7 @@ pub async fn orphans(
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn ping(settings: &Azure, outside: &Outside) -> Result<(), Failure> {
+pub async fn ping(settings: &Settings, outside: &Outside) -> Result<(), Failure> {
     let manager = Manager { settings, outside };
     let path = format!("/subscriptions/{}/resourcegroups", settings.subscription_id);
     let found = manager.get(&path, RESOURCES).await?;

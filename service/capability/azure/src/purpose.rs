@@ -3,11 +3,11 @@
 use entity::provisioning::deployment;
 use entity::provisioning::states::DeploymentStatus;
 use entity::tenancy::states::{Driver, Isolation};
-use platform::config::Azure;
 use platform::{Timestamp, ids};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::settings::Settings;
 use crate::template;
 
 /// A deployment to be made.
@@ -55,7 +55,7 @@ impl Plan {
     }
 
     /// Its row.
-    pub fn row(&self, settings: &Azure, now: Timestamp) -> deployment::Model {
+    pub fn row(&self, settings: &Settings, now: Timestamp) -> deployment::Model {
         deployment::Model {
             id: ids::new(),
             purpose: self.purpose.clone(),

@@ -5,20 +5,20 @@ use std::time::Duration;
 use entity::provisioning::deployment;
 use entity::provisioning::states::DeploymentVerb;
 use http::{Method, StatusCode};
-use platform::config::Azure;
 use platform::http::{Failure, Outside};
 use serde_json::Value;
 
 use crate::deploy::{Operation, Progress, What};
 use crate::manager::{DEPLOYMENTS, Manager, RESOURCES, TAG, refused};
 use crate::operation::{self, Follow, State};
+use crate::settings::Settings;
 
 /// Does what can be done now towards the deployment's absence and notes in `row` how far it came; the caller stores the row.
 ///
 /// # Errors
 /// [`Failure`]: nothing was found out, try again.
 pub async fn remove(
-    settings: &Azure,
+    settings: &Settings,
     outside: &Outside,
     row: &mut deployment::Model,
 ) -> Result<Progress, Failure> {

@@ -2,11 +2,11 @@
 
 use entity::provisioning::deployment;
 use entity::tenancy::states::Isolation;
-use platform::config::Azure;
 use platform::http::Failure;
 use serde_json::{Value, json};
 
 use crate::manager::TAG;
+use crate::settings::Settings;
 
 /// Which templates these are.
 pub(crate) const VERSION: &str = "1";
@@ -28,7 +28,7 @@ pub(crate) fn group(row: &deployment::Model) -> Value {
 
 /// A deployment, with the SKU's template and its parameters.
 pub(crate) fn deployment(
-    settings: &Azure,
+    settings: &Settings,
     health_path: &str,
     row: &deployment::Model,
 ) -> Result<Value, Failure> {

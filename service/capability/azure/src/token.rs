@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use http::{Request, Response};
-use platform::config::Azure;
 use platform::http::tokens::{Token, forget, token};
 use platform::http::{Failure, Outside};
 use secrecy::ExposeSecret as _;
@@ -10,10 +9,12 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
+use crate::settings::Settings;
+
 /// The metadata service of a virtual machine.
 const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
-fn credentials(settings: &Azure) -> [&str; 6] {
+fn credentials(settings: &Settings) -> [&str; 6] {
     [
         &settings.authority_url,
         &settings.credential,
@@ -25,16 +26,16 @@ fn credentials(settings: &Azure) -> [&str; 6] {
 }
 
 /// The token, remembered while it is good.
-pub(crate) async fn bearer(settings: &Azure, outside: &Outside) -> Result<Zeroizing<String>, Failure> {
+pub(crate) async fn bearer(settings: &Settings, outside: &Outside) -> Result<Zeroizing<String>, Failure> {
     token(&credentials(settings), outside.now(), async || fetch(settings, outside).await).await
 }
 
 /// Forgets it: the Resource Manager refused it.
-pub(crate) fn refused(settings: &Azure) {
+pub(crate) fn refused(settings: &Settings) {
     forget(&credentials(settings));
 }
 
-async fn fetch(settings: &Azure, outside: &Outside) -> Result<Token, Failure> {
+async fn fetch(settings: &Settings, outside: &Outside) -> Result<Token, Failure> {
     let request = match settings.credential.as_str() {
         "managed_identity" => managed(settings),
         kind => by_client(settings, kind == "workload_identity").await?,
@@ -61,11 +62,11 @@ async fn fetch(settings: &Azure, outside: &Outside) -> Result<Token, Failure> {
     Ok(Token { text: Zeroizing::new(text.to_owned()), lifetime })
 }
 
-fn scope(settings: &Azure) -> &str {
+fn scope(settings: &Settings) -> &str {
     settings.management_url.trim_end_matches('/')
 }
 
-fn managed(settings: &Azure) -> http::Result<Request<Vec<u8>>> {
+fn managed(settings: &Settings) -> http::Result<Request<Vec<u8>>> {
     let app_service = !settings.identity_endpoint.is_empty();
     let mut query = Serializer::new(String::new());
     query.append_pair("api-version", if app_service { "2019-08-01" } else { "2018-02-01" });
@@ -83,7 +84,7 @@ fn managed(settings: &Azure) -> http::Result<Request<Vec<u8>>> {
     request.body(Vec::new())
 }
 
-async fn by_client(settings: &Azure, federated: bool) -> Result<http::Result<Request<Vec<u8>>>, Failure> {
+async fn by_client(settings: &Settings, federated: bool) -> Result<http::Result<Request<Vec<u8>>>, Failure> {
     let mut form = Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials");
     form.append_pair("client_id", &settings.client_id);

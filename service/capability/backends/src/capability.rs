@@ -4,10 +4,11 @@ use entity::tenancy::states::IdentityBackend;
 use web::{Capability, Finding, Routes, Service};
 
 use crate::codes;
+use crate::settings::Settings;
 
 /// What the doctor asks; what is done at backends is provisioning's.
 pub fn capability() -> Capability {
-    Capability::new(Routes::new).problems(codes::DECLARED).checks(check)
+    Capability::new(Routes::new).settings::<Settings>().problems(codes::DECLARED).checks(check)
 }
 
 async fn check(service: Service) -> Vec<Finding> {

@@ -12,12 +12,11 @@ use entity::tenancy::states::IdentityKind;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use minijinja::{Environment, context};
-use platform::config;
 use platform::http::{Failure, Outside};
 use serde_json::{Value, json};
 
 use self::admin::Admin;
-use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover};
+use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover, settings};
 
 /// Which template made a realm.
 const TEMPLATE_VERSION: &str = "1";
@@ -33,7 +32,7 @@ const ROLES: [&str; 5] = ["admin", "contributor", "viewer", "guest", "service"];
 const BROKER: &str = "platform";
 
 pub(crate) struct Keycloak<'a> {
-    pub(crate) settings: &'a config::Keycloak,
+    pub(crate) settings: &'a settings::Keycloak,
 }
 
 /// A difference, and what repairs it.

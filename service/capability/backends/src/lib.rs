@@ -15,6 +15,7 @@ mod capability;
 pub mod codes;
 mod error;
 mod keycloak;
+mod settings;
 mod zitadel;
 
 use entity::exchange::issuer;
@@ -30,6 +31,7 @@ use web::Service;
 
 pub use capability::capability;
 pub use error::Error;
+pub use settings::{Keycloak, Settings, Zitadel};
 pub use zitadel::{Person, is_active as zitadel_is_active, people};
 
 /// What a tenant's realm or org should be.
@@ -135,7 +137,7 @@ pub trait IdentityBackend {
 /// # Errors
 /// [`Error::NotConfigured`]
 pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Error> {
-    let identity = &service.config.identity;
+    let identity = service.config.section::<Settings>();
     match which {
         Which::Builtin => Ok(Box::new(builtin::Builtin { service })),
         Which::Keycloak if !identity.keycloak.url.is_empty() => {

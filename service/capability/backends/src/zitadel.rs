@@ -7,12 +7,11 @@ use entity::exchange::states::ResolveBy;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use http::{Request, Response};
-use platform::config;
 use platform::http::{Failure, Outside};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover};
+use crate::{DesiredState, Difference, IdentityBackend, Issuer, Made, discover, settings};
 
 const ORGANIZATIONS: &str = "zitadel.org.v2.OrganizationService";
 const USERS: &str = "zitadel.user.v2.UserService";
@@ -26,7 +25,7 @@ const PAGE: usize = 500;
 const PAGES_MAX: usize = 400;
 
 pub(crate) struct Zitadel<'a> {
-    pub(crate) settings: &'a config::Zitadel,
+    pub(crate) settings: &'a settings::Zitadel,
 }
 
 /// A user as Zitadel has it.
@@ -43,7 +42,7 @@ pub struct Person {
 /// # Errors
 /// [`Failure`].
 pub async fn is_active(
-    settings: &config::Zitadel,
+    settings: &settings::Zitadel,
     outside: &Outside,
     organization: &str,
 ) -> Result<bool, Failure> {
@@ -59,7 +58,7 @@ pub async fn is_active(
 /// # Errors
 /// [`Failure`].
 pub async fn people(
-    settings: &config::Zitadel,
+    settings: &settings::Zitadel,
     outside: &Outside,
     organization: &str,
 ) -> Result<Vec<Person>, Failure> {

@@ -5,10 +5,12 @@ use web::{Capability, When};
 
 use crate::codes;
 use crate::ops::{connections, domains, expiring};
+use crate::settings::Settings;
 
 /// Routes, and what has to be looked at again.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .problems(codes::DECLARED)
         .emits(connections::EVENTS)
         .emits(domains::EVENTS)

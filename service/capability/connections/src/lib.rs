@@ -38,6 +38,8 @@ pub use ops::test_link::opens_test;
 pub use ops::token::{Found, OfToken, of_token};
 pub use ops::{jwk, saml};
 pub use refusal::{Reason, Refused, ResponsibleParty, is_failure};
-pub use settings::{AttributeMapping, Binding, OidcSettings, Profile, SamlProvider, SamlSettings, domain};
+pub use settings::{
+    AttributeMapping, Binding, OidcSettings, Profile, SamlProvider, SamlSettings, Settings, domain,
+};
 pub use skew::skew;
 pub use upstream::Upstream;

@@ -1,9 +1,13 @@
 //! What an admin says about a connection, and what its provider says about itself. Pure.
 
+mod section;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use saml_core::{Certificate, IdentityProvider};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use section::Settings;
 
 /// The names of the claims or attributes to read. Where one is absent, the usual names apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

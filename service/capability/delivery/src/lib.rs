@@ -9,10 +9,12 @@ mod error;
 mod post;
 mod queue;
 mod schedule;
+mod settings;
 mod signature;
 
 pub use error::Error;
 pub use post::{check_url, post};
 pub use queue::{Look, Queue, RUN_MAX, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
+pub use settings::Settings;
 pub use signature::{generate, new_secret, sign, verifier};

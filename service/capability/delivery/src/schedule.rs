@@ -7,6 +7,8 @@ use platform::Timestamp;
 use platform::crypto::random;
 use platform::http::HttpError;
 
+use crate::settings::Settings;
+
 /// Standard Webhooks' schedule, 75 h in all, in multiples of its first delay: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 const DELAYS: [u32; 9] = [1, 60, 360, 1_440, 3_600, 7_200, 10_080, 14_400, 17_280];
 /// So many failures in a row, of whatever deliveries, and the receiver is left alone.
@@ -26,8 +28,8 @@ pub struct Schedule {
 
 impl Schedule {
     /// From the configuration.
-    pub fn of(config: &platform::config::Webhooks) -> Self {
-        Self { base: Duration::from_millis(config.retry_base_ms.max(1)) }
+    pub fn of(settings: &Settings) -> Self {
+        Self { base: Duration::from_millis(settings.retry_base_ms.max(1)) }
     }
 
     /// How long after this failure, from 1, the next attempt is due, or what the receiver asked for if that is longer; `None`: it was the

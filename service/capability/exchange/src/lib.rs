@@ -11,6 +11,7 @@ mod error;
 mod http;
 mod model;
 mod ops;
+mod settings;
 
 pub use capability::capability;
 pub use error::Error;
@@ -20,3 +21,4 @@ pub use ops::audience::{By, audience, may_introspect};
 pub use ops::exchange::{Asked, Exchanged, TenantMaker, exchange, subject};
 pub use ops::jwks::JwksCache;
 pub use ops::subject::{ALGORITHMS, Identity, Told, verify};
+pub use settings::{Exchange, GatewayHeaders, Settings};

@@ -190,9 +190,11 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
 }
 
 async fn record_results(service: &Service, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
-    let schedule = Schedule::of(&service.config.webhooks);
-    let backoff =
-        Backoff { base: Duration::from_millis(service.config.webhooks.retry_base_ms), max: DELAY_MAX };
+    let schedule = Schedule::of(service.config.section::<delivery::Settings>());
+    let backoff = Backoff {
+        base: Duration::from_millis(service.config.section::<delivery::Settings>().retry_base_ms),
+        max: DELAY_MAX,
+    };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         for one in &done {

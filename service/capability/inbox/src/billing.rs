@@ -10,6 +10,7 @@ use tenancy::Status;
 use web::Tools;
 
 use crate::error::Error;
+use crate::settings::Settings;
 use crate::subscription::{Change, is_later, mark};
 
 /// What a status does, the kindest first: of several subscriptions of a tenant the kindest counts.
@@ -94,12 +95,12 @@ async fn bind(tx: &mut Tx, mut tenant: tenant::Model, change: &Change) -> Result
 
 /// The plan that a price buys: the price says itself, or the table does.
 fn plan_of<'a>(tools: &'a Tools, price: &'a str) -> Option<&'a str> {
-    price.strip_prefix("plan:").or_else(|| tools.config.billing.plan_of(price))
+    price.strip_prefix("plan:").or_else(|| tools.config.section::<Settings>().plan_of(price))
 }
 
 /// Makes the tenant what its subscriptions, taken together, say.
 async fn take_effect(tx: &mut Tx, tools: &Tools, tenant: tenant::Model) -> Result<String, Error> {
-    let billing = &tools.config.billing;
+    let billing = tools.config.section::<Settings>();
     let rows = tx.all(tx.select::<Entity>()).await?;
     let known = rows.iter().filter_map(|row| Some((billing.effect_of(&row.status)?, row)));
     let place = |effect: &str| EFFECTS.iter().position(|known| *known == effect).unwrap_or(EFFECTS.len());

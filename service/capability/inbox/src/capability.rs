@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use platform::retention::{Expiry, Retained};
 use web::{Capability, When};
 
+use crate::settings::Settings;
 use crate::{billing, codes, ops, reconcile};
 
 /// Events are kept this long: longer than anybody sends them again.
@@ -12,6 +13,7 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 /// Routes, the jobs that process events, and the comparison with Zitadel.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .problems(codes::DECLARED)
         .emits(billing::EVENTS)
         .jobs(|service| Ok(vec![ops::handler(service)]))
@@ -20,7 +22,7 @@ pub fn capability() -> Capability {
             Retained::with("subscription", "tenant"),
         ])
         .chore(
-            When::AfterAPeriod(|config| config.identity.zitadel.reconcile),
+            When::AfterAPeriod(|config| config.section::<backends::Settings>().zitadel.reconcile),
             "Zitadel's comparison",
             |service| async move { reconcile::reconcile(&service).await },
         )

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use web::{Access, Caller, Problem, RawBody, Routes, Service};
 
 use crate::ops;
+use crate::settings::Settings;
 use crate::signature::verify;
 use crate::store::Incoming;
 
@@ -83,7 +84,7 @@ async fn receive_stripe(
 ) -> Result<Json<Receipt>, Problem> {
     let tools = caller.tools();
     let bytes = raw.bytes()?;
-    let billing = &tools.config.billing;
+    let billing = tools.config.section::<Settings>();
     let now = tools.clock.now();
     let secrets = [&billing.stripe_secret, &billing.stripe_secret_next];
     if let Err(refused) = verify(header(&request, "stripe-signature"), &secrets, bytes, now.timestamp()) {
@@ -109,7 +110,7 @@ async fn receive_zitadel(
 ) -> Result<Json<Receipt>, Problem> {
     let tools = caller.tools();
     let bytes = raw.bytes()?;
-    let zitadel = &tools.config.identity.zitadel;
+    let zitadel = &tools.config.section::<backends::Settings>().zitadel;
     let now = tools.clock.now();
     let secrets = [&zitadel.webhook_secret, &zitadel.webhook_secret_next];
     if let Err(refused) = verify(header(&request, "zitadel-signature"), &secrets, bytes, now.timestamp()) {

@@ -14,6 +14,7 @@ mod http;
 mod ops;
 mod processed;
 mod reconcile;
+mod settings;
 mod signature;
 mod store;
 mod stripe;
@@ -22,3 +23,4 @@ mod zitadel;
 
 pub use capability::capability;
 pub use error::Error;
+pub use settings::Settings;

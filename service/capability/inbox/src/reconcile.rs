@@ -25,7 +25,7 @@ const LAG: TimeDelta = TimeDelta::minutes(1);
 /// # Errors
 /// [`Error::Store`]
 pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
-    if service.config.identity.zitadel.url.is_empty() {
+    if service.config.section::<backends::Settings>().zitadel.url.is_empty() {
         return Ok(());
     }
     let issuers = backends::zitadel_issuers(service).await?;
@@ -98,7 +98,7 @@ fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<
 
 async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Error> {
     let outside = service.outside();
-    let settings = &service.config.identity.zitadel;
+    let settings = &service.config.section::<backends::Settings>().zitadel;
     let Here { tenant, links, off, now } = here(service, issuers, tenant).await?;
     let organization = tenant.identity_external_id.as_deref().unwrap_or_default();
     let active =

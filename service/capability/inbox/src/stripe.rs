@@ -11,6 +11,7 @@ use web::{Service, Tools};
 use crate::billing;
 use crate::error::Error;
 use crate::processed::Processed;
+use crate::settings::Settings;
 use crate::subscription::Change;
 
 fn text(value: &Value, pointer: &str) -> Option<String> {
@@ -108,7 +109,7 @@ async fn tenant_of(service: &Service, change: &Change) -> Result<Option<Uuid>, E
 
 /// The subscription as Stripe has it now, where we may ask: then no order of events matters.
 async fn reread(tools: &Tools, change: &Change) -> Result<Option<Change>, Failure> {
-    let billing = &tools.config.billing;
+    let billing = tools.config.section::<Settings>();
     let key = billing.stripe_api_key.expose_secret();
     if key.is_empty() || !change.subscription.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     {

@@ -3,6 +3,7 @@
 use platform::retention::Retained;
 use web::{Capability, When};
 
+use crate::settings::Settings;
 use crate::{batch, codes, join, ops, sweep};
 
 /// What removes batches, lines before their batch.
@@ -11,6 +12,7 @@ const BATCHES: &str = "the sweep of batches";
 /// Routes, batches and the answers to strangers.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .problems(codes::DECLARED)
         .emits(ops::EVENTS)
         .emits(join::EVENTS)

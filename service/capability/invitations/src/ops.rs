@@ -16,6 +16,7 @@ use uuid::Uuid;
 use web::{IfMatch, Tools};
 
 use crate::error::Error;
+use crate::settings::Settings;
 
 /// What an invitation's token begins with.
 const PREFIX: &str = "tnt_inv_";
@@ -221,7 +222,7 @@ async fn hold(tx: &mut Tx, row: &Model) -> Result<(), Error> {
 }
 
 fn expiry(tools: &Tools, now: Timestamp) -> Timestamp {
-    now + TimeDelta::from_std(tools.config.invitations.lifetime).unwrap_or(TimeDelta::days(7))
+    now + TimeDelta::from_std(tools.config.section::<Settings>().lifetime).unwrap_or(TimeDelta::days(7))
 }
 
 async fn send(

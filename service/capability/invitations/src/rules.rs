@@ -12,6 +12,7 @@ use uuid::Uuid;
 use web::Tools;
 
 use crate::error::{Error, TooMany};
+use crate::settings::Settings;
 
 /// The time in which invitations are counted.
 const DAY: TimeDelta = TimeDelta::hours(24);
@@ -72,7 +73,7 @@ pub(crate) async fn allowance(
 ) -> Result<u64, Error> {
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let recent = tx.count(recent(tx, organization, behind)).await?;
-    Ok(tools.config.invitations.per_organization_per_day.saturating_sub(recent))
+    Ok(tools.config.section::<Settings>().per_organization_per_day.saturating_sub(recent))
 }
 
 /// The invitations that count.
@@ -101,7 +102,7 @@ pub(crate) async fn require_allowance(
     }
     // It is held; what follows counts as well.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
-    let most = tools.config.invitations.per_organization_per_day;
+    let most = tools.config.section::<Settings>().per_organization_per_day;
     // There is room when the oldest of so many, counted from the newest, is older than a day.
     let newest = recent(tx, organization, behind).order_by_desc(invitation::Column::CreatedAt);
     let oldest = tx.one(newest.offset(most.saturating_sub(1)).limit(1)).await?;
@@ -116,7 +117,7 @@ pub(crate) async fn require_allowance(
 /// # Errors
 /// [`Error::Limited`]
 pub(crate) async fn require_patience(tx: &Tx, tools: &Tools, email: &str) -> Result<(), Error> {
-    let allowance = Allowance::a_day(tools.config.invitations.per_recipient_per_day);
+    let allowance = Allowance::a_day(tools.config.section::<Settings>().per_recipient_per_day);
     // First, as everybody takes it: what is spent is locked until the commit.
     tx.exclusive(Rule::Invitations, tx.tenant()).await?;
     let key = directory::fold(email);

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use platform::retention::{Expiry, Retained};
 use web::Capability;
 
+use crate::settings::{Limits, Settings};
 use crate::transport::Transport;
 use crate::{codes, jobs};
 
@@ -14,8 +15,12 @@ const MAILS_KEPT: TimeDelta = TimeDelta::days(90);
 pub fn capability() -> Capability {
     let old = Expiry::at("created_at", "tenant_id, id").only("status <> 'queued'").plus(MAILS_KEPT);
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
+        .settings::<Limits>()
         .problems(codes::DECLARED)
-        .jobs(|service| Ok(vec![jobs::handler(service, Transport::new(&service.config.smtp)?)]))
+        .jobs(|service| {
+            Ok(vec![jobs::handler(service, Transport::new(service.config.section::<Settings>())?)])
+        })
         .retains([
             Retained::until("mail_message", old),
             Retained::until_removed("mail_suppression"),

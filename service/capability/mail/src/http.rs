@@ -13,6 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use web::{Access, Caller, Code, Ids, Problem, Routes};
 
+use crate::settings::Settings;
 use crate::templates::Rendered;
 
 /// Mails shown.
@@ -59,7 +60,7 @@ fn require_local(caller: &Caller, request: &HttpRequest) -> Result<(), Problem> 
         && request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback())
         && !request.headers().contains_key("x-forwarded-for")
         && !request.headers().contains_key(header::FORWARDED);
-    if !local || !config.smtp.url.expose_secret().is_empty() {
+    if !local || !config.section::<Settings>().url.expose_secret().is_empty() {
         return Err(Problem::new(Code::NOT_FOUND));
     }
     Ok(())

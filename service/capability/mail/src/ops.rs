@@ -14,6 +14,7 @@ use crate::branding::{self, Brand};
 use crate::error::Error;
 use crate::jobs::SendMail;
 use crate::language::Language;
+use crate::settings::{Limits, Settings};
 use crate::templates;
 
 /// A mail to be made.
@@ -70,7 +71,7 @@ pub async fn enqueue(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<(),
 
 /// What a tenant may send within a day.
 async fn a_day(view: &View, tools: &Tools) -> Result<Allowance, DbError> {
-    Ok(Allowance::a_day(view.by_plan(tools.config.limits.mails_per_day).await?))
+    Ok(Allowance::a_day(view.by_plan(tools.config.section::<Limits>().mails_per_day).await?))
 }
 
 async fn limited(view: &View, allowance: Allowance) -> Result<Error, DbError> {
@@ -110,7 +111,8 @@ async fn make(tx: &mut Tx, tools: &Tools, new: NewMail<'_>) -> Result<Made, Erro
     let named = tx.one(tx.select::<tenant::Entity>()).await?.map(|tenant| tenant.name);
     let named = named.unwrap_or_default();
     let brand = Brand::of(&named, branding::find(tx).await?);
-    let language = [new.locale, brand.locale.as_deref(), Some(tools.config.smtp.locale.as_str())];
+    let language =
+        [new.locale, brand.locale.as_deref(), Some(tools.config.section::<Settings>().locale.as_str())];
     let language =
         language.into_iter().flatten().find_map(Language::parse).or_else(|| Language::all().next());
     let language = language.ok_or_else(|| Error::internal("mail has no language"))?;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::settings::Limits;
 
 /// The jobs of strangers run one after the other: a flood of them takes one place from everybody else's.
 pub const LANE: &str = "strangers";
@@ -64,7 +65,7 @@ pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Err
 /// # Errors
 /// [`DbError`]
 pub async fn may_write_to(tx: &Tx, tools: &Tools, address: &str) -> Result<bool, DbError> {
-    let limits = &tools.config.limits;
+    let limits = tools.config.section::<Limits>();
     let address = identity_core::fold(address);
     let a_day = Allowance::a_day(limits.stranger_mails_to_address_per_day);
     // The tenant's own last: asking for one address again and again must not use up what all the others have.

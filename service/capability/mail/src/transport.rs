@@ -11,9 +11,10 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter as _;
 use mail_auth::dkim::DkimSigner;
-use platform::config::Smtp;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
 use secrecy::ExposeSecret as _;
+
+use crate::settings::Settings;
 
 type Relay = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -52,7 +53,7 @@ impl Transport {
     ///
     /// # Errors
     /// What is wrong with it; never a URL or a key itself.
-    pub fn new(config: &Smtp) -> Result<Self, String> {
+    pub fn new(config: &Settings) -> Result<Self, String> {
         let from = config.from.parse().map_err(|_| "smtp.from is not an address".to_owned())?;
         let urls = std::iter::once(&config.url).chain(&config.fallback_urls);
         let urls = urls.map(|url| url.expose_secret()).filter(|url| !url.is_empty());
@@ -139,7 +140,7 @@ impl Transport {
     }
 }
 
-fn dkim(config: &Smtp) -> Result<Option<Arc<Dkim>>, String> {
+fn dkim(config: &Settings) -> Result<Option<Arc<Dkim>>, String> {
     let pem = config.dkim_key.expose_secret();
     if config.dkim_domain.is_empty() || pem.is_empty() {
         return Ok(None);

@@ -4,11 +4,12 @@ use platform::retention::{Expiry, Retained};
 use web::Capability;
 
 use crate::ops;
+use crate::settings::Settings;
 
 /// Routes, pages and events.
 pub fn capability() -> Capability {
     let over = Expiry::at("expires_at", "id");
-    Capability::new(crate::http::routes).emits(ops::EVENTS).retains([
+    Capability::new(crate::http::routes).settings::<Settings>().emits(ops::EVENTS).retains([
         // They are disabled, never removed: records name them.
         Retained::forever("operator"),
         Retained::until_removed("passkey"),

@@ -12,8 +12,10 @@ mod ops;
 mod pages;
 mod passkeys;
 mod sessions;
+mod settings;
 mod store;
 
 pub use capability::capability;
 pub use http::Operators;
 pub use sessions::PREFIX;
+pub use settings::Settings;

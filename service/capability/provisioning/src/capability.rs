@@ -11,11 +11,16 @@ use web::{Capability, Finding, Service, When};
 
 use crate::desired_state::BackendFollows;
 use crate::scale_out::{self, CapacityAvailable};
+use crate::settings::{Instances, Retries, Settings};
 use crate::{codes, desired_state, engine, health, retire};
 
 /// Routes, runs, and what keeps instances and backends as they should be.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
+        .settings::<Retries>()
+        .settings::<Instances>()
+        .settings::<azure::Settings>()
         .problems(codes::DECLARED)
         .jobs(|service| Ok(handlers(service)))
         .emits(health::EVENTS)
@@ -38,12 +43,14 @@ pub fn capability() -> Capability {
             ],
             |_| Box::new(BackendFollows),
         )
-        .chore(When::AtOnce(|config| config.instances.health_check), "health checks", |service| async move {
-            health::check(&service).await
-        })
+        .chore(
+            When::AtOnce(|config| config.section::<Instances>().health_check),
+            "health checks",
+            |service| async move { health::check(&service).await },
+        )
         // Backends need not be compared whenever a process starts.
         .chore(
-            When::AfterAPeriod(|config| config.provisioning.drift_check),
+            When::AfterAPeriod(|config| config.section::<Settings>().drift_check),
             "drift checks",
             |service| async move { desired_state::check_drift(&service).await },
         )
@@ -51,7 +58,7 @@ pub fn capability() -> Capability {
 }
 
 async fn check(service: Service) -> Vec<Finding> {
-    let settings = &service.config.azure;
+    let settings = service.config.section::<azure::Settings>();
     let is = if azure::is_configured(settings) {
         let asked = azure::ping(settings, &service.outside()).await;
         asked

@@ -16,6 +16,7 @@ use web::{Service, Tools};
 
 use crate::model::StepError;
 use crate::ops;
+use crate::settings::Instances;
 
 /// Requests to Azure that a deployment keeps: the last ones.
 pub(crate) const CALLS_MAX: usize = 60;
@@ -26,7 +27,7 @@ fn ctx() -> Ctx {
 
 /// The region of a tenant: its own, or the first one.
 pub(crate) fn region(tools: &Tools, tenant: Option<&str>) -> String {
-    let first = tools.config.azure.regions.first().cloned().unwrap_or_default();
+    let first = tools.config.section::<azure::Settings>().regions.first().cloned().unwrap_or_default();
     tenant.map_or(first, ToOwned::to_owned)
 }
 
@@ -78,7 +79,7 @@ pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment:
         return Ok(row);
     }
     let work = async |tx: &mut PlatformTx| {
-        let row = plan.row(&service.config.azure, tx.now());
+        let row = plan.row(service.config.section::<azure::Settings>(), tx.now());
         tx.insert(row.clone()).await?;
         let details =
             json!({"purpose": row.purpose, "resourceGroup": row.resource_group, "region": row.region});
@@ -122,7 +123,8 @@ pub(crate) async fn drive(
         return Ok(id);
     }
     let mut row = before.clone();
-    let settings = (&service.config.azure, &service.config.instances);
+    let health_path = service.config.section::<Instances>().health_path.as_str();
+    let settings = (service.config.section::<azure::Settings>(), health_path);
     let progress = azure::advance(settings, outside, &mut row).await;
     match &progress {
         Ok(Progress::Done) => row.instance_id = Some(row.id),
@@ -148,7 +150,7 @@ pub(crate) async fn remove(
     before: deployment::Model,
 ) -> Result<(), StepError> {
     let mut row = before.clone();
-    let progress = azure::remove(&service.config.azure, outside, &mut row).await;
+    let progress = azure::remove(service.config.section::<azure::Settings>(), outside, &mut row).await;
     store(service, outside, &before, row).await?;
     match progress? {
         Progress::Done => Ok(()),
@@ -185,7 +187,7 @@ async fn store(
             tx.record("deployment.update", Target::new("deployment", row.id).with(details));
         }
         if row.status == DeploymentStatus::Succeeded {
-            register(tx, &row, service.config.instances.capacity).await?;
+            register(tx, &row, service.config.section::<tenancy::SharedInstances>().capacity).await?;
         }
         if row.status == DeploymentStatus::Deleted {
             row.instance_id = None;

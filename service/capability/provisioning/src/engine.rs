@@ -13,6 +13,7 @@ use crate::advance::Advance;
 use crate::error::Error;
 use crate::model::{Next, StepError, next};
 use crate::ops::{self, Note};
+use crate::settings::Retries;
 use crate::steps::{Attempt, OnFailure, Step, Steps as _, gives_up};
 
 /// No delay between attempts is longer.
@@ -23,7 +24,7 @@ const LOOKS_MAX: u32 = 20;
 /// Runs the jobs that take a run on.
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
-    let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
+    let base = Duration::from_millis(service.config.section::<Retries>().provisioning_retry_base_ms);
     Handler::new(Backoff { base, max: DELAY_MAX }, move |job: Advance, _| {
         let service = service.clone();
         async move { Engine { service: &service, job: &job }.run().await }
@@ -163,7 +164,7 @@ impl Engine<'_> {
             StepError::Transient { after, why } => (after, why, true),
             StepError::Permanent { why } => (None, why, false),
         };
-        let most = i64::from(self.service.config.jobs.provisioning_attempts_max);
+        let most = i64::from(self.service.config.section::<Retries>().provisioning_attempts_max);
         let rollback = gives_up(attempt.run.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
             ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;

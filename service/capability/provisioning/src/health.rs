@@ -13,6 +13,7 @@ use uuid::Uuid;
 use web::{Service, Tools};
 
 use crate::error::Error;
+use crate::settings::Instances;
 use crate::store;
 
 /// An instance that doesn't answer in this time isn't well.
@@ -27,7 +28,8 @@ platform::events! {
 
 /// Asks an instance; `Err`: why it isn't well. Its endpoint was named by an operator or by Azure.
 pub(crate) async fn ask(tools: &Tools, outside: &Outside, endpoint: &str) -> Result<(), String> {
-    let url = format!("{}{}", endpoint.trim_end_matches('/'), tools.config.instances.health_path);
+    let url =
+        format!("{}{}", endpoint.trim_end_matches('/'), tools.config.section::<Instances>().health_path);
     match timeout(PATIENCE, outside.json(Request::get(url), None)).await {
         Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
         Ok(Err(error)) => Err(error.to_string()),

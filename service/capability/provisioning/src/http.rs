@@ -31,6 +31,7 @@ use web::{
 
 use crate::error::Error;
 use crate::model::Kind;
+use crate::settings::Settings;
 use crate::{desired_state, ops};
 
 pub use export::Export;
@@ -189,7 +190,7 @@ async fn delete_tenant(
     let period = if how.purge == Some(true) {
         TimeDelta::zero()
     } else {
-        TimeDelta::from_std(caller.tools().config.provisioning.recycle_period).unwrap_or_default()
+        TimeDelta::from_std(caller.tools().config.section::<Settings>().recycle_period).unwrap_or_default()
     };
     Ok(accepted(caller.write(async |tx| ops::delete(tx, period).await).await?))
 }

@@ -21,6 +21,7 @@ mod model;
 mod ops;
 mod retire;
 mod scale_out;
+mod settings;
 mod steps;
 mod store;
 
@@ -30,4 +31,5 @@ pub use error::Error;
 pub use http::{Export, NewTenant, Provisioning, TimelineStep};
 pub use model::Kind;
 pub use ops::{create, delete, latest, owned_tables, resume, retry, rollback};
+pub use settings::{Instances, Retries, Settings};
 pub use steps::{Step, Steps, Table};

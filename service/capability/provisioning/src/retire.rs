@@ -12,6 +12,7 @@ use web::Service;
 
 use crate::desired_state::desired_state;
 use crate::model::StepError;
+use crate::settings::Retries;
 use crate::steps::Realm;
 use crate::{advance, deployments, ops, scale_out, steps};
 
@@ -56,7 +57,7 @@ impl Job for RetireRealm {
 /// Runs them.
 pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
     let (instances, realms) = (service.clone(), service.clone());
-    let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
+    let base = Duration::from_millis(service.config.section::<Retries>().provisioning_retry_base_ms);
     let backoff = || Backoff { base, max: Duration::from_secs(300) };
     [
         Handler::new(backoff(), move |job: Retire, _| {

@@ -20,6 +20,7 @@ use web::{Service, Tools};
 use crate::advance::Advance;
 use crate::deployments;
 use crate::model::StepError;
+use crate::settings::{Instances, Retries};
 use crate::store;
 
 /// Runs that are woken by one instance with capacity.
@@ -55,8 +56,8 @@ platform::events! {
 
 /// Whether Azure makes the next instance of this driver.
 fn grows_at_azure(tools: &Tools, driver: Driver, mode: Mode) -> bool {
-    let wants = driver == Driver::Azure || tools.config.instances.grow == "azure";
-    wants && mode == Mode::Shared && azure::is_configured(&tools.config.azure)
+    let wants = driver == Driver::Azure || tools.config.section::<Instances>().grow == "azure";
+    wants && mode == Mode::Shared && azure::is_configured(tools.config.section::<azure::Settings>())
 }
 
 /// There is no capacity for a tenant: the pool must scale out now.
@@ -79,7 +80,7 @@ pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<
     let Some(row) = tx.one(tx.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await? else {
         return Ok(());
     };
-    let percent = i64::from(tools.config.instances.grow_at_percent);
+    let percent = i64::from(tools.config.section::<Instances>().grow_at_percent);
     let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
     // Told once, when the share is crossed; not again with each tenant after it.
     let before = instance::Model { tenant_count: row.tenant_count - 1, ..row.clone() };
@@ -110,7 +111,7 @@ pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<
 /// Runs the jobs that make the next instance.
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
-    let base = Duration::from_millis(service.config.jobs.provisioning_retry_base_ms);
+    let base = Duration::from_millis(service.config.section::<Retries>().provisioning_retry_base_ms);
     Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: ScaleOut, _| {
         let service = service.clone();
         async move { scale_out(&service, &job).await }
@@ -119,7 +120,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 /// Whether the pool has an instance that isn't filling up.
 async fn has_enough(service: &Service, job: &ScaleOut) -> Result<bool, DbError> {
-    let percent = i64::from(service.config.instances.grow_at_percent);
+    let percent = i64::from(service.config.section::<Instances>().grow_at_percent);
     let find = async |view: &PlatformView| {
         let select = view
             .platform::<instance::Entity>()

@@ -31,6 +31,7 @@ use web::Service;
 
 use crate::error::Error;
 use crate::model::{Kind, StepError};
+use crate::settings::Settings;
 
 pub(crate) use identity::forget as forget_issuer;
 pub(crate) use instance::PLACED;
@@ -196,7 +197,7 @@ pub(crate) struct Learnt {
 impl Attempt<'_> {
     /// How long to wait before looking again.
     fn pause(&self) -> Duration {
-        self.service.config.provisioning.wait
+        self.service.config.section::<Settings>().wait
     }
 
     async fn locked_run(&self, tx: &Tx) -> Result<Option<run::Model>, DbError> {

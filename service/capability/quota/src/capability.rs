@@ -4,6 +4,7 @@ use platform::retention::Retained;
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 use web::{Capability, Service, When};
 
+use crate::settings::Settings;
 use crate::{codes, history, ops, reservations};
 
 /// What gives back what was held for too long, and removes what was finalized long ago.
@@ -14,6 +15,7 @@ const HISTORY: &str = "the quotas' history";
 /// Routes, the end of reservations, and the history of usage.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .problems(codes::DECLARED)
         .emits(ops::EVENTS)
         .retains([

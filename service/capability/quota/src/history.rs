@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use platform::{DbError, PlatformTx, Work as _};
 use web::Tools;
 
+use crate::settings::Settings;
 use crate::store;
 
 /// The day of a moment, as it is kept: RFC 3339 `full-date`, UTC.
@@ -18,7 +19,8 @@ fn day(at: platform::Timestamp) -> String {
 pub async fn sample(tx: &mut PlatformTx, tools: &Tools) -> Result<u64, DbError> {
     tx.housekeeping();
     let sampled = store::sample(tx, day(tx.now())).await?;
-    let kept = TimeDelta::from_std(tools.config.quota.history_kept).unwrap_or(TimeDelta::days(400));
+    let kept =
+        TimeDelta::from_std(tools.config.section::<Settings>().history_kept).unwrap_or(TimeDelta::days(400));
     store::remove_sampled_before(tx, day(tx.now() - kept)).await?;
     Ok(sampled)
 }

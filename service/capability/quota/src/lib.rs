@@ -15,6 +15,7 @@ mod http;
 mod lookup;
 mod ops;
 mod reservations;
+mod settings;
 mod store;
 mod usage;
 
@@ -24,4 +25,5 @@ pub use history::sample;
 pub use http::write_headers;
 pub use ops::{OWN_RESOURCES, apply_plan, give_back, hold, list, require_free, set, take};
 pub use reservations::{commit, release, release_all, reserve, sweep};
+pub use settings::Settings;
 pub use usage::Usage;

@@ -6,6 +6,7 @@ use platform::jobs::Handler;
 use platform::retention::{End, Expiry, Retained};
 use web::{Capability, Service, When, swept};
 
+use crate::settings::Limits;
 use crate::{codes, dry_run, expiry, lifecycle, sweep};
 
 /// How long requests are kept.
@@ -16,6 +17,7 @@ const REQUESTS: &str = "the sweep of requests";
 /// Routes, restores and dry runs, and the end of what is retained.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Limits>()
         .problems(codes::DECLARED)
         .emits(expiry::EVENTS)
         .jobs(|service| Ok(handlers(service)))

@@ -13,6 +13,7 @@ use web::Tools;
 
 use crate::dry_run;
 use crate::error::Error;
+use crate::settings::Limits;
 
 /// A token to be made.
 pub(crate) struct NewToken {
@@ -31,7 +32,7 @@ async fn require_below_limit(tx: &Tx, tools: &Tools, organization: Uuid) -> Resu
     let live = live.filter(Column::RevokedAt.is_null());
     let live =
         live.filter(Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(tx.now())));
-    room(tx, Rule::ScimTokens, organization, live, tools.config.limits.scim_tokens).await
+    room(tx, Rule::ScimTokens, organization, live, tools.config.section::<Limits>().scim_tokens).await
 }
 
 /// Makes a token of an organization, with the id of its secret and what is stored of it.

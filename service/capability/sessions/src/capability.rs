@@ -6,6 +6,7 @@ use platform::{Ctx, PlatformTx};
 use web::{Capability, Routes, Service, When};
 
 use crate::error::Error;
+use crate::settings::Settings;
 use crate::{keys, ops};
 
 /// How long a session is remembered after it would have been over by itself.
@@ -15,6 +16,7 @@ const OVER_KEPT: TimeDelta = TimeDelta::days(30);
 pub fn capability() -> Capability {
     let over = Expiry::at("expires_at", "tenant_id, id").plus(OVER_KEPT);
     Capability::new(Routes::new)
+        .settings::<Settings>()
         .emits(ops::EVENTS)
         .retains([
             Retained::until("session", over),
@@ -27,7 +29,7 @@ pub fn capability() -> Capability {
 }
 
 async fn rotate(service: &Service) -> Result<usize, Error> {
-    let age = service.config.tokens.key_rotation;
+    let age = service.config.section::<Settings>().key_rotation;
     let work = async |tx: &mut PlatformTx| keys::rotate(tx, &service.envelope, age).await;
     service.db.write_platform(&Ctx::system("housekeeping"), work).await
 }

@@ -13,6 +13,7 @@ use web::{Service, Tools};
 use crate::error::Error;
 use crate::keys::Keyring;
 use crate::model::Subject;
+use crate::settings::Settings;
 use crate::signing::Signers;
 
 /// Bytes of a token that is looked at.
@@ -72,7 +73,7 @@ pub fn mint(
     subject: &Subject,
 ) -> Result<Minted, Error> {
     let now = tools.clock.now().timestamp();
-    let lifetime = i64::try_from(tools.config.tokens.access_lifetime.as_secs()).unwrap_or(300);
+    let lifetime = i64::try_from(tools.config.section::<Settings>().access_lifetime.as_secs()).unwrap_or(300);
     let claims = Claims {
         iss: subject.issuer.clone(),
         sub: subject.user.to_string(),

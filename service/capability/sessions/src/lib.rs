@@ -14,6 +14,7 @@ mod keys;
 mod lookup;
 mod model;
 mod ops;
+mod settings;
 mod signing;
 mod store;
 
@@ -37,4 +38,5 @@ pub use ops::{
     NewSession, Refreshed, SessionsEnded, end, end_all_of_organization, end_all_of_tenant, end_all_of_user,
     end_browser, find, is_live, open, refresh, session_of_refresh,
 };
+pub use settings::Settings;
 pub use signing::Signers;

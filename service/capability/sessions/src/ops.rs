@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 use web::Tools;
 
+use crate::settings::Settings;
 use crate::{browser, store};
 
 /// Sessions of one person that go on; a further one ends the oldest.
@@ -71,7 +72,8 @@ impl SessionsEnded {
 /// # Errors
 /// [`DbError`].
 pub async fn open(tx: &mut Tx, tools: &Tools, new: NewSession) -> Result<(session::Model, String), DbError> {
-    let lifetime = TimeDelta::from_std(tools.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let lifetime = TimeDelta::from_std(tools.config.section::<Settings>().session_lifetime)
+        .unwrap_or(TimeDelta::days(30));
     let until = tx.now() + lifetime;
     let browser = new.browser;
     let row = session::Model {
@@ -126,7 +128,8 @@ fn older(tx: &Tx, new: &session::Model, newest: u64, most: u64) -> Select<sessio
 
 fn issue(tx: &mut Tx, tools: &Tools, session: &session::Model) -> String {
     let (secret, digest) = one_time_secret(PREFIX);
-    let lifetime = TimeDelta::from_std(tools.config.tokens.refresh_lifetime).unwrap_or(TimeDelta::days(7));
+    let lifetime = TimeDelta::from_std(tools.config.section::<Settings>().refresh_lifetime)
+        .unwrap_or(TimeDelta::days(7));
     let token = refresh_token::Model {
         tenant_id: tx.tenant(),
         session_id: session.id,

@@ -6,6 +6,7 @@ use web::Capability;
 
 use crate::codes;
 use crate::ops::{arrival, links};
+use crate::settings::Settings;
 
 /// How long a sign-in to which nothing came back is shown as abandoned.
 const ABANDONED_KEPT: TimeDelta = TimeDelta::minutes(5);
@@ -15,6 +16,7 @@ const CODES_KEPT: TimeDelta = TimeDelta::hours(1);
 /// Routes, the links that strangers ask for, and what ends.
 pub fn capability() -> Capability {
     Capability::new(crate::http::routes)
+        .settings::<Settings>()
         .problems(codes::DECLARED)
         .emits(arrival::EVENTS)
         .jobs(|service| Ok(vec![links::handler(service)]))
@@ -22,7 +24,7 @@ pub fn capability() -> Capability {
 }
 
 fn retained() -> [Retained; 4] {
-    let old = Expiry::at("started_at", "tenant_id, id").plus_setting(|config| config.sso.sign_ins_kept);
+    let old = Expiry::at("started_at", "tenant_id, id").plus_setting(|config| config.section::<Settings>().sign_ins_kept);
     // Anybody can begin: what was begun and never finished goes soon after its time.
     let abandoned = Expiry::at("expires_at", "tenant_id, id")
         .only("status IN ('started', 'answered')")

@@ -13,6 +13,7 @@ mod error;
 mod http;
 mod lookup;
 mod ops;
+mod settings;
 
 pub use capability::capability;
 pub use console::People;
@@ -29,3 +30,4 @@ pub use ops::codes::{AuthorizationCode, Redemption, record_session, redeem_code}
 pub use ops::kept::{PUSHED_LIFETIME, keep};
 pub use ops::once::take_once;
 pub use ops::parameters::{Parameters, read as read_parameters};
+pub use settings::Settings;

@@ -3,11 +3,14 @@
 use platform::retention::Retained;
 use web::Capability;
 
+use crate::settings::{Limits, SharedInstances};
 use crate::{codes, http, ops};
 
 /// Routes and events.
 pub fn capability() -> Capability {
     Capability::new(http::routes)
+        .settings::<Limits>()
+        .settings::<SharedInstances>()
         .problems(codes::DECLARED)
         .emits(ops::EVENTS)
         .emits(http::EVENTS)

@@ -11,6 +11,7 @@ mod lookup;
 mod model;
 mod ops;
 mod placement;
+mod settings;
 mod store;
 
 pub use capability::capability;
@@ -27,4 +28,5 @@ pub use ops::{
 pub use placement::{
     Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,
 };
+pub use settings::{Limits, SharedInstances};
 pub use store::{give_place, take_place};

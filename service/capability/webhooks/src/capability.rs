@@ -9,6 +9,7 @@ use web::{Capability, Finding, Service, When};
 
 use crate::deliver::{self, SecurityEvents};
 use crate::jobs::{self, Fanout};
+use crate::settings::Nats;
 use crate::sink::{self, SinkSubscriber};
 use crate::{ops, results};
 
@@ -22,6 +23,8 @@ const WITHOUT_EVENT: &str = "the sweep of deliveries without an event";
 pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) -> Capability {
     let over = Expiry::at("created_at", "id").only("status <> 'pending'").plus(DELIVERIES_KEPT);
     Capability::new(crate::http::routes)
+        .settings::<delivery::Settings>()
+        .settings::<Nats>()
         .jobs(move |service| {
             let deliveries = deliver::handler(service, signer());
             Ok(vec![deliveries, jobs::replays(service, signer()), sink::handler(service)])

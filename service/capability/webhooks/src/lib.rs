@@ -14,9 +14,11 @@ mod jobs;
 mod ops;
 mod queue;
 mod results;
+mod settings;
 mod sink;
 
 pub use capability::capability;
 pub use deliver::SecurityEvents;
 pub use error::Error;
 pub use ops::{end_without_event, takes_security_events};
+pub use settings::Nats;

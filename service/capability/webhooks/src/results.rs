@@ -41,7 +41,7 @@ pub(crate) async fn record_results(
     endpoint: Uuid,
     done: Vec<Attempted>,
 ) -> Result<(), DbError> {
-    let schedule = Schedule::of(&service.config.webhooks);
+    let schedule = Schedule::of(service.config.section::<::delivery::Settings>());
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         delivered(tx, &done).await?;

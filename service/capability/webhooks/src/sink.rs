@@ -20,6 +20,7 @@ use tokio::sync::OnceCell;
 use web::{Service, Tools};
 
 use crate::envelope::{self, envelope};
+use crate::settings::Nats;
 
 /// The stream, made where it is missing, and what it takes.
 const STREAM: &str = "TENANTRY";
@@ -59,7 +60,7 @@ pub(crate) struct SinkSubscriber {
 impl SinkSubscriber {
     /// Hears for what the configuration names.
     pub(crate) fn new(tools: &Tools) -> Self {
-        Self { configured: !tools.config.nats.url.expose_secret().is_empty() }
+        Self { configured: !tools.config.section::<Nats>().url.expose_secret().is_empty() }
     }
 }
 
@@ -91,7 +92,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 /// # Errors
 /// Why there is none.
 pub(crate) async fn ping(tools: &Tools) -> Option<Result<(), String>> {
-    if tools.config.nats.url.expose_secret().is_empty() {
+    if tools.config.section::<Nats>().url.expose_secret().is_empty() {
         return None;
     }
     Some(connect(tools).await.map(drop))
@@ -99,7 +100,7 @@ pub(crate) async fn ping(tools: &Tools) -> Option<Result<(), String>> {
 
 async fn connect(tools: &Tools) -> Result<Context, String> {
     let options = async_nats::ConnectOptions::new().name("tenantry").connection_timeout(PATIENCE);
-    let url = tools.config.nats.url.expose_secret();
+    let url = tools.config.section::<Nats>().url.expose_secret();
     // The error doesn't name the URL, which may hold a password.
     let client = options.connect(url).await.map_err(|error| error.kind().to_string())?;
     let mut context = jetstream::new(client);

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, Declaration, Sections};
 
 /// The committed defaults: every key with its default and one line of meaning.
 pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
 
-/// Short names of some keys.
-const SHORT_NAMES: [(&str, &str); 11] = [
+/// Short names of some keys of ours.
+const SHORT_NAMES: [(&str, &str); 9] = [
     ("TENANTRY_DATABASE_URL", "database.url"),
     ("TENANTRY_DATABASE_MIGRATION_URL", "database.migration_url"),
     ("TENANTRY_DATA_DIR", "data.dir"),
@@ -18,8 +19,6 @@ const SHORT_NAMES: [(&str, &str); 11] = [
     ("TENANTRY_PUBLIC_URL", "server.public_url"),
     ("TENANTRY_MASTER_KEY", "secrets.master_key"),
     ("TENANTRY_BOOTSTRAP_KEY", "secrets.bootstrap_key"),
-    ("TENANTRY_SMTP_URL", "smtp.url"),
-    ("TENANTRY_NATS_URL", "nats.url"),
     ("TENANTRY_LOG", "log.filter"),
     ("TENANTRY_LOG_FORMAT", "log.format"),
 ];
@@ -58,13 +57,21 @@ pub enum ConfigError {
     Syntax(String, String),
 }
 
-/// Reads the settings from `file` (if given) and from `environment`.
+impl ConfigError {
+    /// Of a key and what is wrong with its value.
+    pub fn invalid(key: &str, problem: impl Into<String>) -> Self {
+        Self::Invalid(key.to_owned(), problem.into())
+    }
+}
+
+/// Reads the settings from `file` (if given) and from `environment`: ours, and the sections that capabilities declare.
 ///
 /// # Errors
 /// [`ConfigError`], which names the key and what to do.
 pub fn load(
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
+    declared: &[Declaration],
 ) -> Result<Config, ConfigError> {
     let mut settings = parse("config.default.toml", DEFAULTS)?;
     let known = leaves("", &settings);
@@ -78,17 +85,20 @@ pub fn load(
     let mut variables: Vec<(String, String)> =
         environment.into_iter().filter(|(name, _)| name.starts_with("TENANTRY_")).collect();
     variables.sort();
+    let short_names: Vec<_> =
+        SHORT_NAMES.iter().chain(declared.iter().flat_map(|one| one.short_names)).copied().collect();
     for (name, value) in variables {
-        from_variable(&mut settings, &known, &name, value)?;
+        from_variable(&mut settings, (&known, &short_names), &name, value)?;
     }
-    let config = Config::deserialize_from(settings)?;
+    let sections = Sections::take(&mut settings, declared)?;
+    let config = Config { sections, ..deserialize("", settings)? };
     config.check()?;
     Ok(config)
 }
 
 fn from_variable(
     settings: &mut Table,
-    known: &[(String, Value)],
+    (known, short_names): (&[(String, Value)], &[(&str, &str)]),
     name: &str,
     value: String,
 ) -> Result<(), ConfigError> {
@@ -101,12 +111,12 @@ fn from_variable(
     };
     let key = if let Some(path) = name_of_key.strip_prefix("TENANTRY__") {
         path.to_lowercase().replace("__", ".")
-    } else if let Some((_, key)) = SHORT_NAMES.iter().find(|(short, _)| *short == name_of_key) {
+    } else if let Some((_, key)) = short_names.iter().find(|(short, _)| *short == name_of_key) {
         (*key).to_owned()
     } else if name_of_key == "TENANTRY_REDIS_URL" {
         "redis.url".to_owned()
     } else {
-        let nearest = nearest(name, SHORT_NAMES.iter().map(|(short, _)| *short)).to_owned();
+        let nearest = nearest(name, short_names.iter().map(|(short, _)| *short)).to_owned();
         let place = "the environment".to_owned();
         return Err(ConfigError::Unknown { key: name.to_owned(), place, nearest });
     };
@@ -201,112 +211,11 @@ fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> &'a str {
         .unwrap_or_default()
 }
 
-impl Config {
-    fn deserialize_from(settings: Table) -> Result<Self, ConfigError> {
-        serde_path_to_error::deserialize(settings).map_err(|error| {
-            let key = error.path().to_string();
-            ConfigError::Invalid(key, error.into_inner().message().to_owned())
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret as _;
-
-    use super::*;
-
-    fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn the_defaults_are_a_configuration() {
-        let config = load(None, []).unwrap();
-        assert_eq!(config.public_url(), "http://127.0.0.1:8080");
-        assert_eq!(config.webhooks.retry_base_ms, 5000);
-    }
-
-    #[test]
-    fn the_environment_overlays_the_file_which_overlays_the_defaults() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("tenantry.toml");
-        std::fs::write(&file, "[jobs]\nat_once = 13\npoll = \"2s\"\n").unwrap();
-        let secret = directory.path().join("secret");
-        std::fs::write(&secret, "hush\n").unwrap();
-        let variables = environment(&[
-            ("TENANTRY__JOBS__AT_ONCE", "14"),
-            ("TENANTRY_LISTEN", "127.0.0.1:9"),
-            ("TENANTRY_BOOTSTRAP_KEY_FILE", secret.to_str().unwrap()),
-            ("TENANTRY__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1/32"),
-        ]);
-        let config = load(Some(&file), variables).unwrap();
-        assert_eq!(config.jobs.at_once, 14);
-        assert_eq!(config.jobs.poll.as_secs(), 2);
-        assert_eq!(config.server.listen.port(), 9);
-        assert_eq!(config.server.trusted_proxies.len(), 2);
-        assert_eq!(config.secrets.bootstrap_key.expose_secret(), "hush");
-        assert!(!format!("{config:?}").contains("hush"));
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_nearest_one() {
-        let error = load(None, environment(&[("TENANTRY__JOBS__AT_ONE", "4")])).unwrap_err();
-        assert!(error.to_string().contains("`jobs.at_once`"), "{error}");
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("tenantry.toml");
-        std::fs::write(&file, "[databse]\nurl = \"x\"\n").unwrap();
-        let error = load(Some(&file), []).unwrap_err();
-        assert!(error.to_string().contains("`database.url`"), "{error}");
-    }
-
-    #[test]
-    fn what_nothing_reads_is_an_error_and_kubernetes_is_not() {
-        for (name, value, said) in [
-            ("TENANTRY_REDIS_URL", "redis://localhost", "doesn't use Redis"),
-            ("TENANTRY__REDIS__URL", "redis://localhost", "doesn't use Redis"),
-            ("TENANTRY_DATABSE_URL", "postgres://hush", "`TENANTRY_DATABASE_URL`"),
-            ("TENANTRY__DATABASE__URI", "postgres://hush", "`database.url`"),
-        ] {
-            let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();
-            assert!(error.contains(said) && !error.contains("hush"), "{error}");
-        }
-        for (name, value) in [
-            ("TENANTRY_REDIS_URL", ""),
-            ("TENANTRY_SERVICE_HOST", "10.0.0.1"),
-            ("TENANTRY_PORT", "tcp://10.0.0.1:80"),
-            ("TENANTRY_PORT_80_TCP_ADDR", "10.0.0.1"),
-            ("TENANTRY_CONSOLE_SERVICE_PORT_HTTP", "80"),
-            ("TENANTRY_TEST_DB", "x"),
-        ] {
-            load(None, environment(&[(name, value)])).expect(name);
-        }
-        let directory = tempfile::tempdir().unwrap();
-        for (text, said) in
-            [("[databse]\n", Some("databse")), ("[redis]\nurl = \"x\"\n", Some("Redis")), ("[jobs]\n", None)]
-        {
-            let file = directory.path().join("tenantry.toml");
-            std::fs::write(&file, text).unwrap();
-            match (load(Some(&file), []), said) {
-                (Err(error), Some(said)) => assert!(error.to_string().contains(said), "{error}"),
-                (loaded, said) => assert!(loaded.is_ok() && said.is_none(), "{text}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_that_does_not_fit_names_its_key_and_not_itself() {
-        for (name, value, key) in [
-            ("TENANTRY__JOBS__AT_ONCE", "many", "jobs.at_once"),
-            ("TENANTRY_LISTEN", "nowhere", "server.listen"),
-            ("TENANTRY_DATABASE_URL", "mysql://root:hush@x", "database.url"),
-            ("TENANTRY_LOG_FORMAT", "xml", "log.format"),
-            ("TENANTRY_LOG", "loud=very", "log.filter"),
-            ("TENANTRY_PUBLIC_URL", "ftp://x", "server.public_url"),
-        ] {
-            let error = load(None, environment(&[(name, value)])).unwrap_err().to_string();
-            assert!(error.contains(key), "{error}");
-            assert!(!error.contains("hush"), "{error}");
-        }
-    }
+/// A section from its table; the section without a name is all that is left.
+pub(super) fn deserialize<S: DeserializeOwned>(section: &str, table: Table) -> Result<S, ConfigError> {
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let path = error.path().to_string();
+        let parts = [section, path.as_str()].into_iter().filter(|part| !matches!(*part, "" | "."));
+        ConfigError::Invalid(parts.collect::<Vec<_>>().join("."), error.into_inner().message().to_owned())
+    })
 }

@@ -278,7 +278,8 @@ async fn a_reader_whose_caller_is_gone_stops_and_the_next_one_has_its_place() {
 
 #[tokio::test]
 async fn a_statement_of_a_reader_has_its_time_and_the_next_one_its_own() {
-    let settings = crate::config::load(None, []).unwrap().database;
+    let defaults: toml::Table = crate::config::DEFAULTS.parse().unwrap();
+    let settings: crate::config::Database = defaults["database"].clone().try_into().unwrap();
     assert_eq!(settings.statement_timeout, Duration::from_secs(120));
     let (_folder, reader) = reader(Duration::from_millis(100)).await;
     let begun = Instant::now();

@@ -50,9 +50,10 @@ impl Outside {
         let zitadel = Zitadel::start();
         let app = TestApp::with(|config| {
             config.rate_limit.enabled = false;
-            config.sso.exchange.auto_provision = true;
-            config.sso.exchange.plan = "pro".to_owned();
-            config.invitations.per_organization_per_day = 10_000;
+            let settings = config.section_mut::<exchange::Settings>();
+            settings.exchange.auto_provision = true;
+            settings.exchange.plan = "pro".to_owned();
+            config.section_mut::<invitations::Settings>().per_organization_per_day = 10_000;
             config.jobs.poll = std::time::Duration::from_millis(10);
             zitadel.configure(config, &zitadel.url);
         })

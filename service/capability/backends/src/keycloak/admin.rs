@@ -2,18 +2,19 @@
 
 use chrono::TimeDelta;
 use http::{Method, Request, Response, StatusCode};
-use platform::config;
 use platform::http::tokens::{Token, forget, token};
 use platform::http::{Failure, Outside};
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
 use serde_json::Value;
 
+use crate::settings;
+
 /// Seconds that a token is taken to live where Keycloak doesn't say.
 const LIFETIME: i64 = 60;
 
 pub(super) struct Admin<'a> {
-    pub(super) settings: &'a config::Keycloak,
+    pub(super) settings: &'a settings::Keycloak,
     pub(super) outside: &'a Outside,
 }
 

@@ -20,6 +20,7 @@ use web::{Service, Tools};
 
 use crate::error::Error;
 use crate::settings;
+use crate::settings::Settings;
 
 /// Domains of one organization.
 const DOMAINS_MAX: u64 = 200;
@@ -204,7 +205,8 @@ pub async fn organization_of(view: &View, domain: &str) -> Result<Option<Uuid>, 
 
 /// The TXT records of a name; none is an answer too.
 async fn texts(tools: &Tools, name: &str) -> Result<Vec<String>, String> {
-    let resolver = resolver(&tools.config.sso.dns_server).map_err(|_| "no resolver".to_owned())?;
+    let resolver =
+        resolver(&tools.config.section::<Settings>().dns_server).map_err(|_| "no resolver".to_owned())?;
     match resolver.txt_lookup(format!("{name}.")).await {
         Ok(found) => Ok(found.answers().iter().filter_map(|record| text(&record.data)).collect()),
         Err(error) if error.is_no_records_found() => Ok(Vec::new()),

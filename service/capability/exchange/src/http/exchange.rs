@@ -22,6 +22,7 @@ use crate::ops::audience::{By, audience};
 use crate::ops::exchange::{self, Asked, Exchanged, TenantMaker};
 use crate::ops::jwks::JwksCache;
 use crate::ops::subject::{self, Told};
+use crate::settings::Settings;
 
 /// The token type of a JWT (RFC 8693, section 3).
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -168,7 +169,8 @@ async fn attempt(
             // From anybody but a gateway these headers are air.
             let headers = request.headers();
             let asserted = if principal.role == Role::Gateway {
-                subject::asserted(headers, &service.config.sso.gateway_headers).map_err(Problem::from)?
+                subject::asserted(headers, &service.config.section::<Settings>().gateway_headers)
+                    .map_err(Problem::from)?
             } else {
                 None
             };

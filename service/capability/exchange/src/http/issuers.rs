@@ -21,6 +21,7 @@ use web::{
 use crate::codes;
 use crate::ops::jwks::JwksCache;
 use crate::ops::subject::REGISTRATIONS_MAX;
+use crate::settings::Settings;
 
 const LIST: &str = "/api/v1/issuers";
 const ONE: &str = "/api/v1/issuers/{issuer_id}";
@@ -139,7 +140,7 @@ async fn create_issuer(
     Body(input): Body<IssuerInput>,
 ) -> Result<Created<Issuer>, Problem> {
     check_urls(caller.tools(), &input)?;
-    let default_claim = caller.tools().config.sso.tenant_claim.clone();
+    let default_claim = caller.tools().config.section::<Settings>().tenant_claim.clone();
     let row = caller
         .write(async |tx| {
             let row = Model {

@@ -17,6 +17,7 @@ use web::{Denied, Service, Tools};
 
 use super::subject::{Identity, Named, Told, Via};
 use crate::error::Error;
+use crate::settings::Settings;
 
 /// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
 pub trait TenantMaker: Send + Sync {
@@ -64,7 +65,7 @@ pub async fn exchange(
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
         Via::Tenant(named) => match named {
-            Named::ExternalId(id) if service.config.sso.exchange.auto_provision => {
+            Named::ExternalId(id) if service.config.section::<Settings>().exchange.auto_provision => {
                 if is_missing(service, named).await? {
                     makes.make(service, ctx, id).await?;
                 }
@@ -165,7 +166,7 @@ async fn admit(
     identity: &Identity,
     (tenant, organization): (&tenant::Model, Option<Uuid>),
 ) -> Result<Outcome, NotIn> {
-    let runs = tools.config.sso.exchange.auto_provision;
+    let runs = tools.config.section::<Settings>().exchange.auto_provision;
     let applicant = Applicant {
         subject: Some(&identity.subject),
         address: identity.email.as_deref(),

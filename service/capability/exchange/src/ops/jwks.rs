@@ -148,7 +148,7 @@ async fn fetch(tools: &Tools, issuer: &issuer::Model) -> Result<(Vec<Jwk>, u32),
 
 /// A backend that the configuration names may be on our own network; an issuer that somebody registered may not.
 fn client_for<'a>(tools: &'a Tools, url: &str) -> &'a Client {
-    let identity = &tools.config.identity;
+    let identity = tools.config.section::<backends::Settings>();
     let is_under = |base: &String| {
         !base.is_empty() && url.starts_with(&format!("{}/", base.trim_end_matches('/'))) || url == base
     };

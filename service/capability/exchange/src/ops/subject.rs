@@ -10,7 +10,6 @@ use entity::tenancy::states::{IdentityBackend, IdentityKind};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
-use platform::config::GatewayHeaders;
 use platform::db::Lookup;
 use platform::refusal::Invalid;
 use policy_core::TenantRole;
@@ -23,6 +22,7 @@ use super::jwks::JwksCache;
 use super::roles::{BackendRoles, highest};
 use crate::error::Error;
 use crate::model::SubjectClaims;
+use crate::settings::{GatewayHeaders, Settings};
 
 /// Bytes of a token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -72,7 +72,9 @@ impl Named {
         };
         match issuer.resolve_by {
             ResolveBy::Issuer => Ok(Self::Issuer(issuer.issuer.clone())),
-            ResolveBy::IdpAlias => text(&tools.config.identity.idp_alias_claim).map(Self::IdpAlias),
+            ResolveBy::IdpAlias => {
+                text(&tools.config.section::<backends::Settings>().idp_alias_claim).map(Self::IdpAlias)
+            }
             ResolveBy::Organization => organization(claims.value(&issuer.tenant_claim), &issuer.tenant_claim),
             ResolveBy::Claim => text(&issuer.tenant_claim).map(Self::ExternalId),
         }
@@ -201,7 +203,7 @@ pub async fn verify(
         name: claims.name.clone(),
         role: None,
         organizations: claims
-            .text(&service.config.sso.organization_claim)
+            .text(&service.config.section::<Settings>().organization_claim)
             .map(ToOwned::to_owned)
             .into_iter()
             .collect(),

@@ -140,7 +140,7 @@ impl Job for Notify {
 /// Runs the notices.
 pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let backoff = Backoff {
-        base: Duration::from_millis(service.config.webhooks.retry_base_ms),
+        base: Duration::from_millis(service.config.section::<delivery::Settings>().retry_base_ms),
         max: Duration::from_secs(3600),
     };
     let keys = std::rc::Rc::new(Keyring::default());

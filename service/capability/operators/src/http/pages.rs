@@ -1,5 +1,6 @@
 //! The pages on which operators enrol a passkey, sign in by it or by a recovery code, and sign out.
 
+use crate::settings::Settings;
 use crate::{ops, pages, passkeys, sessions};
 use actix_web::cookie::SameSite;
 use actix_web::http::{Method, StatusCode, header};
@@ -207,7 +208,8 @@ pub(super) fn operator_page_of(
     who: &Model,
     wrong: bool,
 ) -> Result<HttpResponse, Problem> {
-    let may_set = tools.config.sso.operator_passwords && session.method == SignInMethod::Passkey;
+    let may_set =
+        tools.config.section::<Settings>().operator_passwords && session.method == SignInMethod::Passkey;
     let values = json!({"name": who.name, "role": who.role, "email": who.email, "wrong": wrong,
         "may_set_password": may_set, "has_password": who.password_hash.is_some()});
     Ok(pages::operator(status, &values)?)
@@ -216,7 +218,7 @@ pub(super) fn operator_page_of(
 /// The page on which operators sign in; `wrong` is what wasn't taken.
 pub(super) fn login_page(tools: &Tools, wrong: &str) -> Result<HttpResponse, Problem> {
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-    let passwords = tools.config.sso.operator_passwords;
+    let passwords = tools.config.section::<Settings>().operator_passwords;
     Ok(pages::login(status, &json!({"wrong": wrong, "passwords": passwords}))?)
 }
 

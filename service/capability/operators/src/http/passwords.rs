@@ -11,6 +11,7 @@ use web::{Access, Caller, Code, Form, Problem, Routes, Tools};
 
 use super::pages::{login_page, operator_page_of, set_cookie, signed_in};
 use crate::ops;
+use crate::settings::Settings;
 
 /// NIST SP 800-63B-4, section 3.1.1.2: what is used alone has at least 15 characters.
 const CHARACTERS_MIN: usize = 15;
@@ -42,7 +43,11 @@ pub(super) fn routes() -> Routes {
 }
 
 fn switched_on(tools: &Tools) -> Result<(), Problem> {
-    if tools.config.sso.operator_passwords { Ok(()) } else { Err(Problem::new(Code::NOT_FOUND)) }
+    if tools.config.section::<Settings>().operator_passwords {
+        Ok(())
+    } else {
+        Err(Problem::new(Code::NOT_FOUND))
+    }
 }
 
 /// The new password; an empty one removes the password.

@@ -112,13 +112,15 @@ async fn list_deployments(
 
 async fn list_orphans(caller: PlatformCaller) -> Result<Json<Orphans>, Problem> {
     let tools = caller.tools();
-    if !azure::is_configured(&tools.config.azure) {
+    if !azure::is_configured(tools.config.section::<azure::Settings>()) {
         return Err(Problem::new(backends::codes::BACKEND_UNAVAILABLE).fact("driver", "azure"));
     }
     let find = async |view: &PlatformView| view.all(crate::deployments::live(view)).await;
     let rows = caller.read(find).await?;
     let known: BTreeSet<String> = rows.into_iter().map(|row| row.id.to_string()).collect();
-    let found = azure::orphans(&tools.config.azure, &tools.outside(), |id| known.contains(id)).await;
+    let found =
+        azure::orphans(tools.config.section::<azure::Settings>(), &tools.outside(), |id| known.contains(id))
+            .await;
     let found = found.map_err(|failure| Problem::detailed(Code::UNAVAILABLE, failure.reason))?;
     let items = found
         .into_iter()

@@ -15,6 +15,7 @@ use super::{accepted, new_tenant};
 use crate::codes;
 use crate::model::Kind;
 use crate::ops;
+use crate::settings::Instances;
 use crate::steps::{End, Realm};
 
 /// Where a tenant moves: to a certain instance, or to one with the properties that are given.
@@ -123,7 +124,7 @@ async fn places(
     if from.instance.is_some() && to.instance.is_none() && is_there(&from, &to) {
         return Err(refused("The tenant is already there."));
     }
-    let is_set = !tools.config.instances.driver.is_empty();
+    let is_set = !tools.config.section::<Instances>().driver.is_empty();
     if to.instance.is_none() && to.driver == Driver::Pool && !is_set && !tenancy::has_pool(tx).await? {
         return Err(refused(
             "No instances are registered and no driver is configured, so tenants are not placed on instances.",

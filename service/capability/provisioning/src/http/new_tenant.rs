@@ -14,6 +14,7 @@ use uuid::Uuid;
 use web::{FieldErrors, Input, Problem, Service, Tools};
 
 use crate::codes;
+use crate::settings::Instances;
 use crate::steps::{PLACED, Realm};
 
 /// Slugs that would be mistaken for something else.
@@ -175,7 +176,7 @@ impl NewTenant {
         let placed = self.instance.as_ref().is_some_and(asks);
         let instance = self.instance.unwrap_or_default();
         let realm = identity.realm(service, None, (id, &self.slug))?;
-        let usual = Driver::parse(&service.config.instances.driver).unwrap_or(Driver::Pool);
+        let usual = Driver::parse(&service.config.section::<Instances>().driver).unwrap_or(Driver::Pool);
         let driver = read("/instance/driver", instance.driver, Driver::parse)?.unwrap_or(usual);
         let isolation = read("/isolation", self.isolation, Isolation::parse)?.unwrap_or(Isolation::Shared);
         if driver == Driver::Azure {
@@ -253,7 +254,7 @@ fn mode(driver: Driver, isolation: Isolation, asked: Option<Mode>) -> Result<Mod
 }
 
 pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&str>) -> Result<(), Problem> {
-    let settings = &tools.config.azure;
+    let settings = tools.config.section::<azure::Settings>();
     let region = crate::deployments::region(tools, region);
     if !azure::is_configured(settings) {
         return Err(Problem::new(backends::codes::BACKEND_UNAVAILABLE).fact("driver", "azure"));
@@ -271,7 +272,7 @@ pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&s
 
 /// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
 pub(super) async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
-    let settings = &service.config.azure;
+    let settings = service.config.section::<azure::Settings>();
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
     if driver == Driver::Pool {
         let find = async |view: &PlatformView| {

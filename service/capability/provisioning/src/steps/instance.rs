@@ -8,6 +8,7 @@ use tenancy::Place;
 use super::{Attempt, Learnt, NEVER_GIVEN_UP, Step, Undo};
 use crate::deployments::Own;
 use crate::model::StepError;
+use crate::settings::Instances;
 use crate::{deployments, scale_out, store};
 
 pub(super) const PLACE: Step = Step {
@@ -98,7 +99,7 @@ impl Attempt<'_> {
     /// Whether tenants are placed at all: somebody set a driver, for all or for this one, or registered instances.
     async fn is_placed(&self, view: &View, place: &Place) -> Result<bool, StepError> {
         let asked = self.run.parameters.get(PLACED).is_some_and(|asked| asked == true);
-        let set = !self.service.config.instances.driver.is_empty();
+        let set = !self.service.config.section::<Instances>().driver.is_empty();
         Ok(asked || set || place.driver != Driver::Pool || tenancy::has_pool(view).await?)
     }
 

@@ -17,6 +17,7 @@ use web::{
 use super::write_headers;
 use crate::lookup::by_reservation;
 use crate::reservations;
+use crate::settings::Settings;
 
 const LIST: &str = "/api/internal/quotas/reservations";
 /// The most that is held at once.
@@ -115,7 +116,7 @@ async fn create_reservation(
     let tenant = caller.named(&input.tenant_id).await?;
     let lifetime = match input.lifetime_seconds {
         Some(seconds) => TimeDelta::seconds(seconds),
-        None => TimeDelta::from_std(caller.tools().config.quota.reservation_lifetime)
+        None => TimeDelta::from_std(caller.tools().config.section::<Settings>().reservation_lifetime)
             .unwrap_or(TimeDelta::minutes(5)),
     };
     let work = async |tx: &mut platform::Tx| {

@@ -240,7 +240,8 @@ pub(crate) async fn open_session(
     profile: &Profile,
     agent: Option<String>,
 ) -> Result<Came, Error> {
-    let longest = TimeDelta::from_std(tools.config.tokens.session_lifetime).unwrap_or(TimeDelta::days(30));
+    let longest = TimeDelta::from_std(tools.config.section::<sessions::Settings>().session_lifetime)
+        .unwrap_or(TimeDelta::days(30));
     let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
     let mut expires_at = tx.now() + wanted.min(longest);
     if let Some(end) = profile.session_ends {

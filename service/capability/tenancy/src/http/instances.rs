@@ -16,6 +16,7 @@ use web::{
 };
 
 use crate::codes;
+use crate::settings::SharedInstances;
 
 platform::events! {
     /// An instance accepts tenants now.
@@ -174,7 +175,7 @@ async fn create_instance(
     Body(input): Body<InstanceInput>,
 ) -> Result<Created<Instance>, Problem> {
     let usual = match input.mode {
-        Mode::Shared => i64::from(caller.tools().config.instances.capacity),
+        Mode::Shared => i64::from(caller.tools().config.section::<SharedInstances>().capacity),
         Mode::Dedicated => 1,
     };
     let row = caller

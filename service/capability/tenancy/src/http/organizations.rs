@@ -17,6 +17,7 @@ use web::{
 
 use crate::codes;
 use crate::ops;
+use crate::settings::Limits;
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations";
 const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}";
@@ -106,7 +107,7 @@ async fn create_organization(
     let row = caller
         .write(async |tx| {
             let tenant = ops::active(tx).await?;
-            let limit = tx.by_plan(caller.tools().config.limits.organizations).await?;
+            let limit = tx.by_plan(caller.tools().config.section::<Limits>().organizations).await?;
             room(tx, Rule::Organizations, tenant.id, tx.select::<Entity>(), limit).await?;
             let row = Model {
                 tenant_id: tenant.id,

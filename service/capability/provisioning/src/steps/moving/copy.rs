@@ -10,6 +10,7 @@ use tenancy::Place;
 use super::End;
 use crate::error::Error;
 use crate::model::StepError;
+use crate::settings::Settings;
 use crate::steps::{Attempt, Learnt, NOTHING, Step, Undo};
 
 pub(in crate::steps) const STEP: Step = Step {
@@ -39,7 +40,7 @@ impl Action {
 
 /// Has the data copied, or the copy discarded. The same run asks with the same id, however often.
 async fn ask(attempt: &Attempt<'_>, tenant: &tenant::Model, action: Action) -> Result<Learnt, StepError> {
-    let settings = &attempt.service.config.provisioning;
+    let settings = attempt.service.config.section::<Settings>();
     let action = action.as_str();
     if settings.copy_hook_url.is_empty() {
         return Ok(Learnt::default());

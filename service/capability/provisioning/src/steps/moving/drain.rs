@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::model::StepError;
+use crate::settings::Settings;
 use crate::steps::{Attempt, Learnt, NOTHING, Step, Undo};
 
 pub(in crate::steps) const STEP: Step = Step {
@@ -15,7 +16,8 @@ pub(in crate::steps) const STEP: Step = Step {
 };
 
 fn is_over(attempt: &Attempt<'_>) -> Result<Learnt, StepError> {
-    let period = TimeDelta::from_std(attempt.service.config.provisioning.drain_period).unwrap_or_default();
+    let period =
+        TimeDelta::from_std(attempt.service.config.section::<Settings>().drain_period).unwrap_or_default();
     // From when they were told: the step before told them.
     let since = attempt.row.started_at.unwrap_or(attempt.outside.now());
     let left = since + period - attempt.outside.now();
