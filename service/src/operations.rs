@@ -11,7 +11,6 @@ use actix_web::web::{Bytes, Json};
 use chrono::{DateTime, Utc};
 use pages::Pages;
 use platform::db::Db;
-use platform::jobs::remove_dead_beyond;
 use platform::store::health::Health as StoreHealth;
 use platform::store::integrity::Integrity;
 use platform::tables;
@@ -31,7 +30,7 @@ pub(crate) fn capability() -> Capability {
     Capability::new(routes).problems(codes::DECLARED).retains(tables::retained()).sweep(
         When::Housekeeping,
         tables::DEAD_BEYOND,
-        async |tx, _| remove_dead_beyond(tx).await,
+        async |tx, _| tables::remove_dead_beyond(tx).await,
     )
 }
 

@@ -27,7 +27,7 @@ use crate::crypto::random;
 use crate::refusal::{Classified, Retry};
 
 pub use class::Class;
-pub use queue::{counts, oldest_due, remove_dead_beyond, retry};
+pub use queue::{counts, oldest_due, retry};
 pub use running::outside;
 pub use worker::Worker;
 

@@ -1,5 +1,6 @@
-//! What a capability brings to the service: its routes, its settings, the codes of its problems, the jobs that it runs, the events that it emits and hears, how long its rows stay, what it does by the clock, and
-//! what can be wrong with it in an installation. Each crate says it in one value, in its `capability.rs`; the service is the list of them.
+//! What a capability brings to the service: its routes, its settings, the codes of its problems, the jobs that it runs, the events that it
+//! emits and hears, how long its rows stay, what it does by the clock, and what can be wrong with it in an installation. Each crate says it
+//! in one value, in its `capability.rs`; the service is the list of them.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -12,7 +12,10 @@ fn is_edge(file: &str) -> bool {
 fn named(text: &str) -> usize {
     let word =
         |at: usize| text[..at].chars().next_back().is_some_and(|one| one.is_alphanumeric() || one == '_');
-    let count = |what: &str| text.match_indices(what).filter(|(at, _)| !word(*at)).count();
+    let constant = |at: usize| text[at..].starts_with(|one: char| one.is_ascii_uppercase());
+    let count = |what: &str| {
+        text.match_indices(what).filter(|(at, _)| !word(*at) && constant(at + what.len())).count()
+    };
     count("Code::") + count("codes::") - text.matches("codes::DECLARED").count()
 }
 

@@ -8,12 +8,9 @@ use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect
 use uuid::Uuid;
 
 use super::Counts;
-use crate::retention::SWEPT_AT_ONCE;
 use crate::tx::{CrossTenantStatement, Ctx, PlatformTx, PlatformView, Target, Work};
 use crate::{DbError, Timestamp};
 
-/// Dead jobs that are kept: a kind that always fails must not fill the store.
-const DEAD_MAX: i64 = 100_000;
 /// Jobs of one kind that run for one tenant at once, in all processes.
 const TENANT_SHARE: i64 = 2;
 /// Characters of an error that are kept.
@@ -136,20 +133,6 @@ pub(super) async fn reclaim(tx: &mut PlatformTx, alive: &[Uuid]) -> Result<u64, 
         finalize(tx, job, outcome).await?;
     }
     Ok(expired.len() as u64)
-}
-
-const DROP_DEAD_BEYOND: CrossTenantStatement = CrossTenantStatement::new(
-    "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE status = 'dead' \
-     ORDER BY finished_at DESC, id DESC LIMIT $1 OFFSET $2)",
-);
-
-/// Removes some of the dead jobs beyond their number, the oldest first.
-///
-/// # Errors
-/// [`DbError`] if the store fails.
-pub async fn remove_dead_beyond(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    tx.housekeeping();
-    tx.execute(&DROP_DEAD_BEYOND, vec![(SWEPT_AT_ONCE as i64).into(), DEAD_MAX.into()]).await
 }
 
 /// Gives a dead job (or one that waits) its attempts back and runs it at once. `None` if there is no such job, or it is

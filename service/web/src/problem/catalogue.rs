@@ -1,5 +1,5 @@
-//! What a code is, how a crate declares its own, and the codes that every capability may answer. A client matches on codes, so all of them are
-//! in `docs/problems.md`, which a test compares.
+//! What a code is, how a crate declares its own, and the codes that every capability may answer. A client matches on codes, so all of them
+//! are in `docs/problems.md`, which a test compares.
 
 use actix_web::http::StatusCode;
 
@@ -34,9 +34,10 @@ macro_rules! codes {
     };
 }
 
-/// What `web` itself answers, and what capabilities answer of which none uses the other.
+/// What `web` itself answers, and what capabilities answer of which neither may use the other: the link of an invitation, of a user or of
+/// an operator, that is gone; a URL that the guarded client refuses.
 impl Code {
-    crate::codes! {
+    codes! {
         AUTH_REQUIRED = "auth.required" 401 "Authentication is required.";
         AUTH_INVALID = "auth.invalid" 401 "The credentials are not valid.";
         AUTH_INSUFFICIENT = "auth.insufficient" 403 "The credentials don't permit this.";
