@@ -35,6 +35,17 @@ mod tests {
     }
 
     #[test]
+    fn each_key_has_one_owner() {
+        let mut declared = capabilities::sections();
+        let last = declared.pop().unwrap();
+        let error = config::load(None, [], &declared).unwrap_err().to_string();
+        assert!(error.contains("unknown field"), "{error}");
+        declared.extend([last, last]);
+        let error = config::load(None, [], &declared).unwrap_err().to_string();
+        assert!(error.contains("missing field"), "{error}");
+    }
+
+    #[test]
     fn the_environment_overlays_the_file_which_overlays_the_defaults() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("tenantry.toml");

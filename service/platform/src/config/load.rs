@@ -88,7 +88,7 @@ pub fn load(
     let short_names: Vec<_> =
         SHORT_NAMES.iter().chain(declared.iter().flat_map(|one| one.short_names)).copied().collect();
     for (name, value) in variables {
-        from_variable(&mut settings, (&known, &short_names), &name, value)?;
+        from_variable(&mut settings, &known, &short_names, &name, value)?;
     }
     let sections = Sections::take(&mut settings, declared)?;
     let config = Config { sections, ..deserialize("", settings)? };
@@ -98,7 +98,8 @@ pub fn load(
 
 fn from_variable(
     settings: &mut Table,
-    (known, short_names): (&[(String, Value)], &[(&str, &str)]),
+    known: &[(String, Value)],
+    short_names: &[(&str, &str)],
     name: &str,
     value: String,
 ) -> Result<(), ConfigError> {
