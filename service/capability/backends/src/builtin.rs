@@ -7,13 +7,13 @@ use futures_util::future::LocalBoxFuture;
 use platform::http::{Failure, Outside};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
-use web::Service;
+use web::PlatformService;
 
 use crate::error::failed;
 use crate::{DesiredState, Difference, IdentityBackend, Made};
 
 pub(crate) struct Builtin<'a> {
-    pub(crate) service: &'a Service,
+    pub(crate) service: &'a PlatformService,
 }
 
 impl IdentityBackend for Builtin<'_> {
@@ -29,7 +29,7 @@ impl IdentityBackend for Builtin<'_> {
                     sessions::ensure_key(tx, envelope, Some(desired.tenant)).await
                 };
                 let ctx = Ctx::system("provisioning");
-                self.service.db.write_platform(&ctx, work).await.map_err(failed)?;
+                self.service.db.write(&ctx, work).await.map_err(failed)?;
             }
             Ok(Made { external_id: desired.external_id.clone(), issuer: None })
         }
@@ -49,7 +49,7 @@ impl IdentityBackend for Builtin<'_> {
                 let keys = view.platform::<signing_key::Entity>();
                 view.count(keys.filter(signing_key::Column::TenantId.eq(desired.tenant))).await
             };
-            let keys = self.service.db.read_platform(work).await.map_err(failed)?;
+            let keys = self.service.db.read(work).await.map_err(failed)?;
             Ok(if keys == 0 { vec![Difference::missing("signing_key")] } else { Vec::new() })
         }
         .boxed_local()
@@ -69,10 +69,8 @@ impl IdentityBackend for Builtin<'_> {
             }
             Ok::<_, DbError>(())
         };
-        async move {
-            self.service.db.write_platform(&Ctx::system("provisioning"), work).await.map_err(failed)
-        }
-        .boxed_local()
+        async move { self.service.db.write(&Ctx::system("provisioning"), work).await.map_err(failed) }
+            .boxed_local()
     }
 
     fn ping<'a>(&'a self, _: &'a Outside) -> LocalBoxFuture<'a, Result<(), Failure>> {

@@ -9,7 +9,7 @@ use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use web::Service;
+use web::{PlatformService, Service};
 
 use crate::processed::Processed;
 use crate::store::Incoming;
@@ -51,7 +51,7 @@ fn ctx() -> Ctx {
 }
 
 /// Keeps an event, unless it is there; answers whether it was new.
-pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, DbError> {
+pub(crate) async fn receive(service: &PlatformService, event: Incoming) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
         if !store::insert(tx, &event).await? {
             tx.housekeeping();
@@ -61,7 +61,7 @@ pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, 
         tx.enqueue(&Process { source: event.source, id: event.id.clone() });
         Ok(true)
     };
-    let fresh = service.db.write_platform(&ctx(), work).await?;
+    let fresh = service.db.write(&ctx(), work).await?;
     crash_point!("inbox.received");
     Ok(fresh)
 }

@@ -4,7 +4,7 @@ use entity::modules::module::{Column, Entity, Model};
 use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 /// So many modules there may be.
 pub(crate) const MODULES_MAX: u64 = 1000;
@@ -29,10 +29,10 @@ pub async fn modules(view: &PlatformView) -> Result<Vec<Model>, DbError> {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn client(service: &Service, client_id: &str) -> Result<Option<Model>, DbError> {
+pub async fn client(service: &PlatformService, client_id: &str) -> Result<Option<Model>, DbError> {
     let by_id = Column::ClientId.eq(client_id);
     let find = async |view: &PlatformView| view.one(view.platform::<Entity>().filter(by_id)).await;
-    service.db.read_platform(find).await
+    service.db.read(find).await
 }
 
 /// Adds the HMAC of a module's client secret where there is none yet.

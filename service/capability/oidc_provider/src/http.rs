@@ -6,6 +6,7 @@ mod pages;
 mod par;
 mod provider_logout;
 mod sign_out;
+mod tokens;
 
 use web::Routes;
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, TenantDrifted};
 use uuid::Uuid;
-use web::Service;
+use web::{PlatformService, Service};
 
 use crate::error::Error;
 
@@ -48,7 +48,7 @@ pub fn desired_state(tenant: &tenant::Model) -> backends::DesiredState {
 
 /// Compares one tenant's realm or org with what it should be.
 pub(crate) async fn compare(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     tenant: &tenant::Model,
 ) -> Result<Vec<backends::Difference>, Error> {

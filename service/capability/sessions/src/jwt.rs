@@ -8,7 +8,7 @@ use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::keys::Keyring;
@@ -97,7 +97,7 @@ pub fn mint(
 /// # Errors
 /// [`Error`]
 pub async fn sign_for(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     realm: Option<Uuid>,
     typ: &str,
@@ -112,7 +112,7 @@ pub async fn sign_for(
 /// # Errors
 /// [`Error`] if the keys can't be read.
 pub async fn verify_id_token(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     token: &str,
 ) -> Result<Option<IdTokenHint>, Error> {
@@ -152,7 +152,7 @@ pub struct IdTokenHint {
 /// # Errors
 /// [`Error`]
 pub async fn sign(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     typ: &str,
     claims: &impl Serialize,
@@ -166,7 +166,7 @@ pub async fn sign(
 /// # Errors
 /// [`Error`] if the keys can't be read.
 pub async fn verify(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     token: &str,
     now: Timestamp,

@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod lookup;
 mod ops;
+mod store;
 mod sweep;
 
 pub use capability::capability;

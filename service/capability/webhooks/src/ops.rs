@@ -40,17 +40,17 @@ pub(crate) struct MadeEndpoint {
     pub(crate) secret: String,
 }
 
-pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
-    check_url(service, "/url", &fields.url)?;
+pub(crate) fn prepare_endpoint(tools: &Tools, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
+    check_url(tools, "/url", &fields.url)?;
     let id = ids::new();
     let secret = generate(fields.algorithm);
-    let now = service.db.clock().now();
+    let now = tools.clock.now();
     let row = endpoint::Model {
         id,
         url: fields.url,
         event_types: json!(fields.event_types),
         format: fields.format,
-        secret: service.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
+        secret: tools.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
         disabled_at: None,
         description: fields.description,
         algorithm: fields.algorithm,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sessions::{Ended, Keyring};
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, TenantService};
 
 use crate::error::Error;
 
@@ -167,10 +167,10 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
     let url = Url::parse(&uri).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
     let read = async |view: &platform::View| {
         let session = sessions::find(view, job.session).await?;
-        let tenant = view.one(view.select::<entity::tenancy::tenant::Entity>()).await?;
+        let tenant = tenancy::find(view).await?;
         Ok::<_, DbError>(session.zip(tenant))
     };
-    let Some((session, tenant)) = service.db.read(job.tenant, read).await? else { return Ok(()) };
+    let Some((session, tenant)) = service.of(job.tenant).db.read(read).await? else { return Ok(()) };
     let platform = service.config.public_url();
     let (realm, issuer) = match &session.token_issuer {
         Some(issuer) if *issuer == platform => (None, platform),
@@ -220,7 +220,7 @@ fn refused(why: &'static str) -> Error {
 
 /// Ends what a provider's logout token names (OpenID Connect Back-Channel Logout, section 2.6).
 pub(crate) async fn by_token(
-    service: &Service,
+    service: &TenantService,
     providers: &Providers,
     ctx: &Ctx,
     connection: &Connection,
@@ -245,7 +245,7 @@ pub(crate) async fn by_token(
     let claims = decode::<LogoutClaims>(token, &decoding, &validation)
         .map_err(|_| refused("its signature or claims are wrong"))?
         .claims;
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let skew = skew(service).num_seconds();
     let wrong = if claims.iss != settings.issuer {
         Some("its issuer is another")
@@ -276,7 +276,7 @@ pub(crate) async fn by_token(
 
 /// Ends the browser sessions that a provider knows by subject or by its own session's name; a message counts once.
 pub(crate) async fn end_upstream(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
     connection: &Connection,
     (message, until): (&str, platform::Timestamp),
@@ -295,5 +295,5 @@ pub(crate) async fn end_upstream(
         }
         Ok(found.len() as u64)
     };
-    service.db.write(ctx, connection.row.tenant_id, work).await
+    service.db.write(ctx, work).await
 }

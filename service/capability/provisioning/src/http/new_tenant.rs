@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tenancy::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Code, FieldErrors, Input, Problem, Service, Tools};
+use web::{Code, FieldErrors, Input, PlatformService, Problem, Tools};
 
 use crate::steps::{PLACED, Realm};
 
@@ -98,7 +98,7 @@ impl IdentityInput {
     /// `tenant.backend_unavailable`, `validation.failed`.
     pub(super) fn realm(
         self,
-        service: &Service,
+        service: &PlatformService,
         now: Option<&Realm>,
         (tenant, slug): (Uuid, &str),
     ) -> Result<Realm, Problem> {
@@ -167,7 +167,7 @@ impl NewTenant {
     ///
     /// # Errors
     /// `tenant.backend_unavailable`, `tenant.region_unknown`, `validation.failed`.
-    pub async fn into_row(self, service: &Service) -> Result<(tenant::Model, Value), Problem> {
+    pub async fn into_row(self, service: &PlatformService) -> Result<(tenant::Model, Value), Problem> {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
         let asks = |instance: &InstanceInput| instance.driver.is_some() || instance.mode.is_some();
@@ -269,7 +269,11 @@ pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&s
 }
 
 /// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
-pub(super) async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
+pub(super) async fn check_region(
+    service: &PlatformService,
+    driver: Driver,
+    region: &str,
+) -> Result<(), Problem> {
     let settings = &service.config.azure;
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
     if driver == Driver::Pool {
@@ -278,7 +282,7 @@ pub(super) async fn check_region(service: &Service, driver: Driver, region: &str
             let select = select.select_only().column(instance::Column::Region).distinct().limit(1000);
             view.tuples::<_, String>(select).await
         };
-        known.extend(service.db.read_platform(find).await?);
+        known.extend(service.db.read(find).await?);
     }
     if known.is_empty() || known.iter().any(|one| one == region) {
         return Ok(());

@@ -8,7 +8,7 @@ use connections::{Upstream, Wishes};
 use platform::crypto::sha256;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, Code, FormText, Problem, Service, Shared};
+use web::{Caller, Code, FormText, PlatformService, Problem, Shared};
 
 use super::leave::{Leave, client, leave, login_form, session, wishes};
 use super::pages;
@@ -19,7 +19,7 @@ use crate::ops::{kept, links};
 
 /// A request that waits, with what was asked.
 async fn waited(
-    service: &Service,
+    service: &PlatformService,
     parameters: &Parameters,
 ) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
     let Some(id) = parameters.get("request") else { return Ok(None) };
@@ -55,7 +55,7 @@ pub(super) async fn login_page(
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
         Err(error) => return pages::refusal(error),
@@ -70,9 +70,9 @@ pub(super) async fn login_page(
     if !hinted {
         let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
         if waiting.is_none()
-            && let Some(session) = session(service, &request).await?
+            && let Some((tenant, session)) = session(&caller, &request).await?
         {
-            return super::callback::signed_in(service, &session).await;
+            return super::callback::signed_in(&tenant, &session).await;
         }
         return login_form(service, &request, waiting, hints.login.as_deref(), None);
     }
@@ -99,7 +99,7 @@ pub(super) async fn login(
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let parameters = parameters::read(&form)?;
     let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
     let email = parameters

@@ -9,7 +9,7 @@ use pages::{Forms, Pages};
 use platform::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use web::{Problem, Service, Tools};
+use web::{Problem, Tools};
 
 use crate::error::Error;
 use crate::ops::arrival;
@@ -152,8 +152,8 @@ impl Jar {
 }
 
 /// Seconds from now until then.
-pub(super) fn seconds_until(service: &Service, then: Timestamp) -> i64 {
-    (then - service.db.clock().now()).num_seconds().max(0)
+pub(super) fn seconds_until(tools: &Tools, then: Timestamp) -> i64 {
+    (then - tools.clock.now()).num_seconds().max(0)
 }
 
 /// What the browser calls itself.

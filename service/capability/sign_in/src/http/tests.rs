@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use connections::{Upstream, Wishes, of_path};
 use entity::sign_in::states::Purpose;
-use web::{Access, Caller, Code, Ids, Problem, Routes, Shared};
+use web::{Access, Code, Ids, Problem, Routes, Shared, TenantCaller};
 
 use super::leave::begin;
 use super::pages;
@@ -25,18 +25,17 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn begin_test(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
     let one = match of_path(&caller, &ids).await {
         Ok(one) => one,
         Err(problem) => return pages::refusal(problem),
     };
     let parameters = parameters::read(request.query_string())?;
-    if !connections::opens_test(service, &one, parameters.get("key")) {
+    if !connections::opens_test(caller.tools(), &one, parameters.get("key")) {
         return pages::refusal(Problem::new(Code::NotFound));
     }
     begin(&caller, &request, &upstream, &one, Purpose::Test, Continues::Test, Wishes::default()).await
