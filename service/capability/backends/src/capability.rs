@@ -1,14 +1,14 @@
 //! What this capability brings to the service.
 
 use entity::tenancy::states::IdentityBackend;
-use web::{Capability, Finding, Routes, Service};
+use web::{Capability, Finding, PlatformService, Routes};
 
 /// What the doctor asks; what is done at backends is provisioning's.
 pub fn capability() -> Capability {
     Capability::new(Routes::new).checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
     let outside = crate::configured(&service).into_iter().filter(|which| *which != IdentityBackend::Builtin);
     for which in outside {

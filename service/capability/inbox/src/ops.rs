@@ -97,7 +97,7 @@ async fn process(service: &Service, job: &Process) -> Result<(), JobError> {
     }
 }
 
-async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbError> {
+async fn note(service: &PlatformService, event: &Model, outcome: &str) -> Result<(), DbError> {
     tracing::debug!(
         source = event.source.as_str(),
         id = event.id,
@@ -109,7 +109,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
         tx.housekeeping();
         store::record_outcome(tx, event, outcome).await
     };
-    service.db.write_platform(&ctx(), work).await
+    service.db.write(&ctx(), work).await
 }
 
 /// Removes events that nobody sends again.

@@ -1,7 +1,7 @@
 //! What this capability brings to the service.
 
 use platform::http::HttpError;
-use web::{Capability, Finding, Service};
+use web::{Capability, Finding, PlatformService};
 
 use crate::{ops, store};
 
@@ -10,9 +10,9 @@ pub fn capability() -> Capability {
     Capability::new(crate::http::routes).emits(ops::EVENTS).checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
-    let modules = service.db.read_platform(async |view| store::modules(view).await).await;
+    let modules = service.db.read(async |view| store::modules(view).await).await;
     for module in modules.unwrap_or_default() {
         let asked = match module.base_url.parse() {
             Ok(url) => service.http.get_text(&url).await.map(drop),

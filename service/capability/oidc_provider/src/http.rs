@@ -2,7 +2,6 @@
 
 mod metadata;
 mod oauth;
-mod pages;
 mod par;
 mod provider_logout;
 mod sign_out;

@@ -2,7 +2,7 @@
 
 use platform::DbError;
 use platform::jobs::Handler;
-use web::{Capability, Service, When, swept};
+use web::{Capability, PlatformService, Service, When, swept};
 
 use crate::{dry_run, expiry, lifecycle, sweep};
 
@@ -27,8 +27,8 @@ fn handlers(service: &Service) -> Vec<Handler> {
 }
 
 /// Who has too many requests is found out outside of the transactions that remove them.
-async fn trim(service: &Service) -> Result<(), DbError> {
-    let many = service.db.read_platform(async |view| sweep::too_many(view).await).await?;
+async fn trim(service: &PlatformService) -> Result<(), DbError> {
+    let many = service.db.read(async |view| sweep::too_many(view).await).await?;
     swept(service, "the sweep of requests", async |tx| sweep::trim(tx, &many).await).await;
     Ok(())
 }

@@ -182,6 +182,27 @@ pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<
     Ok(())
 }
 
+/// Whether the realm has a key.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn has_key(view: &PlatformView, realm: Uuid) -> Result<bool, DbError> {
+    Ok(view.one(view.platform::<Entity>().filter(Column::TenantId.eq(realm))).await?.is_some())
+}
+
+/// Removes all keys of a realm that is no more.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn remove_keys(tx: &mut PlatformTx, realm: Uuid) -> Result<(), DbError> {
+    tx.housekeeping();
+    for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(realm))).await? {
+        tx.record_for(realm, "signing_key.delete", Target::new("signing_key", &key.kid));
+        tx.delete(key).await?;
+    }
+    Ok(())
+}
+
 /// Makes the next key of each realm whose newest key has signed for `age`; tells how many.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod lookup;
 mod ops;
+mod pages;
 mod store;
 mod sweep;
 
@@ -19,9 +20,9 @@ pub use capability::capability;
 pub use console::People;
 pub use error::Error;
 pub use http::authorize::realm;
+pub use http::browser;
 pub use http::callback::{RESPONSE_BYTES_MAX, long_parameter};
 pub use http::leave::{bytes_of, session};
-pub use http::pages;
 pub use lookup::by_authorization_code;
 pub use ops::admission::{NotIn, admit};
 pub use ops::arrival::upstream_of;

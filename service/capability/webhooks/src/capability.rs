@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use platform::event::EventType;
-use web::{Capability, Finding, Service, When};
+use web::{Capability, Finding, PlatformService, When};
 
 use crate::deliver::{self, SecurityEvents};
 use crate::jobs::{self, Fanout};
@@ -25,7 +25,7 @@ pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) ->
         .checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(asked) = sink::ping(&service).await {
         let asked = asked.map(|()| "JetStream answers".to_owned());

@@ -15,6 +15,7 @@ mod ops;
 mod queue;
 mod results;
 mod sink;
+mod store;
 
 pub use capability::capability;
 pub use deliver::SecurityEvents;

@@ -4,16 +4,16 @@ use chrono::TimeDelta;
 use delivery::{check_url, generate};
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
-use platform::retention::SWEPT_AT_ONCE;
 use platform::rules::{Rule, room};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{IfMatch, Service, Tools};
+use web::{IfMatch, Tools};
 
 use crate::error::Error;
 use crate::queue::Deliver;
+use crate::store;
 
 /// So many endpoints there may be.
 pub(crate) const ENDPOINTS_MAX: u64 = 1000;
@@ -79,13 +79,13 @@ fn open_secret(tools: &Tools, id: Uuid, sealed: &[u8]) -> Result<String, Error> 
 }
 
 /// What signs now: the secret, and for a day after its rotation the one before.
-pub(crate) fn secrets(service: &Service, row: &endpoint::Model) -> Result<Vec<String>, Error> {
-    let mut all = vec![open_secret(service, row.id, &row.secret)?];
-    let now = service.db.clock().now();
+pub(crate) fn secrets(tools: &Tools, row: &endpoint::Model) -> Result<Vec<String>, Error> {
+    let mut all = vec![open_secret(tools, row.id, &row.secret)?];
+    let now = tools.clock.now();
     if let (Some(sealed), Some(until)) = (&row.previous_secret, row.previous_until)
         && until > now
     {
-        all.push(open_secret(service, row.id, sealed)?);
+        all.push(open_secret(tools, row.id, sealed)?);
     }
     Ok(all)
 }
@@ -150,22 +150,8 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let sql = "DELETE FROM webhook_delivery WHERE id IN (SELECT id FROM webhook_delivery \
-               WHERE status <> 'pending' AND created_at < $1 LIMIT $2)";
-    let removed = tx
-        .execute(
-            &platform::CrossTenantStatement::new(sql),
-            vec![(tx.now() - DELIVERIES_KEPT).into(), SWEPT_AT_ONCE.cast_signed().into()],
-        )
-        .await?;
-    // What waited at a disabled endpoint for longer than its event is kept.
-    let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
-               WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
-               (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
-    Ok(removed.max(
-        tx.execute(&platform::CrossTenantStatement::new(sql), vec![SWEPT_AT_ONCE.cast_signed().into()])
-            .await?,
-    ))
+    let removed = store::remove_over(tx, tx.now() - DELIVERIES_KEPT).await?;
+    Ok(removed.max(store::give_up_without_event(tx).await?))
 }
 
 /// Whether an endpoint takes security event tokens.

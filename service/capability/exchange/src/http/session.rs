@@ -50,7 +50,7 @@ pub async fn exchange(
     caller: &Caller,
     makes: &dyn TenantMaker,
     keys: &Keyring,
-    (identity, told): (&Identity, &Told),
+    (identity, said): (&Identity, &Told),
     asked: Result<Asked, Error>,
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {
@@ -71,11 +71,11 @@ pub async fn exchange(
     });
     let denied = |error: Error| Denied::from(error).at(tenant.tenant(), refuses.get());
     let asked = asked.map_err(denied)?;
-    if told.tenant.is_some_and(|named| named != tenant.tenant()) {
+    if said.tenant.is_some_and(|named| named != tenant.tenant()) {
         return Err(denied(Error::TenantOther));
     }
     let work = async |tx: &mut Tx, signers: &Signers| {
-        open_session(tx, (caller.tools(), signers), (identity, told), (&asked, &refuses)).await
+        open_session(tx, (caller.tools(), signers), (identity, said), (&asked, &refuses)).await
     };
     let mut done = keys.write_signed(caller.platform(), tenant.db(), &caller.ctx, &work).await;
     if done.as_ref().is_err_and(Error::is_race) {

@@ -7,13 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use connections::{Connection, Kind, Refused, Upstream, of_path, saml};
 use saml_core::{Direction, LogoutMessage};
 use serde_json::json;
-use sign_in::pages::{self, Failed, Jar};
+use sign_in::browser::{self, Failed, Jar};
 use sign_in::{RESPONSE_BYTES_MAX, long_parameter, read_parameters};
 use web::{Access, Code, Dialect, FormText, Ids, Problem, Routes, Shared, TenantCaller};
 
-use super::pages::signed_out;
 use super::sign_out::come_back;
 use crate::ops::logout;
+use crate::pages::signed_out;
 
 pub(super) fn routes() -> Routes {
     let provider = Access::Public("an identity provider signs somebody out; its message is verified");
@@ -170,7 +170,7 @@ async fn log_out(
             let tenant = Some(connection.row.tenant_id);
             caller.record_denied(tenant, "sso.logout", target).await;
             let problem = Problem::detailed(Code::SsoRefused, refused.how.clone());
-            pages::failed(Failed { code: None, problem, refused: Some(refused) })
+            browser::failed(Failed { code: None, problem, refused: Some(refused) })
         }
         Ok(LogoutMessage::Response { .. }) => come_back(service, request, connection.row.id),
         Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
@@ -187,8 +187,8 @@ async fn log_out(
             };
             logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
             match back? {
-                Some(url) => Ok(pages::redirect(&url)),
-                None => signed_out(&[], None),
+                Some(url) => Ok(browser::redirect(&url)),
+                None => Ok(signed_out(&[], None)?),
             }
         }
     }

@@ -14,7 +14,7 @@ use entity::sessions::browser_session;
 use platform::{Tx, View};
 use serde_json::json;
 use sessions::{Ended, IdTokenHint, Keyring};
-use sign_in::pages::{self, Jar};
+use sign_in::browser::{self, Jar};
 use sign_in::{Parameters, list, read_parameters, session, upstream_of};
 use tokio::time::timeout;
 use url::Url;
@@ -24,9 +24,9 @@ use web::{
     TenantService, Tools,
 };
 
-use super::pages::{sign_out_page, signed_out};
 use super::tokens::person;
 use crate::ops::tokens;
+use crate::pages::{sign_out_page, signed_out};
 
 pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign out");
@@ -83,7 +83,7 @@ async fn logout(
 ) -> Result<HttpResponse, Problem> {
     match read_parameters(request.query_string()) {
         Ok(parameters) => sign_out(&caller, &request, &keys, &upstream, parameters, false).await,
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
@@ -99,7 +99,7 @@ async fn logout_by_form(
             let confirmed = parameters.contains_key("confirmed");
             sign_out(&caller, &request, &keys, &upstream, parameters, confirmed).await
         }
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
@@ -148,7 +148,7 @@ async fn sign_out(
         Some(token) => match sessions::verify_id_token(service, keys, token).await? {
             Some(hint) => Some(hint),
             None => {
-                return pages::refusal(Problem::detailed(
+                return browser::refusal(Problem::detailed(
                     Code::ValidationFailed,
                     "The ID token was not issued by this service.",
                 ));
@@ -158,7 +158,7 @@ async fn sign_out(
     };
     let to = match afterwards(service, &parameters, hint.as_ref()).await {
         Ok((_, to)) => to,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
     let own = session(caller, request).await?;
     // The hint says whose session the module means; the browser's cookie, whether it is here.
@@ -181,14 +181,14 @@ async fn sign_out(
         // Without a token nobody but the person at the browser may end their session: they are asked.
         (None, Some(own)) if confirmed && hint.is_none() => Some(own),
         (None, Some(_)) if hint.is_none() => {
-            return sign_out_page(&parameters);
+            return Ok(sign_out_page(&parameters)?);
         }
         _ => None,
     };
     let mut response = match ending {
         Some((tenant, ending)) => end(&tenant, upstream, &ending, to).await?,
         None => match to {
-            Some(to) => pages::redirect(&to),
+            Some(to) => browser::redirect(&to),
             None => signed_out(&[], None)?,
         },
     };
@@ -261,8 +261,8 @@ pub(super) fn come_back(
 /// Sends the browser on, once it has loaded the modules' own logouts.
 fn leave(frames: &[String], to: Option<String>) -> Result<HttpResponse, Problem> {
     match to {
-        Some(to) if frames.is_empty() => Ok(pages::redirect(&to)),
-        to => signed_out(frames, to.as_deref()),
+        Some(to) if frames.is_empty() => Ok(browser::redirect(&to)),
+        to => Ok(signed_out(frames, to.as_deref())?),
     }
 }
 

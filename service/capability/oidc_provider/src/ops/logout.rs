@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use connections::{Connection, Kind, Providers, skew};
-use entity::modules::module;
 use entity::platform::outbox_event;
-use entity::sessions::session;
 use exchange::{ALGORITHMS, Audience};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _, ids};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{Ctx, DbError, PlatformTx, Tx, Work as _, ids};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessions::{Ended, Keyring};
@@ -50,7 +47,7 @@ impl Subscriber for NotifiesClients {
             if told.is_empty() {
                 return Ok(());
             }
-            let wanted = clients(tx).await?;
+            let wanted = modules::clients_that_hear_logouts(tx).await?;
             for (tenant, at) in told {
                 tell(tx, &wanted, tenant, at, None).await?;
             }
@@ -58,12 +55,6 @@ impl Subscriber for NotifiesClients {
         }
         .boxed_local()
     }
-}
-
-/// The clients that want to hear, by id.
-async fn clients(view: &PlatformView) -> Result<Vec<String>, DbError> {
-    let select = view.platform::<module::Entity>().filter(module::Column::BackchannelLogoutUri.is_not_null());
-    Ok(view.all(select.limit(1000)).await?.into_iter().map(|module| module.client_id).collect())
 }
 
 /// Leaves a notice for each session that ended at that instant and whose client wants to hear; what doesn't fit goes on in a
@@ -78,15 +69,7 @@ async fn tell(
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut select = tx
-        .across::<session::Entity>()
-        .filter(session::Column::TenantId.eq(tenant))
-        .filter(session::Column::EndedAt.eq(at))
-        .filter(session::Column::ClientId.is_in(wanted.iter().map(String::as_str)));
-    if let Some(after) = after {
-        select = select.filter(session::Column::Id.gt(after));
-    }
-    let rows = tx.all(select.order_by_asc(session::Column::Id).limit(BATCH)).await?;
+    let rows = sessions::ended_at(tx, (tenant, at), wanted, after, BATCH).await?;
     for row in &rows {
         tx.enqueue(&Notify { tenant, session: row.id, client_id: row.client_id.clone() });
     }
@@ -152,7 +135,7 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
             async move {
                 let work = async |tx: &mut PlatformTx| {
                     tx.housekeeping();
-                    let wanted = clients(tx).await?;
+                    let wanted = modules::clients_that_hear_logouts(tx).await?;
                     tell(tx, &wanted, job.tenant, job.at, Some(job.after)).await
                 };
                 Ok(service.db.write_platform(&Ctx::system("logout notices"), work).await?)

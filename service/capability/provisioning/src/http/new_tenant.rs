@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use entity::tenancy::states::{BillingState, Driver, IdentityBackend, IdentityKind, Isolation, Mode};
-use entity::tenancy::{instance, tenant};
-use platform::{PlatformView, Timestamp, ids};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use entity::tenancy::tenant;
+use platform::{Timestamp, ids};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tenancy::Status;
@@ -277,12 +276,7 @@ pub(super) async fn check_region(
     let settings = &service.config.azure;
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
     if driver == Driver::Pool {
-        let find = async |view: &PlatformView| {
-            let select = view.platform::<instance::Entity>().filter(instance::Column::Region.is_not_null());
-            let select = select.select_only().column(instance::Column::Region).distinct().limit(1000);
-            view.tuples::<_, String>(select).await
-        };
-        known.extend(service.db.read(find).await?);
+        known.extend(service.db.read(async |view| tenancy::regions(view).await).await?);
     }
     if known.is_empty() || known.iter().any(|one| one == region) {
         return Ok(());

@@ -12,9 +12,9 @@ use web::{
     Access, Caller, Code, Denied, FormText, Ids, PlatformService, Problem, Routes, Shared, TenantCaller,
 };
 
+use super::browser;
 use super::leave::{Leave, client, leave, session, wishes};
 use super::login::{login, login_page};
-use super::pages;
 use crate::error::Error;
 use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized};
 use crate::ops::discovery::{self, Hints};
@@ -163,7 +163,7 @@ async fn start_authorization(
     let service = caller.platform();
     let (mut parameters, pushed) = match parameters(service, text).await {
         Ok(read) => read,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
     let checked = async {
         let client = client(service, &parameters).await?;
@@ -182,7 +182,7 @@ async fn start_authorization(
     };
     let answered = match checked.await {
         Ok((parameters, asked)) => answer(caller, request, upstream, &parameters, asked).await,
-        Err(NotAuthorized::Page(error)) => pages::refusal(error),
+        Err(NotAuthorized::Page(error)) => browser::refusal(error),
         Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
     };
     let is_an_answer = answered.as_ref().is_ok_and(|response| !response.status().is_server_error());
@@ -195,9 +195,9 @@ async fn start_authorization(
 /// The browser back to the module.
 fn send_back(asked: &Authorization, fields: Vec<(&'static str, String)>) -> Result<HttpResponse, Problem> {
     if asked.form_post {
-        pages::post(&asked.redirect_uri, &fields)
+        browser::post(&asked.redirect_uri, &fields)
     } else {
-        Ok(pages::redirect(&asked.url(&fields)))
+        Ok(browser::redirect(&asked.url(&fields)))
     }
 }
 
@@ -224,14 +224,14 @@ async fn answer(
     let hints = Hints::of(parameters);
     let tenant = match discovery::tenant(caller.platform(), &hints).await {
         Ok(tenant) => tenant,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     let mut organization = None;
     if let (Some(tenant), Some(name)) = (tenant, &hints.organization) {
         let find = async |view: &platform::View| tenancy::organization_named(view, name).await;
         match caller.within(tenant).read(find).await {
             Ok(found) => organization = Some(found.id),
-            Err(error) => return pages::refusal(error),
+            Err(error) => return browser::refusal(error),
         }
     }
     let now = caller.now();

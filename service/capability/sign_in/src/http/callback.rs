@@ -16,7 +16,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Shared, TenantCaller, Tools};
 
-use super::pages::{self, Failed, Jar};
+use super::browser::{self, Failed, Jar};
 use crate::error::Error;
 use crate::ops::arrival::{self, Came, Onward, SignedIn};
 use crate::ops::authorize::Continues;
@@ -78,7 +78,7 @@ pub(super) fn routes() -> Routes {
 pub(super) fn page(result: Result<HttpResponse, Failed>) -> Result<HttpResponse, Problem> {
     match result {
         Ok(response) => Ok(response),
-        Err(failed) => pages::failed(failed),
+        Err(failed) => browser::failed(failed),
     }
 }
 
@@ -166,9 +166,8 @@ async fn begun_here(
     connection: &Connection,
     browser: &str,
 ) -> Result<row::Model, Problem> {
-    let service = caller.service();
-    service.strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
-    Ok(sign_in::unsolicited(service, &caller.ctx, connection, browser).await?)
+    caller.tools().strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
+    Ok(sign_in::unsolicited(caller.service(), &caller.ctx, connection, browser).await?)
 }
 
 async fn oidc_profile(
@@ -201,7 +200,7 @@ async fn complete(
     row: &row::Model,
     profile: Profile,
 ) -> Result<HttpResponse, Failed> {
-    let agent = pages::agent(request);
+    let agent = browser::agent(request);
     let came = arrival::complete(caller.service(), &caller.ctx, connection, row, profile, agent).await?;
     arrive(caller, request, row, came).await
 }
@@ -217,11 +216,11 @@ async fn arrive(
     match came {
         Came::Tested(profile) => {
             let values = json!({"profile": *profile, "code": row.code});
-            Ok(pages::html(StatusCode::OK, "test_result.html", &values)?)
+            Ok(browser::html(StatusCode::OK, "test_result.html", &values)?)
         }
         Came::MustProve(id) => {
             let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
-            Ok(pages::html(StatusCode::OK, "proof.html", &values)?)
+            Ok(browser::html(StatusCode::OK, "proof.html", &values)?)
         }
         Came::In(signed_in) => {
             let SignedIn { session, cookie, tenant, onward } = *signed_in;
@@ -229,14 +228,14 @@ async fn arrive(
                 Onward::Module(asked, code) => {
                     let fields = asked.success(code);
                     if asked.form_post {
-                        pages::post(&asked.redirect_uri, &fields)?
+                        browser::post(&asked.redirect_uri, &fields)?
                     } else {
-                        pages::redirect(&asked.url(&fields))
+                        browser::redirect(&asked.url(&fields))
                     }
                 }
                 Onward::Here { name } => signed_in_page(&tenant.name, &name)?,
             };
-            let seconds = pages::seconds_until(service, session.expires_at);
+            let seconds = browser::seconds_until(service, session.expires_at);
             Jar::Session.set(service, &mut response, &cookie, seconds);
             remember_tenant(service, request, &mut response, &tenant.slug);
             Ok(response)
@@ -266,7 +265,7 @@ pub(super) async fn signed_in(
 }
 
 fn signed_in_page(tenant: &str, name: &str) -> Result<HttpResponse, Problem> {
-    pages::html(StatusCode::OK, "signed_in.html", &json!({"tenant": tenant, "name": name}))
+    browser::html(StatusCode::OK, "signed_in.html", &json!({"tenant": tenant, "name": name}))
 }
 
 async fn saml_metadata(
@@ -366,7 +365,7 @@ async fn take_saml(
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
-        pages::redirect(&format!("/sso/saml/{}/continue?sign_in={}", connection.row.id, row.id));
+        browser::redirect(&format!("/sso/saml/{}/continue?sign_in={}", connection.row.id, row.id));
     if let Some(cookie) = fresh_browser {
         Jar::Browser.set(service, &mut response, &cookie, 600);
     }
@@ -380,12 +379,11 @@ async fn unsolicited(
     connection: &Connection,
     allowed: bool,
 ) -> Result<(row::Model, Option<String>), Failed> {
-    let service = caller.service();
     if !allowed {
         let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
         return Err(stray(caller, request, connection, refused).await);
     }
-    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(caller.tools(), request).as_deref());
     let row = begun_here(caller, connection, &browser).await?;
     Ok((row, Some(browser)))
 }
@@ -403,8 +401,7 @@ async fn go_on(caller: &TenantCaller, ids: &Ids, request: &HttpRequest) -> Resul
     let connection = of_path(caller, ids).await?;
     let parameters = parameters::read(request.query_string())?;
     let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or(Error::StateUnknown)?;
-    let find = async |view: &View| sign_in::find(view, id).await;
-    let row = caller.read(find).await?;
+    let row = caller.read(async |view: &View| sign_in::find(view, id).await).await?;
     let now = caller.now();
     let fits =
         row.connection_id == connection.row.id && row.status == Status::Answered && row.expires_at > now;
@@ -427,26 +424,26 @@ async fn prove_account(
     let parameters = parameters::read(&form)?;
     let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
     let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {
-        return pages::refusal(Error::StateUnknown);
+        return browser::refusal(Error::StateUnknown);
     };
     let caller = caller.within(tenant);
     let service = caller.service();
     let row = match caller.read(async |view: &View| sign_in::find(view, id).await).await {
         Ok(row) => row,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     if !sign_in::same_browser(&row, Jar::Browser.get(service, &request).as_deref()) {
-        return pages::refusal(Problem::new(Code::SsoBrowserOther));
+        return browser::refusal(Problem::new(Code::SsoBrowserOther));
     }
     let connection = sign_in::connection_of(service, &row).await?;
     let code = parameters.get("code").map(String::as_str).unwrap_or_default();
-    let agent = pages::agent(&request);
+    let agent = browser::agent(&request);
     match proof::answer(service, &caller.ctx, &connection, &row, code, agent).await {
         Ok(came) => page(arrive(&caller, &request, &row, came).await),
         Err(failed) if matches!(failed.error, Error::ProofWrong { .. }) && failed.refused.is_none() => {
             let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
-            pages::html(StatusCode::FORBIDDEN, "proof.html", &values)
+            browser::html(StatusCode::FORBIDDEN, "proof.html", &values)
         }
-        Err(failed) => pages::failed(failed.into()),
+        Err(failed) => browser::failed(failed.into()),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, PlatformService, Problem, TenantCaller, Tools};
 
-use super::pages::{self, Failed, Jar};
+use super::browser::{self, Failed, Jar};
 use crate::error::Error;
 use crate::ops::authorize::{Authorization, Continues};
 use crate::ops::discovery::{self, Hints, Home, Way};
@@ -77,18 +77,18 @@ pub(super) async fn leave(
             let tenant = tenant.read(async |view| tenancy::get(view).await).await?;
             let waiting = match waiting(caller, &to).await {
                 Ok(waiting) => waiting,
-                Err(problem) => return pages::refusal(problem),
+                Err(problem) => return browser::refusal(problem),
             };
             let ways: Vec<Way> =
                 connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
             let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
-            pages::html(StatusCode::OK, "choose.html", &values)
+            browser::html(StatusCode::OK, "choose.html", &values)
         }
         Ok(None) => match waiting(caller, &to).await {
             Ok(waiting) => login_form(caller.tools(), request, waiting, to.hints.login.as_deref(), None),
-            Err(problem) => pages::refusal(problem),
+            Err(problem) => browser::refusal(problem),
         },
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
@@ -111,8 +111,8 @@ pub(super) async fn begin(
         Ok::<_, Failed>(sign_in::begin(service, upstream, &caller.ctx, connection, begin).await?)
     };
     let mut response = match begun.await {
-        Ok((to, _)) => pages::go(&to)?,
-        Err(failed) => pages::failed(failed)?,
+        Ok((to, _)) => browser::go(&to)?,
+        Err(failed) => browser::failed(failed)?,
     };
     Jar::Browser.set(service, &mut response, &browser, BROWSER_SECONDS);
     Ok(response)
@@ -149,7 +149,7 @@ pub(super) fn login_form(
     let known = Jar::Tenants.get(tools, request).unwrap_or_default();
     let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
     let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
-    pages::html(StatusCode::OK, "login.html", &values)
+    browser::html(StatusCode::OK, "login.html", &values)
 }
 
 /// The client that a request names.

@@ -10,8 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{Caller, Code, FormText, PlatformService, Problem, Shared};
 
+use super::browser;
 use super::leave::{Leave, client, leave, login_form, session, wishes};
-use super::pages;
 use crate::ops::authorize::{self, Authorization, Continues};
 use crate::ops::discovery::{self, Hints};
 use crate::ops::parameters::{self, Parameters};
@@ -58,12 +58,12 @@ pub(super) async fn login_page(
     let service = caller.platform();
     let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     let mut hints = Hints::of(&parameters);
     let waited = match waited(service, &parameters).await {
         Ok(waited) => waited,
-        Err(problem) if problem.is_refusal() => return pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => return browser::refusal(problem),
         Err(problem) => return Err(problem),
     };
     let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
@@ -115,12 +115,12 @@ pub(super) async fn login(
         // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
         links::ask(service, &caller.ctx, email.clone(), waiting).await?;
         let values = json!({"email": email});
-        return pages::html(StatusCode::OK, "links_sent.html", &values);
+        return browser::html(StatusCode::OK, "links_sent.html", &values);
     }
     let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
     match waited(service, &parameters).await {
         Ok(waited) => go_on((&caller, &request, &upstream), &hints, wishes, waited.as_ref()).await,
-        Err(problem) if problem.is_refusal() => pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => browser::refusal(problem),
         Err(problem) => Err(problem),
     }
 }

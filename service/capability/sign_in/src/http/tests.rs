@@ -8,8 +8,8 @@ use connections::{Upstream, Wishes, of_path};
 use entity::sign_in::states::Purpose;
 use web::{Access, Code, Ids, Problem, Routes, Shared, TenantCaller};
 
+use super::browser;
 use super::leave::begin;
-use super::pages;
 use crate::ops::authorize::Continues;
 use crate::ops::parameters;
 
@@ -32,11 +32,11 @@ async fn begin_test(
 ) -> Result<HttpResponse, Problem> {
     let one = match of_path(&caller, &ids).await {
         Ok(one) => one,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
     let parameters = parameters::read(request.query_string())?;
     if !connections::opens_test(caller.tools(), &one, parameters.get("key")) {
-        return pages::refusal(Problem::new(Code::NotFound));
+        return browser::refusal(Problem::new(Code::NotFound));
     }
     begin(&caller, &request, &upstream, &one, Purpose::Test, Continues::Test, Wishes::default()).await
 }
