@@ -136,7 +136,7 @@ async fn look(db: &Db) -> (Found, StoreHealth) {
 }
 
 async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
-    let db = &caller.service().db;
+    let db = &caller.whole_service().db;
     let (found, store) = look(db).await;
     Ok(Json(Health {
         status: found.status(),
@@ -155,7 +155,7 @@ async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
 }
 
 async fn ready(caller: Caller) -> Result<HttpResponse, Problem> {
-    let answers = timeout(PROBE_TIMEOUT, caller.service().db.pulse()).await;
+    let answers = timeout(PROBE_TIMEOUT, caller.whole_service().db.pulse()).await;
     let ready = !caller.tools().is_draining() && matches!(answers, Ok(Ok(_)));
     let body = serde_json::json!({"ready": ready});
     Ok(if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) })

@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use platform::event::Event as _;
 use platform::jobs::JobError;
 use sessions::{Keyring, SessionsEnded};
-use web::Service;
+use web::PlatformService;
 use webhooks::SecurityEvents;
 
 /// Signs them.
@@ -28,7 +28,7 @@ impl SecurityEvents for SignedEvents {
 
     fn token<'a>(
         &'a self,
-        service: &'a Service,
+        service: &'a PlatformService,
         event: &'a outbox_event::Model,
         audience: &'a str,
     ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>> {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
+use platform::Tx;
 use platform::crypto::{hex, sha256};
-use platform::{Ctx, Tx};
 use provisioning::NewTenant;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use web::{Code, Problem, Service};
+use web::{Caller, Code, Problem};
 
 /// How long the exchange waits for the run.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,33 +25,32 @@ pub(crate) struct Provisions;
 impl exchange::TenantMaker for Provisions {
     fn make<'a>(
         &'a self,
-        service: &'a Service,
-        ctx: &'a Ctx,
+        caller: &'a Caller,
         external_id: &'a str,
     ) -> LocalBoxFuture<'a, Result<(), exchange::Error>> {
         async move {
             let body = json!({
-                "slug": slug(external_id), "name": external_id, "plan": service.config.section::<exchange::Settings>().exchange.plan,
+                "slug": slug(external_id), "name": external_id, "plan": caller.tools().config.section::<exchange::Settings>().exchange.plan,
                 "identity": {"externalId": external_id},
             });
             let new: NewTenant = serde_json::from_value(body).map_err(Problem::internal)?;
-            let (row, parameters) = new.into_row(service).await?;
-            let mut id = row.id;
+            let (row, parameters) = new.into_row(caller.platform()).await?;
+            let mut tenant = caller.within(row.id);
             let work = async |tx: &mut Tx| provisioning::create(tx, row, parameters).await;
             // Of its own: it stands whatever becomes of the sign-in, which is asked again until the tenant is there.
-            let ctx = ctx.apart();
-            match service.db.write(&ctx, id, work).await {
+            let ctx = caller.ctx.apart();
+            match tenant.db().write(&ctx, work).await {
                 Ok(_) => {}
                 // Somebody else of the same organization came at the same moment.
                 Err(taken @ (provisioning::Error::ExternalIdTaken | provisioning::Error::SlugTaken)) => {
                     let found = tenancy::by_external_id(external_id);
-                    id = service.db.tenant_of(found).await?.ok_or(taken)?;
+                    tenant = caller.at(found).await?.ok_or(taken)?;
                 }
                 Err(error) => return Err(error.into()),
             }
             let until = Instant::now() + PATIENCE;
             loop {
-                let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
+                let row = tenant.read(async |view| tenancy::get(view).await).await?;
                 if row.status != tenancy::Status::Provisioning {
                     return Ok(());
                 }

@@ -13,6 +13,7 @@ mod glossary;
 mod isolation;
 mod limits;
 mod public;
+mod reach;
 mod records;
 mod roles;
 mod rules;

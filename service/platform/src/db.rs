@@ -1,5 +1,6 @@
 //! The store, opened.
 
+mod across;
 mod life;
 mod lookup;
 mod tenant;
@@ -24,6 +25,7 @@ use crate::store::raw::Pools;
 use crate::store::shares::{Common, Holder, Line, Shares, Turn};
 use crate::store::{migrate, open};
 
+pub use across::PlatformDb;
 use life::Pulse;
 pub use lookup::Lookup;
 pub use tenant::TenantDb;

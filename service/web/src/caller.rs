@@ -16,7 +16,7 @@ use crate::failures::{Acting, Attempt, FailureOf};
 use crate::limits::Limits;
 use crate::named::tenant_named;
 use crate::peer::Network;
-use crate::{Code, Denied, Problem, Service, Tools, strangers};
+use crate::{Code, Denied, PlatformService, Problem, Service, TenantService, Tools, strangers};
 
 /// Who calls, and the service they call. Made by the gate.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Caller {
 #[derive(Clone, Debug)]
 pub struct TenantCaller {
     caller: Caller,
-    db: TenantDb,
+    service: TenantService,
 }
 
 /// A caller of the platform.
@@ -101,9 +101,13 @@ impl Caller {
         self.service.clock.now()
     }
 
-    /// The service with its whole store, for what is about no tenant or makes transactions of its own. A guard lists who takes it; the
-    /// list only shrinks.
-    pub fn service(&self) -> &Service {
+    /// The service with its whole store, for what looks after the store itself. A guard lists who takes it; the list only shrinks.
+    pub fn whole_service(&self) -> &Service {
+        &self.service
+    }
+
+    /// What is about no tenant, or about none yet: a public route's rows of the platform, and look-ups. A guard lists who takes it.
+    pub fn platform(&self) -> &PlatformService {
         &self.service
     }
 
@@ -115,8 +119,18 @@ impl Caller {
         Ok(self.service.db.tenant_of(what).await?.map(|tenant| self.within(tenant)))
     }
 
-    pub(crate) fn within(&self, tenant: Uuid) -> TenantCaller {
-        TenantCaller { caller: self.clone(), db: self.service.db.of(tenant) }
+    /// The narrow caller of a tenant to which a public route came by what it verified, or by a name in the request whose rows are opened by
+    /// a secret of their own. A guard lists who asks for it.
+    pub fn within(&self, tenant: Uuid) -> TenantCaller {
+        TenantCaller { caller: self.clone(), service: self.service.of(tenant) }
+    }
+
+    /// Whose a credential is that came otherwise than to the gate: as a parameter, for example.
+    ///
+    /// # Errors
+    /// [`Denied`], as the gate would refuse it.
+    pub async fn recognise(&self, keys: &dyn Authenticator, bearer: &str) -> Result<Principal, Denied> {
+        keys.authenticate(&self.service, bearer).await
     }
 
     /// Who calls; a refusal on a public route.
@@ -187,12 +201,17 @@ impl Caller {
 impl TenantCaller {
     /// The tenant.
     pub fn tenant(&self) -> Uuid {
-        self.db.tenant()
+        self.service.db.tenant()
     }
 
     /// The store as the tenant sees it, for what goes on after the answer.
     pub fn db(&self) -> &TenantDb {
-        &self.db
+        &self.service.db
+    }
+
+    /// The tenant's store and the tools, for operations that make several transactions, with something outside in between.
+    pub fn service(&self) -> &TenantService {
+        &self.service
     }
 
     /// Reads of the tenant.
@@ -203,7 +222,7 @@ impl TenantCaller {
         &self,
         work: impl AsyncFnOnce(&View) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.db.read(work).await
+        self.service.db.read(work).await
     }
 
     /// Work on the tenant.
@@ -214,7 +233,7 @@ impl TenantCaller {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.db.write(&self.caller.ctx, work).await
+        self.service.db.write(&self.caller.ctx, work).await
     }
 }
 
@@ -344,8 +363,7 @@ is_a_caller!(TenantCaller, PlatformCaller, OrganizationCaller);
 impl TenantCaller {
     fn narrow(caller: Caller) -> Result<Self, Problem> {
         let tenant = caller.tenant.ok_or_else(|| Problem::internal("the route names no tenant"))?;
-        let db = caller.service.db.of(tenant);
-        Ok(Self { caller, db })
+        Ok(caller.within(tenant))
     }
 }
 

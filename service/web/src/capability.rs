@@ -14,7 +14,7 @@ use platform::outbox::{Hears, Subscriber, Subscription};
 use platform::retention::{Expiry, Often, Retained, SWEPT_AT_ONCE};
 use platform::{Ctx, DbError, PlatformTx, Work as _};
 
-use crate::{Code, Problem, Routes, Service};
+use crate::{Code, PlatformService, Problem, Routes, Service, Tools};
 
 /// Sweeps of one kind at one time.
 const SWEEPS_MAX: usize = 200;
@@ -94,9 +94,9 @@ impl Finding {
     }
 }
 
-type Subscribes = Box<dyn Fn(&Service) -> Box<dyn Subscriber>>;
+type Subscribes = Box<dyn Fn(&Tools) -> Box<dyn Subscriber>>;
 type Jobs = Box<dyn Fn(&Service) -> Result<Vec<Handler>, String>>;
-type Checks = Box<dyn Fn(Service) -> LocalBoxFuture<'static, Vec<Finding>>>;
+type Checks = Box<dyn Fn(PlatformService) -> LocalBoxFuture<'static, Vec<Finding>>>;
 
 /// What a capability brings.
 pub struct Capability {
@@ -166,7 +166,7 @@ impl Capability {
     pub fn hears(
         mut self,
         types: impl Into<Vec<EventType>>,
-        subscriber: impl Fn(&Service) -> Box<dyn Subscriber> + 'static,
+        subscriber: impl Fn(&Tools) -> Box<dyn Subscriber> + 'static,
     ) -> Self {
         self.subscribers.push((Hears::Types(types.into()), Box::new(subscriber)));
         self
@@ -174,7 +174,7 @@ impl Capability {
 
     /// One who hears all events.
     #[must_use]
-    pub fn hears_all(mut self, subscriber: impl Fn(&Service) -> Box<dyn Subscriber> + 'static) -> Self {
+    pub fn hears_all(mut self, subscriber: impl Fn(&Tools) -> Box<dyn Subscriber> + 'static) -> Self {
         self.subscribers.push((Hears::All, Box::new(subscriber)));
         self
     }
@@ -223,7 +223,7 @@ impl Capability {
     #[must_use]
     pub fn checks<F: Future<Output = Vec<Finding>> + 'static>(
         mut self,
-        checks: impl Fn(Service) -> F + 'static,
+        checks: impl Fn(PlatformService) -> F + 'static,
     ) -> Self {
         self.checks = Some(Box::new(move |service| checks(service).boxed_local()));
         self
@@ -277,7 +277,7 @@ impl Capability {
     /// Looks at what can be wrong.
     pub async fn findings(&self, service: &Service) -> Vec<Finding> {
         match &self.checks {
-            Some(checks) => checks(service.clone()).await,
+            Some(checks) => checks(PlatformService::clone(service)).await,
             None => Vec::new(),
         }
     }
@@ -310,7 +310,7 @@ pub fn log<T>(what: &str, result: Result<T, impl Into<Problem>>) {
 /// Removes one kind of what is over. Each sweep is a bounded transaction of its own, made again as often as there is that much: the
 /// tables stay bounded however much comes in, and whoever writes meanwhile waits for one sweep at most.
 pub async fn swept<E: From<DbError> + Into<Problem>>(
-    service: &Service,
+    service: &PlatformService,
     what: &str,
     sweep: impl AsyncFn(&mut PlatformTx) -> Result<u64, E>,
 ) {
@@ -319,7 +319,7 @@ pub async fn swept<E: From<DbError> + Into<Problem>>(
             tx.housekeeping();
             sweep(tx).await
         };
-        match service.db.write_platform(&Ctx::system("housekeeping"), work).await {
+        match service.db.write(&Ctx::system("housekeeping"), work).await {
             Ok(removed) if removed >= SWEPT_AT_ONCE => tracing::debug!(what, removed, "swept"),
             other => return log(what, other),
         }

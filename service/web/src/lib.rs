@@ -67,16 +67,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::{Envelope, LookupKey, Secrets};
-use platform::db::Db;
+use platform::db::{Db, PlatformDb, TenantDb};
 use platform::event::Catalogue;
 use platform::http::{Client, HttpError, Outside};
 use platform::work::Heavy;
+use uuid::Uuid;
 
-/// The store and the tools beside it, shared by all threads. A handler has its [`Caller`] instead, whose transactions are of one tenant.
+/// The whole store and the tools beside it, shared by all threads. A handler has its [`Caller`] instead, whose transactions are of one
+/// tenant. Whoever needs less takes less: a [`TenantService`], a [`PlatformService`], [`Tools`].
 #[derive(Clone, Debug)]
 pub struct Service {
     /// The store.
     pub db: Db,
+    platform: PlatformService,
+}
+
+/// The service for work of the platform's own: its rows, reads across tenants, and the tools. No transaction of a tenant.
+#[derive(Clone, Debug)]
+pub struct PlatformService {
+    /// The store as the platform sees it.
+    pub db: PlatformDb,
+    tools: Tools,
+}
+
+/// The service for work on one tenant: its rows and no other's, and the tools.
+#[derive(Clone, Debug)]
+pub struct TenantService {
+    /// The store as the tenant sees it.
+    pub db: TenantDb,
     tools: Tools,
 }
 
@@ -136,11 +154,31 @@ impl Service {
             heavy,
             draining,
         };
-        Ok(Self { db, tools })
+        let platform = PlatformService { db: db.platform(), tools };
+        Ok(Self { db, platform })
+    }
+
+    /// The service for work on one tenant.
+    pub fn of(&self, tenant: Uuid) -> TenantService {
+        TenantService { db: self.db.of(tenant), tools: self.tools.clone() }
     }
 }
 
 impl std::ops::Deref for Service {
+    type Target = PlatformService;
+    fn deref(&self) -> &PlatformService {
+        &self.platform
+    }
+}
+
+impl std::ops::Deref for PlatformService {
+    type Target = Tools;
+    fn deref(&self) -> &Tools {
+        &self.tools
+    }
+}
+
+impl std::ops::Deref for TenantService {
     type Target = Tools;
     fn deref(&self) -> &Tools {
         &self.tools

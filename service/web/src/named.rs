@@ -4,7 +4,7 @@ use platform::DbError;
 use platform::db::Lookup;
 use uuid::Uuid;
 
-use crate::Service;
+use crate::PlatformService;
 use crate::extract::strict_uuid;
 
 /// Whether `text` is a DNS label (RFC 1123): what a slug must be.
@@ -21,7 +21,7 @@ pub fn is_slug(text: &str) -> bool {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
+pub async fn tenant_named(service: &PlatformService, name: &str) -> Result<Option<Uuid>, DbError> {
     match strict_uuid(name) {
         Some(id) => Ok(Some(id)),
         None => by_slug(service, name).await,
@@ -29,7 +29,7 @@ pub async fn tenant_named(service: &Service, name: &str) -> Result<Option<Uuid>,
 }
 
 /// The tenant of a slug.
-pub(crate) async fn by_slug(service: &Service, name: &str) -> Result<Option<Uuid>, DbError> {
+pub(crate) async fn by_slug(service: &PlatformService, name: &str) -> Result<Option<Uuid>, DbError> {
     if is_slug(name) { service.db.tenant_of(Lookup::slug(name)).await } else { Ok(None) }
 }
 

@@ -10,7 +10,7 @@ pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a root").to_owned()
 }
 
-fn files(under: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+pub(super) fn files(under: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(under).expect("a folder").flatten() {
         let path = entry.path();
         if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
@@ -198,10 +198,9 @@ fn html_is_made_in_one_place() {
 }
 
 /// What rules, operations, jobs and stores still take from `web`, beside the service's parts. The list only shrinks.
-const OF_WEB: [&str; 8] = [
+const OF_WEB: [&str; 7] = [
     "directory/src/model.rs CredentialKind",
     "directory/src/ops/guard.rs IfMatch",
-    "exchange/src/ops/exchange.rs Denied",
     "flags/src/ops.rs IfMatch",
     "invitations/src/ops.rs IfMatch",
     "modules/src/ops.rs IfMatch",
@@ -228,176 +227,13 @@ fn rules_and_operations_know_little_of_the_web() {
                     rest.split(|one: char| !one.is_alphanumeric() && one != '_').next().unwrap_or_default()
                 }
             };
+            let parts = ["Service", "PlatformService", "TenantService", "Tools"];
             let names = names
                 .split(',')
                 .map(str::trim)
-                .filter(|name| !word && !name.is_empty() && !matches!(*name, "Service" | "Tools"));
+                .filter(|name| !word && !name.is_empty() && !parts.contains(name));
             found.extend(names.map(|name| format!("{file} {name}")));
         }
     }
     assert_eq!(found.into_iter().collect::<Vec<_>>(), OF_WEB);
-}
-
-/// How often a handler takes the whole service (`caller.service()`), by crate: what makes transactions of its own, or asks across tenants
-/// before it knows one. The numbers only fall.
-const WHOLE_SERVICE: [(&str, usize); 13] = [
-    ("connections", 6),
-    ("exchange", 2),
-    ("flags", 1),
-    ("inbox", 2),
-    ("invitations", 2),
-    ("mail", 2),
-    ("modules", 1),
-    ("oidc_provider", 20),
-    ("operators", 10),
-    ("provisioning", 4),
-    ("scim", 2),
-    ("sign_in", 20),
-    ("webhooks", 3),
-];
-
-/// How often something stands in the files of each capability that has it at all.
-fn count_by_crate(count: impl Fn(&str, &str) -> usize) -> BTreeMap<String, usize> {
-    let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for (file, text) in super::rules::sources("service/capability") {
-        *found.entry(file.split('/').next().unwrap_or_default().to_owned()).or_default() +=
-            count(&file, &text);
-    }
-    found.retain(|_, count| *count > 0);
-    found
-}
-
-#[test]
-fn a_handler_reaches_its_tenant_and_no_other() {
-    let found =
-        count_by_crate(
-            |file, text| {
-                if file.ends_with("/tests.rs") { 0 } else { text.matches(".service()").count() }
-            },
-        );
-    let found: Vec<(&str, usize)> = found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(found, WHOLE_SERVICE, "take `caller.read`, `caller.write`, `caller.at` or `caller.tools()`");
-}
-
-/// How many statements in SQL stand outside of `store` files, by crate. The numbers only fall.
-const SQL_OUTSIDE: [(&str, usize); 2] = [("sign_in", 3), ("webhooks", 6)];
-
-#[test]
-fn sql_stands_in_stores() {
-    let found = count_by_crate(|file, text| {
-        let inside = file.split("/src/").nth(1).unwrap_or_default();
-        if inside.split(['/', '.']).any(|part| part.starts_with("store")) {
-            return 0;
-        }
-        let begins = |rest: &str| {
-            let rest = rest.trim_start();
-            ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "]
-                .iter()
-                .any(|word| rest.starts_with(word))
-        };
-        let texts = text.match_indices('"').filter(|(at, _)| begins(&text[at + 1..])).count();
-        // None runs without one of these.
-        let made = ["Statement::of_tenant(", "Statement::built(", "Statement::new("];
-        let made: usize = made.iter().map(|one| text.matches(one).count()).sum();
-        texts.max(made)
-    });
-    let found: Vec<(&str, usize)> = found.iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    assert_eq!(found, SQL_OUTSIDE, "SQL belongs into a capability's store");
-}
-
-/// Rows that crates name which are another's: by crate, as owner and row. The list only shrinks.
-const ROWS_OF_OTHERS: [(&str, &[&str]); 19] = [
-    ("audit", &["platform::audit_event"]),
-    ("azure", &["provisioning::deployment"]),
-    ("backends", &["exchange::issuer", "sessions::signing_key"]),
-    (
-        "directory",
-        &["connections::connection", "connections::policy", "invitations::invitation", "tenancy::tenant"],
-    ),
-    ("exchange", &["directory::user", "modules::module", "sessions::session", "tenancy::tenant"]),
-    ("flags", &["modules::module", "platform::outbox_event", "tenancy::tenant"]),
-    ("inbox", &["directory::identity", "directory::user", "tenancy::tenant"]),
-    ("invitations", &["tenancy::tenant"]),
-    ("keys", &["tenancy::plan", "tenancy::tenant"]),
-    ("mail", &["tenancy::tenant"]),
-    (
-        "oidc_provider",
-        &[
-            "directory::user",
-            "modules::module",
-            "platform::outbox_event",
-            "sessions::browser_session",
-            "sessions::session",
-            "tenancy::tenant",
-        ],
-    ),
-    ("platform", &["tenancy::plan"]),
-    (
-        "provisioning",
-        &["platform::outbox_event", "tenancy::instance", "tenancy::organization", "tenancy::tenant"],
-    ),
-    ("quota", &["tenancy::plan", "tenancy::tenant"]),
-    (
-        "scim",
-        &[
-            "directory::change",
-            "directory::group",
-            "directory::guard",
-            "directory::restore",
-            "directory::role_mapping",
-            "directory::user",
-            "platform::outbox_event",
-            "tenancy::plan",
-            "tenancy::tenant",
-        ],
-    ),
-    ("sign_in", &["modules::module", "sessions::browser_session", "tenancy::plan", "tenancy::tenant"]),
-    ("src", &["platform::job", "platform::outbox_event"]),
-    ("web", &["platform::idempotency_record"]),
-    ("webhooks", &["platform::outbox_event", "platform::outbox_state"]),
-];
-
-/// The rows of each owner: the files of its folder in `entity/src` that are tables.
-fn rows_by_owner() -> BTreeMap<String, Vec<String>> {
-    let mut tables = Vec::new();
-    files(&root().join("entity/src"), ".rs", &mut tables);
-    let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for path in tables {
-        if !std::fs::read_to_string(&path).expect("a file").contains("DeriveEntityModel") {
-            continue;
-        }
-        let owner = path.parent().and_then(Path::file_name).expect("a folder").to_string_lossy().into_owned();
-        let row = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        rows.entry(owner).or_default().push(row);
-    }
-    rows
-}
-
-#[test]
-fn a_row_is_named_by_its_owner_only() {
-    let rows = rows_by_owner();
-    let mut found: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
-    for (file, text) in super::rules::sources("service") {
-        let inside = file.strip_prefix("capability/").unwrap_or(&file);
-        let by = inside.split('/').next().unwrap_or_default();
-        for named in text.split("entity::").skip(1) {
-            let Some((owner, rest)) = named.split_once("::") else { continue };
-            let Some(own) = rows.get(owner).filter(|_| owner != by) else { continue };
-            // `entity::owner::row::…` or `entity::owner::{row, other::…}`.
-            let names = match rest.strip_prefix('{') {
-                Some(many) => many.split('}').next().unwrap_or_default(),
-                None => rest.split([':', ';', ',', ' ', ')', '>', '(']).next().unwrap_or_default(),
-            };
-            let names =
-                names.split(',').filter_map(|one| one.trim().split([':', ' ']).next().map(ToOwned::to_owned));
-            let names = names.filter(|name| own.contains(name)).map(|name| format!("{owner}::{name}"));
-            found.entry(by.to_owned()).or_default().extend(names);
-        }
-    }
-    found.retain(|_, names| !names.is_empty());
-    let found: Vec<(&str, Vec<&str>)> =
-        found.iter().map(|(by, names)| (by.as_str(), names.iter().map(String::as_str).collect())).collect();
-    let listed: Vec<(&str, Vec<&str>)> =
-        ROWS_OF_OTHERS.iter().map(|(by, names)| (*by, names.to_vec())).collect();
-    assert_eq!(found, listed, "a row belongs to its owner: ask a function of the owner for it");
 }

@@ -31,7 +31,7 @@ const REPLACED: [(&str, usize); 27] = [
     ("settle", 11),
     ("story", 0),
     ("tell", 29),
-    ("told", 98),
+    ("told", 96),
     ("unmake", 0),
     ("unwell", 0),
     ("unwound", 0),

@@ -1,7 +1,7 @@
 //! What this capability brings to the service.
 
 use entity::tenancy::states::IdentityBackend;
-use web::{Capability, Finding, Routes, Service};
+use web::{Capability, Finding, PlatformService, Routes};
 
 use crate::codes;
 use crate::settings::Settings;
@@ -11,7 +11,7 @@ pub fn capability() -> Capability {
     Capability::new(Routes::new).settings::<Settings>().problems(codes::DECLARED).checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
     let outside = crate::configured(&service).into_iter().filter(|which| *which != IdentityBackend::Builtin);
     for which in outside {

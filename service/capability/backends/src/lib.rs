@@ -27,7 +27,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 pub use capability::capability;
 pub use error::Error;
@@ -136,7 +136,7 @@ pub trait IdentityBackend {
 ///
 /// # Errors
 /// [`Error::NotConfigured`]
-pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Error> {
+pub fn backend(service: &PlatformService, which: Which) -> Result<Box<dyn IdentityBackend + '_>, Error> {
     let identity = service.config.section::<Settings>();
     match which {
         Which::Builtin => Ok(Box::new(builtin::Builtin { service })),
@@ -154,7 +154,7 @@ pub fn backend(service: &Service, which: Which) -> Result<Box<dyn IdentityBacken
 ///
 /// # Errors
 /// [`Error`]
-pub fn check(service: &Service, which: Which, kind: IdentityKind) -> Result<(), Error> {
+pub fn check(service: &PlatformService, which: Which, kind: IdentityKind) -> Result<(), Error> {
     backend(service, which)?;
     if which == Which::Zitadel && kind == IdentityKind::Realm {
         return Err(Error::KindUnknown { backend: which, kind });
@@ -172,7 +172,7 @@ pub fn chosen_id(backend: Which, kind: IdentityKind, tenant: Uuid, slug: &str) -
 }
 
 /// The backends that are configured.
-fn configured(service: &Service) -> Vec<Which> {
+fn configured(service: &PlatformService) -> Vec<Which> {
     Which::ALL.iter().copied().filter(|which| backend(service, *which).is_ok()).collect()
 }
 
@@ -191,11 +191,11 @@ async fn discover(outside: &Outside, base: &str) -> Result<String, Failure> {
 ///
 /// # Errors
 /// [`DbError`](platform::DbError).
-pub async fn zitadel_issuers(service: &Service) -> Result<Vec<String>, platform::DbError> {
+pub async fn zitadel_issuers(service: &PlatformService) -> Result<Vec<String>, platform::DbError> {
     let find = async |view: &platform::PlatformView| {
         let select =
             view.platform::<issuer::Entity>().filter(issuer::Column::TenantClaim.eq(issuer::ZITADEL_ORG));
         view.all(select).await
     };
-    Ok(service.db.read_platform(find).await?.into_iter().map(|row| row.issuer).collect())
+    Ok(service.db.read(find).await?.into_iter().map(|row| row.issuer).collect())
 }

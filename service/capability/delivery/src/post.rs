@@ -3,7 +3,7 @@
 use platform::http::{Answer, HttpError};
 use platform::refusal::{FieldError, Invalid};
 use url::Url;
-use web::{Service, Tools};
+use web::Tools;
 
 use crate::error::Error;
 use crate::signature::sign;
@@ -28,14 +28,14 @@ pub fn check_url(tools: &Tools, pointer: &str, text: &str) -> Result<Url, Error>
 /// # Errors
 /// What kept it from being answered.
 pub async fn post(
-    service: &Service,
+    tools: &Tools,
     url: &Url,
     secrets: &[String],
     id: &str,
     media_type: &str,
     body: Vec<u8>,
 ) -> Result<Answer, HttpError> {
-    let timestamp = service.db.clock().now().timestamp();
+    let timestamp = tools.clock.now().timestamp();
     let signatures: Vec<String> =
         secrets.iter().filter_map(|secret| sign(secret, id, timestamp, &body)).collect();
     let headers = [
@@ -44,5 +44,5 @@ pub async fn post(
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", signatures.join(" ")),
     ];
-    service.http.post(url, &headers, body).await
+    tools.http.post(url, &headers, body).await
 }

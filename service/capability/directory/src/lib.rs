@@ -50,6 +50,7 @@ pub use store::members::{Member, Membership, groups_of, members, members_behind}
 pub use store::reach::{Looks, Population, Reach, population, reach};
 pub use store::search::{Listed, Listing, Mark, ROWS_AT_ONCE, Start, explain, search};
 pub use store::users::{
-    Twin, admin_addresses, by_identity as user_by_identity, identities as identities_of, twins, user,
-    user_any_organization, user_by_name, user_locked, users_of_address,
+    Twin, admin_addresses, by_identity as user_by_identity, identities as identities_of,
+    identities_of_issuers, switched_off, twins, user, user_any_organization, user_by_name, user_locked,
+    users_of_address,
 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod exchange;
 mod issuers;
+pub(crate) mod session;
 
 use web::Routes;
 

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use entity::flags::flag;
 use entity::platform::outbox_event;
 use entity::tenancy::status::Status;
-use entity::tenancy::tenant;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use modules::ModuleChanged;
@@ -13,10 +12,10 @@ use platform::event::Emitted as _;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, Timestamp, Tx, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::error::Error;
 use crate::ops::{self, FlagChanged};
@@ -104,14 +103,14 @@ async fn schedule(tx: &mut PlatformTx, key: &str) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn turn(service: Service, job: Turn) -> Result<(), JobError> {
+async fn turn(service: PlatformService, job: Turn) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         // One that was set for a schedule that is no more does no harm: modules are told only what differs.
         tx.emit(&FlagChanged { key: job.flag });
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+    Ok(service.db.write(&Ctx::system("flags"), work).await?)
 }
 
 /// Hears what changes a tenant's flags.
@@ -151,7 +150,7 @@ async fn hear(tx: &mut PlatformTx, events: &[&outbox_event::Model]) -> Result<()
 ///
 /// # Errors
 /// `internal`.
-pub async fn reconcile(service: &Service) -> Result<(), Error> {
+pub async fn reconcile(service: &PlatformService) -> Result<(), Error> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         tx.enqueue(&FanOut::from_the_start(None));
@@ -160,12 +159,13 @@ pub async fn reconcile(service: &Service) -> Result<(), Error> {
         }
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+    Ok(service.db.write(&Ctx::system("flags"), work).await?)
 }
 
 /// Runs evaluations, fan-outs and pushes.
-pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
-    let (some, all, turns) = (service.clone(), service.clone(), service.clone());
+pub(crate) fn handlers(service: &PlatformService) -> Vec<Handler> {
+    let some = service.clone();
+    let (all, turns) = (some.clone(), some.clone());
     vec![
         Handler::new(Backoff::default(), move |job: Turn, _| turn(turns.clone(), job)),
         Handler::new(Backoff::default(), move |job: Refresh, _| refresh_some(some.clone(), job)),
@@ -174,27 +174,23 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     ]
 }
 
-async fn refresh_some(service: Service, job: Refresh) -> Result<(), JobError> {
+async fn refresh_some(service: PlatformService, job: Refresh) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let modules = modules::modules(tx).await?;
-        let tenants = tx.across::<tenant::Entity>().filter(tenant::Column::Status.ne(Status::Deleted));
-        let tenants = tx.all(tenants.filter(tenant::Column::Id.is_in(job.tenants.iter().copied()))).await?;
+        let mut tenants = tenancy::of_ids(tx, &job.tenants).await?;
+        tenants.retain(|tenant| tenant.status != Status::Deleted);
         refresh(tx, &modules, &tenants).await
     };
-    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+    Ok(service.db.write(&Ctx::system("flags"), work).await?)
 }
 
-async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
+async fn fan_out(service: PlatformService, job: FanOut) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let mut modules = modules::modules(tx).await?;
         modules.retain(|module| job.module.is_none_or(|only| only == module.id));
-        let select = tx.across::<tenant::Entity>();
-        let select = select
-            .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]))
-            .filter(tenant::Column::Id.gt(job.after));
-        let tenants = tx.all(select.order_by_asc(tenant::Column::Id).limit(FANOUT_BATCH)).await?;
+        let tenants = tenancy::in_use_after(tx, job.after, FANOUT_BATCH).await?;
         refresh(tx, &modules, &tenants).await?;
         if tenants.len() as u64 == FANOUT_BATCH
             && let Some(last) = tenants.last()
@@ -203,5 +199,5 @@ async fn fan_out(service: Service, job: FanOut) -> Result<(), JobError> {
         }
         Ok::<_, Error>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("flags"), work).await?)
+    Ok(service.db.write(&Ctx::system("flags"), work).await?)
 }

@@ -19,7 +19,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
@@ -34,7 +34,7 @@ const AT_ONCE: usize = 8;
 /// No delay between attempts is longer: a module that comes back is served within this time.
 const DELAY_MAX: Duration = Duration::from_secs(600);
 
-pub(crate) fn handler(service: &Service) -> Handler {
+pub(crate) fn handler(service: &PlatformService) -> Handler {
     let service = service.clone();
     Handler::new(Backoff::default(), move |job: PushFlags, _| {
         let pusher = Pusher { service: service.clone(), module: job.module };
@@ -57,7 +57,7 @@ struct Round {
 }
 
 struct Pusher {
-    service: Service,
+    service: PlatformService,
     module: Uuid,
 }
 
@@ -74,7 +74,7 @@ impl Queue for Pusher {
                 tx.housekeeping();
                 refresh(tx, std::slice::from_ref(&round.module), &round.stale).await
             };
-            self.service.db.write_platform(&Ctx::system("flags"), mend).await?;
+            self.service.db.write(&Ctx::system("flags"), mend).await?;
         }
         let done = send(&self.service, &round).await?;
         if done.is_empty() { Ok(()) } else { Ok(record_results(&self.service, round.module.id, done).await?) }
@@ -86,7 +86,7 @@ impl Queue for Pusher {
             tx.enqueue_at(&PushFlags { module: self.module, at }, at);
             Ok::<_, DbError>(())
         };
-        Ok(self.service.db.write_platform(&Ctx::system("flags"), work).await?)
+        Ok(self.service.db.write(&Ctx::system("flags"), work).await?)
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn unconfirmed() -> Expr {
     Expr::col(push::Column::ConfirmedVersion).lt(Expr::col(push::Column::Version))
 }
 
-async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Error> {
+async fn look(service: &PlatformService, id: Uuid) -> Result<Look<Round>, Error> {
     use push::Column;
     let read = async |view: &PlatformView| {
         let Some(module) = modules::module(view, id).await? else { return Ok(Look::Nothing) };
@@ -118,7 +118,7 @@ async fn look(service: &Service, id: Uuid) -> Result<Look<Round>, Error> {
         let next = view.tuples::<_, Timestamp>(next).await?.into_iter().next();
         Ok::<_, Error>(next.map_or(Look::Nothing, Look::Rest))
     };
-    service.db.read_platform(read).await
+    service.db.read(read).await
 }
 
 async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) -> Result<(), Error> {
@@ -128,7 +128,7 @@ async fn fill(view: &PlatformView, round: &mut Round, rows: Vec<push::Model>) ->
     let ids: Vec<Uuid> = rows.iter().map(|row| row.tenant_id).collect();
     let flags = evaluation::definitions(view).await?;
     let own = evaluation::own_of(view, &ids).await?;
-    let tenants = view.all(view.across::<tenant::Entity>().filter(tenant::Column::Id.is_in(ids))).await?;
+    let tenants = tenancy::of_ids(view, &ids).await?;
     let nothing = Own::new();
     let mut rows: std::collections::HashMap<Uuid, push::Model> =
         rows.into_iter().map(|row| (row.tenant_id, row)).collect();
@@ -161,8 +161,8 @@ struct Pushed {
     applied: Option<i64>,
 }
 
-async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError> {
-    let secret = [modules::webhook_secret(service, &round.module)?];
+async fn send(tools: &Tools, round: &Round) -> Result<Vec<Pushed>, JobError> {
+    let secret = [modules::webhook_secret(tools, &round.module)?];
     let url = Url::parse(&format!("{}/api/internal/feature-flags/apply", round.module.base_url))
         .map_err(|_| JobError::Fail("the module's URL can't be read".to_owned()))?;
     let failures = std::cell::Cell::new(round.module.failures);
@@ -176,7 +176,7 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
         let id = format!("flags-{module}-{tenant}-{}", due.row.version);
         crash_point!("flags.before_push");
         let body = due.body.to_string().into_bytes();
-        let answer = delivery::post(service, url, secret, &id, "application/json", body).await;
+        let answer = delivery::post(tools, url, secret, &id, "application/json", body).await;
         crash_point!("flags.after_push");
         let said = answer.as_ref().ok().map(|answer| answer.beginning.as_str()).unwrap_or_default();
         let said: Value = serde_json::from_str(said).unwrap_or_default();
@@ -189,7 +189,7 @@ async fn send(service: &Service, round: &Round) -> Result<Vec<Pushed>, JobError>
     Ok(sent.into_iter().flatten().collect())
 }
 
-async fn record_results(service: &Service, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
+async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
     let schedule = Schedule::of(service.config.section::<delivery::Settings>());
     let backoff = Backoff {
         base: Duration::from_millis(service.config.section::<delivery::Settings>().retry_base_ms),
@@ -202,7 +202,7 @@ async fn record_results(service: &Service, module: Uuid, done: Vec<Pushed>) -> R
         }
         health(tx, schedule, module, &done).await
     };
-    service.db.write_platform(&Ctx::system("flags"), work).await
+    service.db.write(&Ctx::system("flags"), work).await
 }
 
 async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
@@ -234,18 +234,11 @@ async fn health(
     module: Uuid,
     done: &[Pushed],
 ) -> Result<(), DbError> {
-    let found = tx.platform::<module::Entity>().filter(module::Column::Id.eq(module));
-    let Some(before) = tx.lock(found).await? else { return Ok(()) };
-    let was = Health {
-        failures: before.failures,
-        failing_since: before.failing_since,
-        paused_until: before.paused_until,
-    };
     let taken = done.iter().any(|one| one.verdict == Verdict::Delivered);
-    let is = if taken { Health::default() } else { was.after(schedule, false, done.len(), tx.now()) };
-    if is == was {
-        return Ok(());
-    }
-    let Health { failures, failing_since, paused_until } = is;
-    tx.update(module::Model { failures, failing_since, paused_until, ..before }).await
+    let now = tx.now();
+    let next = |was: Health| match taken {
+        true => Health::default(),
+        false => was.after(schedule, false, done.len(), now),
+    };
+    modules::record_health(tx, module, next).await
 }

@@ -8,7 +8,7 @@ use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use web::Service;
+use web::{PlatformService, Service};
 
 use crate::processed::Processed;
 use crate::store::Incoming;
@@ -47,7 +47,7 @@ fn ctx() -> Ctx {
 }
 
 /// Keeps an event, unless it is there; answers whether it was new.
-pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, DbError> {
+pub(crate) async fn receive(service: &PlatformService, event: Incoming) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
         if !store::insert(tx, &event).await? {
             tx.housekeeping();
@@ -57,7 +57,7 @@ pub(crate) async fn receive(service: &Service, event: Incoming) -> Result<bool, 
         tx.enqueue(&Process { source: event.source, id: event.id.clone() });
         Ok(true)
     };
-    let fresh = service.db.write_platform(&ctx(), work).await?;
+    let fresh = service.db.write(&ctx(), work).await?;
     crash_point!("inbox.received");
     Ok(fresh)
 }
@@ -93,7 +93,7 @@ async fn process(service: &Service, job: &Process) -> Result<(), JobError> {
     }
 }
 
-async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbError> {
+async fn note(service: &PlatformService, event: &Model, outcome: &str) -> Result<(), DbError> {
     tracing::debug!(
         source = event.source.as_str(),
         id = event.id,
@@ -105,7 +105,7 @@ async fn note(service: &Service, event: &Model, outcome: &str) -> Result<(), DbE
         tx.housekeeping();
         store::record_outcome(tx, event, outcome).await
     };
-    service.db.write_platform(&ctx(), work).await
+    service.db.write(&ctx(), work).await
 }
 
 #[cfg(test)]

@@ -1,16 +1,15 @@
 //! Zitadel sends each event once at most: what was missed is found by comparing, and mended in both directions.
 
 use chrono::TimeDelta;
-use entity::directory::states::{DeactivatedBy, UserState};
-use entity::directory::{identity, user};
+use entity::directory::identity;
+use entity::directory::states::UserState;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
 use platform::{Ctx, PlatformView, Timestamp, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use std::collections::BTreeMap;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, TenantService};
 
 use crate::error::Error;
 use crate::zitadel::{self, Access, Word};
@@ -32,16 +31,11 @@ pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {
         let find = async |view: &PlatformView| {
-            let select = view
-                .across::<tenant::Entity>()
-                .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.eq(IdentityBackend::Zitadel))
-                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
-            view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
+            tenancy::in_use_at(view, &[IdentityBackend::Zitadel], after, ROUND).await
         };
         let rows = service.db.read_platform(find).await?;
         for tenant in &rows {
-            if let Err(error) = one(service, &issuers, tenant.id).await {
+            if let Err(error) = one(&service.of(tenant.id), &issuers).await {
                 tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
             }
         }
@@ -67,16 +61,12 @@ struct Here {
     now: Timestamp,
 }
 
-async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Here, Error> {
+async fn here(service: &TenantService, issuers: &[String]) -> Result<Here, Error> {
     let read = async |view: &View| {
-        let links = view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers));
-        let off = view.select::<user::Entity>().filter(user::Column::Active.eq(false)).select_only();
-        let off = off.column(user::Column::Id).column(user::Column::DeactivatedBy);
-        let off = off.column(user::Column::UpdatedAt);
-        let off = view.tuples::<_, (Uuid, Option<DeactivatedBy>, Timestamp)>(off).await?;
+        let off = directory::switched_off(view).await?;
         Ok::<_, Error>(Here {
             tenant: tenancy::get(view).await?,
-            links: view.all(links).await?,
+            links: directory::identities_of_issuers(view, issuers).await?,
             off: off
                 .into_iter()
                 .map(|(id, by, since)| (id, Off { state: UserState::off(by), since }))
@@ -84,7 +74,7 @@ async fn here(service: &Service, issuers: &[String], tenant: Uuid) -> Result<Her
             now: view.now(),
         })
     };
-    service.db.read(tenant, read).await
+    service.db.read(read).await
 }
 
 /// What is to be done about a person of whom Zitadel says this; `None`: nothing. Whoever was switched off a moment ago waits for the next
@@ -96,10 +86,10 @@ fn mends(there: Access, off: Option<Off>, word: Word, now: Timestamp) -> Option<
     (changes && !waits).then_some(there)
 }
 
-async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), Error> {
+async fn one(service: &TenantService, issuers: &[String]) -> Result<(), Error> {
     let outside = service.outside();
     let settings = &service.config.section::<backends::Settings>().zitadel;
-    let Here { tenant, links, off, now } = here(service, issuers, tenant).await?;
+    let Here { tenant, links, off, now } = here(service, issuers).await?;
     let organization = tenant.identity_external_id.as_deref().unwrap_or_default();
     let active =
         backends::zitadel_is_active(settings, &outside, organization).await.map_err(Error::Unreachable)?;
@@ -109,7 +99,7 @@ async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), 
     if follows {
         let word = Word::Reading(tenant.identity_sequence);
         let work = async |tx: &mut Tx| zitadel::follow(tx, Access::from(active), word).await;
-        service.db.write(&ctx, tenant.id, work).await?;
+        service.db.write(&ctx, work).await?;
     }
     let people = backends::people(settings, &outside, organization).await.map_err(Error::Unreachable)?;
     let there: BTreeMap<String, bool> = people.into_iter().map(|person| (person.id, person.active)).collect();
@@ -119,7 +109,7 @@ async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), 
         let word = Word::Reading(link.sequence);
         let Some(access) = mends(said, off.get(&link.user_id).copied(), word, now) else { continue };
         let work = async |tx: &mut Tx| zitadel::switch(tx, issuers, &link.subject, (access, word)).await;
-        if let Err(error) = service.db.write(&ctx, tenant.id, work).await {
+        if let Err(error) = service.db.write(&ctx, work).await {
             tracing::warn!(tenant = %tenant.id, %error, "a person could not be made what Zitadel says");
         }
     }
@@ -128,6 +118,8 @@ async fn one(service: &Service, issuers: &[String], tenant: Uuid) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use entity::directory::states::DeactivatedBy;
+
     use super::*;
 
     #[test]

@@ -188,7 +188,7 @@ async fn create_invitation(
                 expires_at: input.expires_at,
                 ..new
             };
-            ops::create(tx, caller.service(), &tenant, new).await
+            ops::create(tx, caller.tools(), &tenant, new).await
         })
         .await?;
     let location = format!("/api/v1/tenants/{}/invitations/{}", row.tenant_id, row.id);

@@ -6,7 +6,7 @@ use platform::jobs::{Class, Job, JobError, JobRun};
 use platform::refusal::Classified as _;
 use platform::{Ctx, Tx, Work as _};
 use serde::{Deserialize, Serialize};
-use web::{Service, Tools};
+use web::{PlatformService, Service, Tools};
 
 use crate::error::Error;
 use crate::join;
@@ -40,7 +40,7 @@ impl Job for AnswerJoin {
 }
 
 /// Takes the request. Whoever asks learns nothing.
-pub(crate) async fn ask(service: &Service, ctx: &Ctx, request: &Request) -> Result<(), Error> {
+pub(crate) async fn ask(service: &PlatformService, ctx: &Ctx, request: &Request) -> Result<(), Error> {
     let job = AnswerJoin { request: mail::Sealed::new(service, PURPOSE, request)? };
     Ok(mail::ask(service, ctx, &job).await?)
 }

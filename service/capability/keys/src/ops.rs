@@ -12,7 +12,7 @@ use policy_core::Role;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::PREFIX;
 use crate::error::Error;
@@ -133,7 +133,7 @@ fn bootstrap_id_before(secret: &str) -> Uuid {
 ///
 /// # Errors
 /// [`Error::Hash`] and [`Error::Store`].
-pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Error> {
+pub async fn ensure_bootstrap(service: &PlatformService) -> Result<Option<String>, Error> {
     let ctx = platform::Ctx::system("bootstrap");
     let configured = service.config.secrets.bootstrap_key.expose_secret();
     let new =
@@ -141,14 +141,14 @@ pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Error
     if !configured.is_empty() {
         let id = bootstrap_id(service, configured);
         let there = async |view: &PlatformView| by_id(view, id).await;
-        if service.db.read_platform(there).await?.is_none() {
+        if service.db.read(there).await?.is_none() {
             let proof = protect(service, None, id, configured).await?;
             let before = bootstrap_id_before(configured);
             let make = async |tx: &mut PlatformTx| {
                 let key = create(tx, new(BOOTSTRAP), id, proof).await?;
                 succeed(tx, before, key).await
             };
-            match service.db.write_platform(&ctx, make).await {
+            match service.db.write(&ctx, make).await {
                 // Another replica was faster.
                 Ok(()) | Err(Error::Store(DbError::Conflict(_))) => {}
                 Err(error) => return Err(error),
@@ -156,13 +156,13 @@ pub async fn ensure_bootstrap(service: &Service) -> Result<Option<String>, Error
         }
         return Ok(None);
     }
-    let any = service.db.read_platform(async |view| list(view, None, 1).await).await?;
+    let any = service.db.read(async |view| list(view, None, 1).await).await?;
     if !any.is_empty() {
         return Ok(None);
     }
     let secret = BearerSecret::generate(PREFIX, ids::new());
     let proof = protect(service, None, secret.id, &secret.text).await?;
-    service.db.write_platform(&ctx, async |tx| create(tx, new("first"), secret.id, proof).await).await?;
+    service.db.write(&ctx, async |tx| create(tx, new("first"), secret.id, proof).await).await?;
     Ok(Some(secret.text.to_string()))
 }
 
@@ -222,11 +222,11 @@ pub(crate) async fn find(view: &PlatformView, id: Uuid) -> Result<Option<Found>,
 }
 
 /// Notes the use, and the HMAC that a key from before lacks.
-pub(crate) async fn touch(service: &Service, id: Uuid, mac: Option<Vec<u8>>) {
+pub(crate) async fn touch(service: &PlatformService, id: Uuid, mac: Option<Vec<u8>>) {
     let ctx = platform::Ctx::system("keys");
     let written = service
         .db
-        .write_platform(&ctx, async |tx| {
+        .write(&ctx, async |tx| {
             tx.housekeeping();
             store::record_use(tx, id, mac).await
         })

@@ -8,20 +8,20 @@ use platform::{Ctx, DbError, PlatformTx, Target, Work as _};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::error::Error;
 use crate::store;
 
 /// No mail goes to this address any more.
 pub(crate) async fn suppress(
-    service: &Service,
+    service: &PlatformService,
     address: &str,
     reason: SuppressionReason,
     detail: &str,
 ) -> Result<(), DbError> {
     let work = async |tx: &mut PlatformTx| keep(tx, address, reason, Some(detail)).await;
-    service.db.write_platform(&Ctx::system("mail"), work).await
+    service.db.write(&Ctx::system("mail"), work).await
 }
 
 /// Keeps a suppression; one that is there already stays.

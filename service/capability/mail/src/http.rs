@@ -72,7 +72,7 @@ async fn dev_mail_html(caller: Caller, request: HttpRequest, ids: Ids) -> Result
     let one = async |view: &platform::PlatformView| {
         view.one(view.across::<message::Entity>().filter(message::Column::Id.eq(id))).await
     };
-    let row = caller.service().db.read_platform(one).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
+    let row = caller.platform().db.read(one).await?.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
     Ok(pages::mail(shown(&caller, row)?.html))
 }
 
@@ -82,7 +82,7 @@ async fn dev_mail(caller: Caller, request: HttpRequest) -> Result<HttpResponse, 
         view.all(view.across::<message::Entity>().order_by_desc(message::Column::CreatedAt).limit(SHOWN_MAX))
             .await
     };
-    let rows = caller.service().db.read_platform(newest).await?;
+    let rows = caller.platform().db.read(newest).await?;
     let mails: Vec<Shown> = rows.into_iter().map(|row| shown(&caller, row)).collect::<Result<_, _>>()?;
     let accepts =
         request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -15,7 +15,7 @@ use platform::{Ctx, DbError, PlatformView, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::{PlatformService, Service, TenantService};
 
 use crate::templates::Rendered;
 use crate::transport::Transport;
@@ -49,7 +49,7 @@ struct Departing {
     suppressed: Option<suppression::Model>,
 }
 
-async fn read(service: &Service, job: &SendMail) -> Result<Option<Departing>, DbError> {
+async fn read(service: &PlatformService, job: &SendMail) -> Result<Option<Departing>, DbError> {
     let read = async |view: &PlatformView| {
         let row = view.across::<message::Entity>().filter(message::Column::TenantId.eq(job.tenant));
         let Some(row) = view.one(row.filter(message::Column::Id.eq(job.id))).await? else { return Ok(None) };
@@ -60,11 +60,12 @@ async fn read(service: &Service, job: &SendMail) -> Result<Option<Departing>, Db
         let suppressed = view.one(suppressed).await?;
         Ok(Some(Departing { row, branding, suppressed }))
     };
-    service.db.read_platform(read).await
+    service.db.read(read).await
 }
 
 async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun) -> Result<(), JobError> {
     let Some(Departing { row, branding, suppressed }) = read(&service, &job).await? else { return Ok(()) };
+    let tenant = service.of(job.tenant);
     match row.status {
         // One that failed for good is tried again when somebody retries its job.
         MailStatus::Queued | MailStatus::Failed => {}
@@ -72,15 +73,15 @@ async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun
     }
     if let Some(suppressed) = suppressed {
         let reason = suppressed.reason.as_str();
-        return Ok(note(&service, &job, MailStatus::Suppressed, Some(reason)).await?);
+        return Ok(note(&tenant, &job, MailStatus::Suppressed, Some(reason)).await?);
     }
     if !transport.is_connected() {
-        return Ok(note(&service, &job, MailStatus::Kept, None).await?);
+        return Ok(note(&tenant, &job, MailStatus::Kept, None).await?);
     }
     let to: Address =
         row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
     if let Some(pause) = transport.pause(to.domain()) {
-        return Ok(later(&service, &job, pause).await?);
+        return Ok(later(&tenant, &job, pause).await?);
     }
     let plain = service.envelope.open("mail", row.id.as_bytes(), &row.content)?;
     let content: Rendered =
@@ -97,20 +98,20 @@ async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun
                 let reason = SuppressionReason::HardBounce;
                 bounces::suppress(&service, &row.recipient, reason, &text).await?;
             }
-            note(&service, &job, MailStatus::Failed, Some(&text)).await?;
+            note(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
             return Err(JobError::Fail(text));
         }
         if run.last {
-            note(&service, &job, MailStatus::Failed, Some(&text)).await?;
+            note(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
         }
         return Err(JobError::retry(text));
     }
     crash_point!("mail.after_send");
-    Ok(note(&service, &job, MailStatus::Sent, None).await?)
+    Ok(note(&tenant, &job, MailStatus::Sent, None).await?)
 }
 
 async fn note(
-    service: &Service,
+    service: &TenantService,
     job: &SendMail,
     status: MailStatus,
     reason: Option<&str>,
@@ -121,18 +122,18 @@ async fn note(
         tx.housekeeping();
         store::record_outcome(tx, job.id, status, reason.clone()).await
     };
-    service.db.write(&Ctx::system("mail"), job.tenant, write).await
+    service.db.write(&Ctx::system("mail"), write).await
 }
 
 /// The domain has had enough for now: that is no attempt.
-async fn later(service: &Service, job: &SendMail, pause: Duration) -> Result<(), DbError> {
+async fn later(service: &TenantService, job: &SendMail, pause: Duration) -> Result<(), DbError> {
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
         let at = tx.now() + TimeDelta::from_std(pause).unwrap_or(TimeDelta::minutes(1));
         tx.enqueue_at(job, Some(at));
         Ok(())
     };
-    service.db.write(&Ctx::system("mail"), job.tenant, write).await
+    service.db.write(&Ctx::system("mail"), write).await
 }
 
 fn compose(

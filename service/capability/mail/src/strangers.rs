@@ -12,7 +12,7 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, DbError, Tx, Work as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::settings::Limits;
@@ -49,14 +49,14 @@ impl Sealed {
 ///
 /// # Errors
 /// [`Error::Crowd`]
-pub async fn ask(service: &Service, ctx: &Ctx, job: &impl Job) -> Result<(), Error> {
+pub async fn ask(service: &PlatformService, ctx: &Ctx, job: &impl Job) -> Result<(), Error> {
     service.strangers.ask(ctx)?;
     let leave = async |tx: &mut platform::PlatformTx| {
         tx.housekeeping();
         tx.enqueue(job);
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(ctx, leave).await?)
+    Ok(service.db.write(ctx, leave).await?)
 }
 
 /// Whether a stranger may cause one more mail to this address of the tenant; then it is counted. Asked last: what is spent is locked

@@ -2,7 +2,7 @@
 
 use platform::http::HttpError;
 use platform::retention::Retained;
-use web::{Capability, Finding, Service};
+use web::{Capability, Finding, PlatformService};
 
 use crate::{codes, ops, store};
 
@@ -15,9 +15,9 @@ pub fn capability() -> Capability {
         .checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
-    let modules = service.db.read_platform(async |view| store::modules(view).await).await;
+    let modules = service.db.read(async |view| store::modules(view).await).await;
     for module in modules.unwrap_or_default() {
         let asked = match module.base_url.parse() {
             Ok(url) => service.http.get_text(&url).await.map(drop),

@@ -219,7 +219,7 @@ async fn create_module(
             frontchannel: input.frontchannel_logout_uri,
         },
     };
-    let made = ops::prepare_module(caller.service(), fields).await?;
+    let made = ops::prepare_module(caller.tools(), fields).await?;
     let row = made.row.clone();
     caller.write(async |tx| ops::insert_module(tx, row).await).await?;
     let location = format!("/api/v1/modules/{}", made.row.id);

@@ -13,4 +13,4 @@ mod store;
 pub use capability::capability;
 pub use error::Error;
 pub use ops::{ModuleChanged, is_secret_of, webhook_secret};
-pub use store::{client, module, modules};
+pub use store::{client, clients_that_hear_logouts, module, modules, record_health};

@@ -9,7 +9,7 @@ use platform::{Ctx, PlatformTx, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{IfMatch, Service, Tools};
+use web::{IfMatch, PlatformService, Tools};
 
 use crate::error::Error;
 use crate::store::{self, MODULES_MAX, module};
@@ -42,18 +42,18 @@ pub(crate) struct LogoutUris {
     pub(crate) frontchannel: Option<String>,
 }
 
-pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> Result<MadeModule, Error> {
-    delivery::check_url(service, "/baseUrl", &fields.base_url)?;
+pub(crate) async fn prepare_module(tools: &Tools, fields: ModuleFields) -> Result<MadeModule, Error> {
+    delivery::check_url(tools, "/baseUrl", &fields.base_url)?;
     if let Some(uri) = &fields.logout.backchannel {
-        delivery::check_url(service, "/backchannelLogoutUri", uri)?;
+        delivery::check_url(tools, "/backchannelLogoutUri", uri)?;
     }
     let id = ids::new();
     let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);
     let protect =
-        service.secrets.protect(SecretKind::ModuleClient, id, TenantId(Uuid::nil()), &client_secret.text);
+        tools.secrets.protect(SecretKind::ModuleClient, id, TenantId(Uuid::nil()), &client_secret.text);
     let proof = protect.await?;
     let webhook_secret = delivery::new_secret();
-    let now = service.db.clock().now();
+    let now = tools.clock.now();
     let row = Model {
         id,
         name: fields.name,
@@ -63,7 +63,7 @@ pub(crate) async fn prepare_module(service: &Service, fields: ModuleFields) -> R
         client_id: format!("mod_{}", id.simple()),
         client_secret_hash: proof.hash,
         secret_mac: Some(proof.mac),
-        webhook_secret: service.envelope.seal("module", id.as_bytes(), webhook_secret.as_bytes())?,
+        webhook_secret: tools.envelope.seal("module", id.as_bytes(), webhook_secret.as_bytes())?,
         public: fields.public,
         post_logout_redirect_uris: json!(fields.logout.post_logout_redirect_uris),
         backchannel_logout_uri: fields.logout.backchannel,
@@ -135,7 +135,7 @@ pub fn webhook_secret(tools: &Tools, module: &Model) -> Result<String, Error> {
 ///
 /// # Errors
 /// [`Error::Hash`]
-pub async fn is_secret_of(service: &Service, module: &Model, secret: &str) -> Result<bool, Error> {
+pub async fn is_secret_of(service: &PlatformService, module: &Model, secret: &str) -> Result<bool, Error> {
     if secret.len() > 512 {
         return Ok(false);
     }
@@ -150,7 +150,7 @@ pub async fn is_secret_of(service: &Service, module: &Model, secret: &str) -> Re
             store::add_secret_mac(tx, id, mac).await
         };
         // The client is right all the same; the next use tries again.
-        let _ = service.db.write_platform(&Ctx::system("module secrets"), add).await;
+        let _ = service.db.write(&Ctx::system("module secrets"), add).await;
     }
     Ok(true)
 }

@@ -2,10 +2,10 @@
 
 mod metadata;
 mod oauth;
-mod pages;
 mod par;
 mod provider_logout;
 mod sign_out;
+mod tokens;
 
 use web::Routes;
 

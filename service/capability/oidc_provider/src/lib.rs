@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod http;
 mod ops;
+mod pages;
 
 pub use capability::capability;
 pub use error::Error;

@@ -7,7 +7,7 @@ use tenancy::{
     InstanceAvailable, TenantDeleted, TenantDeprovisioning, TenantFailed, TenantRestored, TenantResumed,
     TenantSuspended, TenantUpdated,
 };
-use web::{Capability, Finding, Service, When};
+use web::{Capability, Finding, PlatformService, Service, When};
 
 use crate::desired_state::BackendFollows;
 use crate::scale_out::{self, CapacityAvailable};
@@ -57,7 +57,7 @@ pub fn capability() -> Capability {
         .checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let settings = service.config.section::<azure::Settings>();
     let is = if azure::is_configured(settings) {
         let asked = azure::ping(settings, &service.outside()).await;

@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, Select};
 use serde_json::{Value, json};
 use tenancy::Place;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::model::StepError;
 use crate::ops;
@@ -54,27 +54,30 @@ pub(crate) fn live(view: &PlatformView) -> Select<Entity> {
 }
 
 /// The tenant's.
-async fn all_of(service: &Service, tenant: Uuid) -> Result<Vec<deployment::Model>, DbError> {
+async fn all_of(service: &PlatformService, tenant: Uuid) -> Result<Vec<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
         let select = live(view).filter(Column::Purpose.starts_with(azure::tenant_purpose(tenant)));
         view.all(select.order_by_asc(Column::Id)).await
     };
-    service.db.read_platform(find).await
+    service.db.read(find).await
 }
 
 /// The deployment of this purpose, if there is one.
-pub(crate) async fn find(service: &Service, purpose: &str) -> Result<Option<deployment::Model>, DbError> {
+pub(crate) async fn find(
+    service: &PlatformService,
+    purpose: &str,
+) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| view.one(live(view).filter(Column::Purpose.eq(purpose))).await;
-    service.db.read_platform(find).await
+    service.db.read(find).await
 }
 
 /// Whether something of the tenant is at Azure.
-pub(crate) async fn is_there(service: &Service, tenant: Uuid) -> Result<bool, DbError> {
+pub(crate) async fn is_there(service: &PlatformService, tenant: Uuid) -> Result<bool, DbError> {
     Ok(!all_of(service, tenant).await?.is_empty())
 }
 
 /// The deployment of this plan: its row comes before anything is made, so that nothing is made that nobody knows.
-pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment::Model, StepError> {
+pub(crate) async fn ensure(service: &PlatformService, plan: &Plan) -> Result<deployment::Model, StepError> {
     if let Some(row) = find(service, plan.purpose()).await? {
         return Ok(row);
     }
@@ -86,12 +89,12 @@ pub(crate) async fn ensure(service: &Service, plan: &Plan) -> Result<deployment:
         tx.record("deployment.create", Target::new("deployment", row.id).with(details));
         Ok::<_, DbError>(row)
     };
-    Ok(service.db.write_platform(&ctx(), work).await?)
+    Ok(service.db.write(&ctx(), work).await?)
 }
 
 /// The instance of a tenant's own deployment, once it is through.
 pub(crate) async fn of_tenant(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     own: &Own<'_>,
 ) -> Result<Uuid, StepError> {
@@ -100,7 +103,11 @@ pub(crate) async fn of_tenant(
 }
 
 /// Takes back what was made for a move, if anything was.
-pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'_>) -> Result<(), StepError> {
+pub(crate) async fn remove_own(
+    service: &PlatformService,
+    outside: &Outside,
+    own: &Own<'_>,
+) -> Result<(), StepError> {
     match find(service, plan(service, own).purpose()).await? {
         Some(row) => remove(service, outside, row).await,
         None => Ok(()),
@@ -108,14 +115,14 @@ pub(crate) async fn remove_own(service: &Service, outside: &Outside, own: &Own<'
 }
 
 /// The deployment of this id, unless it is gone.
-pub(crate) async fn of_id(service: &Service, id: Uuid) -> Result<Option<deployment::Model>, DbError> {
+pub(crate) async fn of_id(service: &PlatformService, id: Uuid) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| view.one(live(view).filter(Column::Id.eq(id))).await;
-    service.db.read_platform(find).await
+    service.db.read(find).await
 }
 
 /// Takes a deployment on by one look, and registers its instance when it is through.
 pub(crate) async fn drive(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     before: deployment::Model,
 ) -> Result<Uuid, StepError> {
@@ -145,7 +152,7 @@ pub(crate) async fn drive(
 
 /// Takes a deployment back by one look.
 pub(crate) async fn remove(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     before: deployment::Model,
 ) -> Result<(), StepError> {
@@ -161,7 +168,7 @@ pub(crate) async fn remove(
 
 /// Takes the tenant's own deployments back: there are two while it moves.
 pub(crate) async fn remove_of_tenant(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     tenant: Uuid,
 ) -> Result<(), StepError> {
@@ -172,7 +179,7 @@ pub(crate) async fn remove_of_tenant(
 }
 
 async fn store(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     before: &deployment::Model,
     mut row: deployment::Model,
@@ -194,14 +201,11 @@ async fn store(
         }
         tx.update(row.clone()).await
     };
-    Ok(service.db.write_platform(&ctx(), work).await?)
+    Ok(service.db.write(&ctx(), work).await?)
 }
 
 /// The instance that a deployment became; it has the deployment's id.
 async fn register(tx: &mut PlatformTx, row: &deployment::Model, shared: u32) -> Result<(), DbError> {
-    if tx.one(tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(row.id))).await?.is_some() {
-        return Ok(());
-    }
     let endpoint = row.outputs.pointer("/endpoint/value").and_then(Value::as_str);
     let (mode, capacity) = match row.sku {
         Isolation::Shared => (Mode::Shared, i64::from(shared)),
@@ -224,8 +228,5 @@ async fn register(tx: &mut PlatformTx, row: &deployment::Model, shared: u32) -> 
         health_checked_at: Some(tx.now()),
         health_error: None,
     };
-    tx.insert(made).await?;
-    tx.record("instance.create", Target::new("instance", row.id));
-    tx.emit(&tenancy::InstanceAvailable { instance_id: row.id });
-    Ok(())
+    tenancy::register_instance(tx, made).await
 }

@@ -11,12 +11,11 @@ use platform::http::Outside;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, TenantDrifted};
 use uuid::Uuid;
-use web::Service;
+use web::{PlatformService, Service, TenantService};
 
 use crate::error::Error;
 
@@ -48,7 +47,7 @@ pub fn desired_state(tenant: &tenant::Model) -> backends::DesiredState {
 
 /// Compares one tenant's realm or org with what it should be.
 pub(crate) async fn compare(
-    service: &Service,
+    service: &PlatformService,
     outside: &Outside,
     tenant: &tenant::Model,
 ) -> Result<Vec<backends::Difference>, Error> {
@@ -118,11 +117,9 @@ impl Subscriber for BackendFollows {
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         Box::pin(async move {
             let tenants: Vec<Uuid> = events.iter().filter_map(|event| event.tenant_id).collect();
-            let outside = tx
-                .across::<tenant::Entity>()
-                .filter(tenant::Column::Id.is_in(tenants))
-                .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin));
-            for row in tx.all(outside).await? {
+            let mut rows = tenancy::of_ids(tx, &tenants).await?;
+            rows.retain(|row| row.identity_backend != IdentityBackend::Builtin);
+            for row in rows {
                 tx.enqueue(&Reconcile { tenant: row.id });
             }
             Ok(())
@@ -137,20 +134,14 @@ impl Subscriber for BackendFollows {
 pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
     let mut after = Uuid::nil();
     loop {
-        let find = async |view: &PlatformView| {
-            let select = view
-                .across::<tenant::Entity>()
-                .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin))
-                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
-            view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
-        };
+        let outside = [IdentityBackend::Keycloak, IdentityBackend::Zitadel];
+        let find = async |view: &PlatformView| tenancy::in_use_at(view, &outside, after, ROUND).await;
         let rows = service.db.read_platform(find).await?;
         for tenant in &rows {
             let outside = service.outside();
             match compare(service, &outside, tenant).await {
                 Ok(found) if found.is_empty() => {}
-                Ok(found) => tell(service, tenant, &found).await?,
+                Ok(found) => tell(&service.of(tenant.id), tenant, &found).await?,
                 Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
             }
         }
@@ -162,7 +153,7 @@ pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
 }
 
 async fn tell(
-    service: &Service,
+    service: &TenantService,
     tenant: &tenant::Model,
     found: &[backends::Difference],
 ) -> Result<(), Error> {
@@ -174,5 +165,5 @@ async fn tell(
         tenancy::record_event::<TenantDrifted>(tx, tenant, "tenant.drift");
         Ok(())
     };
-    service.db.write(&Ctx::system("drift"), tenant.id, work).await
+    service.db.write(&Ctx::system("drift"), work).await
 }

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use entity::tenancy::instance::{Column, Entity, Model};
-use entity::tenancy::states::{InstanceHealth, InstanceStatus};
+use entity::tenancy::states::InstanceHealth;
 use http::Request;
 use platform::http::Outside;
-use platform::{Ctx, PlatformTx, PlatformView, Target, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{Ctx, PlatformTx, Target, Work as _};
 use tokio::time::timeout;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::settings::Instances;
@@ -42,13 +40,8 @@ pub(crate) async fn ask(tools: &Tools, outside: &Outside, endpoint: &str) -> Res
 ///
 /// # Errors
 /// [`Error::Store`]
-pub(crate) async fn check(service: &Service) -> Result<(), Error> {
-    let find = async |view: &PlatformView| {
-        let select = view.platform::<Entity>().filter(Column::Endpoint.is_not_null());
-        let select = select.filter(Column::Status.ne(InstanceStatus::Offline));
-        view.all(select.order_by_asc(Column::HealthCheckedAt).limit(ROUND)).await
-    };
-    let rows: Vec<Model> = service.db.read_platform(find).await?;
+pub(crate) async fn check(service: &PlatformService) -> Result<(), Error> {
+    let rows = service.db.read(async |view| tenancy::instances_to_check(view, ROUND).await).await?;
     for some in rows.chunks(16) {
         let asked = some.iter().map(|row| async move {
             let outside = service.outside();
@@ -70,7 +63,7 @@ pub(crate) async fn check(service: &Service) -> Result<(), Error> {
             }
             Ok::<_, Error>(())
         };
-        service.db.write_platform(&Ctx::system("health"), work).await?;
+        service.db.write(&Ctx::system("health"), work).await?;
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ async fn create_tenant(
     Body(input): Body<NewTenant>,
 ) -> Result<HttpResponse, Problem> {
     let begun = Instant::now();
-    let (row, parameters) = input.into_row(caller.service()).await?;
+    let (row, parameters) = input.into_row(caller.platform()).await?;
     let id = row.id;
     let made = caller.within(id);
     let mut row = made.write(async |tx| ops::create(tx, row, parameters).await).await?;
@@ -226,7 +226,7 @@ pub(crate) struct Drift {
 async fn get_drift(caller: TenantCaller) -> Result<Json<Drift>, Problem> {
     let tenant = caller.read(async |view| tenancy::get(view).await).await?;
     let outside = caller.tools().outside();
-    let differences = desired_state::compare(caller.service(), &outside, &tenant).await?;
+    let differences = desired_state::compare(caller.platform(), &outside, &tenant).await?;
     Ok(Json(Drift { backend: tenant.identity_backend, differences }))
 }
 

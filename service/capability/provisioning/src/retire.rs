@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use entity::tenancy::instance;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::{PlatformService, Service};
 
 use crate::desired_state::desired_state;
 use crate::model::StepError;
@@ -104,12 +102,12 @@ fn later(error: impl std::error::Error) -> JobError {
     JobError::retry(platform::chain(&error))
 }
 
-async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {
+async fn retire(service: &PlatformService, job: &Retire) -> Result<(), JobError> {
     let somebody = async |view: &PlatformView| {
-        let there = view.platform::<instance::Entity>().filter(instance::Column::Id.eq(job.deployment));
-        Ok::<_, DbError>(view.one(there).await?.is_some_and(|row| row.tenant_count > 0))
+        let found = tenancy::find_instance(view, job.deployment).await?;
+        Ok::<_, DbError>(found.is_some_and(|row| row.tenant_count > 0))
     };
-    if service.db.read_platform(somebody).await? {
+    if service.db.read(somebody).await? {
         return Err(JobError::Fail("a tenant is on it".to_owned()));
     }
     if let Some(row) = deployments::of_id(service, job.deployment).await? {
@@ -119,18 +117,6 @@ async fn retire(service: &Service, job: &Retire) -> Result<(), JobError> {
             Err(stop) => return Err(scale_out::retry(stop)),
         }
     }
-    let forget = async |tx: &mut PlatformTx| {
-        let gone = tx.platform::<instance::Entity>().filter(instance::Column::Id.eq(job.deployment));
-        match tx.lock(gone).await? {
-            Some(row) if row.tenant_count == 0 => {
-                tx.record("instance.delete", Target::new("instance", row.id));
-                tx.delete(row).await.map(drop)
-            }
-            _ => {
-                tx.housekeeping();
-                Ok::<_, DbError>(())
-            }
-        }
-    };
-    Ok(service.db.write_platform(&Ctx::system("retire"), forget).await?)
+    let forget = async |tx: &mut PlatformTx| tenancy::remove_instance(tx, job.deployment).await;
+    Ok(service.db.write(&Ctx::system("retire"), forget).await?)
 }

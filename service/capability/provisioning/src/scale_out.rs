@@ -7,7 +7,7 @@ use entity::platform::outbox_event;
 use entity::provisioning::deployment;
 use entity::provisioning::states::DeploymentStatus;
 use entity::tenancy::instance;
-use entity::tenancy::states::{Driver, InstanceStatus, Mode};
+use entity::tenancy::states::{Driver, Mode};
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
@@ -15,7 +15,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work, crash_p
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use tenancy::Place;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::advance::Advance;
 use crate::deployments;
@@ -61,7 +61,7 @@ fn grows_at_azure(tools: &Tools, driver: Driver, mode: Mode) -> bool {
 }
 
 /// There is no capacity for a tenant: the pool must scale out now.
-pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), StepError> {
+pub(crate) async fn ask(service: &PlatformService, place: &Place) -> Result<(), StepError> {
     if !grows_at_azure(service, place.driver, place.mode) {
         return Ok(());
     }
@@ -72,14 +72,12 @@ pub(crate) async fn ask(service: &Service, place: &Place) -> Result<(), StepErro
         tx.enqueue(&job);
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("grow"), work).await?)
+    Ok(service.db.write(&Ctx::system("grow"), work).await?)
 }
 
 /// A tenant came to an instance: if that fills up and no other has room, the next one is made ahead.
 pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<(), DbError> {
-    let Some(row) = tx.one(tx.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await? else {
-        return Ok(());
-    };
+    let Some(row) = tenancy::find_instance(tx, id).await? else { return Ok(()) };
     let percent = i64::from(tools.config.section::<Instances>().grow_at_percent);
     let fills = |row: &instance::Model| row.tenant_count * 100 >= row.capacity * percent;
     // Told once, when the share is crossed; not again with each tenant after it.
@@ -87,16 +85,8 @@ pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<
     if row.mode != Mode::Shared || !fills(&row) || fills(&before) {
         return Ok(());
     }
-    let others = tx
-        .shared::<instance::Entity>()
-        .filter(instance::Column::Status.eq(InstanceStatus::Active))
-        .filter(instance::Column::Driver.eq(row.driver))
-        .filter(instance::Column::Mode.eq(row.mode));
-    let others = match &row.region {
-        Some(region) => others.filter(instance::Column::Region.eq(region)),
-        None => others.filter(instance::Column::Region.is_null()),
-    };
-    if tx.all(others).await?.iter().any(|other| !fills(other)) {
+    let others = tenancy::active_instances(tx, row.driver, row.mode, row.region.as_deref()).await?;
+    if others.iter().any(|other| !fills(other)) {
         return Ok(());
     }
     tx.record("instance.capacity_low", Target::new("instance", row.id));
@@ -109,7 +99,7 @@ pub(crate) async fn ahead(tx: &mut Tx, tools: &Tools, id: uuid::Uuid) -> Result<
 }
 
 /// Runs the jobs that make the next instance.
-pub(crate) fn handler(service: &Service) -> Handler {
+pub(crate) fn handler(service: &PlatformService) -> Handler {
     let service = service.clone();
     let base = Duration::from_millis(service.config.section::<Retries>().provisioning_retry_base_ms);
     Handler::new(Backoff { base, max: Duration::from_secs(300) }, move |job: ScaleOut, _| {
@@ -119,22 +109,16 @@ pub(crate) fn handler(service: &Service) -> Handler {
 }
 
 /// Whether the pool has an instance that isn't filling up.
-async fn has_enough(service: &Service, job: &ScaleOut) -> Result<bool, DbError> {
+async fn has_enough(service: &PlatformService, job: &ScaleOut) -> Result<bool, DbError> {
     let percent = i64::from(service.config.section::<Instances>().grow_at_percent);
     let find = async |view: &PlatformView| {
-        let select = view
-            .platform::<instance::Entity>()
-            .filter(instance::Column::Status.eq(InstanceStatus::Active))
-            .filter(instance::Column::Mode.eq(Mode::Shared))
-            .filter(instance::Column::Driver.eq(job.driver))
-            .filter(instance::Column::Region.eq(&job.region));
-        view.all(select).await
+        tenancy::active_instances(view, job.driver, Mode::Shared, Some(&job.region)).await
     };
-    let rows = service.db.read_platform(find).await?;
+    let rows = service.db.read(find).await?;
     Ok(rows.iter().any(|row| row.tenant_count * 100 < row.capacity * percent))
 }
 
-async fn scale_out(service: &Service, job: &ScaleOut) -> Result<(), JobError> {
+async fn scale_out(service: &PlatformService, job: &ScaleOut) -> Result<(), JobError> {
     let row = match under_way(service, job).await? {
         Some(row) => row,
         None if has_enough(service, job).await? => return Ok(()),
@@ -176,14 +160,18 @@ pub(crate) fn retry(stop: StepError) -> JobError {
 }
 
 /// Leaves the job that looks again: the attempts of this one don't grow.
-pub(crate) async fn again(service: &Service, job: &impl Job, after: Duration) -> Result<(), JobError> {
+pub(crate) async fn again(
+    service: &PlatformService,
+    job: &impl Job,
+    after: Duration,
+) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let at = tx.now() + TimeDelta::from_std(after).unwrap_or(TimeDelta::minutes(5));
         tx.enqueue_at(job, Some(at));
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("grow"), work).await?)
+    Ok(service.db.write(&Ctx::system("grow"), work).await?)
 }
 
 fn prefix(job: &ScaleOut) -> String {
@@ -191,7 +179,7 @@ fn prefix(job: &ScaleOut) -> String {
 }
 
 /// A deployment of this pool that isn't through.
-async fn under_way(service: &Service, job: &ScaleOut) -> Result<Option<deployment::Model>, DbError> {
+async fn under_way(service: &PlatformService, job: &ScaleOut) -> Result<Option<deployment::Model>, DbError> {
     let find = async |view: &PlatformView| {
         let through = [DeploymentStatus::Succeeded, DeploymentStatus::Deleted];
         let select = view
@@ -200,16 +188,15 @@ async fn under_way(service: &Service, job: &ScaleOut) -> Result<Option<deploymen
             .filter(deployment::Column::Status.is_not_in(through));
         view.one(select.order_by_asc(deployment::Column::Id)).await
     };
-    service.db.read_platform(find).await
+    service.db.read(find).await
 }
 
 /// The lowest number that no deployment of this pool has.
-async fn next_number(service: &Service, job: &ScaleOut) -> Result<u64, DbError> {
+async fn next_number(service: &PlatformService, job: &ScaleOut) -> Result<u64, DbError> {
     let find = async |view: &PlatformView| {
         view.all(deployments::live(view).filter(deployment::Column::Purpose.starts_with(prefix(job)))).await
     };
-    let taken: Vec<String> =
-        service.db.read_platform(find).await?.into_iter().map(|row| row.purpose).collect();
+    let taken: Vec<String> = service.db.read(find).await?.into_iter().map(|row| row.purpose).collect();
     let free = (1..NUMBER_MAX).find(|number| !taken.contains(&format!("{}{number}", prefix(job))));
     Ok(free.unwrap_or(NUMBER_MAX))
 }

@@ -2,7 +2,7 @@
 
 use platform::retention::Retained;
 use platform::{Ctx, DbError, PlatformTx, Work as _};
-use web::{Capability, Service, When};
+use web::{Capability, PlatformService, When};
 
 use crate::settings::Settings;
 use crate::{codes, history, ops, reservations};
@@ -28,10 +28,10 @@ pub fn capability() -> Capability {
         .chore(When::Housekeeping, HISTORY, |service| async move { sample(&service).await })
 }
 
-async fn sample(service: &Service) -> Result<u64, DbError> {
+async fn sample(service: &PlatformService) -> Result<u64, DbError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         history::sample(tx, service).await
     };
-    service.db.write_platform(&Ctx::system("housekeeping"), work).await
+    service.db.write(&Ctx::system("housekeeping"), work).await
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use platform::DbError;
 use platform::jobs::Handler;
 use platform::retention::{End, Expiry, Retained};
-use web::{Capability, Service, When, swept};
+use web::{Capability, PlatformService, Service, When, swept};
 
 use crate::settings::Limits;
 use crate::{codes, dry_run, expiry, lifecycle, sweep};
@@ -47,8 +47,8 @@ fn handlers(service: &Service) -> Vec<Handler> {
 }
 
 /// Who has too many requests is found out outside of the transactions that remove them.
-async fn trim(service: &Service) -> Result<(), DbError> {
-    let many = service.db.read_platform(async |view| sweep::too_many(view).await).await?;
+async fn trim(service: &PlatformService) -> Result<(), DbError> {
+    let many = service.db.read(async |view| sweep::too_many(view).await).await?;
     swept(service, REQUESTS, async |tx| sweep::trim(tx, &many).await).await;
     Ok(())
 }

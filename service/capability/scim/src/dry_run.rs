@@ -13,7 +13,7 @@ use platform::{Ctx, DbError, PlatformTx, Target, Tx, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::store::dry_runs;
 
@@ -87,7 +87,7 @@ impl Job for Discard {
 }
 
 /// Runs both.
-pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
+pub(crate) fn handlers(service: &PlatformService) -> [Handler; 2] {
     let (preparing, discarding) = (service.clone(), service.clone());
     [
         Handler::new(Backoff::default(), move |job: Prepare, run| prepare(preparing.clone(), job, run)),
@@ -95,7 +95,7 @@ pub(crate) fn handlers(service: &Service) -> [Handler; 2] {
     ]
 }
 
-async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobError> {
+async fn prepare(service: PlatformService, job: Prepare, run: JobRun) -> Result<(), JobError> {
     let ctx = Ctx { request_id: run.request_id, ..Ctx::system("dry runs") };
     let work = async |tx: &mut PlatformTx| -> Result<(), DbError> {
         let select = tx.across::<Entity>().filter(Column::TenantId.eq(job.tenant));
@@ -113,14 +113,14 @@ async fn prepare(service: Service, job: Prepare, run: JobRun) -> Result<(), JobE
         tx.record_for(row.tenant_id, "scim_dry_run.begin", Target::new("scim_token", row.token_id));
         Ok(())
     };
-    Ok(service.db.write_platform(&ctx, work).await?)
+    Ok(service.db.write(&ctx, work).await?)
 }
 
-async fn discard(service: Service, job: Discard, _: JobRun) -> Result<(), JobError> {
+async fn discard(service: PlatformService, job: Discard, _: JobRun) -> Result<(), JobError> {
     let ctx = Ctx::system("dry runs");
     let work = async |tx: &mut PlatformTx| -> Result<(), DbError> {
         tx.housekeeping();
         dry_runs::discard(tx, job.shadow).await
     };
-    Ok(service.db.write_platform(&ctx, work).await?)
+    Ok(service.db.write(&ctx, work).await?)
 }

@@ -1,6 +1,5 @@
 //! The guard holds: that outlives the refused removal, and admins are told.
 
-use entity::tenancy::tenant;
 use mail::NewMail;
 use platform::Tx;
 use serde_json::json;
@@ -24,7 +23,7 @@ pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Res
 
 async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
     let tools = caller.tools();
-    let Some(tenant) = tx.one(tx.select::<tenant::Entity>()).await? else { return Ok(()) };
+    let Some(tenant) = tenancy::find(tx).await? else { return Ok(()) };
     let row = tenancy::organization_named(tx, &organization.to_string()).await?;
     let guard = directory::guard(tx, organization).await?;
     let held_at = guard.as_ref().and_then(|guard| guard.held_at).unwrap_or(tx.now());

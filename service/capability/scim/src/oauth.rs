@@ -20,10 +20,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sessions::{ClientCredentials, Granted};
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{TenantService, Tools};
 
 use crate::error::Error;
-use crate::lookup::by_token;
 use crate::store;
 
 /// What an access token begins with.
@@ -92,30 +91,37 @@ fn algorithms(key: &Jwk) -> Option<Vec<Algorithm>> {
     }
 }
 
+/// The client that credentials name, proven or not.
+///
+/// # Errors
+/// [`Error::Unauthenticated`]
+pub(crate) fn client_of(credentials: &ClientCredentials) -> Result<Uuid, Error> {
+    let id = match (&credentials.client_id, &credentials.assertion) {
+        (Some(id), _) => id.clone(),
+        (None, Some(assertion)) => subject(assertion).ok_or(Error::Unauthenticated)?,
+        (None, None) => return Err(Error::Unauthenticated),
+    };
+    Uuid::try_parse(&id).map_err(|_| Error::Unauthenticated)
+}
+
 /// Grants a client its token.
 ///
 /// # Errors
 /// [`Error::Unauthenticated`] whatever is wrong with what it shows; then [`Error::Tenant`], [`Error::ScopeUnknown`]
 pub(crate) async fn grant(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
+    id: Uuid,
     credentials: ClientCredentials,
 ) -> Result<Granted, Error> {
     let assertion = credentials.assertion.as_deref();
-    let id = match (&credentials.client_id, assertion) {
-        (Some(id), _) => id.clone(),
-        (None, Some(assertion)) => subject(assertion).ok_or(Error::Unauthenticated)?,
-        (None, None) => return Err(Error::Unauthenticated),
-    };
-    let id = Uuid::try_parse(&id).map_err(|_| Error::Unauthenticated)?;
-    let tenant = service.db.tenant_of(by_token(id)).await?.ok_or(Error::Unauthenticated)?;
     let now = service.clock.now();
     let find = async |view: &platform::View| {
         let client = view.one(view.select::<Entity>().filter(Column::Id.eq(id))).await?;
         let of = tenancy::find(view).await?;
         Ok::<_, platform::DbError>(client.zip(of))
     };
-    let (client, of) = service.db.read(tenant, find).await?.ok_or(Error::Unauthenticated)?;
+    let (client, of) = service.db.read(find).await?.ok_or(Error::Unauthenticated)?;
     let over = client.state(now).after(TokenVerb::Use).is_none();
     if over || client.kind != TokenKind::Client {
         return Err(Error::Unauthenticated);
@@ -154,7 +160,7 @@ pub(crate) async fn grant(
             Ok(())
         }
     };
-    service.db.write(ctx, tenant, note).await?;
+    service.db.write(ctx, note).await?;
     Ok(granted)
 }
 

@@ -160,3 +160,23 @@ pub(crate) async fn end_where(tx: &Tx, which: SimpleExpr, why: Ended) -> Result<
         .filter(which);
     tx.apply(change).await
 }
+
+/// Browser sessions of one user or of all, newest first, before the one of this id.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn browsers(
+    view: &View,
+    user: Option<Uuid>,
+    before: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<row::Model>, DbError> {
+    let mut select = view.select::<row::Entity>();
+    if let Some(user) = user {
+        select = select.filter(row::Column::UserId.eq(user));
+    }
+    if let Some(before) = before {
+        select = select.filter(row::Column::Id.lt(before));
+    }
+    view.all(select.order_by_desc(row::Column::Id).limit(limit)).await
+}

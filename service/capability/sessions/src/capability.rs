@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use platform::retention::{Expiry, Retained};
 use platform::{Ctx, PlatformTx};
-use web::{Capability, Routes, Service, When};
+use web::{Capability, PlatformService, Routes, When};
 
 use crate::error::Error;
 use crate::settings::Settings;
@@ -28,8 +28,8 @@ pub fn capability() -> Capability {
         .chore(When::Housekeeping, "signing keys", |service| async move { rotate(&service).await })
 }
 
-async fn rotate(service: &Service) -> Result<usize, Error> {
+async fn rotate(service: &PlatformService) -> Result<usize, Error> {
     let age = service.config.section::<Settings>().key_rotation;
     let work = async |tx: &mut PlatformTx| keys::rotate(tx, &service.envelope, age).await;
-    service.db.write_platform(&Ctx::system("housekeeping"), work).await
+    service.db.write(&Ctx::system("housekeeping"), work).await
 }

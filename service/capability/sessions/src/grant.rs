@@ -1,9 +1,9 @@
 //! Client credentials (RFC 6749, section 4.4): the token endpoint takes them, whoever owns the clients grants.
 
 use futures_util::future::LocalBoxFuture;
-use platform::{Ctx, DbError};
+use platform::DbError;
 use uuid::Uuid;
-use web::{Problem, Service};
+use web::{Caller, Problem};
 
 /// How a client proves who it is.
 #[derive(Clone, Debug, Default)]
@@ -32,13 +32,12 @@ pub struct Granted {
 /// Grants clients their tokens.
 pub trait ClientGrant: Send + Sync {
     /// Whether there is a client of this id.
-    fn knows<'a>(&'a self, service: &'a Service, id: Uuid) -> LocalBoxFuture<'a, Result<bool, DbError>>;
+    fn knows<'a>(&'a self, caller: &'a Caller, id: Uuid) -> LocalBoxFuture<'a, Result<bool, DbError>>;
 
     /// The token, or `invalid_client`, `invalid_scope`.
     fn grant<'a>(
         &'a self,
-        service: &'a Service,
-        ctx: &'a Ctx,
+        caller: &'a Caller,
         credentials: ClientCredentials,
     ) -> LocalBoxFuture<'a, Result<Granted, Problem>>;
 }

@@ -8,7 +8,7 @@ use platform::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::keys::Keyring;
@@ -98,7 +98,7 @@ pub fn mint(
 /// # Errors
 /// [`Error`]
 pub async fn sign_for(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     realm: Option<Uuid>,
     typ: &str,
@@ -113,7 +113,7 @@ pub async fn sign_for(
 /// # Errors
 /// [`Error`] if the keys can't be read.
 pub async fn verify_id_token(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     token: &str,
 ) -> Result<Option<IdTokenHint>, Error> {
@@ -153,7 +153,7 @@ pub struct IdTokenHint {
 /// # Errors
 /// [`Error`]
 pub async fn sign(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     typ: &str,
     claims: &impl Serialize,
@@ -167,7 +167,7 @@ pub async fn sign(
 /// # Errors
 /// [`Error`] if the keys can't be read.
 pub async fn verify(
-    service: &Service,
+    service: &PlatformService,
     keys: &Keyring,
     token: &str,
     now: Timestamp,

@@ -18,7 +18,7 @@ use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Timestamp, Work, 
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::error::Error;
 
@@ -67,11 +67,11 @@ impl Default for Keyring {
 }
 
 impl Keyring {
-    async fn ring(&self, service: &Service, realm: Option<Uuid>) -> Result<Ring, Error> {
+    async fn ring(&self, service: &PlatformService, realm: Option<Uuid>) -> Result<Ring, Error> {
         if let Some(ring) = self.rings.get(&realm) {
             return Ok(ring);
         }
-        let rows = service.db.read_platform(async |view| published(view, realm).await).await?;
+        let rows = service.db.read(async |view| published(view, realm).await).await?;
         let keys: Vec<Arc<Key>> =
             rows.into_iter().map(|row| usable(&service.envelope, row)).collect::<Result<_, _>>()?;
         let ring = Arc::new(keys);
@@ -82,7 +82,11 @@ impl Keyring {
     }
 
     /// The keys with which `tenant`'s tokens are signed, as far as this process has seen any.
-    pub(crate) async fn usual(&self, service: &Service, tenant: Uuid) -> Result<Vec<Arc<Key>>, Error> {
+    pub(crate) async fn usual(
+        &self,
+        service: &PlatformService,
+        tenant: Uuid,
+    ) -> Result<Vec<Arc<Key>>, Error> {
         let mut keys = vec![self.signing(service, None).await?];
         if self.own.contains_key(&tenant) {
             keys.push(self.signing(service, Some(tenant)).await?);
@@ -97,7 +101,11 @@ impl Keyring {
     }
 
     /// The key that signs now. A realm without one gets its first.
-    pub(crate) async fn signing(&self, service: &Service, realm: Option<Uuid>) -> Result<Arc<Key>, Error> {
+    pub(crate) async fn signing(
+        &self,
+        service: &PlatformService,
+        realm: Option<Uuid>,
+    ) -> Result<Arc<Key>, Error> {
         // The clock is read at each look: a key that was just made is active from that moment.
         let newest = |ring: Ring| {
             let now = service.clock.now();
@@ -108,9 +116,7 @@ impl Keyring {
         }
         service
             .db
-            .write_platform(&Ctx::system("signing keys"), async |tx| {
-                ensure_key(tx, &service.envelope, realm).await
-            })
+            .write(&Ctx::system("signing keys"), async |tx| ensure_key(tx, &service.envelope, realm).await)
             .await?;
         self.rings.invalidate(&realm);
         newest(self.ring(service, realm).await?).ok_or_else(|| Error::internal("no signing key"))
@@ -119,7 +125,7 @@ impl Keyring {
     /// The key of this id in this realm.
     pub(crate) async fn verifying(
         &self,
-        service: &Service,
+        service: &PlatformService,
         realm: Option<Uuid>,
         kid: &str,
     ) -> Result<Option<Arc<Key>>, Error> {
@@ -172,6 +178,27 @@ pub async fn ensure_key(tx: &mut PlatformTx, envelope: &Envelope, realm: Option<
         create(tx, envelope, realm, now).await?;
     } else {
         tx.housekeeping();
+    }
+    Ok(())
+}
+
+/// Whether the realm has a key.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn has_key(view: &PlatformView, realm: Uuid) -> Result<bool, DbError> {
+    Ok(view.one(view.platform::<Entity>().filter(Column::TenantId.eq(realm))).await?.is_some())
+}
+
+/// Removes all keys of a realm that is no more.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn remove_keys(tx: &mut PlatformTx, realm: Uuid) -> Result<(), DbError> {
+    tx.housekeeping();
+    for key in tx.all(tx.platform::<Entity>().filter(Column::TenantId.eq(realm))).await? {
+        tx.record_for(realm, "signing_key.delete", Target::new("signing_key", &key.kid));
+        tx.delete(key).await?;
     }
     Ok(())
 }

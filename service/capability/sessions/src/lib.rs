@@ -22,8 +22,8 @@ pub use capability::capability;
 pub use entity::sessions::states::Ended;
 
 pub use browser::{
-    BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers_of_subject,
-    find_browser, open_browser, seen_browser, sessions_of_browser,
+    BROWSER_PREFIX, NewBrowserSession, browser, browser_digest, browser_is_live, browsers,
+    browsers_of_subject, find_browser, open_browser, seen_browser, sessions_of_browser,
 };
 pub use error::Error;
 pub use grant::{ClientCredentials, ClientGrant, Granted};
@@ -31,12 +31,12 @@ pub use jwt::{
     Claims, IdTokenHint, Minted, demands_extensions, header, mint, sign, sign_for, unverified, verify,
     verify_id_token,
 };
-pub use keys::{Keyring, ensure_key, public_keys};
+pub use keys::{Keyring, ensure_key, has_key, public_keys, remove_keys};
 pub use lookup::{by_browser_session, by_refresh_token};
 pub use model::Subject;
 pub use ops::{
     NewSession, Refreshed, SessionsEnded, end, end_all_of_organization, end_all_of_tenant, end_all_of_user,
-    end_browser, find, is_live, open, refresh, session_of_refresh,
+    end_browser, ended_at, find, is_live, open, refresh, session_of_refresh,
 };
 pub use settings::Settings;
 pub use signing::Signers;

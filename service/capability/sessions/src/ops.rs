@@ -5,7 +5,7 @@ use entity::sessions::states::{Ended, SessionVerb};
 use entity::sessions::{browser_session, refresh_token, session};
 use platform::crypto::one_time_secret;
 use platform::rules::Rule;
-use platform::{DbError, Target, Tx, View, Work, ids};
+use platform::{DbError, PlatformView, Target, Timestamp, Tx, View, Work, ids};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
@@ -295,4 +295,26 @@ async fn end_where(tx: &Tx, which: sea_orm::sea_query::SimpleExpr, why: Ended) -
         .filter(session::Column::EndedAt.is_null())
         .filter(which);
     tx.apply(change).await
+}
+
+/// Sessions of a tenant that ended at that instant and are with one of these clients, in the order of their ids, behind one of them.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn ended_at(
+    view: &PlatformView,
+    (tenant, at): (Uuid, Timestamp),
+    clients: &[String],
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<session::Model>, DbError> {
+    let mut select = view
+        .across::<session::Entity>()
+        .filter(session::Column::TenantId.eq(tenant))
+        .filter(session::Column::EndedAt.eq(at))
+        .filter(session::Column::ClientId.is_in(clients.iter().map(String::as_str)));
+    if let Some(after) = after {
+        select = select.filter(session::Column::Id.gt(after));
+    }
+    view.all(select.order_by_asc(session::Column::Id).limit(limit)).await
 }

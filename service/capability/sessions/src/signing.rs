@@ -5,10 +5,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, Header, encode};
+use platform::db::TenantDb;
 use platform::{Ctx, DbError, Tx};
 use serde::Serialize;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::error::Error;
 use crate::keys::{Key, Keyring};
@@ -58,23 +59,24 @@ impl Key {
 }
 
 impl Keyring {
-    /// Work on `tenant` that signs something: it begins again where it needs a key that wasn't at hand.
+    /// Work on a tenant that signs something: it begins again where it needs a key that wasn't at hand.
     ///
     /// # Errors
     /// What `work` was refused for, and [`Error`] where there is no key.
     pub async fn write_signed<T, E: From<Error> + From<DbError>>(
         &self,
-        service: &Service,
+        service: &PlatformService,
+        tenant: &TenantDb,
         ctx: &Ctx,
-        tenant: Uuid,
         work: impl AsyncFn(&mut Tx, &Signers) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut signers = Signers { keys: self.usual(service, tenant).await?, missing: Cell::new(None) };
+        let mut signers =
+            Signers { keys: self.usual(service, tenant.tenant()).await?, missing: Cell::new(None) };
         for _ in 0..REALMS {
-            let done = service.db.write(ctx, tenant, async |tx| work(tx, &signers).await).await;
+            let done = tenant.write(ctx, async |tx| work(tx, &signers).await).await;
             let Some(realm) = signers.missing.take().filter(|_| done.is_err()) else { return done };
             let key = self.signing(service, realm).await?;
-            self.signs_for(tenant, realm);
+            self.signs_for(tenant.tenant(), realm);
             signers.keys.push(key);
         }
         Err(Error::KeyMissing.into())

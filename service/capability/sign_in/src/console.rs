@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use entity::ids::OrganizationId;
-use entity::tenancy::plan;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::View;
-use sea_orm::{ColumnTrait, QueryFilter};
 use web::{Authenticator, CredentialKind, Denied, Principal, Service};
 
 use crate::error::Error;
@@ -42,8 +40,7 @@ async fn person(view: &View, digest: &[u8]) -> Result<Principal, Error> {
     if let Some(connection) = session.connection_id {
         connections::still_holds(view, session.organization_id, Some(connection)).await?;
     }
-    let plan = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(&tenant.plan))).await?;
-    let multiplier = plan::times(plan.map(|plan| plan.rate_multiplier));
+    let multiplier = tenancy::rate_multiplier_of(view, &tenant.plan).await?;
     Ok(Principal {
         kind: CredentialKind::User,
         id: user.id,

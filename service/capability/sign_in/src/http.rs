@@ -1,10 +1,10 @@
 //! Sign-in over HTTP.
 
 pub(crate) mod authorize;
+pub mod browser;
 pub(crate) mod callback;
 pub(crate) mod leave;
 mod login;
-pub mod pages;
 mod sign_ins;
 mod tests;
 

@@ -13,15 +13,17 @@ mod error;
 mod http;
 mod lookup;
 mod ops;
+mod pages;
 mod settings;
+mod store;
 
 pub use capability::capability;
 pub use console::People;
 pub use error::Error;
 pub use http::authorize::realm;
+pub use http::browser;
 pub use http::callback::{RESPONSE_BYTES_MAX, long_parameter};
 pub use http::leave::{bytes_of, session};
-pub use http::pages;
 pub use lookup::by_authorization_code;
 pub use ops::admission::{NotIn, admit};
 pub use ops::arrival::upstream_of;

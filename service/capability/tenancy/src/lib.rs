@@ -3,6 +3,7 @@
 //! Owns `tenant`, `organization`, `plan` and `instance`. Events: `tenant.updated`, `tenant.suspended`, `tenant.resumed` (the
 //! runs of `provisioning` tell the rest). A suspended tenant's sessions end in the same transaction.
 
+mod across;
 mod capability;
 pub mod codes;
 mod error;
@@ -12,9 +13,12 @@ mod model;
 mod ops;
 mod placement;
 mod settings;
+mod pool;
 mod store;
 
+pub use across::{in_use_after, in_use_at, of_ids};
 pub use capability::capability;
+pub use entity::tenancy::plan::times as rate_multiplier;
 pub use error::Error;
 pub use http::{Instance, InstanceAvailable, Organization, Plan, Tenant};
 pub use lookup::{by_customer, by_external_id, by_idp_alias, by_issuer};
@@ -23,10 +27,14 @@ pub use ops::{
     TenantActivated, TenantCreated, TenantDeleted, TenantDeprovisioning, TenantDrifted, TenantFacts,
     TenantFailed, TenantMoveFailed, TenantMoved, TenantMoving, TenantRestored, TenantResumed,
     TenantSuspended, TenantUpdated, Transition, active, find, find_organization, get, lift, list, locked,
-    organization, organization_named, plan, record_event, resume, set_plan, suspend, transition,
+    organization, organization_named, plan, rate_multiplier_of, record_event, resume, set_plan, suspend,
+    transition,
 };
 pub use placement::{
     Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,
 };
 pub use settings::{Limits, SharedInstances};
+pub use pool::{
+    active_instances, find_instance, instances_to_check, regions, register_instance, remove_instance,
+};
 pub use store::{give_place, take_place};

@@ -217,6 +217,15 @@ pub async fn plan(view: &View, key: &str) -> Result<plan::Model, Error> {
     found.ok_or_else(|| Error::PlanUnknown { key: key.to_owned() })
 }
 
+/// By how much a plan multiplies rate limits; a plan that is no more, not at all.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn rate_multiplier_of(view: &View, key: &str) -> Result<u32, DbError> {
+    let found = view.one(view.shared::<plan::Entity>().filter(plan::Column::Key.eq(key))).await?;
+    Ok(plan::times(found.map(|plan| plan.rate_multiplier)))
+}
+
 /// Gives the tenant another plan: its limits follow at once. The same plan changes nothing.
 ///
 /// # Errors

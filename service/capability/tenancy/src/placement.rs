@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::ops::locked;
+use crate::pool::find_instance;
 use crate::store::{give_place, take_place};
 
 /// How often another place is looked for when somebody was faster.
@@ -171,8 +172,7 @@ pub async fn store_place(tx: &Tx, place: Place) -> Result<tenant::Model, Error> 
 /// # Errors
 /// [`Error::NotFound`]
 pub async fn instance(view: &View, id: Uuid) -> Result<instance::Model, Error> {
-    let found = view.one(view.shared::<instance::Entity>().filter(instance::Column::Id.eq(id))).await?;
-    found.ok_or(Error::NotFound)
+    find_instance(view, id).await?.ok_or(Error::NotFound)
 }
 
 /// Takes the tenant off its instance, if it has one.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use chrono::TimeDelta;
 use platform::event::EventType;
 use platform::retention::{End, Expiry, Retained};
-use web::{Capability, Finding, Service, When};
+use web::{Capability, Finding, PlatformService, When};
 
 use crate::deliver::{self, SecurityEvents};
 use crate::jobs::{self, Fanout};
@@ -42,7 +42,7 @@ pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) ->
         .checks(check)
 }
 
-async fn check(service: Service) -> Vec<Finding> {
+async fn check(service: PlatformService) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(asked) = sink::ping(&service).await {
         let asked = asked.map(|()| "JetStream answers".to_owned());

@@ -18,14 +18,15 @@ use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::envelope::{self, envelope};
 use crate::queue::Deliver;
 use crate::results::{Attempted, record_results};
+use crate::store;
 
 /// Deliveries of one round.
 const ROUND: i64 = 200;
@@ -40,14 +41,14 @@ pub trait SecurityEvents {
     /// The token for `audience`; `None` for an event that is none.
     fn token<'a>(
         &'a self,
-        service: &'a Service,
+        service: &'a PlatformService,
         event: &'a outbox_event::Model,
         audience: &'a str,
     ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>>;
 }
 
 /// Runs deliveries.
-pub(crate) fn handler(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Handler {
+pub(crate) fn handler(service: &PlatformService, tokens: Rc<dyn SecurityEvents>) -> Handler {
     let service = service.clone();
     Handler::new(Backoff::default(), move |job: Deliver, _| {
         let sender = Sender { service: service.clone(), tokens: tokens.clone(), endpoint: job.endpoint };
@@ -65,7 +66,7 @@ struct Round {
 }
 
 struct Sender {
-    service: Service,
+    service: PlatformService,
     tokens: Rc<dyn SecurityEvents>,
     endpoint: Uuid,
 }
@@ -88,7 +89,7 @@ impl Queue for Sender {
             tx.enqueue_at(&Deliver { endpoint: self.endpoint, at }, at);
             Ok::<_, DbError>(())
         };
-        Ok(self.service.db.write_platform(&Ctx::system("webhooks"), work).await?)
+        Ok(self.service.db.write(&Ctx::system("webhooks"), work).await?)
     }
 }
 
@@ -103,20 +104,8 @@ impl Sender {
             if let Some(until) = endpoint.paused_until.filter(|until| *until > view.now()) {
                 return Ok(Look::Rest(until));
             }
-            // A tenant one of whose deliveries waits for its next attempt waits as a whole; one that is suspended is told only of that.
-            let sql = "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
-                 WHERE due.endpoint_id = $1 AND due.status = 'pending' \
-                 AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
-                     WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2) \
-                 AND (tenant.status IS NULL OR tenant.status <> 'suspended' OR due.type LIKE 'tenant.%' \
-                     OR due.type LIKE 'billing.%' OR due.type LIKE 'session.%') \
-                 ORDER BY CASE WHEN $4 = 1 THEN due.attempts ELSE 0 END, due.sequence LIMIT $4";
-            // The probe is what was tried least: one that is never taken must not keep the rest from being sent.
             let limit = if Schedule::is_probing(endpoint.failures) { 1 } else { ROUND };
-            let values = vec![id.into(), view.now().into(), Uuid::nil().into(), limit.into()];
-            let rows = view.query(&platform::CrossTenantStatement::new(sql), values).await?;
-            let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
-            let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+            let rows = store::due(view, id, limit).await?;
             let events = view
                 .across::<outbox_event::Entity>()
                 .filter(outbox_event::Column::Id.is_in(rows.iter().map(|row| row.event_id)));
@@ -130,7 +119,7 @@ impl Sender {
             }
             Ok(Look::Round(Round { endpoint, due }))
         };
-        self.service.db.read_platform(read).await
+        self.service.db.read(read).await
     }
 
     async fn send(&self, round: &Round) -> Result<Vec<Attempted>, JobError> {
@@ -180,7 +169,7 @@ impl Sender {
         row: &delivery::Model,
         event: &outbox_event::Model,
     ) -> Result<Attempted, JobError> {
-        let at = self.service.db.clock().now();
+        let at = self.service.clock.now();
         let nothing =
             Attempted { row: row.clone(), at, milliseconds: 0, status: None, said: None, verdict: None };
         let (media_type, body) = match endpoint.format {

@@ -16,11 +16,12 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use crate::deliver::SecurityEvents;
 use crate::ops::ENDPOINTS_MAX;
 use crate::queue::Deliver;
+use crate::store::{self, Again};
 
 /// Events that one step of a replay covers.
 const REPLAY_BATCH: u64 = 500;
@@ -146,12 +147,16 @@ impl Job for Replay {
 }
 
 /// Runs replays.
-pub(crate) fn replays(service: &Service, tokens: Rc<dyn SecurityEvents>) -> Handler {
+pub(crate) fn replays(service: &PlatformService, tokens: Rc<dyn SecurityEvents>) -> Handler {
     let service = service.clone();
     Handler::new(Backoff::default(), move |job: Replay, _| replay(service.clone(), tokens.clone(), job))
 }
 
-async fn replay(service: Service, tokens: Rc<dyn SecurityEvents>, job: Replay) -> Result<(), JobError> {
+async fn replay(
+    service: PlatformService,
+    tokens: Rc<dyn SecurityEvents>,
+    job: Replay,
+) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         let found = tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(job.endpoint));
@@ -174,7 +179,7 @@ async fn replay(service: Service, tokens: Rc<dyn SecurityEvents>, job: Replay) -
         }
         Ok::<_, DbError>(())
     };
-    Ok(service.db.write_platform(&Ctx::system("webhooks"), work).await?)
+    Ok(service.db.write(&Ctx::system("webhooks"), work).await?)
 }
 
 /// Deliveries that are there begin anew, those that aren't are made.
@@ -185,14 +190,8 @@ async fn again(tx: &mut PlatformTx, job: &Replay, events: &[&outbox_event::Model
         .filter(delivery::Column::EndpointId.eq(job.endpoint))
         .filter(delivery::Column::EventId.is_in(ids.iter().copied()));
     let there: HashSet<Uuid> = tx.tuples(there).await?.into_iter().collect();
-    let (test, list) = tx.id_list(&ids, "$3");
-    let which = if job.all { "<> 'pending'" } else { "= 'dead'" };
-    let sql = format!(
-        "UPDATE webhook_delivery SET status = 'pending', attempts = 0, next_attempt_at = $1, delivered_at = NULL \
-         WHERE endpoint_id = $2 AND status {which} AND event_id {test}"
-    );
-    tx.execute(&platform::CrossTenantStatement::built(sql), vec![tx.now().into(), job.endpoint.into(), list])
-        .await?;
+    let which = if job.all { Again::Over } else { Again::Dead };
+    store::begin_again(tx, job.endpoint, which, &ids).await?;
     let missing = events.iter().filter(|event| !there.contains(&event.id));
     tx.insert_all(missing.filter_map(|event| row(job.endpoint, event, tx.now())).collect()).await
 }

@@ -16,6 +16,7 @@ mod queue;
 mod results;
 mod settings;
 mod sink;
+mod store;
 
 pub use capability::capability;
 pub use deliver::SecurityEvents;

@@ -4,16 +4,16 @@ use chrono::TimeDelta;
 use delivery::{check_url, generate};
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
-use platform::retention::SWEPT_AT_ONCE;
 use platform::rules::{Rule, room};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::{IfMatch, Service, Tools};
+use web::{IfMatch, Tools};
 
 use crate::error::Error;
 use crate::queue::Deliver;
+use crate::store;
 
 /// So many endpoints there may be.
 pub(crate) const ENDPOINTS_MAX: u64 = 1000;
@@ -38,17 +38,17 @@ pub(crate) struct MadeEndpoint {
     pub(crate) secret: String,
 }
 
-pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
-    check_url(service, "/url", &fields.url)?;
+pub(crate) fn prepare_endpoint(tools: &Tools, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
+    check_url(tools, "/url", &fields.url)?;
     let id = ids::new();
     let secret = generate(fields.algorithm);
-    let now = service.db.clock().now();
+    let now = tools.clock.now();
     let row = endpoint::Model {
         id,
         url: fields.url,
         event_types: json!(fields.event_types),
         format: fields.format,
-        secret: service.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
+        secret: tools.envelope.seal(SEALED_FOR, id.as_bytes(), secret.as_bytes())?,
         disabled_at: None,
         description: fields.description,
         algorithm: fields.algorithm,
@@ -77,13 +77,13 @@ fn open_secret(tools: &Tools, id: Uuid, sealed: &[u8]) -> Result<String, Error> 
 }
 
 /// What signs now: the secret, and for a day after its rotation the one before.
-pub(crate) fn secrets(service: &Service, row: &endpoint::Model) -> Result<Vec<String>, Error> {
-    let mut all = vec![open_secret(service, row.id, &row.secret)?];
-    let now = service.db.clock().now();
+pub(crate) fn secrets(tools: &Tools, row: &endpoint::Model) -> Result<Vec<String>, Error> {
+    let mut all = vec![open_secret(tools, row.id, &row.secret)?];
+    let now = tools.clock.now();
     if let (Some(sealed), Some(until)) = (&row.previous_secret, row.previous_until)
         && until > now
     {
-        all.push(open_secret(service, row.id, sealed)?);
+        all.push(open_secret(tools, row.id, sealed)?);
     }
     Ok(all)
 }
@@ -148,10 +148,7 @@ pub(crate) async fn find_endpoint_locked(tx: &PlatformTx, id: Uuid) -> Result<en
 /// # Errors
 /// [`DbError`] if the store fails.
 pub async fn end_without_event(tx: &mut PlatformTx) -> Result<u64, DbError> {
-    let sql = "UPDATE webhook_delivery SET status = 'dead', last_error = 'the event is no longer kept' \
-               WHERE id IN (SELECT id FROM webhook_delivery AS waiting WHERE status = 'pending' AND NOT EXISTS \
-               (SELECT 1 FROM outbox_event WHERE outbox_event.id = waiting.event_id) LIMIT $1)";
-    tx.execute(&platform::CrossTenantStatement::new(sql), vec![SWEPT_AT_ONCE.cast_signed().into()]).await
+    store::give_up_without_event(tx).await
 }
 
 /// Whether an endpoint takes security event tokens.

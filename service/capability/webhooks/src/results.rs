@@ -7,7 +7,9 @@ use platform::{Ctx, DbError, PlatformTx, Target, Timestamp, Work as _, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
+
+use crate::store::{self, FailedAttempt};
 
 /// How one attempt went.
 pub(crate) struct Attempted {
@@ -37,7 +39,7 @@ platform::events! {
 }
 
 pub(crate) async fn record_results(
-    service: &Service,
+    service: &PlatformService,
     endpoint: Uuid,
     done: Vec<Attempted>,
 ) -> Result<(), DbError> {
@@ -51,7 +53,7 @@ pub(crate) async fn record_results(
         tx.insert_all(done.iter().filter_map(logged).collect()).await?;
         health(tx, schedule, endpoint, &done).await
     };
-    service.db.write_platform(&Ctx::system("webhooks"), work).await
+    service.db.write(&Ctx::system("webhooks"), work).await
 }
 
 fn logged(one: &Attempted) -> Option<attempt::Model> {
@@ -78,16 +80,7 @@ async fn delivered(tx: &PlatformTx, done: &[Attempted]) -> Result<(), DbError> {
     let statuses: std::collections::BTreeSet<u16> = taken().filter_map(|one| one.status).collect();
     for status in statuses {
         let ids: Vec<Uuid> = taken().filter(|one| one.status == Some(status)).map(|one| one.row.id).collect();
-        let (test, list) = tx.id_list(&ids, "$3");
-        let sql = format!(
-            "UPDATE webhook_delivery SET status = 'delivered', attempts = attempts + 1, response_status = $1, \
-             last_error = NULL, delivered_at = $2 WHERE id {test}"
-        );
-        tx.execute(
-            &platform::CrossTenantStatement::built(sql),
-            vec![i64::from(status).into(), tx.now().into(), list],
-        )
-        .await?;
+        store::record_delivered(tx, status, &ids).await?;
     }
     Ok(())
 }
@@ -103,12 +96,14 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
         Some(Verdict::Permanent(why)) => (None, why.as_str()),
     };
     let status = if next.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Dead };
-    let sql = "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \
-               response_status = $4, last_error = $5 WHERE id = $1 AND status = 'pending'";
-    let at = one.at.max(tx.now()) + next.unwrap_or_default();
-    let values =
-        vec![one.row.id.into(), status.into(), at.into(), one.status.map(i64::from).into(), why.into()];
-    tx.execute(&platform::CrossTenantStatement::new(sql), values).await?;
+    let attempt = FailedAttempt {
+        delivery: one.row.id,
+        status,
+        next_attempt_at: one.at.max(tx.now()) + next.unwrap_or_default(),
+        response_status: one.status,
+        why,
+    };
+    store::record_failed(tx, attempt).await?;
     if status == DeliveryStatus::Dead {
         metrics::counter!("tenantry_webhook_dead_total").increment(1);
     }

@@ -17,10 +17,11 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::envelope::{self, envelope};
 use crate::settings::Nats;
+use crate::store;
 
 /// The stream, made where it is missing, and what it takes.
 const STREAM: &str = "TENANTRY";
@@ -81,7 +82,7 @@ impl Subscriber for SinkSubscriber {
 }
 
 /// Runs [`Fill`]; the connection stays.
-pub(crate) fn handler(service: &Service) -> Handler {
+pub(crate) fn handler(service: &PlatformService) -> Handler {
     let (service, connection) = (service.clone(), Rc::new(OnceCell::new()));
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
     Handler::new(backoff, move |_: Fill, _| fill(service.clone(), connection.clone()))
@@ -115,7 +116,7 @@ async fn connect(tools: &Tools) -> Result<Context, String> {
     Ok(context)
 }
 
-async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(), JobError> {
+async fn fill(service: PlatformService, connection: Rc<OnceCell<Context>>) -> Result<(), JobError> {
     let context = outside(connection.get_or_try_init(|| connect(&service))).await.map_err(JobError::retry)?;
     loop {
         let unseen = async |view: &PlatformView| {
@@ -126,7 +127,7 @@ async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(),
                 view.across::<outbox_event::Entity>().filter(outbox_event::Column::Sequence.gt(after));
             view.all(select.order_by_asc(outbox_event::Column::Sequence).limit(BATCH)).await
         };
-        let events = service.db.read_platform(unseen).await?;
+        let events = service.db.read(unseen).await?;
         let Some(last) = events.last().and_then(|event| event.sequence) else { return Ok(()) };
         let mut acknowledgements = Vec::with_capacity(events.len());
         for event in &events {
@@ -144,11 +145,9 @@ async fn fill(service: Service, connection: Rc<OnceCell<Context>>) -> Result<(),
         crash_point!("sink.acknowledged");
         let note = async |tx: &mut PlatformTx| {
             tx.housekeeping();
-            let sql = "INSERT INTO event_sink (name, sequence) VALUES ('nats', $1) \
-                       ON CONFLICT (name) DO UPDATE SET sequence = $1";
-            tx.execute(&platform::CrossTenantStatement::new(sql), vec![last.into()]).await
+            store::record_sunk(tx, last).await
         };
-        service.db.write_platform(&Ctx::system("sink"), note).await?;
+        service.db.write(&Ctx::system("sink"), note).await?;
         if (events.len() as u64) < BATCH {
             return Ok(());
         }

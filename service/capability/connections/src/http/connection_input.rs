@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
-use web::{Code, FieldErrors, Input, Problem, Service, Tools};
+use web::{Code, FieldErrors, Input, Problem, Tools};
 
 use crate::ops::connections::{self as ops, Kind};
 use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
@@ -175,12 +175,12 @@ pub(super) fn saml(
 
 /// The provider, as the admin described it; `None` where its metadata is to be fetched.
 pub(super) fn provider(
-    service: &Service,
+    tools: &Tools,
     input: &ConnectionInput,
     before: Option<SamlProvider>,
 ) -> Result<Option<SamlProvider>, Problem> {
     if let Some(xml) = &input.metadata_xml {
-        return Ok(Some(ops::read_metadata(service, "/metadataXml", xml)?));
+        return Ok(Some(ops::read_metadata(tools, "/metadataXml", xml)?));
     }
     if input.metadata_url.is_some() {
         return Ok(None);
@@ -195,7 +195,7 @@ pub(super) fn provider(
     let required = |pointer: &str| Problem::invalid(pointer, "is required");
     for (pointer, url) in [("/ssoUrl", &input.sso_url), ("/sloUrl", &input.slo_url)] {
         if let Some(url) = url {
-            check_url(service, pointer, url)?;
+            check_url(tools, pointer, url)?;
         }
     }
     let before = before.unwrap_or_else(|| SamlProvider {
@@ -241,7 +241,7 @@ pub(super) struct Made {
 }
 
 pub(super) fn make(
-    service: &Service,
+    tools: &Tools,
     kind: ConnectionType,
     input: &ConnectionInput,
     before: Option<Kind>,
@@ -253,7 +253,7 @@ pub(super) fn make(
                 Some(Kind::Oidc(before)) => Some(before),
                 _ => None,
             };
-            let settings = oidc(service, input, before)?;
+            let settings = oidc(tools, input, before)?;
             let issuer = Some(settings.issuer.clone());
             Ok(Made { settings: json(serde_json::to_value(settings))?, provider: None, issuer })
         }
@@ -262,8 +262,8 @@ pub(super) fn make(
                 Some(Kind::Saml(settings, known)) => (settings, known),
                 _ => (SamlSettings::default(), None),
             };
-            let settings = saml(service, input, settings)?;
-            let provider = provider(service, input, known)?;
+            let settings = saml(tools, input, settings)?;
+            let provider = provider(tools, input, known)?;
             if provider.is_none() && settings.metadata_url.is_none() {
                 return Err(Problem::invalid(
                     "",

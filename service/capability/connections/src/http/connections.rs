@@ -17,8 +17,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use web::{
-    Access, Body, Caller, Code, Created, Ids, IfMatch, ListQuery, NoContent, Page, Problem, Query, Routes,
-    Shared, Tagged, TenantCaller, Tools,
+    Access, Body, Code, Created, Ids, IfMatch, ListQuery, NoContent, Page, Problem, Query, Routes, Shared,
+    Tagged, TenantCaller, Tools,
 };
 
 use super::connection_input::{ConnectionInput, make};
@@ -219,7 +219,7 @@ async fn create_connection(
     ids: Ids,
     Body(input): Body<ConnectionInput>,
 ) -> Result<Created<ConnectionView>, Problem> {
-    let service = caller.service().clone();
+    let tools = caller.tools();
     let kind = input.kind.clone().ok_or_else(|| Problem::invalid("/type", "is required"))?;
     let name = input.name.clone().ok_or_else(|| Problem::invalid("/name", "is required"))?;
     let organization = ids.key("organization")?;
@@ -227,9 +227,9 @@ async fn create_connection(
     let organization_id = caller.read(find).await?.id;
     let kind = ConnectionType::parse(&kind);
     let kind = kind.ok_or_else(|| Problem::invalid("/type", "must be oidc or saml"))?;
-    let made = make(&service, kind, &input, None)?;
+    let made = make(tools, kind, &input, None)?;
     let id = ids::new();
-    let now = service.db.clock().now();
+    let now = caller.now();
     let row = connection::Model {
         tenant_id: caller.tenant(),
         organization_id,
@@ -241,7 +241,7 @@ async fn create_connection(
         settings: made.settings,
         provider_at: made.provider.is_some().then_some(now),
         provider: made.provider,
-        client_secret: sealed(&service, id, input.client_secret.as_ref())?,
+        client_secret: sealed(tools, id, input.client_secret.as_ref())?,
         secret_expires_at: input.client_secret_expires_at,
         claimed_at: Some(now),
         proven_at: None,
@@ -253,14 +253,14 @@ async fn create_connection(
         kind,
     };
     let key = match row.kind {
-        ConnectionType::Saml => Some(ops::make_key(&service, TenantId(caller.tenant()), id).await?),
+        ConnectionType::Saml => Some(ops::make_key(tools, TenantId(caller.tenant()), id).await?),
         ConnectionType::Oidc => None,
     };
     let made = Connection::of(row.clone())?;
     caller.write(async |tx: &mut Tx| ops::create(tx, row, key).await).await?;
     let location =
         format!("/api/v1/tenants/{}/organizations/{organization_id}/connections/{id}", caller.tenant());
-    Ok(Created(location, view(&service, made)))
+    Ok(Created(location, view(tools, made)))
 }
 
 async fn list_connections(
@@ -292,10 +292,9 @@ async fn found(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> 
 ///
 /// # Errors
 /// [`Problem`]: there is none.
-pub async fn of_path(caller: &Caller, ids: &Ids) -> Result<Connection, Problem> {
+pub async fn of_path(caller: &TenantCaller, ids: &Ids) -> Result<Connection, Problem> {
     let id = ids.id("connection")?;
-    let tenant = caller.tenant.ok_or_else(|| Problem::new(Code::NOT_FOUND))?;
-    Ok(caller.service().db.read(tenant, async |view| ops::find(view, id).await).await?)
+    Ok(caller.read(async |view| ops::find(view, id).await).await?)
 }
 
 async fn get_connection(caller: TenantCaller, ids: Ids) -> Result<Tagged<ConnectionView>, Problem> {
@@ -309,7 +308,7 @@ async fn update_connection(
     seen: IfMatch,
     Body(input): Body<ConnectionInput>,
 ) -> Result<Tagged<ConnectionView>, Problem> {
-    let service = caller.service().clone();
+    let tools = caller.tools();
     let organization = found(&caller, &ids).await?.row.organization_id;
     let id = ids.id("connection_id")?;
     let change = async |tx: &mut Tx| {
@@ -318,7 +317,7 @@ async fn update_connection(
         if input.kind.as_ref().is_some_and(|kind| kind != before.row.kind.as_str()) {
             return Err(Problem::invalid("/type", "can't be changed"));
         }
-        let made = make(&service, before.row.kind, &input, Some(before.kind.clone()))?;
+        let made = make(tools, before.row.kind, &input, Some(before.kind.clone()))?;
         let mut row = before.row.clone();
         row.name = input.name.clone().unwrap_or(row.name);
         if let Some(enabled) = input.enabled {
@@ -338,7 +337,7 @@ async fn update_connection(
         row.provider = made.provider;
         if let Some(secret) = &input.client_secret {
             ops::after(&row, ConnectionVerb::Rotate)?;
-            row.client_secret = sealed(&service, id, Some(secret))?;
+            row.client_secret = sealed(tools, id, Some(secret))?;
             row.warned_days = None;
         }
         row.secret_expires_at = input.client_secret_expires_at.or(row.secret_expires_at);
@@ -347,7 +346,7 @@ async fn update_connection(
         Ok(ops::update(tx, &before.row, row).await?)
     };
     let changed = caller.write(async |tx| policy::change_connections(tx, organization, change).await).await?;
-    Ok(Tagged(changed.row.version, view(&service, changed)))
+    Ok(Tagged(changed.row.version, view(tools, changed)))
 }
 
 /// A secret is a provider's: it is never sent to another one.
@@ -432,7 +431,7 @@ async fn rotate_connection_key(
     }
     ops::after(&one.row, ConnectionVerb::Rotate)?;
     let id = one.row.id;
-    let key = ops::make_key(caller.service(), TenantId(caller.tenant()), id).await?;
+    let key = ops::make_key(caller.tools(), TenantId(caller.tenant()), id).await?;
     let work = async |tx: &mut Tx| {
         tx.insert(key).await?;
         platform::Work::record(tx, "connection.rotate_key", platform::Target::new("connection", id));

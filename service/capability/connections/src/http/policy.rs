@@ -6,7 +6,6 @@ use directory::{SignInPolicy, sign_in_policy, unset_policy};
 use entity::by_name::ByName;
 use entity::connections::{domain, policy};
 use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use platform::{Tx, View};
 use policy_core::{Permission, TenantRole};
 use serde::{Deserialize, Serialize};
@@ -341,14 +340,7 @@ async fn delete_domain(caller: TenantCaller, ids: Ids) -> Result<NoContent, Prob
 
 async fn verify_domain(caller: TenantCaller, ids: Ids) -> Result<Tagged<DomainView>, Problem> {
     let row = one(&caller, &ids).await?;
-    let (tenant, organization) = (caller.tenant(), row.organization_id);
-    let row = domains::verify(
-        caller.service(),
-        &caller.ctx,
-        TenantId(tenant),
-        OrganizationId(organization),
-        row.id,
-    )
-    .await?;
+    let organization = OrganizationId(row.organization_id);
+    let row = domains::verify(caller.service(), &caller.ctx, organization, row.id).await?;
     Ok(Tagged(row.version, row.into()))
 }

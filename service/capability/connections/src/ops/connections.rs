@@ -17,7 +17,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::lookup::by_connection;
@@ -139,7 +139,7 @@ pub fn is_another(before: Option<&String>, now: Option<&String>) -> bool {
 ///
 /// # Errors
 /// [`Error::NotFound`]
-pub async fn tenant_of(service: &Service, id: Uuid) -> Result<Uuid, Error> {
+pub async fn tenant_of(service: &PlatformService, id: Uuid) -> Result<Uuid, Error> {
     service.db.tenant_of(by_connection(id)).await?.ok_or(Error::NotFound)
 }
 
@@ -318,12 +318,12 @@ pub fn client_secret(tools: &Tools, connection: &Connection) -> Result<Option<St
 /// # Errors
 /// [`Error::Internal`], [`Error::Store`]
 pub(crate) async fn make_key(
-    service: &Service,
+    tools: &Tools,
     tenant: TenantId,
     connection: Uuid,
 ) -> Result<connection_key::Model, Error> {
-    let name = format!("{} {connection}", service.config.public_url());
-    let now = service.db.clock().now();
+    let name = format!("{} {connection}", tools.config.public_url());
+    let now = tools.clock.now();
     let made = tokio::task::spawn_blocking(move || self_signed(&name, now)).await.map_err(Error::internal)?;
     let (pem, der) = made?;
     let id = ids::new();
@@ -331,7 +331,7 @@ pub(crate) async fn make_key(
         tenant_id: tenant.0,
         connection_id: connection,
         id,
-        private_key: service.envelope.seal("connection_key", id.as_bytes(), pem.as_bytes())?,
+        private_key: tools.envelope.seal("connection_key", id.as_bytes(), pem.as_bytes())?,
         certificate: STANDARD.encode(der),
         created_at: now,
         expires_at: now + KEY_LIFETIME,
@@ -369,8 +369,8 @@ pub(crate) fn open_key(tools: &Tools, row: &connection_key::Model) -> Result<Str
 }
 
 /// Reads metadata that an admin pasted.
-pub(crate) fn read_metadata(service: &Service, pointer: &str, xml: &str) -> Result<SamlProvider, Invalid> {
-    IdentityProvider::parse(xml, service.db.clock().now())
+pub(crate) fn read_metadata(tools: &Tools, pointer: &str, xml: &str) -> Result<SamlProvider, Invalid> {
+    IdentityProvider::parse(xml, tools.clock.now())
         .map(Into::into)
         .map_err(|refusal| refused(pointer, &refusal))
 }
@@ -392,11 +392,11 @@ pub(crate) fn read_certificates(texts: &[String]) -> Result<Vec<String>, Invalid
 }
 
 /// Fetches metadata from where the admin said, through the guard.
-pub(crate) async fn fetch_metadata(service: &Service, url: &str) -> Result<SamlProvider, Error> {
+pub(crate) async fn fetch_metadata(tools: &Tools, url: &str) -> Result<SamlProvider, Error> {
     let url = Url::parse(url).map_err(|_| Error::UrlRefused)?;
-    let text = service.http.get_text(&url).await.map_err(|error| match error {
+    let text = tools.http.get_text(&url).await.map_err(|error| match error {
         platform::http::HttpError::Refused(why) => Error::MetadataUrlRefused { why },
         other => Error::MetadataUnreachable { why: other.to_string() },
     })?;
-    Ok(read_metadata(service, "/metadataUrl", &text)?)
+    Ok(read_metadata(tools, "/metadataUrl", &text)?)
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use entity::connections::domain::{Column, Entity, Model};
 use entity::connections::states::{DomainState, DomainVerb};
 use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -16,7 +15,7 @@ use platform::rules::{Rule, room};
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{Service, TenantService, Tools};
 
 use crate::error::Error;
 use crate::settings;
@@ -100,17 +99,16 @@ pub(crate) async fn delete(tx: &mut Tx, row: Model) -> Result<(), DbError> {
 /// # Errors
 /// [`Error::DomainTaken`] if another tenant has proven the domain; [`Error::DomainUnproven`] if the record isn't there.
 pub(crate) async fn verify(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
-    tenant: TenantId,
     organization: OrganizationId,
     id: Uuid,
 ) -> Result<Model, Error> {
-    let row = service.db.read(tenant.0, async |view| find(view, organization, id).await).await?;
+    let row = service.db.read(async |view| find(view, organization, id).await).await?;
     let (name, wanted) = record(&row);
     let outcome = texts(service, &name).await.map(|texts| texts.contains(&wanted));
     let work = async |tx: &mut Tx| settle(tx, organization, id, &outcome).await;
-    let row = match service.db.write(ctx, tenant.0, work).await {
+    let row = match service.db.write(ctx, work).await {
         Err(Error::Store(DbError::Conflict(_))) => return Err(Error::DomainTaken),
         other => other?,
     };
@@ -174,9 +172,8 @@ pub(crate) async fn recheck_domains(service: &Service) -> Result<usize, Error> {
     let rows = service.db.read_platform(find).await?;
     let ctx = Ctx::system("domains");
     for row in &rows {
-        match verify(service, &ctx, TenantId(row.tenant_id), OrganizationId(row.organization_id), row.id)
-            .await
-        {
+        let tenant = service.of(row.tenant_id);
+        match verify(&tenant, &ctx, OrganizationId(row.organization_id), row.id).await {
             Ok(_) => {}
             Err(error) if error.is_refusal() => {}
             Err(error) => return Err(error),

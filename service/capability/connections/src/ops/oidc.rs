@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::Tools;
 
 use super::addresses::callback;
 use super::claims::{lacks, profile};
@@ -141,14 +141,14 @@ impl Providers {
     /// The URL to which the browser is sent, and what is to be remembered until it comes back.
     pub async fn begin(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
         state: &str,
         wishes: &Wishes,
     ) -> Result<(Url, OidcSecrets), Refused> {
-        let known = self.provider(service, connection.row.id, settings, false).await?;
-        let client = client(&known.metadata, settings, None, &callback(service, connection.row.id))?;
+        let known = self.provider(tools, connection.row.id, settings, false).await?;
+        let client = client(&known.metadata, settings, None, &callback(tools, connection.row.id))?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = CsrfToken::new(state.to_owned());
         let mut request =
@@ -170,7 +170,7 @@ impl Providers {
             request = request.add_extra_param("max_age", age.to_string());
         }
         let (url, _, nonce) = request.url();
-        service.http.check(&url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
+        tools.http.check(&url).map_err(|_| Refused::new(Reason::UrlRefused).got(url.as_str()))?;
         let secrets = OidcSecrets { nonce: nonce.secret().clone(), verifier: verifier.secret().clone() };
         Ok((url, secrets))
     }
@@ -178,12 +178,12 @@ impl Providers {
     /// Whether the answer's `iss` is the provider's (RFC 9207).
     pub async fn check_iss(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
         iss: Option<&str>,
     ) -> Result<(), Refused> {
-        let known = self.provider(service, connection.row.id, settings, false).await?;
+        let known = self.provider(tools, connection.row.id, settings, false).await?;
         let promises = &known.metadata.additional_metadata().additional_metadata;
         match iss {
             Some(iss) if iss == settings.issuer => Ok(()),
@@ -198,16 +198,16 @@ impl Providers {
     /// Changes the code into the person's claims.
     pub async fn finish(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
         secret: Option<&str>,
         code: String,
         secrets: OidcSecrets,
     ) -> Result<Profile, Refused> {
-        let known = self.provider(service, connection.row.id, settings, false).await?;
-        let client = client(&known.metadata, settings, secret, &callback(service, connection.row.id))?;
-        let http = http(service);
+        let known = self.provider(tools, connection.row.id, settings, false).await?;
+        let client = client(&known.metadata, settings, secret, &callback(tools, connection.row.id))?;
+        let http = http(tools);
         let request = client.exchange_code(AuthorizationCode::new(code)).map_err(|_| no_token_endpoint())?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(secrets.verifier));
         let answer = request.request_async(&http).await.map_err(|error| token_error(&error))?;
@@ -216,13 +216,13 @@ impl Providers {
             return Err(Refused::new(Reason::ExtensionUnknown));
         }
         let nonce = Nonce::new(secrets.nonce);
-        let verified = match self.verify(service, &known.metadata, settings, id_token, &nonce) {
+        let verified = match self.verify(tools, &known.metadata, settings, id_token, &nonce) {
             Err((refused, true)) => {
-                let again = self.provider(service, connection.row.id, settings, true).await?;
+                let again = self.provider(tools, connection.row.id, settings, true).await?;
                 if Arc::ptr_eq(&again, &known) {
                     return Err(refused);
                 }
-                self.verify(service, &again.metadata, settings, id_token, &nonce)
+                self.verify(tools, &again.metadata, settings, id_token, &nonce)
                     .map_err(|(refused, _)| refused)?
             }
             other => other.map_err(|(refused, _)| refused)?,
@@ -253,14 +253,14 @@ impl Providers {
     /// The claims of an ID token that verifies; else the refusal, and whether other keys might help.
     fn verify(
         &self,
-        service: &Service,
+        tools: &Tools,
         metadata: &Metadata,
         settings: &OidcSettings,
         id_token: &CoreIdToken,
         nonce: &Nonce,
     ) -> Result<Verified, (Refused, bool)> {
-        let now = service.db.clock().now();
-        let skew = skew(service);
+        let now = tools.clock.now();
+        let skew = skew(tools);
         let issuer = IssuerUrl::new(settings.issuer.clone())
             .map_err(|_| (Refused::new(Reason::DiscoveryFailed), false))?;
         let keys: CoreJsonWebKeySet = metadata.jwks().clone();
@@ -313,19 +313,19 @@ impl Providers {
     /// Where the provider ends its own session, if it says.
     pub async fn end_session(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
     ) -> Option<Url> {
-        let known = self.provider(service, connection.row.id, settings, false).await.ok()?;
+        let known = self.provider(tools, connection.row.id, settings, false).await.ok()?;
         let endpoint = known.metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
-        service.http.check(&endpoint).ok().map(|()| endpoint)
+        tools.http.check(&endpoint).ok().map(|()| endpoint)
     }
 
     /// The provider's keys as other readers take them: for logout tokens, and for ID tokens that are exchanged.
     pub async fn key(
         &self,
-        service: &Service,
+        tools: &Tools,
         connection: &Connection,
         settings: &OidcSettings,
         kid: Option<&str>,
@@ -340,11 +340,11 @@ impl Providers {
             };
             super::jwk::choose_value(keys, kid)
         };
-        let known = self.provider(service, connection.row.id, settings, false).await?;
+        let known = self.provider(tools, connection.row.id, settings, false).await?;
         if let Some(found) = find(&known) {
             return Ok(Some(found));
         }
-        let again = self.provider(service, connection.row.id, settings, true).await?;
+        let again = self.provider(tools, connection.row.id, settings, true).await?;
         Ok(find(&again))
     }
 }

@@ -15,7 +15,7 @@ use saml_core::{
     Trust,
 };
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{TenantService, Tools};
 
 use super::connections::{self, Connection, Kind, open_key};
 use crate::error::Error;
@@ -79,12 +79,16 @@ impl SamlKeys {
         Ok(trust)
     }
 
-    async fn ours(&self, service: &Service, connection: &connection::Model) -> Result<Arc<Ours>, Error> {
+    async fn ours(
+        &self,
+        service: &TenantService,
+        connection: &connection::Model,
+    ) -> Result<Arc<Ours>, Error> {
         if let Some(ours) = self.ours.get(&connection.id) {
             return Ok(ours);
         }
         let read = async |view: &platform::View| connections::keys(view, connection.id).await;
-        let rows = service.db.read(connection.tenant_id, read).await?;
+        let rows = service.db.read(read).await?;
         let pems: Vec<String> = rows.iter().map(|row| open_key(service, row)).collect::<Result<_, _>>()?;
         let certificates: Vec<Certificate> =
             rows.iter().filter_map(|row| Certificate::parse(&row.certificate).ok()).collect();
@@ -124,7 +128,11 @@ pub(crate) fn addresses(tools: &Tools, connection: Uuid) -> Addresses {
 }
 
 /// Our metadata, signed.
-pub async fn metadata(service: &Service, keys: &SamlKeys, row: &connection::Model) -> Result<String, Error> {
+pub async fn metadata(
+    service: &TenantService,
+    keys: &SamlKeys,
+    row: &connection::Model,
+) -> Result<String, Error> {
     let ours = keys.ours(service, row).await?;
     let addresses = addresses(service, row.id);
     let id = format!("_{}", ids::new().simple());
@@ -133,7 +141,7 @@ pub async fn metadata(service: &Service, keys: &SamlKeys, row: &connection::Mode
         acs: &addresses.acs,
         slo: &addresses.slo,
         certificates: &ours.certificates,
-        valid_until: service.db.clock().now() + OURS_VALID,
+        valid_until: service.clock.now() + OURS_VALID,
         id: &id,
     };
     provider.metadata(Some(&ours.signer)).map_err(Error::internal)
@@ -155,13 +163,13 @@ pub enum Go {
 
 /// The provider of a connection; from its URL, if that wasn't asked lately. `anew`: a key wasn't among those known.
 pub(crate) async fn provider(
-    service: &Service,
+    service: &TenantService,
     connection: &Connection,
     settings: &SamlSettings,
     known: Option<&SamlProvider>,
     anew: bool,
 ) -> Result<SamlProvider, Error> {
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let limit = if anew { REFETCH_MIN } else { METADATA_KEPT };
     let fresh = connection.row.provider_at.is_some_and(|at| at + limit > now);
     let valid = |provider: &&SamlProvider| provider.valid_until.is_none_or(|until| until > now);
@@ -183,7 +191,11 @@ pub(crate) async fn provider(
     }
 }
 
-async fn remember(service: &Service, row: &connection::Model, provider: &SamlProvider) -> Result<(), Error> {
+async fn remember(
+    service: &TenantService,
+    row: &connection::Model,
+    provider: &SamlProvider,
+) -> Result<(), Error> {
     let value = serde_json::to_value(provider).map_err(Error::internal)?;
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
@@ -205,7 +217,7 @@ async fn remember(service: &Service, row: &connection::Model, provider: &SamlPro
         tx.update(connections::reclaimed(&before, fetched, tx.now())?).await?;
         Ok::<_, Error>(())
     };
-    service.db.write(&Ctx::system("metadata"), row.tenant_id, work).await
+    service.db.write(&Ctx::system("metadata"), work).await
 }
 
 /// What a sign-in asks for, beside what the connection says.
@@ -219,7 +231,7 @@ pub struct SamlWishes<'a> {
 
 /// The request that sends a browser to the provider.
 pub async fn begin(
-    service: &Service,
+    service: &TenantService,
     keys: &SamlKeys,
     connection: &Connection,
     (settings, known): (&SamlSettings, Option<&SamlProvider>),
@@ -237,7 +249,7 @@ pub async fn begin(
         issuer: &addresses.entity_id,
         destination,
         acs: &addresses.acs,
-        now: service.db.clock().now(),
+        now: service.clock.now(),
         force_authn: settings.force_authn || wishes.again,
         authn_context: settings.authn_context.as_deref(),
         login_hint: wishes.login_hint,
@@ -265,7 +277,7 @@ pub async fn begin(
 
 /// Reads a response: the assertion that it holds, if every check of the profile passes.
 pub async fn accept(
-    service: &Service,
+    service: &TenantService,
     keys: &SamlKeys,
     connection: &Connection,
     (settings, known): (&SamlSettings, Option<&SamlProvider>),
@@ -305,7 +317,7 @@ pub async fn accept(
 }
 
 fn check(
-    service: &Service,
+    tools: &Tools,
     keys: &SamlKeys,
     connection: &Connection,
     provider: &SamlProvider,
@@ -313,7 +325,7 @@ fn check(
     xml: &str,
     request_id: Option<&str>,
 ) -> Result<Accepted, saml_core::Refusal> {
-    let addresses = addresses(service, connection.row.id);
+    let addresses = addresses(tools, connection.row.id);
     let trust = keys.trust(provider)?;
     saml_core::accept(
         xml,
@@ -322,8 +334,8 @@ fn check(
             audience: &addresses.entity_id,
             acs: &addresses.acs,
             request_id,
-            now: service.db.clock().now(),
-            skew: skew(service),
+            now: tools.clock.now(),
+            skew: skew(tools),
             trust: &trust,
             decryptor: Some(&ours.decryptor),
         },
@@ -332,7 +344,7 @@ fn check(
 
 /// The signed request that asks the provider to end its session; `None` if it takes none.
 pub async fn logout_request(
-    service: &Service,
+    service: &TenantService,
     keys: &SamlKeys,
     connection: &Connection,
     kept: &str,
@@ -353,7 +365,7 @@ pub async fn logout_request(
 
 /// The signed answer to the provider's own logout request; `None` if it says no place for it.
 pub async fn logout_response(
-    service: &Service,
+    service: &TenantService,
     keys: &SamlKeys,
     connection: &Connection,
     in_response_to: &str,
@@ -368,20 +380,20 @@ pub async fn logout_response(
 }
 
 fn message(
-    service: &Service,
+    tools: &Tools,
     connection: &Connection,
     destination: &str,
     write: impl FnOnce(Logout<'_>) -> String,
 ) -> String {
     let id = format!("_{}", ids::new().simple());
-    let addresses = addresses(service, connection.row.id);
-    let now: DateTime<Utc> = service.db.clock().now();
+    let addresses = addresses(tools, connection.row.id);
+    let now: DateTime<Utc> = tools.clock.now();
     write(Logout { id: &id, issuer: &addresses.entity_id, destination, now })
 }
 
 /// Reads a logout message of the provider, from a form or a query.
 pub fn read_logout(
-    service: &Service,
+    tools: &Tools,
     keys: &SamlKeys,
     connection: &Connection,
     xml: &str,
@@ -394,12 +406,12 @@ pub fn read_logout(
     if let Some((query, direction)) = signed_query {
         saml_core::verify_redirect(query, direction, &trust)?;
     }
-    let slo = addresses(service, connection.row.id).slo;
+    let slo = addresses(tools, connection.row.id).slo;
     let expected = saml_core::ExpectedLogout {
         issuer: &provider.entity_id,
         slo: &slo,
-        now: service.db.clock().now(),
-        skew: skew(service),
+        now: tools.clock.now(),
+        skew: skew(tools),
         trust: &trust,
         query_verified: signed_query.is_some(),
     };

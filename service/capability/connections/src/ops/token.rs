@@ -6,7 +6,7 @@ use platform::PlatformView;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use super::connections::Connection;
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub enum Found {
 ///
 /// # Errors
 /// [`Error::Store`], [`Error::Internal`]
-pub async fn of_token(service: &Service, token: OfToken<'_>) -> Result<Found, Error> {
+pub async fn of_token(service: &PlatformService, token: OfToken<'_>) -> Result<Found, Error> {
     let of_issuer = |view: &PlatformView| {
         let select = view.across::<Entity>().filter(Column::Issuer.eq(token.issuer));
         select.filter(Column::Kind.eq(ConnectionType::Oidc))
@@ -57,11 +57,11 @@ pub async fn of_token(service: &Service, token: OfToken<'_>) -> Result<Found, Er
         let select = select.order_by_asc(proven_first).order_by_asc(Column::ClaimedAt);
         view.one(select.order_by_asc(Column::Id)).await
     };
-    if let Some(row) = service.db.read_platform(find).await? {
+    if let Some(row) = service.db.read(find).await? {
         return Ok(Found::Connection(Box::new(Connection::of(row)?)));
     }
     let known = async |view: &PlatformView| view.one(of_issuer(view)).await;
-    Ok(match service.db.read_platform(known).await? {
+    Ok(match service.db.read(known).await? {
         Some(_) => Found::OtherAudience,
         None => Found::Nothing,
     })

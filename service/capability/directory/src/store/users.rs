@@ -1,11 +1,12 @@
 //! Queries over users.
 
 use entity::by_name::ByName;
+use entity::directory::states::DeactivatedBy;
 use entity::directory::{identity, user, user_email};
 use entity::ids::OrganizationId;
 use entity::tenancy::tenant;
 use identity_core::fold;
-use platform::{CrossTenantStatement, DbError, PlatformView, Statement, Tx, View};
+use platform::{CrossTenantStatement, DbError, PlatformView, Statement, Timestamp, Tx, View};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryResult, QuerySelect, Select};
 use uuid::Uuid;
@@ -218,4 +219,22 @@ pub(crate) async fn set_emails(
         value_key,
     });
     tx.insert_all(rows.collect()).await
+}
+
+/// The identities of users at these issuers.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn identities_of_issuers(view: &View, issuers: &[String]) -> Result<Vec<identity::Model>, DbError> {
+    view.all(view.select::<identity::Entity>().filter(identity::Column::Issuer.is_in(issuers))).await
+}
+
+/// Users who are switched off: who they are, by whom, and when their row was changed last.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn switched_off(view: &View) -> Result<Vec<(Uuid, Option<DeactivatedBy>, Timestamp)>, DbError> {
+    let off = view.select::<user::Entity>().filter(user::Column::Active.eq(false)).select_only();
+    let off = off.column(user::Column::Id).column(user::Column::DeactivatedBy);
+    view.tuples(off.column(user::Column::UpdatedAt)).await
 }

@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use sessions::Keyring;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, Denied, FieldErrors, Input, Problem, Routes, Service, Shared};
+use web::{Access, Body, Caller, Denied, FieldErrors, Input, PlatformService, Problem, Routes, Shared};
 
+use super::session::{self, TenantMaker};
 use crate::error::Error;
 use crate::model::return_to;
 use crate::ops::audience::{By, audience};
-use crate::ops::exchange::{self, Asked, Exchanged, TenantMaker};
+use crate::ops::exchange::{Asked, Exchanged};
 use crate::ops::jwks::JwksCache;
 use crate::ops::subject::{self, Told};
 use crate::settings::Settings;
@@ -62,7 +63,7 @@ pub(crate) struct ExchangeInput {
 /// # Errors
 /// [`Problem`]: there is no such tenant.
 pub async fn told(
-    service: &Service,
+    service: &PlatformService,
     (tenant, organization, connection): (Option<&String>, Option<&String>, Option<Uuid>),
 ) -> Result<Told, Problem> {
     let tenant = match tenant {
@@ -146,7 +147,7 @@ async fn exchange(
 }
 
 async fn modules(caller: &Caller) -> Result<Vec<module::Model>, Problem> {
-    Ok(caller.service().db.read_platform(async |view| modules::modules(view).await).await?)
+    Ok(caller.platform().db.read(async |view| modules::modules(view).await).await?)
 }
 
 async fn redirect_uris(caller: &Caller) -> Result<Vec<String>, Problem> {
@@ -161,7 +162,7 @@ async fn attempt(
     known: (&JwksCache, &Providers),
     (keys, makes): (&Keyring, &dyn TenantMaker),
 ) -> Result<Exchanged, Denied> {
-    let (service, principal) = (caller.service(), caller.principal()?);
+    let (service, principal) = (caller.platform(), caller.principal()?);
     let told = told(service, (input.tenant.as_ref(), input.organization.as_ref(), input.connection)).await?;
     let identity = match &input.subject_token {
         Some(token) => subject::verify(service, known, token, &told).await?,
@@ -186,7 +187,7 @@ async fn attempt(
     let what = "must be the platform's URL or, for operators and gateways, a module's clientId or baseUrl";
     let audience = audience.ok_or_else(|| Error::from(Invalid::at("/audience", what)));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
-    exchange::exchange((service, makes), keys, &caller.ctx, (&identity, &told), asked).await
+    session::exchange(caller, makes, keys, (&identity, &told), asked).await
 }
 
 fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {

@@ -6,30 +6,17 @@ use directory::{Applicant, FirstRuns, Made, Outcome};
 use entity::directory::user;
 use entity::sessions::session;
 use entity::tenancy::tenant;
-use futures_util::future::LocalBoxFuture;
 use identity_core::Source;
-use platform::{Ctx, Tx};
+use platform::Tx;
 use quota::Usage;
-use sessions::{Keyring, Minted, NewSession, Signers, Subject};
+use sessions::{Minted, NewSession, Signers, Subject};
 use sign_in::NotIn;
 use uuid::Uuid;
-use web::{Denied, Service, Tools};
+use web::Tools;
 
-use super::subject::{Identity, Named, Told, Via};
+use super::subject::{Identity, Told, Via};
 use crate::error::Error;
 use crate::settings::Settings;
-
-/// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
-pub trait TenantMaker: Send + Sync {
-    /// Makes the tenant of this external id, unless it is there, and waits a while until it is active. Why not is
-    /// [`Error::NotMade`].
-    fn make<'a>(
-        &'a self,
-        service: &'a Service,
-        ctx: &'a Ctx,
-        external_id: &'a str,
-    ) -> LocalBoxFuture<'a, Result<(), Error>>;
-}
 
 /// What a person gets.
 pub struct Exchanged {
@@ -50,49 +37,6 @@ pub struct Asked {
     pub client_id: String,
     /// For whom the token is.
     pub audience: String,
-}
-
-/// Lets the person of an identity in, and opens their session.
-///
-/// # Errors
-/// [`Denied`]: with the tenant and the organization that refuse, as far as they are known.
-pub async fn exchange(
-    (service, makes): (&Service, &dyn TenantMaker),
-    keys: &Keyring,
-    ctx: &Ctx,
-    (identity, told): (&Identity, &Told),
-    asked: Result<Asked, Error>,
-) -> Result<Exchanged, Denied> {
-    let tenant = match &identity.via {
-        Via::Tenant(named) => match named {
-            Named::ExternalId(id) if service.config.section::<Settings>().exchange.auto_provision => {
-                if is_missing(service, named).await? {
-                    makes.make(service, ctx, id).await?;
-                }
-                named.tenant(service).await?
-            }
-            _ => named.tenant(service).await?,
-        },
-        Via::Connection(connection, _) => connection.row.tenant_id,
-    };
-    let refuses = Cell::new(match &identity.via {
-        Via::Connection(connection, _) => Some(connection.row.organization_id),
-        Via::Tenant(_) => None,
-    });
-    let denied = |error: Error| Denied::from(error).at(tenant, refuses.get());
-    let asked = asked.map_err(denied)?;
-    if told.tenant.is_some_and(|named| named != tenant) {
-        return Err(denied(Error::TenantOther));
-    }
-    let work = async |tx: &mut Tx, signers: &Signers| {
-        open_session(tx, (service, signers), (identity, told), (&asked, &refuses)).await
-    };
-    let mut done = keys.write_signed(service, ctx, tenant, &work).await;
-    if done.as_ref().is_err_and(Error::is_race) {
-        // Two first sign-ins of one person at the same moment: the other one made the user, who is found now.
-        done = keys.write_signed(service, ctx, tenant, &work).await;
-    }
-    done.map_err(denied)
 }
 
 /// What a token says about a person: by the issuer at which the session began, else the tenant's own.
@@ -119,9 +63,10 @@ pub fn subject(
     }
 }
 
-async fn open_session(
+/// Lets the person of an identity in, and opens their session. `refuses` learns which organization refuses.
+pub(crate) async fn open_session(
     tx: &mut Tx,
-    (service, signers): (&Service, &Signers),
+    (tools, signers): (&Tools, &Signers),
     (identity, told): (&Identity, &Told),
     (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
 ) -> Result<Exchanged, Error> {
@@ -129,7 +74,7 @@ async fn open_session(
     let organization = meant(tx, identity, told).await?;
     let outcome = match &identity.via {
         Via::Connection(connection, profile) => sign_in::admit(tx, connection, profile, None).await,
-        Via::Tenant(_) => admit(tx, service, identity, (&tenant, organization)).await,
+        Via::Tenant(_) => admit(tx, tools, identity, (&tenant, organization)).await,
     };
     let (user, usage) = match outcome {
         Ok(Outcome::In(admitted)) => (admitted.user, admitted.usage),
@@ -154,8 +99,8 @@ async fn open_session(
         token_issuer: None,
         browser: None,
     };
-    let (session, refresh_token) = sessions::open(tx, service, new).await?;
-    let access = sessions::mint(service, signers, &session, &subject(service, &tenant, &user, &session))?;
+    let (session, refresh_token) = sessions::open(tx, tools, new).await?;
+    let access = sessions::mint(tools, signers, &session, &subject(tools, &tenant, &user, &session))?;
     Ok(Exchanged { tenant, organization, user, refresh_token, access, usage })
 }
 
@@ -200,16 +145,4 @@ async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>
 async fn organization_named(tx: &Tx, name: &str) -> Result<Uuid, Error> {
     let organization = tenancy::find_organization(tx, name).await?;
     Ok(organization.ok_or(Error::OrganizationUnknown)?.id)
-}
-
-/// Whether nobody knows the organization, or somebody who came a moment before is having its tenant made.
-async fn is_missing(service: &Service, named: &Named) -> Result<bool, Error> {
-    match named.tenant(service).await {
-        Ok(id) => {
-            let row = service.db.read(id, async |view| tenancy::get(view).await).await?;
-            Ok(row.status == tenancy::Status::Provisioning)
-        }
-        Err(Error::TenantUnknown) => Ok(true),
-        Err(error) => Err(error),
-    }
 }

@@ -7,6 +7,7 @@ use entity::connections::states::ConnectionVerb;
 use entity::exchange::issuer::{self, Model};
 use entity::exchange::states::ResolveBy;
 use entity::tenancy::states::{IdentityBackend, IdentityKind};
+use entity::tenancy::tenant;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
 use platform::PlatformView;
@@ -16,7 +17,7 @@ use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Tools};
 
 use super::jwks::JwksCache;
 use super::roles::{BackendRoles, highest};
@@ -80,30 +81,25 @@ impl Named {
         }
     }
 
-    /// The tenant that is meant.
-    pub(crate) async fn tenant(&self, service: &Service) -> Result<Uuid, Error> {
-        let db = &service.db;
-        let found = match self {
-            Self::ExternalId(id) => db.tenant_of(tenancy::by_external_id(id)).await?,
-            Self::Issuer(issuer) => db.tenant_of(tenancy::by_issuer(issuer)).await?,
-            Self::IdpAlias(alias) => db.tenant_of(tenancy::by_idp_alias(alias)).await?,
-            Self::Organization { id: Some(id), .. } => db.tenant_of(tenancy::by_external_id(id)).await?,
-            Self::Organization { alias, id: None } => {
-                let found = db.tenant_of(Lookup::slug(alias)).await?;
-                match found {
-                    Some(id) if is_organization(service, id).await? => Some(id),
-                    _ => None,
-                }
-            }
-        };
-        found.ok_or(Error::TenantUnknown)
+    /// By what the tenant is found.
+    pub(crate) fn lookup(&self) -> Lookup {
+        match self {
+            Self::ExternalId(id) | Self::Organization { id: Some(id), .. } => tenancy::by_external_id(id),
+            Self::Issuer(issuer) => tenancy::by_issuer(issuer),
+            Self::IdpAlias(alias) => tenancy::by_idp_alias(alias),
+            Self::Organization { alias, id: None } => Lookup::slug(alias),
+        }
+    }
+
+    /// Whether it is no more than an alias, which not every tenant has.
+    pub(crate) fn is_alias(&self) -> bool {
+        matches!(self, Self::Organization { id: None, .. })
     }
 }
 
 /// An alias is only ours where the tenant is an organization of Keycloak's: there it is made from the slug.
-async fn is_organization(service: &Service, tenant: Uuid) -> Result<bool, Error> {
-    let row = service.db.read(tenant, async |view| tenancy::get(view).await).await?;
-    Ok(row.identity_backend == IdentityBackend::Keycloak && row.identity_kind == IdentityKind::Org)
+pub(crate) fn is_known_by_alias(tenant: &tenant::Model) -> bool {
+    tenant.identity_backend == IdentityBackend::Keycloak && tenant.identity_kind == IdentityKind::Org
 }
 
 fn unnamed(claim: &str) -> Error {
@@ -167,7 +163,7 @@ fn refused(why: &str) -> Error {
 /// # Errors
 /// [`Error::SubjectTokenRefused`], [`Error::IssuerUnknown`], and what keeps the keys away.
 pub async fn verify(
-    service: &Service,
+    service: &PlatformService,
     (cache, providers): (&JwksCache, &Providers),
     token: &str,
     told: &Told,
@@ -212,7 +208,7 @@ pub async fn verify(
 
 /// Signature and claims, with this key.
 fn decoded(
-    service: &Service,
+    tools: &Tools,
     token: &str,
     header: &Header,
     key: &Jwk,
@@ -231,8 +227,8 @@ fn decoded(
     let verified = decode::<SubjectClaims>(token, &decoding, &validation)
         .map_err(|_| refused("its signature is wrong"))?;
     let claims = verified.claims;
-    let skew = connections::skew(service).num_seconds();
-    match claims.refuse(issuer, audience, service.db.clock().now(), skew) {
+    let skew = connections::skew(tools).num_seconds();
+    match claims.refuse(issuer, audience, tools.clock.now(), skew) {
         Some(why) => Err(refused(why)),
         None => Ok(claims),
     }
@@ -252,7 +248,7 @@ pub struct Told {
 /// An ID token that a customer's own provider signed for one of the connections. Whoever doesn't say which one it is has it found by
 /// issuer and client id.
 async fn of_connection(
-    service: &Service,
+    service: &PlatformService,
     providers: &Providers,
     token: &str,
     (header, claimed): (&Header, &SubjectClaims),
@@ -294,13 +290,13 @@ async fn of_connection(
 }
 
 /// The registration that takes the token; `None` if its issuer isn't registered at all.
-async fn registered(service: &Service, claimed: &SubjectClaims) -> Result<Option<Model>, Error> {
+async fn registered(service: &PlatformService, claimed: &SubjectClaims) -> Result<Option<Model>, Error> {
     let find = async |view: &PlatformView| {
         let select = view.platform::<issuer::Entity>().filter(issuer::Column::Issuer.eq(&claimed.iss));
         let select = select.limit(REGISTRATIONS_MAX);
         view.all(select).await
     };
-    let rows = service.db.read_platform(find).await?;
+    let rows = service.db.read(find).await?;
     if rows.is_empty() {
         return Ok(None);
     }

@@ -193,7 +193,7 @@ async fn report_applied_flags(
     caller: PlatformCaller,
     Body(input): Body<AppliedInput>,
 ) -> Result<Json<AppliedReport>, Problem> {
-    let module = modules::client(caller.service(), &input.client_id).await?;
+    let module = modules::client(caller.platform(), &input.client_id).await?;
     let module = module.ok_or_else(|| Problem::invalid("/clientId", "must be a module's client id"))?.id;
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();

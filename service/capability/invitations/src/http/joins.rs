@@ -308,7 +308,7 @@ async fn join_page(_: Caller, Query(query): Query<WithTenant>) -> Result<HttpRes
 
 async fn begin(caller: &Caller, input: JoinInput) -> Result<(), Problem> {
     let request = Request { tenant: input.tenant, email: input.email, locale: input.locale };
-    Ok(stranger::ask(caller.service(), &caller.ctx, &request).await?)
+    Ok(stranger::ask(caller.platform(), &caller.ctx, &request).await?)
 }
 
 /// The form in which a person asks to join, unchecked: the page shows what is wrong with it.

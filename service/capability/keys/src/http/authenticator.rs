@@ -8,7 +8,7 @@ use platform::crypto::{BearerSecret, SecretKind, StoredSecret, same};
 use platform::remembered::Remembered;
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service};
+use web::{Authenticator, Code, CredentialKind, Denied, PlatformService, Principal, Problem, Service};
 
 use crate::PREFIX;
 use crate::ops::{Found, bootstrap_id, find, touch};
@@ -28,7 +28,7 @@ impl Keys {
         self.rows.forget_all();
     }
 
-    async fn recognise(&self, service: &Service, bearer: &str) -> Result<Principal, Denied> {
+    async fn recognise(&self, service: &PlatformService, bearer: &str) -> Result<Principal, Denied> {
         let invalid = || Denied::from(Problem::new(Code::AUTH_INVALID));
         let configured = service.config.secrets.bootstrap_key.expose_secret();
         let id = if !configured.is_empty() && same(configured.as_bytes(), bearer.as_bytes()) {
@@ -36,9 +36,7 @@ impl Keys {
         } else {
             BearerSecret::parse(PREFIX, bearer).ok_or_else(invalid)?.id
         };
-        let load = async {
-            service.db.read_platform(async |view| find(view, id).await).await.map_err(Problem::from)
-        };
+        let load = async { service.db.read(async |view| find(view, id).await).await.map_err(Problem::from) };
         let found = self.rows.get(id, load).await?.ok_or_else(invalid)?;
         let (key, now) = (&found.key, service.clock.now());
         let theirs = |refused: Denied| Denied { tenant: key.tenant_id, ..refused };

@@ -5,7 +5,7 @@ use actix_web::http::{Method, header};
 use serde_json::json;
 use sign_in::{SCOPES, realm};
 use uuid::Uuid;
-use web::{Access, Caller, Problem, Routes};
+use web::{Access, Caller, Problem, Routes, TenantCaller};
 
 pub(super) fn routes() -> Routes {
     let metadata = Access::Public("relying parties need it before they know anything");
@@ -41,15 +41,12 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn key_set(caller: &Caller, realm: Option<Uuid>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
-    let mut keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
+    let service = caller.platform();
+    let mut keys = service.db.read(async |view| sessions::public_keys(view, realm).await).await?;
     if keys.is_empty() {
         let ctx = platform::Ctx::system("signing keys");
-        service
-            .db
-            .write_platform(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await)
-            .await?;
-        keys = service.db.read_platform(async |view| sessions::public_keys(view, realm).await).await?;
+        service.db.write(&ctx, async |tx| sessions::ensure_key(tx, &service.envelope, realm).await).await?;
+        keys = service.db.read(async |view| sessions::public_keys(view, realm).await).await?;
     }
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
@@ -102,12 +99,12 @@ async fn openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
     Ok(metadata(&caller.tools().config.public_url()))
 }
 
-async fn realm_jwks(caller: Caller) -> Result<HttpResponse, Problem> {
+async fn realm_jwks(caller: TenantCaller) -> Result<HttpResponse, Problem> {
     let (realm, _) = realm(&caller).await?;
     key_set(&caller, Some(realm)).await
 }
 
-async fn realm_openid_configuration(caller: Caller) -> Result<HttpResponse, Problem> {
+async fn realm_openid_configuration(caller: TenantCaller) -> Result<HttpResponse, Problem> {
     let (_, issuer) = realm(&caller).await?;
     Ok(metadata(&issuer))
 }

@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 use sessions::{ClientCredentials, ClientGrant, Keyring};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Acting, Authenticator as _, Caller, Code, Dialect, Form, Problem, Routes, Shared};
+use web::{Access, Acting, Caller, Code, Dialect, Form, Problem, Routes, Shared};
 
+use super::tokens::{introspected, redeem, refresh, revoked};
 use crate::ops::tokens;
 
 /// RFC 8693
@@ -146,12 +147,12 @@ async fn client_credentials(
     };
     let (assertion, scope) = (input.client_assertion, input.scope);
     let claimed = match client_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-        Some(id) => grants.knows(caller.service(), id).await?.then_some(id),
+        Some(id) => grants.knows(caller, id).await?.then_some(id),
         None => None,
     };
     caller.acts_as(request, claimed.map_or(Acting::Nobody, Acting::Claimed)).await?;
     let credentials = ClientCredentials { client_id, client_secret, assertion, scope };
-    let granted = grants.grant(caller.service(), &caller.ctx, credentials).await?;
+    let granted = grants.grant(caller, credentials).await?;
     Ok(answer(&json!({
         "access_token": granted.access_token, "token_type": "Bearer", "expires_in": granted.expires_in,
         "scope": granted.scope,
@@ -183,11 +184,11 @@ async fn client(
     };
     // A wrong secret counts for the client and where it comes from; what a client does that proved itself, for the client alone: through a
     // module's callback comes everybody.
-    let found = modules::client(caller.service(), &id).await?;
+    let found = modules::client(caller.platform(), &id).await?;
     let claimed = found.as_ref().map_or(Acting::Nobody, |found| Acting::Claimed(found.id));
     caller.acts_as(request, claimed).await?;
     let found = found.ok_or_else(unauthenticated)?;
-    if !modules::is_secret_of(caller.service(), &found, &secret).await? {
+    if !modules::is_secret_of(caller.platform(), &found, &secret).await? {
         return Err(unauthenticated());
     }
     caller.acts_as(request, Acting::Proven(found.id)).await?;
@@ -202,7 +203,7 @@ async fn acting_client(
     secret: Option<&str>,
 ) -> Result<Option<module::Model>, Problem> {
     match (client(caller, request, id, secret).await?, id) {
-        (None, Some(id)) => Ok(modules::client(caller.service(), id).await?.filter(|client| client.public)),
+        (None, Some(id)) => Ok(modules::client(caller.platform(), id).await?.filter(|client| client.public)),
         (client, _) => Ok(client),
     }
 }
@@ -258,8 +259,7 @@ async fn authorization_code(
     let redirect_uri = input.redirect_uri.as_deref().ok_or_else(|| missing("redirect_uri"))?;
     let verifier = input.code_verifier.as_deref().ok_or_else(|| missing("code_verifier"))?;
     let parts = (code, redirect_uri, verifier);
-    let pair = tokens::redeem(caller.service(), keys, &caller.ctx, parts, &client.client_id).await?;
-    Ok(handed_out(pair))
+    Ok(handed_out(redeem(caller, keys, parts, &client.client_id).await?))
 }
 
 async fn token(
@@ -277,15 +277,14 @@ async fn token(
     }
     let client =
         acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
-    let service = caller.service();
+    let service = caller.platform();
     match input.grant_type.as_str() {
         "refresh_token" => {
             let token = input
                 .refresh_token
                 .ok_or_else(|| refuse("invalid_request", "`refresh_token` is missing."))?;
             let may = |session: &session::Model| may_use(session, client.as_ref());
-            let pair = tokens::refresh(service, &keys, &caller.ctx, &token, may).await?;
-            Ok(handed_out(pair))
+            Ok(handed_out(refresh(&caller, &keys, &token, may).await?))
         }
         TOKEN_EXCHANGE => {
             let client = client.ok_or_else(unauthenticated)?;
@@ -307,7 +306,7 @@ async fn token(
                         true => Problem::from(error).dialect("invalid_grant"),
                         false => error.into(),
                     })?;
-                exchange::exchange((service, &**makes), &keys, &caller.ctx, (&identity, &told), asked).await
+                exchange::exchange(&caller, &**makes, &keys, (&identity, &told), asked).await
             };
             let target = Target::new("sso", "exchange");
             let done = caller.recorded(attempt.await, "sso.exchange", target).await?;
@@ -337,7 +336,7 @@ async fn introspect(
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, bearer) = bearer.ok_or_else(unauthenticated)?;
-        let known = management.authenticate(caller.service(), bearer.trim()).await;
+        let known = caller.recognise(&**management, bearer.trim()).await;
         // A store or a queue that is busy is no wrong credential.
         let principal = known.map_err(|denied| match denied.problem.is_refusal() {
             true => unauthenticated(),
@@ -350,7 +349,7 @@ async fn introspect(
     }
     let by = client.as_ref().map(By::Module).or(by_key).ok_or_else(unauthenticated)?;
     let platform = caller.tools().config.public_url();
-    let claims = tokens::introspect(caller.service(), &keys, &input.token).await?;
+    let claims = introspected(&caller, &keys, &input.token).await?.map(|(_, claims)| claims);
     // What is another's is as if it weren't there (RFC 7662, section 2.2).
     let Some(claims) = claims.filter(|claims| may_introspect(by, claims, &platform)) else {
         return Ok(answer(&json!({"active": false})));
@@ -372,6 +371,6 @@ async fn revoke(
     let client =
         acting_client(&caller, &request, input.client_id.as_deref(), input.client_secret.as_deref()).await?;
     let may = |session: &session::Model| may_use(session, client.as_ref());
-    tokens::revoke(caller.service(), &keys, &caller.ctx, &input.token, may).await?;
+    revoked(&caller, &keys, &input.token, may).await?;
     Ok(HttpResponse::Ok().finish())
 }

@@ -29,7 +29,7 @@ async fn push(
     request: HttpRequest,
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let mut parameters =
         read_parameters(&form).map_err(|error| Problem::from(error).dialect("invalid_request"))?;
     let secret = parameters.remove("client_secret");

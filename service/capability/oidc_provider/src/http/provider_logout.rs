@@ -7,13 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use connections::{Connection, Kind, Refused, Upstream, of_path, saml};
 use saml_core::{Direction, LogoutMessage};
 use serde_json::json;
-use sign_in::pages::{self, Failed, Jar};
+use sign_in::browser::{self, Failed, Jar};
 use sign_in::{RESPONSE_BYTES_MAX, long_parameter, read_parameters};
-use web::{Access, Caller, Code, Dialect, FormText, Ids, Problem, Routes, Shared};
+use web::{Access, Code, Dialect, FormText, Ids, Problem, Routes, Shared, TenantCaller};
 
-use super::pages::signed_out;
 use super::sign_out::come_back;
 use crate::ops::logout;
+use crate::pages::signed_out;
 
 pub(super) fn routes() -> Routes {
     let provider = Access::Public("an identity provider signs somebody out; its message is verified");
@@ -60,7 +60,7 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn oidc_backchannel_logout(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
@@ -76,11 +76,10 @@ async fn oidc_backchannel_logout(
 
 /// Front-Channel Logout 1.0: an unsigned hint, so it ends only what this browser itself has.
 async fn oidc_frontchannel_logout(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
     let connection = of_path(&caller, &ids).await?;
     let Kind::Oidc(settings) = &connection.kind else { return Err(Problem::new(Code::NOT_FOUND)) };
     let parameters = read_parameters(request.query_string())?;
@@ -89,7 +88,7 @@ async fn oidc_frontchannel_logout(
     let mut response = signed_out(&[], None)?;
     // The provider shows this page in a frame of its own.
     response.headers_mut().remove(header::CONTENT_SECURITY_POLICY);
-    if let Some(session) = sign_in::session(service, &request).await?
+    if let Some((tenant, session)) = sign_in::session(&caller, &request).await?
         && named
         && session.connection_id == Some(connection.row.id)
         && sid.is_none_or(|sid| session.upstream_sid.as_ref() == Some(sid))
@@ -97,19 +96,23 @@ async fn oidc_frontchannel_logout(
         let work = async |tx: &mut platform::Tx| {
             sessions::end_browser(tx, &session, sessions::Ended::ProviderSignedOut).await
         };
-        service.db.write(&caller.ctx, session.tenant_id, work).await?;
-        Jar::Session.clear(service, &mut response);
+        tenant.write(work).await?;
+        Jar::Session.clear(caller.tools(), &mut response);
     }
     Ok(response)
 }
 
-async fn oidc_signed_out(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn oidc_signed_out(
+    caller: TenantCaller,
+    ids: Ids,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let connection = of_path(&caller, &ids).await?;
     come_back(caller.tools(), &request, connection.row.id)
 }
 
 async fn saml_slo(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
@@ -125,13 +128,13 @@ async fn saml_slo(
     let connection = of_path(&caller, &ids).await?;
     let read = message.map_err(Refused::from).and_then(|xml| {
         let signed = Some((query.as_str(), direction));
-        saml::read_logout(caller.service(), &upstream.saml, &connection, &xml, signed)
+        saml::read_logout(caller.tools(), &upstream.saml, &connection, &xml, signed)
     });
     log_out(&caller, &request, &upstream, &connection, read, relay_state).await
 }
 
 async fn saml_slo_by_form(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     FormText(form): FormText,
@@ -147,12 +150,12 @@ async fn saml_slo_by_form(
     let relay_state = long_parameter(&form, "RelayState")?;
     let read = saml_core::from_post(&encoded)
         .map_err(Refused::from)
-        .and_then(|xml| saml::read_logout(caller.service(), &upstream.saml, &connection, &xml, None));
+        .and_then(|xml| saml::read_logout(caller.tools(), &upstream.saml, &connection, &xml, None));
     log_out(&caller, &request, &upstream, &connection, read, relay_state).await
 }
 
 async fn log_out(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     upstream: &Upstream,
     connection: &Connection,
@@ -167,11 +170,11 @@ async fn log_out(
             let tenant = Some(connection.row.tenant_id);
             caller.record_denied(tenant, "sso.logout", target).await;
             let problem = Problem::detailed(sign_in::codes::SSO_REFUSED, refused.how.clone());
-            pages::failed(Failed { code: None, problem, refused: Some(refused) })
+            browser::failed(Failed { code: None, problem, refused: Some(refused) })
         }
         Ok(LogoutMessage::Response { .. }) => come_back(service, request, connection.row.id),
         Ok(LogoutMessage::Request { id, name_id, session_indexes }) => {
-            let until = service.db.clock().now() + chrono::TimeDelta::minutes(15);
+            let until = service.clock.now() + chrono::TimeDelta::minutes(15);
             let message = format!("logout:{id}");
             let sid = session_indexes.first().map(String::as_str);
             let once = (message.as_str(), until);
@@ -184,8 +187,8 @@ async fn log_out(
             };
             logout::end_upstream(service, &caller.ctx, connection, once, Some(&name_id), sid).await?;
             match back? {
-                Some(url) => Ok(pages::redirect(&url)),
-                None => signed_out(&[], None),
+                Some(url) => Ok(browser::redirect(&url)),
+                None => Ok(signed_out(&[], None)?),
             }
         }
     }

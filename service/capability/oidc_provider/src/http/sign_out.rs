@@ -14,15 +14,19 @@ use entity::sessions::browser_session;
 use platform::{Tx, View};
 use serde_json::json;
 use sessions::{Ended, IdTokenHint, Keyring};
-use sign_in::pages::{self, Jar};
+use sign_in::browser::{self, Jar};
 use sign_in::{Parameters, list, read_parameters, session, upstream_of};
 use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes, Service, Shared, Tools};
+use web::{
+    Access, Caller, Code, Dialect, FormText, PlatformService, Problem, Routes, Shared, TenantCaller,
+    TenantService, Tools,
+};
 
-use super::pages::{sign_out_page, signed_out};
+use super::tokens::person;
 use crate::ops::tokens;
+use crate::pages::{sign_out_page, signed_out};
 
 pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign out");
@@ -79,7 +83,7 @@ async fn logout(
 ) -> Result<HttpResponse, Problem> {
     match read_parameters(request.query_string()) {
         Ok(parameters) => sign_out(&caller, &request, &keys, &upstream, parameters, false).await,
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
@@ -95,13 +99,13 @@ async fn logout_by_form(
             let confirmed = parameters.contains_key("confirmed");
             sign_out(&caller, &request, &keys, &upstream, parameters, confirmed).await
         }
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
 /// Where the browser may go afterwards: a registered address of the client whose ID token or id came, and nowhere else.
 async fn afterwards(
-    service: &Service,
+    service: &PlatformService,
     parameters: &Parameters,
     hint: Option<&IdTokenHint>,
 ) -> Result<(Option<module::Model>, Option<String>), Problem> {
@@ -139,12 +143,12 @@ async fn sign_out(
     parameters: Parameters,
     confirmed: bool,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let hint = match parameters.get("id_token_hint") {
         Some(token) => match sessions::verify_id_token(service, keys, token).await? {
             Some(hint) => Some(hint),
             None => {
-                return pages::refusal(Problem::detailed(
+                return browser::refusal(Problem::detailed(
                     Code::VALIDATION_FAILED,
                     "The ID token was not issued by this service.",
                 ));
@@ -154,9 +158,9 @@ async fn sign_out(
     };
     let to = match afterwards(service, &parameters, hint.as_ref()).await {
         Ok((_, to)) => to,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
-    let own = session(service, request).await?;
+    let own = session(caller, request).await?;
     // The hint says whose session the module means; the browser's cookie, whether it is here.
     let named = match &hint {
         Some(hint) => {
@@ -167,7 +171,8 @@ async fn sign_out(
                 },
                 None => Ok(None),
             };
-            service.db.read(hint.tenant_id, find).await?
+            let tenant = caller.within(hint.tenant_id);
+            tenant.read(find).await?.map(|session| (tenant, session))
         }
         None => None,
     };
@@ -176,14 +181,14 @@ async fn sign_out(
         // Without a token nobody but the person at the browser may end their session: they are asked.
         (None, Some(own)) if confirmed && hint.is_none() => Some(own),
         (None, Some(_)) if hint.is_none() => {
-            return sign_out_page(&parameters);
+            return Ok(sign_out_page(&parameters)?);
         }
         _ => None,
     };
     let mut response = match ending {
-        Some(ending) => end(caller, upstream, &ending, to).await?,
+        Some((tenant, ending)) => end(&tenant, upstream, &ending, to).await?,
         None => match to {
-            Some(to) => pages::redirect(&to),
+            Some(to) => browser::redirect(&to),
             None => signed_out(&[], None)?,
         },
     };
@@ -193,7 +198,7 @@ async fn sign_out(
 
 /// Ends the session with all its modules; then the provider's, if the connection says so.
 async fn end(
-    caller: &Caller,
+    caller: &TenantCaller,
     upstream: &Upstream,
     ending: &browser_session::Model,
     to: Option<String>,
@@ -201,10 +206,11 @@ async fn end(
     let service = caller.service();
     let mut frames = Vec::new();
     let find = async |view: &View| sessions::sessions_of_browser(view, ending.id).await;
-    let opened = service.db.read(ending.tenant_id, find).await?;
+    let opened = caller.read(find).await?;
     let clients: BTreeSet<&str> = opened.iter().map(|one| one.client_id.as_str()).collect();
     for id in clients {
-        let uri = modules::client(service, id).await?.and_then(|client| client.frontchannel_logout_uri);
+        let uri =
+            modules::client(caller.platform(), id).await?.and_then(|client| client.frontchannel_logout_uri);
         let Some(uri) = uri.and_then(|uri| Url::parse(&uri).ok()) else { continue };
         for one in opened.iter().filter(|one| one.client_id == id) {
             let mut uri = uri.clone();
@@ -234,7 +240,7 @@ async fn end(
     }
     // Last: with the session the way to the modules and to the provider is gone.
     let work = async |tx: &mut Tx| sessions::end_browser(tx, ending, Ended::SignedOut).await;
-    service.db.write(&caller.ctx, ending.tenant_id, work).await?;
+    caller.write(work).await?;
     Ok(response)
 }
 
@@ -255,14 +261,14 @@ pub(super) fn come_back(
 /// Sends the browser on, once it has loaded the modules' own logouts.
 fn leave(frames: &[String], to: Option<String>) -> Result<HttpResponse, Problem> {
     match to {
-        Some(to) if frames.is_empty() => Ok(pages::redirect(&to)),
-        to => signed_out(frames, to.as_deref()),
+        Some(to) if frames.is_empty() => Ok(browser::redirect(&to)),
+        to => Ok(signed_out(frames, to.as_deref())?),
     }
 }
 
 /// The way to the provider's own logout, if the connection goes there; and the connection.
 async fn provider_logout(
-    service: &Service,
+    service: &TenantService,
     upstream: &Upstream,
     ending: &browser_session::Model,
 ) -> Result<Option<(Uuid, String)>, Problem> {
@@ -270,7 +276,7 @@ async fn provider_logout(
         return Ok(None);
     };
     let find = async |view: &View| connections::look_up(view, id).await;
-    let Some(connection) = service.db.read(ending.tenant_id, find).await? else { return Ok(None) };
+    let Some(connection) = service.db.read(find).await? else { return Ok(None) };
     match &connection.kind {
         Kind::Oidc(settings) if settings.sign_out_upstream => {
             let Some(mut url) = upstream.providers.end_session(service, &connection, settings).await else {
@@ -306,7 +312,7 @@ async fn about(caller: &Caller, request: &HttpRequest, keys: &Keyring) -> Result
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(invalid());
     }
-    let found = tokens::person(caller.service(), keys, token.trim()).await?;
+    let found = person(caller, keys, token.trim()).await?;
     let (claims, user, verified) = found.ok_or_else(invalid)?;
     if !claims.scope.split(' ').any(|scope| scope == "openid") {
         return Err(Problem::new(Code::AUTH_INSUFFICIENT).dialect("insufficient_scope"));

@@ -4,23 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use connections::{Connection, Kind, Providers, skew};
-use entity::modules::module;
 use entity::platform::outbox_event;
-use entity::sessions::session;
 use exchange::{ALGORITHMS, Audience};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode};
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Tx, Work as _, ids};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{Ctx, DbError, PlatformTx, Tx, Work as _, ids};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sessions::{Ended, Keyring};
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, TenantService};
 
 use crate::error::Error;
 
@@ -50,7 +47,7 @@ impl Subscriber for NotifiesClients {
             if told.is_empty() {
                 return Ok(());
             }
-            let wanted = clients(tx).await?;
+            let wanted = modules::clients_that_hear_logouts(tx).await?;
             for (tenant, at) in told {
                 tell(tx, &wanted, tenant, at, None).await?;
             }
@@ -58,12 +55,6 @@ impl Subscriber for NotifiesClients {
         }
         .boxed_local()
     }
-}
-
-/// The clients that want to hear, by id.
-async fn clients(view: &PlatformView) -> Result<Vec<String>, DbError> {
-    let select = view.platform::<module::Entity>().filter(module::Column::BackchannelLogoutUri.is_not_null());
-    Ok(view.all(select.limit(1000)).await?.into_iter().map(|module| module.client_id).collect())
 }
 
 /// Leaves a notice for each session that ended at that instant and whose client wants to hear; what doesn't fit goes on in a
@@ -78,15 +69,7 @@ async fn tell(
     if wanted.is_empty() {
         return Ok(());
     }
-    let mut select = tx
-        .across::<session::Entity>()
-        .filter(session::Column::TenantId.eq(tenant))
-        .filter(session::Column::EndedAt.eq(at))
-        .filter(session::Column::ClientId.is_in(wanted.iter().map(String::as_str)));
-    if let Some(after) = after {
-        select = select.filter(session::Column::Id.gt(after));
-    }
-    let rows = tx.all(select.order_by_asc(session::Column::Id).limit(BATCH)).await?;
+    let rows = sessions::ended_at(tx, (tenant, at), wanted, after, BATCH).await?;
     for row in &rows {
         tx.enqueue(&Notify { tenant, session: row.id, client_id: row.client_id.clone() });
     }
@@ -152,7 +135,7 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
             async move {
                 let work = async |tx: &mut PlatformTx| {
                     tx.housekeeping();
-                    let wanted = clients(tx).await?;
+                    let wanted = modules::clients_that_hear_logouts(tx).await?;
                     tell(tx, &wanted, job.tenant, job.at, Some(job.after)).await
                 };
                 Ok(service.db.write_platform(&Ctx::system("logout notices"), work).await?)
@@ -167,10 +150,10 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
     let url = Url::parse(&uri).map_err(|_| JobError::Fail("unreadable URL".to_owned()))?;
     let read = async |view: &platform::View| {
         let session = sessions::find(view, job.session).await?;
-        let tenant = view.one(view.select::<entity::tenancy::tenant::Entity>()).await?;
+        let tenant = tenancy::find(view).await?;
         Ok::<_, DbError>(session.zip(tenant))
     };
-    let Some((session, tenant)) = service.db.read(job.tenant, read).await? else { return Ok(()) };
+    let Some((session, tenant)) = service.of(job.tenant).db.read(read).await? else { return Ok(()) };
     let platform = service.config.public_url();
     let (realm, issuer) = match &session.token_issuer {
         Some(issuer) if *issuer == platform => (None, platform),
@@ -220,7 +203,7 @@ fn refused(why: &'static str) -> Error {
 
 /// Ends what a provider's logout token names (OpenID Connect Back-Channel Logout, section 2.6).
 pub(crate) async fn by_token(
-    service: &Service,
+    service: &TenantService,
     providers: &Providers,
     ctx: &Ctx,
     connection: &Connection,
@@ -245,7 +228,7 @@ pub(crate) async fn by_token(
     let claims = decode::<LogoutClaims>(token, &decoding, &validation)
         .map_err(|_| refused("its signature or claims are wrong"))?
         .claims;
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let skew = skew(service).num_seconds();
     let wrong = if claims.iss != settings.issuer {
         Some("its issuer is another")
@@ -276,7 +259,7 @@ pub(crate) async fn by_token(
 
 /// Ends the browser sessions that a provider knows by subject or by its own session's name; a message counts once.
 pub(crate) async fn end_upstream(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
     connection: &Connection,
     (message, until): (&str, platform::Timestamp),
@@ -295,5 +278,5 @@ pub(crate) async fn end_upstream(
         }
         Ok(found.len() as u64)
     };
-    service.db.write(ctx, connection.row.tenant_id, work).await
+    service.db.write(ctx, work).await
 }

@@ -9,12 +9,14 @@ use entity::sessions::session;
 use exchange::subject;
 use identity_core::{connection_of, issuers_of};
 use platform::crypto::{same, sha256};
+use platform::db::TenantDb;
 use platform::refusal::Classified as _;
 use platform::{Ctx, DbError, Target, Tx, View, Work as _};
 use serde_json::{Map, Value, json};
 use sessions::{Claims, Ended, Keyring, Minted, NewSession, Refreshed, Signers, Subject};
 use sign_in::{AuthorizationCode, Redemption};
-use web::Service;
+use uuid::Uuid;
+use web::{PlatformService, Tools};
 
 use crate::error::Error;
 
@@ -33,17 +35,15 @@ fn ended(error: Error) -> Error {
 
 /// Uses a refresh token up. `may` decides whether the client at hand may use the session.
 pub(crate) async fn refresh(
-    service: &Service,
+    service: &PlatformService,
+    tenant: &TenantDb,
     keys: &Keyring,
     ctx: &Ctx,
-    token: &str,
+    digest: &[u8],
     may: impl Fn(&session::Model) -> bool,
 ) -> Result<Pair, Error> {
-    let digest = sha256(token.as_bytes());
-    let tenant =
-        service.db.tenant_of(sessions::by_refresh_token(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let work = async |tx: &mut Tx, signers: &Signers| {
-        let refreshed = sessions::refresh(tx, service, &digest).await?;
+        let refreshed = sessions::refresh(tx, service, digest).await?;
         let Refreshed::Fresh(session, refresh_token) = refreshed else { return Ok(None) };
         // Somebody else's client: the token stays unused.
         if !may(&session) {
@@ -61,7 +61,7 @@ pub(crate) async fn refresh(
         let minting = Minting { session: *session, refresh_token, subject, user, nonce: None, verified };
         mint(service, signers, minting).map(Some)
     };
-    keys.write_signed(service, ctx, tenant, work).await?.ok_or(Error::GrantInvalid)
+    keys.write_signed(service, tenant, ctx, work).await?.ok_or(Error::GrantInvalid)
 }
 
 /// What tokens are made of.
@@ -75,12 +75,12 @@ struct Minting {
     verified: bool,
 }
 
-fn mint(service: &Service, signers: &Signers, minting: Minting) -> Result<Pair, Error> {
+fn mint(tools: &Tools, signers: &Signers, minting: Minting) -> Result<Pair, Error> {
     let Minting { session, refresh_token, subject, user, nonce, verified } = minting;
-    let access = sessions::mint(service, signers, &session, &subject)?;
+    let access = sessions::mint(tools, signers, &session, &subject)?;
     let scopes: Vec<&str> = session.scope.split(' ').collect();
     let id_token = if scopes.contains(&"openid") {
-        let claims = id_claims(service, &session, &subject, &user, (nonce, verified), &access.token);
+        let claims = id_claims(tools, &session, &subject, &user, (nonce, verified), &access.token);
         Some(signers.sign(subject.realm, None, &claims)?)
     } else {
         None
@@ -90,15 +90,15 @@ fn mint(service: &Service, signers: &Signers, minting: Minting) -> Result<Pair, 
 
 /// OpenID Connect Core, section 2.
 fn id_claims(
-    service: &Service,
+    tools: &Tools,
     session: &session::Model,
     subject: &Subject,
     user: &user::Model,
     (nonce, verified): (Option<String>, bool),
     access_token: &str,
 ) -> Map<String, Value> {
-    let now = service.db.clock().now().timestamp();
-    let lifetime = i64::try_from(service.config.section::<sessions::Settings>().access_lifetime.as_secs())
+    let now = tools.clock.now().timestamp();
+    let lifetime = i64::try_from(tools.config.section::<sessions::Settings>().access_lifetime.as_secs())
         .unwrap_or(300);
     let digest = sha256(access_token.as_bytes());
     let half = digest.get(..16).unwrap_or_default();
@@ -148,18 +148,16 @@ pub(crate) async fn email_verified(view: &View, user: &user::Model) -> Result<bo
 
 /// Changes a code into tokens, once. A code that comes a second time ends what its first use began (RFC 6749, section 4.1.2).
 pub(crate) async fn redeem(
-    service: &Service,
+    service: &PlatformService,
+    tenant: &TenantDb,
     keys: &Keyring,
     ctx: &Ctx,
-    (code, redirect_uri, verifier): (&str, &str, &str),
+    (digest, redirect_uri, verifier): (&[u8], &str, &str),
     client_id: &str,
 ) -> Result<Pair, Error> {
-    let digest = sha256(code.as_bytes());
-    let tenant =
-        service.db.tenant_of(sign_in::by_authorization_code(&digest)).await?.ok_or(Error::GrantInvalid)?;
     let challenge = URL_SAFE_NO_PAD.encode(sha256(verifier.as_bytes()));
     let work = async |tx: &mut Tx, signers: &Signers| {
-        let row = match sign_in::redeem_code(tx, &digest).await?.ok_or(Error::GrantInvalid)? {
+        let row = match sign_in::redeem_code(tx, digest).await?.ok_or(Error::GrantInvalid)? {
             Redemption::First(row) => *row,
             Redemption::Replay(row) => {
                 platform::Work::housekeeping(tx);
@@ -180,10 +178,10 @@ pub(crate) async fn redeem(
         }
         mint(service, signers, open_for(tx, service, row).await?).map(Some)
     };
-    keys.write_signed(service, ctx, tenant, work).await?.ok_or(Error::GrantInvalid)
+    keys.write_signed(service, tenant, ctx, work).await?.ok_or(Error::GrantInvalid)
 }
 
-async fn open_for(tx: &mut Tx, service: &Service, row: AuthorizationCode) -> Result<Minting, Error> {
+async fn open_for(tx: &mut Tx, tools: &Tools, row: AuthorizationCode) -> Result<Minting, Error> {
     let tenant = tenancy::active(tx).await.map_err(|error| ended(error.into()))?;
     let browser = sessions::browser(tx, row.browser_session_id).await?;
     let browser =
@@ -205,96 +203,52 @@ async fn open_for(tx: &mut Tx, service: &Service, row: AuthorizationCode) -> Res
         token_issuer: Some(row.issuer.clone()),
         browser: Some(browser),
     };
-    let (session, refresh_token) = sessions::open(tx, service, new).await?;
+    let (session, refresh_token) = sessions::open(tx, tools, new).await?;
     let verified = email_verified(tx, &user).await?;
-    let subject = subject(service, &tenant, &user, &session);
+    let subject = subject(tools, &tenant, &user, &session);
     let nonce = row.nonce.clone();
     sign_in::record_session(tx, row, session.id).await?;
     Ok(Minting { session, refresh_token, subject, user, nonce, verified })
 }
 
-/// The person of an access token, if session, person and tenant live.
-pub(crate) async fn person(
-    service: &Service,
-    keys: &Keyring,
-    token: &str,
-) -> Result<Option<(Claims, user::Model, bool)>, Error> {
-    let Some(claims) = introspect(service, keys, token).await? else { return Ok(None) };
+/// The person of an access token, if they may still come in, and whether the tenant answers for their address.
+pub(crate) async fn person(view: &View, claims: &Claims) -> Result<Option<(user::Model, bool)>, Error> {
     let Ok(id) = claims.sub.parse() else { return Ok(None) };
-    let find = async |view: &View| {
-        let user =
-            directory::user(view, OrganizationId(claims.org_id), id).await?.filter(user::Model::may_come);
-        Ok::<_, DbError>(match user {
-            Some(user) => {
-                let verified = email_verified(view, &user).await?;
-                Some((user, verified))
-            }
-            None => None,
-        })
-    };
-    let found = service.db.read(claims.tenant_id, find).await?;
-    Ok(found.map(|(user, verified)| (claims, user, verified)))
+    let user = directory::user(view, OrganizationId(claims.org_id), id).await?;
+    match user.filter(user::Model::may_come) {
+        Some(user) => {
+            let verified = email_verified(view, &user).await?;
+            Ok(Some((user, verified)))
+        }
+        None => Ok(None),
+    }
 }
 
-/// The claims of an access token whose session lives.
-pub(crate) async fn introspect(
-    service: &Service,
-    keys: &Keyring,
-    token: &str,
-) -> Result<Option<Claims>, Error> {
-    let now = service.db.clock().now();
-    let Some(claims) = sessions::verify(service, keys, token, now).await? else { return Ok(None) };
-    let live = service
-        .db
-        .read(claims.tenant_id, async |view| {
-            let session = sessions::find(view, claims.sid).await?;
-            let Some(tenant) = tenancy::find(view).await? else { return Ok(false) };
-            let session = session.filter(|session| sessions::is_live(session, view.now()));
-            let active = tenant.status == tenancy::Status::Active;
-            let Some(session) = session.filter(|_| active) else { return Ok(false) };
-            let user =
-                directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
-            let connection = connection_of(&session.issuer);
-            match connections::still_holds(view, session.organization_id, connection).await {
-                Ok(()) => Ok(user.is_some_and(|user| user.may_come())),
-                Err(error) if error.is_refusal() => Ok(false),
-                Err(error) => Err(Error::from(error)),
-            }
-        })
-        .await?;
-    Ok(Some(claims).filter(|_| live))
+/// Whether the session of an access token lives: its person, their tenant and the policy still allow it.
+pub(crate) async fn is_live(view: &View, claims: &Claims) -> Result<bool, Error> {
+    let session = sessions::find(view, claims.sid).await?;
+    let Some(tenant) = tenancy::find(view).await? else { return Ok(false) };
+    let session = session.filter(|session| sessions::is_live(session, view.now()));
+    let active = tenant.status == tenancy::Status::Active;
+    let Some(session) = session.filter(|_| active) else { return Ok(false) };
+    let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
+    let connection = connection_of(&session.issuer);
+    match connections::still_holds(view, session.organization_id, connection).await {
+        Ok(()) => Ok(user.is_some_and(|user| user.may_come())),
+        Err(error) if error.is_refusal() => Ok(false),
+        Err(error) => Err(Error::from(error)),
+    }
 }
 
-/// Ends the session of an access or refresh token. A token that is none is none already.
+/// Ends a session whose token its client gives back.
 pub(crate) async fn revoke(
-    service: &Service,
-    keys: &Keyring,
-    ctx: &Ctx,
-    token: &str,
+    tx: &mut Tx,
+    session: Uuid,
     may: impl Fn(&session::Model) -> bool,
 ) -> Result<(), Error> {
-    let digest = sha256(token.as_bytes());
-    let (tenant, session) = match service.db.tenant_of(sessions::by_refresh_token(&digest)).await? {
-        Some(tenant) => {
-            let find = async |view: &platform::View| sessions::session_of_refresh(view, &digest).await;
-            match service.db.read(tenant, find).await? {
-                Some(session) => (tenant, session),
-                None => return Ok(()),
-            }
-        }
-        None => match introspect(service, keys, token).await? {
-            Some(claims) => (claims.tenant_id, claims.sid),
-            None => return Ok(()),
-        },
-    };
-    service
-        .db
-        .write(ctx, tenant, async |tx| {
-            platform::Work::housekeeping(tx);
-            match sessions::find(tx, session).await? {
-                Some(found) if may(&found) => Ok(sessions::end(tx, session, Ended::Revoked).await?),
-                _ => Ok(()),
-            }
-        })
-        .await
+    tx.housekeeping();
+    match sessions::find(tx, session).await? {
+        Some(found) if may(&found) => Ok(sessions::end(tx, session, Ended::Revoked).await?),
+        _ => Ok(()),
+    }
 }

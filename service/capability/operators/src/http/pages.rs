@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Access, Body, Caller, Code, Form, Input, Problem, Query, Routes, Service, Tools};
+use web::{Access, Body, Caller, Code, Form, Input, PlatformService, Problem, Query, Routes, Tools};
 
 /// What a begun ceremony takes in the store, about.
 const CEREMONY_BYTES: usize = 1024;
@@ -108,13 +108,13 @@ fn gone() -> Problem {
     Problem::detailed(Code::INVITATION_GONE, "The link was already used or has expired: ask for a new one.")
 }
 
-async fn enrolling(service: &Service, token: &str) -> Result<Model, Problem> {
+async fn enrolling(service: &PlatformService, token: &str) -> Result<Model, Problem> {
     let find = async |view: &PlatformView| ops::by_enrollment(view, token).await;
-    service.db.read_platform(find).await?.ok_or_else(gone)
+    service.db.read(find).await?.ok_or_else(gone)
 }
 
 async fn enroll_page(caller: Caller, Query(query): Query<WithToken>) -> Result<HttpResponse, Problem> {
-    match enrolling(caller.service(), &query.token).await {
+    match enrolling(caller.platform(), &query.token).await {
         Ok(row) => {
             let values = json!({"name": row.name, "email": row.email, "token": query.token});
             Ok(pages::enroll(&values)?)
@@ -140,15 +140,15 @@ pub(crate) struct Enrollment {
 impl Input for Enrollment {}
 
 async fn begin_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let who = enrolling(service, &input.token).await?;
     let work = async |tx: &mut PlatformTx| passkeys::begin_registration(tx, service, &who).await;
-    let (ceremony, options) = service.db.write_platform(&caller.ctx, work).await?;
+    let (ceremony, options) = service.db.write(&caller.ctx, work).await?;
     Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
 }
 
 async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let credential = serde_json::from_value(input.credential.unwrap_or_default())
         .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
     let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
@@ -170,7 +170,7 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
         let (cookie, seconds) = sessions::open(tx, id, SignInMethod::Passkey).await?;
         Ok::<_, Problem>((codes, cookie, seconds))
     };
-    let (codes, cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
+    let (codes, cookie, seconds) = service.db.write(&caller.ctx, work).await?;
     let mut response = HttpResponse::Ok().json(json!({"recoveryCodes": codes}));
     set_cookie(service, &mut response, &cookie, seconds);
     Ok(response)
@@ -178,7 +178,7 @@ async fn finish_enrollment(caller: Caller, Body(input): Body<Enrollment>) -> Res
 
 /// The operator of the request's cookie, and the session.
 pub(super) async fn signed_in(
-    service: &Service,
+    service: &PlatformService,
     request: &HttpRequest,
 ) -> Result<Option<(operator_session::Model, Model)>, Problem> {
     let Some(cookie) = request.cookie(&web::operator_cookie(service)) else { return Ok(None) };
@@ -189,11 +189,11 @@ pub(super) async fn signed_in(
         }
         None => Ok(None),
     };
-    service.db.read_platform(look).await
+    service.db.read(look).await
 }
 
 async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     match signed_in(service, &request).await? {
         Some((session, who)) => operator_page_of(service, StatusCode::OK, &session, &who, false),
         None => login_page(service, ""),
@@ -237,7 +237,7 @@ pub(crate) struct Login {
 impl Input for Login {}
 
 async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let email = input.email.unwrap_or_default();
     service.strangers.begin(&caller.ctx, CEREMONY_BYTES)?;
     // Whose address isn't an operator's gets a challenge of the same shape, which nothing answers.
@@ -252,7 +252,7 @@ async fn begin_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRes
             None => Ok((passkeys::begin_nothing(tx, service).await?, instead.clone())),
         }
     };
-    let (ceremony, options) = service.db.write_platform::<_, Problem>(&caller.ctx, work).await?;
+    let (ceremony, options) = service.db.write::<_, Problem>(&caller.ctx, work).await?;
     Ok(HttpResponse::Ok().json(json!({"ceremony": ceremony, "options": options})))
 }
 
@@ -268,7 +268,7 @@ fn decoy(tools: &Tools, email: &str) -> Result<Value, Problem> {
 }
 
 async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let credential = serde_json::from_value(input.credential.unwrap_or_default())
         .map_err(|_| Problem::invalid("/credential", "must be a credential"))?;
     let ceremony = input.ceremony.ok_or_else(|| Problem::invalid("/ceremony", "is required"))?;
@@ -280,7 +280,7 @@ async fn finish_login(caller: Caller, Body(input): Body<Login>) -> Result<HttpRe
         }
         Ok::<_, Problem>(sessions::open(tx, operator, SignInMethod::Passkey).await?)
     };
-    let (cookie, seconds) = service.db.write_platform(&caller.ctx, work).await?;
+    let (cookie, seconds) = service.db.write(&caller.ctx, work).await?;
     let mut response = HttpResponse::NoContent().finish();
     set_cookie(service, &mut response, &cookie, seconds);
     Ok(response)
@@ -294,12 +294,12 @@ pub(crate) struct Recovery {
 }
 
 async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let work = async |tx: &mut PlatformTx| match ops::recover(tx, &input.email, &input.code).await? {
         Some(who) => Ok(Some(sessions::open(tx, who.id, SignInMethod::RecoveryCode).await?)),
         None => Ok::<_, Problem>(None),
     };
-    match service.db.write_platform(&caller.ctx, work).await? {
+    match service.db.write(&caller.ctx, work).await? {
         Some((cookie, seconds)) => {
             let mut response =
                 HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
@@ -315,10 +315,10 @@ async fn recover(caller: Caller, Form(input): Form<Recovery>) -> Result<HttpResp
 }
 
 async fn logout(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     if let Some(cookie) = request.cookie(&web::operator_cookie(service)) {
         let work = async |tx: &mut PlatformTx| sessions::end(tx, cookie.value()).await;
-        service.db.write_platform(&caller.ctx, work).await?;
+        service.db.write(&caller.ctx, work).await?;
     }
     let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish();
     set_cookie(service, &mut response, "", 0);

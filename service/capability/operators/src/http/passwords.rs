@@ -62,7 +62,7 @@ async fn set_password(
     request: HttpRequest,
     Form(input): Form<NewPassword>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     switched_on(service)?;
     let (session, who) =
         signed_in(service, &request).await?.ok_or_else(|| Problem::new(Code::AUTH_REQUIRED))?;
@@ -81,7 +81,7 @@ async fn set_password(
         password => Some(service.secrets.hash_password(who.id, password).await?),
     };
     let work = async |tx: &mut PlatformTx| ops::set_password(tx, who.id, hash.clone()).await;
-    service.db.write_platform(&caller.ctx, work).await?;
+    service.db.write(&caller.ctx, work).await?;
     Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, "/operator/login")).finish())
 }
 
@@ -93,10 +93,10 @@ pub(crate) struct PasswordLogin {
 }
 
 async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     switched_on(service)?;
     let attempt = async |tx: &mut PlatformTx| ops::attempt(tx, &input.email).await;
-    let who = service.db.write_platform(&caller.ctx, attempt).await?;
+    let who = service.db.write(&caller.ctx, attempt).await?;
     let hash = who.as_ref().and_then(|who| who.password_hash.as_deref()).unwrap_or(NOBODYS);
     // Strangers wait in Argon2's queue as operators do: by the address that was given, not by whose it is.
     let account = id_of(&sha256(identity_core::fold(&input.email).as_bytes()));
@@ -107,7 +107,7 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
     if let (Err(_), Some(who)) = (&compared, &who) {
         // Argon2 had no place for it: what was not compared was not wrong.
         let take_back = async |tx: &mut PlatformTx| ops::take_back_attempt(tx, who.id).await;
-        if let Err(error) = service.db.write_platform(&caller.ctx, take_back).await {
+        if let Err(error) = service.db.write(&caller.ctx, take_back).await {
             tracing::warn!(error = %platform::chain(&error), "an attempt stays counted");
         }
     }
@@ -119,7 +119,7 @@ async fn password_login(caller: Caller, Form(input): Form<PasswordLogin>) -> Res
             Ok(None)
         }
     };
-    let opened = service.db.write_platform(&caller.ctx, work).await?;
+    let opened = service.db.write(&caller.ctx, work).await?;
     let Some((cookie, seconds)) = opened else {
         let target = Target::new("operator", "password");
         caller.record_denied(None, "operator.sign_in", target).await;

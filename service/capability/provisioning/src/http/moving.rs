@@ -8,7 +8,7 @@ use serde_json::json;
 use tenancy::{Place, Tenant, mode_of};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{Accepted, Body, Code, FieldErrors, Input, Problem, Service, TenantCaller, Tools};
+use web::{Accepted, Body, Code, FieldErrors, Input, PlatformService, Problem, TenantCaller, Tools};
 
 use super::new_tenant::IdentityInput;
 use super::{accepted, new_tenant};
@@ -59,11 +59,11 @@ pub(super) async fn move_tenant(
 ) -> Result<Accepted<Tenant>, Problem> {
     let now = caller.read(async |view| tenancy::get(view).await).await?;
     let realms = match input.identity.take() {
-        Some(identity) => Some(realms(caller.service(), identity, &now)?),
+        Some(identity) => Some(realms(caller.platform(), identity, &now)?),
         None => None,
     };
     if input.names_a_change() {
-        check_place(caller.service(), &input.changed(&Place::of(&now))).await?;
+        check_place(caller.platform(), &input.changed(&Place::of(&now))).await?;
     }
     let row = caller
         .write(async |tx| {
@@ -90,7 +90,7 @@ pub(super) async fn move_tenant(
 
 /// From which realm to which.
 fn realms(
-    service: &Service,
+    service: &PlatformService,
     identity: IdentityInput,
     now: &tenant::Model,
 ) -> Result<(Realm, Realm), Problem> {
@@ -151,7 +151,7 @@ fn is_there(from: &Place, to: &Place) -> bool {
 }
 
 /// Whether there is such a place at all; whether it has room is found out by the run, which waits for it.
-async fn check_place(service: &Service, place: &Place) -> Result<(), Problem> {
+async fn check_place(service: &PlatformService, place: &Place) -> Result<(), Problem> {
     if place.driver == Driver::Azure {
         new_tenant::check_azure(service, place.isolation, place.region.as_deref())?;
     }

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use entity::tenancy::states::{BillingState, Driver, IdentityBackend, IdentityKind, Isolation, Mode};
-use entity::tenancy::{instance, tenant};
-use platform::{PlatformView, Timestamp, ids};
-use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use entity::tenancy::tenant;
+use platform::{Timestamp, ids};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tenancy::Status;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use web::{FieldErrors, Input, Problem, Service, Tools};
+use web::{FieldErrors, Input, PlatformService, Problem, Tools};
 
 use crate::codes;
 use crate::settings::Instances;
@@ -100,7 +99,7 @@ impl IdentityInput {
     /// `tenant.backend_unavailable`, `validation.failed`.
     pub(super) fn realm(
         self,
-        service: &Service,
+        service: &PlatformService,
         now: Option<&Realm>,
         (tenant, slug): (Uuid, &str),
     ) -> Result<Realm, Problem> {
@@ -169,7 +168,7 @@ impl NewTenant {
     ///
     /// # Errors
     /// `tenant.backend_unavailable`, `tenant.region_unknown`, `validation.failed`.
-    pub async fn into_row(self, service: &Service) -> Result<(tenant::Model, Value), Problem> {
+    pub async fn into_row(self, service: &PlatformService) -> Result<(tenant::Model, Value), Problem> {
         let id = ids::new();
         let identity = self.identity.unwrap_or_default();
         let asks = |instance: &InstanceInput| instance.driver.is_some() || instance.mode.is_some();
@@ -271,16 +270,15 @@ pub(super) fn check_azure(tools: &Tools, isolation: Isolation, region: Option<&s
 }
 
 /// A region is one of Azure's that are configured, or one that an instance of the pool says. Where nobody says any, it is a note.
-pub(super) async fn check_region(service: &Service, driver: Driver, region: &str) -> Result<(), Problem> {
+pub(super) async fn check_region(
+    service: &PlatformService,
+    driver: Driver,
+    region: &str,
+) -> Result<(), Problem> {
     let settings = service.config.section::<azure::Settings>();
     let mut known = if azure::is_configured(settings) { settings.regions.clone() } else { Vec::new() };
     if driver == Driver::Pool {
-        let find = async |view: &PlatformView| {
-            let select = view.platform::<instance::Entity>().filter(instance::Column::Region.is_not_null());
-            let select = select.select_only().column(instance::Column::Region).distinct().limit(1000);
-            view.tuples::<_, String>(select).await
-        };
-        known.extend(service.db.read_platform(find).await?);
+        known.extend(service.db.read(async |view| tenancy::regions(view).await).await?);
     }
     if known.is_empty() || known.iter().any(|one| one == region) {
         return Ok(());

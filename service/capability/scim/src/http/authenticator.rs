@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use entity::ids::TenantId;
 use entity::scim::states::{DryRunStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
-use entity::tenancy::plan;
 use entity::tenancy::status::{Asks, Status};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -169,7 +168,7 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
         // A token that makes a dry run never works on the real directory, whatever became of its copy.
         dry_run: dry_run.then(|| (shadow.unwrap_or_default(), status == Some(DryRunStatus::Ready))),
         status: row.try_get("", "status")?,
-        rate_multiplier: plan::times(row.try_get("", "rate_multiplier")?),
+        rate_multiplier: tenancy::rate_multiplier(row.try_get("", "rate_multiplier")?),
     }))
 }
 

@@ -85,7 +85,7 @@ async fn service_provider_config(
     refuse_filter(&search)?;
     let scope = Scope::of(&caller, &states).await?;
     let listened =
-        caller.service().db.read_platform(async |view| webhooks::takes_security_events(view).await).await?;
+        caller.platform().db.read(async |view| webhooks::takes_security_events(view).await).await?;
     let events = listened.then_some(EVENT_URIS.as_slice());
     Ok(ok(&request, &discovery::service_provider_config(&scope.base, events)))
 }

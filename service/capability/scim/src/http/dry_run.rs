@@ -88,7 +88,7 @@ async fn get_dry_run(caller: TenantCaller, ids: Ids) -> Result<Json<DryRun>, Pro
         .await?;
     let row = row.ok_or_else(|| Problem::detailed(Code::NOT_FOUND, "The token is not a dry-run token."))?;
     let found = async |view: &PlatformView| compare(view, row).await;
-    Ok(Json(caller.service().db.read_platform(found).await?))
+    Ok(Json(caller.platform().db.read(found).await?))
 }
 
 async fn compare(view: &PlatformView, row: Model) -> Result<DryRun, DbError> {

@@ -8,11 +8,13 @@ use connections::Upstream;
 use entity::sessions::browser_session;
 use platform::refusal::Classified as _;
 use uuid::Uuid;
-use web::{Access, Caller, Code, Denied, FormText, Ids, Problem, Routes, Service, Shared};
+use web::{
+    Access, Caller, Code, Denied, FormText, Ids, PlatformService, Problem, Routes, Shared, TenantCaller,
+};
 
+use super::browser;
 use super::leave::{Leave, client, leave, session, wishes};
 use super::login::{login, login_page};
-use super::pages;
 use crate::error::Error;
 use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized};
 use crate::ops::discovery::{self, Hints};
@@ -85,16 +87,15 @@ fn front(caller: &Caller) -> IssuerContext {
 ///
 /// # Errors
 /// [`Problem`]: there is none, or it is not open.
-pub async fn realm(caller: &Caller) -> Result<(Uuid, String), Problem> {
+pub async fn realm(caller: &TenantCaller) -> Result<(Uuid, String), Problem> {
     let unknown = || Problem::new(Code::NOT_FOUND);
-    let tenant = caller.tenant.ok_or_else(unknown)?;
-    let row = caller.service().db.read(tenant, async |view| tenancy::get(view).await).await?;
+    let row = caller.read(async |view| tenancy::get(view).await).await?;
     let (realm, issuer) = tenancy::issuer_of(&row, &caller.tools().config.public_url());
     let published = matches!(row.status, tenancy::Status::Active | tenancy::Status::Suspended);
     Ok((realm.filter(|_| published).ok_or_else(unknown)?, issuer))
 }
 
-async fn realm_context(caller: &Caller, ids: &Ids) -> Result<IssuerContext, Problem> {
+async fn realm_context(caller: &TenantCaller, ids: &Ids) -> Result<IssuerContext, Problem> {
     let (_, issuer) = realm(caller).await?;
     Ok(IssuerContext { issuer, realm: Some(ids.key("realm")?.to_owned()) })
 }
@@ -119,7 +120,7 @@ async fn authorize_by_form(
 }
 
 async fn realm_authorize(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
@@ -129,7 +130,7 @@ async fn realm_authorize(
 }
 
 async fn realm_authorize_by_form(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     FormText(form): FormText,
@@ -140,7 +141,7 @@ async fn realm_authorize_by_form(
 }
 
 /// What a request asks for: of its own, or as it was pushed, by that request's id.
-async fn parameters(service: &Service, text: &str) -> Result<(Parameters, Option<Uuid>), Problem> {
+async fn parameters(service: &PlatformService, text: &str) -> Result<(Parameters, Option<Uuid>), Problem> {
     let own = parameters::read(text)?;
     let Some(uri) = own.get("request_uri") else { return Ok((own, None)) };
     let unknown =
@@ -159,10 +160,10 @@ async fn start_authorization(
     door: IssuerContext,
     text: &str,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let (mut parameters, pushed) = match parameters(service, text).await {
         Ok(read) => read,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
     let checked = async {
         let client = client(service, &parameters).await?;
@@ -181,7 +182,7 @@ async fn start_authorization(
     };
     let answered = match checked.await {
         Ok((parameters, asked)) => answer(caller, request, upstream, &parameters, asked).await,
-        Err(NotAuthorized::Page(error)) => pages::refusal(error),
+        Err(NotAuthorized::Page(error)) => browser::refusal(error),
         Err(NotAuthorized::Client { to, error, description }) => send_back(&to, to.error(error, description)),
     };
     let is_an_answer = answered.as_ref().is_ok_and(|response| !response.status().is_server_error());
@@ -194,9 +195,9 @@ async fn start_authorization(
 /// The browser back to the module.
 fn send_back(asked: &Authorization, fields: Vec<(&'static str, String)>) -> Result<HttpResponse, Problem> {
     if asked.form_post {
-        pages::post(&asked.redirect_uri, &fields)
+        browser::post(&asked.redirect_uri, &fields)
     } else {
-        Ok(pages::redirect(&asked.url(&fields)))
+        Ok(browser::redirect(&asked.url(&fields)))
     }
 }
 
@@ -220,25 +221,24 @@ async fn answer(
     parameters: &Parameters,
     asked: Authorization,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
     let hints = Hints::of(parameters);
-    let tenant = match discovery::tenant(service, &hints).await {
+    let tenant = match discovery::tenant(caller.platform(), &hints).await {
         Ok(tenant) => tenant,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     let mut organization = None;
     if let (Some(tenant), Some(name)) = (tenant, &hints.organization) {
         let find = async |view: &platform::View| tenancy::organization_named(view, name).await;
-        match service.db.read(tenant, find).await {
+        match caller.within(tenant).read(find).await {
             Ok(found) => organization = Some(found.id),
-            Err(error) => return pages::refusal(error),
+            Err(error) => return browser::refusal(error),
         }
     }
-    let now = service.db.clock().now();
+    let now = caller.now();
     let session =
-        session(service, request).await?.filter(|session| fits(session, tenant, &hints, organization));
-    if let Some(session) = session.as_ref().filter(|session| asked.accepts(session, now)) {
-        match codes::issue(service, &caller.ctx, session, &asked).await {
+        session(caller, request).await?.filter(|(_, session)| fits(session, tenant, &hints, organization));
+    if let Some((tenant, session)) = session.as_ref().filter(|(_, session)| asked.accepts(session, now)) {
+        match tenant.write(async |tx| codes::grant(tx, session.id, &asked).await).await {
             Ok(code) => {
                 let fields = asked.success(code);
                 return send_back(&asked, fields);
@@ -257,7 +257,7 @@ async fn answer(
     let wishes = wishes(parameters, &asked);
     let continues = Continues::Authorize(Box::new(asked.clone()));
     // Who was here and is to prove it again is sent where they came from.
-    let hints = match session.and_then(|session| session.connection_id) {
+    let hints = match session.and_then(|(_, session)| session.connection_id) {
         Some(connection) if !asked.wants("select_account") && hints.connection.is_none() => {
             Hints { connection: Some(connection.to_string()), ..hints }
         }

@@ -8,16 +8,15 @@ use connections::{
     Connection, Kind, OidcSettings, Profile, Reason, Refused, Upstream, of_path, profile_of_assertion, saml,
 };
 use entity::ids::OrganizationId;
-use entity::ids::TenantId;
 use entity::sessions::browser_session;
 use entity::sign_in::attempt as row;
 use platform::View;
 use saml_core::{Reason as SamlReason, Refusal};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Service, Shared, Tools};
+use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Shared, TenantCaller, Tools};
 
-use super::pages::{self, Failed, Jar};
+use super::browser::{self, Failed, Jar};
 use crate::codes;
 use crate::error::Error;
 use crate::ops::arrival::{self, Came, Onward, SignedIn};
@@ -80,12 +79,12 @@ pub(super) fn routes() -> Routes {
 pub(super) fn page(result: Result<HttpResponse, Failed>) -> Result<HttpResponse, Problem> {
     match result {
         Ok(response) => Ok(response),
-        Err(failed) => pages::failed(failed),
+        Err(failed) => browser::failed(failed),
     }
 }
 
 async fn oidc_callback(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
@@ -94,7 +93,7 @@ async fn oidc_callback(
 }
 
 async fn take_oidc(
-    caller: &Caller,
+    caller: &TenantCaller,
     ids: &Ids,
     request: &HttpRequest,
     upstream: &Upstream,
@@ -116,7 +115,7 @@ async fn take_oidc(
 /// The row that an answer names, if this browser began it. It is used up either way: whoever sends somebody else's answer
 /// doesn't leave it to be tried again.
 async fn own_row(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     connection: &Connection,
     state: &str,
@@ -131,13 +130,12 @@ async fn own_row(
 
 /// The row that an answer names, used up by it.
 async fn answered(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     connection: &Connection,
     state: &str,
 ) -> Result<row::Model, Failed> {
-    match sign_in::take(caller.service(), TenantId(connection.row.tenant_id), connection.row.id, state).await
-    {
+    match sign_in::take(caller.service(), connection.row.id, state).await {
         Err(Error::StateUnknown) => {
             Err(stray(caller, request, connection, Refused::new(Reason::StateUnknown)).await)
         }
@@ -146,7 +144,12 @@ async fn answered(
 }
 
 /// Refuses what answers no sign-in under way, with a trace of its own: support is asked about these too.
-async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, refused: Refused) -> Failed {
+async fn stray(
+    caller: &TenantCaller,
+    request: &HttpRequest,
+    connection: &Connection,
+    refused: Refused,
+) -> Failed {
     let service = caller.service();
     if !service.strangers.may_leave_trace(&caller.ctx) {
         return arrival::Failed::untraced(refused).into();
@@ -159,14 +162,17 @@ async fn stray(caller: &Caller, request: &HttpRequest, connection: &Connection, 
 }
 
 /// A row for an answer to no request, as far as strangers may begin one more.
-async fn begun_here(caller: &Caller, connection: &Connection, browser: &str) -> Result<row::Model, Problem> {
-    let service = caller.service();
-    service.strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
-    Ok(sign_in::unsolicited(service, &caller.ctx, connection, browser).await?)
+async fn begun_here(
+    caller: &TenantCaller,
+    connection: &Connection,
+    browser: &str,
+) -> Result<row::Model, Problem> {
+    caller.tools().strangers.begin(&caller.ctx, sign_in::begun_bytes(&Continues::Home)?)?;
+    Ok(sign_in::unsolicited(caller.service(), &caller.ctx, connection, browser).await?)
 }
 
 async fn oidc_profile(
-    service: &Service,
+    tools: &Tools,
     upstream: &Upstream,
     connection: &Connection,
     settings: &OidcSettings,
@@ -175,34 +181,34 @@ async fn oidc_profile(
 ) -> Result<Profile, Refused> {
     // Whose answer it is comes before what it says (RFC 9207, section 2.4).
     let iss = parameters.get("iss").map(String::as_str);
-    upstream.providers.check_iss(service, connection, settings, iss).await?;
+    upstream.providers.check_iss(tools, connection, settings, iss).await?;
     if let Some(error) = parameters.get("error") {
         let description = parameters.get("error_description").cloned().unwrap_or_default();
         return Err(Refused::new(Reason::ProviderError).got(format!("{error} {description}")));
     }
     let code = parameters.get("code").ok_or_else(|| Refused::new(Reason::CodeMissing))?;
     let internal = || Refused::new(Reason::Internal);
-    let secrets = sign_in::open(service, row).map_err(|_| internal())?;
+    let secrets = sign_in::open(tools, row).map_err(|_| internal())?;
     let secrets = secrets.oidc.ok_or_else(internal)?;
-    let secret = connections::client_secret(service, connection).map_err(|_| internal())?;
-    upstream.providers.finish(service, connection, settings, secret.as_deref(), code.clone(), secrets).await
+    let secret = connections::client_secret(tools, connection).map_err(|_| internal())?;
+    upstream.providers.finish(tools, connection, settings, secret.as_deref(), code.clone(), secrets).await
 }
 
 async fn complete(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     connection: &Connection,
     row: &row::Model,
     profile: Profile,
 ) -> Result<HttpResponse, Failed> {
-    let agent = pages::agent(request);
+    let agent = browser::agent(request);
     let came = arrival::complete(caller.service(), &caller.ctx, connection, row, profile, agent).await?;
     arrive(caller, request, row, came).await
 }
 
 /// Where the browser goes now that it is known who is there.
 async fn arrive(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     row: &row::Model,
     came: Came,
@@ -211,11 +217,11 @@ async fn arrive(
     match came {
         Came::Tested(profile) => {
             let values = json!({"profile": *profile, "code": row.code});
-            Ok(pages::html(StatusCode::OK, "test_result.html", &values)?)
+            Ok(browser::html(StatusCode::OK, "test_result.html", &values)?)
         }
         Came::MustProve(id) => {
             let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
-            Ok(pages::html(StatusCode::OK, "proof.html", &values)?)
+            Ok(browser::html(StatusCode::OK, "proof.html", &values)?)
         }
         Came::In(signed_in) => {
             let SignedIn { session, cookie, tenant, onward } = *signed_in;
@@ -223,14 +229,14 @@ async fn arrive(
                 Onward::Module(asked, code) => {
                     let fields = asked.success(code);
                     if asked.form_post {
-                        pages::post(&asked.redirect_uri, &fields)?
+                        browser::post(&asked.redirect_uri, &fields)?
                     } else {
-                        pages::redirect(&asked.url(&fields))
+                        browser::redirect(&asked.url(&fields))
                     }
                 }
                 Onward::Here { name } => signed_in_page(&tenant.name, &name)?,
             };
-            let seconds = pages::seconds_until(service, session.expires_at);
+            let seconds = browser::seconds_until(service, session.expires_at);
             Jar::Session.set(service, &mut response, &cookie, seconds);
             remember_tenant(service, request, &mut response, &tenant.slug);
             Ok(response)
@@ -248,23 +254,23 @@ fn remember_tenant(tools: &Tools, request: &HttpRequest, response: &mut HttpResp
 
 /// Who is signed in here.
 pub(super) async fn signed_in(
-    service: &Service,
+    caller: &TenantCaller,
     session: &browser_session::Model,
 ) -> Result<HttpResponse, Problem> {
     let find = async |view: &View| {
         let user = directory::user(view, OrganizationId(session.organization_id), session.user_id).await?;
         Ok::<_, Problem>((tenancy::get(view).await?, user))
     };
-    let (tenant, user) = service.db.read(session.tenant_id, find).await?;
+    let (tenant, user) = caller.read(find).await?;
     signed_in_page(&tenant.name, user.as_ref().map(directory::name_of).unwrap_or_default())
 }
 
 fn signed_in_page(tenant: &str, name: &str) -> Result<HttpResponse, Problem> {
-    pages::html(StatusCode::OK, "signed_in.html", &json!({"tenant": tenant, "name": name}))
+    browser::html(StatusCode::OK, "signed_in.html", &json!({"tenant": tenant, "name": name}))
 }
 
 async fn saml_metadata(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
@@ -280,7 +286,7 @@ async fn saml_metadata(
 }
 
 async fn saml_acs(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     FormText(form): FormText,
@@ -302,7 +308,7 @@ pub fn long_parameter(form: &str, name: &str) -> Result<Option<String>, Problem>
 }
 
 async fn take_saml(
-    caller: &Caller,
+    caller: &TenantCaller,
     ids: &Ids,
     request: &HttpRequest,
     form: &str,
@@ -354,13 +360,13 @@ async fn take_saml(
         tx.update(row).await?;
         Ok::<_, Error>(true)
     };
-    if !service.db.write(&caller.ctx, row.tenant_id, kept).await? {
+    if !caller.write(kept).await? {
         let refused = Refused::new(Reason::ReplayedAssertion);
         return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
-        pages::redirect(&format!("/sso/saml/{}/continue?sign_in={}", connection.row.id, row.id));
+        browser::redirect(&format!("/sso/saml/{}/continue?sign_in={}", connection.row.id, row.id));
     if let Some(cookie) = fresh_browser {
         Jar::Browser.set(service, &mut response, &cookie, 600);
     }
@@ -369,33 +375,35 @@ async fn take_saml(
 
 /// A row for an answer to no request, where the connection allows one.
 async fn unsolicited(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     connection: &Connection,
     allowed: bool,
 ) -> Result<(row::Model, Option<String>), Failed> {
-    let service = caller.service();
     if !allowed {
         let refused = Refused::from(Refusal::new(SamlReason::Unsolicited));
         return Err(stray(caller, request, connection, refused).await);
     }
-    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
+    let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(caller.tools(), request).as_deref());
     let row = begun_here(caller, connection, &browser).await?;
     Ok((row, Some(browser)))
 }
 
-async fn saml_continue(caller: Caller, ids: Ids, request: HttpRequest) -> Result<HttpResponse, Problem> {
+async fn saml_continue(
+    caller: TenantCaller,
+    ids: Ids,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     page(go_on(&caller, &ids, &request).await)
 }
 
-async fn go_on(caller: &Caller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
+async fn go_on(caller: &TenantCaller, ids: &Ids, request: &HttpRequest) -> Result<HttpResponse, Failed> {
     let service = caller.service();
     let connection = of_path(caller, ids).await?;
     let parameters = parameters::read(request.query_string())?;
     let id = parameters.get("sign_in").and_then(|id| Uuid::try_parse(id).ok()).ok_or(Error::StateUnknown)?;
-    let find = async |view: &View| sign_in::find(view, id).await;
-    let row = service.db.read(connection.row.tenant_id, find).await?;
-    let now = service.db.clock().now();
+    let row = caller.read(async |view: &View| sign_in::find(view, id).await).await?;
+    let now = caller.now();
     let fits =
         row.connection_id == connection.row.id && row.status == Status::Answered && row.expires_at > now;
     if !fits {
@@ -414,28 +422,29 @@ async fn prove_account(
     request: HttpRequest,
     FormText(form): FormText,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
     let parameters = parameters::read(&form)?;
     let id = |name: &str| parameters.get(name).and_then(|id| Uuid::try_parse(id).ok());
     let (Some(tenant), Some(id)) = (id("tenant"), id("id")) else {
-        return pages::refusal(Error::StateUnknown);
+        return browser::refusal(Error::StateUnknown);
     };
-    let row = match service.db.read(tenant, async |view: &View| sign_in::find(view, id).await).await {
+    let caller = caller.within(tenant);
+    let service = caller.service();
+    let row = match caller.read(async |view: &View| sign_in::find(view, id).await).await {
         Ok(row) => row,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     if !sign_in::same_browser(&row, Jar::Browser.get(service, &request).as_deref()) {
-        return pages::refusal(Problem::new(codes::SSO_BROWSER_OTHER));
+        return browser::refusal(Problem::new(codes::SSO_BROWSER_OTHER));
     }
     let connection = sign_in::connection_of(service, &row).await?;
     let code = parameters.get("code").map(String::as_str).unwrap_or_default();
-    let agent = pages::agent(&request);
+    let agent = browser::agent(&request);
     match proof::answer(service, &caller.ctx, &connection, &row, code, agent).await {
         Ok(came) => page(arrive(&caller, &request, &row, came).await),
         Err(failed) if matches!(failed.error, Error::ProofWrong { .. }) && failed.refused.is_none() => {
             let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
-            pages::html(StatusCode::FORBIDDEN, "proof.html", &values)
+            browser::html(StatusCode::FORBIDDEN, "proof.html", &values)
         }
-        Err(failed) => pages::failed(failed.into()),
+        Err(failed) => browser::failed(failed.into()),
     }
 }

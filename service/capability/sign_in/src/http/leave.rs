@@ -8,9 +8,9 @@ use entity::sessions::browser_session;
 use entity::sign_in::states::Purpose;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, Problem, Service, Tools};
+use web::{Caller, PlatformService, Problem, TenantCaller, Tools};
 
-use super::pages::{self, Failed, Jar};
+use super::browser::{self, Failed, Jar};
 use crate::error::Error;
 use crate::ops::authorize::{Authorization, Continues};
 use crate::ops::discovery::{self, Hints, Home, Way};
@@ -21,20 +21,19 @@ use crate::ops::sign_in::{self, Begin};
 /// How long a browser is known as the one that began a sign-in.
 const BROWSER_SECONDS: i64 = 3600;
 
-/// The browser's living session, if it has one.
+/// The browser's living session, if it has one, and its tenant.
 ///
 /// # Errors
 /// [`Problem`], where the store fails.
 pub async fn session(
-    service: &Service,
+    caller: &Caller,
     request: &HttpRequest,
-) -> Result<Option<browser_session::Model>, Problem> {
-    let Some(cookie) = Jar::Session.get(service, request) else { return Ok(None) };
+) -> Result<Option<(TenantCaller, browser_session::Model)>, Problem> {
+    let Some(cookie) = Jar::Session.get(caller.tools(), request) else { return Ok(None) };
     let Some(digest) = sessions::browser_digest(&cookie) else { return Ok(None) };
-    let Some(tenant) = service.db.tenant_of(sessions::by_browser_session(&digest)).await? else {
-        return Ok(None);
-    };
-    Ok(service.db.read(tenant, async |view| sessions::find_browser(view, &digest).await).await?)
+    let Some(tenant) = caller.at(sessions::by_browser_session(&digest)).await? else { return Ok(None) };
+    let found = tenant.read(async |view| sessions::find_browser(view, &digest).await).await?;
+    Ok(found.map(|session| (tenant, session)))
 }
 
 pub(super) fn wishes(parameters: &Parameters, asked: &Authorization) -> Wishes {
@@ -55,6 +54,14 @@ pub(super) struct Leave<'a> {
     pub(super) kept: Option<(&'a str, &'a Parameters)>,
 }
 
+/// The tenant that the hints lead to, and the way in there; `None` where nobody can say.
+async fn home(caller: &Caller, hints: &Hints) -> Result<Option<(TenantCaller, Home)>, Error> {
+    let Some(tenant) = discovery::tenant(caller.platform(), hints).await? else { return Ok(None) };
+    let tenant = caller.within(tenant);
+    let home = tenant.read(async |view| discovery::home(view, hints).await).await?;
+    Ok(Some((tenant, home)))
+}
+
 /// To the identity provider, or to the page that asks where.
 pub(super) async fn leave(
     caller: &Caller,
@@ -62,34 +69,32 @@ pub(super) async fn leave(
     upstream: &Upstream,
     to: Leave<'_>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
-    match discovery::home(service, to.hints).await {
-        Ok(Home::Connection(connection)) => {
-            begin(caller, request, upstream, &connection, Purpose::SignIn, to.continues, to.wishes).await
+    match home(caller, to.hints).await {
+        Ok(Some((tenant, Home::Connection(connection)))) => {
+            begin(&tenant, request, upstream, &connection, Purpose::SignIn, to.continues, to.wishes).await
         }
-        Ok(Home::Choice { tenant, connections }) => {
-            let find = async |view: &platform::View| tenancy::get(view).await;
-            let tenant = service.db.read(tenant, find).await?;
+        Ok(Some((tenant, Home::Choice(connections)))) => {
+            let tenant = tenant.read(async |view| tenancy::get(view).await).await?;
             let waiting = match waiting(caller, &to).await {
                 Ok(waiting) => waiting,
-                Err(problem) => return pages::refusal(problem),
+                Err(problem) => return browser::refusal(problem),
             };
             let ways: Vec<Way> =
                 connections.into_iter().map(|one| Way { id: one.row.id, name: one.row.name }).collect();
             let values = json!({"tenant": tenant.name, "ways": ways, "request": waiting});
-            pages::html(StatusCode::OK, "choose.html", &values)
+            browser::html(StatusCode::OK, "choose.html", &values)
         }
-        Ok(Home::Unknown) => match waiting(caller, &to).await {
-            Ok(waiting) => login_form(service, request, waiting, to.hints.login.as_deref(), None),
-            Err(problem) => pages::refusal(problem),
+        Ok(None) => match waiting(caller, &to).await {
+            Ok(waiting) => login_form(caller.tools(), request, waiting, to.hints.login.as_deref(), None),
+            Err(problem) => browser::refusal(problem),
         },
-        Err(error) => pages::refusal(error),
+        Err(error) => browser::refusal(error),
     }
 }
 
 /// Writes the attempt down and sends the browser to the provider.
 pub(super) async fn begin(
-    caller: &Caller,
+    caller: &TenantCaller,
     request: &HttpRequest,
     upstream: &Upstream,
     connection: &Connection,
@@ -106,8 +111,8 @@ pub(super) async fn begin(
         Ok::<_, Failed>(sign_in::begin(service, upstream, &caller.ctx, connection, begin).await?)
     };
     let mut response = match begun.await {
-        Ok((to, _)) => pages::go(&to)?,
-        Err(failed) => pages::failed(failed)?,
+        Ok((to, _)) => browser::go(&to)?,
+        Err(failed) => browser::failed(failed)?,
     };
     Jar::Browser.set(service, &mut response, &browser, BROWSER_SECONDS);
     Ok(response)
@@ -122,7 +127,7 @@ async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uuid>, Proble
                 parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
             }
             caller.tools().strangers.begin(&caller.ctx, bytes_of(&parameters))?;
-            Ok(Some(kept::keep(caller.service(), client_id, &parameters, false).await?))
+            Ok(Some(kept::keep(caller.platform(), client_id, &parameters, false).await?))
         }
         None => Ok(None),
     }
@@ -144,11 +149,14 @@ pub(super) fn login_form(
     let known = Jar::Tenants.get(tools, request).unwrap_or_default();
     let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
     let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
-    pages::html(StatusCode::OK, "login.html", &values)
+    browser::html(StatusCode::OK, "login.html", &values)
 }
 
 /// The client that a request names.
-pub(super) async fn client(service: &Service, parameters: &Parameters) -> Result<module::Model, Error> {
+pub(super) async fn client(
+    service: &PlatformService,
+    parameters: &Parameters,
+) -> Result<module::Model, Error> {
     let id = parameters.get("client_id").ok_or(Error::ClientUnknown)?;
     modules::client(service, id).await?.ok_or(Error::ClientUnknown)
 }

@@ -8,10 +8,10 @@ use connections::{Upstream, Wishes};
 use platform::crypto::sha256;
 use serde_json::json;
 use uuid::Uuid;
-use web::{Caller, FormText, Problem, Service, Shared};
+use web::{Caller, FormText, PlatformService, Problem, Shared};
 
+use super::browser;
 use super::leave::{Leave, client, leave, login_form, session, wishes};
-use super::pages;
 use crate::ops::authorize::{self, Authorization, Continues};
 use crate::ops::discovery::{self, Hints};
 use crate::ops::parameters::{self, Parameters};
@@ -19,7 +19,7 @@ use crate::ops::{kept, links};
 
 /// A request that waits, with what was asked.
 async fn waited(
-    service: &Service,
+    service: &PlatformService,
     parameters: &Parameters,
 ) -> Result<Option<(Parameters, Authorization, String)>, Problem> {
     let Some(id) = parameters.get("request") else { return Ok(None) };
@@ -55,24 +55,24 @@ pub(super) async fn login_page(
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let parameters = match parameters::read(request.query_string()) {
         Ok(parameters) => parameters,
-        Err(error) => return pages::refusal(error),
+        Err(error) => return browser::refusal(error),
     };
     let mut hints = Hints::of(&parameters);
     let waited = match waited(service, &parameters).await {
         Ok(waited) => waited,
-        Err(problem) if problem.is_refusal() => return pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => return browser::refusal(problem),
         Err(problem) => return Err(problem),
     };
     let hinted = hints.tenant.is_some() || hints.connection.is_some() || hints.domain.is_some();
     if !hinted {
         let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
         if waiting.is_none()
-            && let Some(session) = session(service, &request).await?
+            && let Some((tenant, session)) = session(&caller, &request).await?
         {
-            return super::callback::signed_in(service, &session).await;
+            return super::callback::signed_in(&tenant, &session).await;
         }
         return login_form(service, &request, waiting, hints.login.as_deref(), None);
     }
@@ -99,7 +99,7 @@ pub(super) async fn login(
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
+    let service = caller.platform();
     let parameters = parameters::read(&form)?;
     let waiting = parameters.get("request").and_then(|id| Uuid::try_parse(id).ok());
     let email = parameters
@@ -115,12 +115,12 @@ pub(super) async fn login(
         // Whoever types somebody's address here learns nothing of where they work; who reads the address' mail does.
         links::ask(service, &caller.ctx, email.clone(), waiting).await?;
         let values = json!({"email": email});
-        return pages::html(StatusCode::OK, "links_sent.html", &values);
+        return browser::html(StatusCode::OK, "links_sent.html", &values);
     }
     let wishes = Wishes { login_hint: Some(email), ..Wishes::default() };
     match waited(service, &parameters).await {
         Ok(waited) => go_on((&caller, &request, &upstream), &hints, wishes, waited.as_ref()).await,
-        Err(problem) if problem.is_refusal() => pages::refusal(problem),
+        Err(problem) if problem.is_refusal() => browser::refusal(problem),
         Err(problem) => Err(problem),
     }
 }

@@ -268,21 +268,11 @@ async fn list_sessions(
     caller: TenantCaller,
     Query(query): Query<SessionQuery>,
 ) -> Result<Page<SessionView>, Problem> {
-    use browser_session::{Column, Entity};
     let list = ListQuery { limit: query.limit, cursor: query.cursor.clone() };
     let position = Position::of(&list, &format!("session {} {:?}", caller.tenant(), query.user_id))?;
     let before = position.after_id()?;
-    let find = async |view: &View| {
-        let mut select = view.select::<Entity>();
-        if let Some(user) = query.user_id {
-            select = select.filter(Column::UserId.eq(user));
-        }
-        if let Some(before) = before {
-            select = select.filter(Column::Id.lt(before));
-        }
-        view.all(select.order_by_desc(Column::Id).limit(position.limit + 1)).await
-    };
-    let rows = caller.read(find).await?;
+    let limit = position.limit + 1;
+    let rows = caller.read(async |view| sessions::browsers(view, query.user_id, before, limit).await).await?;
     let now = caller.now();
     let item = |row: browser_session::Model| SessionView {
         live: sessions::browser_is_live(&row, now),

@@ -6,10 +6,10 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use connections::{Upstream, Wishes, of_path};
 use entity::sign_in::states::Purpose;
-use web::{Access, Caller, Code, Ids, Problem, Routes, Shared};
+use web::{Access, Code, Ids, Problem, Routes, Shared, TenantCaller};
 
+use super::browser;
 use super::leave::begin;
-use super::pages;
 use crate::ops::authorize::Continues;
 use crate::ops::parameters;
 
@@ -25,19 +25,18 @@ pub(super) fn routes() -> Routes {
 }
 
 async fn begin_test(
-    caller: Caller,
+    caller: TenantCaller,
     ids: Ids,
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let service = caller.service();
     let one = match of_path(&caller, &ids).await {
         Ok(one) => one,
-        Err(problem) => return pages::refusal(problem),
+        Err(problem) => return browser::refusal(problem),
     };
     let parameters = parameters::read(request.query_string())?;
-    if !connections::opens_test(service, &one, parameters.get("key")) {
-        return pages::refusal(Problem::new(Code::NOT_FOUND));
+    if !connections::opens_test(caller.tools(), &one, parameters.get("key")) {
+        return browser::refusal(Problem::new(Code::NOT_FOUND));
     }
     begin(&caller, &request, &upstream, &one, Purpose::Test, Continues::Test, Wishes::default()).await
 }

@@ -12,7 +12,7 @@ use platform::{Ctx, DbError, Target, Tx, Work};
 use serde_json::{Value, json};
 use sessions::NewBrowserSession;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{TenantService, Tools};
 
 use super::admission;
 use super::authorize::{Authorization, Continues};
@@ -67,7 +67,12 @@ impl Failed {
 
 /// The same as [`fail`], for an answer that no provider is known to have made: a stranger's, perhaps. Beyond what strangers may leave
 /// behind the attempt stays as it is, and is removed as one to which nothing came back.
-pub(crate) async fn fail_unproven(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
+pub(crate) async fn fail_unproven(
+    service: &TenantService,
+    ctx: &Ctx,
+    row: &Model,
+    refused: Refused,
+) -> Failed {
     if service.strangers.may_leave_trace(ctx) {
         fail(service, ctx, row, refused).await
     } else {
@@ -76,7 +81,7 @@ pub(crate) async fn fail_unproven(service: &Service, ctx: &Ctx, row: &Model, ref
 }
 
 /// Writes down that the sign-in failed, and why, unless it has ended already.
-pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
+pub(crate) async fn fail(service: &TenantService, ctx: &Ctx, row: &Model, refused: Refused) -> Failed {
     let work = async |tx: &mut Tx| {
         let mut row = locked(tx, row.id).await?;
         if !row.status.is_open() {
@@ -105,7 +110,7 @@ pub(crate) async fn fail(service: &Service, ctx: &Ctx, row: &Model, refused: Ref
         tx.update(row).await?;
         Ok::<_, Error>(())
     };
-    let error = match service.db.write(ctx, row.tenant_id, work).await {
+    let error = match service.db.write(ctx, work).await {
         Ok(()) => Error::of(&refused),
         Err(error) => error,
     };
@@ -157,7 +162,7 @@ fn outline(profile: &Profile) -> Value {
 
 /// The provider is believed: admits the person and opens the browser's session, in one transaction.
 pub(crate) async fn complete(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
     connection: &Connection,
     row: &Model,
@@ -165,10 +170,10 @@ pub(crate) async fn complete(
     agent: Option<String>,
 ) -> Result<Came, Failed> {
     let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
-    let mut came = service.db.write(ctx, row.tenant_id, work).await;
+    let mut came = service.db.write(ctx, work).await;
     if came.as_ref().is_err_and(Error::is_race) {
         // Two first sign-ins of one person at once: the other one made the user, who is found now.
-        came = service.db.write(ctx, row.tenant_id, work).await;
+        came = service.db.write(ctx, work).await;
     }
     match came {
         Ok(came) => Ok(came),
@@ -177,7 +182,7 @@ pub(crate) async fn complete(
 }
 
 /// What stood in the way of a sign-in whose provider is believed: told with a reason where there is one.
-pub(super) async fn refused_or_not(service: &Service, ctx: &Ctx, row: &Model, error: Error) -> Failed {
+pub(super) async fn refused_or_not(service: &TenantService, ctx: &Ctx, row: &Model, error: Error) -> Failed {
     match error.refused() {
         Some(refused) => fail(service, ctx, row, refused).await,
         None => Failed { code: Some(row.code.clone()), error, refused: None },
@@ -186,7 +191,7 @@ pub(super) async fn refused_or_not(service: &Service, ctx: &Ctx, row: &Model, er
 
 async fn settle(
     tx: &mut Tx,
-    service: &Service,
+    tools: &Tools,
     connection: &Connection,
     id: Uuid,
     profile: &Profile,
@@ -211,7 +216,7 @@ async fn settle(
     if row.purpose == Purpose::Test {
         // It may have been disabled while the admin was at the provider.
         connections::enabled(tx, connection.row.id).await?;
-        end(service, &mut row, tx.now(), End::Succeeded(None))?;
+        end(tools, &mut row, tx.now(), End::Succeeded(None))?;
         tx.update(row).await?;
         connections::tested(tx, &connection.row).await?;
         return Ok(Came::Tested(Box::new(profile.clone())));
@@ -219,8 +224,8 @@ async fn settle(
     connections::signed_in(tx, &connection.row).await?;
     let proven = invited(tx, &row, profile).await?;
     match admission::admit(tx, connection, profile, proven).await? {
-        Outcome::In(admitted) => open_session(tx, service, row, &admitted, profile, agent).await,
-        Outcome::MustProve(must) => super::proof::ask(tx, service, row, &must, profile).await,
+        Outcome::In(admitted) => open_session(tx, tools, row, &admitted, profile, agent).await,
+        Outcome::MustProve(must) => super::proof::ask(tx, tools, row, &must, profile).await,
     }
 }
 

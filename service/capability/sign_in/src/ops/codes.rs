@@ -2,17 +2,16 @@
 
 use chrono::TimeDelta;
 use entity::ids::OrganizationId;
-use entity::sessions::browser_session;
 pub use entity::sign_in::authorization_code::Model as AuthorizationCode;
 use entity::sign_in::authorization_code::{Column, Entity};
 use platform::crypto::one_time_secret;
-use platform::{Ctx, DbError, Target, Tx, Work};
+use platform::{DbError, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
-use web::Service;
 
 use super::authorize::Authorization;
 use crate::error::Error;
+use crate::store;
 
 /// What a code begins with.
 const PREFIX: &str = "tnt_ac_";
@@ -20,16 +19,6 @@ const PREFIX: &str = "tnt_ac_";
 const LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
 /// A code for the person of a browser's session, if tenant, person and policy still allow it.
-pub(crate) async fn issue(
-    service: &Service,
-    ctx: &Ctx,
-    session: &browser_session::Model,
-    asked: &Authorization,
-) -> Result<String, Error> {
-    service.db.write(ctx, session.tenant_id, async |tx| grant(tx, session.id, asked).await).await
-}
-
-/// The same within the transaction of others, e.g. of the sign-in.
 pub(crate) async fn grant(tx: &mut Tx, session: Uuid, asked: &Authorization) -> Result<String, Error> {
     tenancy::active(tx).await?;
     let live = sessions::browser(tx, session).await?;
@@ -82,10 +71,7 @@ pub enum Redemption {
 /// # Errors
 /// [`DbError`]
 pub async fn redeem_code(tx: &Tx, digest: &[u8]) -> Result<Option<Redemption>, DbError> {
-    let sql =
-        "UPDATE authorization_code SET used_at = $3 WHERE tenant_id = $1 AND digest = $2 AND used_at IS NULL";
-    let statement = platform::Statement::of_tenant(sql);
-    let first = tx.execute(&statement, vec![digest.to_vec().into(), tx.now().into()]).await? == 1;
+    let first = store::use_code(tx, digest).await?;
     let found = tx.one(tx.select::<Entity>().filter(Column::Digest.eq(digest.to_vec()))).await?;
     Ok(found.map(Box::new).map(if first { Redemption::First } else { Redemption::Replay }))
 }

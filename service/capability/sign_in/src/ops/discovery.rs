@@ -1,14 +1,15 @@
 //! Home-realm discovery: which connection a person is sent to, by what the request says.
 
 use connections::{Connection, ConnectionStatus};
-use platform::{DbError, PlatformView, View};
+use platform::{DbError, View};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use super::parameters::Parameters;
 use crate::error::Error;
+use crate::store;
 
 /// Tenants that one request can have mail sent by.
 const RESIDENTS_MAX: usize = 10;
@@ -42,15 +43,13 @@ impl Hints {
     }
 }
 
-/// Where somebody belongs, as far as it is known.
+/// Where somebody belongs within a tenant.
 #[derive(Debug)]
 pub(crate) enum Home {
-    /// Nobody can say.
-    Unknown,
     /// One connection.
     Connection(Box<Connection>),
-    /// Several, of one tenant.
-    Choice { tenant: Uuid, connections: Vec<Connection> },
+    /// Several.
+    Choice(Vec<Connection>),
 }
 
 /// A way in, as a page shows it.
@@ -61,7 +60,7 @@ pub(crate) struct Way {
 }
 
 /// The tenant that the hints name: all that name one must agree.
-pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uuid>, Error> {
+pub(crate) async fn tenant(service: &PlatformService, hints: &Hints) -> Result<Option<Uuid>, Error> {
     let mut found: Option<Uuid> = None;
     let mut agree = |one: Uuid| match found {
         Some(other) if other != one => Err(Error::NotFound),
@@ -89,12 +88,7 @@ pub(crate) async fn tenant(service: &Service, hints: &Hints) -> Result<Option<Uu
 }
 
 /// The way in that the hints lead to.
-pub(crate) async fn home(service: &Service, hints: &Hints) -> Result<Home, Error> {
-    let Some(tenant) = tenant(service, hints).await? else { return Ok(Home::Unknown) };
-    service.db.read(tenant, async |view| within(view, hints).await).await
-}
-
-async fn within(view: &View, hints: &Hints) -> Result<Home, Error> {
+pub(crate) async fn home(view: &View, hints: &Hints) -> Result<Home, Error> {
     tenancy::active(view).await?;
     let organization = match &hints.organization {
         Some(name) => Some(tenancy::organization_named(view, name).await?.id),
@@ -126,7 +120,7 @@ async fn within(view: &View, hints: &Hints) -> Result<Home, Error> {
         Some(only) if usable.is_empty() => Ok(Home::Connection(Box::new(only))),
         Some(last) => {
             usable.push(last);
-            Ok(Home::Choice { tenant: view.tenant(), connections: usable })
+            Ok(Home::Choice(usable))
         }
         None => Err(Error::NoConnectionActive),
     }
@@ -150,19 +144,9 @@ pub(crate) struct Resident {
 }
 
 /// Tenants in which an active user has this address: those that a mail may tell of.
-pub(crate) async fn residents(service: &Service, email: &str) -> Result<Vec<Resident>, Error> {
+pub(crate) async fn residents(service: &PlatformService, email: &str) -> Result<Vec<Resident>, Error> {
     let key = directory::fold(email);
-    let find = async |view: &PlatformView| {
-        // Who has no e-mail is written to by a user name that is one, as everywhere else.
-        let sql = "SELECT u.tenant_id, u.resource, u.user_name FROM \
-                   (SELECT tenant_id, organization_id, user_id FROM directory_user_email WHERE (value_key || '') = $1 \
-                    UNION ALL SELECT tenant_id, organization_id, id FROM directory_user WHERE user_name_key = $1 AND email IS NULL) e \
-                   JOIN directory_user u ON u.tenant_id = e.tenant_id AND u.organization_id = e.organization_id AND u.id = e.user_id \
-                   JOIN tenant t ON t.id = e.tenant_id \
-                   WHERE u.active AND t.status = 'active' AND t.rehearses IS NULL LIMIT 20";
-        view.query(&platform::CrossTenantStatement::new(sql), vec![key.clone().into()]).await
-    };
-    let rows = service.db.read_platform(find).await?;
+    let rows = service.db.read(async |view| store::active_users_of_address(view, &key).await).await?;
     let mut found: Vec<Resident> = Vec::new();
     for row in rows {
         let tenant: Uuid = row.try_get("", "tenant_id").map_err(Error::internal)?;

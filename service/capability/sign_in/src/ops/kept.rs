@@ -8,10 +8,11 @@ use platform::{Ctx, PlatformTx, PlatformView, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use tokio::time::timeout;
 use uuid::Uuid;
-use web::Service;
+use web::PlatformService;
 
 use super::parameters::{self, Parameters};
 use crate::error::Error;
+use crate::store;
 
 /// A pushed request is used soon (RFC 9126, section 2.2).
 pub const PUSHED_LIFETIME: TimeDelta = TimeDelta::seconds(90);
@@ -23,7 +24,7 @@ const USED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Keeps a request: pushed, or waiting on the sign-in page.
 pub async fn keep(
-    service: &Service,
+    service: &PlatformService,
     client_id: &str,
     parameters: &Parameters,
     pushed: bool,
@@ -43,13 +44,13 @@ pub async fn keep(
         };
         tx.insert(row).await
     };
-    service.db.write_platform(&Ctx::system("authorization"), work).await?;
+    service.db.write(&Ctx::system("authorization"), work).await?;
     Ok(id)
 }
 
 /// A kept request.
 pub(crate) async fn kept(
-    service: &Service,
+    service: &PlatformService,
     id: Uuid,
     pushed: bool,
 ) -> Result<Option<(String, Parameters)>, Error> {
@@ -58,19 +59,18 @@ pub(crate) async fn kept(
         let row = view.one(select.filter(authorization_request::Column::Id.eq(id))).await?;
         Ok::<_, platform::DbError>(row.filter(|row| row.pushed == pushed && row.expires_at > view.now()))
     };
-    let Some(row) = service.db.read_platform(find).await? else { return Ok(None) };
+    let Some(row) = service.db.read(find).await? else { return Ok(None) };
     let parameters = serde_json::from_value(row.parameters).map_err(Error::internal)?;
     Ok(Some((row.client_id, parameters)))
 }
 
 /// A pushed request was answered, and is not answered again. Only then, and only as far as that goes: a browser that heard of a failure, or
 /// loads the page twice, may ask again (RFC 9126, section 4), and the request is soon over.
-pub(crate) async fn used(service: &Service, id: Uuid) {
+pub(crate) async fn used(service: &PlatformService, id: Uuid) {
     let ctx = Ctx::system("authorization");
-    let remove = service.db.write_platform(&ctx, async |tx: &mut PlatformTx| {
+    let remove = service.db.write(&ctx, async |tx: &mut PlatformTx| {
         tx.housekeeping();
-        let sql = "DELETE FROM authorization_request WHERE id = $1";
-        tx.execute(&platform::CrossTenantStatement::new(sql), vec![id.into()]).await
+        store::remove_request(tx, id).await
     });
     match timeout(USED_TIMEOUT, remove).await {
         Ok(Ok(_)) => {}

@@ -8,7 +8,7 @@ use platform::{Ctx, Target, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{PlatformService, Service, Tools};
 
 use super::discovery::{self, Resident};
 use crate::error::Error;
@@ -45,7 +45,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
 
 /// Somebody wants to know where an address signs in.
 pub(crate) async fn ask(
-    service: &Service,
+    service: &PlatformService,
     ctx: &Ctx,
     email: String,
     waiting: Option<Uuid>,

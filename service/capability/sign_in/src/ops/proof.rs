@@ -12,7 +12,7 @@ use platform::rules::{Allowance, Rule};
 use platform::{Ctx, Target, Tx, Work};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{TenantService, Tools};
 
 use super::admission;
 use super::arrival::{self, Came, Failed};
@@ -100,7 +100,7 @@ pub(crate) async fn ask(
 
 /// Counts a code before it is compared, in a transaction of its own: of many that come at once, only those that were counted
 /// are compared. Answers the row with this one counted.
-async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Error> {
+async fn count(service: &TenantService, ctx: &Ctx, row: &Model) -> Result<Model, Error> {
     let work = async |tx: &mut Tx| {
         let mut row = sign_in::locked(tx, row.id).await?;
         if row.status != Status::Proving || row.expires_at <= tx.now() {
@@ -123,12 +123,12 @@ async fn count(service: &Service, ctx: &Ctx, row: &Model) -> Result<Model, Error
         tx.update(row.clone()).await?;
         Ok(row)
     };
-    service.db.write(ctx, row.tenant_id, work).await
+    service.db.write(ctx, work).await
 }
 
 /// Takes a code.
 pub(crate) async fn answer(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
     connection: &Connection,
     row: &Model,
@@ -164,7 +164,7 @@ pub(crate) async fn answer(
             Outcome::MustProve(..) => Err(Error::StateUnknown),
         }
     };
-    match service.db.write(ctx, row.tenant_id, work).await {
+    match service.db.write(ctx, work).await {
         Ok(Some(came)) => Ok(came),
         Ok(None) if sign_in::proofs_left(&row) > 0 => {
             Err(refused(Error::ProofWrong { left: sign_in::proofs_left(&row) }))

@@ -9,7 +9,6 @@ use connections::{
     Connection, Kind, OidcSecrets, Profile, Reason, Refused, ResponsibleParty, Upstream, Wishes,
 };
 use entity::connections::states::ConnectionVerb;
-use entity::ids::TenantId;
 use entity::sign_in::attempt::{Column, Entity, Model};
 use entity::sign_in::states::Purpose;
 use platform::crypto::{hex, one_time_secret, random, readable_code, sha256};
@@ -20,7 +19,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{TenantService, Tools};
 
 use super::arrival::{Failed, failed_step};
 use super::authorize::Continues;
@@ -84,7 +83,7 @@ pub(crate) fn browser_cookie(came: Option<&str>) -> (String, bool) {
 /// Begins: writes the row and answers where the browser goes. Whoever calls has counted it among what strangers begin. A provider
 /// that can't be reached leaves its trace too.
 pub(crate) async fn begin(
-    service: &Service,
+    service: &TenantService,
     upstream: &Upstream,
     ctx: &Ctx,
     connection: &Connection,
@@ -96,7 +95,7 @@ pub(crate) async fn begin(
     let (went, oidc) = leave(service, upstream, connection, &begin, &state).await;
     let secrets = Secrets { oidc, ..Secrets::default() };
     row.secrets = seal(service, row.id, &secrets)?;
-    let now = service.db.clock().now();
+    let now = service.clock.now();
     let to = match &went {
         Ok(Go::Redirect(url)) | Ok(Go::Post { action: url, .. }) => {
             Some(url.split('?').next().unwrap_or(url).to_owned())
@@ -126,7 +125,7 @@ pub(crate) async fn begin(
         tx.housekeeping();
         tx.insert(row).await
     };
-    service.db.write(ctx, connection.row.tenant_id, work).await.map_err(Error::from)?;
+    service.db.write(ctx, work).await.map_err(Error::from)?;
     match went {
         Ok(go) => Ok((go, id)),
         Err(refused) => Err(Failed { code: Some(code), error: Error::of(&refused), refused: Some(refused) }),
@@ -140,13 +139,13 @@ pub(crate) fn begun_bytes(continues: &Continues) -> Result<usize, Error> {
 }
 
 fn new_row(
-    service: &Service,
+    tools: &Tools,
     ctx: &Ctx,
     connection: &Connection,
     begin: &Begin<'_>,
     state: &str,
 ) -> Result<Model, Error> {
-    let now = service.db.clock().now();
+    let now = tools.clock.now();
     Ok(Model {
         tenant_id: connection.row.tenant_id,
         organization_id: connection.row.organization_id,
@@ -175,7 +174,7 @@ fn new_row(
 
 /// A row for an answer to no request. Whoever calls has counted it among what strangers begin.
 pub(crate) async fn unsolicited(
-    service: &Service,
+    service: &TenantService,
     ctx: &Ctx,
     connection: &Connection,
     browser: &str,
@@ -191,12 +190,12 @@ pub(crate) async fn unsolicited(
         tx.housekeeping();
         tx.insert(kept).await
     };
-    service.db.write(ctx, connection.row.tenant_id, work).await?;
+    service.db.write(ctx, work).await?;
     Ok(row)
 }
 
 async fn leave(
-    service: &Service,
+    service: &TenantService,
     upstream: &Upstream,
     connection: &Connection,
     begin: &Begin<'_>,
@@ -258,12 +257,7 @@ pub(crate) fn open(tools: &Tools, row: &Model) -> Result<Secrets, Error> {
 }
 
 /// Takes the row that an answer names: once, in time, of this connection.
-pub(crate) async fn take(
-    service: &Service,
-    tenant: TenantId,
-    connection: Uuid,
-    state: &str,
-) -> Result<Model, Error> {
+pub(crate) async fn take(service: &TenantService, connection: Uuid, state: &str) -> Result<Model, Error> {
     let digest = sha256(state.as_bytes()).to_vec();
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
@@ -280,7 +274,7 @@ pub(crate) async fn take(
         let select = tx.select::<Entity>().filter(Column::ConnectionId.eq(connection));
         tx.one(select.filter(Column::StateDigest.eq(digest.clone()))).await?.ok_or(Error::StateUnknown)
     };
-    service.db.write(&Ctx::system("sign-in"), tenant.0, work).await
+    service.db.write(&Ctx::system("sign-in"), work).await
 }
 
 /// A row of the tenant.
@@ -315,9 +309,9 @@ pub(crate) fn proofs_left(row: &Model) -> i64 {
 }
 
 /// The connection of a row.
-pub(crate) async fn connection_of(service: &Service, row: &Model) -> Result<Connection, Error> {
+pub(crate) async fn connection_of(service: &TenantService, row: &Model) -> Result<Connection, Error> {
     let find = async |view: &View| connections::find(view, row.connection_id).await;
-    Ok(service.db.read(row.tenant_id, find).await?)
+    Ok(service.db.read(find).await?)
 }
 
 /// Who can mend a stored reason, and how.

@@ -218,7 +218,7 @@ async fn create_webhook_endpoint(
         format: input.format.unwrap_or(Format::Webhook),
         algorithm: input.algorithm.unwrap_or(Algorithm::HmacSha256),
     };
-    let made = ops::prepare_endpoint(caller.service(), fields)?;
+    let made = ops::prepare_endpoint(caller.tools(), fields)?;
     let row = made.row.clone();
     caller.write(async |tx| ops::insert_endpoint(tx, row).await).await?;
     Ok(Created(format!("{LIST}/{}", made.row.id), made.into()))

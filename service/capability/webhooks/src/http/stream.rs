@@ -46,7 +46,7 @@ async fn stream_events(
         }
         None => filter.after,
     };
-    let told = caller.service().db.on_dispatched();
+    let told = caller.platform().db.on_dispatched();
     let after = match seen {
         Some(id) => caller.read(async |view: &PlatformView| sequence_of(view, id).await).await?,
         None => caller.read(async |view: &PlatformView| latest(view).await).await?,
@@ -115,7 +115,7 @@ impl Follower {
         let (filter, after) = (&self.filter, self.after);
         let types = &self.caller.tools().event_types;
         let read = async |view: &PlatformView| filter.read(view, types, after, BATCH).await;
-        let rows = match self.caller.service().db.read_platform(read).await {
+        let rows = match self.caller.platform().db.read(read).await {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(error = %platform::chain(&error), "a stream ends");

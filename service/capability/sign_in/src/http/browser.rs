@@ -1,23 +1,18 @@
-//! What people see: pages, cookies, and the two ways to send a browser on.
+//! What a browser gets: pages, cookies, and the two ways to send it on.
 
 use actix_web::cookie::SameSite;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use connections::saml::Go;
 use connections::{Refused, ResponsibleParty};
-use pages::{Forms, Pages};
 use platform::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use web::{Problem, Service, Tools};
+use web::{Problem, Tools};
 
 use crate::error::Error;
 use crate::ops::arrival;
-
-static PAGES: Pages = ::pages::pages!("../../../../../templates/pages/sso/": "login.html", "choose.html", "links_sent.html", "post.html", "proof.html", "signed_in.html", "sign_in_failed.html", "test_result.html");
-
-/// The one script of the pages: sends a form that a person would send by its button.
-const SUBMIT: &str = "document.forms[0].submit()";
+use crate::pages;
 
 /// A page.
 pub(super) fn html(
@@ -25,13 +20,12 @@ pub(super) fn html(
     name: &'static str,
     values: &impl Serialize,
 ) -> Result<HttpResponse, Problem> {
-    Ok(PAGES.page(name).status(status).forms(Forms::Onward).show(values)?)
+    Ok(pages::html(status, name, values)?)
 }
 
 /// A form that posts itself; without scripts, by a button.
 pub(super) fn post(action: &str, fields: &[(&'static str, String)]) -> Result<HttpResponse, Problem> {
-    let values = json!({"action": action, "fields": fields});
-    Ok(PAGES.page("post.html").forms(Forms::Onward).script(SUBMIT).show(&values)?)
+    Ok(pages::post(action, fields)?)
 }
 
 /// 303, so that a form's POST isn't repeated elsewhere.
@@ -152,19 +146,11 @@ impl Jar {
 }
 
 /// Seconds from now until then.
-pub(super) fn seconds_until(service: &Service, then: Timestamp) -> i64 {
-    (then - service.db.clock().now()).num_seconds().max(0)
+pub(super) fn seconds_until(tools: &Tools, then: Timestamp) -> i64 {
+    (then - tools.clock.now()).num_seconds().max(0)
 }
 
 /// What the browser calls itself.
 pub(super) fn agent(request: &HttpRequest) -> Option<String> {
     request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_page_can_be_read() {
-        super::PAGES.check().unwrap();
-    }
 }
