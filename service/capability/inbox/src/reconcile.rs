@@ -6,8 +6,8 @@ use entity::directory::{identity, user};
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
-use platform::{Ctx, PlatformView, Timestamp, Tx, View};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{Ctx, Timestamp, Tx, View};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 use web::Service;
@@ -15,8 +15,6 @@ use web::Service;
 use crate::error::Error;
 use crate::zitadel::{self, Access, Word};
 
-/// Tenants of one round.
-const ROUND: u64 = 200;
 /// What Zitadel lists may be older than what its events told, by so much.
 const LAG: TimeDelta = TimeDelta::minutes(1);
 
@@ -29,27 +27,14 @@ pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
         return Ok(());
     }
     let issuers = backends::zitadel_issuers(service).await?;
-    let mut after = Uuid::nil();
-    loop {
-        let find = async |view: &PlatformView| {
-            let select = view
-                .across::<tenant::Entity>()
-                .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.eq(IdentityBackend::Zitadel))
-                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
-            view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
-        };
-        let rows = service.db.read_platform(find).await?;
-        for tenant in &rows {
-            if let Err(error) = one(service, &issuers, tenant.id).await {
-                tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
-            }
+    let of_zitadel = tenant::Column::IdentityBackend.eq(IdentityBackend::Zitadel);
+    let work = async |tenant: &tenant::Model| {
+        if let Err(error) = one(service, &issuers, tenant.id).await {
+            tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
         }
-        match rows.last() {
-            Some(last) if rows.len() as u64 == ROUND => after = last.id,
-            _ => return Ok(()),
-        }
-    }
+        Ok(())
+    };
+    tenancy::each(&service.db, of_zitadel, work).await
 }
 
 /// Who is switched off here.

@@ -10,8 +10,8 @@ use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use platform::{Ctx, DbError, PlatformTx, Target, Tx, Work as _};
+use sea_orm::{ColumnTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, TenantDrifted};
@@ -19,9 +19,6 @@ use uuid::Uuid;
 use web::Service;
 
 use crate::error::Error;
-
-/// Tenants compared in one round.
-const ROUND: u64 = 200;
 
 fn was_cut_off_there(tenant: &tenant::Model) -> bool {
     tenant.suspended_by == Some(SuspendedBy::Backend)
@@ -135,30 +132,16 @@ impl Subscriber for BackendFollows {
 /// # Errors
 /// [`Error::Store`]
 pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
-    let mut after = Uuid::nil();
-    loop {
-        let find = async |view: &PlatformView| {
-            let select = view
-                .across::<tenant::Entity>()
-                .filter(tenant::Column::Id.gt(after))
-                .filter(tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin))
-                .filter(tenant::Column::Status.is_in([Status::Active, Status::Suspended]));
-            view.all(select.order_by_asc(tenant::Column::Id).limit(ROUND)).await
-        };
-        let rows = service.db.read_platform(find).await?;
-        for tenant in &rows {
-            let outside = service.outside();
-            match compare(service, &outside, tenant).await {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => tell(service, tenant, &found).await?,
-                Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
-            }
+    let outside = tenant::Column::IdentityBackend.ne(IdentityBackend::Builtin);
+    let work = async |tenant: &tenant::Model| {
+        match compare(service, &service.outside(), tenant).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => tell(service, tenant, &found).await?,
+            Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
         }
-        match rows.last() {
-            Some(last) if rows.len() as u64 == ROUND => after = last.id,
-            _ => return Ok(()),
-        }
-    }
+        Ok(())
+    };
+    tenancy::each(&service.db, outside, work).await
 }
 
 async fn tell(

@@ -11,6 +11,7 @@ mod model;
 mod ops;
 mod placement;
 mod store;
+mod walk;
 
 pub use capability::capability;
 pub use error::Error;
@@ -27,3 +28,4 @@ pub use placement::{
     Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,
 };
 pub use store::{give_place, take_place};
+pub use walk::each;

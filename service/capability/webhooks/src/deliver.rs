@@ -16,16 +16,18 @@ use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::event::Unreadable;
 use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Map, Value};
 use url::Url;
 use uuid::Uuid;
-use web::Service;
+use web::{Service, Tools};
 
 use crate::envelope::{self, envelope};
 use crate::queue::Deliver;
-use crate::results::{Attempted, record_results};
+use crate::results::{Attempted, Outcome, UNREADABLE, record_results};
 
 /// Deliveries of one round.
 const ROUND: i64 = 200;
@@ -37,13 +39,23 @@ pub trait SecurityEvents {
     /// Whether events of this type are for receivers of such tokens.
     fn covers(&self, kind: &str) -> bool;
 
-    /// The token for `audience`; `None` for an event that is none.
-    fn token<'a>(
+    /// What the token for `audience` says; `None` for an event that is none.
+    ///
+    /// # Errors
+    /// [`Unreadable`] for one that only a newer version of the service can read.
+    fn claims(
+        &self,
+        tools: &Tools,
+        event: &outbox_event::Model,
+        audience: &str,
+    ) -> Result<Option<Map<String, Value>>, Unreadable>;
+
+    /// The token that says it.
+    fn sign<'a>(
         &'a self,
         service: &'a Service,
-        event: &'a outbox_event::Model,
-        audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>>;
+        claims: &'a Map<String, Value>,
+    ) -> LocalBoxFuture<'a, Result<String, JobError>>;
 }
 
 /// Runs deliveries.
@@ -103,17 +115,20 @@ impl Sender {
             if let Some(until) = endpoint.paused_until.filter(|until| *until > view.now()) {
                 return Ok(Look::Rest(until));
             }
-            // A tenant one of whose deliveries waits for its next attempt waits as a whole; one that is suspended is told only of that.
+            // A tenant one of whose deliveries waits for its next attempt waits as a whole, unless only a newer replica can read that one;
+            // a tenant that is suspended is told only of that.
             let sql = "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
                  WHERE due.endpoint_id = $1 AND due.status = 'pending' \
                  AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
-                     WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2) \
+                     WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2 \
+                     AND COALESCE(last_error, '') <> $5) \
                  AND (tenant.status IS NULL OR tenant.status <> 'suspended' OR due.type LIKE 'tenant.%' \
                      OR due.type LIKE 'billing.%' OR due.type LIKE 'session.%') \
                  ORDER BY CASE WHEN $4 = 1 THEN due.attempts ELSE 0 END, due.sequence LIMIT $4";
             // The probe is what was tried least: one that is never taken must not keep the rest from being sent.
             let limit = if Schedule::is_probing(endpoint.failures) { 1 } else { ROUND };
-            let values = vec![id.into(), view.now().into(), Uuid::nil().into(), limit.into()];
+            let values =
+                vec![id.into(), view.now().into(), Uuid::nil().into(), limit.into(), UNREADABLE.into()];
             let rows = view.query(&platform::CrossTenantStatement::new(sql), values).await?;
             let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
             let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
@@ -154,11 +169,12 @@ impl Sender {
                         break;
                     }
                     let one = self.attempt(&round.endpoint, url, secrets, row, event).await?;
-                    let failed = one.verdict.as_ref().is_some_and(|verdict| *verdict != Verdict::Delivered);
-                    failures.set(if failed {
-                        failures.get() + i64::from(one.counts(failures.get()))
-                    } else {
-                        0
+                    let failed = one.verdict().is_some_and(|verdict| *verdict != Verdict::Delivered);
+                    failures.set(match one.verdict() {
+                        // It says nothing about the receiver.
+                        None => failures.get(),
+                        Some(Verdict::Delivered) => 0,
+                        Some(_) => failures.get() + i64::from(one.counts(failures.get())),
                     });
                     done.push(one);
                     if failed {
@@ -181,16 +197,29 @@ impl Sender {
         event: &outbox_event::Model,
     ) -> Result<Attempted, JobError> {
         let at = self.service.db.clock().now();
-        let nothing =
-            Attempted { row: row.clone(), at, milliseconds: 0, status: None, said: None, verdict: None };
+        let nothing = Attempted {
+            row: row.clone(),
+            at,
+            milliseconds: 0,
+            status: None,
+            said: None,
+            outcome: Outcome::Nothing,
+        };
         let (media_type, body) = match endpoint.format {
-            Format::Set => {
-                let token = self.tokens.token(&self.service, event, &endpoint.id.to_string()).await?;
-                let Some(token) = token else { return Ok(nothing) };
-                ("application/secevent+jwt", token)
-            }
+            Format::Set => match self.tokens.claims(&self.service, event, &endpoint.id.to_string()) {
+                Ok(None) => return Ok(nothing),
+                Ok(Some(claims)) => {
+                    ("application/secevent+jwt", self.tokens.sign(&self.service, &claims).await?)
+                }
+                Err(error) => {
+                    if row.attempts == 0 {
+                        tracing::error!(delivery = %row.id, %error, "a delivery waits for a newer replica");
+                    }
+                    return Ok(Attempted { outcome: Outcome::Unreadable, ..nothing });
+                }
+            },
             Format::Webhook => {
-                (envelope::MEDIA_TYPE, serde_json::Value::Object(envelope(&self.service, event)).to_string())
+                (envelope::MEDIA_TYPE, Value::Object(envelope(&self.service, event)).to_string())
             }
         };
         crash_point!("webhook.before_send");
@@ -205,7 +234,7 @@ impl Sender {
             Ok(answer) => (Some(answer.status), Some(answer.beginning)),
             Err(_) => (None, None),
         };
-        Ok(Attempted { milliseconds, status, said, verdict: Some(verdict), ..nothing })
+        Ok(Attempted { milliseconds, status, said, outcome: Outcome::Asked(verdict), ..nothing })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Endpoints and their secrets.
 
 use chrono::TimeDelta;
-use delivery::{check_url, generate};
+use delivery::generate;
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
 use platform::retention::SWEPT_AT_ONCE;
@@ -41,7 +41,7 @@ pub(crate) struct MadeEndpoint {
 }
 
 pub(crate) fn prepare_endpoint(service: &Service, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
-    check_url(service, "/url", &fields.url)?;
+    service.http.check_at("/url", &fields.url)?;
     let id = ids::new();
     let secret = generate(fields.algorithm);
     let now = service.db.clock().now();
