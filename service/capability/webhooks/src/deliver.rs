@@ -118,7 +118,7 @@ impl Sender {
             // A tenant one of whose deliveries waits for its next attempt waits as a whole, unless only a newer replica can read that one;
             // a tenant that is suspended is told only of that.
             let sql = "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
-                 WHERE due.endpoint_id = $1 AND due.status = 'pending' \
+                 WHERE due.endpoint_id = $1 AND due.status = 'pending' AND due.next_attempt_at <= $2 \
                  AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
                      WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2 \
                      AND COALESCE(last_error, '') <> $5) \
