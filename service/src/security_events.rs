@@ -7,10 +7,11 @@ use directory::{GroupCreated, UserCreated};
 use entity::platform::outbox_event;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use platform::event::Event as _;
+use platform::event::{Event as _, Unreadable};
 use platform::jobs::JobError;
+use serde_json::{Map, Value};
 use sessions::{Keyring, SessionsEnded};
-use web::PlatformService;
+use web::{PlatformService, Tools};
 use webhooks::SecurityEvents;
 
 /// Signs them.
@@ -26,23 +27,31 @@ impl SecurityEvents for SignedEvents {
         of_scim || kind == SessionsEnded::TYPE.name
     }
 
-    fn token<'a>(
+    fn claims(
+        &self,
+        tools: &Tools,
+        event: &outbox_event::Model,
+        audience: &str,
+    ) -> Result<Option<Map<String, Value>>, Unreadable> {
+        let issuer = tools.config.public_url();
+        let said = match scim::security_event(event)? {
+            Some(said) => Some(said),
+            None => oidc_provider::security_event(event, &issuer)?,
+        };
+        let Some(mut claims) = said else { return Ok(None) };
+        claims.insert("iss".to_owned(), issuer.into());
+        claims.insert("aud".to_owned(), audience.into());
+        claims.insert("jti".to_owned(), event.id.to_string().into());
+        claims.insert("iat".to_owned(), event.occurred_at.timestamp().into());
+        claims.insert("txn".to_owned(), event.request_id.clone().unwrap_or_default().into());
+        Ok(Some(claims))
+    }
+
+    fn sign<'a>(
         &'a self,
         service: &'a PlatformService,
-        event: &'a outbox_event::Model,
-        audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>> {
-        async move {
-            let issuer = service.config.public_url();
-            let said = scim::security_event(event).or_else(|| oidc_provider::security_event(event, &issuer));
-            let Some(mut claims) = said else { return Ok(None) };
-            claims.insert("iss".to_owned(), issuer.into());
-            claims.insert("aud".to_owned(), audience.into());
-            claims.insert("jti".to_owned(), event.id.to_string().into());
-            claims.insert("iat".to_owned(), event.occurred_at.timestamp().into());
-            claims.insert("txn".to_owned(), event.request_id.clone().unwrap_or_default().into());
-            Ok(Some(sessions::sign(service, &self.keys, "secevent+jwt", &claims).await?))
-        }
-        .boxed_local()
+        claims: &'a Map<String, Value>,
+    ) -> LocalBoxFuture<'a, Result<String, JobError>> {
+        async move { Ok(sessions::sign(service, &self.keys, "secevent+jwt", claims).await?) }.boxed_local()
     }
 }

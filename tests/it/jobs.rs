@@ -171,13 +171,13 @@ async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
 }
 
 /// The store, behind the service's back.
-async fn store(app: &TestApp) -> DatabaseConnection {
+pub(crate) async fn store(app: &TestApp) -> DatabaseConnection {
     let url = app.store.superuser_url.clone().unwrap_or_else(|| app.store.url.clone());
     Database::connect(&url).await.expect("the store opens")
 }
 
 /// An id as the store at hand spells it.
-fn spelled(app: &TestApp, id: &str) -> String {
+pub(crate) fn spelled(app: &TestApp, id: &str) -> String {
     let plain = id.replace('-', "");
     if app.store.superuser_url.is_some() { format!("'{plain}'") } else { format!("x'{plain}'") }
 }

@@ -24,6 +24,7 @@ mod lifecycles;
 mod limits;
 mod mail;
 mod migrations;
+mod newer;
 mod operators;
 mod people;
 mod placement;

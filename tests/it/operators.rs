@@ -8,7 +8,7 @@ async fn stage() -> (TestApp, String) {
     stage_with(false).await
 }
 
-async fn stage_with(passwords: bool) -> (TestApp, String) {
+pub(crate) async fn stage_with(passwords: bool) -> (TestApp, String) {
     // WebAuthn's relying parties have names, not addresses.
     let port = tests::free_port();
     let origin = format!("http://localhost:{port}");
@@ -23,7 +23,7 @@ async fn stage_with(passwords: bool) -> (TestApp, String) {
     (app, origin)
 }
 
-async fn invite(app: &TestApp) -> Value {
+pub(crate) async fn invite(app: &TestApp) -> Value {
     let body = json!({"email": "Ops@Example.com", "name": "Olga"});
     app.operator.post("/api/v1/operators", body).await.expect(201)
 }

@@ -9,7 +9,7 @@ mod modules;
 mod oidc;
 mod provider;
 mod replicas;
-mod saml;
+pub(crate) mod saml;
 mod simplesamlphp;
 
 use base64::Engine as _;

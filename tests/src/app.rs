@@ -145,7 +145,7 @@ impl TestApp {
         self.operator.get(&path).await.expect(200)["items"].as_array().expect("a list").clone()
     }
 
-    /// The writes of this service's callers that were answered with success: method, path, and the actions that each recorded.
+    /// The writes of this service's callers that were not refused: method, path, and the actions that each recorded.
     pub async fn writes(&self) -> Vec<(Method, String, Vec<String>)> {
         let read = async |view: &platform::PlatformView| {
             let sql = "SELECT request_id, action FROM audit_event WHERE outcome = 'success' AND request_id IS NOT NULL";
@@ -155,8 +155,8 @@ impl TestApp {
         let text = |row: &sea_orm::QueryResult, name: &str| row.try_get::<String>("", name).expect("a text");
         let records: Vec<_> = rows.iter().map(|row| (text(row, "request_id"), text(row, "action"))).collect();
         let writes = crate::client::WRITES.lock().expect("a list").clone();
-        let base = format!("{}/", self.operator.base);
-        let ours = writes.into_iter().filter(|one| one.url.as_str().starts_with(&base));
+        let bases = [self.operator.base.clone(), self.running.service.config.public_url()];
+        let ours = writes.into_iter().filter(|one| bases.contains(&one.url.origin().ascii_serialization()));
         let with_records = ours.map(|one| {
             let left = records.iter().filter(|(request, _)| *request == one.request_id);
             (one.method, one.url.path().to_owned(), left.map(|(_, action)| action.clone()).collect())

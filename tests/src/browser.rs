@@ -134,7 +134,7 @@ impl Browser {
     }
 
     async fn once(&mut self, method: Method, url: &Url, form: Option<&[(String, String)]>) -> Page {
-        let mut request = self.http.request(method, url.clone()).header("user-agent", "test browser");
+        let mut request = self.http.request(method.clone(), url.clone()).header("user-agent", "test browser");
         if let Some(jar) = self.cookies.get(url.authority()) {
             let all: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header("cookie", all.join("; "));
@@ -143,6 +143,7 @@ impl Browser {
             request = request.form(form);
         }
         let response = request.send().await.expect("an answer");
+        crate::client::remember_write(method, url.clone(), &response);
         let (status, headers) = (response.status(), response.headers().clone());
         let jar = self.cookies.entry(url.authority().to_owned()).or_default();
         for cookie in headers.get_all("set-cookie") {

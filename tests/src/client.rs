@@ -21,7 +21,7 @@ pub struct Reply {
     pub text: String,
 }
 
-/// A write that was answered with success, by whichever service of this process.
+/// A write that was not refused, by whichever service of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) method: Method,
@@ -32,19 +32,25 @@ pub(crate) struct Write {
 /// All of them, so that the guard of audit records can ask what each of them left.
 pub(crate) static WRITES: Mutex<Vec<Write>> = Mutex::new(Vec::new());
 
+/// Remembers a write that was not refused; a browser is sent on after one.
+pub(crate) fn remember_write(method: Method, url: Url, answer: &reqwest::Response) {
+    let is_done = answer.status().is_success() || answer.status().is_redirection();
+    if is_done && !method.is_safe() {
+        let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+        let request_id = id.unwrap_or_default().to_owned();
+        WRITES.lock().expect("a list").push(Write { method, url, request_id });
+    }
+}
+
 impl Reply {
     pub async fn read(request: RequestBuilder) -> Self {
         let (http, request) = request.build_split();
         let request = request.expect("a request");
         let (method, url) = (request.method().clone(), request.url().clone());
         let response = http.execute(request).await.expect("an answer");
+        remember_write(method, url, &response);
         let (status, headers) = (response.status(), response.headers().clone());
-        let reply = Self { status, headers, text: response.text().await.expect("a body") };
-        if status.is_success() && !method.is_safe() {
-            let request_id = reply.header("x-request-id").to_owned();
-            WRITES.lock().expect("a list").push(Write { method, url, request_id });
-        }
-        reply
+        Self { status, headers, text: response.text().await.expect("a body") }
     }
 
     /// The body as JSON; null if it isn't.

@@ -6,6 +6,7 @@
 
 mod app;
 mod arm;
+mod authenticator;
 mod browser;
 mod client;
 mod dns;
@@ -26,6 +27,7 @@ pub const ACTIONS: &str = include_str!("../it/guards/actions.out");
 
 pub use app::{MASTER_KEY, Tenant, TestApp};
 pub use arm::{Arm, Gate, SUBSCRIPTION};
+pub use authenticator::Authenticator;
 pub use browser::{Browser, Page};
 pub use client::{Client, Reply};
 pub use dns::Dns;

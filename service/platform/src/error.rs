@@ -2,6 +2,7 @@
 
 use sea_orm::{DbErr, SqlErr};
 
+use crate::event::Unreadable;
 use crate::store::fault::{Kind, Remedy, driver};
 use crate::store::health::Failing;
 use crate::store::shares::Crowded;
@@ -56,6 +57,9 @@ pub enum DbError {
         /// The change.
         change: String,
     },
+    /// An event that only a newer version of the service can read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// Anything else.
     #[error("store failed")]
     Sql(#[source] DbErr),

@@ -221,19 +221,30 @@ impl FromIterator<EventType> for Catalogue {
     }
 }
 
+/// An event that this version of the service can't read. A newer one wrote it, with a word that isn't known here yet: it waits for a
+/// replica that knows it.
+#[derive(Debug, thiserror::Error)]
+#[error("this version of the service can't read the event {event}: {reason}")]
+pub struct Unreadable {
+    event: Uuid,
+    reason: serde_json::Error,
+}
+
 /// An event out of the outbox, read as what it was.
 pub trait Emitted {
     /// The event, if it is of this type.
-    fn read<E: Event>(&self) -> Option<E>;
+    ///
+    /// # Errors
+    /// [`Unreadable`] for one of this type that a newer version wrote.
+    fn read<E: Event>(&self) -> Result<Option<E>, Unreadable>;
 }
 
 impl Emitted for outbox_event::Model {
-    fn read<E: Event>(&self) -> Option<E> {
+    fn read<E: Event>(&self) -> Result<Option<E>, Unreadable> {
         if self.r#type != E::TYPE.name {
-            return None;
+            return Ok(None);
         }
-        let read = E::deserialize(&self.data);
-        read.inspect_err(|error| tracing::error!(event = %self.id, %error, "an event can't be read")).ok()
+        E::deserialize(&self.data).map(Some).map_err(|reason| Unreadable { event: self.id, reason })
     }
 }
 
@@ -362,9 +373,13 @@ mod tests {
             sequence: None,
         };
         let made = event("thing.made", json!({"count": 2, "why": "revoked", "good": true, "later": 1}));
-        assert_eq!(made.read::<ThingMade>().map(|made| (made.count, made.why)), Some((2, Ended::Revoked)));
-        assert!(made.read::<ThingBroken>().is_none());
-        assert!(event("thing.made", json!({})).read::<ThingMade>().is_none(), "it lacks what it needs");
+        let read = made.read::<ThingMade>().unwrap().map(|made| (made.count, made.why));
+        assert_eq!(read, Some((2, Ended::Revoked)));
+        assert!(made.read::<ThingBroken>().unwrap().is_none());
+        let newer = event("thing.made", json!({"count": 2, "why": "a_word_of_tomorrow", "good": true}));
+        let refused = newer.read::<ThingMade>().unwrap_err().to_string();
+        assert!(refused.contains("a_word_of_tomorrow"), "{refused}");
+        assert!(newer.read::<ThingBroken>().unwrap().is_none(), "it is of another type");
     }
 
     #[test]

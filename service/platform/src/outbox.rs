@@ -4,8 +4,8 @@
 //! world is met by those jobs, each destination in its own lane. The drain is a reconciler: it asks what is not yet
 //! dispatched, so a lost signal costs a poll interval and an event that commits late is not overtaken by a cursor.
 //!
-//! An event that a subscriber's statements refuse is dispatched alone, by a job of its own: it is tried again, ends as a dead letter that
-//! operators see, and holds up no other event.
+//! An event that a subscriber's statements refuse, or that only a newer version of the service can read, is dispatched alone, by a job of
+//! its own: it is tried again, by whichever replica, ends as a dead letter that operators see, and holds up no other event.
 //!
 //! Telling gives each event its `sequence`. One dispatcher tells at a time, also of several replicas, so the sequence is an
 //! order of commits: whoever has seen a number will never see a smaller one come after it. Readers follow by it.
@@ -334,5 +334,12 @@ pub async fn hear(db: &Db) -> Result<(), DbError> {
 
 /// Whether the store itself failed, rather than refused what a subscriber wanted of it.
 fn is_of_the_store(error: &DbError) -> bool {
-    !matches!(error, DbError::Conflict(_) | DbError::Corrupt { .. } | DbError::Sealed(_) | DbError::Sql(_))
+    !matches!(
+        error,
+        DbError::Conflict(_)
+            | DbError::Corrupt { .. }
+            | DbError::Sealed(_)
+            | DbError::Sql(_)
+            | DbError::Unreadable(_)
+    )
 }

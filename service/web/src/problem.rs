@@ -7,7 +7,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::SecondsFormat;
 use entity::tenancy::status::Unusable;
 use platform::crypto::HashError;
-use platform::refusal::{FieldError, Invalid, Retry, VersionMismatch};
+use platform::http::{UrlRefused, UrlRefusedAt};
+use platform::refusal::{Classified, FieldError, Invalid, Retry, VersionMismatch};
 use platform::rules::{LimitReached, UsedUp};
 use platform::{DbError, Timestamp};
 use serde_json::{Map, Value, json};
@@ -102,6 +103,19 @@ impl Problem {
             _ if self.is_refusal() => Retry::Never,
             _ => Retry::Later,
         }
+    }
+
+    /// The answer to an error, which says the same as the error about another try: for the tables of codes in tests.
+    ///
+    /// # Panics
+    /// If error and answer differ.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn agreed<E: Classified + Into<Self>>(error: E) -> Self {
+        let of_error = (error.retry(), error.is_refusal());
+        let problem: Self = error.into();
+        assert_eq!(of_error, (problem.retry(), problem.is_refusal()), "{problem}");
+        problem
     }
 
     /// Adds a fact.
@@ -262,6 +276,16 @@ impl From<Unusable> for Problem {
 impl From<Invalid> for Problem {
     fn from(Invalid(errors): Invalid) -> Self {
         Self { errors, ..Self::new(Code::VALIDATION_FAILED) }
+    }
+}
+
+/// Text that is no URL doesn't fit; where a URL may not lead has a code of its own.
+impl From<UrlRefusedAt> for Problem {
+    fn from(UrlRefusedAt { pointer, why }: UrlRefusedAt) -> Self {
+        if why == UrlRefused::NoUrl {
+            return Self::invalid(pointer, "must be an absolute URL");
+        }
+        Self { errors: vec![FieldError { pointer, detail: why.to_string() }], ..Self::new(Code::URL_REFUSED) }
     }
 }
 

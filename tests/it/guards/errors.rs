@@ -72,7 +72,6 @@ fn a_converted_capability_has_its_errors_in_one_file() {
         "keys",
         "backends",
         "connections",
-        "delivery",
         "directory",
         "exchange",
         "flags",

@@ -8,16 +8,16 @@ use tests::{Browser, Receiver, Tenant, TestApp};
 
 use super::*;
 
-const IDP: &str = "https://idp.example/entity";
+pub(crate) const IDP: &str = "https://idp.example/entity";
 const SSO: &str = "https://idp.example/sso";
 
 /// A SAML connection whose provider is played here.
-pub(super) struct Corp {
-    pub(super) connection: Value,
-    pub(super) idp: Pair,
+pub(crate) struct Corp {
+    pub(crate) connection: Value,
+    pub(crate) idp: Pair,
 }
 
-pub(super) async fn corp(tenant: &Tenant, more: Value) -> Corp {
+pub(crate) async fn corp(tenant: &Tenant, more: Value) -> Corp {
     let idp = shared_pair("idp");
     let mut body = json!({"type": "saml", "name": "Corp", "metadataXml": idp_metadata(IDP, SSO, &[&idp])});
     body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
@@ -29,13 +29,13 @@ impl Corp {
         text(&self.connection, "id")
     }
 
-    pub(super) fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
+    pub(crate) fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
         let (audience, acs) = (text(&self.connection, "entityId"), text(&self.connection, "acsUrl"));
         Mint::new(IDP, &audience, &acs, request_id, app.clock.now())
     }
 
     /// Begins in a browser, up to the provider; answers the request's ID.
-    async fn begin(&self, app: &TestApp, browser: &mut Browser, module: &Module) -> String {
+    pub(crate) async fn begin(&self, app: &TestApp, browser: &mut Browser, module: &Module) -> String {
         browser.stops.push("https://idp.example/".to_owned());
         let page =
             browser.open(module.authorize(app, &[("connection", &self.id()), ("prompt", "login")])).await;
@@ -48,7 +48,7 @@ impl Corp {
     }
 
     /// Posts a response in a browser.
-    async fn answer(&self, browser: &mut Browser, xml: &str) -> Page {
+    pub(crate) async fn answer(&self, browser: &mut Browser, xml: &str) -> Page {
         let fields = [("SAMLResponse".to_owned(), saml_core::to_post(xml))];
         browser.post(&text(&self.connection, "acsUrl"), &fields).await
     }

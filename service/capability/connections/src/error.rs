@@ -42,7 +42,7 @@ pub enum Error {
     #[error("the metadata URL is refused: {why}")]
     MetadataUrlRefused {
         /// What is wrong with it.
-        why: &'static str,
+        why: platform::http::UrlRefused,
     },
     /// The provider's metadata can't be fetched.
     #[error("the metadata can't be had: {why}")]
@@ -186,19 +186,13 @@ impl From<Error> for Problem {
 mod tests {
     use entity::tenancy::status::Unusable;
     use platform::DbError;
-    use platform::refusal::{Classified as _, Invalid};
+    use platform::http::UrlRefused;
+    use platform::refusal::Invalid;
     use platform::rules::LimitReached;
 
     use super::*;
 
     /// Whether another try can help, and whether it was a refusal, is the same for the fact and for what it is to the outside.
-    fn answered(error: Error) -> Problem {
-        let (retry, is_refusal) = (error.retry(), error.is_refusal());
-        let problem = Problem::from(error);
-        assert_eq!((retry, is_refusal), (problem.retry(), problem.is_refusal()), "{problem}");
-        problem
-    }
-
     #[test]
     fn each_fact_has_its_code() {
         for (error, code) in [
@@ -218,7 +212,7 @@ mod tests {
             (DbError::Conflict(String::new()).into(), "conflict"),
             (DbError::Sealed("connection").into(), "internal"),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             let plain = (problem.code.title(), None);
             assert_eq!(problem.code.name(), code);
             assert_eq!((problem.detail.as_str(), problem.dialect_code), plain, "{code}");
@@ -227,16 +221,16 @@ mod tests {
 
     #[test]
     fn some_facts_have_a_sentence_of_their_own() {
-        let (why, text) = ("it is such", || "it is such".to_owned());
+        let (refused, text) = (UrlRefused::NoHost, || "it is such".to_owned());
         for (error, code, sentence) in [
             (Error::ConnectionNamed, "conflict", "The organization's sign-in policy names this connection."),
             (Error::ProviderUnknown, "connection.incomplete", "The connection knows nothing"),
             (Error::CertificateMissing, "connection.incomplete", "The connection has no usable signing"),
             (Error::SignInAddressMissing, "connection.incomplete", "The identity provider's metadata has no"),
             (
-                Error::MetadataUrlRefused { why },
+                Error::MetadataUrlRefused { why: refused },
                 "outbound.refused",
-                "The metadata URL is refused: it is such.",
+                "The metadata URL is refused: it names no host.",
             ),
             (
                 Error::MetadataUnreachable { why: text() },
@@ -244,7 +238,7 @@ mod tests {
                 "The metadata can't be had: it is such.",
             ),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             assert_eq!((problem.code.name(), problem.dialect_code), (code, None));
             assert!(problem.detail.starts_with(sentence), "{}", problem.detail);
             assert!(problem.errors.is_empty() && problem.facts.is_empty(), "{code}");
@@ -256,7 +250,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let unproven =
             Error::DomainUnproven { why: text("no"), record_name: text("n"), record_value: text("v") };
-        let problem = answered(unproven);
+        let problem = Problem::agreed(unproven);
         assert_eq!(problem.code.name(), "domain.unproven");
         assert_eq!(problem.facts.keys().collect::<Vec<_>>(), ["recordName", "recordValue"]);
     }

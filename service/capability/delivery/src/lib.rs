@@ -5,15 +5,13 @@
 //! longer and longer ([`Health`]), so a dead one delays nobody else. Bodies are signed after Standard Webhooks; who sends again uses the
 //! same `webhook-id`, so that a receiver that honours it sees each message once.
 
-mod error;
 mod post;
 mod queue;
 mod schedule;
 mod settings;
 mod signature;
 
-pub use error::Error;
-pub use post::{check_url, post};
+pub use post::post;
 pub use queue::{Look, Queue, RUN_MAX, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
 pub use settings::Settings;

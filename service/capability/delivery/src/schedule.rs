@@ -111,13 +111,17 @@ pub fn verdict(answer: &Result<platform::http::Answer, HttpError>) -> Verdict {
         Ok(answer) => {
             Verdict::Failed { why: format!("answered {}", answer.status), after: answer.retry_after }
         }
-        Err(error @ HttpError::Refused(_)) => Verdict::Permanent(error.to_string()),
+        Err(error @ (HttpError::Refused(_) | HttpError::Impossible(_))) => {
+            Verdict::Permanent(error.to_string())
+        }
         Err(error) => Verdict::Failed { why: error.to_string(), after: None },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use platform::http::UrlRefused;
+
     use super::*;
 
     const SCHEDULE: Schedule = Schedule { base: Duration::from_secs(5) };
@@ -172,6 +176,9 @@ mod tests {
         for status in [301, 400, 404, 429, 500] {
             assert!(matches!(verdict(&answer(status)), Verdict::Failed { .. }), "{status}");
         }
-        assert!(matches!(verdict(&Err(HttpError::Refused("it is private"))), Verdict::Permanent(_)));
+        assert!(matches!(
+            verdict(&Err(HttpError::Refused(UrlRefused::PrivateAddress))),
+            Verdict::Permanent(_)
+        ));
     }
 }

@@ -176,18 +176,11 @@ impl From<Error> for Denied {
 mod tests {
     use entity::tenancy::status::Unusable;
     use platform::DbError;
-    use platform::refusal::{Classified as _, Invalid};
+    use platform::refusal::Invalid;
 
     use super::*;
 
     /// Whether another try can help, and whether it was a refusal, is the same for the fact and for what it is to the outside.
-    fn answered(error: Error) -> Problem {
-        let (retry, is_refusal) = (error.retry(), error.is_refusal());
-        let problem = Problem::from(error);
-        assert_eq!((retry, is_refusal), (problem.retry(), problem.is_refusal()), "{problem}");
-        problem
-    }
-
     #[test]
     fn each_fact_has_its_code() {
         for (error, code) in [
@@ -207,7 +200,7 @@ mod tests {
             (Error::internal("why"), "internal"),
             (DbError::Conflict(String::new()).into(), "conflict"),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             let plain = (problem.code.title(), None);
             assert_eq!(problem.code.name(), code);
             assert_eq!((problem.detail.as_str(), problem.dialect_code), plain, "{code}");
@@ -246,7 +239,7 @@ mod tests {
                 None,
             ),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             let named: Vec<&str> = problem.facts.keys().map(String::as_str).collect();
             let said = (problem.code.name(), named.join(" "), problem.dialect_code, problem.retry_after);
             assert_eq!(said, (code, facts.to_owned(), dialect, retry_after));

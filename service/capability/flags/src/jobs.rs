@@ -130,10 +130,10 @@ impl Subscriber for FlagsChanged {
 async fn hear(tx: &mut PlatformTx, events: &[&outbox_event::Model]) -> Result<(), DbError> {
     let mut tenants = BTreeSet::new();
     for event in events {
-        if let Some(FlagChanged { key }) = event.read() {
+        if let Some(FlagChanged { key }) = event.read()? {
             tx.enqueue(&FanOut::from_the_start(None));
             schedule(tx, &key).await?;
-        } else if let Some(ModuleChanged { module_id }) = event.read() {
+        } else if let Some(ModuleChanged { module_id }) = event.read()? {
             tx.enqueue(&FanOut::from_the_start(Some(module_id)));
         } else {
             // Whatever else is heard happened to a tenant.

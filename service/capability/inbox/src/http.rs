@@ -8,7 +8,7 @@ use entity::inbox::source::Source;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use web::{Access, Caller, PlatformService, Problem, RawBody, Routes};
+use web::{Access, Caller, Problem, RawBody, Routes};
 
 use crate::ops;
 use crate::settings::Settings;
@@ -57,9 +57,9 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     }
 }
 
-async fn keep(service: &PlatformService, event: Incoming) -> Result<Json<Receipt>, Problem> {
+async fn keep(caller: &Caller, event: Incoming) -> Result<Json<Receipt>, Problem> {
     let source = event.source.as_str();
-    let fresh = ops::receive(service, event).await?;
+    let fresh = ops::receive(caller.platform(), &caller.ctx, event).await?;
     let outcome = if fresh { "new" } else { "duplicate" };
     metrics::counter!("tenantry_inbox_events_total", "source" => source, "outcome" => outcome).increment(1);
     Ok(Json(Receipt { received: true, duplicate: !fresh }))
@@ -100,7 +100,7 @@ async fn receive_stripe(
         occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a Unix time in seconds"))?,
         payload: body,
     };
-    keep(caller.platform(), event).await
+    keep(&caller, event).await
 }
 
 async fn receive_zitadel(
@@ -128,5 +128,5 @@ async fn receive_zitadel(
         occurred_at: created.map_or(now, |at| at.with_timezone(&Utc)),
         payload: body,
     };
-    keep(caller.platform(), event).await
+    keep(&caller, event).await
 }

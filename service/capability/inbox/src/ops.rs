@@ -46,8 +46,8 @@ fn ctx() -> Ctx {
     Ctx::system("inbox")
 }
 
-/// Keeps an event, unless it is there; answers whether it was new.
-pub(crate) async fn receive(service: &PlatformService, event: Incoming) -> Result<bool, DbError> {
+/// Keeps an event that came with a request, unless it is there; answers whether it was new.
+pub(crate) async fn receive(service: &PlatformService, request: &Ctx, event: Incoming) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
         if !store::insert(tx, &event).await? {
             tx.housekeeping();
@@ -57,7 +57,8 @@ pub(crate) async fn receive(service: &PlatformService, event: Incoming) -> Resul
         tx.enqueue(&Process { source: event.source, id: event.id.clone() });
         Ok(true)
     };
-    let fresh = service.db.write(&ctx(), work).await?;
+    let (request_id, ip_address) = (request.request_id.clone(), request.ip_address);
+    let fresh = service.db.write(&Ctx { request_id, ip_address, ..ctx() }, work).await?;
     crash_point!("inbox.received");
     Ok(fresh)
 }

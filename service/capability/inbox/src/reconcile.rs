@@ -6,7 +6,7 @@ use entity::directory::states::UserState;
 use entity::tenancy::states::{IdentityBackend, SuspendedBy};
 use entity::tenancy::status::Status;
 use entity::tenancy::tenant;
-use platform::{Ctx, PlatformView, Timestamp, Tx, View};
+use platform::{Ctx, Timestamp, Tx, View};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 use web::{Service, TenantService};
@@ -14,8 +14,6 @@ use web::{Service, TenantService};
 use crate::error::Error;
 use crate::zitadel::{self, Access, Word};
 
-/// Tenants of one round.
-const ROUND: u64 = 200;
 /// What Zitadel lists may be older than what its events told, by so much.
 const LAG: TimeDelta = TimeDelta::minutes(1);
 
@@ -28,22 +26,13 @@ pub(crate) async fn reconcile(service: &Service) -> Result<(), Error> {
         return Ok(());
     }
     let issuers = backends::zitadel_issuers(service).await?;
-    let mut after = Uuid::nil();
-    loop {
-        let find = async |view: &PlatformView| {
-            tenancy::in_use_at(view, &[IdentityBackend::Zitadel], after, ROUND).await
-        };
-        let rows = service.db.read_platform(find).await?;
-        for tenant in &rows {
-            if let Err(error) = one(&service.of(tenant.id), &issuers).await {
-                tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
-            }
+    let work = async |tenant: &tenant::Model| {
+        if let Err(error) = one(&service.of(tenant.id), &issuers).await {
+            tracing::warn!(tenant = %tenant.id, %error, "an org of Zitadel's could not be compared");
         }
-        match rows.last() {
-            Some(last) if rows.len() as u64 == ROUND => after = last.id,
-            _ => return Ok(()),
-        }
-    }
+        Ok(())
+    };
+    tenancy::each(&service.db, &[IdentityBackend::Zitadel], work).await
 }
 
 /// Who is switched off here.

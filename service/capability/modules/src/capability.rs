@@ -1,6 +1,6 @@
 //! What this capability brings to the service.
 
-use platform::http::HttpError;
+use platform::http::{HttpError, UrlRefused};
 use platform::retention::Retained;
 use web::{Capability, Finding, PlatformService};
 
@@ -21,7 +21,7 @@ async fn check(service: PlatformService) -> Vec<Finding> {
     for module in modules.unwrap_or_default() {
         let asked = match module.base_url.parse() {
             Ok(url) => service.http.get_text(&url).await.map(drop),
-            Err(_) => Err(HttpError::Refused("it is no URL")),
+            Err(_) => Err(HttpError::Refused(UrlRefused::NoUrl)),
         };
         // Any answer is a sign of life: what stands at the base URL is the module's own affair.
         let alive = match asked {

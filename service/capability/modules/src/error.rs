@@ -2,6 +2,7 @@
 
 use platform::DbError;
 use platform::crypto::HashError;
+use platform::http::UrlRefusedAt;
 use platform::refusal::{Classified, Retry, VersionMismatch};
 use platform::rules::LimitReached;
 use web::{Code, Problem};
@@ -19,7 +20,7 @@ pub enum Error {
     ModuleExists,
     /// A URL isn't taken.
     #[error(transparent)]
-    Url(#[from] delivery::Error),
+    Url(#[from] UrlRefusedAt),
     /// Somebody else changed it since it was read.
     #[error(transparent)]
     Version(#[from] VersionMismatch),
@@ -75,17 +76,17 @@ impl From<Error> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use platform::refusal::FieldError;
+    use platform::http::UrlRefused;
 
     use super::*;
 
     #[test]
     fn each_fact_has_its_code() {
-        let field = FieldError { pointer: "/url".to_owned(), detail: "is private".to_owned() };
+        let refused = UrlRefusedAt { pointer: "/url".to_owned(), why: UrlRefused::PrivateAddress };
         for (error, code, errors) in [
             (Error::NotFound, "not_found", 0),
             (Error::ModuleExists, "module.exists", 0),
-            (delivery::Error::UrlRefused(field).into(), "outbound.refused", 1),
+            (refused.into(), "outbound.refused", 1),
             (VersionMismatch.into(), "conflict.version", 0),
             (LimitReached::Full { resource: "modules", limit: 1 }.into(), "quota.exceeded", 0),
             (HashError::Busy.into(), "unavailable", 0),

@@ -2,7 +2,6 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use delivery::check_url;
 use entity::modules::module::{Column, Entity, Model};
 use entity::modules::states::PushProfile;
 use policy_core::Permission;
@@ -255,10 +254,10 @@ async fn update_module(
 ) -> Result<Tagged<Module>, Problem> {
     let id = ids.id("module_id")?;
     if let Some(url) = &change.base_url {
-        check_url(caller.tools(), "/baseUrl", url)?;
+        caller.tools().http.check_at("/baseUrl", url)?;
     }
     if let Some(uri) = &change.backchannel_logout_uri {
-        check_url(caller.tools(), "/backchannelLogoutUri", uri)?;
+        caller.tools().http.check_at("/backchannelLogoutUri", uri)?;
     }
     let apply = |row: &mut Model| {
         if let Some(uris) = change.post_logout_redirect_uris {

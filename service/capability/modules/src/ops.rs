@@ -43,9 +43,9 @@ pub(crate) struct LogoutUris {
 }
 
 pub(crate) async fn prepare_module(tools: &Tools, fields: ModuleFields) -> Result<MadeModule, Error> {
-    delivery::check_url(tools, "/baseUrl", &fields.base_url)?;
+    tools.http.check_at("/baseUrl", &fields.base_url)?;
     if let Some(uri) = &fields.logout.backchannel {
-        delivery::check_url(tools, "/backchannelLogoutUri", uri)?;
+        tools.http.check_at("/backchannelLogoutUri", uri)?;
     }
     let id = ids::new();
     let client_secret = BearerSecret::generate(CLIENT_SECRET_PREFIX, id);

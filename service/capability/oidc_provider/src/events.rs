@@ -1,7 +1,7 @@
 //! Ended sessions as security event tokens: CAEP's `session-revoked` (OpenID CAEP 1.0, section 3.1; RFC 8417).
 
 use entity::platform::outbox_event;
-use platform::event::Emitted as _;
+use platform::event::{Emitted as _, Unreadable};
 use serde_json::{Map, Value, json};
 use sessions::{Ended, SessionsEnded};
 
@@ -9,8 +9,14 @@ const SESSION_REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-ty
 
 /// What a security event token says about an event; `None` for events that end no session. `issuer` is the platform's, whose
 /// subjects people are.
-pub fn security_event(event: &outbox_event::Model, issuer: &str) -> Option<Map<String, Value>> {
-    let ended: SessionsEnded = event.read()?;
+///
+/// # Errors
+/// [`Unreadable`] for one that only a newer version can read.
+pub fn security_event(
+    event: &outbox_event::Model,
+    issuer: &str,
+) -> Result<Option<Map<String, Value>>, Unreadable> {
+    let Some(ended) = event.read::<SessionsEnded>()? else { return Ok(None) };
     // RFC 9493, section 3.2.2: the session of a person of a tenant, as far as it is one.
     let mut subject = Map::from_iter([("format".to_owned(), json!("complex"))]);
     if let Some(user) = ended.user_id {
@@ -34,10 +40,10 @@ pub fn security_event(event: &outbox_event::Model, issuer: &str) -> Option<Map<S
     let (at, reason) = (event.occurred_at, ended.reason);
     let payload =
         json!({"event_timestamp": at.timestamp(), "initiating_entity": by, "reason_admin": {"en": reason}});
-    Some(Map::from_iter([
+    Ok(Some(Map::from_iter([
         ("sub_id".to_owned(), Value::Object(subject)),
         ("events".to_owned(), json!({SESSION_REVOKED: payload})),
-    ]))
+    ])))
 }
 
 #[cfg(test)]
@@ -60,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_ended_session_is_a_revoked_one() {
-        let token = security_event(&event("session.ended"), "https://id.example").unwrap();
+        let token = security_event(&event("session.ended"), "https://id.example").unwrap().unwrap();
         let id = uuid::Uuid::nil();
         assert_eq!(
             token["sub_id"]["user"],
@@ -72,6 +78,6 @@ mod tests {
             (&payload["event_timestamp"], &payload["initiating_entity"]),
             (&json!(1_790_000_000), &json!("policy"))
         );
-        assert!(security_event(&event("user.created"), "").is_none());
+        assert!(security_event(&event("user.created"), "").unwrap().is_none());
     }
 }

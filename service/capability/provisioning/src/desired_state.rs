@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use platform::http::Outside;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
-use platform::{Ctx, DbError, PlatformTx, PlatformView, Target, Tx, Work as _};
+use platform::{Ctx, DbError, PlatformTx, Target, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenancy::{Status, TenantDrifted};
@@ -18,9 +18,6 @@ use uuid::Uuid;
 use web::{PlatformService, Service, TenantService};
 
 use crate::error::Error;
-
-/// Tenants compared in one round.
-const ROUND: u64 = 200;
 
 fn was_cut_off_there(tenant: &tenant::Model) -> bool {
     tenant.suspended_by == Some(SuspendedBy::Backend)
@@ -132,24 +129,16 @@ impl Subscriber for BackendFollows {
 /// # Errors
 /// [`Error::Store`]
 pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
-    let mut after = Uuid::nil();
-    loop {
-        let outside = [IdentityBackend::Keycloak, IdentityBackend::Zitadel];
-        let find = async |view: &PlatformView| tenancy::in_use_at(view, &outside, after, ROUND).await;
-        let rows = service.db.read_platform(find).await?;
-        for tenant in &rows {
-            let outside = service.outside();
-            match compare(service, &outside, tenant).await {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => tell(&service.of(tenant.id), tenant, &found).await?,
-                Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
-            }
+    let outside = [IdentityBackend::Keycloak, IdentityBackend::Zitadel];
+    let work = async |tenant: &tenant::Model| {
+        match compare(service, &service.outside(), tenant).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => tell(&service.of(tenant.id), tenant, &found).await?,
+            Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
         }
-        match rows.last() {
-            Some(last) if rows.len() as u64 == ROUND => after = last.id,
-            _ => return Ok(()),
-        }
-    }
+        Ok(())
+    };
+    tenancy::each(&service.db, &outside, work).await
 }
 
 async fn tell(

@@ -16,7 +16,7 @@ mod settings;
 mod pool;
 mod store;
 
-pub use across::{in_use_after, in_use_at, of_ids};
+pub use across::{each, in_use_after, of_ids};
 pub use capability::capability;
 pub use entity::tenancy::plan::times as rate_multiplier;
 pub use error::Error;

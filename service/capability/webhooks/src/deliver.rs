@@ -16,16 +16,18 @@ use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
+use platform::event::Unreadable;
 use platform::jobs::{Backoff, Handler, JobError};
 use platform::{Ctx, DbError, PlatformTx, PlatformView, Timestamp, Work as _, crash_point};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Map, Value};
 use url::Url;
 use uuid::Uuid;
-use web::PlatformService;
+use web::{PlatformService, Tools};
 
 use crate::envelope::{self, envelope};
 use crate::queue::Deliver;
-use crate::results::{Attempted, record_results};
+use crate::results::{Attempted, Outcome, record_results};
 use crate::store;
 
 /// Deliveries of one round.
@@ -38,13 +40,23 @@ pub trait SecurityEvents {
     /// Whether events of this type are for receivers of such tokens.
     fn covers(&self, kind: &str) -> bool;
 
-    /// The token for `audience`; `None` for an event that is none.
-    fn token<'a>(
+    /// What the token for `audience` says; `None` for an event that is none.
+    ///
+    /// # Errors
+    /// [`Unreadable`] for one that only a newer version of the service can read.
+    fn claims(
+        &self,
+        tools: &Tools,
+        event: &outbox_event::Model,
+        audience: &str,
+    ) -> Result<Option<Map<String, Value>>, Unreadable>;
+
+    /// The token that says it.
+    fn sign<'a>(
         &'a self,
         service: &'a PlatformService,
-        event: &'a outbox_event::Model,
-        audience: &'a str,
-    ) -> LocalBoxFuture<'a, Result<Option<String>, JobError>>;
+        claims: &'a Map<String, Value>,
+    ) -> LocalBoxFuture<'a, Result<String, JobError>>;
 }
 
 /// Runs deliveries.
@@ -143,11 +155,12 @@ impl Sender {
                         break;
                     }
                     let one = self.attempt(&round.endpoint, url, secrets, row, event).await?;
-                    let failed = one.verdict.as_ref().is_some_and(|verdict| *verdict != Verdict::Delivered);
-                    failures.set(if failed {
-                        failures.get() + i64::from(one.counts(failures.get()))
-                    } else {
-                        0
+                    let failed = one.verdict().is_some_and(|verdict| *verdict != Verdict::Delivered);
+                    failures.set(match one.verdict() {
+                        // It says nothing about the receiver.
+                        None => failures.get(),
+                        Some(Verdict::Delivered) => 0,
+                        Some(_) => failures.get() + i64::from(one.counts(failures.get())),
                     });
                     done.push(one);
                     if failed {
@@ -170,16 +183,29 @@ impl Sender {
         event: &outbox_event::Model,
     ) -> Result<Attempted, JobError> {
         let at = self.service.clock.now();
-        let nothing =
-            Attempted { row: row.clone(), at, milliseconds: 0, status: None, said: None, verdict: None };
+        let nothing = Attempted {
+            row: row.clone(),
+            at,
+            milliseconds: 0,
+            status: None,
+            said: None,
+            outcome: Outcome::Nothing,
+        };
         let (media_type, body) = match endpoint.format {
-            Format::Set => {
-                let token = self.tokens.token(&self.service, event, &endpoint.id.to_string()).await?;
-                let Some(token) = token else { return Ok(nothing) };
-                ("application/secevent+jwt", token)
-            }
+            Format::Set => match self.tokens.claims(&self.service, event, &endpoint.id.to_string()) {
+                Ok(None) => return Ok(nothing),
+                Ok(Some(claims)) => {
+                    ("application/secevent+jwt", self.tokens.sign(&self.service, &claims).await?)
+                }
+                Err(error) => {
+                    if row.attempts == 0 {
+                        tracing::error!(delivery = %row.id, %error, "a delivery waits for a newer replica");
+                    }
+                    return Ok(Attempted { outcome: Outcome::Unreadable, ..nothing });
+                }
+            },
             Format::Webhook => {
-                (envelope::MEDIA_TYPE, serde_json::Value::Object(envelope(&self.service, event)).to_string())
+                (envelope::MEDIA_TYPE, Value::Object(envelope(&self.service, event)).to_string())
             }
         };
         crash_point!("webhook.before_send");
@@ -194,7 +220,7 @@ impl Sender {
             Ok(answer) => (Some(answer.status), Some(answer.beginning)),
             Err(_) => (None, None),
         };
-        Ok(Attempted { milliseconds, status, said, verdict: Some(verdict), ..nothing })
+        Ok(Attempted { milliseconds, status, said, outcome: Outcome::Asked(verdict), ..nothing })
     }
 }
 

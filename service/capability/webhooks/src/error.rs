@@ -1,6 +1,7 @@
 //! Why an endpoint is not made, changed or found: as facts; and what each is to a caller of the API.
 
 use platform::DbError;
+use platform::http::UrlRefusedAt;
 use platform::refusal::{Classified, Retry, VersionMismatch};
 use platform::rules::LimitReached;
 use web::{Code, Problem};
@@ -13,7 +14,7 @@ pub enum Error {
     NotFound,
     /// A URL isn't taken.
     #[error(transparent)]
-    Url(#[from] delivery::Error),
+    Url(#[from] UrlRefusedAt),
     /// Somebody else changed it since it was read.
     #[error(transparent)]
     Version(#[from] VersionMismatch),
@@ -56,16 +57,16 @@ impl From<Error> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use platform::refusal::FieldError;
+    use platform::http::UrlRefused;
 
     use super::*;
 
     #[test]
     fn each_fact_has_its_code() {
-        let field = FieldError { pointer: "/url".to_owned(), detail: "is private".to_owned() };
+        let refused = UrlRefusedAt { pointer: "/url".to_owned(), why: UrlRefused::PrivateAddress };
         for (error, code, errors) in [
             (Error::NotFound, "not_found", 0),
-            (delivery::Error::UrlRefused(field).into(), "outbound.refused", 1),
+            (refused.into(), "outbound.refused", 1),
             (VersionMismatch.into(), "conflict.version", 0),
             (LimitReached::Full { resource: "webhook endpoints", limit: 1 }.into(), "quota.exceeded", 0),
             (Error::Internal(String::new()), "internal", 0),

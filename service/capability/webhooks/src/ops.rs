@@ -1,7 +1,7 @@
 //! Endpoints and their secrets.
 
 use chrono::TimeDelta;
-use delivery::{check_url, generate};
+use delivery::generate;
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
 use platform::rules::{Rule, room};
@@ -39,7 +39,7 @@ pub(crate) struct MadeEndpoint {
 }
 
 pub(crate) fn prepare_endpoint(tools: &Tools, fields: EndpointFields) -> Result<MadeEndpoint, Error> {
-    check_url(tools, "/url", &fields.url)?;
+    tools.http.check_at("/url", &fields.url)?;
     let id = ids::new();
     let secret = generate(fields.algorithm);
     let now = tools.clock.now();

@@ -18,11 +18,32 @@ pub(crate) struct Attempted {
     pub(crate) milliseconds: i64,
     pub(crate) status: Option<u16>,
     pub(crate) said: Option<String>,
-    /// `None`: there was nothing to be said.
-    pub(crate) verdict: Option<Verdict>,
+    pub(crate) outcome: Outcome,
 }
 
+/// What an attempt came to.
+pub(crate) enum Outcome {
+    /// There was nothing to be said.
+    Nothing,
+    /// Nothing was sent: the event waits for a replica whose version can read it.
+    Unreadable,
+    /// The receiver was asked.
+    Asked(Verdict),
+}
+
+/// What is noted of a delivery whose event only a newer version can read: it holds up no other.
+pub(crate) const UNREADABLE: &str =
+    "a newer version of the service wrote the event; it waits for a replica that can read it";
+
 impl Attempted {
+    /// What the receiver made of it, if it was asked.
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        match &self.outcome {
+            Outcome::Asked(verdict) => Some(verdict),
+            Outcome::Nothing | Outcome::Unreadable => None,
+        }
+    }
+
     /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe.
     pub(crate) fn counts(&self, failures: i64) -> bool {
         self.row.attempts == 0 || Schedule::is_probing(failures)
@@ -57,10 +78,12 @@ pub(crate) async fn record_results(
 }
 
 fn logged(one: &Attempted) -> Option<attempt::Model> {
-    let error = match one.verdict.as_ref()? {
-        Verdict::Delivered => None,
-        Verdict::Gone => Some("answered 410 (Gone)".to_owned()),
-        Verdict::Failed { why, .. } | Verdict::Permanent(why) => Some(why.clone()),
+    let error = match &one.outcome {
+        Outcome::Nothing => return None,
+        Outcome::Unreadable => Some(UNREADABLE.to_owned()),
+        Outcome::Asked(Verdict::Delivered) => None,
+        Outcome::Asked(Verdict::Gone) => Some("answered 410 (Gone)".to_owned()),
+        Outcome::Asked(Verdict::Failed { why, .. } | Verdict::Permanent(why)) => Some(why.clone()),
     };
     Some(attempt::Model {
         delivery_id: one.row.id,
@@ -76,7 +99,7 @@ fn logged(one: &Attempted) -> Option<attempt::Model> {
 
 /// All that were taken, a statement for each status.
 async fn delivered(tx: &PlatformTx, done: &[Attempted]) -> Result<(), DbError> {
-    let taken = || done.iter().filter(|one| one.verdict == Some(Verdict::Delivered));
+    let taken = || done.iter().filter(|one| one.verdict() == Some(&Verdict::Delivered));
     let statuses: std::collections::BTreeSet<u16> = taken().filter_map(|one| one.status).collect();
     for status in statuses {
         let ids: Vec<Uuid> = taken().filter(|one| one.status == Some(status)).map(|one| one.row.id).collect();
@@ -87,13 +110,14 @@ async fn delivered(tx: &PlatformTx, done: &[Attempted]) -> Result<(), DbError> {
 
 async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Result<(), DbError> {
     let attempts = u32::try_from(one.row.attempts + 1).unwrap_or(u32::MAX);
-    let (next, why) = match &one.verdict {
-        Some(Verdict::Delivered) => return Ok(()),
-        None => return tx.delete(one.row.clone()).await,
-        Some(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
+    let (next, why) = match &one.outcome {
+        Outcome::Asked(Verdict::Delivered) => return Ok(()),
+        Outcome::Nothing => return tx.delete(one.row.clone()).await,
+        Outcome::Unreadable => (schedule.delay(attempts, None), UNREADABLE),
+        Outcome::Asked(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
         // It stays, for the case that the endpoint is enabled again.
-        Some(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410 (Gone)"),
-        Some(Verdict::Permanent(why)) => (None, why.as_str()),
+        Outcome::Asked(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410 (Gone)"),
+        Outcome::Asked(Verdict::Permanent(why)) => (None, why.as_str()),
     };
     let status = if next.is_some() { DeliveryStatus::Pending } else { DeliveryStatus::Dead };
     let attempt = FailedAttempt {
@@ -117,15 +141,15 @@ async fn health(
     endpoint: Uuid,
     done: &[Attempted],
 ) -> Result<(), DbError> {
-    let verdicts = || done.iter().filter_map(|one| one.verdict.as_ref());
-    let Some(latest) = done.iter().filter(|one| one.verdict.is_some()).map(|one| one.at).max() else {
+    let verdicts = || done.iter().filter_map(Attempted::verdict);
+    let Some(latest) = done.iter().filter(|one| one.verdict().is_some()).map(|one| one.at).max() else {
         return Ok(());
     };
     let found = tx.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(endpoint));
     let Some(before) = tx.lock(found).await? else { return Ok(()) };
     let succeeded = verdicts().any(|verdict| *verdict == Verdict::Delivered);
-    let at_the_end = done.iter().rev().filter(|one| one.verdict.is_some());
-    let at_the_end = at_the_end.take_while(|one| one.verdict != Some(Verdict::Delivered));
+    let at_the_end = done.iter().rev().filter(|one| one.verdict().is_some());
+    let at_the_end = at_the_end.take_while(|one| one.verdict() != Some(&Verdict::Delivered));
     let failed: Vec<&Attempted> = at_the_end.collect();
     let was = Health {
         failures: before.failures,

@@ -7,6 +7,8 @@ use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView, Timestam
 use sea_orm::FromQueryResult as _;
 use uuid::Uuid;
 
+use crate::results::UNREADABLE;
+
 /// What is due at an endpoint, in order, at most so many. One alone is a probe: then what was tried least comes first, or a delivery that
 /// is never taken would keep the rest from being sent.
 pub(crate) async fn due(
@@ -14,17 +16,20 @@ pub(crate) async fn due(
     endpoint: Uuid,
     limit: i64,
 ) -> Result<Vec<delivery::Model>, DbError> {
-    // A tenant one of whose deliveries waits for its next attempt waits as a whole; one that is suspended is told only of that.
+    // A tenant one of whose deliveries waits for its next attempt waits as a whole, unless only a newer replica can read that one; a tenant
+    // that is suspended is told only of that.
     const DUE: CrossTenantStatement = CrossTenantStatement::new(
         "SELECT due.* FROM webhook_delivery AS due LEFT JOIN tenant ON tenant.id = due.tenant_id \
-         WHERE due.endpoint_id = $1 AND due.status = 'pending' \
+         WHERE due.endpoint_id = $1 AND due.status = 'pending' AND due.next_attempt_at <= $2 \
          AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
-             WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2) \
+             WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2 \
+             AND COALESCE(last_error, '') <> $5) \
          AND (tenant.status IS NULL OR tenant.status <> 'suspended' OR due.type LIKE 'tenant.%' \
              OR due.type LIKE 'billing.%' OR due.type LIKE 'session.%') \
          ORDER BY CASE WHEN $4 = 1 THEN due.attempts ELSE 0 END, due.sequence LIMIT $4",
     );
-    let values = vec![endpoint.into(), view.now().into(), Uuid::nil().into(), limit.into()];
+    let values =
+        vec![endpoint.into(), view.now().into(), Uuid::nil().into(), limit.into(), UNREADABLE.into()];
     let rows = view.query(&DUE, values).await?;
     let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
     Ok(rows.collect::<Result<_, _>>()?)

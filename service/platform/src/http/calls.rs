@@ -105,7 +105,7 @@ impl Outside {
             builder = builder.header("content-type", "application/json");
         }
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request = builder.body(bytes).map_err(|_| HttpError::Refused("it is no request"))?;
+        let request = builder.body(bytes).map_err(|_| HttpError::Impossible("it is no request"))?;
         let (parts, body) = self.send(request).await?.into_parts();
         let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Ok(http::Response::from_parts(parts, value))

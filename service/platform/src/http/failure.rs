@@ -58,7 +58,7 @@ impl Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
-        let permanent = matches!(error, HttpError::Refused(_));
+        let permanent = matches!(error, HttpError::Refused(_) | HttpError::Impossible(_));
         Self { reason: error.to_string(), permanent, after: None, throttled: false }
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 use utoipa::ToSchema;
-use web::{Code, FieldErrors, Input, Problem, Tools};
+use web::{FieldErrors, Input, Problem, Tools};
 
 use crate::ops::connections::{self as ops, Kind};
 use crate::settings::{AttributeMapping, Binding, OidcSettings, SamlProvider, SamlSettings};
@@ -104,15 +104,6 @@ impl Input for ConnectionInput {
     }
 }
 
-/// A URL to which browsers are sent or that is fetched: refused where the service doesn't go.
-fn check_url(tools: &Tools, pointer: &str, text: &str) -> Result<(), Problem> {
-    let url = Url::parse(text).map_err(|_| Problem::invalid(pointer, "must be an absolute URL"))?;
-    tools.http.check(&url).map_err(|error| {
-        let error = platform::refusal::FieldError { pointer: pointer.to_owned(), detail: error.to_string() };
-        Problem { errors: vec![error], ..Problem::new(Code::URL_REFUSED) }
-    })
-}
-
 pub(super) fn oidc(
     tools: &Tools,
     input: &ConnectionInput,
@@ -121,7 +112,7 @@ pub(super) fn oidc(
     let required = |pointer: &str| Problem::invalid(pointer, "is required");
     let issuer = input.issuer.clone().or_else(|| before.as_ref().map(|before| before.issuer.clone()));
     let issuer = issuer.ok_or_else(|| required("/issuer"))?;
-    check_url(tools, "/issuer", &issuer)?;
+    tools.http.check_at("/issuer", &issuer)?;
     if Url::parse(&issuer).is_ok_and(|url| url.query().is_some() || url.fragment().is_some()) {
         return Err(Problem::invalid("/issuer", "must have neither query nor fragment"));
     }
@@ -158,7 +149,7 @@ pub(super) fn saml(
     before: SamlSettings,
 ) -> Result<SamlSettings, Problem> {
     if let Some(url) = &input.metadata_url {
-        check_url(tools, "/metadataUrl", url)?;
+        tools.http.check_at("/metadataUrl", url)?;
     }
     let by_hand = input.entity_id.is_some() || input.metadata_xml.is_some();
     Ok(SamlSettings {
@@ -195,7 +186,7 @@ pub(super) fn provider(
     let required = |pointer: &str| Problem::invalid(pointer, "is required");
     for (pointer, url) in [("/ssoUrl", &input.sso_url), ("/sloUrl", &input.slo_url)] {
         if let Some(url) = url {
-            check_url(tools, pointer, url)?;
+            tools.http.check_at(pointer, url)?;
         }
     }
     let before = before.unwrap_or_else(|| SamlProvider {

@@ -18,7 +18,7 @@ pub(super) async fn discover(tools: &Tools, issuer: &str) -> Result<Metadata, Re
     let http = http(tools);
     Metadata::discover_async(url, &http).await.map_err(|error| match error {
         openidconnect::DiscoveryError::Request(HttpError::Refused(why)) => {
-            Refused::new(Reason::UrlRefused).got(why)
+            Refused::new(Reason::UrlRefused).got(why.to_string())
         }
         openidconnect::DiscoveryError::Request(error) => failed(error.to_string()),
         openidconnect::DiscoveryError::Response(status, ..) => failed(format!("it answered {status}")),

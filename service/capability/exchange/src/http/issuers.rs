@@ -116,7 +116,7 @@ impl From<Model> for Issuer {
 fn check_urls(tools: &Tools, input: &IssuerInput) -> Result<(), Problem> {
     for (pointer, text) in [("/issuer", Some(&input.issuer)), ("/jwksUri", input.jwks_uri.as_ref())] {
         if let Some(text) = text {
-            delivery::check_url(tools, pointer, text)?;
+            tools.http.check_at(pointer, text)?;
         }
     }
     Ok(())

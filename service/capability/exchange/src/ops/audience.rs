@@ -57,37 +57,12 @@ pub fn may_introspect(by: By<'_>, claims: &Claims, platform: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn unnamed() -> module::Model {
-        let now = chrono::DateTime::UNIX_EPOCH;
-        module::Model {
-            id: uuid::Uuid::nil(),
-            name: String::new(),
-            base_url: String::new(),
-            redirect_uris: serde_json::json!([]),
-            profile: entity::modules::states::PushProfile::Tenantry,
-            client_id: String::new(),
-            client_secret_hash: String::new(),
-            secret_mac: None,
-            webhook_secret: Vec::new(),
-            public: false,
-            post_logout_redirect_uris: serde_json::json!([]),
-            backchannel_logout_uri: None,
-            frontchannel_logout_uri: None,
-            failures: 0,
-            failing_since: None,
-            paused_until: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        }
-    }
-
     #[test]
     fn a_token_is_for_whom_its_caller_may_ask() {
         let module = |id: &str| module::Model {
             client_id: id.to_owned(),
             base_url: format!("https://{id}.example"),
-            ..unnamed()
+            ..modules::blank()
         };
         let (one, other) = (module("one"), module("other"));
         let (all, platform) = ([one.clone(), other.clone()], "https://id.example");
@@ -115,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_token_is_asked_about_by_whom_it_concerns() {
-        let module = |id: &str| module::Model { client_id: id.to_owned(), ..unnamed() };
+        let module = |id: &str| module::Model { client_id: id.to_owned(), ..modules::blank() };
         let (one, other, platform) = (module("one"), module("other"), "https://id.example");
         let of = |client_id: &str, aud: &str| Claims {
             client_id: client_id.to_owned(),

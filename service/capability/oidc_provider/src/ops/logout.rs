@@ -178,7 +178,7 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
             reason: format!("the module answered {}", answer.status),
             after: answer.retry_after,
         }),
-        Err(platform::http::HttpError::Refused(why)) => Err(JobError::Fail(why.to_owned())),
+        Err(platform::http::HttpError::Refused(why)) => Err(JobError::Fail(why.to_string())),
         Err(error) => Err(JobError::retry(error)),
     }
 }

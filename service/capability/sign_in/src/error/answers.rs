@@ -127,13 +127,6 @@ mod tests {
     use super::*;
 
     /// Whether another try can help, and whether it was a refusal, is the same for the fact and for what it is to the outside.
-    fn answered(error: Error) -> Problem {
-        let (retry, is_refusal) = (error.retry(), error.is_refusal());
-        let problem = Problem::from(error);
-        assert_eq!((retry, is_refusal), (problem.retry(), problem.is_refusal()), "{problem}");
-        problem
-    }
-
     #[test]
     fn each_fact_has_its_code() {
         for (error, code) in [
@@ -154,7 +147,7 @@ mod tests {
             (DbError::Conflict(String::new()).into(), "conflict"),
             (DbError::Sealed("connection").into(), "internal"),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             let plain = (problem.code.title(), None);
             assert_eq!(problem.code.name(), code);
             assert_eq!((problem.detail.as_str(), problem.dialect_code), plain, "{code}");
@@ -172,7 +165,7 @@ mod tests {
             (Error::ParameterUnreadable, "validation.failed", "A parameter is too long or not text."),
             (Error::ParameterTwice, "validation.failed", "A parameter came twice."),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             assert_eq!((problem.code.name(), problem.dialect_code), (code, None));
             assert!(problem.detail.starts_with(sentence), "{}", problem.detail);
             assert!(problem.errors.is_empty() && problem.facts.is_empty(), "{code}");
@@ -188,7 +181,7 @@ mod tests {
             (Error::ProofWrong { left: 3 }, "sso.proof_wrong", "left", None),
             (Error::CodesUsedUp(UsedUp { limit: 5, renewed_in: 60 }), "mail.limited", "limit per", Some(60)),
         ] {
-            let problem = answered(error);
+            let problem = Problem::agreed(error);
             let named: Vec<&str> = problem.facts.keys().map(String::as_str).collect();
             let said = (problem.code.name(), named.join(" "), problem.retry_after);
             assert_eq!(said, (code, facts.to_owned(), retry_after));
@@ -202,7 +195,7 @@ mod tests {
         for refused in own.chain(saml) {
             let failed = is_failure(&refused.reason);
             assert_eq!(Error::of(&refused).retry() == Retry::Later, failed, "{}", refused.reason);
-            let problem = answered(Error::of(&refused));
+            let problem = Problem::agreed(Error::of(&refused));
             assert_eq!(problem.is_refusal(), !failed, "{}", refused.reason);
             assert_eq!((problem.detail, problem.facts.len()), (refused.how, 1));
         }

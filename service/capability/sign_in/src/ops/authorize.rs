@@ -198,33 +198,11 @@ pub fn list(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     fn client(uris: &[&str], public: bool) -> module::Model {
-        let now = chrono::DateTime::UNIX_EPOCH;
-        module::Model {
-            id: Uuid::nil(),
-            name: String::new(),
-            base_url: String::new(),
-            redirect_uris: serde_json::json!(uris),
-            profile: entity::modules::states::PushProfile::Tenantry,
-            client_id: "c".to_owned(),
-            client_secret_hash: String::new(),
-            secret_mac: None,
-            webhook_secret: Vec::new(),
-            public,
-            post_logout_redirect_uris: serde_json::json!([]),
-            backchannel_logout_uri: None,
-            frontchannel_logout_uri: None,
-            failures: 0,
-            failing_since: None,
-            paused_until: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        }
+        let redirect_uris = serde_json::json!(uris);
+        module::Model { client_id: "c".to_owned(), redirect_uris, public, ..modules::blank() }
     }
 
     fn asked(pairs: &[(&str, &str)]) -> Parameters {

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::Json;
 use chrono::{DateTime, Utc};
-use delivery::{check_url, verifier};
+use delivery::verifier;
 use entity::webhooks::endpoint::{Column, Entity, Model};
 use entity::webhooks::states::{Algorithm, Format};
 use platform::{Target, Work as _};
@@ -245,7 +245,7 @@ async fn update_webhook_endpoint(
 ) -> Result<Tagged<WebhookEndpoint>, Problem> {
     let id = ids.id("endpoint_id")?;
     if let Some(url) = &change.url {
-        check_url(caller.tools(), "/url", url)?;
+        caller.tools().http.check_at("/url", url)?;
     }
     let now = caller.now();
     let apply = |row: &mut Model| {
