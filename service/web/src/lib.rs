@@ -87,7 +87,7 @@ pub struct Service {
 pub struct PlatformService {
     /// The store as the platform sees it.
     pub db: PlatformDb,
-    tools: Tools,
+    tools: Arc<Tools>,
 }
 
 /// The service for work on one tenant: its rows and no other's, and the tools.
@@ -95,7 +95,7 @@ pub struct PlatformService {
 pub struct TenantService {
     /// The store as the tenant sees it.
     pub db: TenantDb,
-    tools: Tools,
+    tools: Arc<Tools>,
 }
 
 /// What every handler may need beside the store: nothing here reads or writes a tenant's row.
@@ -154,7 +154,7 @@ impl Service {
             heavy,
             draining,
         };
-        let platform = PlatformService { db: db.platform(), tools };
+        let platform = PlatformService { db: db.platform(), tools: Arc::new(tools) };
         Ok(Self { db, platform })
     }
 

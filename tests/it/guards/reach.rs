@@ -39,13 +39,17 @@ fn no_handler_takes_the_whole_service() {
 const WHOLE_SERVICE: [(&str, usize, &str); 10] = [
     ("connections", 2, "chores: connections and domains of all tenants are looked at"),
     ("inbox", 7, "the job of an event learns from the event whose it is; a chore compares all tenants"),
-    ("invitations", 4, "jobs of any tenant, and the reminders of all"),
+    ("invitations", 3, "the handlers of jobs of any tenant, and the end of invitations of all"),
     ("keys", 2, "an authenticator"),
     ("mail", 2, "the job of a mail of any tenant"),
     ("oidc_provider", 2, "the job of a session of any tenant"),
     ("operators", 2, "an authenticator"),
     ("provisioning", 8, "runs make, move and remove tenants; a chore compares all"),
-    ("scim", 11, "an authenticator, the log of requests, jobs of any tenant, and warnings to all"),
+    (
+        "scim",
+        8,
+        "an authenticator, the log of requests, the handler of jobs of any tenant, and warnings to all",
+    ),
     ("sign_in", 3, "an authenticator; the job that looks in which tenants somebody has an address"),
 ];
 

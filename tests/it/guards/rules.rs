@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use platform::rules::Rule;
 
 /// Functions that count rows and decide nothing by it, or hold another lock, and why.
-const OTHERS: [(&str, &str, &str); 10] = [
-    ("backends/src/builtin.rs", "compare", "reports what is there"),
+const OTHERS: [(&str, &str, &str); 9] = [
     ("scim/src/store/requests.rs", "newest_beyond", "finds what is removed; nothing is refused by it"),
     ("directory/src/store/roles.rs", "admins", "the query; who decides holds Rule::LastAdmin"),
     ("directory/src/store/search.rs", "of", "says how long a list is"),

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
-use web::{Service, Tools};
+use web::{Service, TenantService, Tools};
 
 use crate::error::Error;
 use crate::ops::{self, NewInvitation};
@@ -74,7 +74,7 @@ impl Job for WorkOff {
 pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let (batches, strangers) = (service.clone(), service.clone());
     vec![
-        Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.clone(), job)),
+        Handler::new(Backoff::default(), move |job: WorkOff, _| work_off(batches.of(job.tenant), job)),
         Handler::new(Backoff::default(), move |job: AnswerJoin, run| {
             stranger::answer(strangers.clone(), job, run)
         }),
@@ -117,11 +117,11 @@ pub(crate) async fn create(tx: &mut Tx, new: NewBatch) -> Result<batch::Model, E
     Ok(row)
 }
 
-async fn work_off(service: Service, job: WorkOff) -> Result<(), JobError> {
+async fn work_off(service: TenantService, job: WorkOff) -> Result<(), JobError> {
     let begun = Instant::now();
     loop {
         let step = async |tx: &mut Tx| step(tx, &service, job.batch).await;
-        let more = service.db.write(&Ctx::system("invitations"), job.tenant, step).await?;
+        let more = service.db.write(&Ctx::system("invitations"), step).await?;
         platform::crash_point!("invitations.step");
         if !more {
             return Ok(());
@@ -133,7 +133,7 @@ async fn work_off(service: Service, job: WorkOff) -> Result<(), JobError> {
                 tx.enqueue(&job);
                 Ok::<_, DbError>(())
             };
-            return Ok(service.db.write(&Ctx::system("invitations"), job.tenant, go_on).await?);
+            return Ok(service.db.write(&Ctx::system("invitations"), go_on).await?);
         }
     }
 }

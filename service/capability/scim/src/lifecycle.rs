@@ -9,7 +9,7 @@ use platform::refusal::{Classified as _, Retry};
 use platform::{Ctx, Timestamp, Tx, Work as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use web::Service;
+use web::{Service, TenantService};
 
 use crate::error::Error;
 
@@ -56,15 +56,15 @@ impl Job for Restore {
 pub(crate) fn handler(service: &Service) -> Handler {
     let service = service.clone();
     let backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
-    Handler::new(backoff, move |job: Restore, run| go_on(service.clone(), job, run))
+    Handler::new(backoff, move |job: Restore, run| go_on(service.of(job.tenant), job, run))
 }
 
-async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobError> {
+async fn go_on(service: TenantService, job: Restore, run: JobRun) -> Result<(), JobError> {
     let ctx = Ctx { request_id: run.request_id, ..Ctx::system("directory restore") };
     let read = async |view: &platform::View| {
         directory::restore_items(view, OrganizationId(job.organization), job.restore).await
     };
-    let Some(items) = service.db.read(job.tenant, read).await? else { return Ok(()) };
+    let Some(items) = service.db.read(read).await? else { return Ok(()) };
     loop {
         platform::crash_point!("restore.before_batch");
         let step = async |tx: &mut platform::Tx| {
@@ -72,7 +72,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
             let organization = OrganizationId(job.organization);
             Ok::<_, Error>(directory::go_on(tx, &registry, organization, job.restore, &items, BATCH).await?)
         };
-        match service.db.write(&ctx, job.tenant, step).await {
+        match service.db.write(&ctx, step).await {
             Ok(true) => return Ok(()),
             Ok(false) => platform::crash_point!("restore.after_batch"),
             Err(error) => {
@@ -82,7 +82,7 @@ async fn go_on(service: Service, job: Restore, run: JobRun) -> Result<(), JobErr
                     let end = async |tx: &mut platform::Tx| {
                         directory::fail_restore(tx, OrganizationId(job.organization), job.restore, &why).await
                     };
-                    service.db.write(&ctx, job.tenant, end).await?;
+                    service.db.write(&ctx, end).await?;
                 }
                 return Err(failed);
             }

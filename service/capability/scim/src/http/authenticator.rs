@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use entity::ids::TenantId;
 use entity::scim::states::{DryRunStatus, TokenKind, TokenProfile, TokenState, TokenVerb};
 use entity::tenancy::status::{Asks, Status};
 use futures_util::FutureExt as _;
@@ -13,7 +12,7 @@ use platform::remembered::Remembered;
 use platform::{Ctx, Timestamp, Work as _};
 use policy_core::Role;
 use uuid::Uuid;
-use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service, Tools};
+use web::{Authenticator, Code, CredentialKind, Denied, Principal, Problem, Service, TenantService, Tools};
 
 use crate::PREFIX;
 use crate::codes;
@@ -102,10 +101,8 @@ impl Tokens {
         let usable = token.usable();
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if usable.is_ok() && (is_due || missing_mac.is_some()) {
-            let (service, tenant) = (service.clone(), token.tenant);
-            self.rows
-                .note_use(id, async move { touch(&service, TenantId(tenant), id, missing_mac).await })
-                .await;
+            let tenant = service.of(token.tenant);
+            self.rows.note_use(id, async move { touch(&tenant, id, missing_mac).await }).await;
         }
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.
@@ -141,11 +138,11 @@ impl Found {
 
 async fn load(service: &Service, id: Uuid) -> Result<Option<Found>, Problem> {
     let Some(tenant) = service.db.tenant_of(by_token(id)).await? else { return Ok(None) };
-    Ok(find(service, TenantId(tenant), id).await?)
+    Ok(find(&service.of(tenant), id).await?)
 }
 
-async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Found>, platform::DbError> {
-    let found = service.db.read(tenant.0, async |view| store::tokens::with_tenant(view, id).await).await?;
+async fn find(service: &TenantService, id: Uuid) -> Result<Option<Found>, platform::DbError> {
+    let found = service.db.read(async |view| store::tokens::with_tenant(view, id).await).await?;
     let Some(row) = found else { return Ok(None) };
     let dry_run: bool = row.try_get("", "rehearsal")?;
     let shadow: Option<Uuid> = row.try_get("", "shadow_id")?;
@@ -155,7 +152,7 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
     let unreadable = |error: serde_json::Error| sea_orm::DbErr::Json(error.to_string());
     let ranges: Vec<IpNet> = serde_json::from_value(ranges).map_err(unreadable)?;
     Ok(Some(Found {
-        tenant: tenant.0,
+        tenant: service.db.tenant(),
         organization: row.try_get("", "organization_id")?,
         kind: row.try_get("", "kind")?,
         secret_hash: row.try_get("", "secret_hash")?,
@@ -173,13 +170,13 @@ async fn find(service: &Service, tenant: TenantId, id: Uuid) -> Result<Option<Fo
 }
 
 /// Notes the use, and the HMAC that a token from before lacks.
-async fn touch(service: &Service, tenant: TenantId, id: Uuid, mac: Option<Vec<u8>>) {
+async fn touch(service: &TenantService, id: Uuid, mac: Option<Vec<u8>>) {
     let write = async |tx: &mut platform::Tx| {
         tx.housekeeping();
         store::tokens::record_use(tx, id, mac).await
     };
     // Nobody's request fails for a statistic.
-    let _ = service.db.write(&Ctx::system("scim tokens"), tenant.0, write).await;
+    let _ = service.db.write(&Ctx::system("scim tokens"), write).await;
 }
 
 impl Authenticator for Tokens {
