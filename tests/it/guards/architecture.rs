@@ -244,7 +244,7 @@ const WHOLE_SERVICE: [(&str, usize); 13] = [
     ("connections", 6),
     ("exchange", 2),
     ("flags", 1),
-    ("inbox", 2),
+    ("inbox", 1),
     ("invitations", 2),
     ("mail", 2),
     ("modules", 1),
