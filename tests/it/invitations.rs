@@ -1,7 +1,9 @@
+//! An invitation, from the mail to the member.
+
 pub(crate) mod many;
 
 use serde_json::{Value, json};
-use tests::{Reply, SmtpServer, TestApp};
+use tests::{Job, Reply, SmtpServer, TestApp};
 
 const LIST: &str = "/api/v1/tenants/acme/invitations";
 
@@ -97,19 +99,14 @@ async fn mail_leaves_by_smtp_and_is_tried_again() {
     assert_eq!(smtp.0.next().await["to"], json!(["later@example.com"]), "greylisted, then taken");
     acme.admin.post(LIST, json!({"email": "never@example.com", "role": "viewer"})).await.expect(201);
     let dead = tests::eventually("a dead letter", async || {
-        let jobs = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
-        jobs["items"].as_array().unwrap().first().cloned()
+        app.operator.jobs("status=dead").await.into_iter().next()
     })
     .await;
-    assert_eq!(dead["kind"], "mail.send");
-    assert!(dead["lastError"].as_str().unwrap().contains("550"), "{dead}");
-    let retried = app
-        .operator
-        .post(&format!("/api/v1/jobs/{}/retry", dead["id"].as_str().unwrap()), json!({}))
-        .await
-        .expect(200);
-    assert_eq!(retried["status"], "pending");
-    app.stop().await;
+    assert_eq!(dead.kind, "mail.send");
+    assert!(dead.last_error.as_ref().unwrap().contains("550"), "{dead:?}");
+    let retried = app.operator.post(&format!("/api/v1/jobs/{}/retry", dead.id), json!({})).await;
+    assert_eq!(retried.found::<Job>().status, "pending");
+    app.stop_with_dead_letters(&["mail.send"]).await;
 }
 
 #[actix_web::test]

@@ -131,7 +131,8 @@ fn only_the_store_itself_knows_which_store_it_is() {
 #[test]
 fn files_stay_small_and_begin_with_a_sentence() {
     let mut sources = Vec::new();
-    for folder in ["service", "entity", "migration"] {
+    let of_tests = ["tests/it", "tests/src", "tests/load/src", "tests/fuzz/src", "tests/samael/src"];
+    for folder in ["service", "entity", "migration"].into_iter().chain(of_tests) {
         files(&root().join(folder), ".rs", &mut sources);
     }
     for path in sources {
