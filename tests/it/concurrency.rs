@@ -12,10 +12,7 @@ const PARALLEL: usize = 200;
 async fn of_many_redemptions_of_one_invitation_one_succeeds() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let acme = app.tenant("acme").await;
-    acme.admin
-        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
-        .await
-        .expect(201);
+    acme.invite("z@example.com", "viewer").await;
     let token = app.invitation_token("z@example.com").await;
     let all =
         join_all((0..PARALLEL).map(|_| {

@@ -54,7 +54,7 @@ async fn an_invitation_that_is_over_revoked_or_resent_cannot_be_accepted() {
     let acme = app.tenant("acme").await;
     let accept =
         async |token: &str| app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await;
-    acme.admin.post(LIST, json!({"email": "a@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("a@example.com", "viewer").await;
     acme.admin
         .post(LIST, json!({"email": "A@example.com", "role": "viewer"}))
         .await
@@ -88,16 +88,16 @@ async fn mail_leaves_by_smtp_and_is_tried_again() {
     let app = TestApp::with(|config| config.smtp.url = url.into()).await;
     let acme = app.tenant("acme").await;
     assert_eq!(app.anyone().get("/dev/mail").await.status, 404);
-    acme.admin.post(LIST, json!({"email": "zoe@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("zoe@example.com", "viewer").await;
     let mail = smtp.0.next().await;
     assert_eq!(mail["to"], json!(["zoe@example.com"]));
     let raw = mail["raw"].as_str().unwrap();
     assert!(
         raw.contains("multipart/alternative") && raw.contains("Message-ID:") && raw.contains("text/html")
     );
-    acme.admin.post(LIST, json!({"email": "later@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("later@example.com", "viewer").await;
     assert_eq!(smtp.0.next().await["to"], json!(["later@example.com"]), "greylisted, then taken");
-    acme.admin.post(LIST, json!({"email": "never@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("never@example.com", "viewer").await;
     let dead = tests::eventually("a dead letter", async || {
         app.operator.jobs("status=dead").await.into_iter().next()
     })

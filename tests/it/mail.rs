@@ -213,7 +213,7 @@ async fn who_bounced_or_complained_gets_no_mail_until_somebody_lifts_it() {
     ] {
         app.operator.post(bounces, wrong).await.refused(400, "validation.failed");
     }
-    app.stop().await;
+    app.stop_with_dead_letters(&["mail.send"]).await;
 }
 
 #[actix_web::test]

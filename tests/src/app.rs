@@ -245,9 +245,10 @@ impl TestApp {
     pub async fn stop_with_dead_letters(self, expected: &[&str]) -> Store {
         self.events_fit_the_catalogue().await;
         self.actions_are_listed().await;
+        let url = self.running.service.config.database.url.clone();
         let store = self.abandon().await;
         // What failed for good without anybody's notice, and what a worker that stopped in order has not given back.
-        let left = left_over_jobs(&store).await;
+        let left = left_over_jobs(&url).await;
         let is_expected =
             |(kind, status, _): &LeftOverJob| status == "dead" && expected.contains(&kind.as_str());
         let left: Vec<_> = left.into_iter().filter(|job| !is_expected(job)).collect();

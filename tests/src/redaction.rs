@@ -4,36 +4,51 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// One group for each kind of what differs.
-static DIFFERS: LazyLock<Regex> = LazyLock::new(|| {
-    let kinds = [
-        r"(?<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})",
-        r"(?<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9.]+(?:Z|[+-][0-9]{2}:[0-9]{2}))",
-        r"(?<host>(?:127\.0\.0\.1|localhost):[0-9]+)",
-        r"(?<jwt>eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)",
-        r"(?<secret>(?:tnt_[a-z]+|whsec|vouch|pub)_[A-Za-z0-9_+/=-]{16,})",
-        r"(?<random>[A-Za-z0-9_+/-]{40,}=*)",
-        r"(?<day>[0-9]{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December) [0-9]{4}(?:,? (?:at )?[0-9]{2}:[0-9]{2}(?: UTC)?)?)",
-        r"(?<code>[A-Z0-9]{4}-[A-Z0-9]{4})",
-        r"(?<seconds>1[6-9][0-9]{8})",
-    ];
-    Regex::new(&kinds.join("|")).expect("an expression")
+/// What differs: its name, and how it looks. A first group is what stands before it and is kept.
+const DIFFERS: [(&str, &str); 11] = [
+    ("id", r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    ("host", r"(?:127\.0\.0\.1|localhost):[0-9]+"),
+    ("time", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9.]+(?:Z|[+-][0-9]{2}:[0-9]{2})"),
+    (
+        "day",
+        r"[0-9]{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December) 20[0-9]{2}(?:, [0-9]{2}:[0-9]{2} UTC)?",
+    ),
+    ("seconds", r"1[6-9][0-9]{8}"),
+    ("ms", r#"("durationMs": )[0-9]+"#),
+    ("code", r#"(class="code">|"code": ")[A-Z0-9]{4}-[A-Z0-9]{4}"#),
+    ("jwt", r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
+    ("secret", r"(?:tnt_[a-z]+|whsec)_[A-Za-z0-9_+/=-]{16,}"),
+    ("random", r#"("at_hash": ")[A-Za-z0-9_-]+"#),
+    ("hex", r"[0-9a-f]{32}"),
+];
+
+static EXPRESSIONS: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    DIFFERS.iter().map(|(name, like)| (*name, Regex::new(like).expect("an expression"))).collect()
 });
+
+/// Long texts of Base64: digests, signatures, certificates, public keys.
+static RANDOM: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/-]{40,}=*").expect("an expression"));
 
 /// The text with `[id 1]`, `[time]`, `[host 1]` and so on in place of what differs. Ids and hosts are numbered, so that it can be seen
 /// which of them are the same.
 pub fn redacted(text: &str) -> String {
-    let (mut ids, mut hosts) = (Vec::new(), Vec::new());
-    let shown = DIFFERS.replace_all(text, |found: &Captures<'_>| {
-        let kind = DIFFERS.capture_names().flatten().find(|name| found.name(name).is_some());
-        match (kind.expect("a kind"), &found[0]) {
-            ("id", one) => format!("[id {}]", number(&mut ids, one)),
-            ("host", one) => format!("[host {}]", number(&mut hosts, one)),
-            // A long word, or a path, is no random text.
-            ("random", one) if !one.bytes().any(|byte| byte.is_ascii_digit()) => one.to_owned(),
-            ("random", one) if one.split('/').all(|part| part.len() < 40) => one.to_owned(),
-            (kind, _) => format!("[{kind}]"),
-        }
+    let mut text = text.to_owned();
+    for (name, expression) in EXPRESSIONS.iter() {
+        let mut seen = Vec::new();
+        let shown = expression.replace_all(&text, |found: &Captures<'_>| {
+            let kept = found.get(1).map_or("", |kept| kept.as_str());
+            match *name {
+                "id" | "host" => format!("[{name} {}]", number(&mut seen, &found[0])),
+                _ => format!("{kept}[{name}]"),
+            }
+        });
+        text = shown.into_owned();
+    }
+    let shown = RANDOM.replace_all(&text, |found: &Captures<'_>| {
+        // What has no capitals is a path.
+        let is_path = !found[0].bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_path { found[0].to_owned() } else { "[random]".to_owned() }
     });
     shown.into_owned()
 }

@@ -136,19 +136,21 @@ async fn template(admin: &str) -> String {
 /// A job that is dead, or that still runs: its kind, its state, and how it failed.
 pub(crate) type LeftOverJob = (String, String, Option<String>);
 
-/// The jobs that are dead or still run, in a store whose service has stopped.
-pub(crate) async fn left_over_jobs(store: &Store) -> Vec<LeftOverJob> {
+/// The jobs that are dead or still run, in the store at a URL, whose service has stopped.
+pub(crate) async fn left_over_jobs(url: &str) -> Vec<LeftOverJob> {
     let sql =
         "SELECT kind, status, last_error FROM job WHERE status IN ('dead', 'running') ORDER BY created_at";
-    match &store.superuser_url {
-        Some(url) => {
-            let mut connection = PgConnection::connect(url).await.expect("Postgres answers");
+    // The service's own login sees no rows of tenants.
+    match on_postgres().filter(|_| !url.starts_with("sqlite")) {
+        Some(admin) => {
+            let url = with(&admin, None, url.rsplit('/').next().unwrap_or_default());
+            let mut connection = PgConnection::connect(&url).await.expect("Postgres answers");
             let found = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("jobs");
             connection.close().await.expect("closed");
             found
         }
         None => {
-            let mut connection = SqliteConnection::connect(&store.url).await.expect("the file opens");
+            let mut connection = SqliteConnection::connect(url).await.expect("the file opens");
             let found = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("jobs");
             connection.close().await.expect("closed");
             found

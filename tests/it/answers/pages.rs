@@ -3,6 +3,7 @@
 use serde_json::json;
 use tests::{Browser, Issuer, Page, TestApp};
 
+use super::mails::mail_is;
 use super::{json_is, page_is};
 use crate::sso::{claims, connect, module, text};
 
@@ -58,6 +59,7 @@ async fn an_account_that_somebody_has_to_prove() {
     let mut mallory = Browser::default();
     let asked: Page = mallory.open(module.authorize(&app, &[("tenant", "acme")])).await;
     page_is("page_proof", &asked);
+    mail_is(&app, "account-proof").await;
     page_is("page_proof_wrong", &mallory.submit(&asked, &[("code", "000000")]).await);
     issuer.stop().await;
     app.stop().await;
@@ -74,6 +76,6 @@ async fn joining_and_operating() {
     page_is("page_join", &page);
     page_is("page_joined", &browser.submit(&page, &[("email", "zoe@acme.example")]).await);
     page_is("page_operator_login", &browser.open(format!("{base}/operator/login")).await);
-    page_is("page_not_found", &browser.open(format!("{base}/operator/enroll?token=none")).await);
+    page_is("page_enrollment_over", &browser.open(format!("{base}/operator/enroll?token=none")).await);
     app.stop().await;
 }

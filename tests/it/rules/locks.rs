@@ -27,7 +27,7 @@ fn all_done(replies: &[Reply]) {
 /// So many users who were made here, each third one an admin, and one more admin who stays.
 async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
     // By SCIM nobody was made yet, so people can be invited.
-    acme.admin.post(INVITATIONS, json!({"email": "first@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("first@example.com", "viewer").await;
     app.accept_invitation("first@example.com").await;
     behind(app, async |tx: &mut PlatformTx| {
         let first = tx.one(tx.across::<user::Entity>()).await?.expect("a user to copy");

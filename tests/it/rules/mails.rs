@@ -61,8 +61,7 @@ pub(super) async fn unlinked(app: &TestApp, op: &OidcProvider) -> (Tenant, crate
     let acme = acme(app).await;
     let module = crate::sso::module(app, "app", json!({})).await;
     crate::sso::oidc_connection(op, &acme, json!({})).await;
-    let invite = json!({"email": "alice@corp.example", "role": "viewer"});
-    acme.admin.post(INVITATIONS, invite).await.expect(201);
+    acme.invite("alice@corp.example", "viewer").await;
     app.accept_invitation("alice@corp.example").await;
     (acme, module)
 }
@@ -146,5 +145,15 @@ pub(super) async fn tenant_mails() {
     // The day after there is room again.
     app.clock.advance(chrono::TimeDelta::hours(25));
     acme.admin.post(INVITATIONS, one(2000)).await.expect(201);
+    // What was spent is remembered for 7 days.
+    let spent = async |view: &PlatformView| {
+        let sql = platform::CrossTenantStatement::new("SELECT key FROM allowance");
+        Ok::<_, DbError>(view.query(&sql, vec![]).await?.len() as u64)
+    };
+    behind(&app, platform::rules::sweep).await;
+    assert!(count(&app, spent).await > 0);
+    app.clock.advance(chrono::TimeDelta::days(7));
+    behind(&app, platform::rules::sweep).await;
+    assert_eq!(count(&app, spent).await, 0);
     app.stop().await;
 }

@@ -17,7 +17,7 @@ pub(super) async fn people() {
     let acme = acme(&app).await;
     let quotas = json!({"items": [{"resource": "users", "limit": 1}]});
     app.operator.put("/api/v1/tenants/acme/quotas", quotas).await.expect(200);
-    acme.admin.post(INVITATIONS, json!({"email": "z@x.example", "role": "contributor"})).await.expect(201);
+    acme.invite("z@x.example", "contributor").await;
     let token = app.invitation_token("z@x.example").await;
     let mut claims = issuer.claims("z", "org_acme");
     claims["email"] = json!("Z@x.example");

@@ -13,8 +13,7 @@ async fn a_sign_in_that_succeeded_is_not_failed_by_the_wrong_codes_sent_beside_t
     for person in 0..PEOPLE {
         let name = format!("p{person}");
         let email = format!("{name}@corp.example");
-        let invite = json!({"email": email, "role": "viewer"});
-        acme.admin.post(INVITATIONS, invite).await.expect(201);
+        acme.invite(&email, "viewer").await;
         app.accept_invitation(&email).await;
         let mut browser = Browser::default();
         let page = crate::sso::sign_in(&app, &mut browser, &module, &acme, &name).await;

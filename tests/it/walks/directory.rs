@@ -143,8 +143,7 @@ impl Walk {
         let acme = platform.tenant(body).await;
         let token = json!({"token": platform.app.invitation_token(OWNER).await});
         platform.app.anyone().post("/api/v1/invitations/accept", token).await.expect(200);
-        let invited = json!({"email": HANNA, "role": "viewer"});
-        acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+        acme.invite(HANNA, "viewer").await;
         let connection = json!({"type": "oidc", "name": "Corp", "issuer": keycloak.issuer(), "clientId": "tenantry", "clientSecret": "s3cret"});
         let connection = connect(&acme, connection).await;
         let client = json!({"clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection["redirectUri"]], "publicClient": false});

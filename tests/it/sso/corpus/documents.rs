@@ -44,6 +44,10 @@ pub(super) fn documents_that_saml_has_no_use_for_are_refused() {
             body.replacen("<samlp:Status>", &format!("<!--{}--><samlp:Status>", "x".repeat(300_000)), 1),
         ),
         (
+            "one element more than 4,000",
+            body.replacen("<samlp:Status>", &format!("{}<samlp:Status>", "<a/>".repeat(4_001)), 1),
+        ),
+        (
             "many elements",
             body.replacen("<samlp:Status>", &format!("{}<samlp:Status>", "<a/>".repeat(9000)), 1),
         ),
