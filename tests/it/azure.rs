@@ -123,8 +123,8 @@ async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are
     let shared = json!({"slug": "acme", "name": "Acme", "instance": {"driver": "azure"}});
     app.operator.post("/api/v1/tenants", shared).await.expect(202);
     eventually("the growth to be given up", async || {
-        let jobs = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
-        jobs["items"].as_array().unwrap().iter().any(|job| job["kind"] == "instances.grow").then_some(())
+        let dead = app.operator.jobs("status=dead").await;
+        dead.iter().any(|job| job.kind == "instances.grow").then_some(())
     })
     .await;
     assert_eq!(arm.groups(), ["tenantry-azure-westeurope-1", "tenantry-lost"]);
@@ -136,7 +136,7 @@ async fn a_group_of_the_same_name_that_is_not_ours_is_left_alone_and_orphans_are
     );
     app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     status(&app.operator, "acme", "failed").await;
-    app.stop().await;
+    app.stop_with_dead_letters(&["instances.grow"]).await;
     arm.stop().await;
 }
 

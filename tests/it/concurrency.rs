@@ -1,3 +1,5 @@
+//! Many who change one thing at the same moment.
+
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,10 +12,7 @@ const PARALLEL: usize = 200;
 async fn of_many_redemptions_of_one_invitation_one_succeeds() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
     let acme = app.tenant("acme").await;
-    acme.admin
-        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
-        .await
-        .expect(201);
+    acme.invite("z@example.com", "viewer").await;
     let token = app.invitation_token("z@example.com").await;
     let all =
         join_all((0..PARALLEL).map(|_| {
@@ -62,9 +61,8 @@ async fn a_quota_of_ten_lets_ten_of_fifty_in() {
     assert_eq!(all.iter().filter(|reply| reply.status == 201).count(), 10);
     assert!(all.iter().all(|reply| matches!(reply.status.as_u16(), 201 | 403)));
     assert_eq!(acme.scim.get("/scim/v2/Users?count=0").await.expect(200)["totalResults"], 10);
-    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
-    assert_eq!((users["used"].as_i64(), users["remaining"].as_i64()), (Some(10), Some(0)));
+    let users = app.operator.quota("acme", "users").await;
+    assert_eq!((users.used, users.remaining), (10, Some(0)));
     app.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! The process is killed at named places, before and after each outside effect, and started again.
 
+mod deliveries;
 mod random;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ async fn post(process: &Process, body: Value) {
 }
 
 async fn items(process: &Process, path: &str) -> Vec<Value> {
-    process.operator.get(path).await.expect(200)["items"].as_array().expect("a list").clone()
+    process.operator.get(path).await.items::<Value>()
 }
 
 /// Where a process dies at a step.
@@ -42,7 +43,7 @@ async fn dies_at(place: &str) {
     let module = Receiver::start();
     let process = Process::start(PROGRAM, &store, None, &[]).await;
     process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
-    process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    process.operator.flag("f").await;
     tests::pool(&process.operator, "shared").await;
     process.kill().await;
     let mut dying = Process::start(PROGRAM, &store, Some(place), &[]).await;
@@ -53,11 +54,8 @@ async fn dies_at(place: &str) {
     let of = |what: &str| format!("/api/v1/tenants/acme/{what}");
     assert_eq!(items(&process, &of("organizations")).await.len(), 1, "{place}");
     assert_eq!(items(&process, &of("invitations")).await.len(), 1, "{place}");
-    let timeline = process.operator.get(&of("provisioning")).await.expect(200);
-    assert!(
-        timeline["steps"].as_array().unwrap().iter().all(|step| step["status"] == "done"),
-        "{place}: {timeline}"
-    );
+    let run = process.operator.run("acme").await;
+    assert!(run.steps.iter().all(|step| step.status == "done"), "{place}: {run:?}");
     let keys = process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.expect(200);
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1, "{place}");
     assert_eq!(
@@ -83,7 +81,7 @@ async fn mails(process: &Process) -> Vec<Value> {
         .anonymous()
         .request(reqwest::Method::GET, "/dev/mail")
         .header("Accept", "application/json");
-    tests::Reply::read(request).await.expect(200)["items"].as_array().expect("a list").clone()
+    tests::Reply::read(request).await.items::<Value>()
 }
 
 #[actix_web::test]
@@ -106,10 +104,9 @@ async fn dies_unwinding(step: &str) {
     assert!(items(&process, "/api/v1/tenants/acme/organizations").await.is_empty(), "{step}");
     assert!(items(&process, "/api/v1/tenants/acme/quotas").await.is_empty(), "{step}");
     assert_eq!(process.operator.anonymous().get("/realms/acme/oauth2/jwks").await.status, 404, "{step}");
-    let timeline = process.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-    assert_eq!(timeline["status"], "failed", "{step}");
-    let clean = |step: &Value| matches!(step["status"].as_str(), Some("compensated" | "pending"));
-    assert!(timeline["steps"].as_array().unwrap().iter().all(clean), "{timeline}");
+    let run = process.operator.run("acme").await;
+    assert_eq!(run.status, "failed", "{step}");
+    assert!(run.steps.iter().all(|step| matches!(&*step.status, "compensated" | "pending")), "{run:?}");
     process.kill().await;
 }
 
@@ -145,103 +142,6 @@ async fn dies_deprovisioning(place: &str) {
 }
 
 #[actix_web::test]
-async fn nothing_is_lost_or_doubled_around_each_delivery() {
-    let store = Store::new().await;
-    let (module, endpoint) = (Receiver::start(), Receiver::start());
-    let mut smtp = SmtpServer::start().await;
-    let url = smtp.url();
-    let settings = [("TENANTRY_SMTP_URL", url.as_str())];
-    let process = Process::start(PROGRAM, &store, None, &settings).await;
-    process.operator.post("/api/v1/webhook-endpoints", json!({"url": endpoint.url})).await.expect(201);
-    process.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
-    process.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
-    process
-        .operator
-        .post("/api/v1/tenants", json!({"slug": "acme", "name": "Acme", "plan": "pro"}))
-        .await
-        .expect(202);
-    tests::status(&process.operator, "acme", "active").await;
-    process.kill().await;
-    let places = [
-        "outbox.dispatched",
-        "flags.before_push",
-        "flags.after_push",
-        "webhook.before_send",
-        "webhook.after_send",
-        "mail.before_send",
-        "mail.after_send",
-    ];
-    for (number, place) in places.into_iter().enumerate() {
-        let mut dying = Process::start(PROGRAM, &store, Some(place), &settings).await;
-        let variant = if number % 2 == 0 { "on" } else { "off" };
-        // The process may die before either is answered: what was not acknowledged is asked again below.
-        let _ = dying
-            .operator
-            .request(reqwest::Method::PUT, "/api/v1/tenants/acme/flags/f")
-            .json(&json!({"variant": variant}))
-            .send()
-            .await;
-        let invite = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
-        let _ = dying
-            .operator
-            .request(reqwest::Method::POST, "/api/v1/tenants/acme/invitations")
-            .json(&invite)
-            .send()
-            .await;
-        dying.killed().await;
-        let process = Process::start(PROGRAM, &store, None, &settings).await;
-        let set = process
-            .operator
-            .put("/api/v1/tenants/acme/flags/f", json!({"variant": variant}))
-            .await
-            .expect(200);
-        module.until("the flags", |push| push.body["flags"]["f"] == set["value"]).await;
-        let invited = process.operator.post("/api/v1/tenants/acme/invitations", invite).await;
-        assert!(matches!(invited.status.as_u16(), 201 | 409), "{}", invited.text);
-        process.kill().await;
-    }
-    let process = Process::start(PROGRAM, &store, None, &settings).await;
-    // The list has what was told: an event of the last process may still wait for this one to tell it.
-    eventually("every event to be told and delivered", async || {
-        let events = items(&process, "/api/v1/events?limit=200").await;
-        let invitations = events.iter().filter(|event| event["type"] == "invitation.created").count();
-        assert!(invitations <= places.len(), "an invitation is told once");
-        let came: std::collections::BTreeSet<String> = endpoint.all().into_iter().map(|one| one.id).collect();
-        let delivered = events.iter().all(|event| came.contains(event["id"].as_str().unwrap()));
-        (delivered && invitations == places.len()).then_some(())
-    })
-    .await;
-    let mut bodies: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
-    for one in endpoint.all() {
-        // Each process here has a port of its own, and so another `source`.
-        let body = json!([one.body["type"], one.body["time"], one.body["sequence"], one.body["data"]]);
-        bodies.entry(one.id).or_default().insert(body.to_string());
-    }
-    assert!(bodies.values().all(|bodies| bodies.len() == 1), "one id, one body, however often it came");
-    let mut versions = BTreeMap::new();
-    for push in module.all() {
-        let flags =
-            versions.entry(push.body["version"].as_i64()).or_insert_with(|| push.body["flags"].clone());
-        assert_eq!(*flags, push.body["flags"], "a version is one snapshot");
-    }
-    let mut messages: BTreeMap<String, usize> = BTreeMap::new();
-    while messages.len() < places.len() {
-        let mail = smtp.0.next().await;
-        // A killed process breaks its connection off; the server says so.
-        let Some(raw) = mail["raw"].as_str() else { continue };
-        let id = raw.lines().find_map(|line| line.strip_prefix("Message-ID: ")).expect("an id");
-        *messages.entry(format!("{} {id}", mail["to"][0])).or_default() += 1;
-    }
-    // Each came, and a receiver that honours Message-ID sees each once: what a kill made come twice has the same id.
-    let recipients: std::collections::BTreeSet<&str> =
-        messages.keys().map(|key| key.split(' ').next().unwrap()).collect();
-    assert_eq!(recipients.len(), messages.len(), "{messages:?}");
-    process.kill().await;
-    module.stop().await;
-    endpoint.stop().await;
-}
-
-#[actix_web::test]
 async fn sigterm_drains_and_exits_with_zero() {
     let store = Store::new().await;
     let process = Process::start(PROGRAM, &store, None, &[("TENANTRY__SERVER__DRAIN", "600ms")]).await;
@@ -265,7 +165,7 @@ async fn two_processes_share_one_store_and_no_work_is_done_twice() {
     let settings = [("TENANTRY__JOBS__LEASE", "10s")];
     let one = Process::start(PROGRAM, &store, None, &settings).await;
     one.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
-    one.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
+    one.operator.flag("f").await;
     tests::pool(&one.operator, "shared").await;
     let two = Process::start(PROGRAM, &store, None, &settings).await;
     let slugs: Vec<String> = (0..12).map(|number| format!("t{number}")).collect();
@@ -356,9 +256,7 @@ async fn a_restore_goes_on_where_the_process_died() {
         let mut wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
         wanted.sort_unstable();
         assert_eq!(back, wanted, "{place}: everybody is back, as the same");
-        let quotas = items(&process, "/api/v1/tenants/acme/quotas").await;
-        let used = quotas.iter().find(|one| one["resource"] == "users").expect("a quota")["used"].clone();
-        assert_eq!(used, 150, "{place}");
+        assert_eq!(process.operator.quota("acme", "users").await.used, 150, "{place}");
         process.kill().await;
     }
 }

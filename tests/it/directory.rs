@@ -1,3 +1,5 @@
+//! Users and groups over SCIM, as identity providers send them.
+
 use serde_json::{Value, json};
 use tests::{Reply, Tenant, TestApp};
 

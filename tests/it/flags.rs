@@ -1,3 +1,7 @@
+//! Feature flags: pushed to modules, evaluated over OFREP, explained.
+
+mod live;
+
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -9,7 +13,7 @@ async fn a_module_gets_each_change_signed_with_a_growing_version() {
     let module = Receiver::start();
     let made =
         app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let gated = json!({"key": "export", "type": "string", "variants": {"csv": "csv", "off": "off"}, "defaultVariant": "csv", "plans": ["enterprise"]});
     app.operator.post("/api/v1/flags", gated).await.expect(201);
     let acme = app.tenant("acme").await;
@@ -66,7 +70,7 @@ async fn a_push_names_its_tenant_and_its_version_in_each_profile() {
     }
     let refused = json!({"name": "m", "baseUrl": "https://m.example", "profile": "table"});
     app.operator.post("/api/v1/modules", refused).await.expect(400);
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
     app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "on"})).await.expect(200);
     for ((_, profile), module) in profiles.iter().zip(&modules) {
@@ -105,7 +109,7 @@ async fn a_module_that_fails_is_told_until_it_confirms_and_delays_nobody() {
     for (name, module) in [("dead", &dead), ("failing", &failing), ("well", &well)] {
         app.operator.post("/api/v1/modules", json!({"name": name, "baseUrl": module.url})).await.expect(201);
     }
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     for number in 0..5 {
         app.tenant(&format!("t{number}")).await;
     }
@@ -151,10 +155,7 @@ async fn events_reach_endpoints_that_want_them_once() {
         .post("/api/v1/webhook-endpoints", json!({"url": format!("{}/a", all.url)}))
         .await
         .expect(201);
-    app.operator
-        .post("/api/v1/webhook-endpoints", json!({"url": some.url, "eventTypes": ["user.created"]}))
-        .await
-        .expect(201);
+    app.operator.webhook(&some.url, &["user.created"]).await;
     some.answer(500);
     let acme = app.tenant("acme").await;
     let ann = acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
@@ -320,147 +321,5 @@ async fn a_kill_switch_is_above_all_prerequisites_build_on_one_another_and_all_i
         (&changes[0]["details"]["from"]["enabled"], &changes[0]["details"]["to"]["enabled"]),
         (&json!(true), &json!(false))
     );
-    app.stop().await;
-}
-
-#[actix_web::test]
-async fn twenty_modules_hear_of_a_change_and_drift_is_shown_and_repaired() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
-    let modules: Vec<Receiver> = (0..20).map(|_| Receiver::start()).collect();
-    let mut ids = Vec::new();
-    for (number, module) in modules.iter().enumerate() {
-        let body = json!({"name": format!("m{number}"), "baseUrl": module.url});
-        ids.push(app.operator.post("/api/v1/modules", body).await.expect(201));
-    }
-    for module in &modules {
-        module.until("the first push", |push| push.body["flags"]["beta"] == false).await;
-    }
-    app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "on"})).await.expect(200);
-    for module in &modules {
-        module.until("the change", |push| push.body["flags"]["beta"] == true).await;
-    }
-    let (module, id) = (&modules[0], ids[0]["id"].as_str().unwrap());
-    let pushes = format!("/api/v1/modules/{id}/flag-pushes");
-    let of = async |query: &str| {
-        app.operator.get(&format!("{pushes}{query}")).await.expect(200)["items"].as_array().unwrap().clone()
-    };
-    let confirmed = tests::eventually("the confirmation", async || {
-        of("").await.into_iter().find(|row| row["drift"] == false)
-    })
-    .await;
-    assert_eq!((&confirmed["tenantId"], &confirmed["version"]), (&json!(acme.id), &json!(2)));
-    // It is down for a day, with changes meanwhile: that is shown, and it has the latest when it is back.
-    module.answer(503);
-    app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "off"})).await.expect(200);
-    let drift = tests::eventually("the drift", async || {
-        of("?drift=true").await.into_iter().find(|row| row["lastError"].is_string())
-    })
-    .await;
-    assert_eq!((&drift["version"], &drift["confirmedVersion"]), (&json!(3), &json!(2)));
-    app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "on"})).await.expect(200);
-    app.clock.advance(chrono::TimeDelta::hours(24));
-    module.answer(204);
-    module.until("the latest", |push| push.body["version"] == 4).await;
-    tests::eventually("no drift", async || of("?drift=true").await.is_empty().then_some(())).await;
-    // It says that it has less than it should: its store was put back. It is told anew, under a later version.
-    let applied = |version: i64| json!({"clientId": ids[0]["clientId"], "items": [{"tenantId": acme.id, "version": version}, {"tenantId": "01890a5d-ac96-774b-bcce-b302099a8057", "version": 1}]});
-    let key = app.key("module", None).await;
-    let report = key.post("/api/internal/feature-flags/applied", applied(1)).await.expect(200);
-    assert_eq!((&report["pushed"], report["unknown"].as_array().unwrap().len()), (&json!([acme.id]), 1));
-    module.until("the repair", |push| push.body["version"] == 5).await;
-    let report = key.post("/api/internal/feature-flags/applied", applied(5)).await.expect(200);
-    assert_eq!(report["current"], 1);
-    // It answers with a version of its own that is ahead of ours: ours becomes the latest.
-    module.say(json!({"appliedVersion": 40}).to_string());
-    app.operator.put("/api/v1/tenants/acme/flags/beta", json!({"variant": "off"})).await.expect(200);
-    module.until("a version that is later than its own", |push| push.body["version"] == 41).await;
-    module.say(json!({"appliedVersion": 41}).to_string());
-    // Everything anew, as somebody asks for it.
-    module.answer(204);
-    let begun = app.operator.post(&format!("{pushes}/repair"), json!({})).await.expect(202);
-    assert_eq!(begun["tenants"], 1);
-    module.until("everything anew", |push| push.body["version"].as_i64() >= Some(42)).await;
-    // A hand at the store, and a signal that was lost: the reconciler finds it.
-    let by_hand = async |tx: &mut platform::PlatformTx| {
-        platform::Work::housekeeping(tx);
-        tx.execute(
-            &platform::CrossTenantStatement::new("UPDATE flag_override SET variant = 'on'"),
-            Vec::new(),
-        )
-        .await
-    };
-    let ctx = platform::Ctx::system("test");
-    app.running.service.db.write_platform(&ctx, by_hand).await.unwrap();
-    flags::reconcile(&app.running.service).await.unwrap();
-    module.until("what nobody told of", |push| push.body["flags"]["beta"] == true).await;
-    for module in modules {
-        module.stop().await;
-    }
-    app.stop().await;
-}
-
-#[actix_web::test]
-async fn a_provider_hears_when_to_evaluate_again() {
-    use futures_util::StreamExt as _;
-    let app = TestApp::start().await;
-    let (acme, beta) = (app.tenant("acme").await, app.tenant("beta").await);
-    app.operator.post("/api/v1/flags", json!({"key": "f", "type": "boolean"})).await.expect(201);
-    let module = app.key("module", None).await;
-    let ask = async |tenant: &str| {
-        let body = json!({"context": {"targetingKey": "ann", "tenant": tenant}});
-        module.post("/ofrep/v1/evaluate/flags", body).await.expect(200)
-    };
-    let bulk = ask("acme").await;
-    let stream = &bulk["eventStreams"][0];
-    assert_eq!((&stream["type"], &stream["inactivityDelaySec"]), (&json!("sse"), &json!(120)));
-    // Without a header: a browser sends none.
-    let response =
-        app.anyone().request(reqwest::Method::GET, stream["url"].as_str().unwrap()).send().await.unwrap();
-    assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let mut chunks = response.bytes_stream();
-    let mut heard = async || loop {
-        let chunk = tokio::time::timeout(Duration::from_secs(5), chunks.next()).await.ok()??.ok()?;
-        let text = String::from_utf8(chunk.to_vec()).unwrap();
-        if text.contains("refetchEvaluation") {
-            return Some(text);
-        }
-    };
-    assert!(heard().await.is_some(), "who comes anew evaluates anew");
-    // Nothing of another tenant's.
-    app.operator.put("/api/v1/tenants/beta/flags/f", json!({"variant": "on"})).await.expect(200);
-    app.operator.put("/api/v1/tenants/acme/flags/f", json!({"variant": "on"})).await.expect(200);
-    let word = heard().await.expect("a word");
-    assert!(word.contains("event: message") && word.contains("id: 2"), "{word}");
-    assert_eq!(ask("acme").await["flags"][0]["value"], true);
-    // From memory, and never stale: what was changed is what is answered next.
-    for variant in ["off", "on", "off"] {
-        app.operator.put("/api/v1/tenants/acme/flags/f", json!({"variant": variant})).await.expect(200);
-        assert_eq!(ask("acme").await["flags"][0]["variant"], variant);
-    }
-    app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
-    let body = json!({"context": {"tenant": acme.id}});
-    assert_eq!(module.post("/ofrep/v1/evaluate/flags", body).await.status, 400);
-    assert_eq!(ask(&beta.id).await["flags"][0]["value"], true);
-    for wrong in ["", "x", &"a".repeat(200)] {
-        assert_eq!(app.anyone().get(&format!("/ofrep/v1/events?ticket={wrong}")).await.status, 401);
-    }
-    // Two replicas: a change at one is heard at the other.
-    let (second, other) = app.replica().await;
-    assert!(other.service.db.told().is_some(), "it follows before it remembers anything");
-    let body = json!({"context": {"targetingKey": "ann", "tenant": "beta"}});
-    let elsewhere = second.with(module.bearer.as_deref().unwrap());
-    assert_eq!(
-        elsewhere.post("/ofrep/v1/evaluate/flags", body.clone()).await.expect(200)["flags"][0]["value"],
-        true
-    );
-    app.operator.put("/api/v1/tenants/beta/flags/f", json!({"variant": "off"})).await.expect(200);
-    tests::eventually("the other replica to hear", async || {
-        let seen = elsewhere.post("/ofrep/v1/evaluate/flags", body.clone()).await.expect(200);
-        (seen["flags"][0]["value"] == false).then_some(())
-    })
-    .await;
-    other.stop().await;
     app.stop().await;
 }

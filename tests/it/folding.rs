@@ -152,7 +152,7 @@ async fn a_name_that_stands_twice_in_an_object_is_refused() {
 async fn tenant(operator: &Client) -> Tenant {
     let body = json!({"slug": "acme", "name": "Acme", "plan": "pro", "identity": {"externalId": "org_acme"}});
     let request = operator.request(Method::POST, "/api/v1/tenants").header("Prefer", "wait=20").json(&body);
-    let id = Reply::read(request).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let id = Reply::read(request).await.created_id();
     let key = json!({"name": "admin", "role": "admin", "tenantId": id});
     let key = operator.post("/api/v1/keys", key).await.expect(201);
     let tokens = format!("/api/v1/tenants/{id}/organizations/default/scim-tokens");

@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod architecture;
 mod audit;
+mod bounds;
 mod capabilities;
 mod circles;
 mod contract;

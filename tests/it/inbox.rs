@@ -63,8 +63,8 @@ pub(crate) async fn becomes(app: &TestApp, expected: (&str, &str, &str)) {
 
 pub(crate) async fn settled(app: &TestApp) {
     eventually("all events to be settled", async || {
-        let jobs = app.operator.get("/api/v1/jobs?kind=inbox.settle&limit=200").await.expect(200);
-        jobs["items"].as_array().unwrap().iter().all(|job| job["status"] == "done").then_some(())
+        let jobs = app.operator.jobs("kind=inbox.settle").await;
+        jobs.iter().all(|job| job.status == "done").then_some(())
     })
     .await;
 }

@@ -90,8 +90,8 @@ impl World {
     async fn settle(&self, sequence: u64, kind: &str, aggregate: &str) {
         self.tell(sequence, kind, aggregate).await;
         eventually("all events to be settled", async || {
-            let jobs = self.app.operator.get("/api/v1/jobs?kind=inbox.settle&limit=200").await.expect(200);
-            jobs["items"].as_array().expect("a list").iter().all(|job| job["status"] == "done").then_some(())
+            let jobs = self.app.operator.jobs("kind=inbox.settle").await;
+            jobs.iter().all(|job| job.status == "done").then_some(())
         })
         .await;
     }

@@ -1,7 +1,9 @@
+//! An invitation, from the mail to the member.
+
 pub(crate) mod many;
 
 use serde_json::{Value, json};
-use tests::{Reply, SmtpServer, TestApp};
+use tests::{Job, Reply, SmtpServer, TestApp};
 
 const LIST: &str = "/api/v1/tenants/acme/invitations";
 
@@ -52,7 +54,7 @@ async fn an_invitation_that_is_over_revoked_or_resent_cannot_be_accepted() {
     let acme = app.tenant("acme").await;
     let accept =
         async |token: &str| app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await;
-    acme.admin.post(LIST, json!({"email": "a@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("a@example.com", "viewer").await;
     acme.admin
         .post(LIST, json!({"email": "A@example.com", "role": "viewer"}))
         .await
@@ -86,30 +88,25 @@ async fn mail_leaves_by_smtp_and_is_tried_again() {
     let app = TestApp::with(|config| config.section_mut::<mail::Settings>().url = url.into()).await;
     let acme = app.tenant("acme").await;
     assert_eq!(app.anyone().get("/dev/mail").await.status, 404);
-    acme.admin.post(LIST, json!({"email": "zoe@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("zoe@example.com", "viewer").await;
     let mail = smtp.0.next().await;
     assert_eq!(mail["to"], json!(["zoe@example.com"]));
     let raw = mail["raw"].as_str().unwrap();
     assert!(
         raw.contains("multipart/alternative") && raw.contains("Message-ID:") && raw.contains("text/html")
     );
-    acme.admin.post(LIST, json!({"email": "later@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("later@example.com", "viewer").await;
     assert_eq!(smtp.0.next().await["to"], json!(["later@example.com"]), "greylisted, then taken");
-    acme.admin.post(LIST, json!({"email": "never@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("never@example.com", "viewer").await;
     let dead = tests::eventually("a dead letter", async || {
-        let jobs = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
-        jobs["items"].as_array().unwrap().first().cloned()
+        app.operator.jobs("status=dead").await.into_iter().next()
     })
     .await;
-    assert_eq!(dead["kind"], "mail.send");
-    assert!(dead["lastError"].as_str().unwrap().contains("550"), "{dead}");
-    let retried = app
-        .operator
-        .post(&format!("/api/v1/jobs/{}/retry", dead["id"].as_str().unwrap()), json!({}))
-        .await
-        .expect(200);
-    assert_eq!(retried["status"], "pending");
-    app.stop().await;
+    assert_eq!(dead.kind, "mail.send");
+    assert!(dead.last_error.as_ref().unwrap().contains("550"), "{dead:?}");
+    let retried = app.operator.post(&format!("/api/v1/jobs/{}/retry", dead.id), json!({})).await;
+    assert_eq!(retried.found::<Job>().status, "pending");
+    app.stop_with_dead_letters(&["mail.send"]).await;
 }
 
 #[actix_web::test]

@@ -77,8 +77,7 @@ async fn is_active_soon(app: &TestApp, slug: &str) -> Tenant {
 }
 
 async fn running(app: &TestApp, kind: &str) -> usize {
-    let jobs = app.operator.get(&format!("/api/v1/jobs?status=running&kind={kind}&limit=200")).await;
-    jobs.expect(200)["items"].as_array().unwrap().len()
+    app.operator.jobs(&format!("status=running&kind={kind}")).await.len()
 }
 
 #[actix_web::test]
@@ -89,8 +88,7 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
         let body = json!({"url": silent.url(&number.to_string()), "eventTypes": ["user.*"]});
         app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
     }
-    let body = json!({"url": well.url, "eventTypes": ["user.*"]});
-    app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    app.operator.webhook(&well.url, &["user.*"]).await;
     let acme = app.tenant("acme").await;
     let begun = Instant::now();
     user(&acme, "ann").await;
@@ -121,7 +119,7 @@ async fn modules_and_a_relay_that_hang_stop_neither_pushes_nor_provisioning() {
     app.operator.post("/api/v1/modules", json!({"name": "well", "baseUrl": well.url})).await.expect(201);
     let acme = app.tenant("acme").await;
     // A flag for the modules, and twelve mails for the relay.
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let list = format!("/api/v1/tenants/{}/invitations", acme.id);
     for number in 0..12 {
         let body = json!({"email": format!("z{number}@example.com"), "role": "viewer"});
@@ -167,7 +165,7 @@ async fn tenants_whose_backend_hangs_delay_no_tenant_of_another_backend() {
     is_active_soon(&app, "acme").await;
     assert_eq!(running(&app, "provisioning.advance").await, 24, "they hang all the time");
     silent.hang_up();
-    app.running.stop().await;
+    app.stop().await;
 }
 
 /// The store, behind the service's back.
@@ -211,15 +209,14 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     let refused = async || {
-        let jobs = app.operator.get("/api/v1/jobs?kind=outbox.dispatch").await.expect(200);
-        let jobs = jobs["items"].as_array().unwrap().clone();
-        jobs.into_iter().next().filter(|job| !job["lastError"].is_null())
+        let jobs = app.operator.jobs("kind=outbox.dispatch").await;
+        jobs.into_iter().next().filter(|job| job.last_error.is_some())
     };
     let job = eventually("the event's own job to fail", refused).await;
-    assert_eq!(job["payload"]["event"], event);
+    assert_eq!(job.payload["event"], event);
     // Once what was in the way is gone, it is dispatched.
     behind.execute_unprepared(&format!("DELETE FROM webhook_delivery WHERE id = {delivery}")).await.unwrap();
-    let retry = format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap());
+    let retry = format!("/api/v1/jobs/{}/retry", job.id);
     eventually("the job to wait", async || {
         (app.operator.post(&retry, Value::Null).await.status == 200).then_some(())
     })
@@ -263,9 +260,9 @@ async fn dead_jobs_and_replies_are_kept_for_their_time_and_no_longer() {
         behind.query_all_raw(Statement::from_string(behind.get_database_backend(), kept)).await.unwrap();
     let kept: Vec<String> = kept.iter().map(|row| row.try_get("", "idempotency_key").unwrap()).collect();
     assert_eq!(kept, ["open"]);
-    let dead = app.operator.get("/api/v1/jobs?status=dead").await.expect(200);
-    let ids: Vec<&Value> = dead["items"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
+    let dead = app.operator.jobs("status=dead").await;
+    let ids: Vec<&str> = dead.iter().map(|job| &*job.id).collect();
     assert_eq!(ids, ["00000000-0000-7000-8000-000000000002"]);
     behind.close().await.unwrap();
-    app.stop().await;
+    app.stop_with_dead_letters(&["some.work"]).await;
 }

@@ -50,8 +50,7 @@ async fn who_is_a_member_by_now_is_sent_no_invitation_again_nor_who_is_deactivat
     let invited = invite(&acme, "ann@example.com", "viewer").await;
     app.clock.advance(TimeDelta::days(8));
     let again = invite(&acme, "ann@example.com", "contributor").await;
-    let token = app.invitation_token("ann@example.com").await;
-    let accepted = app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    let accepted = app.accept_invitation("ann@example.com").await;
     resend(&acme, &invited).await.refused(409, "invitation.member");
     resend(&acme, &again).await.refused(409, "invitation.not_pending");
     let user = format!("/api/v1/tenants/acme/users/{}", text(&accepted, "userId"));
@@ -277,8 +276,7 @@ async fn an_admins_invitation_goes_before_what_was_asked_for_in_somebodys_name()
     assert_eq!(acme.admin.get(&user).await.expect(200)["role"], "contributor");
     let one = acme.admin.get(&format!("{INVITATIONS}/{}", text(&invited, "id"))).await.expect(200);
     assert_eq!(one["status"], "accepted");
-    let quotas = acme.admin.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let users = quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == "users").unwrap();
-    assert_eq!((&users["used"], &users["reserved"]), (&json!(1), &json!(1)), "kim, and the boss to come");
+    let users = acme.admin.quota("acme", "users").await;
+    assert_eq!((users.used, users.reserved), (1, 1), "kim, and the boss to come");
     app.stop().await;
 }

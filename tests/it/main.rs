@@ -1,6 +1,7 @@
 //! Stories in the words of the domain, through HTTP; guards over the whole house; real parts.
 #![allow(clippy::disallowed_methods, reason = "tests play the outside world")]
 
+mod answers;
 mod azure;
 mod backends;
 mod bounds;

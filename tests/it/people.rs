@@ -204,10 +204,8 @@ impl Stage {
 
     /// How much of a quota is used, and reserved.
     async fn quota(&self, resource: &str) -> (i64, i64) {
-        let quotas = self.acme.admin.get("/api/v1/tenants/acme/quotas").await.expect(200);
-        let all = quotas["items"].as_array().expect("a list");
-        let one = all.iter().find(|one| one["resource"] == resource).expect("a quota");
-        (one["used"].as_i64().expect("a number"), one["reserved"].as_i64().expect("a number"))
+        let one = self.acme.admin.quota("acme", resource).await;
+        (one.used, one.reserved)
     }
 
     async fn seats(&self) -> (i64, i64) {

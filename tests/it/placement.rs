@@ -18,7 +18,7 @@ async fn get(operator: &Client, slug: &str) -> Value {
 }
 
 async fn instance(operator: &Client, body: Value) -> String {
-    operator.post("/api/v1/instances", body).await.expect(201)["id"].as_str().unwrap().to_owned()
+    operator.post("/api/v1/instances", body).await.created_id()
 }
 
 async fn count(operator: &Client, instance: &str) -> i64 {
@@ -220,7 +220,7 @@ async fn nobody_is_sent_to_an_instance_that_is_not_well() {
     .await;
     let module = Receiver::start();
     app.operator.post("/api/v1/modules", json!({"name": "m", "baseUrl": module.url})).await.expect(201);
-    app.operator.post("/api/v1/flags", json!({"key": "where", "type": "boolean"})).await.expect(201);
+    app.operator.flag("where").await;
     let from = pool(&app.operator, "from").await;
     let sick = Receiver::start();
     sick.answer(503);

@@ -191,10 +191,7 @@ async fn no_secret_is_shown_twice_or_kept_in_the_clear() {
     keyed(&acme.admin, "k", "/api/v1/tenants/acme/organizations/default/scim-tokens", json!({"name": "x"}))
         .await
         .expect(201);
-    acme.admin
-        .post("/api/v1/tenants/acme/invitations", json!({"email": "z@example.com", "role": "viewer"}))
-        .await
-        .expect(201);
+    acme.invite("z@example.com", "viewer").await;
     let invitation = app.invitation_token("z@example.com").await;
     let secrets: Vec<String> = [&module["clientSecret"], &module["webhookSecret"], &endpoint["secret"]]
         .into_iter()

@@ -35,7 +35,7 @@ async fn a_module_holds_commits_and_gives_back() {
     let module = app.key("module", None).await;
     let held = reserve(&module, "nodes", 2).await;
     assert_eq!(held.header("x-quota-remaining"), "1");
-    let id = held.expect(201)["id"].as_str().unwrap().to_owned();
+    let id = held.created_id();
     assert_eq!(counts(&quota(&app.operator, "nodes").await), (0, 2, 1));
     let refused = reserve(&module, "nodes", 2).await.refused(403, "quota.exceeded");
     assert_eq!((refused["limit"].as_i64(), refused["reserved"].as_i64()), (Some(3), Some(2)));
@@ -52,7 +52,7 @@ async fn a_module_holds_commits_and_gives_back() {
     module.post(&commit, json!({})).await.refused(409, "quota.reservation_settled");
     // What is held for too long is free again, also without anybody cleaning up.
     let short = json!({"tenantId": "acme", "resource": "nodes", "amount": 3, "lifetimeSeconds": 60});
-    let late = module.post(RESERVATIONS, short).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let late = module.post(RESERVATIONS, short).await.created_id();
     reserve(&module, "nodes", 1).await.refused(403, "quota.exceeded");
     app.clock.advance(TimeDelta::seconds(61));
     reserve(&module, "nodes", 3).await.expect(201);
@@ -245,7 +245,7 @@ async fn concurrent_reservations_from_several_processes_end_exactly_at_the_limit
 async fn what_was_used_is_remembered_by_day() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme"})).await;
-    acme.scim.post("/scim/v2/Users", json!({"userName": "u"})).await.expect(201);
+    acme.user("u").await;
     let service = &app.running.service;
     let ctx = platform::Ctx::system("test");
     let sample =
@@ -256,8 +256,8 @@ async fn what_was_used_is_remembered_by_day() {
     assert_eq!(acme.scim.delete(&format!("/scim/v2/Users/{user}")).await.status, 204);
     sample().await;
     app.clock.advance(TimeDelta::days(1));
-    acme.scim.post("/scim/v2/Users", json!({"userName": "v"})).await.expect(201);
-    acme.scim.post("/scim/v2/Users", json!({"userName": "w"})).await.expect(201);
+    acme.user("v").await;
+    acme.user("w").await;
     sample().await;
     let history = app.operator.get("/api/v1/tenants/acme/quotas/history?resource=users").await.expect(200);
     let used: Vec<i64> =

@@ -21,13 +21,13 @@ pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:ente
 
 pub(crate) async fn user(tenant: &Tenant, name: &str) -> String {
     let body = json!({"schemas": [USER], "userName": name, "emails": [{"value": format!("{name}@example.com"), "type": "work"}]});
-    id(&tenant.scim.post("/scim/v2/Users", body).await.expect(201))
+    tenant.scim.post("/scim/v2/Users", body).await.created_id()
 }
 
 pub(crate) async fn group(tenant: &Tenant, name: &str, members: &[&str]) -> String {
     let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
     let body = json!({"displayName": name, "members": members});
-    id(&tenant.scim.post("/scim/v2/Groups", body).await.expect(201))
+    tenant.scim.post("/scim/v2/Groups", body).await.created_id()
 }
 
 pub(crate) fn id(value: &Value) -> String {

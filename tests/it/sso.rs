@@ -102,7 +102,7 @@ pub(crate) fn claims(token: &str) -> Value {
 }
 
 pub(crate) fn path(tenant: &Tenant, rest: &str) -> String {
-    format!("/api/v1/tenants/{}/organizations/default/{rest}", tenant.slug)
+    tenant.path(rest)
 }
 
 pub(crate) async fn connect(tenant: &Tenant, body: Value) -> Value {

@@ -162,8 +162,7 @@ async fn a_clock_that_is_behind_the_store_is_noticed() {
         let app = TestApp::start().await;
         app.clock.advance(ahead);
         app.operator.post("/api/v1/keys", json!({"name": "later", "role": "auditor"})).await.expect(201);
-        let TestApp { store, running, .. } = app;
-        running.stop().await;
+        let store = app.stop().await;
         let settings: Vec<_> = settings.into_iter().collect();
         let doctor = tenantry(&store, &["doctor", "--json"], &settings).await;
         let said = "behind the newest record in the store";

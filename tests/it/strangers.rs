@@ -190,7 +190,7 @@ async fn all_strangers_together_have_their_share_of_a_tenants_mails() {
     let there = acme.admin.get(&format!("{INVITATIONS}?limit=50")).await.expect(200);
     assert_eq!(there["counts"]["pending"], 5, "who gets no mail leaves nothing behind");
     // The admins' mails are their own.
-    acme.admin.post(INVITATIONS, json!({"email": "x@example.com", "role": "viewer"})).await.expect(201);
+    acme.invite("x@example.com", "viewer").await;
     app.stop().await;
 }
 
@@ -231,8 +231,7 @@ async fn whether_anybody_is_there_shows_in_no_answer_and_no_time() {
     let app = stage(|_| ()).await;
     let acme = app.tenant("acme").await;
     let_join(&app, &acme, "acme.example").await;
-    let body = json!({"email": "zoe@acme.example", "role": "viewer"});
-    acme.admin.post(INVITATIONS, body).await.expect(201);
+    acme.invite("zoe@acme.example", "viewer").await;
     let asked = [
         ("an invitation", "acme", "zoe@acme.example"),
         ("a person of the domain", "acme", "new@acme.example"),

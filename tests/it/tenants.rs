@@ -1,3 +1,5 @@
+//! A tenant, from its creation to its end.
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Reply, TestApp, eventually};
@@ -15,11 +17,11 @@ async fn a_tenant_is_provisioned_step_by_step_and_the_owner_invited() {
         (tenant["status"] == "active").then_some(())
     })
     .await;
-    let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-    assert_eq!(timeline["status"], "done");
-    for step in timeline["steps"].as_array().unwrap() {
-        assert_eq!((step["status"].as_str(), step["attempts"].as_i64()), (Some("done"), Some(1)), "{step}");
-        assert!(step["startedAt"].is_string() && step["finishedAt"].is_string());
+    let run = app.operator.run("acme").await;
+    assert_eq!(run.status, "done");
+    for step in &run.steps {
+        assert_eq!((&*step.status, step.attempts), ("done", 1), "{step:?}");
+        assert!(step.started_at.is_some() && step.finished_at.is_some());
     }
     let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
     let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
@@ -53,23 +55,19 @@ async fn a_tenant_without_room_waits_visibly_until_there_is_some_or_it_is_given_
     app.operator.post("/api/v1/tenants", body).await.expect(202);
     let waiting = async || {
         eventually("the tenant to wait", async || {
-            let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-            (timeline["steps"][4]["waitsFor"] == "room on an instance of driver pool and mode dedicated")
-                .then_some(timeline)
+            let run = app.operator.run("acme").await;
+            let waits_for = run.steps[4].waits_for.as_deref();
+            (waits_for == Some("room on an instance of driver pool and mode dedicated")).then_some(run)
         })
         .await
     };
-    let timeline = waiting().await;
-    assert_eq!(
-        (timeline["status"].as_str(), timeline["steps"][4]["status"].as_str()),
-        (Some("running"), Some("running"))
-    );
-    assert_eq!(timeline["steps"][4]["attempts"], 1, "waiting is no attempt");
+    let run = waiting().await;
+    assert_eq!((&*run.status, &*run.steps[4].status), ("running", "running"));
+    assert_eq!(run.steps[4].attempts, 1, "waiting is no attempt");
     app.operator.post("/api/v1/tenants/acme/rollback", json!({})).await.expect(202);
     tests::status(&app.operator, "acme", "failed").await;
-    let timeline = app.operator.get("/api/v1/tenants/acme/provisioning").await.expect(200);
-    let states: Vec<&str> =
-        timeline["steps"].as_array().unwrap().iter().map(|step| step["status"].as_str().unwrap()).collect();
+    let run = app.operator.run("acme").await;
+    let states: Vec<&str> = run.steps.iter().map(|step| &*step.status).collect();
     assert_eq!(states[..5], ["compensated"; 5]);
     assert_eq!(states[5..], ["pending"; 3]);
     for what in ["organizations", "quotas", "invitations"] {
@@ -116,8 +114,7 @@ async fn tenants_go_to_the_least_loaded_instance_with_room() {
     assert_eq!(counts, [0, 2, 2]);
     app.operator.post("/api/v1/tenants", json!({"slug": "t5", "name": "5"})).await.expect(202);
     eventually("the fifth to find no room", async || {
-        let timeline = app.operator.get("/api/v1/tenants/t5/provisioning").await.expect(200);
-        timeline["steps"][4]["waitsFor"].as_str().map(drop)
+        app.operator.run("t5").await.steps[4].waits_for.as_ref().map(drop)
     })
     .await;
     app.stop().await;
@@ -171,7 +168,7 @@ async fn a_deleted_tenant_leaves_nothing_behind_and_frees_its_slug() {
     let app = TestApp::start().await;
     tests::pool(&app.operator, "shared").await;
     let acme = app.tenant("acme").await;
-    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    acme.user("ann").await;
     app.operator.delete("/api/v1/tenants/acme").await.expect(202);
     let by_id = format!("/api/v1/tenants/{}", acme.id);
     eventually("the tenant to be gone", async || {
@@ -229,7 +226,7 @@ async fn a_change_of_plan_changes_the_limits_and_keeps_what_is_used() {
     let app = TestApp::start().await;
     let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "pro"})).await;
     for number in 0..6 {
-        acme.scim.post("/scim/v2/Users", json!({"userName": format!("u{number}")})).await.expect(201);
+        acme.user(&format!("u{number}")).await;
     }
     app.operator.patch("/api/v1/tenants/acme", json!({"plan": "free"})).await.expect(200);
     let refused = acme.scim.post("/scim/v2/Users", json!({"userName": "u7"})).await;
@@ -270,7 +267,7 @@ async fn an_export_holds_everything_of_the_tenant_and_no_secret() {
         }
     }
     acme.scim.post("/scim/v2/Groups", json!({"displayName": "all", "members": members})).await.expect(201);
-    other.scim.post("/scim/v2/Users", json!({"userName": "stranger"})).await.expect(201);
+    other.user("stranger").await;
     app.operator
         .post("/api/internal/sso/exchange", json!({"subjectToken": issuer.token("ann", "org_acme")}))
         .await
@@ -321,7 +318,7 @@ async fn a_suspended_tenants_deliveries_are_held_but_those_that_tell_of_it() {
         .await
         .expect(201);
     let acme = app.tenant("acme").await;
-    acme.scim.post("/scim/v2/Users", json!({"userName": "ann"})).await.expect(201);
+    acme.user("ann").await;
     endpoint.until("an attempt", |one| one.body["type"] == "user.created").await;
     app.operator.post("/api/v1/tenants/acme/suspend", json!({})).await.expect(200);
     endpoint.answer(204);

@@ -88,10 +88,8 @@ impl Platform {
 
 /// How much of a quota is used, and reserved, as the tenant's admin sees it.
 async fn quota(tenant: &Tenant, resource: &str) -> (i64, i64) {
-    let quotas = tenant.admin.get(&format!("/api/v1/tenants/{}/quotas", tenant.slug)).await.expect(200);
-    let all = quotas["items"].as_array().expect("a list");
-    let one = all.iter().find(|one| one["resource"] == resource).expect("a quota");
-    (one["used"].as_i64().expect("a number"), one["reserved"].as_i64().expect("a number"))
+    let one = tenant.admin.quota(&tenant.slug, resource).await;
+    (one.used, one.reserved)
 }
 
 /// The newest invitation of an address, as the tenant's admin sees it.

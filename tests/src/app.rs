@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tenantry::app::{Running, start};
 
 use crate::client::{Client, Reply};
-use crate::store::Store;
+use crate::store::{LeftOverJob, Store, left_over_jobs};
 
 /// The operator's key in tests.
 pub(crate) const OPERATOR_KEY: &str = "test-operator-key-0123456789abcdef";
@@ -23,6 +23,16 @@ pub struct TestApp {
     pub running: Running,
     /// The name server that it asks.
     pub dns: crate::Dns,
+    unstopped: Unstopped,
+}
+
+/// Fails a story that ends and has not stopped its service: nothing would have been checked, and the service would go on.
+struct Unstopped(());
+
+impl Drop for Unstopped {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "a story ends with `app.stop().await`, which checks what it left");
+    }
 }
 
 /// A tenant and its callers.
@@ -86,7 +96,7 @@ impl TestApp {
         let before = format!("{base}/");
         crate::client::WRITES.lock().expect("a list").retain(|one| !one.url.as_str().starts_with(&before));
         let operator = Client { base, bearer: Some(OPERATOR_KEY.to_owned()), http: http() };
-        Self { store, clock, operator, running, dns }
+        Self { store, clock, operator, running, dns, unstopped: Unstopped(()) }
     }
 
     pub fn anyone(&self) -> Client {
@@ -225,9 +235,32 @@ impl TestApp {
         }
     }
 
-    pub async fn stop(self) {
+    /// Stops the service at the end of a story: what it emitted and recorded is what is documented, and every job has found its end.
+    /// Answers the store, for those who go on with it.
+    pub async fn stop(self) -> Store {
+        self.stop_with_dead_letters(&[]).await
+    }
+
+    /// The same for a story that leaves dead letters, by the kinds of their jobs.
+    pub async fn stop_with_dead_letters(self, expected: &[&str]) -> Store {
         self.events_fit_the_catalogue().await;
         self.actions_are_listed().await;
-        self.running.stop().await;
+        let url = self.running.service.config.database.url.clone();
+        let store = self.abandon().await;
+        // What failed for good without anybody's notice, and what a worker that stopped in order has not given back.
+        let left = left_over_jobs(&url).await;
+        let is_expected =
+            |(kind, status, _): &LeftOverJob| status == "dead" && expected.contains(&kind.as_str());
+        let left: Vec<_> = left.into_iter().filter(|job| !is_expected(job)).collect();
+        assert!(left.is_empty(), "jobs that the story did not expect: {left:#?}");
+        store
+    }
+
+    /// Stops a service whose store the story has damaged: nothing in it can be checked.
+    pub async fn abandon(self) -> Store {
+        let Self { store, running, unstopped, .. } = self;
+        std::mem::forget(unstopped);
+        running.stop().await;
+        store
     }
 }

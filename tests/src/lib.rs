@@ -17,9 +17,12 @@ mod parts;
 mod process;
 mod proxy;
 mod receiver;
+mod redaction;
 mod retention;
 pub mod saml;
 mod store;
+mod views;
+mod worlds;
 mod zitadel;
 
 /// Every action that is audited, one a line.
@@ -37,7 +40,9 @@ pub use parts::{OidcProvider, Part, SmtpServer};
 pub use process::{Process, command, free_port};
 pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
+pub use redaction::redacted;
 pub use store::{Store, dump, on_postgres};
+pub use views::{AuditEvent, Event, Invitation, Job, Party, Quota, Run, RunStep, User, WebhookEndpoint};
 pub use zitadel::{Happens, Zitadel};
 
 /// Waits until `look` finds something; panics after half a minute.

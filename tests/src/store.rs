@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sqlx::{Connection as _, Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// The advisory lock under which databases are made from the template: it must have no other connection meanwhile.
@@ -131,6 +131,31 @@ async fn template(admin: &str) -> String {
     connection.execute(sqlx::AssertSqlSafe(grant)).await.expect("granted");
     connection.close().await.expect("closed");
     NAME.get_or_init(|| name).clone()
+}
+
+/// A job that is dead, or that still runs: its kind, its state, and how it failed.
+pub(crate) type LeftOverJob = (String, String, Option<String>);
+
+/// The jobs that are dead or still run, in the store at a URL, whose service has stopped.
+pub(crate) async fn left_over_jobs(url: &str) -> Vec<LeftOverJob> {
+    let sql =
+        "SELECT kind, status, last_error FROM job WHERE status IN ('dead', 'running') ORDER BY created_at";
+    // The service's own login sees no rows of tenants.
+    match on_postgres().filter(|_| !url.starts_with("sqlite")) {
+        Some(admin) => {
+            let url = with(&admin, None, url.rsplit('/').next().unwrap_or_default());
+            let mut connection = PgConnection::connect(&url).await.expect("Postgres answers");
+            let found = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("jobs");
+            connection.close().await.expect("closed");
+            found
+        }
+        None => {
+            let mut connection = SqliteConnection::connect(url).await.expect("the file opens");
+            let found = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("jobs");
+            connection.close().await.expect("closed");
+            found
+        }
+    }
 }
 
 /// Everything in the store, as text: what somebody sees who steals it.

@@ -126,5 +126,5 @@ async fn one_callers_uploads_leave_room_for_others_and_for_small_ones() {
     assert_eq!(app.anyone().form("/oauth2/token", &form).await.status, 400);
     stuck.abort();
     idle.into_iter().for_each(|one| one.abort());
-    drop(app);
+    app.stop().await;
 }

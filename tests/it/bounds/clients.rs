@@ -157,8 +157,7 @@ async fn those_who_are_right_wait_for_each_other_and_all_get_in() {
     let form = redeems(&one, &one.secret);
     let all = join_all((0..64).map(|_| token(&app, here, &form))).await;
     assert_eq!(count(&all, 400), 64);
-    let invited = json!({"email": "zoe@example.com", "role": "contributor"});
-    acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+    acme.invite("zoe@example.com", "contributor").await;
     let right = app.invitation_token("zoe@example.com").await;
     let all = join_all((0..64).map(|_| invitation(&app, here, &right))).await;
     assert_eq!(count(&all, 200), 64);

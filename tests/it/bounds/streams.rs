@@ -76,5 +76,5 @@ async fn a_credential_has_fifty_streams_and_gives_their_places_back() {
         (open(&key, "/api/v1/events/stream").await.status() == 200).then_some(())
     })
     .await;
-    drop(app);
+    app.stop().await;
 }

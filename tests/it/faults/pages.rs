@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use platform::store::integrity::{Integrity, has_data_checksums};
-use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tests::faults::{Server, health};
@@ -42,7 +41,7 @@ async fn a_damaged_page_of_sqlite_is_found_while_the_service_runs() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     for number in 0..30 {
-        acme.scim.post("/scim/v2/Users", json!({"userName": format!("user-{number}")})).await.expect(201);
+        acme.user(&format!("user-{number}")).await;
     }
     assert_eq!(found(&app).await, None, "a store that is sound");
     assert_eq!(health(&app.operator).await.0, "healthy");
@@ -59,7 +58,7 @@ async fn a_damaged_page_of_sqlite_is_found_while_the_service_runs() {
     let finding = found(&app).await.expect("the damage is found");
     assert!(finding.contains("directory_user"), "{finding}");
     assert_eq!(health(&app.operator).await.0, "degraded");
-    app.running.stop().await;
+    app.abandon().await;
 }
 
 #[actix_web::test]
@@ -75,7 +74,7 @@ async fn a_page_that_fails_its_checksum_on_postgres_is_reported() {
     .await;
     let acme = app.tenant("acme").await;
     for number in 0..30 {
-        acme.scim.post("/scim/v2/Users", json!({"userName": format!("user-{number}")})).await.expect(201);
+        acme.user(&format!("user-{number}")).await;
     }
     let db = &app.running.service.db;
     assert_eq!(has_data_checksums(db).await.expect("an answer"), Some(true), "doctor would say so");
@@ -107,5 +106,5 @@ async fn a_page_that_fails_its_checksum_on_postgres_is_reported() {
     .await;
     assert!(finding.contains("checksum"), "{finding}");
     assert_eq!(health(&app.operator).await.0, "degraded");
-    app.running.stop().await;
+    app.abandon().await;
 }

@@ -176,7 +176,7 @@ async fn call(client: &Client, method: &str, path: &str, ids: &Ids) -> Reply {
 #[actix_web::test]
 async fn another_tenants_ids_do_not_exist() {
     let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let (a, b) = (app.tenant("aaa").await, app.tenant("bbb").await);
     let (ids_a, ids_b) = (furnish(&app, &a, "marker-a").await, furnish(&app, &b, "marker-b").await);
     let before = seen(&app, &b).await;

@@ -17,9 +17,8 @@ async fn finished(tenant: &Tenant, batch: &Value) -> Value {
 }
 
 async fn seats(tenant: &Tenant) -> (i64, i64) {
-    let quotas = tenant.admin.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
-    (users["used"].as_i64().unwrap(), users["reserved"].as_i64().unwrap())
+    let users = tenant.admin.quota("acme", "users").await;
+    (users.used, users.reserved)
 }
 
 #[actix_web::test]
@@ -83,10 +82,7 @@ async fn a_file_is_taken_as_a_whole_and_every_line_says_what_came_of_it() {
 async fn a_pending_invitation_holds_a_seat_until_it_ends() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    app.operator
-        .put("/api/v1/tenants/acme/quotas", json!({"items": [{"resource": "users", "limit": 2}]}))
-        .await
-        .expect(200);
+    app.operator.limit("acme", "users", 2).await;
     let invite = async |email: &str| app.operator.post(LIST, json!({"email": email, "role": "viewer"})).await;
     invite("a@example.com").await.expect(201);
     let b = invite("b@example.com").await.expect(201);
@@ -98,8 +94,7 @@ async fn a_pending_invitation_holds_a_seat_until_it_ends() {
     // Taken back: free. Accepted: a user has it.
     assert_eq!(app.operator.delete(&format!("{LIST}/{}", b["id"].as_str().unwrap())).await.status, 204);
     assert_eq!(seats(&acme).await, (0, 1));
-    let token = app.invitation_token("a@example.com").await;
-    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    app.accept_invitation("a@example.com").await;
     assert_eq!(seats(&acme).await, (1, 0));
     app.operator
         .post(LIST, json!({"email": "a@example.com", "role": "viewer"}))
@@ -170,7 +165,7 @@ async fn nobody_is_flooded_and_scim_goes_first() {
     app.clock.advance(chrono::TimeDelta::hours(25));
     invite("e@example.com").await.expect(201);
     // An identity provider that pushes its people has the last word.
-    acme.scim.post("/scim/v2/Users", json!({"userName": "u"})).await.expect(201);
+    acme.user("u").await;
     let refused = invite("f@example.com").await.refused(409, "invitation.directory_managed");
     assert!(refused["detail"].as_str().unwrap().contains("SCIM"));
     acme.admin
@@ -255,10 +250,9 @@ async fn people_of_a_proven_domain_join_or_ask_to() {
     tests::eventually("the answer to the third", async || {
         let mut waiting = Vec::new();
         for status in ["pending", "running"] {
-            let jobs = app.operator.get(&format!("/api/v1/jobs?status={status}")).await.expect(200);
-            waiting.extend(jobs["items"].as_array().unwrap().iter().map(|job| job["kind"].clone()));
+            waiting.extend(app.operator.jobs(&format!("status={status}")).await);
         }
-        (!waiting.contains(&json!("invitations.join"))).then_some(())
+        waiting.iter().all(|job| job.kind != "invitations.join").then_some(())
     })
     .await;
     let invited = json!({"email": "x@example.com", "role": "viewer"});

@@ -107,10 +107,9 @@ async fn of_accepting_revoking_and_sending_again_some_order_explains_what_is() {
     }
     let operator = &story.0.operator;
     let users = operator.get("/api/v1/tenants/acme/users?limit=200").await.expect(200);
-    let quotas = operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let seats = quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == "users").unwrap();
-    assert_eq!(seats["used"], users["items"].as_array().unwrap().len());
-    assert_eq!(seats["reserved"], 0);
+    let seats = operator.quota("acme", "users").await;
+    assert_eq!(seats.used, users["items"].as_array().unwrap().len() as i64);
+    assert_eq!(seats.reserved, 0);
     story.0.stop().await;
 }
 

@@ -48,8 +48,7 @@ impl Story for Joins {
         let email = format!("p{}@acme.example", platform::ids::new().simple());
         let ask = json!({"tenant": "acme", "email": email});
         self.0.anyone().post("/api/v1/join", ask).await.expect(200);
-        let token = self.0.invitation_token(&email).await;
-        self.0.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+        self.0.accept_invitation(&email).await;
         let listed = self.listed().await;
         let asked = listed.iter().find(|one| one["email"] == email.as_str()).expect("a request");
         let id = text(asked, "id").to_owned();

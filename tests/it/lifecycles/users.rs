@@ -82,7 +82,8 @@ impl Users {
     }
 
     async fn stop(self) {
-        self.app.stop().await;
+        // One that races another word about the same person may be refused for good.
+        self.app.stop_with_dead_letters(&["directory.restore"]).await;
         self.issuer.stop().await;
         self.zitadel.stop().await;
     }

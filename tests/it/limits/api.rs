@@ -120,7 +120,7 @@ async fn json_is_128_deep_and_no_deeper() {
 #[actix_web::test]
 async fn a_page_has_fifty_items_unless_asked_and_two_hundred_at_most() {
     let app = TestApp::start().await;
-    app.operator.post("/api/v1/flags", json!({"key": "a", "type": "boolean"})).await.expect(201);
+    app.operator.flag("a").await;
     multiply(&app, "flag", 201, |at| vec![("key", format!("f{at:03}").into())]).await;
     let count = async |query: &str| {
         let page = app.operator.get(&format!("/api/v1/flags{query}")).await.expect(200);
@@ -232,11 +232,7 @@ async fn a_reservation_holds_for_five_minutes_and_is_remembered_for_a_day() {
         let work = async |tx: &mut platform::PlatformTx| quota::sweep(tx).await;
         app.running.service.db.write_platform(&platform::Ctx::system("test"), work).await.unwrap();
     };
-    let reserved = async || {
-        let list = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-        let nodes = list["items"].as_array().unwrap().iter().find(|one| one["resource"] == "nodes").unwrap();
-        nodes["reserved"].as_i64().unwrap()
-    };
+    let reserved = async || app.operator.quota("acme", "nodes").await.reserved;
     app.clock.advance(TimeDelta::seconds(5 * 60 - 10));
     sweep().await;
     assert_eq!(reserved().await, 1);

@@ -42,7 +42,7 @@ async fn an_ofrep_context_has_a_hundred_attributes_and_a_report_a_thousand_tenan
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let module = app.key("module", None).await;
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let context = |attributes: usize| {
         let mut context: Map<String, Value> =
             (1..attributes).map(|at| (format!("a{at}"), json!("x"))).collect();
@@ -69,7 +69,7 @@ async fn a_ticket_opens_a_stream_for_24_hours() {
     let app = TestApp::start().await;
     app.tenant("acme").await;
     let module = app.key("module", None).await;
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     let asked =
         module.post("/ofrep/v1/evaluate/flags", json!({"context": {"tenant": "acme"}})).await.expect(200);
     let url = asked["eventStreams"][0]["url"].as_str().unwrap_or_else(|| panic!("{asked}")).to_owned();
@@ -98,7 +98,7 @@ async fn a_change_reaches_all_tenants_a_hundred_at_a_time() {
         ]
     })
     .await;
-    app.operator.post("/api/v1/flags", json!({"key": "beta", "type": "boolean"})).await.expect(201);
+    app.operator.flag("beta").await;
     tests::eventually("a push for each tenant", async || {
         (rows(&app, "flag_push").await == 121).then_some(())
     })

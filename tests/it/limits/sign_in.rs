@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Browser, Issuer, Page, Reply, Tenant, TestApp};
 
 use super::long;
-use crate::sso::{CALLBACK, Module, challenge, claims, connect, module, path, text};
+use crate::sso::{CALLBACK, Module, challenge, claims, module, path, text};
 
 async fn exchange(app: &TestApp, token: &str) -> Reply {
     app.operator.post("/api/internal/sso/exchange", json!({"subjectToken": token})).await
@@ -24,8 +24,7 @@ impl Stage {
         let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
         let (acme, issuer) = (app.tenant("acme").await, Issuer::start());
         let module = module(&app, "app", json!({})).await;
-        let body = json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "c1", "clientSecret": "s"});
-        connect(&acme, body).await;
+        acme.connect_to(&issuer).await;
         // Our clock moves and the provider's doesn't.
         issuer.misbehave(|mischief| mischief.claims = Some(Box::new(Self::for_a_day)));
         Self { app, acme, issuer, module }

@@ -27,9 +27,8 @@ fn all_done(replies: &[Reply]) {
 /// So many users who were made here, each third one an admin, and one more admin who stays.
 async fn people(app: &TestApp, acme: &Tenant, count: usize) -> Vec<String> {
     // By SCIM nobody was made yet, so people can be invited.
-    acme.admin.post(INVITATIONS, json!({"email": "first@example.com", "role": "viewer"})).await.expect(201);
-    let token = app.invitation_token("first@example.com").await;
-    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    acme.invite("first@example.com", "viewer").await;
+    app.accept_invitation("first@example.com").await;
     behind(app, async |tx: &mut PlatformTx| {
         let first = tx.one(tx.across::<user::Entity>()).await?.expect("a user to copy");
         let copy = |at: usize| user::Model {
@@ -62,13 +61,8 @@ fn of(id: &str) -> String {
 }
 
 async fn used(app: &TestApp) -> Vec<(String, i64)> {
-    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let of = |name: &str| {
-        let mut items = quotas["items"].as_array().expect("a list").iter();
-        let quota = items.find(|one| one["resource"] == name).expect("a quota");
-        (name.to_owned(), quota["used"].as_i64().expect("a number"))
-    };
-    vec![of("admins"), of("users")]
+    let of = async |name: &str| (name.to_owned(), app.operator.quota("acme", name).await.used);
+    vec![of("admins").await, of("users").await]
 }
 
 async fn seats(app: &TestApp) -> Vec<(String, i64)> {

@@ -5,9 +5,8 @@ use super::*;
 const EXCHANGE: &str = "/api/internal/sso/exchange";
 
 async fn usage_of_users(app: &TestApp) -> (i64, i64) {
-    let quotas = app.operator.get("/api/v1/tenants/acme/quotas").await.expect(200);
-    let users = quotas["items"].as_array().unwrap().iter().find(|item| item["resource"] == "users").unwrap();
-    (users["used"].as_i64().unwrap(), users["limit"].as_i64().unwrap() - users["remaining"].as_i64().unwrap())
+    let users = app.operator.quota("acme", "users").await;
+    (users.used, users.limit.expect("a limit") - users.remaining.expect("a number"))
 }
 
 /// The exchange, the mailed token and the directory, all at once: with a seat for one.
@@ -18,7 +17,7 @@ pub(super) async fn people() {
     let acme = acme(&app).await;
     let quotas = json!({"items": [{"resource": "users", "limit": 1}]});
     app.operator.put("/api/v1/tenants/acme/quotas", quotas).await.expect(200);
-    acme.admin.post(INVITATIONS, json!({"email": "z@x.example", "role": "contributor"})).await.expect(201);
+    acme.invite("z@x.example", "contributor").await;
     let token = app.invitation_token("z@x.example").await;
     let mut claims = issuer.claims("z", "org_acme");
     claims["email"] = json!("Z@x.example");
@@ -71,4 +70,95 @@ pub(super) async fn first_user() {
     assert_eq!(roles.iter().filter(|role| *role == "admin").count(), 1, "{roles:?}");
     issuer.stop().await;
     app.stop().await;
+}
+
+/// Every door through which an admin can leave, all of them at once, for all admins that there are.
+pub(super) async fn last_admin() {
+    let app = stage(|_| ()).await;
+    let acme = acme(&app).await;
+    let mut people = Vec::new();
+    for at in 0..WIDE {
+        let body = json!({"userName": format!("u{at}"), "active": true});
+        let made = acme.scim.post("/scim/v2/Users", body).await.expect(201);
+        people.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    // The last quarter are admins by a group.
+    let (by_hand, by_group) = people.split_at(WIDE / 4 * 3);
+    for id in by_hand {
+        acme.admin
+            .patch(&format!("/api/v1/tenants/acme/users/{id}"), json!({"role": "admin"}))
+            .await
+            .expect(200);
+    }
+    let members: Vec<Value> = by_group.iter().map(|id| json!({"value": id})).collect();
+    let body = json!({"displayName": "admins", "members": members});
+    let group = acme.scim.post("/scim/v2/Groups", body).await.created_id();
+    let mappings = format!("{ORGANIZATIONS}/default/role-mappings");
+    acme.admin.post(&mappings, json!({"groupId": group, "role": "admin"})).await.expect(201);
+    assert_eq!(admins(&app).await, WIDE);
+    let leave = people.iter().enumerate().map(|(at, id)| {
+        let user = format!("/scim/v2/Users/{id}");
+        let (client, method, path, body) = match (at / (WIDE / 4), &acme) {
+            (0, acme) => (
+                &acme.admin,
+                Method::PATCH,
+                format!("/api/v1/tenants/acme/users/{id}"),
+                json!({"role": "viewer"}),
+            ),
+            (1, acme) => (&acme.scim, Method::DELETE, user, Value::Null),
+            (2, acme) => (
+                &acme.scim,
+                Method::PATCH,
+                user,
+                json!({"Operations": [{"op": "replace", "value": {"active": false}}]}),
+            ),
+            (_, acme) => {
+                let path = format!("members[value eq \"{id}\"]");
+                (
+                    &acme.scim,
+                    Method::PATCH,
+                    format!("/scim/v2/Groups/{group}"),
+                    json!({"Operations": [{"op": "remove", "path": path}]}),
+                )
+            }
+        };
+        decided(client.clone(), method, path, body)
+    });
+    let replies = join_all(leave).await;
+    assert_eq!(admins(&app).await, 1, "of {WIDE} who leave at once one stays");
+    let refused: Vec<&Reply> = replies.iter().filter(|reply| !reply.status.is_success()).collect();
+    let kept = app.audit("user.role_kept").await.len();
+    assert_eq!(refused.len() + kept, 1, "{refused:?}");
+    assert!(refused.iter().all(|reply| reply.status == 409), "{refused:?}");
+    // The quota says what the rows say.
+    assert_eq!(app.operator.quota("acme", "admins").await.used, 1);
+    app.stop().await;
+}
+
+async fn admins(app: &TestApp) -> usize {
+    let sql = "SELECT COUNT(*) AS n FROM directory_user WHERE role = 'admin' AND active = $1";
+    let read = async |view: &PlatformView| {
+        let rows = view.query(&platform::CrossTenantStatement::new(sql), vec![true.into()]).await?;
+        let n: i64 = rows.first().expect("a row").try_get("", "n")?;
+        Ok::<_, DbError>(n.unsigned_abs())
+    };
+    count(app, read).await
+}
+
+pub(super) async fn sessions() {
+    let (app, issuer) = (stage(|_| ()).await, Issuer::start());
+    issuer.register(&app.operator).await;
+    acme(&app).await;
+    let ann = json!({"subjectToken": issuer.token("ann", "org_acme")});
+    let path = "/api/internal/sso/exchange";
+    app.operator.post(path, ann.clone()).await.expect(200);
+    fill!(&app, across, session, 100 - ROOM, |row, _| session::Model { id: new_id(), ..row });
+    let replies =
+        at_once(&app.operator, Method::POST, (0..WIDE).map(|_| (path.to_owned(), ann.clone()))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", replies.first());
+    let all = behind(&app, async |tx: &mut PlatformTx| tx.all(tx.across::<session::Entity>()).await).await;
+    assert_eq!(all.len(), 100 - ROOM + WIDE);
+    assert_eq!(all.iter().filter(|one| one.ended_at.is_none()).count(), 100);
+    app.stop().await;
+    issuer.stop().await;
 }

@@ -1,5 +1,7 @@
 //! How a sign-in ended stays true, whatever comes after.
 
+use super::guesses::{answers, mailed_code};
+use super::mails::unlinked;
 use super::*;
 
 #[actix_web::test]
@@ -11,12 +13,10 @@ async fn a_sign_in_that_succeeded_is_not_failed_by_the_wrong_codes_sent_beside_t
     for person in 0..PEOPLE {
         let name = format!("p{person}");
         let email = format!("{name}@corp.example");
-        let invite = json!({"email": email, "role": "viewer"});
-        acme.admin.post(INVITATIONS, invite).await.expect(201);
-        let token = app.invitation_token(&email).await;
-        app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+        acme.invite(&email, "viewer").await;
+        app.accept_invitation(&email).await;
         let mut browser = Browser::default();
-        let page = super::super::sso::sign_in(&app, &mut browser, &module, &acme, &name).await;
+        let page = crate::sso::sign_in(&app, &mut browser, &module, &acme, &name).await;
         assert!(page.text.contains("Is this account yours?"), "{}", page.text);
         let right = mailed_code(&app, person + 1).await;
         let send = answers(&app, &browser, &page);

@@ -203,7 +203,7 @@ async fn okta_imports_pushes_and_deactivates() {
     // Group push.
     let bob = user(&acme, "bob").await;
     let pushed = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Test SCIMv2", "members": [{"value": ann, "display": "test.user@okta.local"}]});
-    let team = id(&acme.scim.post("/scim/v2/Groups", pushed).await.expect(201));
+    let team = acme.scim.post("/scim/v2/Groups", pushed).await.created_id();
     let at = format!("/scim/v2/Groups/{team}");
     let send =
         async |operations: Value| assert_eq!(acme.scim.patch(&at, patch(operations)).await.status, 204);
@@ -233,7 +233,7 @@ async fn onelogin_jumpcloud_and_ping_have_their_ways() {
     );
     let old = json!({"schemas": ["urn:scim:schemas:core:2.0", "urn:scim:schemas:extension:enterprise:2.0"], "userName": "x", "active": true,
         "urn:scim:schemas:extension:enterprise:2.0": {"department": "d"}});
-    let x = id(&acme.scim.post("/scim/v2/Users", old.clone()).await.expect(201));
+    let x = acme.scim.post("/scim/v2/Users", old.clone()).await.created_id();
     let put = acme.scim.request(Method::PUT, &format!("/scim/v2/Users/{x}?")).json(&old);
     Reply::read(put).await.expect(200);
     // JumpCloud: path-less renaming, lower-case add.

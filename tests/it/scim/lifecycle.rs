@@ -107,7 +107,7 @@ async fn a_rehearsal_is_answered_like_the_real_thing_and_changes_nothing() {
     let before =
         (all(&acme).await, acme.scim.get("/scim/v2/Groups").await.text, app.audit("user.create").await.len());
     let quotas = app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.text;
-    let new = id(&dry.post("/scim/v2/Users", json!({"userName": "new"})).await.expect(201));
+    let new = dry.post("/scim/v2/Users", json!({"userName": "new"})).await.created_id();
     assert_eq!(
         dry.get(&format!("/scim/v2/Users/{new}")).await.expect(200)["userName"],
         "new",
@@ -214,11 +214,7 @@ async fn a_directory_goes_back_to_what_it_was() {
             .clone();
     assert_eq!(role, "contributor");
     acme.scim.get(&format!("/scim/v2/Users/{usurper}")).await.scim_refused(404, None);
-    let quotas = app.operator.get(&format!("/api/v1/tenants/{}/quotas", acme.slug)).await.expect(200);
-    let used =
-        quotas["items"].as_array().unwrap().iter().find(|one| one["resource"] == "users").unwrap()["used"]
-            .clone();
-    assert_eq!(used, 3, "quotas went with it");
+    assert_eq!(app.operator.quota(&acme.slug, "users").await.used, 3, "quotas went with it");
     // A restore is itself a change that can be undone.
     let undone = json!({"moment": (moment + chrono::TimeDelta::seconds(10)).to_rfc3339()});
     let plan = acme.admin.post(&format!("{restores}/preview"), undone).await.expect(200);

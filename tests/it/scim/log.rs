@@ -20,7 +20,7 @@ async fn what_was_sent_and_got_is_kept_searched_and_played_again() {
     acme.scim.patch(&path, title).await.expect(200);
     let log = at(&acme, "scim-requests");
     let find = async |query: &str| -> Vec<Value> {
-        acme.admin.get(&format!("{log}?{query}")).await.expect(200)["items"].as_array().unwrap().clone()
+        acme.admin.get(&format!("{log}?{query}")).await.items::<Value>()
     };
     eventually("the log", async || (find("").await.len() == 4).then_some(())).await;
     let newest = &find("limit=1").await[0];

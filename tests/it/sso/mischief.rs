@@ -18,8 +18,7 @@ impl Stage {
         let app = TestApp::with(|config| config.rate_limit.enabled = false).await;
         let (tenant, issuer) = (app.tenant("acme").await, Issuer::start());
         let module = module(&app, "app", json!({})).await;
-        let body = json!({"type": "oidc", "name": "Corp", "issuer": issuer.url, "clientId": "c1", "clientSecret": "s"});
-        connect(&tenant, body).await;
+        tenant.connect_to(&issuer).await;
         Self { app, tenant, issuer, module }
     }
 

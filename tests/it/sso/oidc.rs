@@ -113,10 +113,8 @@ async fn an_account_is_joined_only_with_proof() {
     let module = module(&app, "app", json!({})).await;
     oidc_connection(&op, &acme, json!({})).await;
     // Alice was invited before her company had a connection.
-    let invite = json!({"email": "alice@corp.example", "role": "admin"});
-    acme.admin.post("/api/v1/tenants/acme/invitations", invite).await.expect(201);
-    let token = app.invitation_token("alice@corp.example").await;
-    app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
+    acme.invite("alice@corp.example", "admin").await;
+    app.accept_invitation("alice@corp.example").await;
     let users = acme.admin.get("/api/v1/tenants/acme/users").await.expect(200);
     let alice = users["items"][0]["id"].clone();
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tests::{Browser, Client, Keycloak, Page, Reply, Tenant};
 
 use super::{OWNER, Platform, quota};
-use crate::scim::{ENTERPRISE, USER, id, patch};
+use crate::scim::{ENTERPRISE, USER, patch};
 use crate::sso::{claims, connect, path, prove_domain, text};
 
 const HANNA: &str = "hanna@acme.example";
@@ -86,7 +86,7 @@ impl Directory {
 
     async fn group(&self, name: &str) -> String {
         let body = json!({"schemas": [GROUP], "displayName": name, "members": []});
-        id(&self.scim.post(&self.at("Groups", ""), body).await.expect(201))
+        self.scim.post(&self.at("Groups", ""), body).await.created_id()
     }
 
     async fn add(&self, user: &str, group: &str) {
@@ -143,8 +143,7 @@ impl Walk {
         let acme = platform.tenant(body).await;
         let token = json!({"token": platform.app.invitation_token(OWNER).await});
         platform.app.anyone().post("/api/v1/invitations/accept", token).await.expect(200);
-        let invited = json!({"email": HANNA, "role": "viewer"});
-        acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+        acme.invite(HANNA, "viewer").await;
         let connection = json!({"type": "oidc", "name": "Corp", "issuer": keycloak.issuer(), "clientId": "tenantry", "clientSecret": "s3cret"});
         let connection = connect(&acme, connection).await;
         let client = json!({"clientId": "tenantry", "secret": "s3cret", "redirectUris": [connection["redirectUri"]], "publicClient": false});
@@ -224,7 +223,7 @@ async fn entra_hires_renames_moves_deletes_and_hires_again() {
 /// Answers her id.
 async fn hired(walk: &Walk) -> String {
     assert_eq!(walk.seats().await, ((1, 1), (1, 0)));
-    let hanna = id(&walk.directory.hire(walk.external(), HANNA, "Graf").await.expect(201));
+    let hanna = walk.directory.hire(walk.external(), HANNA, "Graf").await.created_id();
     walk.directory.hire(walk.external(), HANNA, "Graf").await.scim_refused(409, Some("uniqueness"));
     assert_eq!(walk.seats().await, ((2, 0), (1, 0)), "the seat that was held for her");
     let session = walk.signs_in(HANNA).await;
@@ -311,7 +310,7 @@ async fn deleted_and_hired_again(walk: &Walk, hanna: &str) {
     walk.directory.switch(hanna, json!("False")).await;
     walk.directory.delete(hanna).await;
     stays_out(walk, &mut session).await;
-    let again = id(&walk.directory.hire(walk.external(), MARRIED, "Berg").await.expect(201));
+    let again = walk.directory.hire(walk.external(), MARRIED, "Berg").await.created_id();
     assert_ne!(again, hanna, "an id is nobody else's, ever");
     let mut back = walk.signs_in(HANNA).await;
     assert_eq!((&back.is["sub"], &back.is["name"]), (&json!(again), &json!("Hanna Berg")));

@@ -66,8 +66,7 @@ async fn what_an_admin_gave_is_left_when_the_backend_takes_back_more() {
 async fn renamed_and_gone(app: &TestApp, invited: Option<&str>, gone: Gone) -> Tenant {
     let acme = app.tenant("acme").await;
     if let Some(role) = invited {
-        let invited = json!({"email": BEFORE, "role": role});
-        acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+        acme.invite(BEFORE, role).await;
     }
     let made = acme.scim.post(USERS, json!({"userName": BEFORE})).await.expect(201);
     let hanna = format!("{USERS}/{}", text(&made, "id"));

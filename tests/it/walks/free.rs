@@ -58,8 +58,7 @@ async fn invitations_make_people_without_a_way_in(walk: &Walk) {
     assert!(page.text.contains("Welcome to Acme") && page.text.contains("admin"), "{}", page.text);
     assert_eq!(browser.cookie(&app.operator.base, "tnt_session"), None);
     // By the API it is the same: somebody is a user, and has nothing to come in with.
-    let invited = json!({"email": BOB, "role": "contributor"});
-    acme.admin.post("/api/v1/tenants/acme/invitations", invited).await.expect(201);
+    acme.invite(BOB, "contributor").await;
     let token = app.invitation_token(BOB).await;
     let accepted = app.anyone().post("/api/v1/invitations/accept", json!({"token": token})).await.expect(200);
     assert_eq!((&accepted["status"], &accepted["role"]), (&json!("accepted"), &json!("contributor")));

@@ -12,6 +12,10 @@ use std::time::Duration;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // However the tests end, also by SIGKILL: nobody else would end this process.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .expect("a process may ask for it");
     if let Ok(place) = std::env::var("TENANTRY_TEST_KILL_AT") {
         let kill = || {
             let _ = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
