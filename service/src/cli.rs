@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use platform::clock::Clock;
 use platform::config::{Config, ConfigError};
-use platform::store::look::{Schema, known_migrations};
+use platform::store::inspection::{Schema, known_migrations};
 
 use crate::{app, config, demo, operations, signals, startup};
 
@@ -194,7 +194,7 @@ async fn migrate(what: Migrate, config: &Config) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Migrate::Status { json } => {
-            let pending = match startup::look(config).await?.schema {
+            let pending = match startup::inspect(config).await?.schema {
                 Schema::Absent => known_migrations(),
                 Schema::Behind(pending) => pending,
                 Schema::Current => Vec::new(),

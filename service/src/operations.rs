@@ -117,11 +117,11 @@ impl Found {
 }
 
 /// What is known when the store was asked, or didn't answer within the time of a probe.
-async fn look(db: &Db) -> (Found, StoreHealth) {
+async fn check(db: &Db) -> (Found, StoreHealth) {
     let asking = async {
         // The sign of life first: it looks where the files are.
         let oldest_due = db.pulse().await;
-        db.look_again().await;
+        db.probe_if_failing().await;
         oldest_due
     };
     let oldest_due = timeout(PROBE_TIMEOUT, asking).await.ok().and_then(Result::ok);
@@ -137,7 +137,7 @@ async fn look(db: &Db) -> (Found, StoreHealth) {
 
 async fn health(caller: Caller) -> Result<Json<Health>, Problem> {
     let db = &caller.whole_service().db;
-    let (found, store) = look(db).await;
+    let (found, store) = check(db).await;
     Ok(Json(Health {
         status: found.status(),
         version: env!("CARGO_PKG_VERSION"),

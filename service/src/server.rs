@@ -60,7 +60,7 @@ where
             .client_request_timeout(web::HEAD_MAX)
             .client_disconnect_timeout(LINGER_MAX)
             .local_addr(address)
-            .on_connect_ext(web::Transport::tell)
+            .on_connect_ext(web::Transport::attach)
             .h1(map_config(application().into_factory(), |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let opened = connections.open(stream);

@@ -11,7 +11,7 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::{self, Db};
-use platform::store::look::{self, Look, Schema};
+use platform::store::inspection::{self, Inspection, Schema};
 use platform::{DbError, Timestamp, explain};
 use web::Service;
 
@@ -59,9 +59,9 @@ impl ClockState {
 }
 
 /// How far behind the clock may be.
-pub(crate) fn clock_state(config: &Config, clock: &Clock, look: &Look) -> ClockState {
+pub(crate) fn clock_state(config: &Config, clock: &Clock, inspection: &Inspection) -> ClockState {
     let max = TimeDelta::from_std(config.database.clock_behind_max).unwrap_or(TimeDelta::MAX);
-    ClockState::of(clock.now(), look.newest, max)
+    ClockState::of(clock.now(), inspection.newest, max)
 }
 
 /// What is wrong with a schema that a newer binary changed.
@@ -74,12 +74,12 @@ pub(crate) fn newer_schema(names: &[String]) -> String {
 }
 
 /// Looks at the store that the configuration names, without changing it.
-pub(crate) async fn look(config: &Config) -> anyhow::Result<Look> {
-    Ok(look::look(&config.database, &config.data.dir).await?)
+pub(crate) async fn inspect(config: &Config) -> anyhow::Result<Inspection> {
+    Ok(inspection::inspect(&config.database, &config.data.dir).await?)
 }
 
-fn refuse_newer(look: &Look) -> anyhow::Result<()> {
-    match &look.schema {
+fn refuse_newer(inspection: &Inspection) -> anyhow::Result<()> {
+    match &inspection.schema {
         Schema::Newer(names) => Err(anyhow!(newer_schema(names))),
         Schema::Absent | Schema::Behind(_) | Schema::Current => Ok(()),
     }
@@ -90,7 +90,7 @@ fn refuse_newer(look: &Look) -> anyhow::Result<()> {
 /// # Errors
 /// What is wrong, and how to mend it.
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Vec<String>> {
-    refuse_newer(&look(config).await?)?;
+    refuse_newer(&inspect(config).await?)?;
     apply(config).await
 }
 
@@ -111,10 +111,10 @@ pub(crate) fn failed(what: &str, error: &DbError) -> anyhow::Error {
 /// What is missing or wrong, and how to mend it.
 pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
     let source = KeySource::of(&config)?;
-    let look = look(&config).await?;
-    refuse_newer(&look)?;
-    source.check(look.canary.as_ref()).map_err(|mismatch| anyhow!(mismatch))?;
-    let clock_state = clock_state(&config, &clock, &look);
+    let inspection = inspect(&config).await?;
+    refuse_newer(&inspection)?;
+    source.check(inspection.canary.as_ref()).map_err(|mismatch| anyhow!(mismatch))?;
+    let clock_state = clock_state(&config, &clock, &inspection);
     match (clock_state, clock_state.complaint()) {
         (ClockState::FarBehind(_), Some(complaint)) => bail!(complaint),
         (_, Some(complaint)) => tracing::error!("{complaint}"),
@@ -122,7 +122,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<Service> {
     }
     files::make(&config)?;
     let envelope = source.envelope_or_make()?;
-    match (&look.schema, config.database.migrate) {
+    match (&inspection.schema, config.database.migrate) {
         (Schema::Absent | Schema::Behind(_), true) => {
             for name in apply(&config).await? {
                 tracing::info!(name, "migrated");

@@ -14,7 +14,7 @@ use web::{Caller, Code, Problem};
 /// How long the exchange waits for the run.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often it looks.
-const LOOK: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// Characters of an external id that a slug begins with.
 const READABLE_MAX: usize = 40;
 
@@ -58,7 +58,7 @@ impl exchange::TenantMaker for Provisions {
                     let problem = Problem::detailed(Code::UNAVAILABLE, "The tenant is being provisioned.");
                     return Err(Problem { retry_after: Some(5), ..problem });
                 }
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
         .map_err(exchange::Error::NotMade)

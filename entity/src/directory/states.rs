@@ -204,11 +204,11 @@ lifecycle! {
             Active => Removed, OffByDirectory => Removed, OffByAdmin => Removed, OffByBackend => Removed, Off => Removed,
         }
         /// The identity backend tells that they are out.
-        CutOff = "deactivate (backend)" {
+        DeactivateByBackend = "deactivate (backend)" {
             Active => OffByBackend, OffByDirectory => OffByDirectory, OffByAdmin => OffByAdmin, OffByBackend => OffByBackend, Off => Off,
         }
         /// The identity backend tells that they are in again: that brings back whom it cut off itself, and of whom nobody knows who did.
-        LetIn = "activate (backend)" { Active => Active, OffByBackend => Active, Off => Active }
+        ActivateByBackend = "activate (backend)" { Active => Active, OffByBackend => Active, Off => Active }
         /// The identity backend, when it is asked, has them as active: that brings back only whom it cut off itself.
         Found = "found active (backend)" { Active => Active, OffByBackend => Active }
         /// The directory is put back to when they were active.

@@ -181,14 +181,14 @@ mod tests {
     fn who_may_use_a_tenant_stands_in_one_table() {
         use Unusable::{Gone, NotActive};
         let all = [Asks::People, Asks::Keys, Asks::Directories];
-        let cut_off = Err(Unusable::Suspended);
+        let suspended = Err(Unusable::Suspended);
         for (status, right) in [
             (
                 Status::Provisioning,
                 [Err(NotActive(Status::Provisioning)), Ok(()), Err(NotActive(Status::Provisioning))],
             ),
             (Status::Active, [Ok(()); 3]),
-            (Status::Suspended, [cut_off; 3]),
+            (Status::Suspended, [suspended; 3]),
             (Status::Deprovisioning, [Err(NotActive(Status::Deprovisioning)); 3]),
             (Status::Deleted, [Err(NotActive(Status::Deleted)), Err(Gone), Err(Gone)]),
             (Status::Failed, [Err(NotActive(Status::Failed)), Ok(()), Err(NotActive(Status::Failed))]),

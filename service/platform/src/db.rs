@@ -22,7 +22,7 @@ use crate::store::findings::{Findings, Integrity, Round};
 use crate::store::health::Watch;
 use crate::store::opener::Opener;
 use crate::store::raw::Pools;
-use crate::store::shares::{Common, Holder, Line, Shares, Turn};
+use crate::store::shares::{Common, Holder, Line, Permit, Shares};
 use crate::store::{migrate, open};
 
 pub use across::PlatformDb;
@@ -53,11 +53,11 @@ pub(crate) enum Access {
     Write,
 }
 
-/// A transaction that has begun, and its holder's turn, which ends with it.
+/// A transaction that has begun, and its holder's permit, which ends with it.
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) connection: Connection,
-    pub(crate) turn: Turn,
+    pub(crate) permit: Permit,
 }
 
 /// The opened store. Cheap to clone.
@@ -83,7 +83,7 @@ struct Inner {
     clock: Clock,
     jobs: Notify,
     events: Notify,
-    told: watch::Sender<Option<i64>>,
+    dispatched: watch::Sender<Option<i64>>,
     listeners: RwLock<Vec<Arc<dyn Listener>>>,
 }
 
@@ -113,7 +113,7 @@ impl Db {
         let (writer, reader) = (connections(pools.0), connections(pools.1));
         let (writes, reads) = shares(config, files.is_some());
         let lookups = Line::new(LOOKUPS);
-        let (jobs, events, told) = (Notify::new(), Notify::new(), watch::Sender::new(None));
+        let (jobs, events, dispatched) = (Notify::new(), Notify::new(), watch::Sender::new(None));
         let backend = if files.is_some() { DbBackend::Sqlite } else { DbBackend::Postgres };
         let round = tokio::sync::Mutex::default();
         let (listeners, pulse) = (RwLock::default(), Pulse::default());
@@ -131,7 +131,7 @@ impl Db {
             clock,
             jobs,
             events,
-            told,
+            dispatched,
             listeners,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -164,17 +164,17 @@ impl Db {
     }
 
     /// The sequence of the last event that was told, as far as this process knows; `None` before the first look.
-    pub fn told(&self) -> Option<i64> {
-        *self.inner.told.borrow()
+    pub fn last_dispatched(&self) -> Option<i64> {
+        *self.inner.dispatched.borrow()
     }
 
     /// Changes whenever events were told, by whichever replica.
     pub fn on_dispatched(&self) -> watch::Receiver<Option<i64>> {
-        self.inner.told.subscribe()
+        self.inner.dispatched.subscribe()
     }
 
     pub(crate) fn set_dispatched(&self, sequence: i64) {
-        self.inner.told.send_if_modified(|told| told.replace(sequence) != Some(sequence));
+        self.inner.dispatched.send_if_modified(|dispatched| dispatched.replace(sequence) != Some(sequence));
     }
 
     /// `sqlite` or `postgres`.
@@ -206,7 +206,7 @@ impl Db {
 
     /// One row of a statement without a tenant and without parameters.
     pub(crate) async fn ask(&self, sql: &str) -> Result<Option<QueryResult>, DbError> {
-        self.look_up(self.statement(sql, [])).await
+        self.query_one(self.statement(sql, [])).await
     }
 
     /// Commits, and tells the watch how it went.
@@ -227,14 +227,14 @@ impl Db {
         self.inner.reader.close().await;
         // The writer goes last: it may clear the log away.
         if let Some(open::Files { anchor, .. }) = &self.inner.files {
-            anchor.close(self.inner.watch.look().await).await;
+            anchor.close(self.inner.watch.check_files().await).await;
         }
         self.inner.writer.close().await;
     }
 
-    async fn look_up(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
+    async fn query_one(&self, statement: Statement) -> Result<Option<QueryResult>, DbError> {
         self.may(Access::Read).await?;
-        let _turn = self.inner.lookups.turn().await?;
+        let _permit = self.inner.lookups.acquire().await?;
         Ok(self.inner.reader.query_one(statement).await?)
     }
 
@@ -249,7 +249,7 @@ impl Db {
         } else {
             format!("SELECT {tenant} AS tenant_id FROM {table} WHERE {key} = $1{and}")
         };
-        let row = self.look_up(self.statement(sql, [value])).await?;
+        let row = self.query_one(self.statement(sql, [value])).await?;
         Ok(row.and_then(|row| row.try_get::<Option<Uuid>>("", "tenant_id").transpose()).transpose()?)
     }
 
@@ -266,17 +266,17 @@ impl Db {
         Statement::from_sql_and_values(self.inner.backend, sql, values)
     }
 
-    /// Waits for `holder`'s turn and begins a transaction.
+    /// Waits for a permit of `holder` and begins a transaction.
     pub(crate) async fn begin(&self, holder: Holder, access: Access) -> Result<Begun, DbError> {
         let (connections, shares) = match access {
             Access::Read => (&self.inner.reader, &self.inner.reads),
             Access::Write => (&self.inner.writer, &self.inner.writes),
         };
         self.may(access).await?;
-        let turn = shares.turn(holder).await?;
+        let permit = shares.acquire(holder).await?;
         let beginning = self.beginning(holder, access);
         let connection = connections.begin(&beginning).await?;
-        Ok(Begun { connection, turn })
+        Ok(Begun { connection, permit })
     }
 
     /// How a transaction begins: on Postgres with its scope in the same round trip, LOCAL, so that nothing of it survives.

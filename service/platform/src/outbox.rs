@@ -142,11 +142,11 @@ impl Dispatcher {
         tokio::pin!(stop);
         loop {
             let begun = Instant::now();
-            let told = async {
+            let drained = async {
                 self.drain().await?;
                 hear(&self.db).await
             };
-            if let Err(error) = told.await {
+            if let Err(error) = drained.await {
                 tracing::warn!(error = %crate::error::chain(&error), "outbox could not be drained");
             }
             let due = async {
@@ -303,7 +303,7 @@ impl Dispatcher {
 /// [`DbError`] if the store fails; the same events are passed on later.
 pub async fn hear(db: &Db) -> Result<(), DbError> {
     loop {
-        let after = db.told();
+        let after = db.last_dispatched();
         let new = async |view: &PlatformView| {
             let last = view.one(view.platform::<outbox_state::Entity>()).await?;
             let last = last.map_or(0, |state| state.last_sequence);

@@ -72,7 +72,7 @@ impl<T: Send + Sync + 'static> Remembered<T> {
 
     /// Has `statistic` write down that a row was used, once however many requests use it meanwhile, and forgets the row then. Mostly
     /// that is done before the request goes on; where the writer is busy with somebody's large change, the request doesn't wait for it.
-    pub async fn note_use(&self, id: Uuid, statistic: impl Future<Output = ()> + 'static) {
+    pub async fn record_use(&self, id: Uuid, statistic: impl Future<Output = ()> + 'static) {
         let Some(under_way) = Use::begin(&self.used, id) else { return };
         let rows = self.rows.clone();
         let writing = tokio::task::spawn_local(async move {
@@ -131,7 +131,7 @@ mod tests {
         let (open, opened) = tokio::sync::watch::channel(false);
         let one = |id: u128| {
             let (written, mut opened) = (written.clone(), opened.clone());
-            rows.note_use(Uuid::from_u128(id), async move {
+            rows.record_use(Uuid::from_u128(id), async move {
                 written.fetch_add(1, Ordering::Relaxed);
                 opened.wait_for(|open| *open).await.unwrap();
             })

@@ -12,7 +12,7 @@
 //! touch), then [`Rule::GroupNesting`] and [`Rule::LastAdmin`], then rows of invitations, then held reservations, then rows of `quota`
 //! (by name, all of them), then what is spent, and last [`Rule::Sessions`].
 
-mod room;
+mod limit;
 
 use entity::tenancy::plan;
 use sea_orm::Value;
@@ -21,7 +21,7 @@ use crate::crypto::{hex, sha256};
 use crate::tx::Reads;
 use crate::{DbError, PlatformTx, Statement, Timestamp, Tx, View};
 
-pub use room::{Counts, LimitReached, room};
+pub use limit::{Counts, LimitReached, check_limit};
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)*) => {

@@ -300,7 +300,7 @@ impl Db {
         let begun = self.begin(holder, access).await?;
         Ok(Reads {
             connection: begun.connection,
-            turn: begun.turn,
+            permit: begun.permit,
             db: self.clone(),
             now: self.clock().now(),
         })

@@ -2,11 +2,11 @@
 //! and before a transaction begins.
 //!
 //! [`Heavy`] admits requests that cost much: one of each owner at a time, so many bytes in all, owners in turn. What it
-//! admitted computes on a thread of its own, on all cores but one. [`Turns`] orders changes of one thing.
+//! admitted computes on a thread of its own, on all cores but one. [`KeyedLocks`] orders changes of one thing.
 
-mod turns;
+mod keyed_lock;
 
-pub use turns::{Manner, Turn, Turns};
+pub use keyed_lock::{KeyedLock, KeyedLocks, LockMode};
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,7 +138,7 @@ impl Heavy {
         let (number, admitted) = {
             let mut state = self.state();
             let own = state.waiting.get(&owner).map_or(0, VecDeque::len);
-            if own == 0 && state.order.is_empty() && state.has_room(&self.0.bounds, owner, bytes) {
+            if own == 0 && state.order.is_empty() && state.has_capacity(&self.0.bounds, owner, bytes) {
                 return Ok(self.occupy(&mut state, owner, bytes));
             }
             let bounds = &self.0.bounds;
@@ -206,7 +206,7 @@ impl Heavy {
         // Who waits for its own work keeps its place.
         while let Some(owner) = state.next() {
             let first = state.waiting.get(&owner).and_then(VecDeque::front);
-            let fits = first.is_some_and(|first| state.has_room(&self.0.bounds, owner, first.bytes));
+            let fits = first.is_some_and(|first| state.has_capacity(&self.0.bounds, owner, first.bytes));
             // A large one isn't passed by small ones for ever: they wait with it.
             if !fits {
                 break;
@@ -227,7 +227,7 @@ impl Heavy {
 }
 
 impl State {
-    fn has_room(&self, bounds: &Bounds, owner: Uuid, bytes: usize) -> bool {
+    fn has_capacity(&self, bounds: &Bounds, owner: Uuid, bytes: usize) -> bool {
         let fits = self.running_bytes + bytes <= bounds.running_bytes || self.running.is_empty();
         fits && self.running.len() < bounds.running && !self.running.contains(&owner)
     }

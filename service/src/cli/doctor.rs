@@ -8,8 +8,8 @@ use platform::clock::Clock;
 use platform::config::Config;
 use platform::crypto::LookupKey;
 use platform::db::Db;
+use platform::store::inspection::{Inspection, Schema};
 use platform::store::integrity::{Integrity, has_data_checksums};
-use platform::store::look::{Look, Schema};
 use serde_json::json;
 use web::Service;
 
@@ -56,11 +56,11 @@ fn warning(part: &str, text: String) -> Finding {
 /// Looks at everything; makes no files, and changes nothing in the store but the time of the last probe.
 pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = vec![finding("config", Ok(format!("public URL {}", config.public_url())))];
-    let look = startup::look(&config).await;
-    findings.push(finding("keys", keys(&config, look.as_ref().ok())));
-    findings.push(finding("database", database(&config, &look)));
+    let inspection = startup::inspect(&config).await;
+    findings.push(finding("keys", keys(&config, inspection.as_ref().ok())));
+    findings.push(finding("database", database(&config, &inspection)));
     findings.extend(files(&config));
-    findings.push(clock(&config, look.as_ref().ok()));
+    findings.push(clock(&config, inspection.as_ref().ok()));
     findings.push(finding("smtp", smtp(&config).await));
     findings.push(finding(
         "outbound",
@@ -92,9 +92,9 @@ pub(crate) async fn run(config: Config, as_json: bool) -> anyhow::Result<ExitCod
 }
 
 /// Whether the master key can be used and is the one that goes with the store.
-fn keys(config: &Config, look: Option<&Look>) -> Result<String, String> {
+fn keys(config: &Config, inspection: Option<&Inspection>) -> Result<String, String> {
     let source = KeySource::of(config).map_err(|error| format!("{error:#}"))?;
-    let canary = look.and_then(|look| look.canary.as_ref());
+    let canary = inspection.and_then(|inspection| inspection.canary.as_ref());
     source.check(canary).map_err(|mismatch| mismatch.to_string())?;
     Ok(match (&source, canary) {
         (KeySource::Missing(path), _) => format!("the first start makes a master key in {}", path.display()),
@@ -103,9 +103,9 @@ fn keys(config: &Config, look: Option<&Look>) -> Result<String, String> {
     })
 }
 
-fn database(config: &Config, look: &anyhow::Result<Look>) -> Result<String, String> {
+fn database(config: &Config, inspection: &anyhow::Result<Inspection>) -> Result<String, String> {
     let kind = if config.database.is_postgres() { "postgres" } else { "sqlite" };
-    match look.as_ref().map(|look| &look.schema) {
+    match inspection.as_ref().map(|inspection| &inspection.schema) {
         Err(error) => Err(format!("{error:#}")),
         Ok(Schema::Current) => Ok(format!("{kind}, schema up to date")),
         Ok(Schema::Absent) => Err("there is no schema yet: run `tenantry migrate up`".to_owned()),
@@ -129,9 +129,11 @@ fn files(config: &Config) -> Option<Finding> {
     })
 }
 
-fn clock(config: &Config, look: Option<&Look>) -> Finding {
-    let Some(look) = look else { return finding("clock", Ok("nothing to compare it with".to_owned())) };
-    let state = startup::clock_state(config, &Clock::default(), look);
+fn clock(config: &Config, inspection: Option<&Inspection>) -> Finding {
+    let Some(inspection) = inspection else {
+        return finding("clock", Ok("nothing to compare it with".to_owned()));
+    };
+    let state = startup::clock_state(config, &Clock::default(), inspection);
     match (state, state.complaint()) {
         (_, None) => finding("clock", Ok("not behind the newest record".to_owned())),
         (ClockState::FarBehind(_), Some(complaint)) => finding("clock", Err(complaint)),

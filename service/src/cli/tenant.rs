@@ -29,7 +29,7 @@ use crate::worker;
 /// Tenants shown at once.
 const SHOWN_MAX: u64 = 1000;
 /// How often a waiting command looks.
-const LOOK: Duration = Duration::from_millis(150);
+const POLL_INTERVAL: Duration = Duration::from_millis(150);
 /// If no server takes a run on in this time, the command does it itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -255,7 +255,7 @@ async fn change<E: Into<web::Problem> + From<DbError>>(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn look(service: &Service, id: Uuid) -> anyhow::Result<(Tenant, Option<Provisioning>)> {
+async fn tenant_and_run(service: &Service, id: Uuid) -> anyhow::Result<(Tenant, Option<Provisioning>)> {
     let read = async |view: &platform::View| {
         let tenant = Tenant::from(tenancy::get(view).await?);
         Ok::<_, web::Problem>((tenant, provisioning::latest(view).await.ok().map(Provisioning::from)))
@@ -264,7 +264,7 @@ async fn look(service: &Service, id: Uuid) -> anyhow::Result<(Tenant, Option<Pro
 }
 
 async fn show(service: &Service, id: Uuid, json: bool) -> anyhow::Result<()> {
-    let (tenant, run) = look(service, id).await?;
+    let (tenant, run) = tenant_and_run(service, id).await?;
     let mut text = String::new();
     if json {
         writeln!(text, "{}", json!({"tenant": tenant, "run": run}))?;
@@ -355,7 +355,7 @@ async fn finish(
     bar.finish_and_clear();
     ended?;
     show(service, id, json).await?;
-    let (tenant, run) = look(service, id).await?;
+    let (tenant, run) = tenant_and_run(service, id).await?;
     let recycles =
         run.is_some_and(|run| run.kind == RunKind::Deprovision && run.status == RunStatus::Running);
     Ok(if tenant.status == good || recycles { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -366,7 +366,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
     let begun = Instant::now();
     let mut own = None;
     loop {
-        let (_, run) = look(service, id).await?;
+        let (_, run) = tenant_and_run(service, id).await?;
         let Some(run) = run else { break };
         let undone = run.status == RunStatus::Compensating;
         let wanted = if undone { StepStatus::Compensated } else { StepStatus::Done };
@@ -392,7 +392,7 @@ async fn follow(service: &Service, id: Uuid, bar: &ProgressBar) -> anyhow::Resul
             let work = worker::jobs_only(service, stopped.clone())?;
             own = Some(actix_web::rt::spawn(work));
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
     let _ = stop.send(true);
     if let Some(own) = own {

@@ -21,7 +21,7 @@ Every event is posted as an endpoint would get it, signed with the secret that i
 Ends by Ctrl-C. Exit codes: 0 ended, 1 the server refuses the key or is gone, 2 wrong usage.";
 
 /// How often it is looked whether something happened.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The server may be away for so many looks.
 const PATIENCE: u32 = 60;
 
@@ -121,7 +121,7 @@ impl Listener {
                 }
                 Err(error) => return Err(error),
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 

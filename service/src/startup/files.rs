@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use platform::config::Config;
-use platform::store::look::sqlite_file;
+use platform::store::inspection::sqlite_file;
 
 /// What nobody but the owner may have.
 const OTHERS: u32 = 0o077;

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use platform::config::Config;
 use platform::crypto::{Envelope, hex, random};
-use platform::store::look::Canary;
+use platform::store::inspection::Canary;
 use secrecy::ExposeSecret as _;
 
 /// The file of a made master key, in the data directory.

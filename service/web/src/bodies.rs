@@ -1,4 +1,4 @@
-//! Bytes of bodies in memory: one budget for the process, and a share of it for each caller, so that nobody's uploads take the room of
+//! Bytes of bodies in memory: one budget for the process, and a share of it for each caller, so that nobody's uploads take the memory of
 //! others. Small bodies have a reserve: they pass while large ones wait.
 
 use std::collections::HashMap;
@@ -16,8 +16,8 @@ use crate::{Code, Problem};
 const SMALL_MAX: u64 = 64 << 10;
 /// Large bodies that are on their way at once, a quarter of them from one network.
 const ARRIVING_MAX: usize = 200;
-/// How long a body waits for room.
-const ROOM_WAIT: Duration = Duration::from_secs(2);
+/// How long a body waits for memory.
+const MEMORY_WAIT: Duration = Duration::from_secs(2);
 /// Seconds after which a refused caller may try again.
 const RETRY_AFTER: u64 = 2;
 
@@ -111,7 +111,7 @@ impl Shares {
         self.all / 8
     }
 
-    /// Whether `more` bytes fit in; strangers have half of everything, so that those who are known always have room.
+    /// Whether `more` bytes fit in; strangers have half of everything, so that those who are known always have memory.
     fn fit(self, used: Used, owner: Owner, size: Size, more: u64) -> Result<(), Full> {
         let reserve = self.reserve();
         let (all, extra) = match size {
@@ -148,12 +148,12 @@ pub(crate) struct Bodies {
 
 /// A large body on its way, from the head of its request until it is read or refused.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct Upload {
     bodies: Arc<Bodies>,
     network: Network,
 }
 
-impl Drop for Arrival {
+impl Drop for Upload {
     fn drop(&mut self) {
         let mut counts = self.bodies.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = counts.arriving.get_mut(&self.network) {
@@ -165,9 +165,9 @@ impl Drop for Arrival {
     }
 }
 
-/// Room for one body, given back when it is dropped.
+/// Memory that is reserved for one body, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct MemoryReservation {
     bodies: Arc<Bodies>,
     owner: Owner,
     bytes: u64,
@@ -175,7 +175,7 @@ pub(crate) struct Room {
 
 impl Bodies {
     pub(crate) fn new(bytes: u64) -> Arc<Self> {
-        Self::waiting(bytes, ROOM_WAIT)
+        Self::waiting(bytes, MEMORY_WAIT)
     }
 
     fn waiting(bytes: u64, wait: Duration) -> Arc<Self> {
@@ -184,7 +184,7 @@ impl Bodies {
     }
 
     /// Lets a large body come. Until it is known whose it is, the server's buffers fill with it: some hundred KiB of each.
-    pub(crate) fn arrive(self: &Arc<Self>, network: Network) -> Result<Arrival, Problem> {
+    pub(crate) fn begin_upload(self: &Arc<Self>, network: Network) -> Result<Upload, Problem> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if counts.arriving.values().sum::<usize>() >= ARRIVING_MAX {
             return Err(Full::Process.problem());
@@ -194,12 +194,12 @@ impl Bodies {
             return Err(Full::Share.problem());
         }
         *own += 1;
-        Ok(Arrival { bodies: self.clone(), network })
+        Ok(Upload { bodies: self.clone(), network })
     }
 
-    /// Room for a body of this caller, of which nothing has come yet.
-    pub(crate) fn room(self: &Arc<Self>, owner: Owner) -> Room {
-        Room { bodies: self.clone(), owner, bytes: 0 }
+    /// A reservation for a body of this caller, of which nothing has come yet.
+    pub(crate) fn reservation(self: &Arc<Self>, owner: Owner) -> MemoryReservation {
+        MemoryReservation { bodies: self.clone(), owner, bytes: 0 }
     }
 
     fn take(&self, owner: Owner, size: Size, more: u64) -> Result<(), Full> {
@@ -232,10 +232,10 @@ impl Bodies {
     }
 }
 
-impl Room {
-    /// Makes the room as large as `bytes`, waiting a little for others to leave. A body that is larger than its owner's whole share counts
+impl MemoryReservation {
+    /// Makes the reservation as large as `bytes`, waiting a little for others to leave. A body that is larger than its owner's whole share counts
     /// as that: it comes alone.
-    pub(crate) async fn grow(&mut self, size: Size, bytes: u64) -> Result<(), Problem> {
+    pub(crate) async fn extend_to(&mut self, size: Size, bytes: u64) -> Result<(), Problem> {
         let bytes = bytes.min(self.bodies.shares.owner());
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         let deadline = Instant::now() + self.bodies.wait;
@@ -258,7 +258,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.bodies.give_back(self.owner, self.bytes);
@@ -308,8 +308,8 @@ mod tests {
     fn large_bodies_come_a_few_at_a_time() {
         let bodies = Bodies::new(64 * MIB);
         let from = |host: u8| Network::of(Some([203, 0, 113, host].into()));
-        let come = |host, times: usize| -> Vec<Arrival> {
-            (0..times).map_while(|_| bodies.arrive(from(host)).ok()).collect()
+        let come = |host, times: usize| -> Vec<Upload> {
+            (0..times).map_while(|_| bodies.begin_upload(from(host)).ok()).collect()
         };
         let all: Vec<_> = (0..5).map(|host| come(host, 100)).collect();
         assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 50, 50, 0]);
@@ -322,13 +322,13 @@ mod tests {
     async fn a_body_that_finds_no_room_is_refused_after_a_while() {
         let bodies = Bodies::waiting(64 * MIB, Duration::from_millis(20));
         let owner = Owner::Credential(Uuid::nil());
-        let mut first = bodies.room(owner);
-        first.grow(Size::Large, 100 * MIB).await.unwrap();
+        let mut first = bodies.reservation(owner);
+        first.extend_to(Size::Large, 100 * MIB).await.unwrap();
         assert_eq!(first.bytes, 16 * MIB, "larger than the share: alone");
-        let refused = bodies.room(owner).grow(Size::Large, MIB).await.unwrap_err();
+        let refused = bodies.reservation(owner).extend_to(Size::Large, MIB).await.unwrap_err();
         assert_eq!((refused.code, refused.retry_after), (Code::RATE_LIMITED, Some(2)));
-        let mut other = bodies.room(Owner::Tenant(Uuid::nil()));
-        other.grow(Size::Large, MIB).await.unwrap();
+        let mut other = bodies.reservation(Owner::Tenant(Uuid::nil()));
+        other.extend_to(Size::Large, MIB).await.unwrap();
         drop((first, other));
         let counts = bodies.counts.lock().unwrap();
         assert_eq!((counts.all, counts.strangers, counts.of.len()), (0, 0, 0));
@@ -338,9 +338,9 @@ mod tests {
     async fn a_body_goes_on_when_another_leaves() {
         let bodies = Bodies::waiting(64 * MIB, Duration::from_secs(30));
         let owner = Owner::Stranger(Network::of(None));
-        let (mut first, mut second) = (bodies.room(owner), bodies.room(owner));
-        first.grow(Size::Large, 16 * MIB).await.unwrap();
-        let (waited, ()) = tokio::join!(second.grow(Size::Large, MIB), async {
+        let (mut first, mut second) = (bodies.reservation(owner), bodies.reservation(owner));
+        first.extend_to(Size::Large, 16 * MIB).await.unwrap();
+        let (waited, ()) = tokio::join!(second.extend_to(Size::Large, MIB), async {
             tokio::task::yield_now().await;
             drop(first);
         });

@@ -190,7 +190,7 @@ impl Caller {
             Ok(done) => Ok(done),
             Err(denied) => {
                 if denied.problem.is_refusal() {
-                    self.record_denied(denied.tenant, action, denied.told(target)).await;
+                    self.record_denied(denied.tenant, action, denied.annotate(target)).await;
                 }
                 Err(denied.problem)
             }

@@ -35,8 +35,8 @@ pub const SILENT_MAX: Duration = Duration::from_secs(5);
 const UNREAD_MAX: Duration = Duration::from_secs(60);
 /// How long somebody who says nothing more is still answered: a client may close its own direction only.
 const GONE_AFTER: Duration = Duration::from_secs(1);
-/// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often connections are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What goes on on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Phase {
             Self::Waiting => since >= HEAD_MAX,
             Self::Handling | Self::Receiving(_) => false,
             Self::Answering => since >= UNREAD_MAX,
-            Self::Ended => since >= LOOK_EVERY,
+            Self::Ended => since >= CHECK_INTERVAL,
         }
     }
 
@@ -238,7 +238,7 @@ impl Connections {
     /// Closes, for as long as it is polled, those on which nothing goes on.
     pub async fn watch(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             let over: Vec<_> = {
                 let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
                 open.values().filter(|connection| connection.is_over()).cloned().collect()

@@ -32,7 +32,7 @@ impl Denied {
     }
 
     /// The target of the record, with what refused.
-    pub(crate) fn told(&self, mut target: Target) -> Target {
+    pub(crate) fn annotate(&self, mut target: Target) -> Target {
         if !target.details.is_object() {
             target.details = Value::Object(serde_json::Map::new());
         }

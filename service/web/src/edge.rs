@@ -167,7 +167,7 @@ fn written(
     line: Line,
 ) -> ServiceResponse<BoxBody> {
     let (request, response) = response.into_parts();
-    let kept: Vec<(HeaderName, HeaderValue)> = response
+    let retained: Vec<(HeaderName, HeaderValue)> = response
         .headers()
         .iter()
         .filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH)
@@ -190,7 +190,7 @@ fn written(
     }
     let now = now(&request);
     let mut written = problem.respond(dialect, request_id, now);
-    for (name, value) in kept {
+    for (name, value) in retained {
         if !written.headers().contains_key(&name) {
             written.headers_mut().insert(name, value);
         }

@@ -64,8 +64,8 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
         Ok(admitted) => admitted,
         Err(problem) => {
             let refused = refuse(request, problem);
-            limit::settle(&keeper, &rules, refused.request(), Some(refused.status()));
-            journal::note(&keeper, &rules, refused.request(), None, refused.response(), started);
+            limit::record_result(&keeper, &rules, refused.request(), Some(refused.status()));
+            journal::log(&keeper, &rules, refused.request(), None, refused.response(), started);
             return Ok(refused);
         }
     };
@@ -93,8 +93,8 @@ pub(crate) async fn pass<B: MessageBody + 'static>(
     let response = if may_have_changed { truthful(response) } else { response };
     // The answer may go on for long; the body's room is others' from here on.
     http_request.extensions_mut().remove::<ReadBody>();
-    journal::note(&keeper, &rules, &http_request, body, &response, started);
-    limit::settle(&keeper, &rules, &http_request, ended.then(|| response.status()));
+    journal::log(&keeper, &rules, &http_request, body, &response, started);
+    limit::record_result(&keeper, &rules, &http_request, ended.then(|| response.status()));
     let mut response = match mark {
         None => response,
         Some(mark) => repeat::finish(&keeper.service, &mark, response).await,
@@ -138,7 +138,7 @@ async fn admit(
     let network = Network::of(address);
     let may_fail = limit::may_fail(keeper, rules, network)?;
     // Held until the body is read, or the request refused.
-    let arrival = body::arrive(keeper, request, network)?;
+    let upload = body::begin_upload(keeper, request, network)?;
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut ctx = Ctx {
         actor: Actor::new("anonymous", ""),
@@ -163,7 +163,7 @@ async fn admit(
     // Only now: a body is read for those who may send one, to somebody who is there.
     let owner = body::owner(principal.as_ref(), network);
     let body = body::read(keeper, rules, request, owner).await?;
-    drop(arrival);
+    drop(upload);
     let repeat = repeat::begin(service, rules, request, principal.as_ref(), &body.bytes).await?;
     if let Some(Start::Go(mark)) = &repeat {
         ctx.idempotency = Some(mark.clone());

@@ -12,7 +12,7 @@ use platform::refusal::{FieldError, Invalid};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::bodies::Room;
+use crate::bodies::MemoryReservation;
 use crate::{Caller, Code, Problem};
 
 /// Input that can say what is wrong with it beyond its types.
@@ -76,7 +76,7 @@ impl FieldErrors {
 #[derive(Clone, Debug)]
 pub(crate) struct ReadBody {
     pub(crate) bytes: web::Bytes,
-    pub(crate) _room: Option<Arc<Room>>,
+    pub(crate) _reservation: Option<Arc<MemoryReservation>>,
 }
 
 fn bytes(request: &HttpRequest) -> web::Bytes {

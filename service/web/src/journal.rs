@@ -38,5 +38,5 @@ pub struct SentBody(pub Bytes);
 /// Keeps exchanges.
 pub trait Journal: Send + Sync {
     /// Takes one; returns at once.
-    fn note(&self, exchange: Exchange);
+    fn log(&self, exchange: Exchange);
 }

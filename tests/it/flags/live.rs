@@ -126,7 +126,7 @@ async fn a_provider_hears_when_to_evaluate_again() {
     }
     // Two replicas: a change at one is heard at the other.
     let (second, other) = app.replica().await;
-    assert!(other.service.db.told().is_some(), "it follows before it remembers anything");
+    assert!(other.service.db.last_dispatched().is_some(), "it follows before it remembers anything");
     let body = json!({"context": {"targetingKey": "ann", "tenant": "beta"}});
     let elsewhere = second.with(module.bearer.as_deref().unwrap());
     assert_eq!(

@@ -13,7 +13,7 @@ const CIRCLES: [(&str, &str, &str); 3] = [
         "who loses a role or access may be the last admin, and the guard names who writes",
     ),
     ("scim", "resources work", "what work costs is told by its resources, which are read under it"),
-    ("sign_in", "ops::arrival ops::proof ops::sign_in ops::status", "the steps of one sign-in know its row"),
+    ("sign_in", "ops::outcome ops::proof ops::sign_in ops::status", "the steps of one sign-in know its row"),
 ];
 
 type Path = Vec<String>;

@@ -101,7 +101,7 @@ fn what_counts_and_decides_takes_its_rule() {
 fn every_rule_is_taken_somewhere() {
     let all = sources("service/capability");
     for rule in Rule::ALL {
-        let taken = [".exclusive(", ".spend(", "room(tx,"].iter().any(|call| {
+        let taken = [".exclusive(", ".spend(", "check_limit(tx,"].iter().any(|call| {
             let wanted = format!("{call}Rule::{rule:?},");
             let is_taken = |text: &str| {
                 let text: String = text.split_whitespace().collect();

@@ -323,8 +323,8 @@ impl Story for Users {
             UserVerb::Withdraw => self.push(person, false).await,
             UserVerb::Push => self.push(person, true).await,
             UserVerb::Remove => self.remove(person).await,
-            UserVerb::CutOff => self.tell(person, "user.deactivated").await,
-            UserVerb::LetIn => self.tell(person, "user.reactivated").await,
+            UserVerb::DeactivateByBackend => self.tell(person, "user.deactivated").await,
+            UserVerb::ActivateByBackend => self.tell(person, "user.reactivated").await,
             UserVerb::PutBack => self.put_back(person, person.active).await,
             UserVerb::PutBackOff => self.put_back(person, person.off).await,
             UserVerb::PutBackGone => self.put_back(person, person.before).await,
@@ -347,9 +347,11 @@ impl Story for Users {
     }
 
     fn answer(&self, verb: UserVerb) -> Answer {
-        use UserVerb::{CutOff, LetIn, PutBack, PutBackGone, PutBackOff};
+        use UserVerb::{ActivateByBackend, DeactivateByBackend, PutBack, PutBackGone, PutBackOff};
         match verb {
-            CutOff | LetIn | PutBack | PutBackOff | PutBackGone => Answer::SaysNothing,
+            DeactivateByBackend | ActivateByBackend | PutBack | PutBackOff | PutBackGone => {
+                Answer::SaysNothing
+            }
             _ => Answer::Tells,
         }
     }

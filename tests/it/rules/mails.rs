@@ -3,7 +3,9 @@
 use super::*;
 
 pub(super) async fn invitations() {
-    let app = stage(|config| config.section_mut::<invitations::Settings>().per_organization_per_day = ROOM as u64).await;
+    let app =
+        stage(|config| config.section_mut::<invitations::Settings>().per_organization_per_day = ROOM as u64)
+            .await;
     let acme = acme(&app).await;
     let one = |at: usize| json!({"email": format!("p{at}@example.com"), "role": "viewer"});
     let asked = (0..WIDE).map(|at| (INVITATIONS.to_owned(), one(at)));
@@ -150,10 +152,10 @@ pub(super) async fn tenant_mails() {
         let sql = platform::CrossTenantStatement::new("SELECT key FROM allowance");
         Ok::<_, DbError>(view.query(&sql, vec![]).await?.len() as u64)
     };
-    behind(&app, platform::rules::sweep).await;
+    app.sweep("allowance").await;
     assert!(count(&app, spent).await > 0);
     app.clock.advance(chrono::TimeDelta::days(7));
-    behind(&app, platform::rules::sweep).await;
+    app.sweep("allowance").await;
     assert_eq!(count(&app, spent).await, 0);
     app.stop().await;
 }

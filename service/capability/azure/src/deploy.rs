@@ -47,17 +47,17 @@ impl Operation {
         serde_json::from_value(row.operation.clone()?).ok()
     }
 
-    pub(crate) fn keep(self, row: &mut deployment::Model) {
+    pub(crate) fn store_in(self, row: &mut deployment::Model) {
         row.operation = serde_json::to_value(self).ok();
     }
 }
 
-struct Look<'a> {
+struct Deployer<'a> {
     manager: Manager<'a>,
     health_path: &'a str,
 }
 
-/// Does what can be done now and notes in `row` how far it came; the caller stores the row.
+/// Does what can be done now and records in `row` how far it came; the caller stores the row.
 ///
 /// # Errors
 /// [`Failure`]: nothing was found out, try again.
@@ -66,7 +66,7 @@ pub async fn advance(
     outside: &Outside,
     row: &mut deployment::Model,
 ) -> Result<Progress, Failure> {
-    let look = Look { manager: Manager { settings, outside }, health_path };
+    let deployer = Deployer { manager: Manager { settings, outside }, health_path };
     let age = outside.now() - row.created_at;
     let late = age > TimeDelta::from_std(settings.deployment_timeout).unwrap_or(TimeDelta::hours(1));
     let under_way = matches!(
@@ -75,17 +75,17 @@ pub async fn advance(
     );
     if late && under_way {
         // Cancelling a deployment that is through, or was never begun, is refused: the removal takes care of either.
-        let path = format!("{}/cancel", look.manager.deployment(row));
-        look.manager.send(Method::POST, (&path, DEPLOYMENTS), None).await?;
+        let path = format!("{}/cancel", deployer.manager.deployment(row));
+        deployer.manager.send(Method::POST, (&path, DEPLOYMENTS), None).await?;
         return Ok(Progress::Failed(format!(
             "it took longer than {} s",
             settings.deployment_timeout.as_secs()
         )));
     }
     match row.status {
-        DeploymentStatus::Pending => look.prepare(row).await,
-        DeploymentStatus::Deploying => look.deploying(row).await,
-        DeploymentStatus::Checking => look.check(row).await,
+        DeploymentStatus::Pending => deployer.prepare(row).await,
+        DeploymentStatus::Deploying => deployer.deploying(row).await,
+        DeploymentStatus::Checking => deployer.check(row).await,
         DeploymentStatus::Succeeded => Ok(Progress::Done),
         DeploymentStatus::Failed | DeploymentStatus::Deleting | DeploymentStatus::Deleted => {
             Ok(Progress::Failed(row.error.clone().unwrap_or_else(|| row.status.to_string())))
@@ -93,7 +93,7 @@ pub async fn advance(
     }
 }
 
-impl Look<'_> {
+impl Deployer<'_> {
     fn wait(&self, after: Option<Duration>, why: &str) -> Progress {
         Progress::Wait(after.unwrap_or(self.manager.settings.poll), why.to_owned())
     }
@@ -114,12 +114,12 @@ impl Look<'_> {
                 }
                 self.forecast(row, What::Validate, "validate", &body).await
             }
-            Some(Operation { what: What::Validate, follow }) => match self.look(row, &follow).await? {
+            Some(Operation { what: What::Validate, follow }) => match self.poll(row, &follow).await? {
                 State::Running(after) => Ok(self.wait(after, "the validation")),
                 State::Succeeded => self.forecast(row, What::Forecast, "whatIf", &body).await,
                 State::Failed(why) | State::Canceled(why) => Ok(Progress::Failed(why)),
             },
-            Some(Operation { follow, .. }) => match self.look(row, &follow).await? {
+            Some(Operation { follow, .. }) => match self.poll(row, &follow).await? {
                 State::Running(after) => Ok(self.wait(after, "the forecast")),
                 State::Succeeded => self.deploy(row, &body).await,
                 State::Failed(why) | State::Canceled(why) => Ok(Progress::Failed(why)),
@@ -166,7 +166,7 @@ impl Look<'_> {
             return self.failed(row, &answer);
         }
         if let Some(error) = answer.body().get("error").filter(|error| !error.is_null()) {
-            return Ok(Progress::Failed(refusal::told(error).unwrap_or_else(|| "refused".to_owned())));
+            return Ok(Progress::Failed(refusal::describe(error).unwrap_or_else(|| "refused".to_owned())));
         }
         let (follow, state) = operation::begun(&answer);
         if let Follow::Resource = follow
@@ -174,7 +174,7 @@ impl Look<'_> {
         {
             return Ok(Progress::Failed(why));
         }
-        Operation { what, follow }.keep(row);
+        Operation { what, follow }.store_in(row);
         match state {
             State::Running(after) => Ok(self.wait(after, verb)),
             State::Succeeded => Ok(self.wait(Some(Duration::ZERO), verb)),
@@ -182,8 +182,8 @@ impl Look<'_> {
         }
     }
 
-    /// Looks at what is followed. One whose address is gone is judged by the deployment itself.
-    async fn look(&self, row: &deployment::Model, follow: &Follow) -> Result<State, Failure> {
+    /// Polls what is followed. One whose address is gone is judged by the deployment itself.
+    async fn poll(&self, row: &deployment::Model, follow: &Follow) -> Result<State, Failure> {
         let url = match follow {
             // Answered at once.
             Follow::Resource => return Ok(State::Succeeded),
@@ -212,7 +212,7 @@ impl Look<'_> {
         if answer.status() == StatusCode::CONFLICT && refusal::code(answer.body()) == Some("DeploymentActive")
         {
             row.go(DeploymentVerb::Deploy);
-            Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
+            Operation { what: What::Deploy, follow: Follow::Resource }.store_in(row);
             return Ok(self.wait(None, "the deployment"));
         }
         if !answer.status().is_success() {
@@ -220,7 +220,7 @@ impl Look<'_> {
         }
         let (follow, state) = operation::begun(&answer);
         row.go(DeploymentVerb::Deploy);
-        Operation { what: What::Deploy, follow }.keep(row);
+        Operation { what: What::Deploy, follow }.store_in(row);
         let after = if let State::Running(after) = state { after } else { Some(Duration::ZERO) };
         Ok(self.wait(after, "the deployment"))
     }
@@ -231,7 +231,7 @@ impl Look<'_> {
             matches!(operation::polled(&Follow::Resource, found), State::Running(_) | State::Succeeded);
         if goes_on {
             row.go(DeploymentVerb::Deploy);
-            Operation { what: What::Deploy, follow: Follow::Resource }.keep(row);
+            Operation { what: What::Deploy, follow: Follow::Resource }.store_in(row);
         }
         goes_on
     }
@@ -239,7 +239,7 @@ impl Look<'_> {
     async fn deploying(&self, row: &mut deployment::Model) -> Result<Progress, Failure> {
         let follow = Operation::of(row).map_or(Follow::Resource, |operation| operation.follow);
         if !matches!(follow, Follow::Resource) {
-            match self.look(row, &follow).await? {
+            match self.poll(row, &follow).await? {
                 State::Running(after) => return Ok(self.wait(after, "the deployment")),
                 State::Failed(why) | State::Canceled(why) => return Ok(Progress::Failed(why)),
                 State::Succeeded => {}

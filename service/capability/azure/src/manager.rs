@@ -107,7 +107,7 @@ impl<'a> Manager<'a> {
 
 /// A refusal as a failure, with everything that it says.
 pub(crate) fn refused(answer: &Response<Value>) -> Failure {
-    Failure::of("Azure", answer, refusal::told(answer.body()))
+    Failure::of("Azure", answer, refusal::describe(answer.body()))
 }
 
 /// Resource groups that carry our tag and that `known` doesn't know.

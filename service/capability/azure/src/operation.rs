@@ -86,7 +86,7 @@ fn terminal(state: &str, answer: &Response<Value>) -> State {
     let why = || {
         let body = answer.body();
         let error = body.get("error").or_else(|| body.pointer("/properties/error"));
-        error.and_then(refusal::told).unwrap_or_else(|| state.to_owned())
+        error.and_then(refusal::describe).unwrap_or_else(|| state.to_owned())
     };
     match state.to_ascii_lowercase().as_str() {
         "succeeded" => State::Succeeded,

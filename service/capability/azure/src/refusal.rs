@@ -4,12 +4,12 @@ use serde_json::Value;
 
 /// How deep details are followed.
 const DEPTH_MAX: usize = 8;
-/// Refusals that are told.
-const TOLD_MAX: usize = 12;
+/// Refusals that are shown.
+const MESSAGES_MAX: usize = 12;
 
 /// All codes and messages of an error, the outermost first: `DeploymentFailed: … > ContainerAppImageRequired: …`. The message of a
 /// detail is often JSON in a text, with the error of the resource provider inside.
-pub(crate) fn told(body: &Value) -> Option<String> {
+pub(crate) fn describe(body: &Value) -> Option<String> {
     let mut found = Vec::new();
     gather(body.get("error").unwrap_or(body), 0, &mut found);
     (!found.is_empty()).then(|| found.join(" > "))
@@ -21,7 +21,7 @@ pub(crate) fn code(body: &Value) -> Option<&str> {
 }
 
 fn gather(error: &Value, depth: usize, found: &mut Vec<String>) {
-    if depth > DEPTH_MAX || found.len() >= TOLD_MAX {
+    if depth > DEPTH_MAX || found.len() >= MESSAGES_MAX {
         return;
     }
     let text = |name: &str| error.get(name).and_then(Value::as_str);
@@ -52,15 +52,15 @@ mod tests {
             {"code": "PreflightValidationCheckFailed", "message": "see details", "details": [{"code": "AccountNameInvalid", "message": "a is no name"}]},
         ]}});
         let expected = "InvalidTemplateDeployment: not valid > PreflightValidationCheckFailed: see details > AccountNameInvalid: a is no name";
-        assert_eq!(told(&preflight).as_deref(), Some(expected));
+        assert_eq!(describe(&preflight).as_deref(), Some(expected));
         let in_text = json!({"code": "DeploymentFailed", "message": "At least one failed", "details": [
             {"code": "Conflict", "message": "{\"error\": {\"code\": \"QuotaExceeded\", \"message\": \"no cores\"}}"},
         ]});
         assert_eq!(
-            told(&in_text).as_deref(),
+            describe(&in_text).as_deref(),
             Some("DeploymentFailed: At least one failed > Conflict > QuotaExceeded: no cores")
         );
-        assert_eq!(told(&json!({"error": {}})), None);
+        assert_eq!(describe(&json!({"error": {}})), None);
         assert_eq!(code(&preflight), Some("InvalidTemplateDeployment"));
     }
 }

@@ -57,7 +57,7 @@ pub async fn remove(
         StatusCode::NOT_FOUND => Ok(Progress::Wait(soon, "the removal".to_owned())),
         status if status.is_success() => {
             let (follow, state) = operation::begun(&answer);
-            Operation { what: What::Delete, follow }.keep(row);
+            Operation { what: What::Delete, follow }.store_in(row);
             let after = if let State::Running(after) = state { after.unwrap_or(settings.poll) } else { soon };
             Ok(Progress::Wait(after, "the removal".to_owned()))
         }

@@ -20,8 +20,8 @@ async fn check(service: PlatformService) -> Vec<Finding> {
             Err(error) => Err(error.to_string()),
         };
         let name = which.as_str();
-        let mend = |error| format!("{error}: check identity.{name}");
-        let is = asked.map(|()| "it answers our credentials".to_owned()).map_err(mend);
+        let with_remedy = |error| format!("{error}: check identity.{name}");
+        let is = asked.map(|()| "it answers our credentials".to_owned()).map_err(with_remedy);
         found.push(Finding::of(name, is));
     }
     found

@@ -27,8 +27,8 @@ pub use ops::addresses::post_logout_redirect_uri;
 pub use ops::attributes::profile as profile_of_assertion;
 pub use ops::claims::{profile as profile_of_claims, yes_or_no};
 pub use ops::connections::{
-    Connection, ConnectionStatus, Kind, after, client_secret, find, is_another, look_up, of_organization,
-    signed_in, tenant_of, tested,
+    Connection, ConnectionStatus, Kind, after, client_secret, find, find_optional, is_another,
+    of_organization, signed_in, tenant_of, tested,
 };
 pub use ops::domains::{organization_of as organization_of_domain, owns as owns_domain_of};
 pub use ops::expiring::warn;

@@ -12,7 +12,7 @@ mod settings;
 mod signature;
 
 pub use post::post;
-pub use queue::{Look, Queue, RUN_MAX, work_off};
+pub use queue::{Queue, QueueState, RUN_MAX, work_off};
 pub use schedule::{Health, Schedule, Verdict, verdict};
 pub use settings::Settings;
 pub use signature::{generate, new_secret, sign, verifier};

@@ -11,7 +11,7 @@ pub const RUN_MAX: Duration = Duration::from_secs(20);
 
 /// What there is to do for a receiver.
 #[derive(Debug)]
-pub enum Look<R> {
+pub enum QueueState<R> {
     /// The receiver is gone, or nothing waits.
     Nothing,
     /// Not before this moment: the receiver is left alone, or what waits is not due.
@@ -26,7 +26,7 @@ pub trait Queue {
     type Round;
 
     /// What there is to do.
-    fn look(&self) -> impl Future<Output = Result<Look<Self::Round>, JobError>>;
+    fn state(&self) -> impl Future<Output = Result<QueueState<Self::Round>, JobError>>;
 
     /// Sends a round and notes what came of it. Who dies before the note sends it again, under the same ids.
     fn work(&self, round: Self::Round) -> impl Future<Output = Result<(), JobError>>;
@@ -42,10 +42,10 @@ pub trait Queue {
 pub async fn work_off(queue: &impl Queue) -> Result<(), JobError> {
     let begun = Instant::now();
     loop {
-        match queue.look().await? {
-            Look::Nothing => return Ok(()),
-            Look::Rest(until) => return queue.wake(Some(until)).await,
-            Look::Round(round) => queue.work(round).await?,
+        match queue.state().await? {
+            QueueState::Nothing => return Ok(()),
+            QueueState::Rest(until) => return queue.wake(Some(until)).await,
+            QueueState::Round(round) => queue.work(round).await?,
         }
         if begun.elapsed() > RUN_MAX {
             return queue.wake(None).await;

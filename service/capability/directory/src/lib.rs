@@ -45,7 +45,7 @@ pub use people::{
 };
 pub use scim_core::schema::USERS;
 pub use store::changes::{changes_of_request, changes_so_far};
-pub use store::groups::{group, group_kept, group_locked};
+pub use store::groups::{group, group_locked, group_share_locked};
 pub use store::members::{Member, Membership, groups_of, members, members_behind};
 pub use store::reach::{Looks, Population, Reach, population, reach};
 pub use store::search::{Listed, Listing, Mark, ROWS_AT_ONCE, Start, explain, search};

@@ -15,11 +15,11 @@ mod settings;
 
 pub use capability::capability;
 pub use error::Error;
-pub use http::exchange::told;
+pub use http::exchange::subject_hints;
 pub use http::session::{TenantMaker, exchange};
 pub use model::Audience;
 pub use ops::audience::{By, audience, may_introspect};
 pub use ops::exchange::{Asked, Exchanged, subject};
 pub use ops::jwks::JwksCache;
-pub use ops::subject::{ALGORITHMS, Identity, Told, verify};
+pub use ops::subject::{ALGORITHMS, Identity, SubjectHints, verify};
 pub use settings::{Exchange, GatewayHeaders, Settings};

@@ -25,7 +25,7 @@ const TENANTS_MAX: u64 = 50_000;
 /// Tenants remembered, and their own variants: who has a thousand of these counts as much as a thousand who have none.
 const TENANTS_AND_OVERRIDES_MAX: u64 = 200_000;
 /// For so long, should ever a change not be heard of.
-const KEPT: Duration = Duration::from_secs(60);
+const CACHE_TTL: Duration = Duration::from_secs(60);
 /// Changes that a stream may be behind before it is told only that there were some.
 const BEHIND_MAX: usize = 256;
 
@@ -54,9 +54,9 @@ impl Default for Evaluator {
             tenants: Cache::builder()
                 .max_capacity(TENANTS_AND_OVERRIDES_MAX)
                 .weigher(|_, known: &Arc<Known>| weight(&known.own))
-                .time_to_live(KEPT)
+                .time_to_live(CACHE_TTL)
                 .build(),
-            names: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(KEPT).build(),
+            names: Cache::builder().max_capacity(TENANTS_MAX).time_to_live(CACHE_TTL).build(),
             changes: AtomicU64::new(0),
             changed: broadcast::Sender::new(BEHIND_MAX),
         }
@@ -140,9 +140,9 @@ impl Evaluator {
             Ok::<_, Error>((flags, Arc::new(known)))
         };
         let (flags, known) = db.read(read).await?;
-        let mut kept = self.flags.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.flags.write().unwrap_or_else(PoisonError::into_inner);
         if before == self.changes.load(Ordering::Acquire) {
-            *kept = Some(flags.clone());
+            *cached = Some(flags.clone());
             self.tenants.insert(tenant, known.clone());
         }
         Ok((flags, known))
@@ -158,7 +158,7 @@ mod tests {
         let own: Own = (0..1_000).map(|at| (format!("flag-{at}"), "on".to_owned())).collect();
         assert_eq!((weight(&Own::new()), weight(&own)), (1, 1_001));
         assert_eq!(
-            (TENANTS_AND_OVERRIDES_MAX, TENANTS_MAX, KEPT),
+            (TENANTS_AND_OVERRIDES_MAX, TENANTS_MAX, CACHE_TTL),
             (200_000, 50_000, Duration::from_secs(60))
         );
         let evaluator = Evaluator::default();

@@ -1,5 +1,7 @@
 //! What changes a tenant's flags is heard, and tenants are evaluated anew: one, or all, a batch at a time.
 
+pub(crate) mod push_flags;
+
 use std::collections::BTreeSet;
 
 use entity::flags::flag;
@@ -17,10 +19,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use web::PlatformService;
 
+use self::push_flags::PushFlags;
 use crate::error::Error;
 use crate::ops::{self, FlagChanged};
 use crate::push;
-use crate::queue::PushFlags;
 use crate::refresh::refresh;
 
 /// Tenants that one step of a fan-out covers: what a single change has to wait for at most.
@@ -79,12 +81,12 @@ impl Job for FanOut {
 
 /// The moment at which a schedule changes what tenants get.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Turn {
+pub(crate) struct ScheduledChange {
     flag: String,
     at: Timestamp,
 }
 
-impl Job for Turn {
+impl Job for ScheduledChange {
     const KIND: &'static str = "flags.turn";
     const CLASS: Class = Class::Maintenance;
 
@@ -98,12 +100,12 @@ async fn schedule(tx: &mut PlatformTx, key: &str) -> Result<(), DbError> {
     let found = tx.one(tx.platform::<flag::Entity>().filter(flag::Column::Key.eq(key))).await?;
     let Some(definition) = found.and_then(|row| ops::definition(&row).ok()) else { return Ok(()) };
     if let Some(at) = definition.next_change(tx.now()) {
-        tx.enqueue_at(&Turn { flag: key.to_owned(), at }, Some(at));
+        tx.enqueue_at(&ScheduledChange { flag: key.to_owned(), at }, Some(at));
     }
     Ok(())
 }
 
-async fn turn(service: PlatformService, job: Turn) -> Result<(), JobError> {
+async fn apply_scheduled_change(service: PlatformService, job: ScheduledChange) -> Result<(), JobError> {
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         // One that was set for a schedule that is no more does no harm: modules are told only what differs.
@@ -165,9 +167,11 @@ pub async fn reconcile(service: &PlatformService) -> Result<(), Error> {
 /// Runs evaluations, fan-outs and pushes.
 pub(crate) fn handlers(service: &PlatformService) -> Vec<Handler> {
     let some = service.clone();
-    let (all, turns) = (some.clone(), some.clone());
+    let (all, scheduled) = (some.clone(), some.clone());
     vec![
-        Handler::new(Backoff::default(), move |job: Turn, _| turn(turns.clone(), job)),
+        Handler::new(Backoff::default(), move |job: ScheduledChange, _| {
+            apply_scheduled_change(scheduled.clone(), job)
+        }),
         Handler::new(Backoff::default(), move |job: Refresh, _| refresh_some(some.clone(), job)),
         Handler::new(Backoff::default(), move |job: FanOut, _| fan_out(all.clone(), job)),
         push::handler(service),

@@ -13,7 +13,6 @@ mod http;
 mod jobs;
 mod ops;
 mod push;
-mod queue;
 mod refresh;
 mod store;
 

@@ -4,7 +4,7 @@ use entity::by_name::ByName;
 use entity::flags::{flag, override_};
 use flags_core::{Definition, Rule as FlagRule};
 use platform::refusal::{FieldError, Invalid};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{DbError, PlatformTx, PlatformView, Target, Tx, Work};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ fn history(before: Option<&flag::Model>, after: &flag::Model) -> Value {
 }
 
 pub(crate) async fn create(tx: &mut PlatformTx, definition: Definition) -> Result<flag::Model, Error> {
-    room(tx, Rule::Flags, "", tx.platform::<flag::Entity>(), FLAGS_MAX).await?;
+    check_limit(tx, Rule::Flags, "", tx.platform::<flag::Entity>(), FLAGS_MAX).await?;
     check(tx, &definition).await?;
     let made = row(definition, tx.now());
     tx.insert(made.clone()).await.map_err(|error| match error {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use delivery::{Health, Look, Queue, Schedule, Verdict, verdict, work_off};
+use delivery::{Health, Queue, QueueState, Schedule, Verdict, verdict, work_off};
 use entity::flags::push;
 use entity::modules::module;
 use entity::modules::states::PushProfile;
@@ -23,7 +23,7 @@ use web::{PlatformService, Tools};
 
 use crate::error::Error;
 use crate::evaluation::{self, Own};
-use crate::queue::PushFlags;
+use crate::jobs::push_flags::PushFlags;
 use crate::refresh::{content, digest, refresh};
 use crate::store;
 
@@ -64,17 +64,17 @@ struct Pusher {
 impl Queue for Pusher {
     type Round = Round;
 
-    async fn look(&self) -> Result<Look<Round>, JobError> {
-        Ok(look(&self.service, self.module).await?)
+    async fn state(&self) -> Result<QueueState<Round>, JobError> {
+        Ok(state(&self.service, self.module).await?)
     }
 
     async fn work(&self, round: Round) -> Result<(), JobError> {
         if !round.stale.is_empty() {
-            let mend = async |tx: &mut PlatformTx| {
+            let refresh_stale = async |tx: &mut PlatformTx| {
                 tx.housekeeping();
                 refresh(tx, std::slice::from_ref(&round.module), &round.stale).await
             };
-            self.service.db.write(&Ctx::system("flags"), mend).await?;
+            self.service.db.write(&Ctx::system("flags"), refresh_stale).await?;
         }
         let done = send(&self.service, &round).await?;
         if done.is_empty() { Ok(()) } else { Ok(record_results(&self.service, round.module.id, done).await?) }
@@ -95,12 +95,12 @@ pub(crate) fn unconfirmed() -> Expr {
     Expr::col(push::Column::ConfirmedVersion).lt(Expr::col(push::Column::Version))
 }
 
-async fn look(service: &PlatformService, id: Uuid) -> Result<Look<Round>, Error> {
+async fn state(service: &PlatformService, id: Uuid) -> Result<QueueState<Round>, Error> {
     use push::Column;
     let read = async |view: &PlatformView| {
-        let Some(module) = modules::module(view, id).await? else { return Ok(Look::Nothing) };
+        let Some(module) = modules::module(view, id).await? else { return Ok(QueueState::Nothing) };
         if let Some(until) = module.paused_until.filter(|until| *until > view.now()) {
-            return Ok(Look::Rest(until));
+            return Ok(QueueState::Rest(until));
         }
         let waiting = || view.across::<push::Entity>().filter(Column::ModuleId.eq(id)).filter(unconfirmed());
         let now = Column::NextAttemptAt.is_null().or(Column::NextAttemptAt.lte(view.now()));
@@ -110,13 +110,13 @@ async fn look(service: &PlatformService, id: Uuid) -> Result<Look<Round>, Error>
         let mut round = Round { module, due: Vec::new(), stale: Vec::new() };
         fill(view, &mut round, rows).await?;
         if !round.due.is_empty() || !round.stale.is_empty() {
-            return Ok(Look::Round(round));
+            return Ok(QueueState::Round(round));
         }
         let next = waiting().select_only().column(Column::NextAttemptAt);
         let next = next.filter(Column::NextAttemptAt.gt(view.now()));
         let next = next.order_by_asc(Column::NextAttemptAt).limit(1);
         let next = view.tuples::<_, Timestamp>(next).await?.into_iter().next();
-        Ok::<_, Error>(next.map_or(Look::Nothing, Look::Rest))
+        Ok::<_, Error>(next.map_or(QueueState::Nothing, QueueState::Rest))
     };
     service.db.read(read).await
 }
@@ -198,14 +198,14 @@ async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushe
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         for one in &done {
-            note(tx, one, &backoff).await?;
+            record_result(tx, one, &backoff).await?;
         }
         health(tx, schedule, module, &done).await
     };
     service.db.write(&Ctx::system("flags"), work).await
 }
 
-async fn note(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
+async fn record_result(tx: &PlatformTx, one: &Pushed, backoff: &Backoff) -> Result<(), DbError> {
     let (row, version) = (&one.row, one.row.version);
     let why = match (&one.verdict, one.applied) {
         // It has a later one: of a store that was put back to a backup since. Ours must become the latest again.

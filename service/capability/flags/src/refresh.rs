@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::evaluation::{self, Evaluated, Own};
-use crate::queue::PushFlags;
+use crate::jobs::push_flags::PushFlags;
 use crate::store;
 
 /// Brings the modules' rows of these tenants up to date, and lets the modules hear what changed.

@@ -32,7 +32,7 @@ platform::events! {
     }
 }
 
-/// Notes what was told, if it is later than what is noted, and does what it means. Answers what became of it, in words.
+/// Stores what was reported, if it is later than what is stored, and does what it means. Answers what became of it, in words.
 pub(crate) async fn apply(
     tx: &mut Tx,
     tools: &Tools,
@@ -46,21 +46,21 @@ pub(crate) async fn apply(
         return Ok(format!("the tenant is {}", tenant.status));
     }
     let tenant = bind(tx, tenant, change).await?;
-    let noted = tx.one(tx.select::<Entity>().filter(Column::Id.eq(&change.subscription))).await?;
+    let stored = tx.one(tx.select::<Entity>().filter(Column::Id.eq(&change.subscription))).await?;
     let Some(status) = &change.status else {
         tx.record("billing.bind", Target::new("subscription", &change.subscription));
         return Ok("the customer is known now".to_owned());
     };
-    if noted.as_ref().is_some_and(|noted| noted.told_by == mark(change.rank, event)) {
-        // Noted together with what it meant; only the event itself was not.
+    if stored.as_ref().is_some_and(|stored| stored.told_by == mark(change.rank, event)) {
+        // Stored together with what it meant; only the event itself was not.
         tx.housekeeping();
         return Ok("done before".to_owned());
     }
-    if let Some(noted) = &noted
-        && !is_later(at, change.rank, noted.told_at, &noted.told_by)
+    if let Some(stored) = &stored
+        && !is_later(at, change.rank, stored.told_at, &stored.told_by)
     {
         tx.housekeeping();
-        return Ok(format!("older than {}", noted.told_by));
+        return Ok(format!("older than {}", stored.told_by));
     }
     let price = change.plan.as_ref().map(|plan| format!("plan:{plan}")).or_else(|| change.price.clone());
     let row = Model {
@@ -69,12 +69,12 @@ pub(crate) async fn apply(
         customer: change.customer.clone(),
         status: status.clone(),
         // An invoice doesn't say for what.
-        price: price.or_else(|| noted.as_ref()?.price.clone()),
+        price: price.or_else(|| stored.as_ref()?.price.clone()),
         told_at: at,
         told_by: mark(change.rank, event),
         updated_at: tx.now(),
     };
-    match noted {
+    match stored {
         Some(_) => tx.update(row).await?,
         None => tx.insert(row).await?,
     }

@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::{billing, codes, ops, reconcile};
 
 /// Events are kept this long: longer than anybody sends them again.
-const KEPT: TimeDelta = TimeDelta::days(30);
+const EVENTS_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// Routes, the jobs that process events, and the comparison with Zitadel.
 pub fn capability() -> Capability {
@@ -18,7 +18,7 @@ pub fn capability() -> Capability {
         .emits(billing::EVENTS)
         .jobs(|service| Ok(vec![ops::handler(service)]))
         .retains([
-            Retained::until("inbox_event", Expiry::at("received_at", "source, id").plus(KEPT)),
+            Retained::until("inbox_event", Expiry::at("received_at", "source, id").plus(EVENTS_RETENTION)),
             Retained::with("subscription", "tenant"),
         ])
         .chore(

@@ -57,7 +57,7 @@ fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     }
 }
 
-async fn keep(caller: &Caller, event: Incoming) -> Result<Json<Receipt>, Problem> {
+async fn store_incoming(caller: &Caller, event: Incoming) -> Result<Json<Receipt>, Problem> {
     let source = event.source.as_str();
     let fresh = ops::receive(caller.platform(), &caller.ctx, event).await?;
     let outcome = if fresh { "new" } else { "duplicate" };
@@ -100,7 +100,7 @@ async fn receive_stripe(
         occurred_at: created.ok_or_else(|| Problem::invalid("/created", "must be a Unix time in seconds"))?,
         payload: body,
     };
-    keep(&caller, event).await
+    store_incoming(&caller, event).await
 }
 
 async fn receive_zitadel(
@@ -128,5 +128,5 @@ async fn receive_zitadel(
         occurred_at: created.map_or(now, |at| at.with_timezone(&Utc)),
         payload: body,
     };
-    keep(&caller, event).await
+    store_incoming(&caller, event).await
 }

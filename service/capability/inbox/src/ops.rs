@@ -47,7 +47,11 @@ fn ctx() -> Ctx {
 }
 
 /// Keeps an event that came with a request, unless it is there; answers whether it was new.
-pub(crate) async fn receive(service: &PlatformService, request: &Ctx, event: Incoming) -> Result<bool, DbError> {
+pub(crate) async fn receive(
+    service: &PlatformService,
+    request: &Ctx,
+    event: Incoming,
+) -> Result<bool, DbError> {
     let work = async |tx: &mut PlatformTx| {
         if !store::insert(tx, &event).await? {
             tx.housekeeping();
@@ -89,12 +93,12 @@ async fn process(service: &Service, job: &Process) -> Result<(), JobError> {
     };
     crash_point!("inbox.settled");
     match processed {
-        Processed::As(outcome) => Ok(note(service, &event, &outcome).await?),
+        Processed::As(outcome) => Ok(record_outcome(service, &event, &outcome).await?),
         Processed::NotYet(why) => Err(JobError::retry(why)),
     }
 }
 
-async fn note(service: &PlatformService, event: &Model, outcome: &str) -> Result<(), DbError> {
+async fn record_outcome(service: &PlatformService, event: &Model, outcome: &str) -> Result<(), DbError> {
     tracing::debug!(
         source = event.source.as_str(),
         id = event.id,

@@ -60,8 +60,8 @@ impl Word {
     /// somebody off before that was noted nobody knows.
     pub(crate) fn verb(self, access: Access) -> UserVerb {
         match (access, self) {
-            (Access::Taken, _) => UserVerb::CutOff,
-            (Access::Given, Self::Event(_)) => UserVerb::LetIn,
+            (Access::Taken, _) => UserVerb::DeactivateByBackend,
+            (Access::Given, Self::Event(_)) => UserVerb::ActivateByBackend,
             (Access::Given, Self::Reading(_)) => UserVerb::Found,
         }
     }
@@ -195,7 +195,7 @@ pub(crate) async fn switch(
 /// A person, whose row is locked, follows a word that counts.
 async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> Result<String, Error> {
     let (was, verb) = (user.state(), word.verb(access));
-    let told = match was.after(verb) {
+    let outcome = match was.after(verb) {
         None => "somebody else switched this person off",
         Some(is) if is == was => "as it was",
         Some(is) => {
@@ -204,7 +204,7 @@ async fn person(tx: &mut Tx, user: user::Model, access: Access, word: Word) -> R
         }
     };
     tx.housekeeping();
-    Ok(told.to_owned())
+    Ok(outcome.to_owned())
 }
 
 #[cfg(test)]
@@ -243,14 +243,14 @@ mod tests {
     #[test]
     fn the_backend_lets_in_again_whom_it_cut_off_itself() {
         let (event, reading) = (Word::Event(Some(12)), Word::Reading(Some(11)));
-        for (by, told, read) in [
+        for (by, outcome, read) in [
             (Some(DeactivatedBy::Backend), true, true),
             (Some(DeactivatedBy::Directory), false, false),
             (Some(DeactivatedBy::Admin), false, false),
             (None, true, false),
         ] {
             let gives = |word: Word| UserState::off(by).after(word.verb(Access::Given)).is_some();
-            assert_eq!((gives(event), gives(reading)), (told, read), "{by:?}");
+            assert_eq!((gives(event), gives(reading)), (outcome, read), "{by:?}");
         }
     }
 

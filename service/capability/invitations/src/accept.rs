@@ -53,7 +53,7 @@ async fn sso_of(
 }
 
 /// An invitation that can be accepted now, and by whose invitation.
-pub(crate) async fn look(caller: &Caller, token: &str) -> Result<Found, Error> {
+pub(crate) async fn find_open(caller: &Caller, token: &str) -> Result<Found, Error> {
     let digest = sha256(token.as_bytes());
     let caller = inviting(caller, &digest).await?;
     caller

@@ -163,7 +163,7 @@ async fn step(tx: &mut Tx, tools: &Tools, id: Uuid) -> Result<bool, Error> {
                 batch_row::Model { status: LineStatus::Invited, invitation_id: Some(invitation), ..line }
             }
             Err(error) if error.is_refusal() => {
-                let (code, detail) = error.told();
+                let (code, detail) = error.code_and_detail();
                 let (code, detail) = (Some(code.to_owned()), Some(detail));
                 batch_row::Model { status: LineStatus::Refused, code, detail, ..line }
             }

@@ -129,7 +129,7 @@ impl Error {
     }
 
     /// What a line of a batch says of it: the code and the sentence that a caller of the API would be told.
-    pub(crate) fn told(self) -> (&'static str, String) {
+    pub(crate) fn code_and_detail(self) -> (&'static str, String) {
         let problem = Problem::from(self);
         (problem.code.name(), problem.detail)
     }
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_line_says_what_a_caller_is_told() {
-        let (code, detail) = Error::DirectoryManaged.told();
+        let (code, detail) = Error::DirectoryManaged.code_and_detail();
         assert_eq!(code, "invitation.directory_managed");
         assert!(detail.contains("assign the person there"));
     }

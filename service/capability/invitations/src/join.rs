@@ -9,7 +9,7 @@ use entity::tenancy::tenant;
 use identity_core::{Grant, Source};
 use mail::NewMail;
 use platform::refusal::Invalid;
-use platform::rules::{LimitReached, Rule, room};
+use platform::rules::{LimitReached, Rule, check_limit};
 use platform::{Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -91,7 +91,7 @@ pub(crate) async fn put_rule(
 async fn require_below_limit(tx: &Tx, organization: Uuid) -> Result<(), LimitReached> {
     let there = tx.select::<join_rule::Entity>();
     let there = there.filter(join_rule::Column::OrganizationId.eq(organization));
-    room(tx, Rule::JoinRules, organization, there, RULES_MAX).await
+    check_limit(tx, Rule::JoinRules, organization, there, RULES_MAX).await
 }
 
 async fn rule(view: &View, domain: &str) -> Result<Option<join_rule::Model>, platform::DbError> {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::{ops, store};
 
 /// How long it can be read what became of a batch.
-const BATCHES_KEPT: TimeDelta = TimeDelta::days(90);
+const BATCHES_RETENTION: TimeDelta = TimeDelta::days(90);
 /// Invitations of one round.
 const ROUND: u64 = 500;
 
@@ -49,6 +49,6 @@ pub async fn sweep(service: &Service) -> Result<usize, Error> {
 /// # Errors
 /// [`DbError`].
 pub async fn sweep_batches(tx: &PlatformTx) -> Result<u64, DbError> {
-    let before = tx.now() - BATCHES_KEPT;
+    let before = tx.now() - BATCHES_RETENTION;
     Ok(store::remove_batch_rows(tx, before).await? + store::remove_empty_batches(tx, before).await?)
 }

@@ -20,12 +20,12 @@ pub(crate) async fn suppress(
     reason: SuppressionReason,
     detail: &str,
 ) -> Result<(), DbError> {
-    let work = async |tx: &mut PlatformTx| keep(tx, address, reason, Some(detail)).await;
+    let work = async |tx: &mut PlatformTx| store_suppression(tx, address, reason, Some(detail)).await;
     service.db.write(&Ctx::system("mail"), work).await
 }
 
 /// Keeps a suppression; one that is there already stays.
-pub(crate) async fn keep(
+pub(crate) async fn store_suppression(
     tx: &mut PlatformTx,
     address: &str,
     reason: SuppressionReason,
@@ -81,6 +81,6 @@ pub(crate) async fn take(tx: &mut PlatformTx, bounce: Bounce<'_>) -> Result<bool
             return Ok(false);
         }
     };
-    keep(tx, &address, reason, bounce.detail).await?;
+    store_suppression(tx, &address, reason, bounce.detail).await?;
     Ok(true)
 }

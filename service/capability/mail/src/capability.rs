@@ -9,11 +9,11 @@ use crate::transport::Transport;
 use crate::{codes, jobs};
 
 /// How long a mail is kept that was sent, or never will be. Longer than what it is about: a second mail of one occasion isn't made.
-const MAILS_KEPT: TimeDelta = TimeDelta::days(90);
+const MAILS_RETENTION: TimeDelta = TimeDelta::days(90);
 
 /// Routes, and the job that sends.
 pub fn capability() -> Capability {
-    let old = Expiry::at("created_at", "tenant_id, id").only("status <> 'queued'").plus(MAILS_KEPT);
+    let old = Expiry::at("created_at", "tenant_id, id").only("status <> 'queued'").plus(MAILS_RETENTION);
     Capability::new(crate::http::routes)
         .settings::<Settings>()
         .settings::<Limits>()

@@ -69,14 +69,14 @@ async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun
     match row.status {
         // One that failed for good is tried again when somebody retries its job.
         MailStatus::Queued | MailStatus::Failed => {}
-        MailStatus::Sent | MailStatus::Kept | MailStatus::Suppressed | MailStatus::Bounced => return Ok(()),
+        MailStatus::Sent | MailStatus::Stored | MailStatus::Suppressed | MailStatus::Bounced => return Ok(()),
     }
     if let Some(suppressed) = suppressed {
         let reason = suppressed.reason.as_str();
-        return Ok(note(&tenant, &job, MailStatus::Suppressed, Some(reason)).await?);
+        return Ok(record_outcome(&tenant, &job, MailStatus::Suppressed, Some(reason)).await?);
     }
     if !transport.is_connected() {
-        return Ok(note(&tenant, &job, MailStatus::Kept, None).await?);
+        return Ok(record_outcome(&tenant, &job, MailStatus::Stored, None).await?);
     }
     let to: Address =
         row.recipient.parse().map_err(|_| JobError::Fail("the recipient is not an address".to_owned()))?;
@@ -98,19 +98,19 @@ async fn send(service: Service, transport: Transport, job: SendMail, run: JobRun
                 let reason = SuppressionReason::HardBounce;
                 bounces::suppress(&service, &row.recipient, reason, &text).await?;
             }
-            note(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
+            record_outcome(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
             return Err(JobError::Fail(text));
         }
         if run.last {
-            note(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
+            record_outcome(&tenant, &job, MailStatus::Failed, Some(&text)).await?;
         }
         return Err(JobError::retry(text));
     }
     crash_point!("mail.after_send");
-    Ok(note(&tenant, &job, MailStatus::Sent, None).await?)
+    Ok(record_outcome(&tenant, &job, MailStatus::Sent, None).await?)
 }
 
-async fn note(
+async fn record_outcome(
     service: &TenantService,
     job: &SendMail,
     status: MailStatus,

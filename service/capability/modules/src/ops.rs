@@ -4,7 +4,7 @@ use entity::ids::TenantId;
 use entity::modules::module::{Column, Entity, Model};
 use entity::modules::states::PushProfile;
 use platform::crypto::{BearerSecret, SecretKind, StoredSecret};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{Ctx, PlatformTx, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
@@ -89,7 +89,7 @@ platform::events! {
 
 pub(crate) async fn insert_module(tx: &mut PlatformTx, row: Model) -> Result<(), Error> {
     let id = row.id;
-    room(tx, Rule::Modules, "", tx.platform::<Entity>(), MODULES_MAX).await?;
+    check_limit(tx, Rule::Modules, "", tx.platform::<Entity>(), MODULES_MAX).await?;
     tx.insert(row).await.map_err(Error::of_module)?;
     tx.record("module.create", Target::new("module", id));
     tx.emit(&ModuleChanged { module_id: id });

@@ -5,7 +5,7 @@ use entity::operators::operator::{Column, Entity, Model};
 use entity::operators::states::OperatorRole;
 use entity::operators::states::SignInMethod;
 use platform::crypto::{hex, one_time_secret, readable_code, same, sha256};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(crate) async fn create(
     name: &str,
     role: OperatorRole,
 ) -> Result<(Model, String), Error> {
-    room(tx, Rule::Operators, "", tx.platform::<Entity>(), OPERATORS_MAX).await?;
+    check_limit(tx, Rule::Operators, "", tx.platform::<Entity>(), OPERATORS_MAX).await?;
     let (token, digest) = one_time_secret(ENROLLMENT_PREFIX);
     let row = Model {
         id: ids::new(),

@@ -6,7 +6,7 @@ use entity::operators::states::CeremonyKind;
 use entity::operators::{ceremony, operator, passkey};
 use passkey_core::{PublicKeyCredential, RegisterPublicKeyCredential, RelyingParty};
 use platform::crypto::{hex, random};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn relying_party(tools: &Tools) -> Result<RelyingParty, Error> {
     Ok(RelyingParty::new(&tools.config.public_url())?)
 }
 
-async fn keep(
+async fn store_ceremony(
     tx: &PlatformTx,
     tools: &Tools,
     kind: CeremonyKind,
@@ -70,7 +70,7 @@ async fn rows_of(view: &PlatformView, operator: Uuid) -> Result<Vec<passkey::Mod
 /// The passkeys that an operator has, one more of which there may be.
 async fn require_below_limit(tx: &PlatformTx, operator: Uuid) -> Result<Vec<passkey::Model>, Error> {
     let there = tx.platform::<passkey::Entity>().filter(passkey::Column::OperatorId.eq(operator));
-    room(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
+    check_limit(tx, Rule::Passkeys, operator, there, PASSKEYS_MAX).await?;
     rows_of(tx, operator).await
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn begin_registration(
     let there = require_below_limit(tx, who.id).await?;
     let there: Vec<&Value> = there.iter().map(|row| &row.credential).collect();
     let begun = relying_party(tools)?.begin_registration((who.id, &who.email, &who.name), &there)?;
-    let id = keep(tx, tools, CeremonyKind::Register, Some(who.id), &begun.state).await?;
+    let id = store_ceremony(tx, tools, CeremonyKind::Register, Some(who.id), &begun.state).await?;
     Ok((id, begun.options))
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn finish_registration(
 pub(crate) async fn begin_nothing(tx: &mut PlatformTx, tools: &Tools) -> Result<Uuid, Error> {
     tx.housekeeping();
     rows_of(tx, Uuid::nil()).await?;
-    keep(tx, tools, CeremonyKind::Authenticate, None, &json!(hex(&random::<256>()))).await
+    store_ceremony(tx, tools, CeremonyKind::Authenticate, None, &json!(hex(&random::<256>()))).await
 }
 
 /// Begins a sign-in; `None` for one who has no passkey.
@@ -137,7 +137,7 @@ pub(crate) async fn begin_authentication(
     }
     let keys: Vec<&Value> = rows.iter().map(|row| &row.credential).collect();
     let begun = relying_party(tools)?.begin_authentication(&keys)?;
-    let id = keep(tx, tools, CeremonyKind::Authenticate, Some(who.id), &begun.state).await?;
+    let id = store_ceremony(tx, tools, CeremonyKind::Authenticate, Some(who.id), &begun.state).await?;
     Ok(Some((id, begun.options)))
 }
 
@@ -153,7 +153,7 @@ pub(crate) async fn finish_authentication(
     let operator = operator.ok_or(Error::PasskeyRefused)?;
     let shown = relying_party(tools)?.finish_authentication(credential, &state)?;
     for row in rows_of(tx, operator).await? {
-        if let Some(credential) = shown.note_in(&row.credential)? {
+        if let Some(credential) = shown.updated_credential(&row.credential)? {
             tx.update(passkey::Model { credential, last_used_at: Some(tx.now()), ..row }).await?;
         }
     }

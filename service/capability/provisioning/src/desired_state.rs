@@ -19,7 +19,7 @@ use web::{PlatformService, Service, TenantService};
 
 use crate::error::Error;
 
-fn was_cut_off_there(tenant: &tenant::Model) -> bool {
+fn is_suspended_by_backend(tenant: &tenant::Model) -> bool {
     tenant.suspended_by == Some(SuspendedBy::Backend)
 }
 
@@ -33,9 +33,9 @@ pub fn desired_state(tenant: &tenant::Model) -> backends::DesiredState {
         external_id: tenant.identity_external_id.clone(),
         owner: tenant.owner_email.clone().map(|email| (email, tenant.owner_name.clone())),
         is_begun: tenant.status == Status::Provisioning,
-        // What the backend cut off itself is not ours to cut off: it could never let in again whom we keep out because of it.
+        // What the backend suspended itself is not ours to suspend: it could never let in again whom we keep out because of it.
         enabled: match tenant.status {
-            Status::Suspended => was_cut_off_there(tenant),
+            Status::Suspended => is_suspended_by_backend(tenant),
             Status::Deprovisioning => false,
             Status::Provisioning | Status::Active | Status::Deleted | Status::Failed => true,
         },
@@ -89,7 +89,7 @@ pub(crate) fn handler(service: &Service) -> Handler {
             // What is being removed must not be made again.
             let recycles = tenant.recycle_until.is_some_and(|until| until > service.clock.now());
             let follows = matches!(tenant.status, Status::Active | Status::Suspended) || recycles;
-            if !follows || (tenant.status == Status::Suspended && was_cut_off_there(&tenant)) {
+            if !follows || (tenant.status == Status::Suspended && is_suspended_by_backend(&tenant)) {
                 return Ok(());
             }
             let backend = backends::backend(&service, tenant.identity_backend).map_err(JobError::retry)?;
@@ -133,7 +133,7 @@ pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
     let work = async |tenant: &tenant::Model| {
         match compare(service, &service.outside(), tenant).await {
             Ok(found) if found.is_empty() => {}
-            Ok(found) => tell(&service.of(tenant.id), tenant, &found).await?,
+            Ok(found) => report_drift(&service.of(tenant.id), tenant, &found).await?,
             Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a backend can't be compared"),
         }
         Ok(())
@@ -141,7 +141,7 @@ pub(crate) async fn check_drift(service: &Service) -> Result<(), Error> {
     tenancy::each(&service.db, &outside, work).await
 }
 
-async fn tell(
+async fn report_drift(
     service: &TenantService,
     tenant: &tenant::Model,
     found: &[backends::Difference],

@@ -12,14 +12,14 @@ use web::Service;
 use crate::advance::Advance;
 use crate::error::Error;
 use crate::model::{Next, StepError, next};
-use crate::ops::{self, Note};
+use crate::ops::{self, StepUpdate};
 use crate::settings::Retries;
 use crate::steps::{Attempt, OnFailure, Step, Steps as _, gives_up};
 
 /// No delay between attempts is longer.
 const DELAY_MAX: Duration = Duration::from_secs(300);
 /// Looks in a row at something that is worth looking at again at once.
-const LOOKS_MAX: u32 = 20;
+const POLLS_MAX: u32 = 20;
 
 /// Runs the jobs that take a run on.
 pub(crate) fn handler(service: &Service) -> Handler {
@@ -81,7 +81,8 @@ impl Engine<'_> {
         let waited = row.status == StepStatus::Running && row.waits_for.is_some();
         let begun = if step.away.is_some() {
             // Recorded before anything is sent, so that what may have had an effect is undone.
-            let begin = async |tx: &mut Tx| ops::note(tx, row, Note::Begun { again: waited }).await;
+            let begin =
+                async |tx: &mut Tx| ops::update_step(tx, row, StepUpdate::Begun { again: waited }).await;
             self.service.db.write(&ctx(), self.job.tenant, begin).await?
         } else {
             ops::begun(row, waited, self.service.clock.now())
@@ -121,7 +122,7 @@ impl Engine<'_> {
             if twice {
                 (step.commit)(attempt, tx, &learnt).await?;
             }
-            ops::note(tx, begun, Note::Done { calls: &calls }).await?;
+            ops::update_step(tx, begun, StepUpdate::Done { calls: &calls }).await?;
             if last {
                 // With the tenant's new status, or an active tenant could have an open run that is in the way of the next.
                 ops::go(tx, attempt.run, RunVerb::Finish).await?;
@@ -158,7 +159,7 @@ impl Engine<'_> {
         let calls = attempt.outside.calls();
         let (after, why, helps) = match error {
             StepError::Pending { after, why } => {
-                self.rest(begun, Note::Waits { why: &why, calls: &calls }, after).await?;
+                self.rest(begun, StepUpdate::Waits { why: &why, calls: &calls }, after).await?;
                 return Ok(After::Rest);
             }
             StepError::Transient { after, why } => (after, why, true),
@@ -167,7 +168,7 @@ impl Engine<'_> {
         let most = i64::from(self.service.config.section::<Retries>().provisioning_attempts_max);
         let rollback = gives_up(attempt.run.kind) && (!helps || begun.attempts >= most);
         let work = async |tx: &mut Tx| {
-            ops::note(tx, begun, Note::Failed { why: &why, calls: &calls }).await?;
+            ops::update_step(tx, begun, StepUpdate::Failed { why: &why, calls: &calls }).await?;
             // Where it isn't Running any more, somebody ended it meanwhile: the next look sees how.
             Ok::<_, DbError>(!rollback || ops::go(tx, attempt.run, RunVerb::GiveUp).await?)
         };
@@ -184,9 +185,14 @@ impl Engine<'_> {
     }
 
     /// Notes what is waited for, and leaves the job that looks again: the attempts of this one don't grow.
-    async fn rest(&self, begun: &step::Model, note: Note<'_>, after: Duration) -> Result<(), DbError> {
+    async fn rest(
+        &self,
+        begun: &step::Model,
+        update: StepUpdate<'_>,
+        after: Duration,
+    ) -> Result<(), DbError> {
         let work = async |tx: &mut Tx| {
-            ops::note(tx, begun, note).await?;
+            ops::update_step(tx, begun, update).await?;
             let at = tx.now() + TimeDelta::from_std(after).unwrap_or(TimeDelta::minutes(5));
             tx.enqueue_at(self.job, Some(at));
             Ok::<_, DbError>(())
@@ -211,7 +217,7 @@ impl Engine<'_> {
                 if twice {
                     step.undo_here(attempt, tx).await?;
                 }
-                ops::note(tx, attempt.row, Note::Compensated { calls: &calls }).await?;
+                ops::update_step(tx, attempt.row, StepUpdate::Compensated { calls: &calls }).await?;
                 Ok::<_, StepError>(())
             };
             self.service.db.write(&ctx(), self.job.tenant, work).await
@@ -220,7 +226,7 @@ impl Engine<'_> {
             Ok(()) => return Ok(After::GoOn),
             Err(StepError::Pending { after, why }) => {
                 let calls = attempt.outside.calls();
-                self.rest(attempt.row, Note::Undoes { why: &why, calls: &calls }, after).await?;
+                self.rest(attempt.row, StepUpdate::Undoes { why: &why, calls: &calls }, after).await?;
                 return Ok(After::Rest);
             }
             Err(StepError::Transient { after, why }) => (after, why),
@@ -228,8 +234,8 @@ impl Engine<'_> {
             Err(StepError::Permanent { why }) => (None, why),
         };
         let calls = attempt.outside.calls();
-        let note = Note::Undoes { why: &why, calls: &calls };
-        let work = async |tx: &mut Tx| ops::note(tx, attempt.row, note).await;
+        let update = StepUpdate::Undoes { why: &why, calls: &calls };
+        let work = async |tx: &mut Tx| ops::update_step(tx, attempt.row, update).await;
         self.service.db.write(&ctx(), self.job.tenant, work).await?;
         Err(JobError::Retry { reason: format!("undoing {name}: {why}"), after })
     }
@@ -250,12 +256,12 @@ impl Engine<'_> {
 }
 
 /// Looks again at once where the wait is over before it begins, a bounded number of times.
-async fn again_at_once<T>(look: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
-    for _ in 1..LOOKS_MAX {
-        match look().await {
+async fn again_at_once<T>(poll: impl AsyncFn() -> Result<T, StepError>) -> Result<T, StepError> {
+    for _ in 1..POLLS_MAX {
+        match poll().await {
             Err(StepError::Pending { after, .. }) if after.is_zero() => {}
             other => return other,
         }
     }
-    look().await
+    poll().await
 }

@@ -44,7 +44,7 @@ const WAIT_MAX: Duration = Duration::from_secs(25);
 /// How often a tenant is tried to be let in, by one request.
 const RESUMED_MAX: usize = 4;
 /// How often a waiting request looks.
-const LOOK: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// The routes.
 pub(crate) fn routes() -> Routes {
@@ -143,9 +143,9 @@ async fn create_tenant(
     if let Some(wait) = wait(&request) {
         // It is made, whatever comes now: who can't be told that it is active hears that it is accepted.
         let until = begun + wait.min(caller.tools().config.server.request_timeout.mul_f32(WAIT_SHARE));
-        let look = async {
+        let poll = async {
             while row.status == Status::Provisioning {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
                 match made.read(async |view| tenancy::get(view).await).await {
                     Ok(now) => row = now,
                     Err(_) => break,
@@ -154,7 +154,7 @@ async fn create_tenant(
         };
         let left = until.saturating_duration_since(Instant::now());
         if !left.is_zero() {
-            let _ = timeout(left, look).await;
+            let _ = timeout(left, poll).await;
         }
     }
     let location = format!("/api/v1/tenants/{id}");

@@ -266,7 +266,7 @@ pub(crate) async fn require_running(tx: &Tx, run: &run::Model) -> Result<(), Ste
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Note<'a> {
+pub(crate) enum StepUpdate<'a> {
     /// An attempt begins, or goes on after a wait.
     Begun { again: bool },
     /// Something is waited for.
@@ -298,38 +298,42 @@ pub(crate) fn begun(before: &step::Model, again: bool, now: Timestamp) -> step::
     }
 }
 
-/// Notes where a step stands.
-pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> Result<step::Model, DbError> {
+/// Records where a step stands.
+pub(crate) async fn update_step(
+    tx: &mut Tx,
+    before: &step::Model,
+    update: StepUpdate<'_>,
+) -> Result<step::Model, DbError> {
     tx.housekeeping();
     let mut row = step::Model { waits_for: None, ..before.clone() };
-    let calls = match note {
-        Note::Begun { again } => {
+    let calls = match update {
+        StepUpdate::Begun { again } => {
             row = begun(before, again, tx.now());
             &[]
         }
-        Note::Waits { why, calls } => {
+        StepUpdate::Waits { why, calls } => {
             // It got on: attempts count what went wrong since.
             row.attempts = row.attempts.min(1);
             row.waits_for = Some(short(why));
             calls
         }
-        Note::Done { calls } => {
+        StepUpdate::Done { calls } => {
             row.status = StepStatus::Done;
             row.error = None;
             row.finished_at = Some(tx.now());
             calls
         }
-        Note::Failed { why, calls } => {
+        StepUpdate::Failed { why, calls } => {
             row.status = StepStatus::Failed;
             row.error = Some(short(why));
             row.finished_at = Some(tx.now());
             calls
         }
-        Note::Undoes { why, calls } => {
+        StepUpdate::Undoes { why, calls } => {
             row.waits_for = Some(format!("undoing: {}", short(why)));
             calls
         }
-        Note::Compensated { calls } => {
+        StepUpdate::Compensated { calls } => {
             row.status = StepStatus::Compensated;
             row.finished_at = Some(tx.now());
             calls
@@ -343,11 +347,11 @@ pub(crate) async fn note(tx: &mut Tx, before: &step::Model, note: Note<'_>) -> R
 }
 
 /// What was kept of the requests to the outside, and these: the last `max`.
-pub(crate) fn with_calls(kept: Value, calls: &[Call], max: usize) -> Value {
-    let mut kept: Vec<Value> = serde_json::from_value(kept).unwrap_or_default();
-    kept.extend(calls.iter().map(|call| json!(call)));
-    let surplus = kept.len().saturating_sub(max);
-    Value::Array(kept.split_off(surplus))
+pub(crate) fn with_calls(stored: Value, calls: &[Call], max: usize) -> Value {
+    let mut stored: Vec<Value> = serde_json::from_value(stored).unwrap_or_default();
+    stored.extend(calls.iter().map(|call| json!(call)));
+    let surplus = stored.len().saturating_sub(max);
+    Value::Array(stored.split_off(surplus))
 }
 
 /// Takes a run from where it was seen to where that leads; false: it may not, or somebody took it elsewhere meanwhile.
@@ -378,9 +382,9 @@ mod tests {
             milliseconds: number,
         };
         let some: Vec<Call> = (0..20).map(call).collect();
-        let kept = with_calls(with_calls(json!([]), &some, CALLS_MAX), &some, CALLS_MAX);
-        let kept: Vec<Call> = serde_json::from_value(kept).unwrap();
-        assert_eq!(kept.len(), 30);
-        assert_eq!((kept[0].milliseconds, kept[29].milliseconds), (10, 19));
+        let stored = with_calls(with_calls(json!([]), &some, CALLS_MAX), &some, CALLS_MAX);
+        let stored: Vec<Call> = serde_json::from_value(stored).unwrap();
+        assert_eq!(stored.len(), 30);
+        assert_eq!((stored[0].milliseconds, stored[29].milliseconds), (10, 19));
     }
 }

@@ -50,7 +50,7 @@ pub async fn take(tx: &mut Tx, resource: &str, amount: i64) -> Result<Usage, Err
     }
     match taken {
         Some(usage) => {
-            tell(tx, &usage, amount);
+            notify_soft_limit(tx, &usage, amount);
             Ok(usage)
         }
         None => refused(tx, resource).await,
@@ -88,8 +88,8 @@ pub(crate) async fn why(tx: &Tx, usage: Usage) -> Result<Error, DbError> {
     Ok(free.err().unwrap_or(Error::Exceeded(usage)))
 }
 
-/// Tells that a soft limit was crossed by this amount.
-pub(crate) fn tell(tx: &mut Tx, usage: &Usage, amount: i64) {
+/// Records and publishes that a soft limit was crossed by this amount.
+pub(crate) fn notify_soft_limit(tx: &mut Tx, usage: &Usage, amount: i64) {
     let held = usage.used + usage.reserved;
     let Some(soft) = usage.soft_limit.filter(|soft| held >= *soft && held - amount < *soft) else { return };
     tx.record("quota.soft_limit", Target::new("quota", &usage.resource));

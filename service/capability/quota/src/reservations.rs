@@ -15,12 +15,12 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::ops::{OWN_RESOURCES, expire, find, fresh, hold, soft_limit, tell, why};
+use crate::ops::{OWN_RESOURCES, expire, find, fresh, hold, notify_soft_limit, soft_limit, why};
 use crate::store;
 use crate::usage::Usage;
 
 /// Finalized reservations are kept this long.
-const FINALIZED_KEPT: TimeDelta = TimeDelta::days(1);
+const FINALIZED_RETENTION: TimeDelta = TimeDelta::days(1);
 
 /// Holds `amount` of `resource` for `lifetime`.
 ///
@@ -60,7 +60,7 @@ pub async fn reserve(
     };
     tx.insert(row.clone()).await?;
     tx.record("quota.reserve", Target::new("reservation", row.id));
-    tell(tx, &usage, amount);
+    notify_soft_limit(tx, &usage, amount);
     Ok((row, usage))
 }
 
@@ -191,6 +191,6 @@ pub async fn sweep(tx: &mut PlatformTx) -> Result<u64, DbError> {
     for ((tenant, resource), amount) in sums {
         store::give_back_expired_of(tx, tenant, &resource, amount).await?;
     }
-    store::remove_finalized_before(tx, tx.now() - FINALIZED_KEPT).await?;
+    store::remove_finalized_before(tx, tx.now() - FINALIZED_RETENTION).await?;
     Ok(count)
 }

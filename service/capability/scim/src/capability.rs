@@ -10,7 +10,7 @@ use crate::settings::Limits;
 use crate::{codes, dry_run, expiry, lifecycle, sweep};
 
 /// How long requests are kept.
-const KEPT: TimeDelta = TimeDelta::days(7);
+const REQUESTS_RETENTION: TimeDelta = TimeDelta::days(7);
 /// What removes requests of an organization beyond their number.
 const REQUESTS: &str = "the sweep of requests";
 
@@ -27,7 +27,7 @@ pub fn capability() -> Capability {
             Retained::until_removed("scim_rehearsal"),
             Retained::until(
                 "scim_request",
-                Expiry::at("occurred_at", "tenant_id, organization_id, id").plus(KEPT),
+                Expiry::at("occurred_at", "tenant_id, organization_id, id").plus(REQUESTS_RETENTION),
             )
             .or(End::Sweep(REQUESTS)),
             Retained::until("scim_assertion", Expiry::at("expires_at", "tenant_id, client_id, jti")),

@@ -125,7 +125,7 @@ impl Error {
     }
 
     /// What an admin is shown of a restore that failed by it, and what its job ends with.
-    pub(crate) fn told(self) -> (String, JobError) {
+    pub(crate) fn into_failure(self) -> (String, JobError) {
         let problem = Problem::from(self);
         (problem.to_string(), problem.into())
     }
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_restore_that_failed_shows_code_and_sentence() {
-        let (shown, job) = Error::internal("no image").told();
+        let (shown, job) = Error::internal("no image").into_failure();
         assert_eq!(shown, format!("internal: {}", Code::INTERNAL.title()));
         assert!(matches!(job, JobError::Retry { reason, .. } if reason == format!("{shown}: no image")));
     }

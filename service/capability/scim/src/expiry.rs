@@ -56,14 +56,14 @@ pub async fn warn(service: &Service) -> Result<usize, Error> {
         else {
             continue;
         };
-        let tell = async |tx: &mut Tx| tell(tx, service, &row, days).await;
-        service.db.write(&Ctx::system("token expiry"), row.tenant_id, tell).await?;
+        let warn_one = async |tx: &mut Tx| warn_one(tx, service, &row, days).await;
+        service.db.write(&Ctx::system("token expiry"), row.tenant_id, warn_one).await?;
         warned += 1;
     }
     Ok(warned)
 }
 
-async fn tell(tx: &mut Tx, tools: &Tools, row: &Model, days: i64) -> Result<(), Error> {
+async fn warn_one(tx: &mut Tx, tools: &Tools, row: &Model, days: i64) -> Result<(), Error> {
     let Some(expires_at) = row.expires_at else { return Ok(()) };
     // Nothing else of the row, which was read a while ago: it may have been revoked, or replaced, since.
     let change = tx.change::<Entity>().col_expr(Column::WarnedDays, Expr::value(days));

@@ -14,14 +14,14 @@ pub(crate) async fn hold(caller: &OrganizationCaller, organization: Uuid) -> Res
         .write(async |tx| {
             // A dry run holds on its copy; nobody is woken for it.
             if directory::hold(tx, organization).await? && !caller.ctx.dry_run {
-                tell_admins(tx, caller, organization).await?;
+                notify_admins(tx, caller, organization).await?;
             }
             Ok(())
         })
         .await
 }
 
-async fn tell_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
+async fn notify_admins(tx: &mut Tx, caller: &OrganizationCaller, organization: Uuid) -> Result<(), Error> {
     let tools = caller.tools();
     let Some(tenant) = tenancy::find(tx).await? else { return Ok(()) };
     let row = tenancy::organization_named(tx, &organization.to_string()).await?;

@@ -10,7 +10,7 @@ mod lifecycle;
 mod lists;
 mod one;
 mod parameters;
-mod requests;
+mod request_log;
 mod schemas;
 mod tokens;
 
@@ -23,7 +23,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder};
 use entity::ids::TenantId;
 use platform::Tx;
-use platform::work::Manner;
+use platform::work::LockMode;
 use scim_core::ScimError;
 use serde_json::Value;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ pub(crate) fn routes() -> Routes {
         .and(guard::routes())
         .and(lifecycle::routes())
         .and(dry_run::routes())
-        .and(requests::routes())
+        .and(request_log::routes())
         .and(schemas::routes())
 }
 
@@ -80,15 +80,13 @@ fn ok(request: &HttpRequest, body: &Value) -> HttpResponse {
 async fn write<T>(
     caller: &OrganizationCaller,
     scope: &Scope,
-    (states, turn): (&States, Option<(Uuid, Manner)>),
+    (states, lock): (&States, Option<(Uuid, LockMode)>),
     work: &mut Work,
     write: impl AsyncFnOnce(&mut Tx, &mut Work) -> Result<T, Error>,
 ) -> Result<T, Error> {
     scope.may_write()?;
-    let _turn = match turn {
-        Some((id, manner)) => {
-            Some(states.turns.take((TenantId(caller.directory().tenant()), id), manner).await?)
-        }
+    let _lock = match lock {
+        Some((id, mode)) => Some(states.locks.take((TenantId(caller.directory().tenant()), id), mode).await?),
         None => None,
     };
     work.ready().await?;

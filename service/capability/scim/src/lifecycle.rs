@@ -16,7 +16,7 @@ use crate::error::Error;
 /// Things put back in one transaction: on SQLite everybody else waits for it.
 const BATCH: usize = 100;
 /// How long identity providers are told to wait before the first thing is put back: until every process knows.
-const SETTLE: chrono::TimeDelta = chrono::TimeDelta::milliseconds(1_500);
+const START_DELAY: chrono::TimeDelta = chrono::TimeDelta::milliseconds(1_500);
 
 /// Begins a restore; a job does it.
 pub(crate) async fn begin(
@@ -26,7 +26,7 @@ pub(crate) async fn begin(
 ) -> Result<restore::Model, Error> {
     let row = directory::begin_restore(tx, organization, moment).await?;
     let job = Restore { tenant: tx.tenant(), organization, restore: row.id };
-    tx.enqueue_at(&job, Some(tx.now() + SETTLE));
+    tx.enqueue_at(&job, Some(tx.now() + START_DELAY));
     Ok(row)
 }
 
@@ -77,7 +77,7 @@ async fn go_on(service: TenantService, job: Restore, run: JobRun) -> Result<(), 
             Ok(false) => platform::crash_point!("restore.after_batch"),
             Err(error) => {
                 let is_over = error.retry() == Retry::Never || run.last;
-                let (why, failed) = error.told();
+                let (why, failed) = error.into_failure();
                 if is_over {
                     let end = async |tx: &mut platform::Tx| {
                         directory::fail_restore(tx, OrganizationId(job.organization), job.restore, &why).await

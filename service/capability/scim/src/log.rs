@@ -19,12 +19,12 @@ use web::{Exchange, Journal, Service};
 const WAITING_MAX: usize = 4_096;
 /// Bytes of theirs: bodies, paths and refusals.
 const WAITING_BYTES_MAX: usize = 16 << 20;
-/// Characters of a path and query that are kept.
-const TARGET_KEPT: usize = 4_096;
+/// Characters of a path and query that are logged.
+const TARGET_MAX: usize = 4_096;
 /// Bytes written in one transaction: what is made of them while they are written is several times as much.
 const BATCH_BYTES: usize = 2 << 20;
-/// Bytes of a body that are kept; a longer one is cut and can't be replayed.
-const BODY_KEPT: usize = 32 << 10;
+/// Bytes of a body that are logged; a longer one is cut and can't be replayed.
+const BODY_MAX: usize = 32 << 10;
 /// Bytes that are left of a longer one.
 const BODY_CUT: usize = 2 << 10;
 /// Exchanges written in one transaction.
@@ -74,7 +74,7 @@ pub fn request_log(service: &Service) -> (RequestLog, Writer) {
 
 /// The body, or its beginning: copied, so that the whole isn't held.
 fn cut(body: &actix_web::web::Bytes) -> (actix_web::web::Bytes, bool) {
-    if body.len() <= BODY_KEPT {
+    if body.len() <= BODY_MAX {
         return (body.clone(), true);
     }
     let start = body.get(..BODY_CUT).unwrap_or_default();
@@ -82,10 +82,10 @@ fn cut(body: &actix_web::web::Bytes) -> (actix_web::web::Bytes, bool) {
 }
 
 impl Journal for RequestLog {
-    fn note(&self, mut exchange: Exchange) {
+    fn log(&self, mut exchange: Exchange) {
         let (request, request_whole) = cut(&exchange.request_body);
         let (response, response_whole) = cut(&exchange.response_body);
-        if let Some((end, _)) = exchange.target.char_indices().nth(TARGET_KEPT) {
+        if let Some((end, _)) = exchange.target.char_indices().nth(TARGET_MAX) {
             exchange.target.truncate(end);
             exchange.target.shrink_to_fit();
         }

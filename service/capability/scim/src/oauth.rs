@@ -150,7 +150,7 @@ pub(crate) async fn grant(
     let access = AccessToken { client: id, until: now.timestamp() + LIFETIME_SECONDS };
     let granted = Granted { access_token: access.seal(service)?, expires_in: LIFETIME_SECONDS, scope: SCOPE };
     // Last: an assertion is used up, and whoever was refused for something else may send it again.
-    let note = async |tx: &mut Tx| match proof {
+    let record = async |tx: &mut Tx| match proof {
         Proof::Assertion(claims) => take(tx, id, claims).await,
         Proof::Secret { missing_mac } => {
             if let Some(mac) = missing_mac {
@@ -160,7 +160,7 @@ pub(crate) async fn grant(
             Ok(())
         }
     };
-    service.db.write(ctx, note).await?;
+    service.db.write(ctx, record).await?;
     Ok(granted)
 }
 

@@ -249,7 +249,7 @@ async fn patch_group(
     // Only members, and no version named: nothing of the group itself is read to be written, so nobody waits for its row
     // longer than for the statement that raises its version.
     let found = if patch.operations.is_empty() && !seen.is_given() {
-        directory::group_kept(tx, OrganizationId(organization), id).await?
+        directory::group_share_locked(tx, OrganizationId(organization), id).await?
     } else {
         directory::group_locked(tx, OrganizationId(organization), id).await?
     };

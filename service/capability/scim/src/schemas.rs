@@ -3,7 +3,7 @@
 use entity::scim::schema::{Column, Entity, Model};
 use entity::scim::states::ResourceType;
 use platform::refusal::Invalid;
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{Target, Tx, Work as _, ids};
 use scim_core::schema::{Attribute, Schema};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -24,7 +24,7 @@ pub(crate) struct Declared {
 }
 
 pub(crate) async fn insert(tx: &mut Tx, declared: Declared) -> Result<Model, Error> {
-    room(tx, Rule::ScimSchemas, tx.tenant(), tx.select::<Entity>(), SCHEMAS_MAX).await?;
+    check_limit(tx, Rule::ScimSchemas, tx.tenant(), tx.select::<Entity>(), SCHEMAS_MAX).await?;
     let urn = declared.schema.urn;
     let row = Model {
         tenant_id: tx.tenant(),

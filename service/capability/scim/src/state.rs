@@ -11,7 +11,7 @@ use entity::scim::schema::Entity;
 use moka::future;
 use moka::sync::Cache;
 use platform::db::TenantDb;
-use platform::work::Turns;
+use platform::work::KeyedLocks;
 use platform::{DbError, View};
 use scim_core::Profile;
 use scim_core::schema::{Registry, ResourceType};
@@ -43,7 +43,7 @@ pub struct States {
     /// Places of searches that look at everybody.
     pub(crate) looking: Arc<Semaphore>,
     /// Changes of users and groups, by tenant and id.
-    pub(crate) turns: Turns<(TenantId, Uuid)>,
+    pub(crate) locks: KeyedLocks<(TenantId, Uuid)>,
 }
 
 /// What is known of an organization.
@@ -59,7 +59,7 @@ impl Default for States {
         let populations = future::Cache::builder().max_capacity(REMEMBERED_MAX);
         let populations = populations.time_to_live(POPULATION_REMEMBERED).build();
         let looking = Arc::new(Semaphore::new(LOOKING_AT_ONCE));
-        Self { remembered, populations, looking, turns: Turns::default() }
+        Self { remembered, populations, looking, locks: KeyedLocks::default() }
     }
 }
 

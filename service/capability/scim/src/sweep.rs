@@ -6,7 +6,7 @@ use platform::{DbError, PlatformTx, PlatformView};
 use crate::store::requests::{self, TooMany};
 
 /// Requests kept of one organization.
-const KEPT_MAX: u64 = 20_000;
+const REQUESTS_MAX: u64 = 20_000;
 /// Organizations with more than that which are looked at in one go.
 const FULL_AT_ONCE: u64 = 1_000;
 
@@ -16,9 +16,10 @@ const FULL_AT_ONCE: u64 = 1_000;
 /// [`DbError`].
 pub async fn too_many(view: &PlatformView) -> Result<Vec<TooMany>, DbError> {
     let mut found = Vec::new();
-    for (tenant, organization) in requests::organizations_with_more_than(view, KEPT_MAX, FULL_AT_ONCE).await?
+    for (tenant, organization) in
+        requests::organizations_with_more_than(view, REQUESTS_MAX, FULL_AT_ONCE).await?
     {
-        if let Some(upto) = requests::newest_beyond(view, tenant, organization, KEPT_MAX).await? {
+        if let Some(upto) = requests::newest_beyond(view, tenant, organization, REQUESTS_MAX).await? {
             found.push(TooMany { tenant: tenant.0, organization: organization.0, upto });
         }
     }

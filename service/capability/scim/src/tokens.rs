@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use entity::scim::states::{TokenKind, TokenProfile, TokenVerb};
 use entity::scim::token::{Column, Entity, Model};
 use platform::crypto::SecretProof;
-use platform::rules::{LimitReached, Rule, room};
+use platform::rules::{LimitReached, Rule, check_limit};
 use platform::{DbError, Target, Timestamp, Tx, View, Work as _};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QuerySelect};
 use serde_json::Value;
@@ -32,7 +32,7 @@ async fn require_below_limit(tx: &Tx, tools: &Tools, organization: Uuid) -> Resu
     let live = live.filter(Column::RevokedAt.is_null());
     let live =
         live.filter(Condition::any().add(Column::ExpiresAt.is_null()).add(Column::ExpiresAt.gt(tx.now())));
-    room(tx, Rule::ScimTokens, organization, live, tools.config.section::<Limits>().scim_tokens).await
+    check_limit(tx, Rule::ScimTokens, organization, live, tools.config.section::<Limits>().scim_tokens).await
 }
 
 /// Makes a token of an organization, with the id of its secret and what is stored of it.
@@ -103,8 +103,8 @@ pub(crate) async fn rotate(
         return Err(Error::TokenRevoked);
     }
     // One that ends at once makes the room that its successor takes: a leaked one can always be replaced.
-    let makes_room = overlap == 0 && old.expires_at.is_none_or(|end| end > tx.now());
-    if !makes_room {
+    let frees_place = overlap == 0 && old.expires_at.is_none_or(|end| end > tx.now());
+    if !frees_place {
         require_below_limit(tx, tools, old.organization_id).await?;
     }
     let new = Model {

@@ -5,7 +5,7 @@ mod lists;
 
 use actix_web::web::Bytes;
 use entity::ids::OrganizationId;
-use platform::work::{Heavy, Manner, Slot, Thread};
+use platform::work::{Heavy, LockMode, Slot, Thread};
 use scim_core::bulk::{Bulk, Method};
 use scim_core::document::{Document, MEMBERS_MAX};
 use scim_core::patch::cost::{Extent, STEPS_MAX};
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::resources::{self, Write};
 use crate::state::{Scope, Type};
 
-pub(crate) use lists::{ListPrice, Turn};
+pub(crate) use lists::{ListPrice, SearchPermit};
 
 /// Bytes of a body that is read on the worker's thread.
 const INLINE_BYTES: usize = 64 << 10;
@@ -194,7 +194,7 @@ impl Work {
     ///
     /// # Errors
     /// The same as [`Work::begin`].
-    pub(crate) async fn look(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Error> {
+    pub(crate) async fn admit_patch(&mut self, scope: &Scope, of: Type, write: &Write) -> Result<(), Error> {
         // That of an operation before, which was refused.
         self.patching = Patching::Here;
         let (Write::Patch(id, patch, _), Some(payer)) = (write, &self.payer) else { return Ok(()) };
@@ -252,7 +252,7 @@ impl Work {
     ) -> Result<Write, Error> {
         let write = self.prepare_paid(scope, of, method, id, body).await?;
         self.pay(Price::of(&write, scope, of)).await?;
-        self.look(scope, of, &write).await?;
+        self.admit_patch(scope, of, &write).await?;
         Ok(write)
     }
 
@@ -305,14 +305,14 @@ impl Work {
 }
 
 /// What a write changes, and how it meets others that change the same: there they wait, not in the store.
-pub(crate) fn turn(of: Type, write: &Write) -> Option<(Uuid, Manner)> {
+pub(crate) fn lock_of(of: Type, write: &Write) -> Option<(Uuid, LockMode)> {
     match write {
         Write::Create(..) => None,
-        Write::Replace(id, ..) | Write::Delete(id) => Some((*id, Manner::Alone)),
+        Write::Replace(id, ..) | Write::Delete(id) => Some((*id, LockMode::Exclusive)),
         Write::Patch(id, patch, edits) => {
             let members: usize = edits.iter().map(resources::named).sum();
             let is_small = of == Type::Groups && patch.operations.is_empty() && members <= TOGETHER_MEMBERS;
-            Some((*id, if is_small { Manner::Together } else { Manner::Alone }))
+            Some((*id, if is_small { LockMode::Shared } else { LockMode::Exclusive }))
         }
     }
 }
@@ -335,13 +335,18 @@ mod tests {
         };
         for (what, of, write, wanted) in [
             ("a new one", Type::Groups, Write::Create(Resource::new(), vec![id]), None),
-            ("a replacement", Type::Groups, Write::Replace(id, Resource::new(), vec![]), Some(Manner::Alone)),
-            ("a removal", Type::Users, Write::Delete(id), Some(Manner::Alone)),
-            ("few members", Type::Groups, of_members(999), Some(Manner::Together)),
-            ("many members", Type::Groups, of_members(1_000), Some(Manner::Alone)),
-            ("a user", Type::Users, Write::Patch(id, Patch::default(), vec![]), Some(Manner::Alone)),
+            (
+                "a replacement",
+                Type::Groups,
+                Write::Replace(id, Resource::new(), vec![]),
+                Some(LockMode::Exclusive),
+            ),
+            ("a removal", Type::Users, Write::Delete(id), Some(LockMode::Exclusive)),
+            ("few members", Type::Groups, of_members(999), Some(LockMode::Shared)),
+            ("many members", Type::Groups, of_members(1_000), Some(LockMode::Exclusive)),
+            ("a user", Type::Users, Write::Patch(id, Patch::default(), vec![]), Some(LockMode::Exclusive)),
         ] {
-            assert_eq!(turn(of, &write), wanted.map(|manner| (id, manner)), "{what}");
+            assert_eq!(lock_of(of, &write), wanted.map(|mode| (id, mode)), "{what}");
         }
     }
 

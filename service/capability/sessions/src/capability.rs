@@ -10,11 +10,11 @@ use crate::settings::Settings;
 use crate::{keys, ops};
 
 /// How long a session is remembered after it would have been over by itself.
-const OVER_KEPT: TimeDelta = TimeDelta::days(30);
+const ENDED_RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// The end of sessions, and new signing keys in time; the routes are sign-in's.
 pub fn capability() -> Capability {
-    let over = Expiry::at("expires_at", "tenant_id, id").plus(OVER_KEPT);
+    let over = Expiry::at("expires_at", "tenant_id, id").plus(ENDED_RETENTION);
     Capability::new(Routes::new)
         .settings::<Settings>()
         .emits(ops::EVENTS)

@@ -27,7 +27,7 @@ const PUBLISHED_AHEAD: TimeDelta = TimeDelta::minutes(10);
 /// A key is published this long after it last signed.
 const PUBLISHED_AFTER: TimeDelta = TimeDelta::days(1);
 /// How long a ring is used before the store is asked again: the time in which a rotation reaches other processes.
-const RING_KEPT: Duration = Duration::from_secs(30);
+const RING_TTL: Duration = Duration::from_secs(30);
 /// Rings kept at once: one a realm.
 const RINGS_MAX: u64 = 10_000;
 /// Keys of one realm that are looked at.
@@ -61,7 +61,7 @@ impl std::fmt::Debug for Keyring {
 
 impl Default for Keyring {
     fn default() -> Self {
-        let rings = Cache::builder().max_capacity(RINGS_MAX).time_to_live(RING_KEPT).build();
+        let rings = Cache::builder().max_capacity(RINGS_MAX).time_to_live(RING_TTL).build();
         Self { rings, own: Cache::new(RINGS_MAX) }
     }
 }
@@ -286,7 +286,7 @@ mod tests {
             (Some(10_000), Some(Duration::from_secs(30)))
         );
         // A process that read the ring just before a key was published has it long before that key signs.
-        assert!(PUBLISHED_AHEAD.to_std().unwrap() > RING_KEPT * 2);
+        assert!(PUBLISHED_AHEAD.to_std().unwrap() > RING_TTL * 2);
         assert_eq!((RINGS_MAX, KEYS_MAX), (10_000, 16));
     }
 }

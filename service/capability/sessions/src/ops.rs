@@ -94,8 +94,8 @@ pub async fn open(tx: &mut Tx, tools: &Tools, new: NewSession) -> Result<(sessio
         authenticated_at: browser.map(|browser| browser.authenticated_at),
     };
     // Written first: it takes a share in the user's row, which comes before the rule and before rows of sessions in the order of locks.
-    if tx.insert_and_look(row.clone(), older(tx, &row, SESSIONS_FEW, 1)).await? {
-        make_room(tx, &row).await?;
+    if tx.insert_and_find(row.clone(), older(tx, &row, SESSIONS_FEW, 1)).await? {
+        end_oldest(tx, &row).await?;
     }
     let refresh = issue(tx, tools, &row);
     tx.record("session.open", Target::new("session", row.id));
@@ -104,7 +104,7 @@ pub async fn open(tx: &mut Tx, tools: &Tools, new: NewSession) -> Result<(sessio
 
 /// Ends a person's oldest sessions where this one, which was written just now, is one too many: a client that signs in again and
 /// again instead of refreshing fills no table.
-async fn make_room(tx: &mut Tx, new: &session::Model) -> Result<(), DbError> {
+async fn end_oldest(tx: &mut Tx, new: &session::Model) -> Result<(), DbError> {
     tx.exclusive(Rule::Sessions, new.user_id).await?;
     let superseded =
         older(tx, new, SESSIONS_MAX, SUPERSEDED_AT_ONCE).select_only().column(session::Column::Id);

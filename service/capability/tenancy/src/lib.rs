@@ -12,8 +12,8 @@ mod lookup;
 mod model;
 mod ops;
 mod placement;
-mod settings;
 mod pool;
+mod settings;
 mod store;
 
 pub use across::{each, in_use_after, of_ids};
@@ -33,8 +33,8 @@ pub use ops::{
 pub use placement::{
     Place, has_capacity, has_pool, instance, mode_of, place, place_on, release, store_place, take_capacity,
 };
-pub use settings::{Limits, SharedInstances};
 pub use pool::{
     active_instances, find_instance, instances_to_check, regions, register_instance, remove_instance,
 };
+pub use settings::{Limits, SharedInstances};
 pub use store::{give_place, take_place};

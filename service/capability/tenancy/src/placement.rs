@@ -103,7 +103,7 @@ pub async fn place_on(tx: &Tx, row: &tenant::Model, id: Uuid) -> Result<bool, Er
 pub async fn take_capacity(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<Option<Uuid>, DbError> {
     // Looked for and counted in one statement each: if somebody else took the last place meanwhile, another is looked for.
     for _ in 0..PLACES_TRIED {
-        let least = with_room(tx, place, but).order_by_asc(instance::Column::TenantCount);
+        let least = with_capacity(tx, place, but).order_by_asc(instance::Column::TenantCount);
         let least = least.order_by_asc(instance::Column::Id).limit(1);
         let Some(chosen) = tx.one(least).await? else { return Ok(None) };
         if take_place(tx, chosen.id).await? {
@@ -118,11 +118,11 @@ pub async fn take_capacity(tx: &Tx, place: &Place, but: Option<Uuid>) -> Result<
 /// # Errors
 /// [`DbError`].
 pub async fn has_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Result<bool, DbError> {
-    Ok(view.one(with_room(view, place, but)).await?.is_some())
+    Ok(view.one(with_capacity(view, place, but)).await?.is_some())
 }
 
 /// Active instances of the place's driver, mode and region that have room.
-fn with_room(view: &View, place: &Place, but: Option<Uuid>) -> Select<instance::Entity> {
+fn with_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Select<instance::Entity> {
     let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
     let all = view
         .shared::<instance::Entity>()

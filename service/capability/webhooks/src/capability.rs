@@ -14,14 +14,14 @@ use crate::sink::{self, SinkSubscriber};
 use crate::{ops, results};
 
 /// Deliveries that are over are kept this long, as long as events.
-const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
+const DELIVERIES_RETENTION: TimeDelta = TimeDelta::days(30);
 /// What ends deliveries that waited at a disabled endpoint for longer than their event is kept.
 const WITHOUT_EVENT: &str = "the sweep of deliveries without an event";
 
 /// Routes, deliveries, and who hears of events; security events are signed by whoever has the keys. `resumed` is the type of event after
 /// which a tenant's deliveries go on.
 pub fn capability(signer: fn() -> Rc<dyn SecurityEvents>, resumed: EventType) -> Capability {
-    let over = Expiry::at("created_at", "id").only("status <> 'pending'").plus(DELIVERIES_KEPT);
+    let over = Expiry::at("created_at", "id").only("status <> 'pending'").plus(DELIVERIES_RETENTION);
     Capability::new(crate::http::routes)
         .settings::<delivery::Settings>()
         .settings::<Nats>()

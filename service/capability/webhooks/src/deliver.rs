@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Instant;
 
-use ::delivery::{Look, Queue, RUN_MAX, Schedule, Verdict, post, verdict, work_off};
+use ::delivery::{Queue, QueueState, RUN_MAX, Schedule, Verdict, post, verdict, work_off};
 use entity::platform::outbox_event;
 use entity::webhooks::states::{DeliveryStatus, Format};
 use entity::webhooks::{delivery, endpoint};
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use web::{PlatformService, Tools};
 
 use crate::envelope::{self, envelope};
-use crate::queue::Deliver;
+use crate::jobs::deliver_events::Deliver;
 use crate::results::{Attempted, Outcome, record_results};
 use crate::store;
 
@@ -86,7 +86,7 @@ struct Sender {
 impl Queue for Sender {
     type Round = Round;
 
-    async fn look(&self) -> Result<Look<Round>, JobError> {
+    async fn state(&self) -> Result<QueueState<Round>, JobError> {
         Ok(self.due().await?)
     }
 
@@ -107,14 +107,14 @@ impl Queue for Sender {
 
 impl Sender {
     /// What is due, in order; nothing if the endpoint is gone or disabled.
-    async fn due(&self) -> Result<Look<Round>, DbError> {
+    async fn due(&self) -> Result<QueueState<Round>, DbError> {
         let id = self.endpoint;
         let read = async |view: &PlatformView| {
             let endpoint = view.platform::<endpoint::Entity>().filter(endpoint::Column::Id.eq(id));
             let found = view.one(endpoint.filter(endpoint::Column::DisabledAt.is_null())).await?;
-            let Some(endpoint) = found else { return Ok(Look::Nothing) };
+            let Some(endpoint) = found else { return Ok(QueueState::Nothing) };
             if let Some(until) = endpoint.paused_until.filter(|until| *until > view.now()) {
-                return Ok(Look::Rest(until));
+                return Ok(QueueState::Rest(until));
             }
             let limit = if Schedule::is_probing(endpoint.failures) { 1 } else { ROUND };
             let rows = store::due(view, id, limit).await?;
@@ -127,9 +127,9 @@ impl Sender {
                 rows.into_iter().filter_map(|row| Some(Due(row.clone(), events.remove(&row.event_id)?)));
             let due: Vec<Due> = due.collect();
             if due.is_empty() {
-                return Ok(next(view, id).await?.map_or(Look::Nothing, Look::Rest));
+                return Ok(next(view, id).await?.map_or(QueueState::Nothing, QueueState::Rest));
             }
-            Ok(Look::Round(Round { endpoint, due }))
+            Ok(QueueState::Round(Round { endpoint, due }))
         };
         self.service.db.read(read).await
     }

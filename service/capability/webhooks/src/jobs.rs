@@ -1,5 +1,7 @@
 //! Events become deliveries: now, and again when somebody wants them replayed.
 
+pub(crate) mod deliver_events;
+
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
@@ -18,9 +20,9 @@ use serde_json::Value;
 use uuid::Uuid;
 use web::PlatformService;
 
+use self::deliver_events::Deliver;
 use crate::deliver::SecurityEvents;
 use crate::ops::ENDPOINTS_MAX;
-use crate::queue::Deliver;
 use crate::store::{self, Again};
 
 /// Events that one step of a replay covers.

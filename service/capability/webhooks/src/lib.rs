@@ -12,7 +12,6 @@ mod error;
 mod http;
 mod jobs;
 mod ops;
-mod queue;
 mod results;
 mod settings;
 mod sink;

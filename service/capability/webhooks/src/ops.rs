@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use delivery::generate;
 use entity::webhooks::endpoint;
 use entity::webhooks::states::{Algorithm, Format};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{DbError, PlatformTx, PlatformView, Target, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use web::{IfMatch, Tools};
 
 use crate::error::Error;
-use crate::queue::Deliver;
+use crate::jobs::deliver_events::Deliver;
 use crate::store;
 
 /// So many endpoints there may be.
@@ -66,7 +66,7 @@ pub(crate) fn prepare_endpoint(tools: &Tools, fields: EndpointFields) -> Result<
 }
 
 pub(crate) async fn insert_endpoint(tx: &mut PlatformTx, row: endpoint::Model) -> Result<(), Error> {
-    room(tx, Rule::WebhookEndpoints, "", tx.platform::<endpoint::Entity>(), ENDPOINTS_MAX).await?;
+    check_limit(tx, Rule::WebhookEndpoints, "", tx.platform::<endpoint::Entity>(), ENDPOINTS_MAX).await?;
     tx.record("webhook_endpoint.create", Target::new("webhook_endpoint", row.id));
     Ok(tx.insert(row).await?)
 }

@@ -143,11 +143,11 @@ async fn fill(service: PlatformService, connection: Rc<OnceCell<Context>>) -> Re
             outside(acknowledgement.into_future()).await.map_err(JobError::retry)?;
         }
         crash_point!("sink.acknowledged");
-        let note = async |tx: &mut PlatformTx| {
+        let store_position = async |tx: &mut PlatformTx| {
             tx.housekeeping();
             store::record_sunk(tx, last).await
         };
-        service.db.write(&Ctx::system("sink"), note).await?;
+        service.db.write(&Ctx::system("sink"), store_position).await?;
         if (events.len() as u64) < BATCH {
             return Ok(());
         }

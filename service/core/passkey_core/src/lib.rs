@@ -137,7 +137,7 @@ impl Shown {
     ///
     /// # Errors
     /// [`Error::Internal`]
-    pub fn note_in(&self, passkey: &Value) -> Result<Option<Value>, Error> {
+    pub fn updated_credential(&self, passkey: &Value) -> Result<Option<Value>, Error> {
         let mut key: Passkey = read(passkey)?;
         let shown = key.update_credential(&self.0).is_some();
         if shown { Ok(Some(write(&key)?)) } else { Ok(None) }

@@ -57,9 +57,9 @@ fn a_passkey_is_made_shown_and_counted() {
 
     mine.counter = 7;
     let taken = shown(&mine, &made_by_me.passkey).unwrap();
-    let counted = taken.note_in(&made_by_me.passkey).unwrap().expect("this passkey was shown");
+    let counted = taken.updated_credential(&made_by_me.passkey).unwrap().expect("this passkey was shown");
     assert_eq!(counted["cred"]["counter"], 7);
-    assert_eq!(taken.note_in(&others.passkey).unwrap(), None, "another passkey was shown");
+    assert_eq!(taken.updated_credential(&others.passkey).unwrap(), None, "another passkey was shown");
     // Who makes another one is told which they have.
     let begun =
         party().begin_registration((Uuid::nil(), "ann@example.com", "Ann"), &[&counted, &others.passkey]);
@@ -81,7 +81,8 @@ fn a_passkey_is_refused_unless_it_is_here_verified_and_newer_than_its_copy() {
         let mut mine = Authenticator::new(1, HOST, ORIGIN);
         let first = made(&mine).unwrap();
         mine.counter = 7;
-        let counted = shown(&mine, &first.passkey).unwrap().note_in(&first.passkey).unwrap().unwrap();
+        let counted =
+            shown(&mine, &first.passkey).unwrap().updated_credential(&first.passkey).unwrap().unwrap();
         mine.counter = 8;
         assert!(shown(&mine, &counted).is_ok(), "{why}: before");
         change(&mut mine);

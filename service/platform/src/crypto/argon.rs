@@ -66,12 +66,12 @@ struct Waiting<W> {
     running: usize,
     lanes: HashMap<Lane, VecDeque<W>>,
     /// Lanes in the order of their turns; each that isn't empty is here once.
-    turns: VecDeque<Lane>,
+    order: VecDeque<Lane>,
 }
 
 impl<W> Default for Waiting<W> {
     fn default() -> Self {
-        Self { running: 0, lanes: HashMap::new(), turns: VecDeque::new() }
+        Self { running: 0, lanes: HashMap::new(), order: VecDeque::new() }
     }
 }
 
@@ -86,7 +86,7 @@ impl<W> Waiting<W> {
             lane.retain(|one| !gone(one));
         }
         self.lanes.retain(|_, lane| !lane.is_empty());
-        self.turns.retain(|lane| self.lanes.contains_key(lane));
+        self.order.retain(|lane| self.lanes.contains_key(lane));
     }
 
     /// Lets `who` wait in `lane`. A full queue makes room for a lane that is shorter than the longest one.
@@ -98,13 +98,13 @@ impl<W> Waiting<W> {
         if self.count() >= WAITING_MAX {
             let longest = self.lanes.values_mut().max_by_key(|lane| lane.len());
             match longest.filter(|longest| longest.len() > length + 1) {
-                // Dropped, it hears that its turn won't come.
+                // Dropped, it hears that no permit will come.
                 Some(longest) => drop(longest.pop_back()),
                 None => return Err(HashError::Busy),
             }
         }
         if length == 0 {
-            self.turns.push_back(lane);
+            self.order.push_back(lane);
         }
         self.lanes.entry(lane).or_default().push_back(who);
         Ok(())
@@ -113,13 +113,13 @@ impl<W> Waiting<W> {
     /// Who is next; its lane goes to the end of the turns.
     fn next(&mut self) -> Option<W> {
         loop {
-            let lane = self.turns.pop_front()?;
+            let lane = self.order.pop_front()?;
             let Some(queue) = self.lanes.get_mut(&lane) else { continue };
             let next = queue.pop_front();
             if queue.is_empty() {
                 self.lanes.remove(&lane);
             } else {
-                self.turns.push_back(lane);
+                self.order.push_back(lane);
             }
             if next.is_some() {
                 return next;
@@ -130,13 +130,13 @@ impl<W> Waiting<W> {
 
 /// The right to run one evaluation; handed to the next in line when it is dropped.
 #[derive(Debug)]
-struct Turn(Arc<Mutex<Waiting<oneshot::Sender<Turn>>>>);
+struct Permit(Arc<Mutex<Waiting<oneshot::Sender<Permit>>>>);
 
 fn locked<W>(waiting: &Mutex<Waiting<W>>) -> MutexGuard<'_, Waiting<W>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut waiting = locked(&self.0);
         let Some(next) = waiting.next() else {
@@ -144,25 +144,25 @@ impl Drop for Turn {
             return;
         };
         drop(waiting);
-        // Whoever went away gives the turn back, and this function finds the one behind.
-        let _ = next.send(Turn(self.0.clone()));
+        // Whoever went away gives the permit back, and this function finds the one behind.
+        let _ = next.send(Permit(self.0.clone()));
     }
 }
 
 /// Argon2id with the parameters of RFC 9106's second choice, one queue a process.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Argon {
-    waiting: Arc<Mutex<Waiting<oneshot::Sender<Turn>>>>,
+    waiting: Arc<Mutex<Waiting<oneshot::Sender<Permit>>>>,
 }
 
 impl Argon {
-    async fn turn(&self, lane: Lane) -> Result<Turn, HashError> {
+    async fn acquire(&self, lane: Lane) -> Result<Permit, HashError> {
         let receiver = {
             let mut waiting = locked(&self.waiting);
             if waiting.running < AT_ONCE_MAX {
                 waiting.running += 1;
                 drop(waiting);
-                return Ok(Turn(self.waiting.clone()));
+                return Ok(Permit(self.waiting.clone()));
             }
             waiting.sweep(oneshot::Sender::is_closed);
             let (sender, receiver) = oneshot::channel();
@@ -170,19 +170,19 @@ impl Argon {
             receiver
         };
         match tokio::time::timeout(lane.deadline(), receiver).await {
-            Ok(Ok(turn)) => Ok(turn),
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(HashError::Busy),
         }
     }
 
-    /// The turn goes with the work: a caller who went away doesn't make room for another evaluation beside this one.
+    /// The permit goes with the work: a caller who went away doesn't make room for another evaluation beside this one.
     async fn run<T: Send + 'static>(
-        turn: Turn,
+        permit: Permit,
         work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let work = move || {
             let done = work();
-            drop(turn);
+            drop(permit);
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| HashError::Failed)?
@@ -191,12 +191,12 @@ impl Argon {
     /// The PHC string of `secret`.
     pub(super) async fn hash(&self, lane: Lane, secret: &str) -> Result<String, HashError> {
         let secret = Zeroizing::new(secret.to_owned());
-        let turn = self.turn(lane).await?;
+        let permit = self.acquire(lane).await?;
         let work = move || {
             let hash = Argon2::default().hash_password(secret.as_bytes());
             hash.map(|hash| hash.to_string()).map_err(|_| HashError::Failed)
         };
-        Self::run(turn, work).await
+        Self::run(permit, work).await
     }
 
     /// Whether `secret` is the one behind `phc`. `known` is asked again when the turn has come: somebody in front may have
@@ -210,7 +210,7 @@ impl Argon {
     ) -> Result<bool, HashError> {
         let secret = Zeroizing::new(secret.to_owned());
         let phc = phc.to_owned();
-        let turn = self.turn(lane).await?;
+        let permit = self.acquire(lane).await?;
         if let Some(known) = known() {
             return Ok(known);
         }
@@ -218,7 +218,7 @@ impl Argon {
             let hash = PasswordHash::new(&phc).map_err(|_| HashError::Failed)?;
             Ok(Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
         };
-        Self::run(turn, work).await
+        Self::run(permit, work).await
     }
 }
 
@@ -275,7 +275,7 @@ mod tests {
             waiting.join(check(0), who).unwrap();
         }
         waiting.sweep(|_| true);
-        assert!(waiting.lanes.is_empty() && waiting.turns.is_empty());
+        assert!(waiting.lanes.is_empty() && waiting.order.is_empty());
         waiting.join(check(0), 7).unwrap();
         assert_eq!((waiting.next(), waiting.next()), (Some(7), None));
     }
@@ -283,13 +283,13 @@ mod tests {
     #[tokio::test]
     async fn turns_are_handed_on_and_given_back() {
         let argon = Argon::default();
-        let first = argon.turn(check(1)).await.unwrap();
-        let second = argon.turn(check(1)).await.unwrap();
+        let first = argon.acquire(check(1)).await.unwrap();
+        let second = argon.acquire(check(1)).await.unwrap();
         let (waits, went_away) = {
             let (one, two) = (argon.clone(), argon.clone());
             (
-                tokio::spawn(async move { one.turn(check(2)).await.is_ok() }),
-                tokio::spawn(async move { two.turn(check(3)).await.is_ok() }),
+                tokio::spawn(async move { one.acquire(check(2)).await.is_ok() }),
+                tokio::spawn(async move { two.acquire(check(3)).await.is_ok() }),
             )
         };
         tokio::task::yield_now().await;
@@ -299,7 +299,7 @@ mod tests {
         assert!(waits.await.unwrap());
         drop(second);
         assert_eq!(locked(&argon.waiting).running, 0);
-        let again = argon.turn(check(1)).await.unwrap();
+        let again = argon.acquire(check(1)).await.unwrap();
         assert_eq!(locked(&argon.waiting).running, 1);
         drop(again);
     }
@@ -307,8 +307,8 @@ mod tests {
     #[tokio::test]
     async fn a_turn_that_does_not_come_in_time_is_refused() {
         let argon = Argon::default();
-        let held = [argon.turn(check(1)).await.unwrap(), argon.turn(check(1)).await.unwrap()];
-        let refused = argon.turn(check(1)).await;
+        let held = [argon.acquire(check(1)).await.unwrap(), argon.acquire(check(1)).await.unwrap()];
+        let refused = argon.acquire(check(1)).await;
         assert_eq!(refused.map(drop), Err(HashError::Busy));
         drop(held);
     }

@@ -20,7 +20,7 @@ use crate::{CrossTenantStatement, Ctx, DbError, PlatformTx, Work as _};
 
 /// Verdicts of Argon2 that are remembered, and for how long: a client that goes on with a wrong secret costs one evaluation.
 const VERDICTS_MAX: u64 = 10_000;
-const VERDICTS_KEPT: Duration = Duration::from_secs(60);
+const VERDICTS_TTL: Duration = Duration::from_secs(60);
 
 /// What the lookup key is sealed for. The row is the store's canary too: a master key that doesn't open it is another one.
 const LOOKUP_KEY_PURPOSE: &str = "lookup_key";
@@ -184,7 +184,7 @@ pub struct Secrets {
 impl Secrets {
     /// Recognises by `key`.
     pub fn new(key: LookupKey) -> Self {
-        let verdicts = Cache::builder().max_capacity(VERDICTS_MAX).time_to_live(VERDICTS_KEPT).build();
+        let verdicts = Cache::builder().max_capacity(VERDICTS_MAX).time_to_live(VERDICTS_TTL).build();
         Self { key, argon: Argon::default(), verdicts }
     }
 
@@ -275,7 +275,7 @@ mod tests {
         secrets.verdicts.run_pending_tasks();
         assert_eq!(secrets.verdicts.entry_count(), 2);
         let policy = secrets.verdicts.policy();
-        assert_eq!((policy.max_capacity(), policy.time_to_live()), (Some(VERDICTS_MAX), Some(VERDICTS_KEPT)));
+        assert_eq!((policy.max_capacity(), policy.time_to_live()), (Some(VERDICTS_MAX), Some(VERDICTS_TTL)));
         let other = Secrets::new(LookupKey::throw_away());
         assert_eq!(other.recognise("secret", stored(kind, id, &proof)).await, Ok(Verdict::Wrong));
     }

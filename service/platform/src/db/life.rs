@@ -58,9 +58,9 @@ impl Pulse {
         if let Some(felt) = last.as_ref().filter(|felt| felt.counts()) {
             return felt.beat.clone();
         }
-        let ((tell, beat), asking) = (watch::channel(None), ask());
+        let ((sender, beat), asking) = (watch::channel(None), ask());
         // A task of its own: whoever waits for it may go away.
-        drop(tokio::spawn(async move { tell.send_replace(Some(asking.await.map_err(Arc::new))) }));
+        drop(tokio::spawn(async move { sender.send_replace(Some(asking.await.map_err(Arc::new))) }));
         *last = Some(Felt { begun: Instant::now(), beat: beat.clone() });
         beat
     }
@@ -87,7 +87,7 @@ impl Db {
     }
 
     /// While writes don't reach the disk, whoever asks how the store fares makes it look again.
-    pub async fn look_again(&self) {
+    pub async fn probe_if_failing(&self) {
         let _ = self.may(Access::Write).await;
     }
 
@@ -106,7 +106,7 @@ impl Db {
     pub async fn probe(&self) -> Result<(), DbError> {
         self.see_files().await?;
         if let Some(Files { anchor, .. }) = &self.inner.files {
-            anchor.settle().await;
+            anchor.reset_saved().await;
         }
         let scope = self.beginning(Holder::Platform, Access::Write);
         let connection = self.inner.writer.begin(&scope).await?;
@@ -126,7 +126,7 @@ impl Db {
     /// # Errors
     /// [`DbError::Moved`] if they aren't.
     pub(crate) async fn see_files(&self) -> Result<(), DbError> {
-        let Err(displaced) = self.inner.watch.look().await else { return Ok(()) };
+        let Err(displaced) = self.inner.watch.check_files().await else { return Ok(()) };
         if let Some(Files { anchor, .. }) = &self.inner.files {
             anchor.save(&displaced).await;
         }

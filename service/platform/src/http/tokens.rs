@@ -15,12 +15,12 @@ const MARGIN: TimeDelta = TimeDelta::seconds(300);
 /// One that lives at least this long, after half of its life: services that replace theirs early expect that.
 const LONG: TimeDelta = TimeDelta::hours(2);
 /// Tokens remembered at once.
-const KEPT_MAX: usize = 100;
+const TOKENS_MAX: usize = 100;
 
-type Kept = HashMap<[u8; 32], (Zeroizing<String>, Timestamp)>;
+type Tokens = HashMap<[u8; 32], (Zeroizing<String>, Timestamp)>;
 
 /// The tokens of this process, by the digest of the credentials that got them.
-static TOKENS: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+static TOKENS: LazyLock<Mutex<Tokens>> = LazyLock::new(Mutex::default);
 
 /// A token as the other side gave it.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ pub async fn token(
         return Ok(text);
     }
     let token = fetch().await?;
-    let mut kept = TOKENS.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.retain(|_, (_, until)| *until > now);
-    if kept.len() < KEPT_MAX {
-        kept.insert(key, (token.text.clone(), now + used_for(token.lifetime)));
+    let mut tokens = TOKENS.lock().unwrap_or_else(PoisonError::into_inner);
+    tokens.retain(|_, (_, until)| *until > now);
+    if tokens.len() < TOKENS_MAX {
+        tokens.insert(key, (token.text.clone(), now + used_for(token.lifetime)));
     }
     Ok(token.text)
 }

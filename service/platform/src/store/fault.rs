@@ -11,19 +11,19 @@ const SQLITE_CONSTRAINT_COMMITHOOK: i32 = 531;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// There is no room.
-    MakeRoom,
+    FreeSpace,
     /// Its files were moved.
     PutBack,
     /// Its files can't be written, or not be opened.
     LetWrite,
     /// The disk answers with errors.
-    LookAtDisk,
+    CheckDisk,
     /// Pages are damaged.
     RestoreBackup,
     /// The login may not do this.
     BeTheOwner,
     /// Nothing more is known.
-    LookAround,
+    Unknown,
 }
 
 impl std::fmt::Display for Remedy {
@@ -35,7 +35,7 @@ impl std::fmt::Display for Remedy {
 impl Remedy {
     /// What to do about what the driver said.
     pub(crate) fn of(error: &sqlx::Error) -> Self {
-        Remedy::known(error).unwrap_or(Remedy::LookAround)
+        Remedy::known(error).unwrap_or(Remedy::Unknown)
     }
 
     pub(crate) fn known(error: &sqlx::Error) -> Option<Self> {
@@ -45,17 +45,17 @@ impl Remedy {
 
     fn of_code(code: &str) -> Option<Self> {
         match (Kind::of_code(code), sqlite_number(code), code) {
-            (Kind::Full, ..) => Some(Remedy::MakeRoom),
+            (Kind::Full, ..) => Some(Remedy::FreeSpace),
             (Kind::Damaged, ..) => Some(Remedy::RestoreBackup),
             // IOERR_SHMSIZE: no room for the index of the log, which lies beside the file
-            (_, Some(4874), _) => Some(Remedy::MakeRoom),
+            (_, Some(4874), _) => Some(Remedy::FreeSpace),
             (_, Some(number), _) => match number & 0xff {
                 // READONLY, CANTOPEN
                 8 | 14 => Some(Remedy::LetWrite),
-                10 => Some(Remedy::LookAtDisk),
+                10 => Some(Remedy::CheckDisk),
                 _ => None,
             },
-            (_, None, "58030") => Some(Remedy::LookAtDisk),
+            (_, None, "58030") => Some(Remedy::CheckDisk),
             // insufficient privilege
             (_, None, "42501") => Some(Remedy::BeTheOwner),
             _ => None,
@@ -64,17 +64,17 @@ impl Remedy {
 
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Remedy::MakeRoom => "make room on the volume that the store is on",
+            Remedy::FreeSpace => "make room on the volume that the store is on",
             Remedy::PutBack => "put the same file back, or restart the service",
             Remedy::LetWrite => {
                 "the store's file and its directory must belong to the user of the service and must not be on a read-only file system"
             }
-            Remedy::LookAtDisk => "the disk answers with errors: look at the system's log",
+            Remedy::CheckDisk => "the disk answers with errors: look at the system's log",
             Remedy::RestoreBackup => "the store is damaged: restore a backup",
             Remedy::BeTheOwner => {
                 "the login may not do this: changes of the schema need its owner (database.migration_url, TENANTRY_DATABASE_MIGRATION_URL)"
             }
-            Remedy::LookAround => "look at its disk or server, and at the log",
+            Remedy::Unknown => "look at its disk or server, and at the log",
         }
     }
 }
@@ -208,12 +208,12 @@ mod tests {
     #[test]
     fn a_code_says_what_mends_it() {
         for (code, remedy) in [
-            ("13", Some(Remedy::MakeRoom)),
-            ("53100", Some(Remedy::MakeRoom)),
-            ("4874", Some(Remedy::MakeRoom)),
+            ("13", Some(Remedy::FreeSpace)),
+            ("53100", Some(Remedy::FreeSpace)),
+            ("4874", Some(Remedy::FreeSpace)),
             ("14", Some(Remedy::LetWrite)),
             ("1544", Some(Remedy::LetWrite)), // READONLY_DIRECTORY
-            ("778", Some(Remedy::LookAtDisk)),
+            ("778", Some(Remedy::CheckDisk)),
             ("11", Some(Remedy::RestoreBackup)),
             ("26", Some(Remedy::RestoreBackup)),
             ("XX001", Some(Remedy::RestoreBackup)),

@@ -51,7 +51,7 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// What a look at `table` found; a clean one takes back what no deeper look had found.
-    pub(crate) fn note(&mut self, table: &str, depth: Depth, finding: Option<String>) {
+    pub(crate) fn report(&mut self, table: &str, depth: Depth, finding: Option<String>) {
         match finding {
             Some(finding) => {
                 self.found.insert(table.to_owned(), (depth, finding));
@@ -94,7 +94,7 @@ mod tests {
         let mut findings = Findings::default();
         assert!(findings.suspect() && !findings.suspect(), "it is news once");
         assert_eq!(findings.integrity(), Integrity::Sound);
-        findings.note("job", Depth::Quick, Some("row 3 missing from index".to_owned()));
+        findings.report("job", Depth::Quick, Some("row 3 missing from index".to_owned()));
         assert_ne!(findings.integrity(), Integrity::Sound);
     }
 
@@ -113,8 +113,8 @@ mod tests {
         ] {
             let mut findings = Findings::default();
             for (depth, found) in looks {
-                findings.note("job", *depth, found.then(damage).flatten());
-                findings.note("tenant", *depth, None);
+                findings.report("job", *depth, found.then(damage).flatten());
+                findings.report("tenant", *depth, None);
             }
             assert_eq!(findings.integrity() == Integrity::Sound, sound, "{looks:?}");
         }

@@ -49,7 +49,7 @@ impl Failing {
     /// What mends it.
     pub(crate) fn remedy(self) -> Remedy {
         match self {
-            Failing::Full => Remedy::MakeRoom,
+            Failing::Full => Remedy::FreeSpace,
             Failing::Broken(remedy) => remedy,
             Failing::Moved => Remedy::PutBack,
         }
@@ -98,7 +98,7 @@ impl Watch {
     /// Looks whether the files are where they were opened, on this thread.
     pub(crate) fn in_place(&self) -> Result<(), Displaced> {
         let Some(place) = &self.place else { return Ok(()) };
-        place.look().inspect_err(|displaced| {
+        place.check().inspect_err(|displaced| {
             if self.health() != Health::Failing(Failing::Moved) {
                 tracing::error!("{displaced}");
             }
@@ -107,14 +107,14 @@ impl Watch {
     }
 
     /// The same, on a thread that a volume which hangs may hold up; on one, however many look.
-    pub(crate) async fn look(self: &Arc<Self>) -> Result<(), Displaced> {
+    pub(crate) async fn check_files(self: &Arc<Self>) -> Result<(), Displaced> {
         let Some(place) = &self.place else { return Ok(()) };
         let (watch, looking) = (self.clone(), self.looking.clone().lock_owned().await);
-        let look = tokio::task::spawn_blocking(move || {
+        let check = tokio::task::spawn_blocking(move || {
             let _looking = looking;
             watch.in_place()
         });
-        look.await.unwrap_or_else(|_| Err(place.unseen()))
+        check.await.unwrap_or_else(|_| Err(place.unseen()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

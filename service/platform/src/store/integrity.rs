@@ -55,8 +55,8 @@ impl Db {
 
     async fn check_all(&self, opener: &Opener) -> Result<(), DbError> {
         for table in on(opener, async |connection| tables(connection).await).await? {
-            let finding = look_twice(opener, &table, Depth::Quick).await?;
-            self.findings().note(&table, Depth::Quick, finding);
+            let finding = check_pages_twice(opener, &table, Depth::Quick).await?;
+            self.findings().report(&table, Depth::Quick, finding);
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Db {
             *round = Round { waiting: on(opener, async |connection| tables(connection).await).await?, depth };
             return Ok(());
         };
-        let finding = match look_twice(opener, &table, round.depth).await {
+        let finding = match check_pages_twice(opener, &table, round.depth).await {
             Ok(finding) => finding,
             Err(error) => {
                 round.waiting.push(table);
@@ -95,7 +95,7 @@ impl Db {
         if let Some(finding) = &finding {
             tracing::error!(table, %finding, "{}", Remedy::RestoreBackup);
         }
-        self.findings().note(&table, round.depth, finding);
+        self.findings().report(&table, round.depth, finding);
         if round.depth == Depth::Whole && round.waiting.is_empty() {
             self.record_whole_check().await?;
         }
@@ -111,7 +111,7 @@ impl Db {
         if finding.is_some() {
             tracing::error!(failures, "{}", Remedy::RestoreBackup);
         }
-        self.findings().note(CHECKSUMS, Depth::Quick, finding);
+        self.findings().report(CHECKSUMS, Depth::Quick, finding);
         Ok(())
     }
 
@@ -147,12 +147,12 @@ async fn on<T>(
 /// What the check of one table finds, and finds again on another connection: without memory SQLite takes a sound page for a damaged one.
 ///
 /// # Errors
-/// As for [`look_at`].
-async fn look_twice(opener: &Opener, table: &str, depth: Depth) -> Result<Option<String>, DbError> {
-    let look = || on(opener, async |connection| look_at(connection, table, depth).await);
-    match look().await? {
+/// As for [`check_pages`].
+async fn check_pages_twice(opener: &Opener, table: &str, depth: Depth) -> Result<Option<String>, DbError> {
+    let check = || on(opener, async |connection| check_pages(connection, table, depth).await);
+    match check().await? {
         None => Ok(None),
-        Some(_) => look().await,
+        Some(_) => check().await,
     }
 }
 
@@ -168,7 +168,7 @@ async fn tables(connection: &mut SqliteConnection) -> Result<Vec<String>, DbErro
 ///
 /// # Errors
 /// [`DbError`] where the check could not be made: then nothing is known of the table.
-async fn look_at(
+async fn check_pages(
     connection: &mut SqliteConnection,
     table: &str,
     depth: Depth,

@@ -26,7 +26,7 @@ impl From<Leftover> for sqlx::Error {
 }
 
 /// Looks for what is left of a database that isn't at `database`.
-pub(crate) fn look(database: &Path) -> Result<(), Leftover> {
+pub(crate) fn check(database: &Path) -> Result<(), Leftover> {
     let size = |path: &Path| std::fs::metadata(path).map(|found| found.len()).ok();
     if size(database).is_some_and(|bytes| bytes > 0) {
         return Ok(());
@@ -63,7 +63,7 @@ mod tests {
                     file.set_len(bytes).unwrap();
                 }
             }
-            assert_eq!(look(&path).is_ok(), fits, "{database:?} {log:?} {index:?}");
+            assert_eq!(check(&path).is_ok(), fits, "{database:?} {log:?} {index:?}");
         }
     }
 }

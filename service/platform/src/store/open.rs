@@ -32,7 +32,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How the file of `url` is opened, whoever opens it. None is made beside what is left of another.
 pub(crate) fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, DbError> {
     let options = SqliteConnectOptions::from_str(url).map_err(opening)?;
-    leftover::look(options.get_filename()).map_err(|leftover| opening(leftover.into()))?;
+    leftover::check(options.get_filename()).map_err(|leftover| opening(leftover.into()))?;
     Ok(options
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)

@@ -42,9 +42,9 @@ impl Opener {
             Purpose::Write => self.options.clone(),
             Purpose::WriteUnsynced => self.options.clone().synchronous(SqliteSynchronous::Off),
         };
-        self.watch.look().await?;
+        self.watch.check_files().await?;
         let mut connection = options.connect().await?;
-        self.watch.look().await?;
+        self.watch.check_files().await?;
         let watch = self.watch.clone();
         connection.lock_handle().await?.set_commit_hook(move || watch.in_place().is_ok());
         Ok(connection)

@@ -140,7 +140,7 @@ impl Place {
     }
 
     /// Compares what is at the paths now: a microsecond each, and longer where a volume hangs.
-    pub(crate) fn look(&self) -> Result<(), Displaced> {
+    pub(crate) fn check(&self) -> Result<(), Displaced> {
         let found: Vec<Option<Identity>> = self.parts.iter().map(|part| Identity::at(&part.path)).collect();
         self.compare(&found)
     }
@@ -231,18 +231,18 @@ impl Anchor {
     }
 
     /// The files are where they were, and will be written again.
-    pub(crate) async fn settle(&self) {
+    pub(crate) async fn reset_saved(&self) {
         self.held.lock().await.log = Saved::NotYet;
     }
 
     /// Closes it. Where the files are displaced it stays open until the process ends: SQLite would remove what lies at the path of
     /// the log, and that may belong to another database now.
-    pub(crate) async fn close(&self, look: Result<(), Displaced>) {
-        if let Err(displaced) = &look {
+    pub(crate) async fn close(&self, checked: Result<(), Displaced>) {
+        if let Err(displaced) = &checked {
             self.save(displaced).await;
         }
         let Some(connection) = self.held.lock().await.connection.take() else { return };
-        match look {
+        match checked {
             Ok(()) => drop(connection.close().await),
             Err(_) => std::mem::forget(connection),
         }
@@ -262,7 +262,7 @@ mod tests {
             assert_eq!(Place::opened(&file, &file).unwrap_err().0, missing);
             std::fs::write(missing, "").unwrap();
         }
-        Place::opened(&file, &file).unwrap().look().unwrap();
+        Place::opened(&file, &file).unwrap().check().unwrap();
     }
 
     #[test]

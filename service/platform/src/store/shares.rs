@@ -15,9 +15,9 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// How long a transaction waits for its tenant's turn.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Transactions of one tenant that wait for their turn; more are refused at once.
+/// How long a transaction waits for a permit of its tenant.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Transactions of one tenant that wait for a permit; more are refused at once.
 const WAITING_MAX: usize = 512;
 /// Lines that are kept although nobody stands in them, until the next look.
 const IDLE_MAX: usize = 1_024;
@@ -64,14 +64,14 @@ impl Common {
 /// Those who wait for the same share.
 #[derive(Debug)]
 pub(crate) struct Line {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     common: Common,
     /// Counts down to zero with those who wait.
     places: Semaphore,
     patience: Duration,
 }
 
-/// Why there is no turn.
+/// Why there is no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Crowded {
     /// Too many wait already.
@@ -82,9 +82,9 @@ pub enum Crowded {
     Time,
 }
 
-/// A turn; given back when dropped.
+/// A permit; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Permit {
     _own: OwnedSemaphorePermit,
     _of_all: Option<OwnedSemaphorePermit>,
 }
@@ -93,7 +93,13 @@ impl Shares {
     /// At most `tenant` connections at once for each tenant, and `platform` for the platform.
     pub(crate) fn new(tenant: usize, platform: usize) -> Self {
         let (tenant, platform) = (tenant.max(1), platform.max(1));
-        Self { tenant, platform, common: Common::nothing(), patience: TURN_TIMEOUT, lines: Mutex::default() }
+        Self {
+            tenant,
+            platform,
+            common: Common::nothing(),
+            patience: PERMIT_TIMEOUT,
+            lines: Mutex::default(),
+        }
     }
 
     /// The same with what tenants have together, here and in other shares of the same pool.
@@ -105,7 +111,7 @@ impl Shares {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() > IDLE_MAX {
             // Whoever stands in a line holds it too.
-            lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.turns) > 1);
+            lines.retain(|_, line| Arc::strong_count(line) > 1 || Arc::strong_count(&line.permits) > 1);
         }
         let new = || {
             let line = match holder {
@@ -117,46 +123,46 @@ impl Shares {
         lines.entry(holder).or_insert_with(new).clone()
     }
 
-    /// Waits for `holder`'s turn.
+    /// Waits for a permit of `holder`.
     ///
     /// # Errors
     /// [`Crowded`]
-    pub(crate) async fn turn(&self, holder: Holder) -> Result<Turn, Crowded> {
-        self.line(holder).turn().await
+    pub(crate) async fn acquire(&self, holder: Holder) -> Result<Permit, Crowded> {
+        self.line(holder).acquire().await
     }
 }
 
 impl Line {
-    /// A line in which `share` have their turn at once.
+    /// A line in which `share` have a permit at once.
     pub(crate) fn new(share: usize) -> Self {
-        let (turns, places) = (Arc::new(Semaphore::new(share)), Semaphore::new(WAITING_MAX));
-        Self { turns, common: Common::nothing(), places, patience: TURN_TIMEOUT }
+        let (permits, places) = (Arc::new(Semaphore::new(share)), Semaphore::new(WAITING_MAX));
+        Self { permits, common: Common::nothing(), places, patience: PERMIT_TIMEOUT }
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     ///
     /// # Errors
     /// [`Crowded`]
-    pub(crate) async fn turn(&self) -> Result<Turn, Crowded> {
-        let turn = async {
+    pub(crate) async fn acquire(&self) -> Result<Permit, Crowded> {
+        let permit = async {
             let own = tokio::select! {
                 biased;
-                own = self.turns.clone().acquire_owned() => own?,
+                own = self.permits.clone().acquire_owned() => own?,
                 own = self.common.spare.clone().acquire_owned() => own?,
             };
             let of_all = match &self.common.all {
                 Some(all) => Some(all.clone().acquire_owned().await?),
                 None => None,
             };
-            Ok::<_, AcquireError>(Turn { _own: own, _of_all: of_all })
+            Ok::<_, AcquireError>(Permit { _own: own, _of_all: of_all })
         };
-        tokio::pin!(turn);
-        if let Some(Ok(turn)) = turn.as_mut().now_or_never() {
-            return Ok(turn);
+        tokio::pin!(permit);
+        if let Some(Ok(permit)) = permit.as_mut().now_or_never() {
+            return Ok(permit);
         }
         let _place = self.places.try_acquire().map_err(|_| Crowded::Line)?;
-        match timeout(self.patience, turn).await {
-            Ok(Ok(turn)) => Ok(turn),
+        match timeout(self.patience, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(Crowded::Time),
         }
     }
@@ -170,16 +176,16 @@ mod tests {
     async fn one_tenant_uses_up_its_own_share_only() {
         let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(2, 3) };
         let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
-        let held = [shares.turn(one).await.unwrap(), shares.turn(one).await.unwrap()];
-        assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Time);
-        assert!(shares.turn(other).await.is_ok());
+        let held = [shares.acquire(one).await.unwrap(), shares.acquire(one).await.unwrap()];
+        assert_eq!(shares.acquire(one).await.unwrap_err(), Crowded::Time);
+        assert!(shares.acquire(other).await.is_ok());
         let mut platform = Vec::new();
         for _ in 0..3 {
-            platform.push(shares.turn(Holder::Platform).await.unwrap());
+            platform.push(shares.acquire(Holder::Platform).await.unwrap());
         }
-        assert_eq!(shares.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
+        assert_eq!(shares.acquire(Holder::Platform).await.unwrap_err(), Crowded::Time);
         drop((held, platform));
-        assert!(shares.turn(one).await.is_ok() && shares.turn(Holder::Platform).await.is_ok());
+        assert!(shares.acquire(one).await.is_ok() && shares.acquire(Holder::Platform).await.is_ok());
     }
 
     #[tokio::test]
@@ -190,16 +196,16 @@ mod tests {
         let (one, other) = (Holder::Tenant(Uuid::from_u128(1)), Holder::Tenant(Uuid::from_u128(2)));
         let mut held = Vec::new();
         for _ in 0..2 {
-            held.push(writes.turn(one).await.unwrap());
-            held.push(reads.turn(one).await.unwrap());
+            held.push(writes.acquire(one).await.unwrap());
+            held.push(reads.acquire(one).await.unwrap());
         }
-        assert_eq!(writes.turn(one).await.unwrap_err(), Crowded::Time);
-        let others = writes.turn(other).await.unwrap();
-        assert_eq!(writes.turn(other).await.unwrap_err(), Crowded::Time);
-        let platform = writes.turn(Holder::Platform).await.unwrap();
-        assert_eq!(writes.turn(Holder::Platform).await.unwrap_err(), Crowded::Time);
+        assert_eq!(writes.acquire(one).await.unwrap_err(), Crowded::Time);
+        let others = writes.acquire(other).await.unwrap();
+        assert_eq!(writes.acquire(other).await.unwrap_err(), Crowded::Time);
+        let platform = writes.acquire(Holder::Platform).await.unwrap();
+        assert_eq!(writes.acquire(Holder::Platform).await.unwrap_err(), Crowded::Time);
         // Whoever waits takes the first that is given back, be it spare or its own.
-        let waiting = async { writes.turn(other).await.is_ok() };
+        let waiting = async { writes.acquire(other).await.is_ok() };
         let (came, ()) = tokio::join!(waiting, async { drop(held) });
         assert!(came);
         drop((others, platform));
@@ -210,33 +216,33 @@ mod tests {
         let common = Common::new(1, 2);
         let shares = Shares { patience: Duration::from_millis(20), ..Shares::new(1, 1) }.with(&common);
         let tenant = |number| Holder::Tenant(Uuid::from_u128(number));
-        let held = [shares.turn(tenant(1)).await.unwrap(), shares.turn(tenant(2)).await.unwrap()];
-        assert_eq!(shares.turn(tenant(3)).await.unwrap_err(), Crowded::Time);
-        assert!(shares.turn(Holder::Platform).await.is_ok());
+        let held = [shares.acquire(tenant(1)).await.unwrap(), shares.acquire(tenant(2)).await.unwrap()];
+        assert_eq!(shares.acquire(tenant(3)).await.unwrap_err(), Crowded::Time);
+        assert!(shares.acquire(Holder::Platform).await.is_ok());
         drop(held);
-        assert!(shares.turn(tenant(3)).await.is_ok());
+        assert!(shares.acquire(tenant(3)).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_line_is_bounded_and_forgotten_when_empty() {
         let shares = Arc::new(Shares::new(1, 1));
         let one = Holder::Tenant(Uuid::from_u128(1));
-        let held = shares.turn(one).await.unwrap();
+        let held = shares.acquire(one).await.unwrap();
         let mut waiting = Vec::new();
         for _ in 0..WAITING_MAX {
             let shares = shares.clone();
-            waiting.push(tokio::spawn(async move { shares.turn(one).await.map(drop) }));
+            waiting.push(tokio::spawn(async move { shares.acquire(one).await.map(drop) }));
         }
         while shares.line(one).places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(shares.turn(one).await.unwrap_err(), Crowded::Line);
+        assert_eq!(shares.acquire(one).await.unwrap_err(), Crowded::Line);
         drop(held);
         for waiter in waiting {
             assert_eq!(waiter.await.unwrap(), Ok(()));
         }
         for number in 0..(2 * IDLE_MAX as u128) {
-            drop(shares.turn(Holder::Tenant(Uuid::from_u128(number))).await.unwrap());
+            drop(shares.acquire(Holder::Tenant(Uuid::from_u128(number))).await.unwrap());
         }
         assert!(shares.lines.lock().unwrap().len() <= IDLE_MAX + 1);
     }

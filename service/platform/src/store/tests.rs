@@ -182,11 +182,11 @@ async fn the_log_stays_when_all_others_were_thrown_away() {
             pool.acquire().await.unwrap().close().await;
         }
         assert_eq!((store.readers.size(), store.writer.size()), (0, 0));
-        store.watch.look().await.unwrap();
+        store.watch.check_files().await.unwrap();
     }
     // A store without a file is nowhere to be moved from.
     let store = open::sqlite("sqlite::memory:", Duration::ZERO).await.unwrap();
-    store.watch.look().await.unwrap();
+    store.watch.check_files().await.unwrap();
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn nobody_has_the_place_of_a_connection_whose_thread_is_still_at_work() {
 }
 
 #[test]
-fn a_look_that_comes_to_no_end_finds_nothing_in_place() {
+fn a_check_that_comes_to_no_end_finds_nothing_in_place() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
@@ -220,7 +220,7 @@ fn a_look_that_comes_to_no_end_finds_nothing_in_place() {
     let gone = runtime.handle().clone();
     runtime.shutdown_background();
     let _gone = gone.enter();
-    let displaced = store.watch.look().now_or_never().unwrap().unwrap_err();
+    let displaced = store.watch.check_files().now_or_never().unwrap().unwrap_err();
     assert!(displaced.to_string().contains("could not be looked for"), "{displaced}");
 }
 

@@ -76,10 +76,10 @@ pub(super) async fn insert_each(reads: &Reads, inserts: Vec<Insert>) -> Result<(
 /// Inserts rows that nothing waits for: on Postgres, where each statement is a way to the server and back, the small ones in one.
 pub(super) async fn insert_together(reads: &Reads, inserts: Vec<Insert>) -> Result<(), DbError> {
     let backend = reads.connection.get_database_backend();
-    let mut room = if backend == DbBackend::Postgres { TOGETHER_MAX } else { 0 };
+    let mut left_over = if backend == DbBackend::Postgres { TOGETHER_MAX } else { 0 };
     let (together, alone): (Vec<_>, Vec<_>) = inserts.into_iter().partition(|insert| {
-        let left = room.checked_sub(insert.parameters);
-        room = left.unwrap_or(room);
+        let left = left_over.checked_sub(insert.parameters);
+        left_over = left.unwrap_or(left_over);
         left.is_some()
     });
     insert_each(reads, alone).await?;
@@ -110,13 +110,13 @@ impl Tx {
         self.insert_all(vec![row]).await
     }
 
-    /// Inserts one row of this tenant and looks for another in the same round trip: tells whether `look` finds one. Whether it sees the
+    /// Inserts one row of this tenant and looks for another in the same round trip: tells whether `select` finds one. Whether it sees the
     /// row that goes in is up to the store.
     ///
     /// # Errors
     /// [`DbError::Conflict`] if a key refuses it.
     #[allow(clippy::disallowed_methods, reason = "this is the door")]
-    pub async fn insert_and_look<M, E>(&self, row: M, look: Select<E>) -> Result<bool, DbError>
+    pub async fn insert_and_find<M, E>(&self, row: M, select: Select<E>) -> Result<bool, DbError>
     where
         M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
         M::Entity: TenantOwned,
@@ -124,7 +124,7 @@ impl Tx {
     {
         self.writes.touched();
         let mut insert = M::Entity::insert(self.own(row)).into_query();
-        insert.returning(Query::returning().exprs([Expr::exists(look.into_query())]));
+        insert.returning(Query::returning().exprs([Expr::exists(select.into_query())]));
         let backend = self.connection.get_database_backend();
         let row = self.connection.query_one_raw(backend.build(&insert)).await?;
         Ok(row.ok_or(DbErr::RecordNotInserted)?.try_get_by_index(0)?)

@@ -11,7 +11,7 @@ use super::{CrossTenantStatement, PlatformView, Statement, View};
 use crate::db::Db;
 use crate::sql::Sql;
 use crate::store::connection::Connection;
-use crate::store::shares::Turn;
+use crate::store::shares::Permit;
 use crate::{DbError, Timestamp};
 
 /// Runs what a scoped `select` built.
@@ -19,7 +19,7 @@ use crate::{DbError, Timestamp};
 pub struct Reads {
     pub(super) connection: Connection,
     #[allow(dead_code, reason = "given back with the transaction")]
-    pub(super) turn: Turn,
+    pub(super) permit: Permit,
     pub(super) db: Db,
     pub(super) now: Timestamp,
 }
@@ -47,12 +47,15 @@ impl Reads {
         self.one(select.lock_exclusive()).await
     }
 
-    /// The first row, which nobody can [`lock`](Self::lock) until the transaction ends; others may keep it too, and change it. It is what a
+    /// The first row, which nobody can [`lock`](Self::lock) until the transaction ends; others may lock it the same way, and change it. It is what a
     /// row that refers to it takes anyway (Postgres: `FOR KEY SHARE`).
     ///
     /// # Errors
     /// [`DbError`] if the store fails.
-    pub async fn keep<E: EntityTrait>(&self, select: Select<E>) -> Result<Option<E::Model>, DbError> {
+    pub async fn lock_key_share<E: EntityTrait>(
+        &self,
+        select: Select<E>,
+    ) -> Result<Option<E::Model>, DbError> {
         self.one(select.lock(LockType::KeyShare)).await
     }
 

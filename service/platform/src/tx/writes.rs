@@ -85,8 +85,8 @@ impl Writes {
     /// Whether it changes something that callers know of: more than housekeeping, or the record of a refusal.
     fn is_a_change(&self) -> bool {
         let wrote = self.wrote.load(Ordering::Relaxed);
-        let is_told = !self.housekeeping || !self.audit.is_empty() || !self.events.is_empty();
-        !self.jobs.is_empty() || wrote && is_told
+        let is_recorded = !self.housekeeping || !self.audit.is_empty() || !self.events.is_empty();
+        !self.jobs.is_empty() || wrote && is_recorded
     }
 
     /// Where the request counts its changes, if this is one.

@@ -38,7 +38,7 @@ impl Transport {
     }
 
     /// Leaves with the connection's requests what says how it goes on.
-    pub fn tell(&self, data: &mut Extensions) {
+    pub fn attach(&self, data: &mut Extensions) {
         data.insert::<Arc<Connection>>(self.entry.connection.clone());
     }
 
@@ -72,7 +72,7 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 impl Transport {
     /// How many bytes may be read at once. The end of the stream is let through whoever is at work: an answer that streams to nobody ends.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_allowance(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let readable = self.entry.connection.readable(cx.waker());
         if let Readable::Body(bytes) = readable {
             if self.read >= bytes {
@@ -98,9 +98,9 @@ impl Transport {
                 Poll::Pending
             }
             Readable::Head if count > 0 => {
-                let (room, ended) = of_head(&mut self.unended, peeked.filled());
+                let (allowance, ended) = of_head(&mut self.unended, peeked.filled());
                 self.ended = ended;
-                Poll::Ready(Ok(room))
+                Poll::Ready(Ok(allowance))
             }
             _ => Poll::Ready(Ok(1)),
         }
@@ -113,9 +113,9 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = ready!(self.poll_room(cx))?;
+        let allowance = ready!(self.poll_allowance(cx))?;
         let before = buffer.filled().len();
-        self.stream.set_limit(u64::try_from(room).unwrap_or(u64::MAX));
+        self.stream.set_limit(u64::try_from(allowance).unwrap_or(u64::MAX));
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         // Pending: the socket is empty, and whoever waits for it gives others their turn.
         self.read = match polled {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::keeper::{Gatekeeper, Rules};
 use crate::access::Access;
-use crate::bodies::{Arrival, Bodies, Owner, Room, Size, Weight};
+use crate::bodies::{Bodies, MemoryReservation, Owner, Size, Upload, Weight};
 use crate::connections::Connection;
 use crate::credential::Principal;
 use crate::input::{self, ReadBody};
@@ -41,16 +41,16 @@ fn weight(access: Access, headers: &HeaderMap) -> Weight {
 }
 
 /// A place for a large body, or one of unknown length, before anything is asked about the request.
-pub(super) fn arrive(
+pub(super) fn begin_upload(
     keeper: &Gatekeeper,
     request: &ServiceRequest,
     network: Network,
-) -> Result<Option<Arrival>, Problem> {
+) -> Result<Option<Upload>, Problem> {
     let headers = request.headers();
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let large = announced.is_some_and(|bytes: u64| Size::of(bytes) == Size::Large);
     if large || headers.contains_key(header::TRANSFER_ENCODING) {
-        keeper.bodies.arrive(network).map(Some)
+        keeper.bodies.begin_upload(network).map(Some)
     } else {
         Ok(None)
     }
@@ -85,8 +85,8 @@ pub(super) async fn read(
     let (bodies, most) = (&keeper.bodies, rules.body_bytes_max);
     let connection = request.request().conn_data::<Arc<Connection>>().map(AsRef::as_ref);
     let mut reading = Reading { bodies, connection, owner, weight, length, most };
-    let room = reading.begin().await?;
-    match timeout(keeper.service.config.server.body_timeout, reading.finish(payload, room)).await {
+    let reservation = reading.begin().await?;
+    match timeout(keeper.service.config.server.body_timeout, reading.finish(payload, reservation)).await {
         Ok(Err(Broken::TooLarge)) => Err(too_large(rules)),
         Ok(Err(Broken::Refused(problem))) => Err(problem),
         Ok(Ok(read)) => Ok(read),
@@ -123,13 +123,13 @@ impl Reading<'_> {
 
     /// Room for all of what a known caller announces, so that one of many large bodies gets through instead of a part of each. A stranger
     /// gets room for what came: an announcement alone must not take it from others.
-    async fn begin(&mut self) -> Result<Room, Problem> {
-        let mut room = self.bodies.room(self.owner);
+    async fn begin(&mut self) -> Result<MemoryReservation, Problem> {
+        let mut reservation = self.bodies.reservation(self.owner);
         let announced = self.length.unwrap_or_default();
         if !matches!(self.owner, Owner::Stranger(_)) {
-            room.grow(self.size(announced), self.weight.cost(wide(announced))).await?;
+            reservation.extend_to(self.size(announced), self.weight.cost(wide(announced))).await?;
         }
-        Ok(room)
+        Ok(reservation)
     }
 
     /// The next piece of a body of which so much has come; only while it is awaited is more of it read from the connection.
@@ -141,7 +141,11 @@ impl Reading<'_> {
         chunk
     }
 
-    async fn finish(&self, mut payload: Payload, mut room: Room) -> Result<ReadBody, Broken> {
+    async fn finish(
+        &self,
+        mut payload: Payload,
+        mut reservation: MemoryReservation,
+    ) -> Result<ReadBody, Broken> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next(&mut payload, bytes.len()).await {
             let chunk = chunk.map_err(|_| {
@@ -160,13 +164,13 @@ impl Reading<'_> {
                         .length
                         .unwrap_or_else(|| come.saturating_mul(2).next_multiple_of(STEP).min(whole)),
                 };
-                let grown = room.grow(self.size(wanted), self.weight.cost(wide(wanted))).await;
+                let grown = reservation.extend_to(self.size(wanted), self.weight.cost(wide(wanted))).await;
                 grown.map_err(Broken::Refused)?;
                 bytes.reserve_exact(wanted.saturating_sub(bytes.len()));
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(ReadBody { bytes: Bytes::from(bytes), _room: Some(Arc::new(room)) })
+        Ok(ReadBody { bytes: Bytes::from(bytes), _reservation: Some(Arc::new(reservation)) })
     }
 }
 

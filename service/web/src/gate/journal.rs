@@ -10,8 +10,8 @@ use crate::Problem;
 use crate::access::Access;
 use crate::journal::{Exchange, SentBody};
 
-/// Tells the journal, which keeps a body only if it is there as a whole: a stream isn't gathered for it.
-pub(super) fn note(
+/// Logs it in the journal, which stores a body only if it is there as a whole: a stream isn't gathered for it.
+pub(super) fn log(
     keeper: &Gatekeeper,
     rules: &Rules,
     request: &HttpRequest,
@@ -27,7 +27,7 @@ pub(super) fn note(
         return;
     };
     let problem = response.error().and_then(|error| error.as_error::<Problem>());
-    keeper.journal.note(Exchange {
+    keeper.journal.log(Exchange {
         principal,
         request_id: extensions.get::<RequestId>().map(|id| id.0.clone()),
         method: request.method().to_string(),

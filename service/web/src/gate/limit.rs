@@ -67,7 +67,7 @@ pub(super) async fn attempt(
 
 /// Gives back the place that the request took, or counts its failure for the one who is known to have made it. A handler that was cut off
 /// may have evaluated what it was asked: then it counts.
-pub(super) fn settle(
+pub(super) fn record_result(
     keeper: &Gatekeeper,
     rules: &Rules,
     request: &HttpRequest,

@@ -36,6 +36,6 @@ pub(super) async fn denied(
     action: &'static str,
     (rules, refused): (&Rules, &Denied),
 ) {
-    let target = refused.told(platform::Target::new("route", rules.pattern));
+    let target = refused.annotate(platform::Target::new("route", rules.pattern));
     strangers::record_denied(service, ctx, credential, refused.tenant, action, target).await;
 }

@@ -24,7 +24,7 @@ use crate::credential::Principal;
 use crate::{Code, Problem, Service, Tools};
 
 /// How long a reply is kept.
-const KEPT: TimeDelta = TimeDelta::hours(24);
+const REPLY_RETENTION: TimeDelta = TimeDelta::hours(24);
 /// A record that is neither applied nor answered in this time belongs to a dead process.
 const ABANDONED: TimeDelta = TimeDelta::seconds(60);
 /// Characters of a key.
@@ -89,7 +89,7 @@ async fn start(service: &Service, mark: IdempotencyMark, fingerprint: [u8; 32]) 
         state: IdempotencyState::Started,
         reply: None,
         created_at: now,
-        expires_at: now + KEPT,
+        expires_at: now + REPLY_RETENTION,
     };
     let found = service
         .db
@@ -162,7 +162,7 @@ pub(super) async fn finish(
         return HttpResponse::from_error(Problem::internal("the reply's body broke off"));
     };
     let response = head.set_body(body.clone()).map_into_boxed_body();
-    if let Err(problem) = keep(service, mark, response.head(), &body).await {
+    if let Err(problem) = store_reply(service, mark, response.head(), &body).await {
         tracing::warn!(cause = problem.cause, "an idempotency record could not be finished");
     }
     response
@@ -175,7 +175,7 @@ const FORGET_STARTED: CrossTenantStatement = CrossTenantStatement::new(
     "DELETE FROM idempotency_record WHERE principal = $1 AND idempotency_key = $2 AND state = 'started'",
 );
 
-async fn keep(
+async fn store_reply(
     service: &Service,
     mark: &IdempotencyMark,
     head: &ResponseHead,

@@ -9,7 +9,9 @@ use tests::{TestApp, eventually, status};
 use super::{Route, gone, id, text};
 
 pub(super) async fn walk() -> BTreeSet<Route> {
-    let app = TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO).await;
+    let app =
+        TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO)
+            .await;
     instances(&app).await;
     settings(&app).await;
     runs(&app).await;

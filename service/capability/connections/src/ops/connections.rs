@@ -9,7 +9,7 @@ use entity::connections::{connection, connection_key};
 use entity::ids::{OrganizationId, TenantId};
 use identity_core::Source;
 use platform::refusal::Invalid;
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{DbError, Target, Timestamp, Tx, View, Work, ids};
 use saml_core::{Certificate, IdentityProvider};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -148,14 +148,14 @@ pub async fn tenant_of(service: &PlatformService, id: Uuid) -> Result<Uuid, Erro
 /// # Errors
 /// [`Error::NotFound`]
 pub async fn find(view: &View, id: Uuid) -> Result<Connection, Error> {
-    look_up(view, id).await?.ok_or(Error::NotFound)
+    find_optional(view, id).await?.ok_or(Error::NotFound)
 }
 
 /// The same, if there is one.
 ///
 /// # Errors
 /// [`Error::Store`]
-pub async fn look_up(view: &View, id: Uuid) -> Result<Option<Connection>, Error> {
+pub async fn find_optional(view: &View, id: Uuid) -> Result<Option<Connection>, Error> {
     let row = view.one(view.select::<connection::Entity>().filter(connection::Column::Id.eq(id))).await?;
     row.map(Connection::of).transpose()
 }
@@ -186,7 +186,7 @@ pub(crate) async fn create(
 ) -> Result<(), Error> {
     let there = tx.select::<connection::Entity>();
     let there = there.filter(connection::Column::OrganizationId.eq(row.organization_id));
-    room(tx, Rule::Connections, row.organization_id, there, CONNECTIONS_MAX).await?;
+    check_limit(tx, Rule::Connections, row.organization_id, there, CONNECTIONS_MAX).await?;
     let (id, organization_id) = (row.id, row.organization_id);
     tx.insert(findable(row)?).await?;
     if let Some(key) = key {

@@ -11,7 +11,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use platform::crypto::{hex, random};
 use platform::refusal::{Classified as _, Invalid};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{Ctx, DbError, PlatformView, Target, Tx, View, Work, ids};
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub(crate) async fn create(tx: &mut Tx, organization: Uuid, text: &str) -> Resul
     let name = settings::domain(text)
         .ok_or_else(|| Invalid::at("/domain", "must be a domain of your own, like example.com"))?;
     let there = tx.select::<Entity>().filter(Column::OrganizationId.eq(organization));
-    room(tx, Rule::Domains, organization, there, DOMAINS_MAX).await?;
+    check_limit(tx, Rule::Domains, organization, there, DOMAINS_MAX).await?;
     let row = Model {
         tenant_id: tx.tenant(),
         organization_id: organization,
@@ -107,7 +107,7 @@ pub(crate) async fn verify(
     let row = service.db.read(async |view| find(view, organization, id).await).await?;
     let (name, wanted) = record(&row);
     let outcome = texts(service, &name).await.map(|texts| texts.contains(&wanted));
-    let work = async |tx: &mut Tx| settle(tx, organization, id, &outcome).await;
+    let work = async |tx: &mut Tx| record_check(tx, organization, id, &outcome).await;
     let row = match service.db.write(ctx, work).await {
         Err(Error::Store(DbError::Conflict(_))) => return Err(Error::DomainTaken),
         other => other?,
@@ -120,7 +120,7 @@ pub(crate) async fn verify(
     }
 }
 
-async fn settle(
+async fn record_check(
     tx: &mut Tx,
     organization: OrganizationId,
     id: Uuid,

@@ -63,8 +63,8 @@ pub async fn warn(service: &Service) -> Result<usize, Error> {
             let Some((what, at)) = first_end(&one) else { continue };
             let fresh = |days: &i64| one.row.warned_days.is_none_or(|last| *days < last);
             if let Some(days) = due(at - now).filter(fresh) {
-                let tell = async |tx: &mut Tx| tell(tx, service, &one, (what, at), days).await;
-                service.db.write(&Ctx::system("connections"), one.row.tenant_id, tell).await?;
+                let warn_one = async |tx: &mut Tx| warn_one(tx, service, &one, (what, at), days).await;
+                service.db.write(&Ctx::system("connections"), one.row.tenant_id, warn_one).await?;
                 warned += 1;
             } else if at - now > TimeDelta::days(30) && one.row.warned_days.is_some() {
                 // Renewed: its next end is told anew.
@@ -87,7 +87,7 @@ async fn set_warned(tx: &Tx, connection: Uuid, days: Option<i64>) -> Result<(), 
     tx.apply(change.filter(connection::Column::Id.eq(connection))).await.map(drop)
 }
 
-async fn tell(
+async fn warn_one(
     tx: &mut Tx,
     tools: &Tools,
     one: &Connection,

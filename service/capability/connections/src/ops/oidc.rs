@@ -35,7 +35,7 @@ use crate::settings::{OidcSettings, Profile};
 use crate::skew::skew;
 
 /// How long a provider's metadata and keys are used.
-const KEPT: Duration = Duration::from_secs(600);
+const PROVIDER_TTL: Duration = Duration::from_secs(600);
 /// Unknown keys make them be fetched again at most this often.
 const REFETCH_MIN: Duration = Duration::from_secs(60);
 /// Providers remembered at once.
@@ -70,9 +70,9 @@ impl Default for Providers {
             known: Cache::builder()
                 .max_capacity(DOCUMENTS_BYTES_MAX)
                 .weigher(|_, known: &Arc<Known>| known.bytes)
-                .time_to_live(KEPT)
+                .time_to_live(PROVIDER_TTL)
                 .build(),
-            fetching: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(KEPT).build(),
+            fetching: Cache::builder().max_capacity(PROVIDERS_MAX).time_to_live(PROVIDER_TTL).build(),
         }
     }
 }

@@ -149,7 +149,7 @@ pub async fn still_holds(view: &View, organization: Uuid, connection: Option<Uui
 /// # Errors
 /// [`Error::ConnectionDisabled`] if nobody comes in by it any more.
 pub async fn enabled(view: &View, connection: Uuid) -> Result<Connection, Error> {
-    let connection = connections::look_up(view, connection).await?.ok_or(Error::ConnectionDisabled)?;
+    let connection = connections::find_optional(view, connection).await?.ok_or(Error::ConnectionDisabled)?;
     connections::after(&connection.row, ConnectionVerb::SignIn)?;
     Ok(connection)
 }

@@ -24,7 +24,7 @@ use crate::settings::{Binding, SamlProvider, SamlSettings};
 use crate::skew::skew;
 
 /// Metadata from a URL is asked for again after this long.
-const METADATA_KEPT: TimeDelta = TimeDelta::hours(24);
+const METADATA_TTL: TimeDelta = TimeDelta::hours(24);
 /// A response signed by an unknown key makes it be asked for again at most this often.
 const REFETCH_MIN: TimeDelta = TimeDelta::minutes(1);
 /// Bytes of all remembered certificates of providers.
@@ -170,7 +170,7 @@ pub(crate) async fn provider(
     anew: bool,
 ) -> Result<SamlProvider, Error> {
     let now = service.clock.now();
-    let limit = if anew { REFETCH_MIN } else { METADATA_KEPT };
+    let limit = if anew { REFETCH_MIN } else { METADATA_TTL };
     let fresh = connection.row.provider_at.is_some_and(|at| at + limit > now);
     let valid = |provider: &&SamlProvider| provider.valid_until.is_none_or(|until| until > now);
     match (&settings.metadata_url, known) {
@@ -347,15 +347,15 @@ pub async fn logout_request(
     service: &TenantService,
     keys: &SamlKeys,
     connection: &Connection,
-    kept: &str,
+    stored: &str,
     session_index: Option<&str>,
 ) -> Result<Option<String>, Error> {
     let Kind::Saml(settings, known) = &connection.kind else { return Ok(None) };
     let Some(provider) = known.as_ref().filter(|_| settings.sign_out_upstream) else { return Ok(None) };
     let Some(destination) = provider.slo_redirect.as_deref() else { return Ok(None) };
-    let kept: serde_json::Value = serde_json::from_str(kept).map_err(Error::internal)?;
-    let Some(name_id) = kept.get("nameId").and_then(serde_json::Value::as_str) else { return Ok(None) };
-    let format = kept.get("format").and_then(serde_json::Value::as_str);
+    let stored: serde_json::Value = serde_json::from_str(stored).map_err(Error::internal)?;
+    let Some(name_id) = stored.get("nameId").and_then(serde_json::Value::as_str) else { return Ok(None) };
+    let format = stored.get("format").and_then(serde_json::Value::as_str);
     let ours = keys.ours(service, &connection.row).await?;
     let xml =
         message(service, connection, destination, |logout| logout.request(name_id, format, session_index));

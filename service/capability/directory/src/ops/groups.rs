@@ -83,14 +83,14 @@ pub async fn create_group(
 }
 
 /// Puts a group back as the same that it was, without members.
-pub(crate) async fn create_kept(
+pub(crate) async fn restore_group(
     tx: &mut Tx,
     kind: &ResourceType,
     organization: Uuid,
     resource: Map<String, Value>,
-    kept: (Uuid, Timestamp),
+    origin: (Uuid, Timestamp),
 ) -> Result<group::Model, Error> {
-    let row = insert(tx, kind, organization, resource, kept).await?;
+    let row = insert(tx, kind, organization, resource, origin).await?;
     quota::take(tx, QUOTA, 1).await?;
     Ok(row)
 }
@@ -119,7 +119,7 @@ async fn insert(
         updated_at: tx.now(),
     };
     tx.insert(row.clone()).await.map_err(Error::of_group)?;
-    changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Create, id, None)
+    changes::record(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Create, id, None)
         .await?;
     tx.record("group.create", Target::new("group", row.id));
     tx.emit(&GroupCreated(facts(&row, attributes)));
@@ -159,7 +159,7 @@ pub async fn replace_group(
     };
     tx.update(row.clone()).await.map_err(Error::of_group)?;
     let (organization, image) = (row.organization_id, Some(image));
-    changes::note(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
+    changes::record(tx, OrganizationId(organization), ChangeKind::Group, ChangeAction::Update, row.id, image)
         .await?;
     tx.record("group.update", Target::new("group", row.id));
     tx.emit(&GroupUpdated(facts(&row, attributes)));
@@ -183,7 +183,7 @@ pub async fn delete_group(tx: &mut Tx, organization: OrganizationId, id: Uuid) -
             .await?;
     }
     let image = Some(group_image(&row));
-    changes::note(tx, organization, ChangeKind::Group, ChangeAction::Delete, id, image).await?;
+    changes::record(tx, organization, ChangeKind::Group, ChangeAction::Delete, id, image).await?;
     let removal = tx.remove::<group::Entity>().filter(group::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(group::Column::Id.eq(id))).await?;
     tx.record("group.delete", Target::new("group", id));
@@ -226,8 +226,9 @@ pub async fn set_members(tx: &mut Tx, group: &group::Model, edits: &[MemberEdit]
             MemberEdit::Replace(ids) => {
                 for kind in [Kind::User, Kind::Group] {
                     let gone =
-                        members::keep(tx, kind, OrganizationId(group.organization_id), group.id, ids).await?;
-                    note(tx, group, kind, ChangeAction::Remove, gone, &mut moved).await?;
+                        members::retain_only(tx, kind, OrganizationId(group.organization_id), group.id, ids)
+                            .await?;
+                    record_moved(tx, group, kind, ChangeAction::Remove, gone, &mut moved).await?;
                 }
                 put_in(tx, group, ids, &mut moved).await?;
             }
@@ -268,7 +269,7 @@ async fn lock_moved(tx: &Tx, group: &group::Model, edits: &[MemberEdit]) -> Resu
     lock_users(tx, organization, moved).await
 }
 
-async fn note(
+async fn record_moved(
     tx: &Tx,
     group: &group::Model,
     kind: Kind,
@@ -292,19 +293,19 @@ async fn take_out(tx: &Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved
     let gone = members::remove(tx, Kind::User, OrganizationId(group.organization_id), group.id, ids).await?;
     // An id is a user's or a group's: who was found among the users isn't looked for among the groups.
     let all = gone.len() == ids.len();
-    note(tx, group, Kind::User, ChangeAction::Remove, gone, moved).await?;
+    record_moved(tx, group, Kind::User, ChangeAction::Remove, gone, moved).await?;
     if all {
         return Ok(());
     }
     let gone = members::remove(tx, Kind::Group, OrganizationId(group.organization_id), group.id, ids).await?;
-    note(tx, group, Kind::Group, ChangeAction::Remove, gone, moved).await
+    record_moved(tx, group, Kind::Group, ChangeAction::Remove, gone, moved).await
 }
 
 async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Moved) -> Result<(), Error> {
     let organization = group.organization_id;
     let added = members::add(tx, Kind::User, OrganizationId(organization), group.id, ids).await?;
     let all = added.len() == ids.len();
-    note(tx, group, Kind::User, ChangeAction::Add, added, moved).await?;
+    record_moved(tx, group, Kind::User, ChangeAction::Add, added, moved).await?;
     if all {
         return Ok(());
     }
@@ -322,7 +323,7 @@ async fn put_in(tx: &mut Tx, group: &group::Model, ids: &[Uuid], moved: &mut Mov
         return Err(Error::MemberCircle);
     }
     let added = members::add(tx, Kind::Group, OrganizationId(organization), group.id, &rest).await?;
-    Ok(note(tx, group, Kind::Group, ChangeAction::Add, added, moved).await?)
+    Ok(record_moved(tx, group, Kind::Group, ChangeAction::Add, added, moved).await?)
 }
 
 /// Notes that a group's members changed: its version and time move, without reading or writing anything else of it. The

@@ -34,7 +34,7 @@ use self::links::Links;
 use super::admins::SEATS;
 use super::groups;
 use super::roles::NewRole;
-use super::users::{self, Kept, NewUser, Writer};
+use super::users::{self, NewUser, Origin, Writer};
 use crate::error::Error;
 use crate::model::UserColumns;
 use crate::people;
@@ -324,8 +324,10 @@ async fn put_back(
             match group_store::group_locked(tx, organization, *id).await? {
                 Some(before) => groups::replace_group(tx, &registry.groups, before, resource).await.map(drop),
                 None => {
-                    let kept = (*id, created_at(&image).unwrap_or(tx.now()));
-                    groups::create_kept(tx, &registry.groups, organization.0, resource, kept).await.map(drop)
+                    let origin = (*id, created_at(&image).unwrap_or(tx.now()));
+                    groups::restore_group(tx, &registry.groups, organization.0, resource, origin)
+                        .await
+                        .map(drop)
                 }
             }
         }
@@ -351,14 +353,14 @@ async fn user(
         None => {
             let source = Source::parse(&text("source")).ok_or_else(|| unreadable("source"))?;
             let state = users::after(UserState::Nobody, Writer::Restore.verb(&UserColumns::of(&resource)))?;
-            let kept = Kept { id, created_at: created_at(image).unwrap_or(tx.now()), source, state };
+            let origin = Origin { id, created_at: created_at(image).unwrap_or(tx.now()), source, state };
             let new = NewUser {
                 organization: organization.0,
                 resource,
                 role: NewRole::new(role, RoleSource::Local),
                 address_proof: AddressProof::parse(&text("addressProof")),
             };
-            let row = users::insert_user(tx, &registry.users, new, kept).await?;
+            let row = users::insert_user(tx, &registry.users, new, origin).await?;
             let keys = people::addresses(&row);
             people::there_again(tx, organization.0, &keys, row.external_id.as_deref()).await?;
             users::take_seats(tx, &row).await?;

@@ -6,7 +6,7 @@ use entity::directory::states::{ChangeAction, ChangeKind, RoleSource};
 use entity::directory::{group, role_mapping, user};
 use entity::ids::OrganizationId;
 use platform::refusal::Invalid;
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{DbError, Target, Tx, View, Work, ids};
 use policy_core::TenantRole;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -67,7 +67,7 @@ pub async fn create_role_mapping(
     let group = group.ok_or_else(|| Invalid::at("/groupId", "is not a group of this organization"))?;
     let there = tx.select::<role_mapping::Entity>();
     let there = there.filter(role_mapping::Column::OrganizationId.eq(organization));
-    room(tx, Rule::RoleMappings, organization.0, there, store::MAPPINGS_MAX).await?;
+    check_limit(tx, Rule::RoleMappings, organization.0, there, store::MAPPINGS_MAX).await?;
     groups::lock_trees(tx, organization.0, &[group.id]).await?;
     let row = role_mapping::Model {
         tenant_id: tx.tenant(),
@@ -183,8 +183,15 @@ pub async fn set_role(tx: &mut Tx, before: user::Model, role: TenantRole) -> Res
 async fn put_role(tx: &mut Tx, before: user::Model, new: NewRole) -> Result<user::Model, Error> {
     let details = serde_json::json!({"from": before.role, "to": new.role.name(), "by": new.source});
     let (organization, image) = (before.organization_id, Some(user_image(&before)));
-    changes::note(tx, OrganizationId(organization), ChangeKind::User, ChangeAction::Update, before.id, image)
-        .await?;
+    changes::record(
+        tx,
+        OrganizationId(organization),
+        ChangeKind::User,
+        ChangeAction::Update,
+        before.id,
+        image,
+    )
+    .await?;
     let held = Held::by(&before);
     let row = user::Model {
         role: ByName(new.role),

@@ -86,7 +86,7 @@ pub(crate) struct NewUser {
 }
 
 /// What a user is besides: new, or as before it was removed.
-pub(crate) struct Kept {
+pub(crate) struct Origin {
     pub(crate) id: Uuid,
     pub(crate) created_at: Timestamp,
     pub(crate) source: Source,
@@ -102,15 +102,15 @@ pub(crate) async fn insert_user(
     tx: &mut Tx,
     kind: &ResourceType,
     mut new: NewUser,
-    kept: Kept,
+    origin: Origin,
 ) -> Result<user::Model, Error> {
-    new.resource.insert("active".to_owned(), kept.state.is_active().into());
+    new.resource.insert("active".to_owned(), origin.state.is_active().into());
     let columns = UserColumns::of(&new.resource);
     let attributes = new.resource.keys().cloned().collect();
     let row = user::Model {
         tenant_id: tx.tenant(),
         organization_id: new.organization,
-        id: kept.id,
+        id: origin.id,
         user_name_key: fold(&columns.user_name),
         user_name: columns.user_name,
         external_id: columns.external_id,
@@ -121,17 +121,17 @@ pub(crate) async fn insert_user(
         role_source: new.role.source,
         role_under: new.role.under.map(ByName),
         address_proof: new.address_proof,
-        source: kept.source,
+        source: origin.source,
         folded: fold_resource(kind, &new.resource),
         resource: Value::Object(new.resource),
         version: 1,
-        created_at: kept.created_at,
+        created_at: origin.created_at,
         updated_at: tx.now(),
-        deactivated_by: kept.state.deactivated_by(),
+        deactivated_by: origin.state.deactivated_by(),
     };
     tx.insert(row.clone()).await.map_err(Error::of_user)?;
     store::set_emails(tx, &row, columns.emails, true).await?;
-    changes::note(
+    changes::record(
         tx,
         OrganizationId(row.organization_id),
         ChangeKind::User,
@@ -240,7 +240,7 @@ async fn write(
     if attributes.iter().any(|name| name == "emails") {
         store::set_emails(tx, &row, columns.emails, false).await?;
     }
-    changes::note(tx, OrganizationId(row.organization_id), ChangeKind::User, action, row.id, Some(image))
+    changes::record(tx, OrganizationId(row.organization_id), ChangeKind::User, action, row.id, Some(image))
         .await?;
     if action == ChangeAction::Deactivate {
         people::leave(tx, &row, None).await?;
@@ -252,12 +252,12 @@ async fn write(
         people::there_again(tx, row.organization_id, &keys, row.external_id.as_deref()).await?;
     }
     admins::count(tx, held, Held::by(&row)).await?;
-    tell(tx, &row, action, attributes);
+    publish_change(tx, &row, action, attributes);
     Ok(row)
 }
 
-/// Records and tells how a user was changed.
-fn tell(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<String>) {
+/// Records and publishes how a user was changed.
+fn publish_change(tx: &mut Tx, row: &user::Model, action: ChangeAction, attributes: Vec<String>) {
     match action {
         ChangeAction::Deactivate => {
             tx.record("user.deactivate", Target::new("user", row.id));
@@ -302,7 +302,7 @@ pub async fn delete_user(tx: &mut Tx, organization: OrganizationId, id: Uuid) ->
         changes::record_members(tx, organization, ChangeKind::Member, ChangeAction::Remove, group, &[id])
             .await?;
     }
-    changes::note(tx, organization, ChangeKind::User, ChangeAction::Delete, id, Some(image)).await?;
+    changes::record(tx, organization, ChangeKind::User, ChangeAction::Delete, id, Some(image)).await?;
     let removal = tx.remove::<user::Entity>().filter(user::Column::OrganizationId.eq(organization));
     tx.purge(removal.filter(user::Column::Id.eq(id))).await?;
     admins::count(tx, Held::by(&row), Held::NOTHING).await?;

@@ -21,7 +21,7 @@ use crate::model::UserColumns;
 use crate::ops::expected::forget_expected;
 use crate::ops::roles;
 use crate::ops::roles::NewRole;
-use crate::ops::users::{self, Kept, NewUser, Writer};
+use crate::ops::users::{self, NewUser, Origin, Writer};
 use crate::store::users as store;
 
 /// Characters of a name that are stored.
@@ -218,7 +218,7 @@ async fn consume(
             })?;
             match applicant.grant {
                 Some(_) => invitations::accept_invitation(tx, row, Some(user)).await.map(drop)?,
-                None => invitations::accept_at_door(tx, row, user).await?,
+                None => invitations::accept_without_token(tx, row, user).await?,
             }
             Ok(forget_expected(tx, id).await?)
         }
@@ -260,8 +260,8 @@ async fn created(
         role: new_role(given),
         address_proof: asserted.then(|| proof_of(loaded.facts.claim.vouched)),
     };
-    let kept = Kept { id: ids::new(), created_at: tx.now(), source, state };
-    let row = users::insert_user(tx, kind, new, kept).await?;
+    let origin = Origin { id: ids::new(), created_at: tx.now(), source, state };
+    let row = users::insert_user(tx, kind, new, origin).await?;
     link(tx, &row, &applicant).await?;
     if row.active {
         consume(tx, invitation, row.id, &applicant).await?;

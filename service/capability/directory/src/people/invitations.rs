@@ -30,7 +30,7 @@ impl InvitationFacts {
     }
 }
 
-// A person arrives who was invited and came by another door than the mailed token.
+// A person arrives who was invited and came by another way than the mailed token.
 platform::events! {
     /// An invitation was accepted.
     pub(crate) struct InvitationAccepted = "invitation.accepted" (InvitationFacts)
@@ -40,8 +40,8 @@ platform::events! {
     pub(crate) struct UserArrived = "user.arrived" { user_id: Uuid, organization_id: Uuid, invitation_id: Uuid }
 }
 
-/// Marks an invitation as accepted by somebody who came by another door than its token.
-pub(super) async fn accept_at_door(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Error> {
+/// Marks an invitation as accepted by somebody who came by another way than its token.
+pub(super) async fn accept_without_token(tx: &mut Tx, row: Model, user: Uuid) -> Result<(), Error> {
     let row = accept_invitation(tx, row, Some(user)).await?;
     tx.emit(&UserArrived { user_id: user, organization_id: row.organization_id, invitation_id: row.id });
     Ok(())

@@ -14,7 +14,7 @@ use crate::model::DIRECTORY;
 const IDS_MAX: usize = 5_000;
 
 /// Records what was there before. Of removals several in one transaction are counted, so they are written at once.
-pub(crate) async fn note(
+pub(crate) async fn record(
     tx: &mut Tx,
     organization: OrganizationId,
     kind: ChangeKind,

@@ -28,12 +28,12 @@ pub async fn group(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn group_kept(
+pub async fn group_share_locked(
     tx: &Tx,
     organization: OrganizationId,
     id: Uuid,
 ) -> Result<Option<group::Model>, DbError> {
-    tx.keep(of_organization(tx, organization.0).filter(group::Column::Id.eq(id))).await
+    tx.lock_key_share(of_organization(tx, organization.0).filter(group::Column::Id.eq(id))).await
 }
 
 /// The group of this id, locked.

@@ -248,16 +248,16 @@ pub(crate) async fn remove(
     Ok(removed)
 }
 
-/// Takes all members of one kind out of a group but `kept`; tells which went.
-pub(crate) async fn keep(
+/// Takes all members of one kind out of a group but `retained`; tells which went.
+pub(crate) async fn retain_only(
     tx: &Tx,
     kind: Kind,
     organization: OrganizationId,
     group: Uuid,
-    kept: &[Uuid],
+    retained: &[Uuid],
 ) -> Result<Vec<Uuid>, DbError> {
     let (table, column, _) = kind.table();
-    let (test, list) = tx.id_list(kept, "$4");
+    let (test, list) = tx.id_list(retained, "$4");
     let sql = format!(
         "DELETE FROM {table} WHERE tenant_id = $1 AND organization_id = $2 AND group_id = $3 AND NOT ({column} {test}) \
          RETURNING {column} AS id"

@@ -15,8 +15,8 @@ use crate::model::mailbox;
 
 /// Identities of one user that are kept when the user is removed.
 const IDENTITIES_MAX: u64 = 100;
-/// Admins that are told at most.
-const TOLD_MAX: u64 = 20;
+/// Admins who are notified at most.
+const NOTIFIED_ADMINS_MAX: u64 = 20;
 
 fn of_organization(view: &View, organization: Uuid) -> Select<user::Entity> {
     view.select::<user::Entity>().filter(user::Column::OrganizationId.eq(organization))
@@ -145,7 +145,7 @@ pub async fn admin_addresses(tx: &Tx, tenant: &tenant::Model) -> Result<Vec<Stri
         .select::<user::Entity>()
         .filter(user::Column::Role.eq(ByName(TenantRole::Admin)))
         .filter(user::Column::Active.eq(true));
-    let admins = tx.all(admins.limit(TOLD_MAX)).await?;
+    let admins = tx.all(admins.limit(NOTIFIED_ADMINS_MAX)).await?;
     let mut all: Vec<String> =
         admins.into_iter().filter_map(|row| mailbox(row.email, row.user_name)).collect();
     all.extend(tenant.owner_email.clone());

@@ -22,7 +22,7 @@ use crate::model::return_to;
 use crate::ops::audience::{By, audience};
 use crate::ops::exchange::{Asked, Exchanged};
 use crate::ops::jwks::JwksCache;
-use crate::ops::subject::{self, Told};
+use crate::ops::subject::{self, SubjectHints};
 use crate::settings::Settings;
 
 /// The token type of a JWT (RFC 8693, section 3).
@@ -62,10 +62,10 @@ pub(crate) struct ExchangeInput {
 ///
 /// # Errors
 /// [`Problem`]: there is no such tenant.
-pub async fn told(
+pub async fn subject_hints(
     service: &PlatformService,
     (tenant, organization, connection): (Option<&String>, Option<&String>, Option<Uuid>),
-) -> Result<Told, Problem> {
+) -> Result<SubjectHints, Problem> {
     let tenant = match tenant {
         Some(name) => {
             let found = web::tenant_named(service, name).await?;
@@ -73,7 +73,7 @@ pub async fn told(
         }
         None => None,
     };
-    Ok(Told { tenant, organization: organization.cloned(), connection })
+    Ok(SubjectHints { tenant, organization: organization.cloned(), connection })
 }
 
 impl Input for ExchangeInput {
@@ -163,9 +163,11 @@ async fn attempt(
     (keys, makes): (&Keyring, &dyn TenantMaker),
 ) -> Result<Exchanged, Denied> {
     let (service, principal) = (caller.platform(), caller.principal()?);
-    let told = told(service, (input.tenant.as_ref(), input.organization.as_ref(), input.connection)).await?;
+    let hints =
+        subject_hints(service, (input.tenant.as_ref(), input.organization.as_ref(), input.connection))
+            .await?;
     let identity = match &input.subject_token {
-        Some(token) => subject::verify(service, known, token, &told).await?,
+        Some(token) => subject::verify(service, known, token, &hints).await?,
         None => {
             // From anybody but a gateway these headers are air.
             let headers = request.headers();
@@ -187,7 +189,7 @@ async fn attempt(
     let what = "must be the platform's URL or, for operators and gateways, a module's clientId or baseUrl";
     let audience = audience.ok_or_else(|| Error::from(Invalid::at("/audience", what)));
     let asked = audience.map(|audience| Asked { client_id: format!("key:{}", principal.id), audience });
-    session::exchange(caller, makes, keys, (&identity, &told), asked).await
+    session::exchange(caller, makes, keys, (&identity, &hints), asked).await
 }
 
 fn answer(done: Exchanged, redirect_url: String) -> HttpResponse {

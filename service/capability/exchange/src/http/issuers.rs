@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::exchange::issuer::{Column, Entity, Model};
 use entity::exchange::states::ResolveBy;
-use platform::rules::{LimitReached, Rule, room};
+use platform::rules::{LimitReached, Rule, check_limit};
 use platform::{PlatformTx, PlatformView, Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -132,7 +132,7 @@ fn exists(error: platform::DbError) -> Problem {
 /// Refuses one more registration of an issuer than the exchange looks at.
 async fn require_below_limit(tx: &PlatformTx, issuer: &str) -> Result<(), LimitReached> {
     let there = tx.platform::<Entity>().filter(Column::Issuer.eq(issuer));
-    room(tx, Rule::IssuerRegistrations, issuer, there, REGISTRATIONS_MAX).await
+    check_limit(tx, Rule::IssuerRegistrations, issuer, there, REGISTRATIONS_MAX).await
 }
 
 async fn create_issuer(

@@ -9,7 +9,7 @@ use web::{Caller, Denied, TenantCaller};
 
 use crate::error::Error;
 use crate::ops::exchange::{Asked, Exchanged, open_session};
-use crate::ops::subject::{Identity, Named, Told, Via, is_known_by_alias};
+use crate::ops::subject::{Identity, Named, SubjectHints, Via, is_known_by_alias};
 use crate::settings::Settings;
 
 /// Makes tenants at a first exchange, where `sso.exchange.auto_provision` is on.
@@ -51,7 +51,7 @@ pub async fn exchange(
     caller: &Caller,
     makes: &dyn TenantMaker,
     keys: &Keyring,
-    (identity, said): (&Identity, &Told),
+    (identity, said): (&Identity, &SubjectHints),
     asked: Result<Asked, Error>,
 ) -> Result<Exchanged, Denied> {
     let tenant = match &identity.via {

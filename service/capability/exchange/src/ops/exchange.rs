@@ -14,7 +14,7 @@ use sign_in::NotIn;
 use uuid::Uuid;
 use web::Tools;
 
-use super::subject::{Identity, Told, Via};
+use super::subject::{Identity, SubjectHints, Via};
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -67,11 +67,11 @@ pub fn subject(
 pub(crate) async fn open_session(
     tx: &mut Tx,
     (tools, signers): (&Tools, &Signers),
-    (identity, told): (&Identity, &Told),
+    (identity, hints): (&Identity, &SubjectHints),
     (asked, refuses): (&Asked, &Cell<Option<Uuid>>),
 ) -> Result<Exchanged, Error> {
     let tenant = tenancy::active(tx).await?;
-    let organization = meant(tx, identity, told).await?;
+    let organization = meant(tx, identity, hints).await?;
     let outcome = match &identity.via {
         Via::Connection(connection, profile) => sign_in::admit(tx, connection, profile, None).await,
         Via::Tenant(_) => admit(tx, tools, identity, (&tenant, organization)).await,
@@ -127,12 +127,12 @@ async fn admit(
 }
 
 /// The organization that the claims, the gateway, the caller and the connection name: one, or none.
-async fn meant(tx: &Tx, identity: &Identity, told: &Told) -> Result<Option<Uuid>, Error> {
+async fn meant(tx: &Tx, identity: &Identity, hints: &SubjectHints) -> Result<Option<Uuid>, Error> {
     let mut meant = match &identity.via {
         Via::Connection(connection, _) => Some(connection.row.organization_id),
         Via::Tenant(_) => None,
     };
-    for name in identity.organizations.iter().chain(&told.organization) {
+    for name in identity.organizations.iter().chain(&hints.organization) {
         let named = organization_named(tx, name).await?;
         if meant.replace(named).is_some_and(|before| before != named) {
             return Err(Error::OrganizationOther);

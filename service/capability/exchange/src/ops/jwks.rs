@@ -18,7 +18,7 @@ use web::Tools;
 use crate::error::Error;
 
 /// How long a key set is used.
-const KEPT: Duration = Duration::from_secs(600);
+const KEY_SET_TTL: Duration = Duration::from_secs(600);
 /// An unknown `kid` makes the set be fetched again at most this often.
 const REFETCH_MIN: Duration = Duration::from_secs(60);
 /// After a failure the issuer is left alone for this long.
@@ -53,9 +53,9 @@ impl Default for JwksCache {
             sets: Cache::builder()
                 .max_capacity(SETS_BYTES_MAX)
                 .weigher(|_, set: &Arc<Fetched>| set.bytes)
-                .time_to_live(KEPT)
+                .time_to_live(KEY_SET_TTL)
                 .build(),
-            fetching: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEPT).build(),
+            fetching: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(KEY_SET_TTL).build(),
             failed: Cache::builder().max_capacity(ISSUERS_MAX).time_to_live(RESPITE).build(),
         }
     }

@@ -166,7 +166,7 @@ pub async fn verify(
     service: &PlatformService,
     (cache, providers): (&JwksCache, &Providers),
     token: &str,
-    told: &Told,
+    hints: &SubjectHints,
 ) -> Result<Identity, Error> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(refused("it is too long"));
@@ -177,12 +177,12 @@ pub async fn verify(
     }
     let claimed: SubjectClaims =
         sessions::unverified(token).ok_or_else(|| refused("its claims can't be read"))?;
-    let registered = match told.connection {
+    let registered = match hints.connection {
         Some(_) => None,
         None => registered(service, &claimed).await?,
     };
     let Some(issuer) = registered else {
-        return of_connection(service, providers, token, (&header, &claimed), told).await;
+        return of_connection(service, providers, token, (&header, &claimed), hints).await;
     };
     let key = cache
         .key(service, &issuer, header.kid.as_deref())
@@ -236,7 +236,7 @@ fn decoded(
 
 /// What the caller says beside the subject token, or the gateway's word: whose it is.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct SubjectHints {
     /// The tenant.
     pub(crate) tenant: Option<Uuid>,
     /// An organization of it, by id or slug.
@@ -252,13 +252,13 @@ async fn of_connection(
     providers: &Providers,
     token: &str,
     (header, claimed): (&Header, &SubjectClaims),
-    told: &Told,
+    hints: &SubjectHints,
 ) -> Result<Identity, Error> {
     let wanted = OfToken {
         issuer: &claimed.iss,
         audiences: claimed.aud.list(),
-        tenant: told.tenant,
-        connection: told.connection,
+        tenant: hints.tenant,
+        connection: hints.connection,
     };
     let connection = match connections::of_token(service, wanted).await? {
         Found::Connection(connection) => *connection,

@@ -17,8 +17,8 @@ use web::{
     Problem, Query, Routes,
 };
 
+use crate::jobs::push_flags::PushFlags;
 use crate::push::unconfirmed;
-use crate::queue::PushFlags;
 use crate::store;
 
 const LIST: &str = "/api/v1/modules/{module_id}/flag-pushes";

@@ -90,7 +90,7 @@ async fn ofrep_events(
         until: Instant::now() + STREAM_MAX,
         silent_until: Instant::now() + SILENCE_MAX,
         changed: false,
-        told: 0,
+        sent: 0,
     };
     if !listener.is_still_good().await {
         return Err(refused());
@@ -107,7 +107,7 @@ struct Listener {
     until: Instant,
     silent_until: Instant,
     changed: bool,
-    told: u64,
+    sent: u64,
 }
 
 impl Source for Listener {
@@ -116,7 +116,7 @@ impl Source for Listener {
         self.ticket.until >= now && self.caller.is_live(self.ticket.kind, self.ticket.credential).await
     }
 
-    /// Nothing is lost if it is asked again before it answered: a change is remembered until it is told.
+    /// Nothing is lost if it is asked again before it answered: a change is remembered until it is sent.
     async fn next(&mut self) -> Option<Bytes> {
         if Instant::now() > self.until {
             return None;
@@ -129,9 +129,9 @@ impl Source for Listener {
 
 impl Listener {
     fn change(&mut self) -> Bytes {
-        self.told += 1;
+        self.sent += 1;
         let data = json!({"type": "refetchEvaluation", "lastModified": self.caller.now()});
-        Bytes::from(format!("id: {}\nevent: message\ndata: {data}\n\n", self.told))
+        Bytes::from(format!("id: {}\nevent: message\ndata: {data}\n\n", self.sent))
     }
 
     async fn wait(&mut self) -> Option<Bytes> {

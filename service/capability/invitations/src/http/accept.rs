@@ -92,11 +92,12 @@ async fn invitation_page(
     Query(query): Query<WithToken>,
     _: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let Found { row, tenant, sso } = match accept::look(&caller, &query.token).await.map_err(Problem::from) {
-        Ok(found) => found,
-        Err(problem) if problem.is_refusal() => return refusal(&problem),
-        Err(problem) => return Err(problem),
-    };
+    let Found { row, tenant, sso } =
+        match accept::find_open(&caller, &query.token).await.map_err(Problem::from) {
+            Ok(found) => found,
+            Err(problem) if problem.is_refusal() => return refusal(&problem),
+            Err(problem) => return Err(problem),
+        };
     let expires_at = row.expires_at.format("%-d %B %Y, %H:%M UTC").to_string();
     let values = json!({
         "tenant": tenant.name, "inviter": row.inviter, "email": row.email, "role": row.role, "message": row.message,

@@ -141,12 +141,12 @@ fn lines(input: &mut BatchInput) -> Result<Vec<Line>, Problem> {
         let twice = *seen.entry(directory::fold(&given.email)).or_insert(at) != at;
         let problem = wrong.or(no_role).or(twice.then_some("is in the file twice"));
         // What is kept of a line that is refused is bounded too.
-        let kept = |text: String| text.chars().filter(|c| *c != '\0').take(1000).collect::<String>();
+        let bounded = |text: String| text.chars().filter(|c| *c != '\0').take(1000).collect::<String>();
         Line {
-            email: kept(given.email),
-            role: kept(role),
-            message: message.map(kept),
-            locale: locale.map(kept),
+            email: bounded(given.email),
+            role: bounded(role),
+            message: message.map(bounded),
+            locale: locale.map(bounded),
             problem,
         }
     };

@@ -58,7 +58,7 @@ impl Keys {
         let is_due = key.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if is_due || missing_mac.is_some() {
             let service = service.clone();
-            self.rows.note_use(id, async move { touch(&service, id, missing_mac).await }).await;
+            self.rows.record_use(id, async move { touch(&service, id, missing_mac).await }).await;
         }
         Ok(Principal {
             addresses: Arc::default(),

@@ -113,7 +113,7 @@ async fn create_suppression(
 ) -> Result<Created<Suppression>, Problem> {
     let detail = input.detail.as_deref();
     let reason = SuppressionReason::Manual;
-    caller.write(async |tx| bounces::keep(tx, &input.address, reason, detail).await).await?;
+    caller.write(async |tx| bounces::store_suppression(tx, &input.address, reason, detail).await).await?;
     let made =
         Suppression { address: fold(&input.address), reason, detail: input.detail, created_at: caller.now() };
     Ok(Created(format!("{LIST}/{}", made.address), made))

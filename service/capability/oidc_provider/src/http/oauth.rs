@@ -298,15 +298,15 @@ async fn token(
             let audience = audience.ok_or(Error::AudienceOther);
             let asked = audience.map(|audience| Asked { client_id: client.client_id, audience });
             let attempt = async {
-                let told = (input.tenant.as_ref(), input.organization.as_ref(), input.connection);
-                let told = exchange::told(service, told).await?;
-                let identity = exchange::verify(service, (&cache, &upstream.providers), &token, &told)
+                let named = (input.tenant.as_ref(), input.organization.as_ref(), input.connection);
+                let hints = exchange::subject_hints(service, named).await?;
+                let identity = exchange::verify(service, (&cache, &upstream.providers), &token, &hints)
                     .await
                     .map_err(|error| match error.is_refusal() {
                         true => Problem::from(error).dialect("invalid_grant"),
                         false => error.into(),
                     })?;
-                exchange::exchange(&caller, &**makes, &keys, (&identity, &told), asked).await
+                exchange::exchange(&caller, &**makes, &keys, (&identity, &hints), asked).await
             };
             let target = Target::new("sso", "exchange");
             let done = caller.recorded(attempt.await, "sso.exchange", target).await?;

@@ -4,7 +4,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use sign_in::{
-    NotAuthorized, PUSHED_LIFETIME, REQUEST_URI_PREFIX, authorization, bytes_of, keep, read_parameters,
+    NotAuthorized, PUSHED_LIFETIME, REQUEST_URI_PREFIX, authorization, bytes_of, read_parameters,
+    store_request,
 };
 use web::{Access, Caller, Code, Dialect, FormText, Problem, Routes};
 
@@ -52,7 +53,7 @@ async fn push(
         // Anybody can say its id.
         service.strangers.begin(&caller.ctx, bytes_of(&parameters))?;
     }
-    let id = keep(service, &client.client_id, &parameters, true).await?;
+    let id = store_request(service, &client.client_id, &parameters, true).await?;
     Ok(HttpResponse::Created().json(json!({
         "request_uri": format!("{}{id}", REQUEST_URI_PREFIX), "expires_in": PUSHED_LIFETIME.num_seconds(),
     })))

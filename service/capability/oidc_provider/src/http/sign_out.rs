@@ -250,9 +250,9 @@ pub(super) fn come_back(
     request: &HttpRequest,
     connection: Uuid,
 ) -> Result<HttpResponse, Problem> {
-    let kept = Jar::Afterwards.get(tools, request).and_then(|kept| URL_SAFE_NO_PAD.decode(kept).ok());
+    let stored = Jar::Afterwards.get(tools, request).and_then(|stored| URL_SAFE_NO_PAD.decode(stored).ok());
     // Opened only if it was sealed here, for this connection: nobody else's cookie leads anywhere.
-    let to = kept.and_then(|kept| tools.envelope.open("afterwards", connection.as_bytes(), &kept).ok());
+    let to = stored.and_then(|stored| tools.envelope.open("afterwards", connection.as_bytes(), &stored).ok());
     let mut response = leave(&[], to.and_then(|to| String::from_utf8(to.to_vec()).ok()))?;
     Jar::Afterwards.clear(tools, &mut response);
     Ok(response)
@@ -272,10 +272,10 @@ async fn provider_logout(
     upstream: &Upstream,
     ending: &browser_session::Model,
 ) -> Result<Option<(Uuid, String)>, Problem> {
-    let (Some(id), Some(kept)) = (ending.connection_id, upstream_of(service, ending)) else {
+    let (Some(id), Some(stored)) = (ending.connection_id, upstream_of(service, ending)) else {
         return Ok(None);
     };
-    let find = async |view: &View| connections::look_up(view, id).await;
+    let find = async |view: &View| connections::find_optional(view, id).await;
     let Some(connection) = service.db.read(find).await? else { return Ok(None) };
     match &connection.kind {
         Kind::Oidc(settings) if settings.sign_out_upstream => {
@@ -283,14 +283,14 @@ async fn provider_logout(
                 return Ok(None);
             };
             url.query_pairs_mut()
-                .append_pair("id_token_hint", &kept)
+                .append_pair("id_token_hint", &stored)
                 .append_pair("client_id", &settings.client_id)
                 .append_pair("post_logout_redirect_uri", &post_logout_redirect_uri(service, id));
             Ok(Some((id, url.into())))
         }
         Kind::Saml(settings, _) if settings.sign_out_upstream => {
             let sid = ending.upstream_sid.as_deref();
-            let url = saml::logout_request(service, &upstream.saml, &connection, &kept, sid).await?;
+            let url = saml::logout_request(service, &upstream.saml, &connection, &stored, sid).await?;
             Ok(url.map(|url| (id, url)))
         }
         _ => Ok(None),

@@ -42,14 +42,14 @@ impl Subscriber for NotifiesClients {
     ) -> LocalBoxFuture<'a, Result<(), DbError>> {
         async move {
             // One change ends several sessions, at one instant.
-            let told: BTreeSet<_> =
+            let ended: BTreeSet<_> =
                 events.iter().filter_map(|event| Some((event.tenant_id?, event.occurred_at))).collect();
-            if told.is_empty() {
+            if ended.is_empty() {
                 return Ok(());
             }
             let wanted = modules::clients_that_hear_logouts(tx).await?;
-            for (tenant, at) in told {
-                tell(tx, &wanted, tenant, at, None).await?;
+            for (tenant, at) in ended {
+                notify_clients(tx, &wanted, tenant, at, None).await?;
             }
             Ok(())
         }
@@ -59,7 +59,7 @@ impl Subscriber for NotifiesClients {
 
 /// Leaves a notice for each session that ended at that instant and whose client wants to hear; what doesn't fit goes on in a
 /// job of its own.
-async fn tell(
+async fn notify_clients(
     tx: &mut PlatformTx,
     wanted: &[String],
     tenant: Uuid,
@@ -76,20 +76,20 @@ async fn tell(
     if rows.len() as u64 == BATCH
         && let Some(last) = rows.last()
     {
-        tx.enqueue(&TellMore { tenant, at, after: last.id });
+        tx.enqueue(&NotifyMore { tenant, at, after: last.id });
     }
     Ok(())
 }
 
-/// Goes on telling.
+/// Goes on notifying.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct TellMore {
+struct NotifyMore {
     tenant: Uuid,
     at: platform::Timestamp,
     after: Uuid,
 }
 
-impl Job for TellMore {
+impl Job for NotifyMore {
     const KIND: &'static str = "session.tell_more";
     const CLASS: Class = Class::Maintenance;
     fn tenant(&self) -> Option<Uuid> {
@@ -130,13 +130,13 @@ pub(crate) fn handlers(service: &Service) -> Vec<Handler> {
     let (for_notify, for_more) = (service.clone(), service.clone());
     vec![
         Handler::new(backoff, move |job: Notify, _| notify(for_notify.clone(), keys.clone(), job)),
-        Handler::new(Backoff::default(), move |job: TellMore, _| {
+        Handler::new(Backoff::default(), move |job: NotifyMore, _| {
             let service = for_more.clone();
             async move {
                 let work = async |tx: &mut PlatformTx| {
                     tx.housekeeping();
                     let wanted = modules::clients_that_hear_logouts(tx).await?;
-                    tell(tx, &wanted, job.tenant, job.at, Some(job.after)).await
+                    notify_clients(tx, &wanted, job.tenant, job.at, Some(job.after)).await
                 };
                 Ok(service.db.write_platform(&Ctx::system("logout notices"), work).await?)
             }

@@ -98,8 +98,8 @@ fn id_claims(
     access_token: &str,
 ) -> Map<String, Value> {
     let now = tools.clock.now().timestamp();
-    let lifetime = i64::try_from(tools.config.section::<sessions::Settings>().access_lifetime.as_secs())
-        .unwrap_or(300);
+    let lifetime =
+        i64::try_from(tools.config.section::<sessions::Settings>().access_lifetime.as_secs()).unwrap_or(300);
     let digest = sha256(access_token.as_bytes());
     let half = digest.get(..16).unwrap_or_default();
     let mut claims = user_claims(user, &session.scope, verified);

@@ -22,12 +22,12 @@ impl Authenticator for Operators {
     ) -> LocalBoxFuture<'a, Result<Principal, Denied>> {
         async move {
             let invalid = || Problem::new(Code::AUTH_INVALID);
-            let look = async |view: &PlatformView| {
+            let find = async |view: &PlatformView| {
                 let session = sessions::find(view, bearer).await?.ok_or_else(invalid)?;
                 let operator = ops::find(view, session.operator_id).await?;
                 operator.filter(|operator| operator.disabled_at.is_none()).ok_or_else(invalid)
             };
-            let operator = service.db.read_platform(look).await?;
+            let operator = service.db.read_platform(find).await?;
             Ok(Principal {
                 kind: CredentialKind::Operator,
                 id: operator.id,
@@ -50,8 +50,8 @@ impl Authenticator for Operators {
         id: Uuid,
     ) -> LocalBoxFuture<'a, Result<bool, Problem>> {
         async move {
-            let look = async |view: &PlatformView| ops::find(view, id).await;
-            let operator = service.db.read_platform(look).await?;
+            let find = async |view: &PlatformView| ops::find(view, id).await;
+            let operator = service.db.read_platform(find).await?;
             Ok(operator.is_some_and(|operator| operator.disabled_at.is_none()))
         }
         .boxed_local()

@@ -182,14 +182,14 @@ pub(super) async fn signed_in(
     request: &HttpRequest,
 ) -> Result<Option<(operator_session::Model, Model)>, Problem> {
     let Some(cookie) = request.cookie(&web::operator_cookie(service)) else { return Ok(None) };
-    let look = async |view: &PlatformView| match sessions::find(view, cookie.value()).await? {
+    let find = async |view: &PlatformView| match sessions::find(view, cookie.value()).await? {
         Some(session) => {
             let who = ops::find(view, session.operator_id).await?;
             Ok(who.filter(|who| who.disabled_at.is_none()).map(|who| (session, who)))
         }
         None => Ok(None),
     };
-    service.db.read(look).await
+    service.db.read(find).await
 }
 
 async fn operator_page(caller: Caller, request: HttpRequest) -> Result<HttpResponse, Problem> {

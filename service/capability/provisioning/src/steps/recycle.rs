@@ -8,7 +8,7 @@ use super::{Attempt, Learnt, NEVER_GIVEN_UP, NOTHING, Step};
 use crate::model::StepError;
 
 /// It is looked at this often.
-const LOOK_MAX: Duration = Duration::from_secs(3600);
+const POLL_MAX: Duration = Duration::from_secs(3600);
 
 pub(super) const WAIT: Step = Step {
     name: "recycle",
@@ -23,7 +23,7 @@ fn is_over(attempt: &Attempt<'_>, tenant: &tenant::Model) -> Result<Learnt, Step
     let left = tenant.recycle_until.map(|until| until - attempt.outside.now());
     match left.and_then(|left| left.to_std().ok()) {
         Some(left) if !left.is_zero() => Err(StepError::Pending {
-            after: left.min(LOOK_MAX),
+            after: left.min(POLL_MAX),
             why: "the end of the recycle period; /resume takes the deletion back".to_owned(),
         }),
         _ => Ok(Learnt::default()),

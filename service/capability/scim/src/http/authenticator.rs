@@ -102,7 +102,7 @@ impl Tokens {
         let is_due = token.last_used_at.is_none_or(|last| (now - last).num_seconds() >= LAST_USED_GRAIN);
         if usable.is_ok() && (is_due || missing_mac.is_some()) {
             let tenant = service.of(token.tenant);
-            self.rows.note_use(id, async move { touch(&tenant, id, missing_mac).await }).await;
+            self.rows.record_use(id, async move { touch(&tenant, id, missing_mac).await }).await;
         }
         if let Err(problem) = usable {
             // Who waits for the end of this state isn't kept waiting any longer.

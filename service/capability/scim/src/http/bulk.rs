@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::represent;
 use crate::resources::{self, Row, Seen};
 use crate::state::{Scope, States, Type};
-use crate::work::{Price, Work, turn};
+use crate::work::{Price, Work, lock_of};
 
 pub(super) fn routes() -> Routes {
     Routes::new().add_with(
@@ -134,10 +134,10 @@ async fn one(
     let data = Bytes::from(std::mem::take(&mut operation.data));
     let id = operation.id.as_deref();
     let change = work.prepare_paid(scope, of, operation.method, id, data).await?;
-    work.look(scope, of, &change).await?;
+    work.admit_patch(scope, of, &change).await?;
     let seen = Version(operation.version.clone());
-    let turn = turn(of, &change);
-    let done = write(caller, scope, (states, turn), work, async |tx, work| {
+    let lock = lock_of(of, &change);
+    let done = write(caller, scope, (states, lock), work, async |tx, work| {
         let seen: &dyn Seen = if operation.method == bulk::Method::Post { &Unseen } else { &seen };
         resources::apply(tx, scope, of, (change, work), seen).await
     })

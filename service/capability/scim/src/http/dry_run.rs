@@ -118,7 +118,7 @@ async fn compare(view: &PlatformView, row: Model) -> Result<DryRun, DbError> {
             _ => &mut all.users_changed,
         };
         *counter += 1;
-        keep(&mut all.differences, difference.into());
+        add_listed(&mut all.differences, difference.into());
     }
     for difference in dry_runs::groups(view, &row).await? {
         let counter = match difference.action.as_str() {
@@ -127,17 +127,17 @@ async fn compare(view: &PlatformView, row: Model) -> Result<DryRun, DbError> {
             _ => &mut all.groups_changed,
         };
         *counter += 1;
-        keep(&mut all.differences, difference.into());
+        add_listed(&mut all.differences, difference.into());
     }
     for difference in dry_runs::memberships(view, &row).await? {
         all.members_added += difference.added.unwrap_or(0);
         all.members_removed += difference.removed.unwrap_or(0);
-        keep(&mut all.differences, difference.into());
+        add_listed(&mut all.differences, difference.into());
     }
     Ok(all)
 }
 
-fn keep(all: &mut Vec<Difference>, new: Difference) {
+fn add_listed(all: &mut Vec<Difference>, new: Difference) {
     let same = all.iter().filter(|one| one.kind == new.kind && one.action == new.action).count();
     if same < LISTED {
         all.push(new);

@@ -22,7 +22,7 @@ use super::parameters::{Parameters, projection};
 use super::{BODY_BYTES_MAX, answer, write};
 use crate::resources::{self, Row, Shown};
 use crate::state::{Scope, States, Type};
-use crate::work::{Work, turn};
+use crate::work::{Work, lock_of};
 use crate::{represent, stream};
 
 /// A resource type's endpoints.
@@ -185,8 +185,8 @@ async fn change<E: Endpoint>(
     let mut work = Work::begin(&caller, body.0.len()).await?;
     let change = work.prepare(&scope, E::TYPE, method, Some(ids.key("id")?), body.0).await?;
     let silent = method == bulk::Method::Patch && E::TYPE == Type::Groups && search.attributes.is_none();
-    let turn = turn(E::TYPE, &change);
-    let shown = write(&caller, &scope, (&states, turn), &mut work, async |tx, work| {
+    let lock = lock_of(E::TYPE, &change);
+    let shown = write(&caller, &scope, (&states, lock), &mut work, async |tx, work| {
         let done = resources::apply(tx, &scope, E::TYPE, (change, work), &seen).await?;
         if silent {
             return Ok(None);
@@ -210,8 +210,8 @@ async fn delete<E: Endpoint>(
     let mut work = Work::begin(&caller, 0).await?;
     let (method, id) = (bulk::Method::Delete, Some(ids.key("id")?));
     let removal = work.prepare(&scope, E::TYPE, method, id, Bytes::new()).await?;
-    let turn = turn(E::TYPE, &removal);
-    write(&caller, &scope, (&states, turn), &mut work, async |tx, work| {
+    let lock = lock_of(E::TYPE, &removal);
+    write(&caller, &scope, (&states, lock), &mut work, async |tx, work| {
         resources::apply(tx, &scope, E::TYPE, (removal, work), &seen).await
     })
     .await?;

@@ -39,19 +39,19 @@ const PASSED_PER_COST: u64 = 8;
 /// What looking at everybody may cost beside other such searches of the same tenant.
 const TOGETHER: u64 = 20_000;
 
-/// What a heavy search has until it is answered: its tenant's turn, and a place among those of all tenants.
+/// What a heavy search has until it is answered: its tenant's slot, and a place among those of all tenants.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct SearchPermit {
     _slot: Slot,
     _place: OwnedSemaphorePermit,
 }
 
-impl Turn {
-    /// Waits for a turn of `tenant`, and then for a place.
+impl SearchPermit {
+    /// Waits for a slot of `tenant`, and then for a place.
     ///
     /// # Errors
     /// [`Error::Busy`] where enough of the tenant wait already, or all together do.
-    pub(crate) async fn wait(heavy: &Heavy, tenant: Uuid, states: &States) -> Result<Self, Error> {
+    pub(crate) async fn acquire(heavy: &Heavy, tenant: Uuid, states: &States) -> Result<Self, Error> {
         let slot = heavy.admit(tenant, 0).await?;
         let place = states.looking.clone().acquire_owned().await.map_err(Error::internal)?;
         Ok(Self { _slot: slot, _place: place })
@@ -109,14 +109,14 @@ impl ListPrice {
         self,
         caller: &OrganizationCaller,
         states: &States,
-    ) -> Result<Option<Turn>, Error> {
-        let turn = if self.looked_at > TOGETHER {
-            Some(Turn::wait(&caller.tools().heavy, caller.tenant(), states).await?)
+    ) -> Result<Option<SearchPermit>, Error> {
+        let permit = if self.looked_at > TOGETHER {
+            Some(SearchPermit::acquire(&caller.tools().heavy, caller.tenant(), states).await?)
         } else {
             None
         };
         caller.spend(self.shown.saturating_add(self.looked_at)).map_err(Error::of_search)?;
-        Ok(turn)
+        Ok(permit)
     }
 
     /// Of a list with this reach, where there are so many to look at.

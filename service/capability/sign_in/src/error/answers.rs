@@ -7,8 +7,8 @@ use crate::codes;
 
 use super::Error;
 
-/// What stands in the way of somebody whose provider is believed: to the outside, and as the reason that the trace keeps.
-const ADMISSION: [(Code, Reason); 13] = [
+/// What stands in the way of somebody whose provider is believed: to the outside, and as the reason in the trace.
+const BY_DECISION: [(Code, Reason); 13] = [
     (directory::codes::USER_DEACTIVATED, Reason::UserDeactivated),
     (directory::codes::SSO_DOMAIN_REFUSED, Reason::DomainRefused),
     (directory::codes::SSO_NOT_PROVISIONED, Reason::NotProvisioned),
@@ -26,8 +26,8 @@ const ADMISSION: [(Code, Reason); 13] = [
 
 /// What the reason of a failed sign-in is to the outside.
 fn code_of_reason(reason: &str) -> Code {
-    let by_admission = ADMISSION.iter().find(|(_, one)| one.name() == reason).map(|(code, _)| *code);
-    by_admission.unwrap_or(match reason {
+    let by_decision = BY_DECISION.iter().find(|(_, one)| one.name() == reason).map(|(code, _)| *code);
+    by_decision.unwrap_or(match reason {
         "sign_in.browser_other" => codes::SSO_BROWSER_OTHER,
         "sign_in.state_unknown" => directory::codes::SSO_STATE_UNKNOWN,
         "sign_in.proof_wrong" => codes::SSO_PROOF_WRONG,

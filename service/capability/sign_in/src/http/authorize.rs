@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::ops::authorize::{self, Authorization, Continues, NotAuthorized};
 use crate::ops::discovery::{self, Hints};
 use crate::ops::parameters::{self, Parameters};
-use crate::ops::{codes, kept};
+use crate::ops::{codes, pending_requests};
 
 pub(super) fn routes() -> Routes {
     let browser = Access::Public("a browser comes to sign in");
@@ -79,7 +79,7 @@ struct IssuerContext {
     realm: Option<String>,
 }
 
-fn front(caller: &Caller) -> IssuerContext {
+fn platform_context(caller: &Caller) -> IssuerContext {
     IssuerContext { issuer: caller.tools().config.public_url(), realm: None }
 }
 
@@ -105,8 +105,8 @@ pub(super) async fn authorize(
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = front(&caller);
-    start_authorization(&caller, &request, &upstream, door, request.query_string()).await
+    let context = platform_context(&caller);
+    start_authorization(&caller, &request, &upstream, context, request.query_string()).await
 }
 
 async fn authorize_by_form(
@@ -115,8 +115,8 @@ async fn authorize_by_form(
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = front(&caller);
-    start_authorization(&caller, &request, &upstream, door, &form).await
+    let context = platform_context(&caller);
+    start_authorization(&caller, &request, &upstream, context, &form).await
 }
 
 async fn realm_authorize(
@@ -125,8 +125,8 @@ async fn realm_authorize(
     request: HttpRequest,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = realm_context(&caller, &ids).await?;
-    start_authorization(&caller, &request, &upstream, door, request.query_string()).await
+    let context = realm_context(&caller, &ids).await?;
+    start_authorization(&caller, &request, &upstream, context, request.query_string()).await
 }
 
 async fn realm_authorize_by_form(
@@ -136,8 +136,8 @@ async fn realm_authorize_by_form(
     FormText(form): FormText,
     upstream: Shared<Arc<Upstream>>,
 ) -> Result<HttpResponse, Problem> {
-    let door = realm_context(&caller, &ids).await?;
-    start_authorization(&caller, &request, &upstream, door, &form).await
+    let context = realm_context(&caller, &ids).await?;
+    start_authorization(&caller, &request, &upstream, context, &form).await
 }
 
 /// What a request asks for: of its own, or as it was pushed, by that request's id.
@@ -148,7 +148,7 @@ async fn parameters(service: &PlatformService, text: &str) -> Result<(Parameters
         || Problem::detailed(Code::VALIDATION_FAILED, "The request_uri is unknown, already used or expired.");
     let id = uri.strip_prefix(authorize::REQUEST_URI_PREFIX).and_then(|id| Uuid::try_parse(id).ok());
     let id = id.ok_or_else(unknown)?;
-    let (client, pushed) = kept::kept(service, id, true).await?.ok_or_else(unknown)?;
+    let (client, pushed) = pending_requests::find(service, id, true).await?.ok_or_else(unknown)?;
     // RFC 9126, section 4: pushed by this client; what else stands in the URL counts for nothing.
     if own.get("client_id") == Some(&client) { Ok((pushed, Some(id))) } else { Err(unknown()) }
 }
@@ -157,7 +157,7 @@ async fn start_authorization(
     caller: &Caller,
     request: &HttpRequest,
     upstream: &Upstream,
-    door: IssuerContext,
+    context: IssuerContext,
     text: &str,
 ) -> Result<HttpResponse, Problem> {
     let service = caller.platform();
@@ -167,8 +167,8 @@ async fn start_authorization(
     };
     let checked = async {
         let client = client(service, &parameters).await?;
-        let asked = authorize::authorization(&client, &parameters, &door.issuer)?;
-        if let Some(realm) = door.realm {
+        let asked = authorize::authorization(&client, &parameters, &context.issuer)?;
+        if let Some(realm) = context.realm {
             match parameters.get("tenant") {
                 Some(tenant) if *tenant != realm => {
                     let (error, description) =
@@ -187,7 +187,7 @@ async fn start_authorization(
     };
     let is_an_answer = answered.as_ref().is_ok_and(|response| !response.status().is_server_error());
     if let Some(id) = pushed.filter(|_| is_an_answer) {
-        kept::used(service, id).await;
+        pending_requests::used(service, id).await;
     }
     answered
 }
@@ -263,7 +263,7 @@ async fn answer(
         }
         _ => hints,
     };
-    let to = Leave { hints: &hints, continues, wishes, kept: Some((asked.client_id.as_str(), parameters)) };
+    let to = Leave { hints: &hints, continues, wishes, stored: Some((asked.client_id.as_str(), parameters)) };
     leave(caller, request, upstream, to).await
 }
 

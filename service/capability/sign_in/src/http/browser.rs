@@ -11,7 +11,7 @@ use serde_json::json;
 use web::{Problem, Tools};
 
 use crate::error::Error;
-use crate::ops::arrival;
+use crate::ops::outcome;
 use crate::pages;
 
 /// A page.
@@ -53,8 +53,8 @@ pub struct Failed {
     pub refused: Option<Refused>,
 }
 
-impl From<arrival::Failed> for Failed {
-    fn from(failed: arrival::Failed) -> Self {
+impl From<outcome::Failed> for Failed {
+    fn from(failed: outcome::Failed) -> Self {
         Self { code: failed.code, problem: failed.error.into(), refused: failed.refused }
     }
 }

@@ -19,8 +19,8 @@ use web::{Access, Caller, Code, FormText, Ids, Problem, Routes, Shared, TenantCa
 use super::browser::{self, Failed, Jar};
 use crate::codes;
 use crate::error::Error;
-use crate::ops::arrival::{self, Came, Onward, SignedIn};
 use crate::ops::authorize::Continues;
+use crate::ops::outcome::{self, Onward, SignInOutcome, SignedIn};
 use crate::ops::parameters::{self, Parameters};
 use crate::ops::sign_in::{self, Secrets};
 use crate::ops::status::Status;
@@ -108,7 +108,7 @@ async fn take_oidc(
     let row = own_row(caller, request, &connection, state).await?;
     match oidc_profile(service, upstream, &connection, &settings, &row, &parameters).await {
         Ok(profile) => complete(caller, request, &connection, &row, profile).await,
-        Err(refused) => Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into()),
+        Err(refused) => Err(outcome::fail_unproven(service, &caller.ctx, &row, refused).await.into()),
     }
 }
 
@@ -125,7 +125,7 @@ async fn own_row(
     if sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         return Ok(row);
     }
-    Err(arrival::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await.into())
+    Err(outcome::fail_unproven(service, &caller.ctx, &row, Refused::new(Reason::BrowserOther)).await.into())
 }
 
 /// The row that an answer names, used up by it.
@@ -152,11 +152,11 @@ async fn stray(
 ) -> Failed {
     let service = caller.service();
     if !service.strangers.may_leave_trace(&caller.ctx) {
-        return arrival::Failed::untraced(refused).into();
+        return outcome::Failed::untraced(refused).into();
     }
     let (browser, _) = sign_in::browser_cookie(Jar::Browser.get(service, request).as_deref());
     match begun_here(caller, connection, &browser).await {
-        Ok(row) => arrival::fail(service, &caller.ctx, &row, refused).await.into(),
+        Ok(row) => outcome::fail(service, &caller.ctx, &row, refused).await.into(),
         Err(problem) => problem.into(),
     }
 }
@@ -202,28 +202,28 @@ async fn complete(
     profile: Profile,
 ) -> Result<HttpResponse, Failed> {
     let agent = browser::agent(request);
-    let came = arrival::complete(caller.service(), &caller.ctx, connection, row, profile, agent).await?;
-    arrive(caller, request, row, came).await
+    let outcome = outcome::complete(caller.service(), &caller.ctx, connection, row, profile, agent).await?;
+    respond(caller, request, row, outcome).await
 }
 
 /// Where the browser goes now that it is known who is there.
-async fn arrive(
+async fn respond(
     caller: &TenantCaller,
     request: &HttpRequest,
     row: &row::Model,
-    came: Came,
+    outcome: SignInOutcome,
 ) -> Result<HttpResponse, Failed> {
     let service = caller.service();
-    match came {
-        Came::Tested(profile) => {
+    match outcome {
+        SignInOutcome::Tested(profile) => {
             let values = json!({"profile": *profile, "code": row.code});
             Ok(browser::html(StatusCode::OK, "test_result.html", &values)?)
         }
-        Came::MustProve(id) => {
+        SignInOutcome::MustProve(id) => {
             let values = json!({"id": id, "tenant": row.tenant_id, "wrong": false});
             Ok(browser::html(StatusCode::OK, "proof.html", &values)?)
         }
-        Came::In(signed_in) => {
+        SignInOutcome::In(signed_in) => {
             let SignedIn { session, cookie, tenant, onward } = *signed_in;
             let mut response = match onward {
                 Onward::Module(asked, code) => {
@@ -342,10 +342,10 @@ async fn take_saml(
     let (accepted, profile) = match (accepted, profile) {
         (Ok(accepted), Ok(profile)) => (accepted, profile),
         (Err(refused), _) | (_, Err(refused)) => {
-            return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
+            return Err(outcome::fail_unproven(service, &caller.ctx, &row, refused).await.into());
         }
     };
-    let kept = async |tx: &mut platform::Tx| {
+    let store = async |tx: &mut platform::Tx| {
         platform::Work::housekeeping(tx);
         // The index decides, not a cache: of two replicas that get the same assertion, one takes it.
         if !once::take_once(tx, connection.row.id, &accepted.assertion_id, accepted.replay_until).await? {
@@ -360,9 +360,9 @@ async fn take_saml(
         tx.update(row).await?;
         Ok::<_, Error>(true)
     };
-    if !caller.write(kept).await? {
+    if !caller.write(store).await? {
         let refused = Refused::new(Reason::ReplayedAssertion);
-        return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
+        return Err(outcome::fail_unproven(service, &caller.ctx, &row, refused).await.into());
     }
     // The provider's form came from another site, without our cookies; the browser's next step has them.
     let mut response =
@@ -411,7 +411,7 @@ async fn go_on(caller: &TenantCaller, ids: &Ids, request: &HttpRequest) -> Resul
     }
     if !sign_in::same_browser(&row, Jar::Browser.get(service, request).as_deref()) {
         let refused = Refused::new(Reason::BrowserOther);
-        return Err(arrival::fail_unproven(service, &caller.ctx, &row, refused).await.into());
+        return Err(outcome::fail_unproven(service, &caller.ctx, &row, refused).await.into());
     }
     let profile = sign_in::open(service, &row)?.profile.ok_or(Error::StateUnknown)?;
     complete(caller, request, &connection, &row, profile).await
@@ -440,7 +440,7 @@ async fn prove_account(
     let code = parameters.get("code").map(String::as_str).unwrap_or_default();
     let agent = browser::agent(&request);
     match proof::answer(service, &caller.ctx, &connection, &row, code, agent).await {
-        Ok(came) => page(arrive(&caller, &request, &row, came).await),
+        Ok(outcome) => page(respond(&caller, &request, &row, outcome).await),
         Err(failed) if matches!(failed.error, Error::ProofWrong { .. }) && failed.refused.is_none() => {
             let values = json!({"id": row.id, "tenant": row.tenant_id, "wrong": true});
             browser::html(StatusCode::FORBIDDEN, "proof.html", &values)

@@ -14,8 +14,8 @@ use super::browser::{self, Failed, Jar};
 use crate::error::Error;
 use crate::ops::authorize::{Authorization, Continues};
 use crate::ops::discovery::{self, Hints, Home, Way};
-use crate::ops::kept;
 use crate::ops::parameters::Parameters;
+use crate::ops::pending_requests;
 use crate::ops::sign_in::{self, Begin};
 
 /// How long a browser is known as the one that began a sign-in.
@@ -50,8 +50,8 @@ pub(super) struct Leave<'a> {
     pub(super) hints: &'a Hints,
     pub(super) continues: Continues,
     pub(super) wishes: Wishes,
-    /// A module's request, kept while a person reads a page.
-    pub(super) kept: Option<(&'a str, &'a Parameters)>,
+    /// A module's request, stored while a person reads a page.
+    pub(super) stored: Option<(&'a str, &'a Parameters)>,
 }
 
 /// The tenant that the hints lead to, and the way in there; `None` where nobody can say.
@@ -119,15 +119,15 @@ pub(super) async fn begin(
 }
 
 async fn waiting(caller: &Caller, to: &Leave<'_>) -> Result<Option<Uuid>, Problem> {
-    match to.kept {
+    match to.stored {
         Some((client_id, parameters)) => {
-            // The door is part of what was asked; the page's form comes back by another path.
+            // The issuer is part of what was asked; the page's form comes back by another path.
             let mut parameters = parameters.clone();
             if let Continues::Authorize(asked) = &to.continues {
                 parameters.insert("tnt_issuer".to_owned(), asked.issuer.clone());
             }
             caller.tools().strangers.begin(&caller.ctx, bytes_of(&parameters))?;
-            Ok(Some(kept::keep(caller.platform(), client_id, &parameters, false).await?))
+            Ok(Some(pending_requests::store_request(caller.platform(), client_id, &parameters, false).await?))
         }
         None => Ok(None),
     }
@@ -144,11 +144,11 @@ pub(super) fn login_form(
     request: &HttpRequest,
     waiting: Option<Uuid>,
     email: Option<&str>,
-    told: Option<&str>,
+    message: Option<&str>,
 ) -> Result<HttpResponse, Problem> {
     let known = Jar::Tenants.get(tools, request).unwrap_or_default();
     let known: Vec<&str> = known.split('.').filter(|slug| web::is_slug(slug)).take(5).collect();
-    let values = json!({"request": waiting, "email": email, "tenants": known, "told": told});
+    let values = json!({"request": waiting, "email": email, "tenants": known, "message": message});
     browser::html(StatusCode::OK, "login.html", &values)
 }
 

@@ -15,7 +15,7 @@ use super::leave::{Leave, client, leave, login_form, session, wishes};
 use crate::ops::authorize::{self, Authorization, Continues};
 use crate::ops::discovery::{self, Hints};
 use crate::ops::parameters::{self, Parameters};
-use crate::ops::{kept, links};
+use crate::ops::{links, pending_requests};
 
 /// A request that waits, with what was asked.
 async fn waited(
@@ -25,11 +25,11 @@ async fn waited(
     let Some(id) = parameters.get("request") else { return Ok(None) };
     let over = || Problem::new(directory::codes::SSO_STATE_UNKNOWN);
     let id = Uuid::try_parse(id).map_err(|_| over())?;
-    let (client_id, kept) = kept::kept(service, id, false).await?.ok_or_else(over)?;
-    let issuer = kept.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());
-    let client = client(service, &kept).await?;
-    match authorize::authorization(&client, &kept, &issuer) {
-        Ok(asked) => Ok(Some((kept, asked, client_id))),
+    let (client_id, stored) = pending_requests::find(service, id, false).await?.ok_or_else(over)?;
+    let issuer = stored.get("tnt_issuer").cloned().unwrap_or_else(|| service.config.public_url());
+    let client = client(service, &stored).await?;
+    match authorize::authorization(&client, &stored, &issuer) {
+        Ok(asked) => Ok(Some((stored, asked, client_id))),
         Err(_) => Err(over()),
     }
 }
@@ -41,13 +41,13 @@ async fn go_on(
     wishes: Wishes,
     waited: Option<&(Parameters, Authorization, String)>,
 ) -> Result<HttpResponse, Problem> {
-    let (continues, kept) = match waited {
-        Some((kept, asked, client_id)) => {
-            (Continues::Authorize(Box::new(asked.clone())), Some((client_id.as_str(), kept)))
+    let (continues, stored) = match waited {
+        Some((stored, asked, client_id)) => {
+            (Continues::Authorize(Box::new(asked.clone())), Some((client_id.as_str(), stored)))
         }
         None => (Continues::Home, None),
     };
-    leave(caller, request, upstream, Leave { hints, continues, wishes, kept }).await
+    leave(caller, request, upstream, Leave { hints, continues, wishes, stored }).await
 }
 
 pub(super) async fn login_page(
@@ -77,12 +77,12 @@ pub(super) async fn login_page(
         return login_form(service, &request, waiting, hints.login.as_deref(), None);
     }
     let wishes = match &waited {
-        Some((kept, asked, _)) => {
+        Some((stored, asked, _)) => {
             // A realm's request stays in its realm, whatever the page's links say.
-            if let Some(tenant) = kept.get("tenant") {
+            if let Some(tenant) = stored.get("tenant") {
                 hints.tenant = Some(tenant.clone());
             }
-            wishes(kept, asked)
+            wishes(stored, asked)
         }
         None => Wishes {
             login_hint: hints.login.clone(),
@@ -107,8 +107,8 @@ pub(super) async fn login(
         .map(|email| email.trim().to_owned())
         .filter(|email| identity_core::is_email(email));
     let Some(email) = email else {
-        let told = "That isn't an e-mail address.";
-        return login_form(service, &request, waiting, None, Some(told));
+        let message = "That isn't an e-mail address.";
+        return login_form(service, &request, waiting, None, Some(message));
     };
     let hints = Hints { login: Some(email.clone()), ..Hints::default() };
     if discovery::tenant(service, &hints).await?.is_none() {

@@ -14,8 +14,8 @@ use serde_json::json;
 use uuid::Uuid;
 use web::{TenantService, Tools};
 
-use super::admission;
-use super::arrival::{self, Came, Failed};
+use super::account_linking;
+use super::outcome::{self, Failed, SignInOutcome};
 use super::sign_in::{self, Secrets, Step};
 use super::status::Status;
 use crate::error::Error;
@@ -57,7 +57,7 @@ pub(crate) async fn ask(
     mut row: Model,
     MustProve { proof, address, .. }: &MustProve,
     profile: &Profile,
-) -> Result<Came, Error> {
+) -> Result<SignInOutcome, Error> {
     // Somebody who signed in at the provider could have codes mailed without end, and guess at each.
     let allowance = Allowance::a_day(CODES_PER_DAY);
     let key = directory::fold(address);
@@ -95,7 +95,7 @@ pub(crate) async fn ask(
     };
     tx.record("sign_in.ask_proof", target.with(json!({"signInId": id})));
     tx.update(row).await?;
-    Ok(Came::MustProve(id))
+    Ok(SignInOutcome::MustProve(id))
 }
 
 /// Counts a code before it is compared, in a transaction of its own: of many that come at once, only those that were counted
@@ -134,7 +134,7 @@ pub(crate) async fn answer(
     row: &Model,
     code: &str,
     agent: Option<String>,
-) -> Result<Came, Failed> {
+) -> Result<SignInOutcome, Failed> {
     let refused = |error| Failed { code: Some(row.code.clone()), error, refused: None };
     let row = count(service, ctx, row).await.map_err(refused)?;
     let secrets = sign_in::open(service, &row).map_err(refused)?;
@@ -156,20 +156,20 @@ pub(crate) async fn answer(
         if row.status != Status::Proving {
             return Err(Error::StateUnknown);
         }
-        match admission::admit(tx, connection, &profile, Some(proof)).await? {
+        match account_linking::admit(tx, connection, &profile, Some(proof)).await? {
             Outcome::In(admitted) => {
-                arrival::open_session(tx, service, row, &admitted, &profile, agent.clone()).await.map(Some)
+                outcome::open_session(tx, service, row, &admitted, &profile, agent.clone()).await.map(Some)
             }
             // What was proven is not enough any more: the connection was pointed elsewhere meanwhile, or the account is another one.
             Outcome::MustProve(..) => Err(Error::StateUnknown),
         }
     };
     match service.db.write(ctx, work).await {
-        Ok(Some(came)) => Ok(came),
+        Ok(Some(outcome)) => Ok(outcome),
         Ok(None) if sign_in::proofs_left(&row) > 0 => {
             Err(refused(Error::ProofWrong { left: sign_in::proofs_left(&row) }))
         }
-        Ok(None) => Err(arrival::fail(service, ctx, &row, Refused::new(Reason::ProofWrong)).await),
-        Err(error) => Err(arrival::refused_or_not(service, ctx, &row, error).await),
+        Ok(None) => Err(outcome::fail(service, ctx, &row, Refused::new(Reason::ProofWrong)).await),
+        Err(error) => Err(outcome::refused_or_not(service, ctx, &row, error).await),
     }
 }

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use web::{TenantService, Tools};
 
-use super::arrival::{Failed, failed_step};
 use super::authorize::Continues;
+use super::outcome::{Failed, failed_step};
 use super::status::Status;
 use crate::error::Error;
 
@@ -71,9 +71,9 @@ pub(crate) struct Begin<'a> {
 }
 
 /// A browser's cookie: the one that came, if it can be ours, or a new one.
-pub(crate) fn browser_cookie(came: Option<&str>) -> (String, bool) {
+pub(crate) fn browser_cookie(received: Option<&str>) -> (String, bool) {
     let ours =
-        came.filter(|text| text.starts_with(BROWSER_PREFIX) && text.len() == BROWSER_PREFIX.len() + 43);
+        received.filter(|text| text.starts_with(BROWSER_PREFIX) && text.len() == BROWSER_PREFIX.len() + 43);
     match ours {
         Some(text) => (text.to_owned(), false),
         None => (one_time_secret(BROWSER_PREFIX).0.to_string(), true),
@@ -185,10 +185,10 @@ pub(crate) async fn unsolicited(
     let mut row = new_row(service, ctx, connection, &begin, &state)?;
     row.status = Status::Answered;
     row.secrets = seal(service, row.id, &Secrets::default())?;
-    let kept = row.clone();
+    let inserted = row.clone();
     let work = async |tx: &mut Tx| {
         tx.housekeeping();
-        tx.insert(kept).await
+        tx.insert(inserted).await
     };
     service.db.write(ctx, work).await?;
     Ok(row)

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
 use entity::tenancy::organization::{Column, Entity, Model};
-use platform::rules::{Rule, room};
+use platform::rules::{Rule, check_limit};
 use platform::{Target, Work as _, ids};
 use policy_core::Permission;
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -108,7 +108,7 @@ async fn create_organization(
         .write(async |tx| {
             let tenant = ops::active(tx).await?;
             let limit = tx.by_plan(caller.tools().config.section::<Limits>().organizations).await?;
-            room(tx, Rule::Organizations, tenant.id, tx.select::<Entity>(), limit).await?;
+            check_limit(tx, Rule::Organizations, tenant.id, tx.select::<Entity>(), limit).await?;
             let row = Model {
                 tenant_id: tenant.id,
                 id: ids::new(),

@@ -18,7 +18,7 @@ use web::{
 };
 
 use crate::envelope::envelope;
-use crate::queue::Deliver;
+use crate::jobs::deliver_events::Deliver;
 
 const READ: Access = Access::Key(Permission::WebhooksRead);
 const WRITE: Access = Access::Key(Permission::WebhooksWrite);

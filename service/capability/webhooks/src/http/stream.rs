@@ -46,7 +46,7 @@ async fn stream_events(
         }
         None => filter.after,
     };
-    let told = caller.platform().db.on_dispatched();
+    let dispatched = caller.platform().db.on_dispatched();
     let after = match seen {
         Some(id) => caller.read(async |view: &PlatformView| sequence_of(view, id).await).await?,
         None => caller.read(async |view: &PlatformView| latest(view).await).await?,
@@ -55,7 +55,7 @@ async fn stream_events(
         caller: (*caller).clone(),
         filter,
         after,
-        told,
+        dispatched,
         waiting: VecDeque::new(),
         silent_until: Instant::now() + SILENCE_MAX,
     };
@@ -72,7 +72,7 @@ struct Follower {
     caller: Caller,
     filter: EventFilter,
     after: i64,
-    told: watch::Receiver<Option<i64>>,
+    dispatched: watch::Receiver<Option<i64>>,
     waiting: VecDeque<Bytes>,
     silent_until: Instant,
 }
@@ -96,13 +96,13 @@ impl Follower {
             if let Some(bytes) = self.waiting.pop_front() {
                 return Some(bytes);
             }
-            if self.told.borrow_and_update().is_none_or(|told| told > self.after) {
+            if self.dispatched.borrow_and_update().is_none_or(|dispatched| dispatched > self.after) {
                 self.read().await?;
                 if !self.waiting.is_empty() {
                     continue;
                 }
             }
-            match timeout_at(self.silent_until, self.told.changed()).await {
+            match timeout_at(self.silent_until, self.dispatched.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
                 Err(_) => return Some(Bytes::from_static(b": still here\n\n")),
@@ -111,7 +111,7 @@ impl Follower {
     }
 
     async fn read(&mut self) -> Option<()> {
-        let told = *self.told.borrow();
+        let dispatched = *self.dispatched.borrow();
         let (filter, after) = (&self.filter, self.after);
         let types = &self.caller.tools().event_types;
         let read = async |view: &PlatformView| filter.read(view, types, after, BATCH).await;
@@ -125,7 +125,7 @@ impl Follower {
         // What the filter leaves out need not be read again.
         let all = (rows.len() as u64) < BATCH;
         let last = rows.last().and_then(|row| row.sequence);
-        self.after = if all { told.max(last).unwrap_or(self.after).max(self.after) } else { last? };
+        self.after = if all { dispatched.max(last).unwrap_or(self.after).max(self.after) } else { last? };
         self.waiting.extend(rows.iter().map(|row| frame(self.caller.tools(), row)));
         Some(())
     }

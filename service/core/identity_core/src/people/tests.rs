@@ -96,7 +96,7 @@ fn local(role: TenantRole) -> Option<Given> {
 }
 
 #[test]
-fn an_invitation_is_consumed_by_whichever_door_its_person_uses() {
+fn an_invitation_is_consumed_by_whichever_way_its_person_uses() {
     let accepted = Invitation::Accepted(INVITATION);
     for vouched in [Vouched::Word, Vouched::Domain, Vouched::Mail] {
         let facts = with(facts(issuer(), vouched), |facts| {
@@ -146,7 +146,7 @@ fn acceptance_raises_a_role_and_never_lowers_it() {
 }
 
 #[test]
-fn who_proves_an_address_is_not_who_came_with_it_while_nothing_stood_for_it() {
+fn who_proves_an_address_is_not_who_had_it_while_nothing_stood_for_it() {
     let there = || Person { doubtful: true, ..person(Found::Name) };
     let ends = |role, invitation| Decision::Linked { user: USER, role, invitation, others: Others::End };
     let accepted = Invitation::Accepted(INVITATION);
@@ -250,7 +250,7 @@ fn the_providers_groups_give_a_role_and_take_it_back() {
 }
 
 #[test]
-fn who_left_is_refused_by_every_door_until_an_admin_says_otherwise() {
+fn who_left_is_refused_every_way_until_an_admin_says_otherwise() {
     let inactive = |organization| Person { active: false, organization, ..person(Found::Address) };
     for vouched in [Vouched::Nothing, Vouched::Word, Vouched::Domain, Vouched::Mail] {
         for organization in [HERE, ELSEWHERE] {

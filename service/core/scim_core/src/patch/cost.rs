@@ -167,12 +167,12 @@ fn landing(extent: &mut Extent, meets: &Meets, value: Option<&Value>) -> u64 {
             walked
         }
         Meets::Each(terms) => {
-            let look = extent.values + folded(extent.bytes, extent.foreign) / STEP_BYTES;
+            let scan = extent.values + folded(extent.bytes, extent.foreign) / STEP_BYTES;
             // What is put is put into each of them.
             let put = extent.values.saturating_mul(1 + bytes / STEP_BYTES);
             let times = extent.values.max(1);
             extent.add(1, bytes.saturating_mul(times), foreign.saturating_mul(times));
-            (terms + 1).saturating_mul(look).saturating_add(put)
+            (terms + 1).saturating_mul(scan).saturating_add(put)
         }
     };
     taken.saturating_add(walked)

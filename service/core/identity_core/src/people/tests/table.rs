@@ -71,7 +71,7 @@ fn combinations() -> Vec<(String, Facts, Decision)> {
     all
 }
 
-fn told(decision: &Decision) -> String {
+fn describe(decision: &Decision) -> String {
     let role = |given: &Option<Given>| given.map_or("", |given| given.role.name()).to_owned();
     let consumed = |invitation: &Invitation| match invitation {
         Invitation::None => "",
@@ -100,7 +100,7 @@ fn the_committed_decisions_are_the_code() {
         "source     | found                       | address | invited| policy           | decision\n"
             .to_owned();
     for (line, _, decision) in combinations() {
-        table.push_str(&format!("{line} | {}\n", told(&decision)));
+        table.push_str(&format!("{line} | {}\n", describe(&decision)));
     }
     if std::env::var_os("WRITE_DECISIONS").is_some() {
         std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/decisions.out"), &table).unwrap();

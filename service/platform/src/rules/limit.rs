@@ -1,4 +1,4 @@
-//! Room for one thing more: a number of rows of which there may be so many, counted under a rule.
+//! Whether there may be one thing more: a number of rows of which there may be so many, counted under a rule.
 
 use sea_orm::{EntityTrait, Select};
 
@@ -56,7 +56,7 @@ counts!(Tx, PlatformTx);
 ///
 /// # Errors
 /// [`LimitReached::Full`], with the rule's name as the resource.
-pub async fn room<E>(
+pub async fn check_limit<E>(
     tx: &impl Counts,
     rule: Rule,
     key: impl AsRef<[u8]>,

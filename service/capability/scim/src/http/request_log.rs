@@ -31,7 +31,7 @@ use super::one::Unseen;
 use crate::codes;
 use crate::resources::{self, Shown};
 use crate::state::{Scope, States, Type};
-use crate::work::{Turn, Work};
+use crate::work::{SearchPermit, Work};
 
 const LIST: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests";
 const ONE: &str = "/api/v1/tenants/{tenant}/organizations/{organization}/scim-requests/{request_id}";
@@ -223,8 +223,8 @@ async fn requests(
     let before = position.after_id()?;
     let text = query.search.as_deref().filter(|text| !text.is_empty());
     // It reads the bodies of all that are kept.
-    let _turn = match text {
-        Some(_) => Some(Turn::wait(&caller.tools().heavy, caller.tenant(), states).await?),
+    let _permit = match text {
+        Some(_) => Some(SearchPermit::acquire(&caller.tools().heavy, caller.tenant(), states).await?),
         None => None,
     };
     let rows = caller

@@ -1,4 +1,4 @@
-//! How a sign-in ends: refused with a reason that is told and kept, or with the browser's session.
+//! The outcome of a sign-in: refused with a reason that is published and stored, or with the browser's session.
 
 use chrono::TimeDelta;
 use connections::{Connection, Profile, Refused, is_failure};
@@ -14,14 +14,14 @@ use sessions::NewBrowserSession;
 use uuid::Uuid;
 use web::{TenantService, Tools};
 
-use super::admission;
+use super::account_linking;
 use super::authorize::{Authorization, Continues};
 use super::codes;
 use super::sign_in::{Step, locked, push};
 use super::status::{End, Status, end};
 use crate::error::Error;
 
-// A refused sign-in is told, so that an admin hears of it before the people complain.
+// A refused sign-in is published, so that an admin hears of it before the people complain.
 platform::events! {
     /// A sign-in was refused after the identity provider had answered.
     pub(crate) struct SignInFailed = "sign_in.failed" {
@@ -119,7 +119,7 @@ pub(crate) async fn fail(service: &TenantService, ctx: &Ctx, row: &Model, refuse
 
 /// How a sign-in went on after the provider was believed.
 #[derive(Debug)]
-pub(crate) enum Came {
+pub(crate) enum SignInOutcome {
     /// Signed in.
     In(Box<SignedIn>),
     /// A test: what came, and no session.
@@ -168,15 +168,16 @@ pub(crate) async fn complete(
     row: &Model,
     profile: Profile,
     agent: Option<String>,
-) -> Result<Came, Failed> {
-    let work = async |tx: &mut Tx| settle(tx, service, connection, row.id, &profile, agent.clone()).await;
-    let mut came = service.db.write(ctx, work).await;
-    if came.as_ref().is_err_and(Error::is_race) {
+) -> Result<SignInOutcome, Failed> {
+    let work =
+        async |tx: &mut Tx| complete_attempt(tx, service, connection, row.id, &profile, agent.clone()).await;
+    let mut outcome = service.db.write(ctx, work).await;
+    if outcome.as_ref().is_err_and(Error::is_race) {
         // Two first sign-ins of one person at once: the other one made the user, who is found now.
-        came = service.db.write(ctx, work).await;
+        outcome = service.db.write(ctx, work).await;
     }
-    match came {
-        Ok(came) => Ok(came),
+    match outcome {
+        Ok(outcome) => Ok(outcome),
         Err(error) => Err(refused_or_not(service, ctx, row, error).await),
     }
 }
@@ -189,14 +190,14 @@ pub(super) async fn refused_or_not(service: &TenantService, ctx: &Ctx, row: &Mod
     }
 }
 
-async fn settle(
+async fn complete_attempt(
     tx: &mut Tx,
     tools: &Tools,
     connection: &Connection,
     id: Uuid,
     profile: &Profile,
     agent: Option<String>,
-) -> Result<Came, Error> {
+) -> Result<SignInOutcome, Error> {
     let mut row = locked(tx, id).await?;
     // Taken once: of two browsers' windows that go on at the same moment, one signs in.
     if row.status != Status::Answered {
@@ -219,11 +220,11 @@ async fn settle(
         end(tools, &mut row, tx.now(), End::Succeeded(None))?;
         tx.update(row).await?;
         connections::tested(tx, &connection.row).await?;
-        return Ok(Came::Tested(Box::new(profile.clone())));
+        return Ok(SignInOutcome::Tested(Box::new(profile.clone())));
     }
     connections::signed_in(tx, &connection.row).await?;
     let proven = invited(tx, &row, profile).await?;
-    match admission::admit(tx, connection, profile, proven).await? {
+    match account_linking::admit(tx, connection, profile, proven).await? {
         Outcome::In(admitted) => open_session(tx, tools, row, &admitted, profile, agent).await,
         Outcome::MustProve(must) => super::proof::ask(tx, tools, row, &must, profile).await,
     }
@@ -244,7 +245,7 @@ pub(crate) async fn open_session(
     Admitted { user, policy, .. }: &Admitted,
     profile: &Profile,
     agent: Option<String>,
-) -> Result<Came, Error> {
+) -> Result<SignInOutcome, Error> {
     let longest = TimeDelta::from_std(tools.config.section::<sessions::Settings>().session_lifetime)
         .unwrap_or(TimeDelta::days(30));
     let wanted = policy.row.session_seconds.and_then(TimeDelta::try_seconds).unwrap_or(longest);
@@ -295,7 +296,7 @@ pub(crate) async fn open_session(
         Continues::Home | Continues::Test => Onward::Here { name: directory::name_of(user).to_owned() },
     };
     let tenant = tenancy::get(tx).await?;
-    Ok(Came::In(Box::new(SignedIn { session, cookie, tenant, onward })))
+    Ok(SignInOutcome::In(Box::new(SignedIn { session, cookie, tenant, onward })))
 }
 
 /// What the provider needs to end its own session, as it was sealed.

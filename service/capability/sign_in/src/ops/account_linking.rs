@@ -1,4 +1,4 @@
-//! Somebody whom a connection's provider vouches for comes in, or doesn't: `directory` decides.
+//! Account linking and JIT provisioning: somebody whom a connection's provider vouches for comes in, or doesn't. `directory` decides.
 
 use connections::{Connection, Profile};
 use directory::{Applicant, Made, NotAdmitted, Outcome};

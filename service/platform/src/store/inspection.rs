@@ -26,7 +26,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the store says of itself.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct Inspection {
     /// How its schema stands to this binary's.
     pub schema: Schema,
     /// Something that only the right master key opens; `None`: nothing was ever sealed there.
@@ -73,7 +73,7 @@ impl Canary {
 
 /// Why a store can't be looked at, and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum LookError {
+pub enum InspectionError {
     /// Connected, or not even that, and then nothing.
     #[error(
         "Postgres at {0} does not answer within {seconds} s: is the server up, and does a firewall or a proxy in between swallow \
@@ -98,24 +98,24 @@ pub enum LookError {
     Store(DbError),
 }
 
-impl From<DbError> for LookError {
+impl From<DbError> for InspectionError {
     // No `source`: its text is in this one's already.
     fn from(error: DbError) -> Self {
-        LookError::Store(error)
+        InspectionError::Store(error)
     }
 }
 
-impl From<DbErr> for LookError {
+impl From<DbErr> for InspectionError {
     fn from(error: DbErr) -> Self {
-        LookError::Store(error.into())
+        InspectionError::Store(error.into())
     }
 }
 
 /// The file of the embedded store; `None` on Postgres.
 ///
 /// # Errors
-/// [`LookError::Store`] if the URL names none.
-pub fn sqlite_file(config: &Database, data_dir: &Path) -> Result<Option<PathBuf>, LookError> {
+/// [`InspectionError::Store`] if the URL names none.
+pub fn sqlite_file(config: &Database, data_dir: &Path) -> Result<Option<PathBuf>, InspectionError> {
     if config.is_postgres() {
         return Ok(None);
     }
@@ -123,30 +123,30 @@ pub fn sqlite_file(config: &Database, data_dir: &Path) -> Result<Option<PathBuf>
     Ok(Some(options.get_filename().to_owned()))
 }
 
-fn broken(error: sqlx::Error) -> LookError {
+fn broken(error: sqlx::Error) -> InspectionError {
     DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())).into()
 }
 
 /// Looks at the store that `config` names.
 ///
 /// # Errors
-/// [`LookError`], which says what to do.
-pub async fn look(config: &Database, data_dir: &Path) -> Result<Look, LookError> {
+/// [`InspectionError`], which says what to do.
+pub async fn inspect(config: &Database, data_dir: &Path) -> Result<Inspection, InspectionError> {
     let connection = match sqlite_file(config, data_dir)? {
         Some(file) if !file.exists() => {
-            leftover::look(&file).map_err(|leftover| broken(leftover.into()))?;
-            return Ok(Look::default());
+            leftover::check(&file).map_err(|leftover| broken(leftover.into()))?;
+            return Ok(Inspection::default());
         }
         Some(file) => Asked(sqlite(&file).await?, DbBackend::Sqlite),
         None => Asked(postgres(config).await?, DbBackend::Postgres),
     };
-    let looked = timeout(ANSWER_TIMEOUT, connection.look()).await;
+    let inspected = timeout(ANSWER_TIMEOUT, connection.inspect()).await;
     let _ = timeout(ANSWER_TIMEOUT, connection.0.close()).await;
-    looked.map_err(|_| LookError::Silent(place(config)))?
+    inspected.map_err(|_| InspectionError::Silent(place(config)))?
 }
 
 /// Without a log to read beside it the file is opened as one that nobody changes: then not even a lock file is made.
-async fn sqlite(file: &Path) -> Result<DatabaseConnection, LookError> {
+async fn sqlite(file: &Path) -> Result<DatabaseConnection, InspectionError> {
     let has_log = std::fs::metadata(log_of(file)).is_ok_and(|log| log.len() > 0);
     let options = SqliteConnectOptions::new().filename(file).read_only(true).immutable(!has_log);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(broken)?;
@@ -160,15 +160,15 @@ fn place(config: &Database) -> String {
 }
 
 /// Asked once by a bare connection: a pool would go on trying.
-async fn postgres(config: &Database) -> Result<DatabaseConnection, LookError> {
+async fn postgres(config: &Database) -> Result<DatabaseConnection, InspectionError> {
     let options = PgConnectOptions::from_str(&config.url).map_err(broken)?.application_name("tenantry");
     let connected = timeout(ANSWER_TIMEOUT, options.connect()).await;
-    match connected.map_err(|_| LookError::Silent(place(config)))? {
+    match connected.map_err(|_| InspectionError::Silent(place(config)))? {
         Ok(connection) => drop(timeout(ANSWER_TIMEOUT, connection.close()).await),
         Err(sqlx::Error::Database(error)) => {
-            return Err(LookError::Refused(place(config), error.message().to_owned()));
+            return Err(InspectionError::Refused(place(config), error.message().to_owned()));
         }
-        Err(error) => return Err(LookError::Unreachable(place(config), error.to_string())),
+        Err(error) => return Err(InspectionError::Unreachable(place(config), error.to_string())),
     }
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER_TIMEOUT);
     let pool = pool.connect_with(options).await.map_err(broken)?;
@@ -194,7 +194,7 @@ impl Asked {
         }
     }
 
-    async fn look(&self) -> Result<Look, LookError> {
+    async fn inspect(&self) -> Result<Inspection, InspectionError> {
         let there = match self.1 {
             DbBackend::Sqlite => {
                 "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'"
@@ -207,28 +207,28 @@ impl Asked {
             }
         };
         if self.rows(there).await?.is_empty() {
-            return Ok(Look::default());
+            return Ok(Inspection::default());
         }
         if self.1 == DbBackend::Postgres {
             let role = migration::postgres::PLATFORM_ROLE;
             let put_on = self.0.execute_unprepared(&format!("SET ROLE {role}")).await;
-            put_on.map_err(|error| LookError::NotAMember(role, error.to_string()))?;
+            put_on.map_err(|error| InspectionError::NotAMember(role, error.to_string()))?;
         }
         let schema = self.schema().await?;
         if schema == Schema::Absent {
-            return Ok(Look::default());
+            return Ok(Inspection::default());
         }
-        Ok(Look { schema, canary: self.canary().await?, newest: self.newest().await? })
+        Ok(Inspection { schema, canary: self.canary().await?, newest: self.newest().await? })
     }
 
-    async fn schema(&self) -> Result<Schema, LookError> {
+    async fn schema(&self) -> Result<Schema, InspectionError> {
         let rows = self.rows("SELECT version FROM seaql_migrations ORDER BY version").await?;
         let seen: Vec<String> =
             rows.iter().map(|row| row.try_get("", "version")).collect::<Result<_, _>>()?;
         Ok(compare(known_migrations(), seen))
     }
 
-    async fn canary(&self) -> Result<Option<Canary>, LookError> {
+    async fn canary(&self) -> Result<Option<Canary>, InspectionError> {
         let rows = self.rows_if_there("SELECT sealed_key FROM lookup_key").await?;
         if let Some(row) = rows.first() {
             return Ok(Some(Canary::LookupKey(row.try_get("", "sealed_key")?)));
@@ -253,7 +253,7 @@ impl Asked {
     }
 
     /// By the keys, which sort by time: no table is read through.
-    async fn newest(&self) -> Result<Option<Timestamp>, LookError> {
+    async fn newest(&self) -> Result<Option<Timestamp>, InspectionError> {
         let mut newest = None;
         for (table, column) in
             [("audit_event", "occurred_at"), ("outbox_event", "occurred_at"), ("job", "created_at")]

@@ -1,4 +1,4 @@
-//! Authorization requests that are kept: pushed ones (RFC 9126), and those that wait while a person reads the sign-in page.
+//! Authorization requests in the store: pushed ones (RFC 9126), and those that wait while a person reads the sign-in page.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ const WAITING_LIFETIME: TimeDelta = TimeDelta::minutes(30);
 /// How long an answer waits until its request is used up.
 const USED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Keeps a request: pushed, or waiting on the sign-in page.
-pub async fn keep(
+/// Stores a request: pushed, or waiting on the sign-in page.
+pub async fn store_request(
     service: &PlatformService,
     client_id: &str,
     parameters: &Parameters,
@@ -48,8 +48,8 @@ pub async fn keep(
     Ok(id)
 }
 
-/// A kept request.
-pub(crate) async fn kept(
+/// A stored request that can still be used.
+pub(crate) async fn find(
     service: &PlatformService,
     id: Uuid,
     pushed: bool,

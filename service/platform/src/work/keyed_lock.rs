@@ -1,4 +1,4 @@
-//! Turns: changes of one thing wait for each other here, before a transaction begins, and hold no connection of the
+//! Keyed locks: changes of one thing wait for each other here, before a transaction begins, and hold no connection of the
 //! store meanwhile.
 
 use std::collections::HashMap;
@@ -20,40 +20,40 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// How a change meets others of the same thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum LockMode {
     /// Beside others that are as small.
-    Together,
+    Shared,
     /// By itself.
-    Alone,
+    Exclusive,
 }
 
 /// Things that are changed, by key.
 #[derive(Debug)]
-pub struct Turns<K: Clone + Eq + Hash>(Arc<Places<K>>);
+pub struct KeyedLocks<K: Clone + Eq + Hash>(Arc<Places<K>>);
 
 type Places<K> = Mutex<HashMap<K, Arc<Semaphore>>>;
 
-/// A turn; the next one's when it is dropped.
+/// A lock; the next one's when it is dropped.
 #[derive(Debug)]
-pub struct Turn<K: Clone + Eq + Hash> {
+pub struct KeyedLock<K: Clone + Eq + Hash> {
     places: Arc<Places<K>>,
     key: K,
     /// Absent while it waits.
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl<K: Clone + Eq + Hash> Default for Turns<K> {
+impl<K: Clone + Eq + Hash> Default for KeyedLocks<K> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<K: Clone + Eq + Hash> Turns<K> {
-    /// Waits for a turn to change what `key` names, first come, first served.
+impl<K: Clone + Eq + Hash> KeyedLocks<K> {
+    /// Waits for the lock of what `key` names, first come, first served.
     ///
     /// # Errors
     /// [`Refused::Share`] if too many wait for it, or others take too long.
-    pub async fn take(&self, key: K, manner: Manner) -> Result<Turn<K>, Refused> {
+    pub async fn take(&self, key: K, mode: LockMode) -> Result<KeyedLock<K>, Refused> {
         let place = {
             let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let new = || Arc::new(Semaphore::new(TOGETHER_MAX as usize));
@@ -64,22 +64,22 @@ impl<K: Clone + Eq + Hash> Turns<K> {
             }
             place.clone()
         };
-        let mut turn = Turn { places: self.0.clone(), key, permit: None };
-        let many = match manner {
-            Manner::Together => 1,
-            Manner::Alone => TOGETHER_MAX,
+        let mut lock = KeyedLock { places: self.0.clone(), key, permit: None };
+        let many = match mode {
+            LockMode::Shared => 1,
+            LockMode::Exclusive => TOGETHER_MAX,
         };
         match timeout(WAIT, place.acquire_many_owned(many)).await {
             Ok(Ok(permit)) => {
-                turn.permit = Some(permit);
-                Ok(turn)
+                lock.permit = Some(permit);
+                Ok(lock)
             }
             _ => Err(Refused::Share),
         }
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Turn<K> {
+impl<K: Clone + Eq + Hash> Drop for KeyedLock<K> {
     fn drop(&mut self) {
         self.permit = None;
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,16 +97,16 @@ mod tests {
 
     #[tokio::test]
     async fn small_changes_go_together_and_a_large_one_alone() {
-        let turns = Turns::<u8>::default();
+        let locks = KeyedLocks::<u8>::default();
         let mut together = Vec::new();
         for _ in 0..TOGETHER_MAX {
-            together.push(turns.take(1, Manner::Together).await.unwrap());
+            together.push(locks.take(1, LockMode::Shared).await.unwrap());
         }
-        let mut alone = Box::pin(turns.take(1, Manner::Alone));
+        let mut alone = Box::pin(locks.take(1, LockMode::Exclusive));
         assert!(alone.as_mut().now_or_never().is_none());
-        let mut behind = Box::pin(turns.take(1, Manner::Together));
+        let mut behind = Box::pin(locks.take(1, LockMode::Shared));
         assert!(behind.as_mut().now_or_never().is_none());
-        let other = turns.take(2, Manner::Alone).await.unwrap();
+        let other = locks.take(2, LockMode::Exclusive).await.unwrap();
         together.pop();
         assert!(behind.as_mut().now_or_never().is_none(), "nobody passes who came before");
         drop(together);
@@ -115,20 +115,21 @@ mod tests {
         drop(alone);
         drop(behind.await.unwrap());
         drop(other);
-        assert!(turns.0.lock().unwrap().is_empty());
+        assert!(locks.0.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn so_many_wait_and_who_goes_away_leaves_nothing() {
-        let turns = Turns::<u8>::default();
-        let first = turns.take(1, Manner::Alone).await.unwrap();
-        let mut waiting: Vec<_> = (1..CHANGES_MAX).map(|_| Box::pin(turns.take(1, Manner::Alone))).collect();
+        let locks = KeyedLocks::<u8>::default();
+        let first = locks.take(1, LockMode::Exclusive).await.unwrap();
+        let mut waiting: Vec<_> =
+            (1..CHANGES_MAX).map(|_| Box::pin(locks.take(1, LockMode::Exclusive))).collect();
         for one in &mut waiting {
             assert!(one.as_mut().now_or_never().is_none());
         }
-        assert_eq!(turns.take(1, Manner::Together).await.unwrap_err(), Refused::Share);
+        assert_eq!(locks.take(1, LockMode::Shared).await.unwrap_err(), Refused::Share);
         drop(waiting);
         drop(first);
-        assert!(turns.0.lock().unwrap().is_empty());
+        assert!(locks.0.lock().unwrap().is_empty());
     }
 }
