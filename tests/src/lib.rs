@@ -42,7 +42,7 @@ pub use proxy::{Mishap, Proxy};
 pub use receiver::{Received, Receiver};
 pub use redaction::redacted;
 pub use store::{Store, dump, on_postgres};
-pub use views::{AuditEvent, Event, Invitation, Job, Party, Quota, Run, RunStep, User, WebhookEndpoint};
+pub use views::{Invitation, Job, Quota, Run, RunStep, WebhookEndpoint};
 pub use zitadel::{Happens, Zitadel};
 
 /// Waits until `look` finds something; panics after half a minute.

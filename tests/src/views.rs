@@ -6,21 +6,6 @@ use serde_json::Value;
 
 use crate::client::Reply;
 
-/// A user, as the tenant's admin sees them.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct User {
-    pub id: String,
-    pub user_name: String,
-    pub display_name: Option<String>,
-    pub email: Option<String>,
-    pub organization_id: String,
-    pub role: String,
-    pub role_source: String,
-    pub source: String,
-    pub active: bool,
-}
-
 /// An invitation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,37 +73,6 @@ pub struct Quota {
     pub remaining: Option<i64>,
     /// Whether the limit is the tenant's own, not its plan's.
     pub own: bool,
-}
-
-/// An audit event.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuditEvent {
-    pub id: String,
-    pub action: String,
-    pub outcome: String,
-    pub tenant_id: Option<String>,
-    pub actor: Party,
-    pub target: Party,
-    pub details: Value,
-}
-
-/// Who did something, or to what it was done.
-#[derive(Debug, Deserialize)]
-pub struct Party {
-    pub kind: String,
-    pub id: Option<String>,
-}
-
-/// An event, as the feed has it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Event {
-    pub id: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub tenant_id: Option<String>,
-    pub data: Value,
 }
 
 /// A list of the API, one page of it.

@@ -62,12 +62,6 @@ impl Tenant {
         self.scim.post("/scim/v2/Groups", body).await.created_id()
     }
 
-    /// Who is in the group has the role.
-    pub async fn give_role(&self, group: &str, role: &str) {
-        let body = json!({"groupId": group, "role": role});
-        self.admin.post(&self.path("role-mappings"), body).await.expect(201);
-    }
-
     /// The admin invites somebody.
     pub async fn invite(&self, email: &str, role: &str) -> Invitation {
         let path = format!("/api/v1/tenants/{}/invitations", self.slug);

@@ -28,12 +28,11 @@ async fn people_of_a_tenant() {
     let acme = app.tenant("acme").await;
     let body = json!({"userName": "ann", "displayName": "Ann", "emails": [{"value": "ann@acme.example", "primary": true}]});
     let ann = acme.scim.post("/scim/v2/Users", body).await.expect(201);
-    let body = json!({"displayName": "admins", "members": [{"value": ann["id"]}]});
-    let group = acme.scim.post("/scim/v2/Groups", body).await.expect(201);
-    let mapping = json!({"groupId": group["id"], "role": "admin"});
+    let group = acme.group("admins", &[&text(&ann, "id")]).await;
+    let mapping = json!({"groupId": group, "role": "admin"});
     answer_is("role_mapping_created", &acme.admin.post(&path(&acme, "role-mappings"), mapping).await);
     answer_is("user", &acme.admin.get(&format!("/api/v1/tenants/acme/users/{}", text(&ann, "id"))).await);
-    answer_is("group", &acme.admin.get(&format!("/api/v1/tenants/acme/groups/{}", text(&group, "id"))).await);
+    answer_is("group", &acme.admin.get(&format!("/api/v1/tenants/acme/groups/{group}")).await);
     app.operator
         .post("/api/v1/tenants/acme/organizations", json!({"slug": "lab", "name": "Lab"}))
         .await
