@@ -5,6 +5,7 @@
 //! [`Section`] in its own crate.
 
 mod check;
+mod error;
 mod load;
 mod section;
 
@@ -21,7 +22,8 @@ use url::Url;
 use crate::jobs::Class;
 
 pub use check::{pairs, require_one_of, require_pairs, require_url};
-pub use load::{ConfigError, DEFAULTS, load};
+pub use error::ConfigError;
+pub use load::{DEFAULTS, load};
 use section::Sections;
 pub use section::{Declaration, Section};
 

@@ -77,7 +77,7 @@ const PLATFORM: [(&str, usize, &str); 11] = [
         "registered issuers and modules, signing keys, and the connection of a token, before a tenant is known",
     ),
     ("flags", 1, "the module of a client id, for a caller of the platform"),
-    ("inbox", 2, "events come in for the whole platform, and are stored before it is known whose they are"),
+    ("inbox", 1, "events come in for the whole platform, and are stored before it is known whose they are"),
     ("invitations", 1, "a stranger's request is left to a job, whichever tenant it names"),
     ("mail", 2, "the last mails of all tenants, on a developer's machine alone"),
     (

@@ -31,10 +31,6 @@ pub(crate) enum Outcome {
     Asked(Verdict),
 }
 
-/// What is noted of a delivery whose event only a newer version can read: it holds up no other.
-pub(crate) const UNREADABLE: &str =
-    "a newer version of the service wrote the event; it waits for a replica that can read it";
-
 impl Attempted {
     /// What the receiver made of it, if it was asked.
     pub(crate) fn verdict(&self) -> Option<&Verdict> {
@@ -80,7 +76,7 @@ pub(crate) async fn record_results(
 fn logged(one: &Attempted) -> Option<attempt::Model> {
     let error = match &one.outcome {
         Outcome::Nothing => return None,
-        Outcome::Unreadable => Some(UNREADABLE.to_owned()),
+        Outcome::Unreadable => Some(store::UNREADABLE.to_owned()),
         Outcome::Asked(Verdict::Delivered) => None,
         Outcome::Asked(Verdict::Gone) => Some("answered 410 (Gone)".to_owned()),
         Outcome::Asked(Verdict::Failed { why, .. } | Verdict::Permanent(why)) => Some(why.clone()),
@@ -113,7 +109,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
     let (next, why) = match &one.outcome {
         Outcome::Asked(Verdict::Delivered) => return Ok(()),
         Outcome::Nothing => return tx.delete(one.row.clone()).await,
-        Outcome::Unreadable => (schedule.delay(attempts, None), UNREADABLE),
+        Outcome::Unreadable => (schedule.delay(attempts, None), store::UNREADABLE),
         Outcome::Asked(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
         // It stays, for the case that the endpoint is enabled again.
         Outcome::Asked(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410 (Gone)"),

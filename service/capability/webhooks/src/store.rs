@@ -7,7 +7,9 @@ use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView, Timestam
 use sea_orm::FromQueryResult as _;
 use uuid::Uuid;
 
-use crate::results::UNREADABLE;
+/// What is stored of a delivery whose event only a newer version can read: it holds up no other.
+pub(crate) const UNREADABLE: &str =
+    "a newer version of the service wrote the event; it waits for a replica that can read it";
 
 /// What is due at an endpoint, in order, at most so many. One alone is a probe: then what was tried least comes first, or a delivery that
 /// is never taken would keep the rest from being sent.

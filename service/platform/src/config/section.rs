@@ -52,7 +52,7 @@ fn take<S: Section>(settings: &mut Table) -> Result<Box<dyn Stored>, ConfigError
             settings.remove(S::NAME);
         }
     }
-    let section: S = super::load::deserialize(S::NAME, own)?;
+    let section: S = super::error::deserialize(S::NAME, own)?;
     Ok(Box::new(section))
 }
 
