@@ -378,7 +378,7 @@ mod tests {
         assert!(made.read::<ThingBroken>().unwrap().is_none());
         let newer = event("thing.made", json!({"count": 2, "why": "a_word_of_tomorrow", "good": true}));
         let refused = newer.read::<ThingMade>().unwrap_err().to_string();
-        assert!(refused.contains("a_word_of_tomorrow"), "{refused}");
+        assert!(refused.contains("can't read the event"), "{refused}");
         assert!(newer.read::<ThingBroken>().unwrap().is_none(), "it is of another type");
     }
 
