@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use platform::config::Config;
 use serde_json::{Value, json};
 use tests::{Arm, Client, Receiver, TestApp, eventually, pool, status};
 
@@ -41,10 +42,14 @@ async fn run(operator: &Client, slug: &str, status: &str) -> Value {
     .await
 }
 
+fn without_drain(config: &mut Config) {
+    config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
+}
+
 async fn at_azure(arm: &Arm) -> TestApp {
     TestApp::with(|config| {
         azure::configure(arm, config);
-        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
+        without_drain(config);
     })
     .await
 }
@@ -152,9 +157,7 @@ async fn what_is_not_shared_is_never_on_a_shared_instance() {
 
 #[actix_web::test]
 async fn a_tenant_moves_between_isolations_and_regions_of_the_pool() {
-    let app =
-        TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO)
-            .await;
+    let app = TestApp::with(without_drain).await;
     let here = json!({"name": "here", "mode": "shared", "region": "eu-west"});
     let here = instance(&app.operator, here).await;
     let there = json!({"name": "there", "mode": "shared", "region": "eu-north"});
@@ -212,7 +215,7 @@ async fn a_tenant_moves_between_isolations_and_regions_of_the_pool() {
 #[actix_web::test]
 async fn nobody_is_sent_to_an_instance_that_is_not_well() {
     let app = TestApp::with(|config| {
-        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
+        without_drain(config);
         let settings = config.section_mut::<provisioning::Retries>();
         settings.provisioning_attempts_max = 3;
         settings.provisioning_retry_base_ms = 20;
@@ -377,7 +380,7 @@ async fn a_tenant_moves_between_realms_and_its_sessions_go_on() {
     let zitadel = tests::Zitadel::start();
     let app = TestApp::with(|config| {
         zitadel.configure(config, &zitadel.url);
-        config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO;
+        without_drain(config);
     })
     .await;
     let issuer = tests::Issuer::start();
@@ -423,9 +426,7 @@ async fn a_tenant_moves_between_realms_and_its_sessions_go_on() {
 
 #[actix_web::test]
 async fn of_many_that_move_to_the_last_place_one_does() {
-    let app =
-        TestApp::with(|config| config.section_mut::<provisioning::Settings>().drain_period = Duration::ZERO)
-            .await;
+    let app = TestApp::with(without_drain).await;
     let from = pool(&app.operator, "from").await;
     for number in 0..30 {
         app.operator.post("/api/v1/tenants", tenant(&format!("t{number}"))).await.expect(202);

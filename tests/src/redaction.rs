@@ -13,11 +13,11 @@ const DIFFERS: [(&str, &str); 11] = [
         "day",
         r"[0-9]{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December) 20[0-9]{2}(?:, [0-9]{2}:[0-9]{2} UTC)?",
     ),
-    ("seconds", r"1[6-9][0-9]{8}"),
+    ("seconds", r"\b1[6-9][0-9]{8}\b"),
     ("ms", r#"("durationMs": )[0-9]+"#),
     ("code", r#"(class="code">|"code": ")[A-Z0-9]{4}-[A-Z0-9]{4}"#),
     ("jwt", r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
-    ("secret", r"(?:tnt_[a-z]+|whsec)_[A-Za-z0-9_+/=-]{16,}"),
+    ("secret", r"((?:tnt_[a-z]+|whsec)_)[A-Za-z0-9_+/=-]{16,}"),
     ("random", r#"("at_hash": ")[A-Za-z0-9_-]+"#),
     ("hex", r"[0-9a-f]{32}"),
 ];

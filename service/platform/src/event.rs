@@ -379,6 +379,8 @@ mod tests {
         let newer = event("thing.made", json!({"count": 2, "why": "a_word_of_tomorrow", "good": true}));
         let refused = newer.read::<ThingMade>().unwrap_err().to_string();
         assert!(refused.contains("can't read the event"), "{refused}");
+        let empty = outbox_event::Model { data: json!({}), ..made };
+        assert!(empty.read::<ThingMade>().is_err(), "it lacks what it needs");
         assert!(newer.read::<ThingBroken>().unwrap().is_none(), "it is of another type");
     }
 

@@ -158,7 +158,8 @@ impl Client {
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
         let url = Url::parse(&request.uri().to_string()).map_err(|_| UrlRefused::NoUrl)?;
         self.check(&url)?;
-        let request = reqwest::Request::try_from(request).map_err(|_| UrlRefused::NoUrl)?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|_| HttpError::Impossible("it is no request"))?;
         let response =
             outside(self.inner.execute(request)).await.map_err(|error| unreachable(&url, &error))?;
         let mut answer = http::Response::new(Vec::new());

@@ -54,17 +54,18 @@ async fn ann(admin: &Client, realm: &str) -> String {
     users[0]["id"].as_str().expect("an id").to_owned()
 }
 
+fn with_broker(keycloak: &Keycloak, config: &mut Config) {
+    configure(keycloak, &keycloak.url, config);
+    let settings = &mut config.section_mut::<backends::Settings>().keycloak;
+    settings.broker_issuer = keycloak.issuer();
+    settings.broker_client_id = "support".to_owned();
+    settings.broker_client_secret = "hush".to_owned().into();
+}
+
 #[actix_web::test]
 async fn a_tenant_gets_a_realm_of_its_own_whose_people_come_in_until_it_goes() {
     let keycloak = Keycloak::start().await;
-    let app = TestApp::with(|config| {
-        configure(&keycloak, &keycloak.url, config);
-        let settings = config.section_mut::<backends::Settings>();
-        settings.keycloak.broker_issuer = keycloak.issuer();
-        settings.keycloak.broker_client_id = "support".to_owned();
-        settings.keycloak.broker_client_secret = "hush".to_owned().into();
-    })
-    .await;
+    let app = TestApp::with(|config| with_broker(&keycloak, config)).await;
     let slug = fresh("acme");
     app.operator.post("/api/v1/tenants", tenant(&slug, "realm")).await.expect(202);
     let made = status(&app.operator, &slug, "active").await;

@@ -33,18 +33,34 @@ fn arrows(manifest: &Path, known: &[String]) -> Vec<String> {
     names.filter(|name| known.contains(name)).collect()
 }
 
+/// The capabilities as the picture in ARCHITECTURE.md shows them: in which row each is, and which others it uses.
+fn picture() -> BTreeMap<String, (usize, Vec<String>)> {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the picture");
+    let rows = text.split("service/capability/*").nth(1).expect("its capabilities");
+    let rows = rows.split("service/pages").next().unwrap_or_default().lines().skip(1);
+    let words = |text: &str| text.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let mut found = BTreeMap::new();
+    let mut row = 0;
+    for line in rows.map(str::trim).filter(|line| line.starts_with(|one: char| one.is_ascii_lowercase())) {
+        let mut names = line;
+        if let Some((number, rest)) = line.strip_prefix("row ").and_then(|rest| rest.split_once(' ')) {
+            row = number.parse().expect("the number of a row");
+            names = rest;
+        }
+        match names.split_once('→') {
+            Some((name, uses)) => drop(found.insert(name.trim().to_owned(), (row, words(uses)))),
+            None => {
+                let alone = names.split('(').next().unwrap_or_default();
+                found.extend(words(alone).into_iter().map(|name| (name, (row, Vec::new()))));
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn arrows_run_down_and_capabilities_call_only_lower_rows() {
-    let rows: [&[&str]; 6] = [
-        &["audit", "keys", "azure", "mail", "quota", "sessions", "delivery"],
-        &["backends", "tenancy", "directory", "modules", "webhooks", "operators"],
-        &["flags", "connections", "scim"],
-        &["invitations", "inbox", "sign_in"],
-        &["provisioning", "exchange"],
-        &["oidc_provider"],
-    ];
-    let row: BTreeMap<&str, usize> =
-        rows.iter().enumerate().flat_map(|(row, names)| names.iter().map(move |name| (*name, row))).collect();
+    let picture = picture();
     let folder = root().join("service/capability");
     let mut names: Vec<String> = std::fs::read_dir(&folder)
         .unwrap()
@@ -52,11 +68,16 @@ fn arrows_run_down_and_capabilities_call_only_lower_rows() {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
-    for name in &names {
-        let own = row.get(name.as_str()).unwrap_or_else(|| panic!("{name} has no row"));
-        for other in arrows(&folder.join(name).join("Cargo.toml"), &names) {
-            assert!(row[other.as_str()] < *own, "{name} calls {other}, which is not below it");
+    assert!(picture.keys().eq(&names), "ARCHITECTURE.md shows {:?}", picture.keys());
+    for (name, (row, shown)) in &picture {
+        let mut uses = arrows(&folder.join(name).join("Cargo.toml"), &names);
+        for other in &uses {
+            assert!(picture[other].0 < *row, "{name} calls {other}, which is not below it");
         }
+        let mut shown = shown.clone();
+        shown.sort();
+        uses.sort();
+        assert_eq!(uses, shown, "what {name} uses, and what ARCHITECTURE.md shows");
     }
     let below = ["platform", "web", "pages", "entity", "migration"];
     for (lower, upper) in [("platform", &["web", "pages"][..]), ("web", &["pages"][..]), ("pages", &[][..])] {

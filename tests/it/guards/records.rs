@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use tests::TestApp;
 
-/// Routes that leave no record, each with its reason in the list. The number only falls.
+/// Routes that leave no record, each with its reason in the list: one more needs a reason that a reviewer takes.
 const WITHOUT: usize = 21;
 
 /// A route, and what it records: one of these actions, or nothing, for a reason.

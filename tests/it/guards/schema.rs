@@ -78,6 +78,18 @@ fn each_says_how_long_its_rows_stay(mut tables: Vec<String>) {
 }
 
 #[actix_web::test]
+async fn every_sweep_is_a_statement_that_the_store_takes() {
+    let app = TestApp::start().await;
+    for table in tenantry::retained() {
+        app.sweep(table.table()).await;
+    }
+    let beyond = async |tx: &mut platform::PlatformTx| platform::tables::remove_dead_beyond(tx).await;
+    let service = &app.running.service;
+    service.db.write_platform(&platform::Ctx::system("test"), beyond).await.expect("a sweep");
+    app.stop().await;
+}
+
+#[actix_web::test]
 async fn every_table_of_a_tenant_is_behind_a_wall() {
     let app = TestApp::start().await;
     app.tenant("acme").await;

@@ -128,11 +128,17 @@ fn comes_back_in_a_day(reply: &Reply) -> bool {
     reply.header("retry-after").parse().is_ok_and(|seconds: u64| (86_000..=86_401).contains(&seconds))
 }
 
+/// An organization's own people may invite so many a day.
+async fn with_a_day_of(invitations: u64) -> TestApp {
+    TestApp::with(|config| {
+        config.section_mut::<::invitations::Settings>().per_organization_per_day = invitations;
+    })
+    .await
+}
+
 #[actix_web::test]
 async fn nobody_is_flooded_and_scim_goes_first() {
-    let app =
-        TestApp::with(|config| config.section_mut::<invitations::Settings>().per_organization_per_day = 3)
-            .await;
+    let app = with_a_day_of(3).await;
     let acme = app.tenant("acme").await;
     let invite = async |email: &str| acme.admin.post(LIST, json!({"email": email, "role": "viewer"})).await;
     for name in ["a", "b", "c"] {
@@ -188,9 +194,7 @@ pub(crate) async fn prove(app: &TestApp, tenant: &Tenant, domain: &str) {
 
 #[actix_web::test]
 async fn people_of_a_proven_domain_join_or_ask_to() {
-    let app =
-        TestApp::with(|config| config.section_mut::<invitations::Settings>().per_organization_per_day = 2)
-            .await;
+    let app = with_a_day_of(2).await;
     let acme = app.tenant("acme").await;
     let rules = "/api/v1/tenants/acme/organizations/default/join-rules";
     let rule = async |domain: &str, body: Value| acme.admin.put(&format!("{rules}/{domain}"), body).await;

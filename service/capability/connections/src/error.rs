@@ -192,7 +192,6 @@ mod tests {
 
     use super::*;
 
-    /// Whether another try can help, and whether it was a refusal, is the same for the fact and for what it is to the outside.
     #[test]
     fn each_fact_has_its_code() {
         for (error, code) in [

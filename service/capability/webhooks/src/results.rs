@@ -40,9 +40,11 @@ impl Attempted {
         }
     }
 
-    /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe.
+    /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe. One that waited
+    /// for a newer version was not sent before.
     pub(crate) fn counts(&self, failures: i64) -> bool {
-        self.row.attempts == 0 || Schedule::is_probing(failures)
+        let is_first = self.row.attempts == 0 || self.row.last_error.as_deref() == Some(store::UNREADABLE);
+        is_first || Schedule::is_probing(failures)
     }
 }
 

@@ -119,11 +119,14 @@ async fn mail(app: &TestApp) {
         list["items"].as_array().expect("a list").first().map(id)
     })
     .await;
-    for named in
-        [json!({"kind": "soft", "messageId": mail}), json!({"kind": "hard", "recipient": "zoe@example.com"})]
-    {
+    for named in [
+        json!({"kind": "soft", "messageId": mail}),
+        json!({"kind": "hard", "messageId": mail}),
+        json!({"kind": "hard", "recipient": "zoe@example.com"}),
+    ] {
         op.post("/api/v1/mail/bounces", named).await.expect(200);
     }
+    assert_eq!(app.audit("mail.bounce").await.len(), 2, "each of a known mail");
     op.post(suppressions, json!({"address": "kim@example.com"})).await.expect(201);
     gone(&op.delete(&format!("{suppressions}/kim@example.com")).await);
 }

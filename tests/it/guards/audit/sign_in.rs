@@ -154,6 +154,8 @@ pub(super) async fn walk_of_saml() -> BTreeSet<Route> {
     let minted = corp.mint(&app, Some(&request));
     let page = corp.answer(&mut browser, &minted.xml(&corp.idp)).await;
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
+    // The route that the provider posts to stores the response; the GET that follows records what came of it.
+    assert_eq!(app.audit("sign_in.succeed").await.len(), 1);
     let slo = text(&corp.connection, "sloUrl");
     let logout = Logout { id: "_l1", issuer: IDP, destination: &slo, now: app.clock.now() };
     let logout = logout.request("alice@corp.example", None, Some("_s1"));

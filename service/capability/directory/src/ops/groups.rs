@@ -210,7 +210,7 @@ struct Moved {
     groups: Vec<Uuid>,
 }
 
-/// Changes the members of a group that the transaction locked or [keeps](crate::group_kept); tells how many memberships came or went.
+/// Changes the members of a group that the transaction locked, for itself or [shared](crate::group_share_locked); tells how many memberships came or went.
 ///
 /// # Errors
 /// `validation.failed` (`invalidValue`) if a member isn't a user or group of the organization, or would close a circle.

@@ -9,6 +9,7 @@ use exchange::{ALGORITHMS, Audience};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jsonwebtoken::{DecodingKey, Validation, decode};
+use platform::http::HttpError;
 use platform::jobs::{Backoff, Class, Handler, Job, JobError};
 use platform::outbox::Subscriber;
 use platform::{Ctx, DbError, PlatformTx, Tx, Work as _, ids};
@@ -178,7 +179,8 @@ async fn notify(service: Service, keys: std::rc::Rc<Keyring>, job: Notify) -> Re
             reason: format!("the module answered {}", answer.status),
             after: answer.retry_after,
         }),
-        Err(platform::http::HttpError::Refused(why)) => Err(JobError::Fail(why.to_string())),
+        Err(HttpError::Refused(why)) => Err(JobError::Fail(why.to_string())),
+        Err(HttpError::Impossible(why)) => Err(JobError::Fail(why.to_owned())),
         Err(error) => Err(JobError::retry(error)),
     }
 }
