@@ -252,6 +252,47 @@ mod tests {
         assert_eq!(pointers, ["/variants/on", "/defaultVariant", "/rules/0/variant"]);
     }
 
+    #[test]
+    fn a_definition_has_its_bounds() {
+        let many = |count: usize| (0..count).map(|at| at.to_string());
+        let variants = |count| many(count).map(|name| (name, json!(true))).collect::<BTreeMap<_, _>>();
+        let needs = |count| many(count).map(|flag| Prerequisite { flag, variant: "on".to_owned() }).collect();
+        let one = Rule { variant: Some("on".to_owned()), ..Rule::default() };
+        let when = |of: &str, count| {
+            let values: Vec<String> = many(count).collect();
+            Definition { plans: None, ..rules(json!([{"when": {"x": {of: values}}, "variant": "on"}])) }
+        };
+        let first = || "0".to_owned();
+        let mut table = vec![
+            (Definition { variants: variants(50), default_variant: first(), rules: vec![], ..flag() }, None),
+            (
+                Definition { variants: variants(51), default_variant: first(), rules: vec![], ..flag() },
+                Some("/variants"),
+            ),
+            (Definition { prerequisites: needs(20), ..flag() }, None),
+            (Definition { prerequisites: needs(21), ..flag() }, Some("/prerequisites")),
+            (Definition { rules: vec![one.clone(); 100], ..flag() }, None),
+            (Definition { rules: vec![one; 101], ..flag() }, Some("/rules")),
+        ];
+        for of in ["in", "notIn", "startsWith", "endsWith"] {
+            table.extend([(when(of, 1_000), None), (when(of, 1_001), Some("/rules/0/when/x"))]);
+        }
+        for (definition, expected) in table {
+            let problems = definition.problems();
+            let pointers: Vec<&str> = problems.iter().map(|(pointer, _)| pointer.as_str()).collect();
+            assert_eq!(pointers, expected.into_iter().collect::<Vec<_>>());
+        }
+        let empty = Definition { variants: BTreeMap::new(), ..flag() };
+        assert_eq!(empty.problems()[0].0, "/variants");
+    }
+
+    #[test]
+    fn kinds_and_reasons_have_the_names_of_openfeature() {
+        assert_eq!(Kind::ALL.map(Kind::name), ["boolean", "string", "number", "object"]);
+        let reasons = [Reason::Static, Reason::TargetingMatch, Reason::Split, Reason::Disabled];
+        assert_eq!(reasons.map(Reason::name), ["STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED"]);
+    }
+
     fn rules(rules: Value) -> Definition {
         Definition { rules: serde_json::from_value(rules).unwrap(), plans: None, ..flag() }
     }
@@ -274,6 +315,9 @@ mod tests {
             (json!({"atLeast": 10}), "9.5", false),
             (json!({"atLeast": 10}), "10", true),
             (json!({"lessThan": 10}), "nine", false),
+            (json!({"lessThan": 10}), "9.5", true),
+            (json!({"lessThan": 10}), "10", false),
+            (json!({"lessThan": 10}), "11", false),
         ] {
             assert_eq!(
                 on(json!({"when": {"x": when}, "variant": "on"}), &[("x", value)]),
@@ -298,6 +342,7 @@ mod tests {
         let on = |text: &str| evaluate(&flag, &Context::new(), None, at(text)).0 == "on";
         assert!(!on("2026-11-30T23:59:59Z") && on("2026-12-01T00:00:00Z") && !on("2026-12-24T00:00:00Z"));
         assert_eq!(flag.next_change(at("2026-11-01T00:00:00Z")), Some(at("2026-12-01T00:00:00Z")));
+        assert_eq!(flag.next_change(at("2026-12-01T00:00:00Z")), Some(at("2026-12-24T00:00:00Z")));
         assert_eq!(flag.next_change(at("2026-12-25T00:00:00Z")), None);
         let split =
             rules(json!([{"rollout": [{"variant": "on", "weight": 30}, {"variant": "off", "weight": 70}]}]));

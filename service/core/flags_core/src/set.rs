@@ -281,6 +281,26 @@ mod tests {
         let chain: Vec<Definition> =
             (0..12).map(|at| after(&at.to_string(), &(at + 1).to_string())).collect();
         assert!(needs_itself(&chain[1..], &chain[0]), "too long a way");
+        for (length, fits) in [(DEPTH_MAX, true), (DEPTH_MAX + 1, false)] {
+            assert_eq!(!needs_itself(&chain[1..length], &chain[0]), fits, "{length}");
+        }
+        // A longer one that came in all the same is walked so far and no further.
+        for (last, expected) in [(DEPTH_MAX, "on"), (DEPTH_MAX + 1, "off")] {
+            let flags: Vec<Definition> =
+                chain[..last].iter().cloned().chain([flag(&last.to_string())]).collect();
+            assert_eq!(variant(&flags, &[], "0").as_deref(), Some(expected), "{last}");
+        }
+    }
+
+    #[test]
+    fn all_flags_are_evaluated_by_key() {
+        let flags = Flags::new(vec![after("b", "a"), flag("a"), after("c", "gone")]);
+        assert!(flags.iter().map(|one| one.key.as_str()).eq(["a", "b", "c"]));
+        let (none, context) = (BTreeMap::new(), Context::new());
+        let set = Set::new(&flags, &none, &context, DateTime::UNIX_EPOCH);
+        let all: Vec<_> =
+            set.evaluate_all().map(|(one, found)| (one.key.as_str(), found.unwrap().variant)).collect();
+        assert_eq!(all, [("a", "on"), ("b", "on"), ("c", "off")]);
     }
 
     #[test]
