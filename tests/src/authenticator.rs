@@ -38,7 +38,8 @@ impl Authenticator {
     /// One for the pages of this URL.
     pub fn new(origin: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
-        let id = uuid::Uuid::now_v7().as_bytes().to_vec();
+        let mut id = vec![0; 16];
+        aws_lc_rs::rand::fill(&mut id).expect("randomness");
         let origin: url::Url = origin.parse().expect("a URL");
         let host = origin.host_str().expect("a host").to_owned();
         Self { origin, host, key, id, flags: PRESENT | VERIFIED, counter: 0 }

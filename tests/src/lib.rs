@@ -59,7 +59,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 /// Registers a shared instance of the pool, so that tenants are placed; answers its id.
 pub async fn pool(operator: &Client, name: &str) -> String {
     let made = operator.post("/api/v1/instances", serde_json::json!({"name": name, "mode": "shared"})).await;
-    made.expect(201)["id"].as_str().expect("an id").to_owned()
+    made.created_id()
 }
 
 /// Waits until a tenant has a status, and answers the tenant; panics after a minute with its latest run.
