@@ -27,15 +27,15 @@ pub(crate) struct Bounds {
     pub(crate) attributes: usize,
     /// Elements within elements.
     pub(crate) depth: u32,
-    /// Tags in all.
-    pub(crate) tags: usize,
+    /// Elements in all, closed by a tag of their own or not.
+    pub(crate) elements: usize,
 }
 
 /// A protocol message.
-pub(crate) const MESSAGE: Bounds = Bounds { bytes: 256 << 10, attributes: 48, depth: 48, tags: 4_000 };
+pub(crate) const MESSAGE: Bounds = Bounds { bytes: 256 << 10, attributes: 48, depth: 48, elements: 4_000 };
 /// Metadata of one entity.
 pub(crate) const METADATA_DOCUMENT: Bounds =
-    Bounds { bytes: 1 << 20, attributes: 48, depth: 48, tags: 20_000 };
+    Bounds { bytes: 1 << 20, attributes: 48, depth: 48, elements: 20_000 };
 
 /// A parsed document that kept the bounds, and the text it was parsed from.
 pub(crate) struct Xml<'a> {
@@ -193,7 +193,7 @@ fn named(name: &QName<'_>, namespace: &str, local: &str) -> bool {
 /// Looks at the bytes before any parser does: sizes that make parsers dear, and constructs that SAML never has. Not a parser:
 /// it only counts what stands between `<` and `>` outside quotes, and what it lets pass the parser judges.
 fn keeps(bytes: &[u8], bounds: Bounds) -> Result<(), Refusal> {
-    let mut tags = 0;
+    let mut elements = 0;
     let mut at = 0;
     while let Some(open) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'<')) {
         let rest = bytes.get(at + open..).unwrap_or_default();
@@ -204,8 +204,8 @@ fn keeps(bytes: &[u8], bounds: Bounds) -> Result<(), Refusal> {
         } else if rest.starts_with(b"<!") {
             return Err(malformed("a document type"));
         } else {
-            tags += 1;
-            if tags > bounds.tags.saturating_mul(2) {
+            elements += usize::from(!rest.starts_with(b"</"));
+            if elements > bounds.elements {
                 return Err(malformed("too many elements"));
             }
             tag(rest, bounds)?
