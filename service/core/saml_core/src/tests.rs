@@ -51,3 +51,20 @@ pub(crate) fn why<T: std::fmt::Debug>(result: Result<T, Refusal>) -> (Reason, St
     let refusal = result.unwrap_err();
     (refusal.reason, refusal.got.unwrap_or_default())
 }
+
+/// An honest response of the provider to our request.
+pub(crate) fn mint() -> saml::Mint {
+    saml::Mint::new(ISSUER, AUDIENCE, ACS, Some(REQUEST), now())
+}
+
+/// Trust in the keys of these names.
+pub(crate) fn trust(names: &[&'static str]) -> crate::Trust {
+    let certificates: Vec<_> = names.iter().map(|name| saml::certificate(&saml::shared_pair(name))).collect();
+    crate::Trust::new(&certificates).unwrap()
+}
+
+/// What signs by the key of this name.
+pub(crate) fn signer(name: &'static str) -> crate::Signer {
+    let pair = saml::shared_pair(name);
+    crate::Signer::new(&pair.pem, &saml::certificate(&pair)).unwrap()
+}
