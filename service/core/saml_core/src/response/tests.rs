@@ -158,102 +158,89 @@ fn a_time_is_of_rfc_3339() {
 
 #[test]
 fn a_response_is_for_us_from_whom_we_asked() {
-    let destination = format!("Destination=\"{ACS}\"");
-    let recipient = format!("Recipient=\"{ACS}\"");
-    let issuer = format!("<saml:Issuer>{ISSUER}<");
-    let name = "alice@corp.example";
-    let audience = format!("<saml:Audience>{AUDIENCE}</saml:Audience>");
     let text = plain();
-    let restriction = cut(&text, "<saml:AudienceRestriction>", "</saml:AudienceRestriction>");
-    let confirmation = cut(&text, "<saml:SubjectConfirmation ", "</saml:SubjectConfirmation>");
+    let destination = format!("Destination=\"{ACS}\"");
+    let issuer = format!("<saml:Issuer>{ISSUER}<");
     let status = cut(&text, "<samlp:Status>", "</samlp:Status>");
+    let foreign = "urn:x:Success";
+    for (what, from, to, expected) in [
+        ("SAML 1.1", "Version=\"2.0\"", "Version=\"1.1\"", "version_wrong"),
+        ("no version", "Version=\"2.0\" ", "", "version_wrong"),
+        ("another place", &destination, "Destination=\"https://sp.example/acs/\"", "destination_wrong"),
+        ("an empty place", &destination, "Destination=\"\"", "destination_wrong"),
+        ("another issuer", &issuer, "<saml:Issuer>urn:x<", "issuer_wrong"),
+        ("two issuers", "<saml:Issuer>", "<saml:Issuer/><saml:Issuer>", "xml_refused"),
+        ("no status", status, "", "missing"),
+        ("no success", "status:Success", "status:success", "status_failed"),
+        ("success of somebody", "urn:oasis:names:tc:SAML:2.0:status:Success", foreign, "status_failed"),
+        ("another request", "\"_request\"", "\"_other\"", "in_response_to_wrong"),
+        ("no time", " IssueInstant=", " Other=", "missing"),
+    ] {
+        assert_eq!(with("response", from, to), expected, "{what}");
+    }
+}
+
+#[test]
+fn an_assertion_is_for_us_under_conditions_that_we_know() {
+    let text = plain();
+    let issuer = format!("<saml:Issuer>{ISSUER}<");
+    let audience = format!("<saml:Audience>{AUDIENCE}</saml:Audience>");
+    let restriction = cut(&text, "<saml:AudienceRestriction>", "</saml:AudienceRestriction>");
     let statement = cut(&text, "<saml:AuthnStatement", "</saml:AuthnStatement>");
     let unknown = format!("{restriction}<saml:Condition/>");
     let known = format!("<saml:OneTimeUse/>{restriction} <saml:ProxyRestriction/><!-- -->");
     let other_first = format!("<saml:Audience>urn:x</saml:Audience>{audience}");
-    let excluded = format!(
-        "{restriction}<saml:AudienceRestriction><saml:Audience>urn:x</saml:Audience></saml:AudienceRestriction>"
-    );
-    let one_of_two = format!("{}{confirmation}", confirmation.replace("cm:bearer", "cm:holder-of-key"));
-    for (what, place, from, to, expected) in [
-        ("SAML 1.1 outside", "response", "Version=\"2.0\"", "Version=\"1.1\"", "version_wrong"),
-        ("SAML 1.1 inside", "assertion", "Version=\"2.0\"", "Version=\"1.1\"", "version_wrong"),
-        ("no version", "response", "Version=\"2.0\" ", "", "version_wrong"),
-        ("no id", "assertion", " ID=", " Other=", "missing"),
-        (
-            "another destination",
-            "response",
-            &destination,
-            "Destination=\"https://sp.example/acs/\"",
-            "destination_wrong",
-        ),
-        ("an empty destination", "response", &destination, "Destination=\"\"", "destination_wrong"),
-        (
-            "another recipient",
-            "assertion",
-            &recipient,
-            "Recipient=\"https://sp.example/ACS\"",
-            "recipient_wrong",
-        ),
-        ("no recipient", "assertion", &recipient, "", "recipient_wrong"),
-        ("another issuer outside", "response", &issuer, "<saml:Issuer>urn:x<", "issuer_wrong"),
-        ("another issuer inside", "assertion", &issuer, "<saml:Issuer>urn:x<", "issuer_wrong"),
-        (
-            "an issuer in white space",
-            "assertion",
-            &issuer,
-            "<saml:Issuer> https://idp.example/entity\n<",
-            "taken",
-        ),
-        ("two issuers", "response", "<saml:Issuer>", "<saml:Issuer/><saml:Issuer>", "xml_refused"),
-        (
-            "no issuer inside",
-            "assertion",
-            "saml:Issuer>https://idp.example/entity</saml:Issuer",
-            "saml:X/",
-            "missing",
-        ),
-        (
-            "another audience",
-            "assertion",
-            &audience,
-            "<saml:Audience>urn:x</saml:Audience>",
-            "audience_wrong",
-        ),
-        ("one of two audiences", "assertion", &audience, &other_first, "taken"),
-        ("a restriction to nobody", "assertion", &audience, "", "audience_wrong"),
-        ("a second restriction that excludes us", "assertion", restriction, &excluded, "audience_wrong"),
-        ("no restriction", "assertion", restriction, "", "audience_wrong"),
-        ("a condition nobody knows", "assertion", restriction, &unknown, "condition_unknown"),
-        ("conditions that say nothing", "assertion", restriction, &known, "taken"),
-        ("holder of key", "assertion", "cm:bearer", "cm:holder-of-key", "confirmation_missing"),
-        (
-            "no method",
-            "assertion",
-            " Method=\"urn:oasis:names:tc:SAML:2.0:cm:bearer\"",
-            "",
-            "confirmation_missing",
-        ),
-        ("no confirmation", "assertion", confirmation, "", "confirmation_missing"),
-        ("one of two confirmations", "assertion", confirmation, &one_of_two, "taken"),
-        ("a blank name", "assertion", name, " ", "subject_unusable"),
-        ("a name and a blank", "assertion", name, "alice@corp.example ", "subject_unusable"),
-        ("a name with a comment", "assertion", name, "alice@corp.example<!-- -->.evil", "xml_refused"),
-        ("no sign-in", "assertion", statement, "", "missing"),
-        ("no status", "response", status, "", "missing"),
-        ("no success", "response", "status:Success", "status:success", "status_failed"),
-        (
-            "success of somebody",
-            "response",
-            "urn:oasis:names:tc:SAML:2.0:status:Success",
-            "urn:x:Success",
-            "status_failed",
-        ),
-        ("another request outside", "response", "\"_request\"", "\"_other\"", "in_response_to_wrong"),
-        ("another request inside", "assertion", "\"_request\"", "\"_other\"", "in_response_to_wrong"),
-        ("no request inside", "assertion", " InResponseTo=\"_request\"", "", "in_response_to_wrong"),
+    let excluded = format!("{restriction}{}", restriction.replace(AUDIENCE, "urn:x"));
+    for (what, from, to, expected) in [
+        ("SAML 1.1", "Version=\"2.0\"", "Version=\"1.1\"", "version_wrong"),
+        ("no id", " ID=", " Other=", "missing"),
+        ("no time", " IssueInstant=", " Other=", "missing"),
+        ("another issuer", &issuer, "<saml:Issuer>urn:x<", "issuer_wrong"),
+        ("an issuer in white space", &issuer, "<saml:Issuer> https://idp.example/entity\n<", "taken"),
+        ("no issuer", &format!("{issuer}/saml:Issuer>"), "", "missing"),
+        ("another audience", AUDIENCE, "urn:x", "audience_wrong"),
+        ("one of two audiences", &audience, &other_first, "taken"),
+        ("a restriction to nobody", &audience, "", "audience_wrong"),
+        ("a second restriction that excludes us", restriction, &excluded, "audience_wrong"),
+        ("no restriction", restriction, "", "audience_wrong"),
+        ("a condition nobody knows", restriction, &unknown, "condition_unknown"),
+        ("conditions that say nothing", restriction, &known, "taken"),
+        ("no sign-in", statement, "", "missing"),
+        ("no time of the sign-in", " AuthnInstant=", " Other=", "missing"),
     ] {
-        assert_eq!(with(place, from, to), expected, "{what}");
+        assert_eq!(with("assertion", from, to), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_subject_is_confirmed_to_us_by_bearer() {
+    let text = plain();
+    let (name, recipient) = ("alice@corp.example", format!("Recipient=\"{ACS}\""));
+    let confirmation = cut(&text, "<saml:SubjectConfirmation ", "</saml:SubjectConfirmation>");
+    let data = cut(&text, "<saml:SubjectConfirmationData", "/>");
+    let subject = cut(&text, "<saml:Subject>", "</saml:Subject>");
+    let holder = confirmation.replace("cm:bearer", "cm:holder-of-key");
+    let longest = "x".repeat(255);
+    for (what, from, to, expected) in [
+        ("nobody", subject, "", "missing"),
+        ("no name", cut(&text, "<saml:NameID", "</saml:NameID>"), "", "missing"),
+        ("another recipient", &recipient, "Recipient=\"https://sp.example/ACS\"", "recipient_wrong"),
+        ("no recipient", &recipient, "", "recipient_wrong"),
+        ("holder of key", confirmation, &holder, "confirmation_missing"),
+        ("no method", " Method=", " Other=", "confirmation_missing"),
+        ("no confirmation", confirmation, "", "confirmation_missing"),
+        ("no data", data, "", "missing"),
+        ("the second of two", confirmation, &format!("{holder}{confirmation}"), "taken"),
+        ("the first of two", confirmation, &format!("{confirmation}{holder}"), "taken"),
+        ("another request", "\"_request\"", "\"_other\"", "in_response_to_wrong"),
+        ("no request", " InResponseTo=\"_request\"", "", "in_response_to_wrong"),
+        ("a blank name", name, " ", "subject_unusable"),
+        ("a name and a blank", name, "alice@corp.example ", "subject_unusable"),
+        ("a name with a comment", name, "alice@corp.example<!-- -->.evil", "xml_refused"),
+        ("the longest name", name, &longest, "taken"),
+        ("one more", name, &format!("{longest}x"), "subject_unusable"),
+    ] {
+        assert_eq!(with("assertion", from, to), expected, "{what}");
     }
 }
 
