@@ -164,3 +164,6 @@ pub fn verify_redirect(raw_query: &str, direction: Direction, trust: &Trust) -> 
 pub(crate) fn attribute(name: &str, value: &str) -> String {
     format!(" {name}=\"{}\"", escape(value))
 }
+
+#[cfg(test)]
+mod tests;

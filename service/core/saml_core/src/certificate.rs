@@ -141,3 +141,6 @@ fn rsa_bits(pkcs1: &[u8]) -> Option<usize> {
         })
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

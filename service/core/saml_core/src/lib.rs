@@ -5,6 +5,9 @@
 //! answer is believed, is decided here: one tree, one assertion, a signature over exactly what is read, algorithms from a
 //! list, and every condition of the profile. `docs/decisions/0010-saml-on-one-tree.md` says why.
 
+#[cfg(test)]
+extern crate self as saml_core;
+
 mod binding;
 mod certificate;
 mod logout;
@@ -13,6 +16,8 @@ mod refusal;
 mod request;
 mod response;
 mod security;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 pub use binding::{Direction, from_post, from_redirect, post_fields, to_post, to_redirect, verify_redirect};

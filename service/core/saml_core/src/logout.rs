@@ -101,3 +101,6 @@ pub fn accept_logout(text: &str, expected: &ExpectedLogout<'_>) -> Result<Logout
         success: xml.attribute(code, "Value").is_some_and(|value| value.ends_with(":Success")),
     })
 }
+
+#[cfg(test)]
+mod tests;

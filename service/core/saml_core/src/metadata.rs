@@ -151,3 +151,6 @@ fn certificates(xml: &Xml<'_>, role: uppsala::NodeId) -> Result<Vec<Certificate>
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

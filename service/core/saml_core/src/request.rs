@@ -184,3 +184,6 @@ impl ServiceProvider<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

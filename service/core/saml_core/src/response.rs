@@ -406,3 +406,6 @@ fn attributes(xml: &Xml<'_>, assertion: NodeId) -> Result<BTreeMap<String, Vec<S
 pub fn is_transient(format: Option<&str>) -> bool {
     format == Some(TRANSIENT)
 }
+
+#[cfg(test)]
+mod tests;

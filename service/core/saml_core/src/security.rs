@@ -357,3 +357,6 @@ impl Signer {
     /// The algorithm of [`Signer::detached`].
     pub(crate) const DETACHED: &'static str = SIGNATURES[0];
 }
+
+#[cfg(test)]
+mod tests;
