@@ -3,7 +3,7 @@
 use super::*;
 use crate::tests::why;
 
-const SMALL: Bounds = Bounds { bytes: 200, attributes: 2, depth: 3, tags: 4 };
+const SMALL: Bounds = Bounds { bytes: 200, attributes: 2, depth: 3, elements: 4 };
 
 fn parsed(text: &str) -> Xml<'_> {
     Xml::parse(text, MESSAGE).unwrap()
@@ -33,11 +33,12 @@ fn a_document_has_so_many_bytes_and_not_one_more() {
 }
 
 #[test]
-fn a_document_has_so_many_tags_and_not_one_more() {
+fn a_document_has_so_many_elements_and_not_one_more() {
     let of_elements = |count: usize| format!("<a>{}</a>", "<b></b>".repeat(count - 1));
     let too_many = malformed_by("too many elements");
     assert_eq!(refused(&of_elements(4), SMALL), None);
-    assert_eq!(refused(&format!("<a>{}<c/></a>", "<b></b>".repeat(3)), SMALL), too_many);
+    assert_eq!(refused(&format!("<a>{}</a>", "<b/>".repeat(3)), SMALL), None);
+    assert_eq!(refused(&format!("<a>{}</a>", "<b/>".repeat(4)), SMALL), too_many);
     assert_eq!(refused(&of_elements(4_000), MESSAGE), None);
     assert_eq!(refused(&of_elements(4_001), MESSAGE), too_many);
     assert_eq!(refused(&of_elements(20_001), METADATA_DOCUMENT), too_many);
