@@ -197,10 +197,12 @@ async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushe
     };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
+        // The module before its pushes, as whoever deletes it locks them: the other way round each would wait for the other.
+        health(tx, schedule, module, &done).await?;
         for one in &done {
             record_result(tx, one, &backoff).await?;
         }
-        health(tx, schedule, module, &done).await
+        Ok(())
     };
     service.db.write(&Ctx::system("flags"), work).await
 }

@@ -65,12 +65,13 @@ pub(crate) async fn record_results(
     let schedule = Schedule::of(service.config.section::<::delivery::Settings>());
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
+        // The endpoint before its deliveries, as whoever deletes it locks them: the other way round each would wait for the other.
+        health(tx, schedule, endpoint, &done).await?;
         delivered(tx, &done).await?;
         for one in &done {
             undelivered(tx, schedule, one).await?;
         }
-        tx.insert_all(done.iter().filter_map(logged).collect()).await?;
-        health(tx, schedule, endpoint, &done).await
+        tx.insert_all(done.iter().filter_map(logged).collect()).await
     };
     service.db.write(&Ctx::system("webhooks"), work).await
 }

@@ -195,7 +195,7 @@ const CHANGES: [Change; 19] = [
 ];
 
 #[test]
-fn the_signature_of_a_query_covers_its_parameters_as_they_came() {
+fn the_signature_of_a_query_covers_its_parameters_as_they_were_sent() {
     let signed = query(Direction::Request, Some("state"));
     for (what, change, expected) in CHANGES {
         let read = verify_redirect(&change(&signed), Direction::Request, &trust(&["idp"]));

@@ -16,7 +16,7 @@ fn every_reason_has_a_word_and_a_sentence_of_its_own() {
 }
 
 #[test]
-fn what_came_is_cut_and_cleaned() {
+fn what_was_received_is_cut_and_cleaned() {
     for (what, came, expected) in [
         ("nothing", String::new(), String::new()),
         ("text", "<a> é".to_owned(), "<a> é".to_owned()),
