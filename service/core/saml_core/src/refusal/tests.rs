@@ -1,4 +1,4 @@
-//! Refusals name their reason by a word of its own, and show what came, cut and without control characters.
+//! Refusals name their reason by a word of its own, and show what received, cut and without control characters.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn every_reason_has_a_word_and_a_sentence_of_its_own() {
 
 #[test]
 fn what_was_received_is_cut_and_cleaned() {
-    for (what, came, expected) in [
+    for (what, received, expected) in [
         ("nothing", String::new(), String::new()),
         ("text", "<a> é".to_owned(), "<a> é".to_owned()),
         ("control characters", "a\u{0}\n\u{1b}[1mb\u{85}".to_owned(), "a[1mb".to_owned()),
@@ -25,7 +25,7 @@ fn what_was_received_is_cut_and_cleaned() {
         ("one more", "ä".repeat(301), "ä".repeat(300)),
         ("one more that isn't shown", format!("\n{}", "ä".repeat(300)), "ä".repeat(300)),
     ] {
-        assert_eq!(Refusal::new(Reason::Missing).got(came).got, Some(expected), "{what}");
+        assert_eq!(Refusal::new(Reason::Missing).got(received).got, Some(expected), "{what}");
     }
 }
 
