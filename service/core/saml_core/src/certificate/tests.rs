@@ -76,7 +76,7 @@ fn long(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn keys_are_told_by_their_kind() {
+fn keys_are_of_a_kind() {
     for (algorithm, expected) in [
         (&rcgen::PKCS_ECDSA_P256_SHA256, "EC-P256"),
         (&rcgen::PKCS_ECDSA_P384_SHA384, "EC-P384"),

@@ -198,7 +198,7 @@ fn the_first_place_of_each_binding_counts() {
 }
 
 #[test]
-fn certificates_that_sign_are_kept_in_order() {
+fn certificates_that_sign_stay_in_order() {
     let [a, b, c] = [0, 1, 2].map(|at| many()[at].as_str());
     let (signing, both, encryption) = (" use=\"signing\"", "", " use=\"encryption\"");
     for (what, descriptors, expected) in [

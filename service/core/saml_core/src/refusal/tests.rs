@@ -1,4 +1,4 @@
-//! Refusals name their reason by a word of its own, and show what received, cut and without control characters.
+//! Refusals name their reason by a word of its own, and show what was received, cut and without control characters.
 
 use super::*;
 

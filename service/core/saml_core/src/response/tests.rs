@@ -346,7 +346,7 @@ fn attributes_are_texts_each_once_and_at_most_a_thousand() {
 }
 
 #[test]
-fn a_name_for_one_session_is_told_by_its_format() {
+fn a_name_for_one_session_is_known_by_its_format() {
     for (format, expected) in [
         (Some("urn:oasis:names:tc:SAML:2.0:nameid-format:transient"), true),
         (Some("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"), false),
