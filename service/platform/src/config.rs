@@ -218,7 +218,7 @@ impl LogFormat {
 }
 
 impl Config {
-    /// A capability's own settings. They are there: [`load`] fails while a key of the defaults has no owner, and a guard compares the
+    /// A capability's own settings. They are there: [`load()`] fails while a key of the defaults has no owner, and a guard compares the
     /// sections that there are with those that are declared.
     #[allow(
         clippy::expect_used,
