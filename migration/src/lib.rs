@@ -27,6 +27,7 @@ mod m20261127_000001_people;
 mod m20261128_000001_placement;
 mod m20261129_000001_roles;
 mod m20261130_000001_mailbox;
+mod m20261201_000001_unreadable;
 pub mod postgres;
 
 /// The list of migrations, in order.
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000001_placement::Migration),
             Box::new(m20261129_000001_roles::Migration),
             Box::new(m20261130_000001_mailbox::Migration),
+            Box::new(m20261201_000001_unreadable::Migration),
         ]
     }
 }

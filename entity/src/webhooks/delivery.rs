@@ -22,6 +22,8 @@ pub struct Model {
     pub next_attempt_at: DateTimeUtc,
     pub response_status: Option<i64>,
     pub last_error: Option<String>,
+    /// Only a newer version of the service can read the event, as the last attempt found: it holds up no other.
+    pub unreadable: bool,
     pub created_at: DateTimeUtc,
     pub delivered_at: Option<DateTimeUtc>,
 }

@@ -101,6 +101,7 @@ fn row(endpoint: Uuid, event: &outbox_event::Model, now: Timestamp) -> Option<de
         next_attempt_at: now,
         response_status: None,
         last_error: None,
+        unreadable: false,
         created_at: now,
         delivered_at: None,
     })

@@ -31,6 +31,10 @@ pub(crate) enum Outcome {
     Asked(Verdict),
 }
 
+/// Why a delivery waits whose event only a newer version can read.
+const UNREADABLE: &str =
+    "a newer version of the service wrote the event; it waits for a replica that can read it";
+
 impl Attempted {
     /// What the receiver made of it, if it was asked.
     pub(crate) fn verdict(&self) -> Option<&Verdict> {
@@ -43,8 +47,7 @@ impl Attempted {
     /// Whether a failure says something about the receiver: the same delivery failing again does not, unless it is the probe. One that waited
     /// for a newer version was not sent before.
     pub(crate) fn counts(&self, failures: i64) -> bool {
-        let is_first = self.row.attempts == 0 || self.row.last_error.as_deref() == Some(store::UNREADABLE);
-        is_first || Schedule::is_probing(failures)
+        self.row.attempts == 0 || self.row.unreadable || Schedule::is_probing(failures)
     }
 }
 
@@ -79,7 +82,7 @@ pub(crate) async fn record_results(
 fn logged(one: &Attempted) -> Option<attempt::Model> {
     let error = match &one.outcome {
         Outcome::Nothing => return None,
-        Outcome::Unreadable => Some(store::UNREADABLE.to_owned()),
+        Outcome::Unreadable => Some(UNREADABLE.to_owned()),
         Outcome::Asked(Verdict::Delivered) => None,
         Outcome::Asked(Verdict::Gone) => Some("answered 410 (Gone)".to_owned()),
         Outcome::Asked(Verdict::Failed { why, .. } | Verdict::Permanent(why)) => Some(why.clone()),
@@ -112,7 +115,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
     let (next, why) = match &one.outcome {
         Outcome::Asked(Verdict::Delivered) => return Ok(()),
         Outcome::Nothing => return tx.delete(one.row.clone()).await,
-        Outcome::Unreadable => (schedule.delay(attempts, None), store::UNREADABLE),
+        Outcome::Unreadable => (schedule.delay(attempts, None), UNREADABLE),
         Outcome::Asked(Verdict::Failed { why, after }) => (schedule.delay(attempts, *after), why.as_str()),
         // It stays, for the case that the endpoint is enabled again.
         Outcome::Asked(Verdict::Gone) => (Some(chrono::TimeDelta::zero()), "answered 410 (Gone)"),
@@ -125,6 +128,7 @@ async fn undelivered(tx: &PlatformTx, schedule: Schedule, one: &Attempted) -> Re
         next_attempt_at: one.at.max(tx.now()) + next.unwrap_or_default(),
         response_status: one.status,
         why,
+        unreadable: matches!(one.outcome, Outcome::Unreadable),
     };
     store::record_failed(tx, attempt).await?;
     if status == DeliveryStatus::Dead {

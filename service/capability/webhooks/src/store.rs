@@ -7,10 +7,6 @@ use platform::{CrossTenantStatement, DbError, PlatformTx, PlatformView, Timestam
 use sea_orm::FromQueryResult as _;
 use uuid::Uuid;
 
-/// What is stored of a delivery whose event only a newer version can read: it holds up no other.
-pub(crate) const UNREADABLE: &str =
-    "a newer version of the service wrote the event; it waits for a replica that can read it";
-
 /// What is due at an endpoint, in order, at most so many. One alone is a probe: then what was tried least comes first, or a delivery that
 /// is never taken would keep the rest from being sent.
 pub(crate) async fn due(
@@ -25,13 +21,12 @@ pub(crate) async fn due(
          WHERE due.endpoint_id = $1 AND due.status = 'pending' AND due.next_attempt_at <= $2 \
          AND COALESCE(due.tenant_id, $3) NOT IN (SELECT COALESCE(tenant_id, $3) FROM webhook_delivery \
              WHERE endpoint_id = $1 AND status = 'pending' AND next_attempt_at > $2 \
-             AND COALESCE(last_error, '') <> $5) \
+             AND NOT unreadable) \
          AND (tenant.status IS NULL OR tenant.status <> 'suspended' OR due.type LIKE 'tenant.%' \
              OR due.type LIKE 'billing.%' OR due.type LIKE 'session.%') \
          ORDER BY CASE WHEN $4 = 1 THEN due.attempts ELSE 0 END, due.sequence LIMIT $4",
     );
-    let values =
-        vec![endpoint.into(), view.now().into(), Uuid::nil().into(), limit.into(), UNREADABLE.into()];
+    let values = vec![endpoint.into(), view.now().into(), Uuid::nil().into(), limit.into()];
     let rows = view.query(&DUE, values).await?;
     let rows = rows.iter().map(|row| delivery::Model::from_query_result(row, ""));
     Ok(rows.collect::<Result<_, _>>()?)
@@ -70,7 +65,7 @@ pub(crate) async fn record_delivered(tx: &PlatformTx, status: u16, ids: &[Uuid])
     let (test, list) = tx.id_list(ids, "$3");
     let sql = format!(
         "UPDATE webhook_delivery SET status = 'delivered', attempts = attempts + 1, response_status = $1, \
-         last_error = NULL, delivered_at = $2 WHERE id {test}"
+         last_error = NULL, unreadable = FALSE, delivered_at = $2 WHERE id {test}"
     );
     let values = vec![i64::from(status).into(), tx.now().into(), list];
     tx.execute(&CrossTenantStatement::built(sql), values).await
@@ -86,18 +81,26 @@ pub(crate) struct FailedAttempt<'a> {
     pub(crate) next_attempt_at: Timestamp,
     pub(crate) response_status: Option<u16>,
     pub(crate) why: &'a str,
+    /// Whether this version can't read the event.
+    pub(crate) unreadable: bool,
 }
 
 /// Records an attempt that failed, at a delivery that is still pending.
 pub(crate) async fn record_failed(tx: &PlatformTx, attempt: FailedAttempt<'_>) -> Result<u64, DbError> {
     const RECORD: CrossTenantStatement = CrossTenantStatement::new(
         "UPDATE webhook_delivery SET status = $2, attempts = attempts + 1, next_attempt_at = $3, \
-         response_status = $4, last_error = $5 WHERE id = $1 AND status = 'pending'",
+         response_status = $4, last_error = $5, unreadable = $6 WHERE id = $1 AND status = 'pending'",
     );
-    let FailedAttempt { delivery, status, next_attempt_at, response_status, why } = attempt;
+    let FailedAttempt { delivery, status, next_attempt_at, response_status, why, unreadable } = attempt;
     let response_status = response_status.map(i64::from);
-    let values =
-        vec![delivery.into(), status.into(), next_attempt_at.into(), response_status.into(), why.into()];
+    let values = vec![
+        delivery.into(),
+        status.into(),
+        next_attempt_at.into(),
+        response_status.into(),
+        why.into(),
+        unreadable.into(),
+    ];
     tx.execute(&RECORD, values).await
 }
 
