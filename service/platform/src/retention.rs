@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use sea_orm::Value;
 
 use crate::config::Config;
 use crate::{CrossTenantStatement, DbError, PlatformTx};
@@ -168,6 +169,19 @@ impl Expiry {
         let Some(before) = period.and_then(|period| tx.now().checked_sub_signed(period)) else {
             return Ok(0);
         };
+        self.remove_before(tx, table, before).await
+    }
+
+    /// The same for a caller who knows what the column has to be below: a day, or a moment that other rows ask for too.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store fails.
+    pub async fn remove_before(
+        self,
+        tx: &PlatformTx,
+        table: &str,
+        before: impl Into<Value>,
+    ) -> Result<u64, DbError> {
         tx.execute(&CrossTenantStatement::built(self.sql(table)), vec![before.into()]).await
     }
 }

@@ -190,11 +190,9 @@ async fn send(tools: &Tools, round: &Round) -> Result<Vec<Pushed>, JobError> {
 }
 
 async fn record_results(service: &PlatformService, module: Uuid, done: Vec<Pushed>) -> Result<(), DbError> {
-    let schedule = Schedule::of(service.config.section::<delivery::Settings>());
-    let backoff = Backoff {
-        base: Duration::from_millis(service.config.section::<delivery::Settings>().retry_base_ms),
-        max: DELAY_MAX,
-    };
+    let settings = service.config.section::<delivery::Settings>();
+    let schedule = Schedule::of(settings);
+    let backoff = Backoff { base: Duration::from_millis(settings.retry_base_ms), max: DELAY_MAX };
     let work = async |tx: &mut PlatformTx| {
         tx.housekeeping();
         // The module before its pushes, as whoever deletes it locks them: the other way round each would wait for the other.

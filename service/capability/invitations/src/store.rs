@@ -1,6 +1,6 @@
 //! Queries over batches of invitations.
 
-use platform::retention::SWEPT_AT_ONCE;
+use platform::retention::{Expiry, SWEPT_AT_ONCE};
 use platform::{CrossTenantStatement, DbError, PlatformTx, Timestamp};
 
 /// Removes some of the lines of batches that were done before this moment.
@@ -16,11 +16,9 @@ pub(crate) async fn remove_batch_rows(tx: &PlatformTx, before: Timestamp) -> Res
 
 /// Removes some of the batches that were done before this moment and have no lines any more.
 pub(crate) async fn remove_empty_batches(tx: &PlatformTx, before: Timestamp) -> Result<u64, DbError> {
-    let remove = CrossTenantStatement::built(format!(
-        "DELETE FROM invitation_batch WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM invitation_batch \
-         WHERE status = 'done' AND NOT EXISTS (SELECT 1 FROM invitation_batch_row line \
-         WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id) \
-         AND finished_at < $1 LIMIT {SWEPT_AT_ONCE})"
-    ));
-    tx.execute(&remove, vec![before.into()]).await
+    let empty = Expiry::at("finished_at", "tenant_id, id").only(
+        "status = 'done' AND NOT EXISTS (SELECT 1 FROM invitation_batch_row line \
+         WHERE line.tenant_id = invitation_batch.tenant_id AND line.batch_id = invitation_batch.id)",
+    );
+    empty.remove_before(tx, "invitation_batch", before).await
 }

@@ -3,7 +3,7 @@
 
 use entity::quota::reservation;
 use entity::quota::usage::Model;
-use platform::retention::SWEPT_AT_ONCE;
+use platform::retention::{Expiry, SWEPT_AT_ONCE};
 use platform::{CrossTenantStatement, DbError, PlatformTx, Statement, Timestamp, Tx};
 use sea_orm::FromQueryResult as _;
 use uuid::Uuid;
@@ -166,11 +166,8 @@ pub(crate) async fn remove_finalized_before(tx: &PlatformTx, before: Timestamp) 
 
 /// Removes some of the samples of days before this one.
 pub(crate) async fn remove_sampled_before(tx: &PlatformTx, day: String) -> Result<(), DbError> {
-    const REMOVE: CrossTenantStatement = CrossTenantStatement::new(
-        "DELETE FROM quota_sample WHERE (tenant_id, resource, day) IN \
-         (SELECT tenant_id, resource, day FROM quota_sample WHERE day < $1 LIMIT $2)",
-    );
-    tx.execute(&REMOVE, vec![day.into(), SWEPT_AT_ONCE.cast_signed().into()]).await.map(drop)
+    let sampled = Expiry::at("day", "tenant_id, resource, day");
+    sampled.remove_before(tx, "quota_sample", day).await.map(drop)
 }
 
 /// Writes down for a day what is used now, of all tenants, where it is more than what was; tells how many rows it wrote.

@@ -1,6 +1,6 @@
 //! Where a tenant runs: a place on a shared instance, or an instance of its own.
 
-use entity::tenancy::states::{Driver, InstanceStatus, Isolation, Mode};
+use entity::tenancy::states::{Driver, Isolation, Mode};
 use entity::tenancy::{instance, tenant};
 use platform::{DbError, Tx, View};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
@@ -124,11 +124,7 @@ pub async fn has_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Resu
 /// Active instances of the place's driver, mode and region that have room.
 fn with_capacity(view: &View, place: &Place, but: Option<Uuid>) -> Select<instance::Entity> {
     let free = Expr::col(instance::Column::TenantCount).lt(Expr::col(instance::Column::Capacity));
-    let all = view
-        .shared::<instance::Entity>()
-        .filter(instance::Column::Status.eq(InstanceStatus::Active))
-        .filter(instance::Column::Driver.eq(place.driver))
-        .filter(instance::Column::Mode.eq(place.mode))
+    let all = crate::pool::active(view, place.driver, place.mode)
         .filter(in_region(place.region.as_deref()))
         .filter(free);
     match but {

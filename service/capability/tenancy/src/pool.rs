@@ -4,7 +4,7 @@ use entity::tenancy::instance::{Column, Entity, Model};
 use entity::tenancy::states::{Driver, InstanceStatus, Mode};
 use platform::tx::Reads;
 use platform::{DbError, PlatformTx, PlatformView, Target, Work as _};
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
 use crate::http::InstanceAvailable;
@@ -19,16 +19,21 @@ pub async fn active_instances(
     mode: Mode,
     region: Option<&str>,
 ) -> Result<Vec<Model>, DbError> {
-    let select = reads
+    let active = active(reads, driver, mode);
+    let select = match region {
+        Some(region) => active.filter(Column::Region.eq(region)),
+        None => active.filter(Column::Region.is_null()),
+    };
+    reads.all(select).await
+}
+
+/// Active instances of a driver and a mode, wherever they are.
+pub(crate) fn active(reads: &Reads, driver: Driver, mode: Mode) -> Select<Entity> {
+    reads
         .shared::<Entity>()
         .filter(Column::Status.eq(InstanceStatus::Active))
         .filter(Column::Driver.eq(driver))
-        .filter(Column::Mode.eq(mode));
-    let select = match region {
-        Some(region) => select.filter(Column::Region.eq(region)),
-        None => select.filter(Column::Region.is_null()),
-    };
-    reads.all(select).await
+        .filter(Column::Mode.eq(mode))
 }
 
 /// The instance of this id, if there is one.
