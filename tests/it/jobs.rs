@@ -62,10 +62,6 @@ async fn hanging(adjust: impl FnOnce(&mut platform::config::Config)) -> TestApp 
     .await
 }
 
-async fn user(tenant: &Tenant, name: &str) {
-    tenant.scim.post("/scim/v2/Users", json!({"userName": name})).await.expect(201);
-}
-
 /// A tenant becomes active, and soon.
 async fn is_active_soon(app: &TestApp, slug: &str) -> Tenant {
     let begun = Instant::now();
@@ -91,14 +87,14 @@ async fn forty_receivers_that_hang_stop_neither_provisioning_nor_healthy_deliver
     app.operator.webhook(&well.url, &["user.*"]).await;
     let acme = app.tenant("acme").await;
     let begun = Instant::now();
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     well.until("ann at the healthy receiver", |one| one.body["data"]["userName"] == "ann").await;
     assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     eventually("all forty to hang", async || (silent.connections() == 40).then_some(())).await;
     // Forty hang; sixteen places a process has.
     is_active_soon(&app, "globex").await;
     let begun = Instant::now();
-    user(&acme, "bob").await;
+    acme.user("bob").await;
     well.until("bob at the healthy receiver", |one| one.body["data"]["userName"] == "bob").await;
     assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     assert!(running(&app, "webhook.deliver").await >= 40, "they hang all the time");
@@ -205,7 +201,7 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
         behind.execute_unprepared(&sql).await.expect("the row");
     }
     let begun = Instant::now();
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     assert!(begun.elapsed() < SOON, "delivered after {:?}", begun.elapsed());
     let refused = async || {

@@ -34,10 +34,6 @@ async fn execute(app: &TestApp, sql: &str) {
     behind.close().await.expect("closed");
 }
 
-async fn user(tenant: &Tenant, name: &str) {
-    tenant.scim.post("/scim/v2/Users", json!({"userName": name})).await.expect(201);
-}
-
 #[actix_web::test]
 async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     let app = TestApp::start().await;
@@ -59,7 +55,7 @@ async fn a_delivery_with_a_newer_word_waits_and_holds_up_no_other() {
     .await;
     assert!(waits["lastError"].as_str().unwrap().contains("newer version"), "{waits}");
     // Its tenant's next event is sent while it waits for its next attempt, and the receiver is as well as it was.
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     let keys = app.anyone().get("/oauth2/jwks").await.expect(200);
     let told = async |uri: &str| {
         eventually(uri, async || {
@@ -124,7 +120,7 @@ async fn an_event_that_a_subscriber_cannot_read_yet_is_dispatched_alone() {
     })
     .await;
     assert!(job["lastError"].as_str().unwrap().contains("can't read the event"), "{job}");
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     understood(&app, &json!({"key": "of_tomorrow"})).await;
     let retry = format!("/api/v1/jobs/{}/retry", job["id"].as_str().unwrap());

@@ -20,10 +20,6 @@ async fn endpoint(app: &TestApp, body: Value) -> (String, Value) {
     (format!("{ENDPOINTS}/{}", made["id"].as_str().unwrap()), made)
 }
 
-async fn user(tenant: &Tenant, name: &str) {
-    tenant.scim.post("/scim/v2/Users", json!({"userName": name})).await.expect(201);
-}
-
 fn names(of: &[Received]) -> Vec<String> {
     of.iter().map(|one| one.body["data"]["userName"].as_str().unwrap_or_default().to_owned()).collect()
 }
@@ -49,7 +45,7 @@ async fn an_event_is_a_cloudevent_that_its_catalogue_describes_and_its_secret_pr
     let (_, other) = endpoint(&app, json!({"url": ed25519.url, "algorithm": "ed25519"})).await;
     assert!(other.get("secret").is_none());
     let acme = app.tenant("acme").await;
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     let event = hmac.until("the event", |_| true).await;
     assert_eq!(event.media_type, "application/cloudevents+json");
     let body = &event.body;
@@ -79,12 +75,12 @@ async fn an_event_is_a_cloudevent_that_its_catalogue_describes_and_its_secret_pr
     // For a day after its rotation the secret before signs too.
     let rotated = app.operator.post(&format!("{path}/rotate"), json!({})).await.expect(200);
     assert_ne!(rotated["secret"], made["secret"]);
-    user(&acme, "bob").await;
+    acme.user("bob").await;
     let event = hmac.until("bob", |one| one.body["data"]["userName"] == "bob").await;
     let wanted = format!("{} {}", tag(&rotated["secret"], &event), tag(&made["secret"], &event));
     assert_eq!(event.signature, wanted);
     app.clock.advance(TimeDelta::hours(25));
-    user(&acme, "eve").await;
+    acme.user("eve").await;
     let event = hmac.until("eve", |one| one.body["data"]["userName"] == "eve").await;
     assert_eq!(event.signature, tag(&rotated["secret"], &event));
     // An event without a tenant goes out too.
@@ -118,8 +114,8 @@ async fn a_receiver_that_fails_every_second_time_gets_all_in_order_and_delays_no
     let (acme, beta) = (app.tenant("acme").await, app.tenant("beta").await);
     let wanted: Vec<String> = (0..6).map(|number| format!("u{number}")).collect();
     for name in &wanted {
-        user(&acme, name).await;
-        user(&beta, name).await;
+        acme.user(name).await;
+        beta.user(name).await;
     }
     let of = |all: BTreeMap<String, Vec<String>>| (all.get(&acme.id).cloned(), all.get(&beta.id).cloned());
     let all = (Some(wanted.clone()), Some(wanted.clone()));
@@ -143,11 +139,11 @@ async fn a_delivery_that_is_never_taken_holds_up_its_tenant_alone_and_ends_as_a_
     receiver.choose(|one, _| if one.body["data"]["userName"] == "poison" { 500 } else { 204 });
     endpoint(&app, json!({"url": receiver.url, "eventTypes": ["user.created"]})).await;
     let (acme, beta) = (app.tenant("acme").await, app.tenant("beta").await);
-    user(&acme, "poison").await;
-    user(&acme, "after").await;
+    acme.user("poison").await;
+    acme.user("after").await;
     receiver.until("the poison", |one| one.body["data"]["userName"] == "poison").await;
     for number in 0..20 {
-        user(&beta, &format!("b{number}")).await;
+        beta.user(&format!("b{number}")).await;
     }
     receiver.until("beta's last", |one| one.body["data"]["userName"] == "b19").await;
     assert!(!names(&receiver.all()).contains(&"after".to_owned()), "it waits behind what is before it");
@@ -197,7 +193,7 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
         .await;
     for tenant in &tenants {
         for number in 0..3 {
-            user(tenant, &format!("u{number}")).await;
+            tenant.user(&format!("u{number}")).await;
         }
     }
     let state = eventually("the breaker to open", async || {
@@ -220,10 +216,10 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
     .await;
     // Days of failures (at a base of 50 ms, 72 minutes are five days).
     dead.answer(500);
-    user(&tenants[0], "last").await;
+    tenants[0].user("last").await;
     let disabled = eventually("the notice", async || {
         app.clock.advance(TimeDelta::minutes(11));
-        user(&tenants[1], &format!("x{}", app.clock.now().timestamp_micros())).await;
+        tenants[1].user(&format!("x{}", app.clock.now().timestamp_micros())).await;
         other.all().into_iter().next()
     })
     .await;
@@ -239,7 +235,7 @@ async fn a_dead_receiver_is_left_alone_and_after_days_given_up_with_a_notice() {
     dead.until("what waited", |one| one.body["data"]["userName"] == "last").await;
     // 410: it wants nothing more, also when it failed before.
     dead.answer(500);
-    user(&tenants[2], "gone").await;
+    tenants[2].user("gone").await;
     dead.until("an attempt", |one| one.body["data"]["userName"] == "gone").await;
     dead.answer(410);
     app.clock.advance(TimeDelta::seconds(1));
@@ -259,11 +255,11 @@ async fn the_past_is_replayed_what_is_missing_or_all() {
     let acme = app.tenant("acme").await;
     let since = app.clock.now();
     for name in ["ann", "bob"] {
-        user(&acme, name).await;
+        acme.user(name).await;
     }
     app.clock.advance(TimeDelta::hours(1));
     let until = app.clock.now();
-    user(&acme, "later").await;
+    acme.user("later").await;
     eventually("the events", async || {
         let told = app.operator.get("/api/v1/events?limit=200&type=user.created").await.expect(200);
         (told["items"].as_array().unwrap().len() == 3).then_some(())
@@ -295,9 +291,9 @@ async fn what_is_old_goes_and_what_waited_for_it_is_a_dead_letter() {
     receiver.choose(|one, _| if one.body["data"]["userName"] == "stuck" { 500 } else { 204 });
     endpoint(&app, json!({"url": receiver.url, "eventTypes": ["user.created"]})).await;
     let acme = app.tenant("acme").await;
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     receiver.until("ann", |one| one.body["data"]["userName"] == "ann").await;
-    user(&acme, "stuck").await;
+    acme.user("stuck").await;
     receiver.until("the stuck one", |one| one.body["data"]["userName"] == "stuck").await;
     eventually("ann to be noted", async || {
         let done = app.operator.get("/api/v1/deliveries?status=delivered").await.expect(200);

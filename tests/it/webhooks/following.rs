@@ -31,9 +31,9 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
     let stream = reader.request(reqwest::Method::GET, &path).send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let mut live = follow(stream).await;
-    user(&acme, "ann").await;
-    user(&beta, "not for us").await;
-    user(&acme, "bob").await;
+    acme.user("ann").await;
+    beta.user("not for us").await;
+    acme.user("bob").await;
     let mut last = String::new();
     for name in ["ann", "bob"] {
         let (id, event) =
@@ -45,7 +45,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
         last = id;
     }
     drop(live);
-    user(&acme, "while away").await;
+    acme.user("while away").await;
     // Back: what came meanwhile comes first.
     let again = reader.request(reqwest::Method::GET, &path).header("Last-Event-ID", &last);
     let mut live = follow(again.send().await.unwrap()).await;
@@ -84,7 +84,7 @@ async fn events_are_pulled_or_followed_live_and_none_is_missed() {
 async fn a_developer_gets_events_on_their_own_machine() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    user(&acme, "before").await;
+    acme.user("before").await;
     // The feed has what was told: until then it is news, also to who listens from now on.
     eventually("the user to be told of", async || {
         app.events().await.iter().any(|event| event["data"]["userName"] == "before").then_some(())
@@ -104,7 +104,7 @@ async fn a_developer_gets_events_on_their_own_machine() {
     let mut lines =
         tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stdout.take().unwrap()));
     let first: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     let event = local.until("ann", |one| one.body["data"]["userName"] == "ann").await;
     assert_eq!(names(&local.all()), ["ann"], "what was before is not news");
     let key = STANDARD.decode(first["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap()).unwrap();

@@ -62,7 +62,7 @@ async fn jetstream_gets_every_event_once_in_order_also_after_it_was_away() {
     let url = format!("nats://127.0.0.1:{}", nats.port);
     let app = TestApp::with(|config| config.section_mut::<webhooks::Nats>().url = url.into()).await;
     let acme = app.tenant("acme").await;
-    user(&acme, "ann").await;
+    acme.user("ann").await;
     let all = async |name: &str| {
         eventually(&format!("{name} on JetStream"), async || {
             let stored = nats.stored().await;
@@ -76,11 +76,11 @@ async fn jetstream_gets_every_event_once_in_order_also_after_it_was_away() {
     assert_eq!(event["tenantid"], acme.id.as_str());
     nats.stop().await;
     for number in 0..20 {
-        user(&acme, &format!("away{number}")).await;
+        acme.user(&format!("away{number}")).await;
     }
     nats.start().await;
     app.clock.advance(TimeDelta::minutes(2));
-    user(&acme, "back").await;
+    acme.user("back").await;
     let stored = eventually("all on JetStream", async || {
         app.clock.advance(TimeDelta::seconds(5));
         let stored = nats.stored().await;
