@@ -1,6 +1,7 @@
 //! Feature flags: pushed to modules, evaluated over OFREP, explained.
 
 mod live;
+mod races;
 
 use std::time::{Duration, Instant};
 
