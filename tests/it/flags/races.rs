@@ -12,6 +12,8 @@ use tests::{Job, Receiver, TestApp, eventually};
 struct Kind {
     collection: &'static str,
     body: Value,
+    /// The member of the body that says where the receiver is.
+    url: &'static str,
     /// The table of a receiver's results.
     table: &'static str,
     job: &'static str,
@@ -43,7 +45,7 @@ async fn goes_while_results_come_in(kind: Kind) {
     receiver.answer(500);
     app.operator.flag("beta").await;
     let mut body = kind.body.clone();
-    body[if kind.table == "flag_push" { "baseUrl" } else { "url" }] = json!(receiver.url);
+    body[kind.url] = json!(receiver.url);
     let id = app.operator.post(kind.collection, body).await.created_id();
     for slug in ["acme", "beta"] {
         app.tenant(slug).await;
@@ -85,13 +87,24 @@ async fn goes_while_results_come_in(kind: Kind) {
 
 #[actix_web::test]
 async fn a_module_goes_while_results_come_in() {
-    let (collection, body) = ("/api/v1/modules", json!({"name": "m"}));
-    goes_while_results_come_in(Kind { collection, body, table: "flag_push", job: "flags.push" }).await;
+    goes_while_results_come_in(Kind {
+        collection: "/api/v1/modules",
+        body: json!({"name": "m"}),
+        url: "baseUrl",
+        table: "flag_push",
+        job: "flags.push",
+    })
+    .await;
 }
 
 #[actix_web::test]
 async fn an_endpoint_goes_while_results_come_in() {
-    let (collection, body) = ("/api/v1/webhook-endpoints", json!({"eventTypes": ["flag.*"]}));
-    goes_while_results_come_in(Kind { collection, body, table: "webhook_delivery", job: "webhook.deliver" })
-        .await;
+    goes_while_results_come_in(Kind {
+        collection: "/api/v1/webhook-endpoints",
+        body: json!({"eventTypes": ["flag.*"]}),
+        url: "url",
+        table: "webhook_delivery",
+        job: "webhook.deliver",
+    })
+    .await;
 }
