@@ -36,6 +36,6 @@ generate:
 demo:
     tests/run demo
 
-# What takes longer: every place at which the store can fail, half an hour of mixed load under faults.
+# What takes longer: every place at which the store can fail, every door drawn anew, half an hour of mixed load under faults.
 interop *arguments:
     tests/interop {{arguments}}

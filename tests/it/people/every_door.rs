@@ -5,7 +5,8 @@
 //! carries ([`doors::said`], one table), written by hand from the test's own record of the tenant; users, invitations and seats are
 //! compared with that record after each step.
 //!
-//! A round that failed is seen again by `TENANTRY_TEST_SEED=… TENANTRY_TEST_ROUNDS=1`.
+//! Every stop draws the same, so that one fails by its own change only; `just interop` draws anew. A round that failed is seen again by
+//! `TENANTRY_TEST_SEED=… TENANTRY_TEST_ROUNDS=1`.
 
 mod check;
 mod deeds;
@@ -19,8 +20,6 @@ mod situations;
 mod steps;
 mod walks;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use deeds::{Deed, Switch};
 use doors::{DOORS, Door, Person, Words};
 use expected::End;
@@ -28,6 +27,9 @@ use policy_core::TenantRole;
 use random::Random;
 use site::{Ends, Outside, Plan, Site};
 use situations::{SITUATIONS, Situation, Step, steps};
+
+/// Of the first round when nobody says another one.
+const SEED: u64 = 1_795_837_020;
 
 /// Rounds of one run: each situation in a tenant of its own.
 const ROUNDS: u64 = SITUATIONS.len() as u64;
@@ -140,8 +142,9 @@ async fn round(outside: &Outside, (seed, number): (u64, u64)) -> Ends {
     let mut alike = Vec::new();
     for (at, way) in ways.iter().enumerate() {
         let mut person = round.site.person(&format!("p{at}"));
-        round.prepare(&mut person, &prepared).await;
+        // Who is the first administers the tenant, and of an administrator more is asked.
         let somebody = !round.site.record.users.is_empty();
+        round.prepare(&mut person, &prepared).await;
         let end = round.comes_so(&mut person, way, is_full).await;
         if let (Step::Comes(door, _), Some(end)) = (way, end)
             && wanted_alike.contains(door)
@@ -158,9 +161,7 @@ async fn round(outside: &Outside, (seed, number): (u64, u64)) -> Ends {
 
 #[actix_web::test]
 async fn the_same_facts_come_to_the_same_end_at_every_door_in_any_order() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs();
-    let seed = setting("TENANTRY_TEST_SEED").unwrap_or(now);
-    println!("TENANTRY_TEST_SEED={seed}");
+    let seed = setting("TENANTRY_TEST_SEED").unwrap_or(SEED);
     let outside = Outside::start().await;
     let rounds = setting("TENANTRY_TEST_ROUNDS").unwrap_or(ROUNDS);
     let mut ends = Ends::new();
