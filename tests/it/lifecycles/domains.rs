@@ -2,7 +2,7 @@
 
 use entity::connections::states::{DomainState, DomainVerb};
 use serde_json::json;
-use tests::TestApp;
+use tests::{Event, TestApp};
 
 use super::*;
 
@@ -99,8 +99,8 @@ async fn proofs_and_lapses_of_a_domain_alternate() {
     let is = story.state(&domain).await;
     assert!(found.contains(&(is == DomainState::Verified)), "{is:?} {found:?}");
     let events = story.app.events().await;
-    let own = |event: &&Value| event["type"] == "domain.changed" && event["data"]["domain"] == domain.name;
-    let told: Vec<bool> = events.iter().filter(own).map(|event| event["data"]["verified"] == true).collect();
+    let own = |event: &&Event| event.kind == "domain.changed" && event.data["domain"] == domain.name;
+    let told: Vec<bool> = events.iter().filter(own).map(|event| event.data["verified"] == true).collect();
     // Each of them changed something: it was what the one before had made otherwise.
     assert!(told.iter().enumerate().all(|(at, verified)| *verified == (at % 2 == 0)), "{told:?}");
     assert_eq!(told.last().copied().unwrap_or_default(), is == DomainState::Verified, "{told:?}");

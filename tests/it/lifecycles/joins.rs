@@ -14,7 +14,7 @@ impl Joins {
     async fn start() -> Self {
         let app = app().await;
         let acme = app.tenant_with(json!({"slug": "acme", "name": "Acme", "plan": "enterprise"})).await;
-        crate::invitations::many::prove(&app, &acme, "acme.example").await;
+        crate::sso::prove_domain(&app, &acme, "acme.example").await;
         let rule = "/api/v1/tenants/acme/organizations/default/join-rules/acme.example";
         acme.admin.put(rule, json!({"mode": "request"})).await.expect(200);
         Self(app)

@@ -42,7 +42,7 @@ impl Policies {
         let reply = self.0.operator.patch(&one.policy(), what).await;
         if !done(&reply) {
             let refused = reply.refused(400, "validation.failed");
-            assert_eq!(refused["errors"][0]["pointer"], "/enforced", "{refused}");
+            assert_eq!(refused.pointer(), "/enforced", "{refused:?}");
             return false;
         }
         true

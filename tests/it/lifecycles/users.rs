@@ -77,7 +77,7 @@ impl Users {
         let claim = text(&registered, "tenantClaim").to_owned();
         let changed = json!({"issuer": issuer.url, "audience": AUDIENCE, "tenantClaim": claim});
         app.operator.put(&format!("/api/v1/issuers/{}", text(&registered, "id")), changed).await.expect(200);
-        let tenant = text(&tenant, "id").parse().expect("an id");
+        let tenant = tenant.id.parse().expect("an id");
         Self { app, zitadel, issuer, tenant, claim, sequence: AtomicU64::new(1) }
     }
 

@@ -25,10 +25,10 @@ pub(super) async fn walk() -> BTreeSet<Route> {
     assert!(!app.audit("directory_guard.hold").await.is_empty(), "what was held left no record");
     let made = app.audit("user.create").await.pop().expect("a record");
     assert_eq!(
-        (made["actor"]["kind"].as_str(), made["tenantId"].as_str(), made["target"]["id"].as_str()),
-        (Some("scim_token"), Some(acme.id.as_str()), Some(user.as_str()))
+        (made.actor.kind.as_str(), made.tenant_id.as_ref(), &made.target.id),
+        ("scim_token", Some(&acme.id), &user)
     );
-    assert!(made["requestId"].is_string() && made["ipAddress"] == "127.0.0.1");
+    assert!(made.request_id.is_some() && made.ip_address.as_deref() == Some("127.0.0.1"));
     app.stop().await;
     called
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::{Tenant, TestApp};
 
 use super::{Route, gone, id};
-use crate::invitations::many::prove;
+use crate::sso::prove_domain;
 
 const INVITATIONS: &str = "/api/v1/tenants/acme/invitations";
 
@@ -47,7 +47,7 @@ async fn invited(app: &TestApp) {
 
 async fn joined(app: &TestApp, acme: &Tenant) {
     let (admin, base) = (&acme.admin, "/api/v1/tenants/acme");
-    prove(app, acme, "sub.example").await;
+    prove_domain(app, acme, "sub.example").await;
     let rule = format!("{base}/organizations/default/join-rules/sub.example");
     admin.put(&rule, json!({"mode": "request"})).await.expect(200);
     for (email, decision) in [("kim@sub.example", "approve"), ("lee@sub.example", "decline")] {

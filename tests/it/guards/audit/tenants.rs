@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{TestApp, eventually, status};
 
-use super::{Route, gone, id, text};
+use super::{Route, gone, id};
 
 pub(super) async fn walk() -> BTreeSet<Route> {
     let app =
@@ -70,7 +70,7 @@ async fn done(app: &TestApp, slug: &str, kind: &str) {
 async fn runs(app: &TestApp) {
     let (op, base) = (&app.operator, "/api/v1/tenants/mover");
     op.post("/api/v1/tenants", json!({"slug": "mover", "name": "M", "region": "eu-west"})).await.expect(202);
-    let tenant = text(&status(op, "mover", "active").await, "id");
+    let tenant = status(op, "mover", "active").await.id;
     op.post(&format!("{base}/move"), json!({"region": "eu-north"})).await.expect(202);
     done(app, "mover", "move").await;
     op.post(&format!("{base}/repair"), json!({})).await.expect(202);
