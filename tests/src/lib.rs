@@ -44,12 +44,12 @@ pub use redaction::redacted;
 pub use store::{Store, dump, on_postgres};
 pub use views::{
     Attempt, AuditEvent, BatchLine, Bulk, BulkOperation, Connection, ConnectionTest, Delivery, DeliveryLog,
-    Deployment, Domain, Drift, DryRun, Entitlements, Event, Exchanged, ExchangedUser, FieldError, Flag,
-    FlagPush, Group, Identity, Instance, Introspection, Invitation, InvitationBatch, Invitations, Job,
-    JoinRequest, ListPage, Mail, ManagementKey, Member, Membership, Module, MultiValue, OperatorAccount,
-    Organization, Party, Placement, Policy, Problem, Quota, Receipt, RecordedMail, RegisteredIssuer,
-    Reservation, Restore, Run, RunStep, ScimRequest, ScimToken, ScimUser, SearchResults, Session, SignIn,
-    SignInStep, Suppression, TenantView, Tokens, User, WebhookEndpoint,
+    Deployment, Domain, Drift, Entitlements, Event, Exchanged, ExchangedUser, FieldError, Flag, FlagPush,
+    Group, Identity, Instance, Introspection, Invitation, InvitationBatch, Invitations, Job, JoinRequest,
+    ListPage, Mail, ManagementKey, Member, Membership, Module, OperatorAccount, Organization, Party,
+    Placement, Policy, Problem, Quota, Receipt, RecordedMail, RegisteredIssuer, Reservation, Restore, Run,
+    RunStep, ScimRequest, ScimToken, ScimUser, SearchResults, Session, SignIn, SignInStep, Suppression,
+    TenantView, Tokens, User, WebhookEndpoint,
 };
 pub use zitadel::{Happens, Zitadel};
 

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use directory::{
-    Bulk, BulkOperation, DryRun, Group, Member, Membership, MultiValue, Restore, ScimRequest, ScimToken,
-    ScimUser, SearchResults, User,
+    Bulk, BulkOperation, Group, Member, Membership, Restore, ScimRequest, ScimToken, ScimUser, SearchResults,
+    User,
 };
 pub use messages::{
     Attempt, Delivery, DeliveryLog, Event, Mail, Receipt, RecordedMail, Suppression, WebhookEndpoint,

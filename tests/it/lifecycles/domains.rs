@@ -50,9 +50,9 @@ impl Story for Domains {
 
     async fn make(&self, state: DomainState) -> Domain {
         let name = format!("{}.example", platform::ids::new().simple());
-        let made = self.app.operator.post(&self.path, json!({"domain": name})).await.expect(201);
-        let record = (text(&made, "recordName").to_owned(), text(&made, "recordValue").to_owned());
-        let domain = Domain { path: format!("{}/{}", self.path, text(&made, "id")), name, record };
+        let made: tests::Domain = self.app.operator.post(&self.path, json!({"domain": name})).await.created();
+        let record = (made.record_name, made.record_value);
+        let domain = Domain { path: format!("{}/{}", self.path, made.id), name, record };
         if state == DomainState::Verified {
             assert!(self.act(&domain, DomainVerb::Prove).await);
         }
@@ -73,8 +73,8 @@ impl Story for Domains {
     }
 
     async fn state(&self, domain: &Domain) -> DomainState {
-        let shown = self.app.operator.get(&domain.path).await.expect(200);
-        DomainState::parse(text(&shown, "status")).expect("a state")
+        let shown: tests::Domain = self.app.operator.get(&domain.path).await.found();
+        DomainState::parse(&shown.status).expect("a state")
     }
 }
 

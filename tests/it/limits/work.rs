@@ -341,7 +341,7 @@ async fn who_waits_for_room_looks_every_5_seconds_and_fifty_are_woken_at_a_time(
     };
     assert_eq!(sleeping().await, 61);
     // Room of a kind that it can't use wakes it; it looks, and sleeps again.
-    app.operator.post("/api/v1/instances", json!({"name": "other", "mode": "shared"})).await.expect(201);
+    app.operator.pool("other").await;
     let woken = async || (sleeping().await < 61).then_some(());
     eventually("the event", woken).await;
     assert!((11..=12).contains(&sleeping().await), "fifty of sixty-one were woken");

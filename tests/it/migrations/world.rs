@@ -96,7 +96,7 @@ impl World {
     }
 
     pub(super) async fn exchange(&self, issuer: &Issuer, claims: &Value) -> Reply {
-        self.app.operator.post(EXCHANGE, json!({"subjectToken": issuer.sign(claims)})).await
+        self.app.operator.exchange(&issuer.sign(claims)).await
     }
 
     /// What the provider says of somebody to this client of its, one of the connections.

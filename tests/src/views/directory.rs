@@ -8,11 +8,8 @@ use serde_json::Value;
 #[serde(rename_all = "camelCase")]
 pub struct User {
     pub id: String,
-    pub organization_id: String,
     pub user_name: String,
-    pub email: Option<String>,
     pub display_name: Option<String>,
-    pub external_id: Option<String>,
     pub role: String,
     pub role_source: String,
     pub source: String,
@@ -27,21 +24,9 @@ pub struct ScimUser {
     pub user_name: String,
     pub active: bool,
     pub display_name: Option<String>,
-    pub external_id: Option<String>,
     pub title: Option<String>,
     #[serde(default)]
-    pub emails: Vec<MultiValue>,
-    #[serde(default)]
     pub groups: Vec<Membership>,
-}
-
-/// A value of a multi-valued attribute.
-#[derive(Clone, Debug, Deserialize)]
-pub struct MultiValue {
-    pub value: Option<String>,
-    pub display: Option<String>,
-    #[serde(default)]
-    pub primary: bool,
 }
 
 /// A group that a user is a member of, directly or by another group.
@@ -66,6 +51,8 @@ pub struct Group {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Member {
     pub value: String,
+    #[serde(rename = "$ref")]
+    pub location: Option<String>,
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -95,9 +82,9 @@ pub struct Bulk {
 pub struct BulkOperation {
     pub status: String,
     pub bulk_id: Option<String>,
+    pub response: Option<Value>,
     pub version: Option<String>,
     pub location: Option<String>,
-    pub response: Option<Value>,
 }
 
 impl BulkOperation {
@@ -117,7 +104,6 @@ pub struct ScimToken {
     pub token: Option<String>,
     pub client_id: Option<String>,
     pub token_endpoint: Option<String>,
-    pub last_used_at: Option<String>,
     pub revoked_at: Option<String>,
 }
 
@@ -131,13 +117,6 @@ pub struct ScimRequest {
     pub scim_type: Option<String>,
     pub dry_run: bool,
     pub duration_micros: i64,
-}
-
-/// What a dry run would have changed.
-#[derive(Debug, Deserialize)]
-pub struct DryRun {
-    pub status: String,
-    pub differences: Vec<Value>,
 }
 
 /// A directory that is taken back to a moment.

@@ -10,7 +10,6 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     pub sequence: String,
-    pub tenantid: Option<String>,
     pub data: Value,
 }
 
@@ -20,7 +19,6 @@ pub struct Event {
 pub struct WebhookEndpoint {
     pub id: String,
     pub url: String,
-    pub event_types: Vec<String>,
     pub secret: Option<String>,
     pub public_key: Option<String>,
     pub failures: i64,
@@ -79,7 +77,6 @@ pub struct Mail {
 /// An address that gets no mail.
 #[derive(Debug, Deserialize)]
 pub struct Suppression {
-    pub address: String,
     pub reason: String,
 }
 

@@ -7,7 +7,6 @@ use serde_json::Value;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEvent {
-    pub action: String,
     pub outcome: String,
     pub tenant_id: Option<String>,
     pub request_id: Option<String>,
@@ -58,7 +57,6 @@ pub struct Entitlements {
 pub struct Flag {
     pub value: Value,
     pub reason: String,
-    pub variant: String,
     pub rule: Option<i64>,
 }
 

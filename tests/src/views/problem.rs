@@ -7,13 +7,9 @@ use crate::client::Reply;
 
 /// A problem (RFC 9457).
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Problem {
     pub code: String,
-    pub title: String,
-    pub status: u16,
     pub detail: String,
-    pub request_id: String,
     #[serde(default)]
     pub errors: Vec<FieldError>,
     /// What else the problem says.

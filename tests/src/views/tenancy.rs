@@ -70,14 +70,8 @@ pub struct Instance {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
-    pub id: String,
     pub status: String,
     pub purpose: String,
-    pub region: String,
-    pub resource_group: String,
-    pub instance_id: Option<String>,
-    pub outputs: Value,
-    pub calls: Value,
 }
 
 /// What differs between a tenant and its backend.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use tests::{Tenant, TestApp, eventually};
+use tests::{ScimRequest, Tenant, TestApp, eventually};
 
 use super::{Route, gone, id, text, until};
 
@@ -103,8 +103,8 @@ async fn replayed(app: &TestApp, acme: &Tenant) {
     let log = format!("{ORGANIZATION}/scim-requests");
     create(acme, "logged").await;
     let request = eventually("the log", async || {
-        let list = app.operator.get(&format!("{log}?search=logged")).await.expect(200);
-        list["items"].as_array().expect("a list").first().map(id)
+        let list: Vec<ScimRequest> = app.operator.get(&format!("{log}?search=logged")).await.items();
+        list.into_iter().next().map(|one| one.id)
     })
     .await;
     app.operator.post(&format!("{log}/{request}/replay"), json!({})).await.expect(200);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Tenant, TestApp};
+use tests::{JoinRequest, Tenant, TestApp};
 
 use super::{Route, gone, id};
 use crate::sso::prove_domain;
@@ -53,10 +53,9 @@ async fn joined(app: &TestApp, acme: &Tenant) {
     for (email, decision) in [("kim@sub.example", "approve"), ("lee@sub.example", "decline")] {
         app.anyone().post("/api/v1/join", json!({"tenant": "acme", "email": email})).await.expect(200);
         accept(app, email).await;
-        let requests = admin.get(&format!("{base}/join-requests")).await.expect(200);
-        let requests = requests["items"].as_array().expect("a list");
-        let asked = requests.iter().find(|one| one["email"] == email).expect("the request");
-        admin.post(&format!("{base}/join-requests/{}/{decision}", id(asked)), json!({})).await.expect(200);
+        let requests: Vec<JoinRequest> = admin.get(&format!("{base}/join-requests")).await.items();
+        let asked = requests.iter().find(|one| one.email == email).expect("the request");
+        admin.post(&format!("{base}/join-requests/{}/{decision}", asked.id), json!({})).await.expect(200);
     }
     gone(&admin.delete(&rule).await);
 }
