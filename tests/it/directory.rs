@@ -100,7 +100,7 @@ async fn groups_are_filled_and_emptied_in_every_clients_way() {
         204
     );
     assert_eq!(members().await, [bob.as_str()]);
-    let okta = json!([{"op": "remove", "path": format!("members[value eq \"{}\"]", bob)}, {"op": "add", "path": "members", "value": [{"value": ann, "display": "a"}]}]);
+    let okta = json!([{"op": "remove", "path": format!("members[value eq \"{bob}\"]")}, {"op": "add", "path": "members", "value": [{"value": ann, "display": "a"}]}]);
     assert_eq!(patch(okta).await.status, 204);
     assert_eq!(members().await, [ann.as_str()]);
     assert_eq!(

@@ -115,8 +115,8 @@ async fn events_in_any_order_and_twice_end_the_same() {
     ];
     for order in [[3, 2, 1, 0], [1, 3, 0, 2], [2, 3, 1, 0]] {
         for at in order {
-            let receipt = stripe(&app, &story[at]).await.expect(200);
-            assert_eq!(receipt["received"], true);
+            let receipt: Receipt = stripe(&app, &story[at]).await.found();
+            assert!(receipt.received);
         }
         settled(&app).await;
         assert_eq!(tenant(&app).await, ("active".to_owned(), "enterprise".to_owned(), "full".to_owned()));

@@ -179,12 +179,12 @@ async fn an_event_that_nobody_can_dispatch_is_a_dead_letter_and_holds_up_no_othe
     let app = TestApp::start().await;
     let receiver = Receiver::start();
     let body = json!({"url": receiver.url, "eventTypes": ["user.*"]});
-    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.expect(201);
+    let endpoint = app.operator.post("/api/v1/webhook-endpoints", body).await.created_id();
     let acme = app.tenant("acme").await;
     // Its delivery is there before it was dispatched, which can't be: every attempt is refused by a key.
     let event = "00000000-0000-7000-8000-00000000dead";
     let (event_id, delivery) = (spelled(&app, event), spelled(&app, "00000000-0000-7000-8000-00000000de11"));
-    let (tenant, endpoint) = (spelled(&app, &acme.id), spelled(&app, endpoint["id"].as_str().unwrap()));
+    let (tenant, endpoint) = (spelled(&app, &acme.id), spelled(&app, &endpoint));
     let at = "'2026-11-21T12:00:00+00:00'";
     let behind = store(&app).await;
     for sql in [

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{Invitation, Mail, SmtpServer, Suppression, TestApp, eventually};
 use tokio::io::AsyncWriteExt as _;
 
@@ -22,13 +22,13 @@ const HOSTILE: [&str; 9] = [
 ];
 
 /// Somebody of the tenant who is called so, in an organization of their own: SCIM keeps it.
-async fn person(app: &TestApp, slug: &str, name: &str) -> Value {
+async fn person(app: &TestApp, slug: &str, name: &str) -> String {
     let organizations = format!("/api/v1/tenants/{slug}/organizations");
     app.operator.post(&organizations, json!({"slug": "people", "name": "People"})).await.expect(201);
     let tokens = format!("{organizations}/people/scim-tokens");
     let made = app.operator.post(&tokens, json!({"name": "idp"})).await.created_token();
     let scim = app.operator.with(made);
-    scim.post("/scim/v2/Users", json!({"userName": "p", "displayName": name})).await.expect(201)["id"].clone()
+    scim.post("/scim/v2/Users", json!({"userName": "p", "displayName": name})).await.created_id()
 }
 
 #[actix_web::test]

@@ -355,8 +355,7 @@ async fn a_provider_that_hangs_keeps_nobody_signed_in() {
     let (second, other) = app.replica().await;
     op.0.hang();
     let begun = std::time::Instant::now();
-    let out =
-        second.anonymous().get(&format!("/oauth2/logout?id_token_hint={}", tokens.id().to_owned())).await;
+    let out = second.anonymous().get(&format!("/oauth2/logout?id_token_hint={}", tokens.id())).await;
     assert_eq!(out.status, 200, "{}", out.text);
     assert!(
         begun.elapsed() < std::time::Duration::from_secs(9),

@@ -198,7 +198,7 @@ async fn who_is_deactivated_is_out_everywhere_at_once() {
     let page = browser.open(module.authorize(&app, &[])).await;
     let code = page.parameter("code").unwrap();
     let off = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
-    let one = format!("/scim/v2/Users/{}", user);
+    let one = format!("/scim/v2/Users/{user}");
     acme.scim.patch(&one, off).await.expect(200);
     let began = Instant::now();
     assert!(!module.active(&app, &tokens.access_token).await);

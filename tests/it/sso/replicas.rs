@@ -95,7 +95,7 @@ async fn two_replicas_share_codes_sessions_replays_and_keys() {
     let tokens: Tokens = module.redeem(&app, &page.parameter("code").unwrap()).await.found();
     // Deactivated through one: out at the other at once.
     let off = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
-    acme.scim.patch(&format!("/scim/v2/Users/{}", user), off).await.expect(200);
+    acme.scim.patch(&format!("/scim/v2/Users/{user}"), off).await.expect(200);
     let began = std::time::Instant::now();
     assert!(
         !post(&other, "/oauth2/introspect", &look(&tokens.access_token))

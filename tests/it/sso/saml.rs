@@ -30,8 +30,8 @@ impl Corp {
     }
 
     pub(crate) fn mint(&self, app: &TestApp, request_id: Option<&str>) -> Mint {
-        let (audience, acs) = (self.connection.entity_id().to_owned(), self.connection.acs_url().to_owned());
-        Mint::new(IDP, &audience, &acs, request_id, app.clock.now())
+        let (audience, acs) = (self.connection.entity_id(), self.connection.acs_url());
+        Mint::new(IDP, audience, acs, request_id, app.clock.now())
     }
 
     /// Begins in a browser, up to the provider; answers the request's ID.
@@ -140,7 +140,7 @@ async fn nothing_of_one_tenants_provider_counts_for_another() {
     let other = app.tenant("other").await;
     // The same provider with the same certificate and the same entity id, at two tenants.
     let theirs = super::saml::corp(&other, json!({})).await;
-    assert_ne!(corp.connection.entity_id().to_owned(), theirs.connection.entity_id().to_owned());
+    assert_ne!(corp.connection.entity_id(), theirs.connection.entity_id());
     let mut browser = Browser::default();
     let request = corp.begin(&app, &mut browser, &module).await;
     let xml = corp.mint(&app, Some(&request)).xml(&corp.idp);

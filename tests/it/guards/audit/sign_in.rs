@@ -151,8 +151,8 @@ pub(super) async fn walk_of_saml() -> BTreeSet<Route> {
     assert!(page.parameter("code").is_some(), "{} {}", page.url, page.text);
     // The route that the provider posts to stores the response; the GET that follows records what came of it.
     assert_eq!(app.audit("sign_in.succeed").await.len(), 1);
-    let slo = corp.connection.slo_url().to_owned();
-    let logout = Logout { id: "_l1", issuer: IDP, destination: &slo, now: app.clock.now() };
+    let slo = corp.connection.slo_url();
+    let logout = Logout { id: "_l1", issuer: IDP, destination: slo, now: app.clock.now() };
     let logout = logout.request("alice@corp.example", None, Some("_s1"));
     let signature = format!("</saml:Issuer>{}", minted.signature("_l1", &corp.idp));
     let signed = corp.idp.sign(&logout.replacen("</saml:Issuer>", &signature, 1));
